@@ -2,7 +2,7 @@
 
 A record becomes segments, each wholly with or wholly without loss. Segments are tokenised one by one and then
 joined, so that no token straddles a border and the mask is exact. The price is that a tokenizer cannot merge
-across a border (between a prompt and its completion, say), which is also how a prompt and a sampled answer meet.
+across a border (between a prompt and its completion, say): just so do a prompt and a sampled answer meet.
 
 `plain`, the one renderer yet, reads
 
@@ -61,9 +61,7 @@ def render_all(
     return examples
 
 
-def render(
-    record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
-) -> Example:
+def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask) -> Example:
     """One record; `loss_mask` is "all" (everything after the first token) or "completion" (the answers)."""
     if form == "text" and loss_mask == "completion":
         raise DataError('loss_mask "completion" on plain text, which has none; use "all"')
@@ -78,9 +76,7 @@ def render(
         weights += [float(loss)] * len(piece)
     if not any(weights[1:]):
         raise DataError("nothing in it bears loss; it needs text to predict, in a chat an assistant turn")
-    context = (
-        len(tokenizer.decode(tokens[:1]).encode()) if weights[0] else 0
-    )  # without bos a token goes unpredicted
+    context = len(tokenizer.decode(tokens[:1]).encode()) if weights[0] else 0  # without bos a token goes unpredicted
     return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), len(scored) - context)
 
 
@@ -105,9 +101,7 @@ def _encode(segment: Segment, tokenizer: Tokenizer) -> list[int]:
 
 
 def _token_count(segment: Segment, tokenizer: Tokenizer) -> int:
-    if isinstance(
-        tokenizer, OfflineTokenizer
-    ):  # one token a character: the length is known without the tokens
+    if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
         return len(segment.text) + segment.ends
     return len(_encode(segment, tokenizer))
 
@@ -126,9 +120,7 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
         case "chat":
             return list(_chat(record, tokenizer))
         case "preference":
-            raise DataError(
-                "preference pairs (prompt, chosen, rejected) cannot be rendered yet: they come with DPO"
-            )
+            raise DataError("preference pairs (prompt, chosen, rejected) cannot be rendered yet: they come with DPO")
 
 
 def _chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
@@ -145,14 +137,10 @@ def _chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
 def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
     extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
     if extra:
-        raise DataError(
-            f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly"
-        )
+        raise DataError(f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly")
     if not isinstance(message["content"], str):
         kind = type(message["content"]).__name__
-        raise DataError(
-            f"a message whose content is a {kind}: `plain` renders text only; write it as one string"
-        )
+        raise DataError(f"a message whose content is a {kind}: `plain` renders text only; write it as one string")
     if message["role"] not in ROLES:
         raise DataError(f"a message of role {message['role']!r}: `plain` knows {', '.join(ROLES)}")
 

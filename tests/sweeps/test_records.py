@@ -28,7 +28,7 @@ def test_the_address_depends_on_rows_order_and_format_and_not_on_key_order() -> 
 
 @pytest.mark.parametrize("content", [b"", b"not gzip", TEXT.to_jsonl()[:-9], TEXT.to_jsonl()])
 def test_other_content_is_refused(content: bytes) -> None:
-    with pytest.raises(DataError, match="^records: "):
+    with pytest.raises(DataError, match=r"^records: "):
         Records.from_jsonl(content, sha256="0" * 64)
 
 

@@ -1,0 +1,149 @@
+"""From what a spec names to a `Dataset`: read, made distinct, split by content."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from sweeps.data.files import read_file
+from sweeps.data.offline import OFFLINE, read_domain
+from sweeps.errors import DataError
+from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
+
+SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
+
+Content = Mapping[bytes, Row]  # rows by what they say, in the order of the source
+
+
+class DataSource(Protocol):
+    """What a spec says about one data set: a count (int), a share (float) or a file (str) is held out."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def holdout(self) -> int | float | str | None: ...
+    @property
+    def validation(self) -> int | float | str | None: ...
+    @property
+    def format(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class _Source:
+    form: Format
+    rows: Content
+    test: Content | None  # where a source brings its own split, held-out rows come from here
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a spec's paths lead, and in which format their rows have to be."""
+
+    form: Format | None
+    folder: Path
+    cache: Path
+
+
+def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> Dataset:
+    """Read a source and split it; paths are relative to `folder`, built corpora are kept in `cache`.
+
+    The split depends on the content alone: rows are ranked by a hash of what they say, so that neither their order
+    nor any seed moves a row between train and holdout. Rows equal up to white space are one row, and a train row
+    that also stands in holdout or validation is dropped. Raises DataError, which begins with `data.<name>: `.
+    """
+    try:
+        return _load(name, spec, _Place(_format(spec.format), folder, cache))
+    except DataError as error:
+        raise DataError(f"data.{name}: {error}") from None
+
+
+def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
+    source = _read(spec.source, place)
+    place = replace(place, form=source.form)
+    holdout, notes = _held("holdout", _or_default(spec.holdout, source), source, place, {})
+    validation, more = _held("validation", spec.validation, source, place, holdout)
+    train = [row for key, row in source.rows.items() if key not in holdout and key not in validation]
+    if not train:
+        raise DataError(f"{spec.source}: no row is left to train on; hold fewer out, or bring more")
+    return Dataset(
+        name=name,
+        source=spec.source,
+        train=Records(source.form, tuple(train)),
+        holdout=Records(source.form, tuple(holdout.values())),
+        validation=None if spec.validation is None else Records(source.form, tuple(validation.values())),
+        notes=(*source.notes, *notes, *more),
+    )
+
+
+def _format(form: str | None) -> Format | None:
+    if form is not None and form not in FORMATS:
+        raise DataError(f"format {form!r} is not known; known: {', '.join(FORMATS)}")
+    return form
+
+
+def _read(source: str, place: _Place) -> _Source:
+    if source.startswith(OFFLINE):
+        corpus = read_domain(source.removeprefix(OFFLINE), place.cache)
+        if place.form not in (None, "text"):
+            raise DataError(f"{source} is text, and {place.form} rows are wanted here")
+        train, test = (tuple({"text": record} for record in part) for part in corpus)
+        return _Source("text", _distinct(train), _distinct(test), ())
+    form, rows, notes = read_file(source, place.form, place.folder)
+    distinct = _distinct(rows)
+    if len(distinct) < len(rows):
+        notes += (f"{source}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
+    return _Source(form, distinct, None, notes)
+
+
+def _distinct(rows: Sequence[Row]) -> Content:
+    content: dict[bytes, Row] = {}
+    for key, row in zip(content_keys(rows), rows, strict=True):
+        content.setdefault(key, row)
+    return content
+
+
+def _or_default(holdout: int | float | str | None, source: _Source) -> int | float | str | None:
+    return len(source.test) // 2 if holdout is None and source.test is not None else holdout
+
+
+def _held(
+    part: str, wanted: int | float | str | None, source: _Source, place: _Place, taken: Content
+) -> tuple[Content, tuple[str, ...]]:
+    """The rows of one held-out part, none of which is in `taken`, and notes about them."""
+    if wanted is None:
+        return {}, ()
+    if isinstance(wanted, str):
+        return _from_file(part, wanted, source, place, taken)
+    pool = source.rows if source.test is None else source.test
+    free = [key for key in pool if key not in taken]
+    room = len(free) - (source.test is None)  # where train is the pool, a row of it has to stay
+    count = _count(part, wanted, len(source.rows) + len(source.test or ()))
+    if count > room:
+        raise DataError(f"{part}: {wanted} is {count} rows, and {room} can be held out here; ask for fewer")
+    chosen = set(sorted(free, key=lambda key: hashlib.sha256(SALT + key).digest())[:count])
+    note = f"{part}: {count} of {len(free)} rows, chosen by what they say"
+    return {key: row for key, row in pool.items() if key in chosen}, (note,)
+
+
+def _count(part: str, wanted: int | float, rows: int) -> int:
+    if isinstance(wanted, int):
+        if wanted < 1:
+            raise DataError(f"{part}: {wanted}; a count of at least 1, a share between 0 and 1, or a file is wanted")
+        return wanted
+    if not 0 < wanted < 1:
+        raise DataError(f"{part}: {wanted}; a share lies between 0 and 1, a count is an integer")
+    return max(1, round(wanted * rows))
+
+
+def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:
+    read = _read(file, place)
+    if read.form != source.form:
+        raise DataError(f"{part}: {file} holds {read.form} rows, the training rows are {source.form}")
+    rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}
+    if not rows:
+        raise DataError(f"{part}: every row of {file} is in the holdout too; another file is wanted")
+    shared = sum(key in source.rows for key in rows)
+    dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({file})",)
+    return rows, (*read.notes, *(dropped if shared else ()))

@@ -1,0 +1,145 @@
+"""Text to rows: which format they have, and what is wrong with them, line by line."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from sweeps.errors import DataError
+from sweeps.records import Format, Row
+
+SHOWN = 5  # findings in one message; the rest are counted
+
+KEYS: Mapping[Format, tuple[str, ...]] = {
+    "chat": ("messages",),
+    "preference": ("prompt", "chosen", "rejected"),
+    "completion": ("prompt", "completion"),
+    "text": ("text",),
+}
+EXAMPLES: Mapping[Format, str] = {
+    "chat": '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}',
+    "preference": '{"prompt": "…", "chosen": "…", "rejected": "…"}',
+    "completion": '{"prompt": "…", "completion": "…"}',
+    "text": '{"text": "…"}',
+}
+CHOICES = "; or ".join(EXAMPLES.values())
+
+
+class Parsed(NamedTuple):
+    """Rows of one format, and sentences about how they were read."""
+
+    form: Format
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+class BadRow(Exception):
+    """What was found in a line, and what would be right."""
+
+
+def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
+    """One JSON object a line, blank lines aside; all of one format, seen from the keys unless `form` says it.
+
+    Raises DataError with the first five bad lines as `where:line`, and how many there are.
+    """
+    rows: list[Row] = []
+    findings: list[str] = []
+    ignored: set[str] = set()
+    for number, line in _filled(text):
+        try:
+            row = _object(line)
+            form = form or _seen(row)
+            rows.append(_checked(row, form))
+        except BadRow as finding:
+            findings.append(f"{where}:{number}: {finding}")
+        else:
+            ignored |= row.keys() - rows[-1].keys()
+    if findings:
+        _refuse(findings)
+    if form is None or not rows:
+        raise DataError(f"{where}: no rows; one object a line is wanted: {CHOICES}")
+    notes = (f"{where}: keys not used: {', '.join(sorted(ignored))}",) if ignored else ()
+    return Parsed(form, tuple(rows), notes)
+
+
+def parse_paragraphs(text: str, where: str) -> Parsed:
+    """One text record for each paragraph; blank lines lie between paragraphs."""
+    paragraphs = tuple(_paragraphs(text))
+    if not paragraphs:
+        raise DataError(f"{where}: no text; paragraphs with blank lines between them are wanted")
+    note = f"{where}: read as text, one record for each of {len(paragraphs)} paragraphs between blank lines"
+    return Parsed("text", tuple({"text": paragraph} for paragraph in paragraphs), (note,))
+
+
+def _filled(text: str) -> Iterator[tuple[int, str]]:
+    lines = enumerate(text.split("\n"), start=1)  # splitlines would cut inside strings, at U+2028 and the like
+    return ((number, line) for number, line in lines if line.strip())
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    lines: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if line.strip():
+            lines.append(line.rstrip())
+        elif lines:
+            yield "\n".join(lines)
+            lines = []
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line, parse_constant=_no_number)
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadRow("half of a surrogate pair in a string; valid Unicode is wanted") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRow(f"not JSON ({error}); one object a line is wanted") from None
+    if not isinstance(row, dict):
+        raise BadRow(f"a JSON {type(row).__name__}; an object is wanted, such as {EXAMPLES['text']}")
+    return row
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _seen(row: Row) -> Format:
+    """The format whose keys the row has; the richest one where several fit."""
+    for form, keys in KEYS.items():
+        if all(key in row for key in keys):
+            return form
+    raise BadRow(f"keys {', '.join(sorted(row)) or 'none'}; wanted is {CHOICES}")
+
+
+def _checked(row: Row, form: Format) -> Row:
+    """The row with the keys of its format alone."""
+    missing = [key for key in KEYS[form] if key not in row]
+    if missing:
+        other = next((f"a {known} row" for known, keys in KEYS.items() if row.keys() >= {*keys}), "a row")
+        raise BadRow(f"{other} without {', '.join(missing)} among {form} rows; wanted is {EXAMPLES[form]}")
+    if form == "chat":
+        _check_messages(row["messages"])
+        tools = {"tools": row["tools"]} if row.get("tools") else {}  # kept, so that rendering must refuse them
+        return {"messages": row["messages"], **tools}
+    for key in KEYS[form]:
+        _check_text(row[key], key, form)
+    return {key: row[key] for key in KEYS[form]}
+
+
+def _check_text(value: object, key: str, form: Format) -> None:
+    if not isinstance(value, str) and form != "preference":  # preference pairs may be lists of messages
+        raise BadRow(f"{key} is a JSON {type(value).__name__}; text is wanted: {EXAMPLES[form]}")
+    if key != "prompt" and not (value.strip() if isinstance(value, str) else value):
+        raise BadRow(f"{key} is empty; text to learn from is wanted: {EXAMPLES[form]}")
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise BadRow(f"messages is not a filled list; wanted is {EXAMPLES['chat']}")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+            raise BadRow(f"messages[{index}] is not an object with role and content: {EXAMPLES['chat']}")
+
+
+def _refuse(findings: list[str]) -> NoReturn:
+    more = [f"… and {len(findings) - SHOWN} more bad lines"] if len(findings) > SHOWN else []
+    raise DataError("\n".join([*findings[:SHOWN], *more, f"{len(findings)} bad in all; nothing was loaded"]))
