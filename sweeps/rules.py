@@ -1,0 +1,161 @@
+"""The rules between the keys of a spec: what each kind of experiment needs, and names that must agree.
+
+A rule is told which keys it reads, so that it is left out where one of them is already known to be wrong, and
+the rest of the file is still checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sweeps import axes
+from sweeps.fields import Finding, shown
+from sweeps.recipe import LENGTHS
+from sweeps.sections import METRICS, nearest
+from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
+
+if TYPE_CHECKING:
+    from sweeps.spec import Sweep
+
+Rule = Callable[["Sweep"], Iterator[Finding]]
+
+NEEDED = {
+    "data_scaling": ("train", "sizes"),
+    "transfer": ("train", "sizes"),
+    "grid": ("train",),
+    "compare": ("methods", "equal"),
+}
+BELONGS = {
+    "sizes": ("data_scaling", "transfer"),
+    "sources": ("transfer",),
+    "targets": ("transfer",),
+    "source_size": ("transfer",),
+    "share_sources": ("transfer",),
+    "train": ("grid", "data_scaling", "transfer"),
+    "methods": ("compare",),
+    "equal": ("compare",),
+}
+
+
+def check(sweep: Sweep, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
+    """Everything that the keys say against each other, except by rules that read a key of `without`."""
+    for reads, rule in RULES:
+        if not without.intersection(reads):
+            yield from rule(sweep)
+
+
+def _kind(sweep: Sweep) -> Iterator[Finding]:
+    for key in NEEDED[sweep.experiment]:
+        if getattr(sweep, key) is None:
+            yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
+    for key, kinds in BELONGS.items():
+        if key in sweep.model_fields_set and sweep.experiment not in kinds:
+            yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
+
+
+def _sizes(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.sizes is None:
+        return
+    if not isinstance(sweep.sizes, tuple):
+        if sweep.sizes.rule not in axes.RANGES:
+            yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
+        return
+    for index, size in enumerate(sweep.sizes):
+        if size == 0 and not isinstance(size, bool):
+            yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
+        elif not isinstance(size, int) or size < 1:
+            yield ("sizes", index), f"{shown(size)} found; a number of examples, an integer from 1, is right"
+    if len(set(map(repr, sweep.sizes))) < len(sweep.sizes):
+        yield ("sizes",), f"{shown(sweep.sizes)} found; each size once is right"
+
+
+def _pairs(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.experiment != "transfer":
+        return
+    names = list(sweep.data)
+    for key in ("sources", "targets"):
+        given = getattr(sweep, key) or ()
+        for index, name in enumerate(given):
+            if name not in sweep.data:
+                yield (key, index), f"{name!r} found; {nearest(name, names)}"
+            elif name in given[:index]:
+                yield (key, index), f"{name!r} found a second time; each name once is right"
+    sources, targets = sweep.sources or names, sweep.targets or names
+    if not any(source != target for source in sources for target in targets):
+        yield ("data",), f"no pair of different data sets among {', '.join(names)}; a transfer needs at least two"
+
+
+def _length(sweep: Sweep) -> Iterator[Finding]:
+    """Exactly one of steps, epochs and tokens, whether it stands under `train` or is varied."""
+    if sweep.train is None:
+        return
+    varied = {path.split(".")[1] for path in sweep.vary if path.startswith("train.")}
+    given = [key for key in LENGTHS if getattr(sweep.train, key) is not None or key in varied]
+    if len(given) != 1 and "train" not in sweep.vary:
+        yield ("train",), f"{' and '.join(given) or 'no length'} found; exactly one of steps, epochs, tokens is right"
+    if sweep.train.learning_rate is None and not varied & {"learning_rate"} and "train" not in sweep.vary:
+        yield ("train", "learning_rate"), "missing; write a number, `auto`, or vary it"
+
+
+def _metrics(sweep: Sweep) -> Iterator[Finding]:
+    """A metric that is asked for must be measured."""
+    names = [one.name for one in sweep.evaluate]
+    known = [metric for name in names for metric in METRICS.get(name, (name,))]
+    known += [f"validation.{metric}" for metric in known]
+    open_ended = any(name not in METRICS for name in names)  # evaluators that name their metrics themselves
+    for key, wish in (("best", sweep.best), ("target", sweep.target)):
+        if wish and wish.metric not in known and not open_ended:
+            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, known)}"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("evaluate", index), f"{name} found a second time; each evaluation once is right"
+
+
+def _validation(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.train is None or (sweep.train.eval_every is None and "train.eval_every" not in sweep.vary):
+        return
+    for name, spec in sweep.data.items():
+        if spec.validation is None:
+            yield ("data", name), "no `validation` found, and `train.eval_every` measures on it; add one (0.1)"
+
+
+def _methods(sweep: Sweep) -> Iterator[Finding]:
+    for name, method in (sweep.methods or {}).items():
+        here = ("methods", name)
+        if method.data is not None and method.data not in sweep.data:
+            yield (*here, "data"), f"{method.data!r} found; {nearest(method.data, list(sweep.data))}"
+        for index, part in enumerate(method.then or ()):
+            known = [other for other, its in (sweep.methods or {}).items() if its.then is None]
+            if part not in known:
+                yield (*here, "then", index), f"{part!r} found; {nearest(part, known)}"
+        given = [key for key in LENGTHS if getattr(method, key) is not None]
+        if given:
+            yield (*here, given[0]), "found; `equal` sets the length of every method, leave it out"
+        yield from ((here, text) for text in _method_alone(method))
+
+
+def _method_alone(method: Any) -> Iterator[str]:
+    if method.then is not None:
+        return
+    if method.learning_rate is None:
+        yield "no learning_rate found; write a number or `auto`"
+    if method.method == "rl" and method.environment is None:
+        yield "no environment found; `method: rl` needs one"
+    if method.method != "rl" and method.data is None:
+        yield f"no data found; `method: {method.method}` needs the name of a data set"
+
+
+RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    (("experiment",), _kind),
+    (("sizes",), _sizes),
+    (("experiment", "data", "sources", "targets"), _pairs),
+    (("train", "vary"), _length),
+    (("evaluate", "best", "target"), _metrics),
+    (("train", "data", "vary"), _validation),
+    (("methods", "data"), _methods),
+    (("vary", "train", "data", "model", "methods", "equal"), check_vary),
+    (("vary", "zip"), check_zip),
+    (("vary", "exclude"), check_exclude),
+    (("vary", "when"), check_when),
+)

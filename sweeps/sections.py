@@ -1,0 +1,162 @@
+"""The smaller sections of a spec: data, evaluations, what is sought, and the limits of the night."""
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
+
+from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, or_none, shown, whole
+
+EVALUATORS = ("nll", "rag", "reliability", "task_completion")
+METRICS = {"nll": ("nll", "bits_per_byte")}  # what each evaluator measures; the others say it when they are built
+
+
+class DataSpec(Model):
+    """One data set: where it comes from, and what is kept apart from training."""
+
+    source: Annotated[str, Field(min_length=1)]
+    holdout: Annotated[int | float | str, PlainValidator(kept_apart)] = 0.1
+    validation: Annotated[int | float | str | None, PlainValidator(or_none(kept_apart))] = None
+    format: Literal["text", "chat", "completion", "preference"] | None = None
+
+
+class Evaluation(Model):
+    """One measurement of a trained model, with its options."""
+
+    name: str
+    options: Mapping[str, Any] = {}
+
+
+def evaluation(value: Any) -> Evaluation:
+    """`nll`, or `{nll: {via: sampler}}`."""
+    if isinstance(value, Evaluation):
+        return value
+    single = isinstance(value, Mapping) and len(value) == 1
+    name, options = next(iter(value.items())) if single else (value, {})
+    if not isinstance(name, str) or not isinstance(options, Mapping):
+        right = "a name, or {name: {option: value}}, is right"
+        raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+    if name not in EVALUATORS:
+        raise ValueError(f"{name!r} found; {nearest(name, EVALUATORS)}")
+    if name == "nll":
+        _options_of_nll(options)
+    return Evaluation(name=name, options=dict(options))
+
+
+def _options_of_nll(options: Mapping[str, Any]) -> None:
+    found: list[Finding] = [
+        (("nll", key), "unknown key; `via` is the one option of nll") for key in options if key != "via"
+    ]
+    if options.get("via", "forward") not in ("forward", "sampler"):
+        found.append((("nll", "via"), f"{shown(options['via'])} found; `forward` or `sampler` is right"))
+    if found:
+        raise Findings(found)
+
+
+def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """The advice for a word that is none of the known ones."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"one of {', '.join(known)} is right"
+
+
+class Target(Model):
+    """What is sought: the smallest data with which a metric is this good."""
+
+    metric: str
+    below: Number | None = None
+    above: Number | None = None
+    of: Literal["zero_shot"] | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("exactly one of `below` and `above` is right")
+        return self
+
+
+class Best(Model):
+    """By which metric the best cell is chosen."""
+
+    metric: str
+    mode: Literal["min", "max"]
+
+
+class Equal(Model):
+    """What the methods of a comparison have the same of."""
+
+    tokens: Count | None = None
+    usd: Positive | None = None
+    examples: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if sum(value is not None for value in (self.tokens, self.usd, self.examples)) != 1:
+            raise ValueError("exactly one of `tokens`, `usd` and `examples` is right")
+        return self
+
+
+class Budget(Model):
+    """What the sweep may cost at most, in US dollars."""
+
+    usd: Positive
+
+
+class Limits(Model):
+    """How much of the fleet the sweep may use at once."""
+
+    slots: Count | None = None
+
+
+def hours(value: str) -> str:
+    """`22:00-07:30`: from and to, as clock times; the end may be on the next day."""
+    clock = r"([01]\d|2[0-3]):[0-5]\d"
+    if not re.fullmatch(f"{clock}-{clock}", value):
+        raise ValueError(f"{value!r} found; two times as in '22:00-07:30' are right")
+    if value[:5] == value[6:]:
+        raise ValueError(f"{value!r} found; a window that opens and closes at different times is right")
+    return value
+
+
+def zone(value: str) -> str:
+    """A name of the time zone database."""
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+        right = f"did you mean `{close[0]}`?" if close else "a name as Europe/Berlin is right"
+        raise ValueError(f"{value!r} found; {right}") from None
+    return value
+
+
+class Window(Model):
+    """The hours in which the sweep may run; outside it yields at the next checkpoint."""
+
+    daily: Annotated[str, AfterValidator(hours)]
+    tz: Annotated[str, AfterValidator(zone)] = "UTC"
+
+
+def kept(value: Any) -> str | int:
+    """`last`, `all`, or how many of the newest."""
+    if value in ("last", "all"):
+        return str(value)
+    if isinstance(value, str) or whole(value) < 1:
+        raise ValueError(f"{shown(value)} found; `last`, `all` or a count is right")
+    return whole(value)
+
+
+class Checkpoints(Model):
+    """How often the state is saved, how many are kept, and for how long."""
+
+    every_steps: Count | None = None
+    every_minutes: Positive | None = 10.0
+    keep: Annotated[str | int, PlainValidator(kept)] = "last"
+    ttl_days: Positive = 7.0
+
+
+class Notice(Model):
+    """Whom to tell. The address is a secret, so the file only names the variable that holds it."""
+
+    webhook: Annotated[str, Field(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")]

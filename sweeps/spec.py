@@ -1,0 +1,155 @@
+"""The file that a researcher writes: one model, read from YAML or made in Python.
+
+`parse` answers with a whole sweep or with one SpecError that lists everything wrong, each finding as
+`file:line: path: what was found; what would be right`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+
+from sweeps import axes
+from sweeps.axes import Axis, Spread
+from sweeps.errors import SpecError
+from sweeps.fields import Count, Findings, Model, Name, Whole, shown
+from sweeps.findings import explain
+from sweeps.overrides import override
+from sweeps.recipe import Method, Train
+from sweeps.rules import check
+from sweeps.sections import (
+    Best,
+    Budget,
+    Checkpoints,
+    DataSpec,
+    Equal,
+    Evaluation,
+    Limits,
+    Notice,
+    Target,
+    Window,
+    evaluation,
+)
+from sweeps.source import Source, read
+
+__all__ = ["DataSpec", "Sweep", "Train", "parse"]
+
+
+def _seeds(value: Any) -> tuple[int, ...] | int:
+    """A count of seeds (0, 1, ...), or a list of different ones."""
+    if isinstance(value, list | tuple):
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31 for seed in value)
+        if value and whole and len(set(value)) == len(value):
+            return tuple(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError(f"{shown(value)} found; a count (3) or a list of different integers from 0 is right")
+
+
+def _moment(value: Any) -> Any:
+    """A deadline is written with its offset; a number would be read as seconds, so it is refused."""
+    if isinstance(value, int | float):
+        right = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
+        raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+    return value
+
+
+class Sweep(Model):
+    """A question about fine-tuning, as it is written. SPEC is its contract."""
+
+    sweep: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    question: str | None = None
+    experiment: Literal["grid", "data_scaling", "transfer", "compare"]
+    model: Annotated[str, Field(min_length=1)]
+    train: Train | None = None
+    data: Annotated[Mapping[Name, DataSpec], Field(min_length=1)]
+    sizes: Axis | None = None
+    seeds: Annotated[tuple[int, ...] | int, PlainValidator(_seeds)] = 3
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    source_size: Count | None = None
+    share_sources: Literal["run", "sweep"] = "run"
+    evaluate: Annotated[tuple[Annotated[Evaluation, PlainValidator(evaluation)], ...], Field(min_length=1)] = (
+        Evaluation(name="nll"),
+    )
+    target: Target | None = None
+    best: Best | None = None
+    vary: Mapping[str, Axis] = {}
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    when: Mapping[str, Annotated[Mapping[str, Any], Field(min_length=1)]] = {}
+    equal: Equal | None = None
+    methods: Mapping[Name, Method] | None = None
+    budget: Budget | None = None
+    limits: Limits = Limits()
+    priority: Whole = 0
+    window: Window | None = None
+    deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None
+    checkpoint: Checkpoints = Checkpoints()
+    reuse: Literal["never", "sweep", "all"] = "all"
+    notify: tuple[Notice, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        found = list(check(self))
+        if found:
+            raise Findings(found)
+        return self
+
+    @property
+    def seed_values(self) -> tuple[int, ...]:
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @property
+    def size_values(self) -> tuple[int, ...]:
+        """The sizes of the data, ascending; none where the experiment has no such axis."""
+        made = () if self.sizes is None else axes.values(self.sizes, "sizes", integers=True)
+        return tuple(sorted(size for size in made if isinstance(size, int)))
+
+    def not_yet(self) -> tuple[str, ...]:
+        """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
+        return (*self.unplannable(), *self.unenforced())
+
+    def unplannable(self) -> tuple[str, ...]:
+        """The part of `not_yet` without which a plan means nothing."""
+        parts = [self.train, *(self.methods or {}).values()] if self.train else [*(self.methods or {}).values()]
+        rates = [part.learning_rate for part in parts] + list(self._varied("train.learning_rate"))
+        methods = {part.method for part in parts} | {str(word) for word in self._varied("train.method")}
+        found = ["experiment: compare is not planned yet"] if self.experiment == "compare" else []
+        found += [f"train.method: {method} is not trained yet; sl is" for method in sorted(methods - {"sl"})]
+        found += [f"evaluate: {one.name} is not measured yet; nll is" for one in self.evaluate if one.name != "nll"]
+        if any(one.options.get("via") == "sampler" for one in self.evaluate):
+            found.append("evaluate: nll via the sampler is not measured yet; via forward is")
+        if "auto" in rates:
+            found.append(f"train.learning_rate: auto has no rule for {self.model} yet; write a number, or vary it")
+        return tuple(found)
+
+    def unenforced(self) -> tuple[str, ...]:
+        """The part of `not_yet` that can be planned but not yet be kept."""
+        wishes = {"window": self.window, "deadline": self.deadline, "notify": self.notify}
+        return tuple(f"{key}: is not kept yet; leave the key out" for key, wish in wishes.items() if wish)
+
+    def _varied(self, path: str) -> tuple[Any, ...]:
+        axis = self.vary.get(path)
+        if isinstance(axis, Spread):
+            return axis.choice or ()
+        return axis or ()
+
+
+def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep that `text` says, with values of the command line (`train.rank=8`) put over it.
+
+    Raises SpecError with every finding.
+    """
+    source = override(read(text, name), overrides)
+    if not isinstance(source.value, Mapping):
+        raise SpecError(f"{source.place(())}: {shown(source.value)} found; a file of `key: value` lines is right")
+    return _validated(source)
+
+
+def _validated(source: Source) -> Sweep:
+    try:
+        return Sweep.model_validate(source.value)
+    except ValidationError as error:
+        raise SpecError("\n".join(explain(error, source, Sweep))) from None

@@ -1,0 +1,136 @@
+"""The rules of `vary`, and of `zip`, `exclude` and `when` that shape it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sweeps import axes
+from sweeps.axes import Spread
+from sweeps.fields import Finding, Findings, shown
+from sweeps.paths import at, is_integer, keys, put, section
+from sweeps.sections import nearest
+
+if TYPE_CHECKING:
+    from sweeps.spec import Sweep
+
+VARIED = ("model", "train", "data", "source_size", "methods", "equal")  # what may differ between the cells of one sweep
+AXES = ("sizes", "seeds", "sources", "targets")
+CELL = ("data", "size", "source", "target")  # keys of a cell that the experiment itself adds
+MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan checks every variant again
+
+
+def check_vary(sweep: Sweep) -> Iterator[Finding]:
+    for path, axis in sweep.vary.items():
+        where = _where(sweep, path)
+        if where is not None:
+            yield ("vary", path), where
+            continue
+        yield from _values(sweep, path, axis)
+        over = [other for other in sweep.vary if path.startswith(f"{other}.")]
+        if over:
+            yield ("vary", path), f"stands inside {over[0]}, which is varied too; vary one of them"
+
+
+def _where(sweep: Sweep, path: str) -> str | None:
+    """What is wrong with the path of an axis, if anything."""
+    parts = tuple(path.split("."))
+    if parts[0] in AXES:
+        return f"{parts[0]} is an axis of its own; write the list under `{parts[0]}:`"
+    if parts[0] in type(sweep).model_fields and parts[0] not in VARIED:
+        return f"{parts[0]} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
+    if parts[0] == "data" and len(parts) > 1 and parts[1] not in sweep.data:
+        return f"no data set {parts[1]!r}; {nearest(parts[1], list(sweep.data))}"
+    if parts[0] == "source_size" and sweep.experiment != "transfer":
+        return "belongs to `experiment: transfer`"
+    for end in range(1, len(parts) + 1):
+        if not at(type(sweep), parts[:end]):
+            known = keys(type(sweep), parts[: end - 1])
+            before = ".".join(parts[: end - 1])
+            return (
+                f"no such path; {nearest(parts[end - 1], known)}" if known else f"no such path; {before} has no parts"
+            )
+    return None
+
+
+def _values(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
+    """Each value alone must be one that the path can have."""
+    parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
+    if axes.length(axis) > MOST_TRIED and isinstance(axis, Spread):
+        return
+    found = axes.values(axis, path, integers=is_integer(type(sweep), parts))
+    if isinstance(axis, Spread) and axis.rule == "choice" and len(found) > len(axis.choice or ()) and not zipped:
+        yield (
+            ("vary", path),
+            f"count: {axis.count} found for {len(axis.choice or ())} choices; at most as many is right",
+        )
+    adapter = section(type(sweep), parts[0])
+    base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
+    for index, value in enumerate(found):
+        if value in found[:index] and not zipped:
+            yield ("vary", path, index), f"{shown(value)} found a second time; each value once is right"
+        wrong = _wrong(adapter, put(base, parts, value)[parts[0]])
+        if wrong:
+            yield ("vary", path, index), wrong
+
+
+def _wrong(adapter: TypeAdapter[Any], document: Any) -> str | None:
+    """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
+    try:
+        adapter.validate_python(document)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            cause = detail.get("ctx", {}).get("error")
+            if not isinstance(cause, Findings):
+                known = isinstance(cause, ValueError)
+                return (
+                    str(cause) if known else f"{shown(detail['input'])} found; {detail['msg'].replace('Input', 'it')}"
+                )
+    return None
+
+
+def check_zip(sweep: Sweep) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, group in enumerate(sweep.zip):
+        unknown = [path for path in group if path not in sweep.vary]
+        for path in unknown:
+            yield ("zip", index), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+        for path in seen.intersection(group):
+            yield ("zip", index), f"{path} found in two groups; one is right"
+        lengths = {path: axes.length(sweep.vary[path]) for path in group if path in sweep.vary}
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"{path} has {count}" for path, count in lengths.items())
+            yield ("zip", index), f"{said}; axes walked together have equally many values"
+        seen.update(group)
+
+
+def check_exclude(sweep: Sweep) -> Iterator[Finding]:
+    for index, condition in enumerate(sweep.exclude):
+        for path, value in condition.items():
+            axis = sweep.vary.get(path)
+            if axis is None and path not in CELL:
+                known = [*sweep.vary, *CELL]
+                yield ("exclude", index, path), f"{path} found, which is not varied; {nearest(path, known)}"
+            elif isinstance(axis, tuple) and value not in axis:
+                yield ("exclude", index, path), f"{shown(value)} found; one of {shown(axis)} is right"
+        if not condition:
+            yield ("exclude", index), "{} found, which would exclude every cell; name at least one path"
+
+
+def check_when(sweep: Sweep) -> Iterator[Finding]:
+    for path, condition in sweep.when.items():
+        if path not in sweep.vary:
+            yield ("when", path), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+        for other, value in condition.items():
+            axis = sweep.vary.get(other)
+            if axis is None and not at(type(sweep), tuple(other.split("."))):
+                yield ("when", path, other), f"no such path; {nearest(other, list(sweep.vary))}"
+            elif isinstance(axis, tuple) and value not in axis:
+                yield ("when", path, other), f"{shown(value)} found; one of {shown(axis)} is right"
+    try:
+        TopologicalSorter({path: set(condition) for path, condition in sweep.when.items()}).prepare()
+    except CycleError as error:
+        yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} wait for each other; one of them must be free"
