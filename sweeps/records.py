@@ -49,9 +49,7 @@ class Records:
         except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
             raise DataError(f"records: not what to_jsonl wrote ({error}); fetch the artefact again") from None
         if len(records) != header["rows"] or sha256 not in (None, records.sha256):
-            raise DataError(
-                f"records: {len(records)} rows with address {records.sha256}, {sha256} was asked for"
-            )
+            raise DataError(f"records: {len(records)} rows with address {records.sha256}, {sha256} was asked for")
         return records
 
 

@@ -47,9 +47,7 @@ def test_a_size_beyond_the_rows_is_refused() -> None:
         subset_prefixes(DIGESTS, subset_order(100, 0), [101])
 
 
-@given(
-    size=st.integers(1, 40), batch_size=st.integers(1, 50), steps=st.integers(0, 30), seed=st.integers(0, 99)
-)
+@given(size=st.integers(1, 40), batch_size=st.integers(1, 50), steps=st.integers(0, 30), seed=st.integers(0, 99))
 def test_visits_count_the_batches(size: int, batch_size: int, steps: int, seed: int) -> None:
     """`visits` is the count of every batch, without walking them; and epochs are even."""
     counts = np.zeros(size, np.int64)

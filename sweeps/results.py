@@ -1,0 +1,88 @@
+"""What was measured: one row for each run, and what the seeds of a cell say together."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sweeps.plan import Json
+from sweeps.records import canonical
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One cell at one seed.
+
+    `metrics` holds "nll" (nats per token, held out), "bits_per_byte", and the same with a prefix: "source.nll" on the
+    source's holdout, "validation.nll" on the validation set.
+    """
+
+    cell: Mapping[str, Json]
+    seed: int
+    state: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
+    tokens: int = 0
+    micro_usd: int | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of the finite values; `variance` divides by count - 1 and is None for a single one."""
+
+    count: int
+    mean: float
+    variance: float | None
+    diverged: int  # values that were not finite
+
+
+@dataclass(frozen=True)
+class CellSummary:
+    """The seeds of one cell. A metric without one finite value is not in `metrics`."""
+
+    cell: Mapping[str, Json]
+    count: int  # runs that have a result
+    metrics: Mapping[str, Moments]
+
+
+def cells(results: Iterable[RunResult]) -> list[CellSummary]:
+    """The succeeded runs, cell by cell, in the order in which the cells first appear."""
+    return [_summary(runs) for _, runs in by_cell(results)]
+
+
+def by_cell(
+    results: Iterable[RunResult], *, without: Collection[str] = ()
+) -> list[tuple[Mapping[str, Json], list[RunResult]]]:
+    """Group runs that share a cell; the keys in `without` do not count.
+
+    `without={"size", "data"}` gives one group for each variant of an experiment, over all its sizes and data sets.
+    """
+    groups: dict[bytes, tuple[Mapping[str, Json], list[RunResult]]] = {}
+    for result in results:
+        cell = {key: value for key, value in result.cell.items() if key not in without}
+        groups.setdefault(canonical(cell), (cell, []))[1].append(result)
+    return list(groups.values())
+
+
+def measured(results: Iterable[RunResult]) -> list[RunResult]:
+    """The runs that have a result."""
+    return [result for result in results if result.state == "succeeded"]
+
+
+def _summary(runs: list[RunResult]) -> CellSummary:
+    values: dict[str, list[float]] = defaultdict(list)
+    for run in measured(runs):
+        for metric, value in run.metrics.items():
+            values[metric].append(value)
+    moments = {metric: found for metric, seen in values.items() if (found := _moments(seen))}
+    return CellSummary(runs[0].cell, len(measured(runs)), moments)
+
+
+def _moments(values: list[float]) -> Moments | None:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return None
+    variance = statistics.variance(finite) if len(finite) > 1 else None
+    return Moments(len(finite), statistics.fmean(finite), variance, len(values) - len(finite))

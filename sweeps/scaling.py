@@ -1,0 +1,221 @@
+"""How much data a domain needs: the law that fits its losses, how far to trust it, and what it says of a target.
+
+A fit is judged by what it has not seen: without its two largest sizes it has to predict them. Above 2 % of error it
+warns, above 10 % it is refused, as it is where sizes are too few or the loss rises with more data. A refused fit may
+still be drawn; it answers no question about a target.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student
+
+from sweeps.laws import LAWS, Curve, Floats, Law, fit_law
+
+WARN, REFUSE = 0.02, 0.10  # relative error at the two largest sizes
+RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
+FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
+SPARE = 2  # distinct sizes that a law needs beyond its free parameters
+
+Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
+
+
+class MinimumData(NamedTuple):
+    """The size at which the curve reaches `target`, in examples, with a 95 % interval where there is one.
+
+    met: the smallest size is already there, `point` is that size. unreachable: the floor is above the target.
+    not identified: the curve gets there at more than ten times the largest size, if at all.
+    The interval is a delta-method one on log n, from the residuals about the curve: it takes the law as true.
+    """
+
+    target: float
+    status: Status
+    point: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ScalingFit:
+    """The fit, or with `curve` None the reason (`refused`) why there is none."""
+
+    n: Floats  # distinct sizes, ascending
+    loss: Floats  # mean losses there
+    curve: Curve | None = None
+    r2: float | None = None
+    max_residual: float | None = None  # the largest relative residual
+    holdout_error: float | None = None  # fitted without the two largest sizes: the largest relative error there
+    warnings: tuple[str, ...] = ()
+    refused: str | None = None
+    minimum_data: MinimumData | None = None
+
+    @property
+    def law(self) -> Law | None:
+        return self.curve.law if self.curve else None
+
+    @property
+    def params(self) -> Mapping[str, float]:
+        """E, A, a and n0 of the laws' formulas, those that the law has."""
+        if self.curve is None:
+            return {}
+        found = {"A": self.curve.scale, "a": self.curve.exponent}
+        found |= {"E": self.curve.floor} if self.law != "pure" else {}
+        return found | ({"n0": self.curve.shift} if self.law == "shifted" else {})
+
+    def predict(self, n: npt.ArrayLike) -> Floats:
+        """The loss at n examples. Raises ValueError where there is no curve."""
+        if self.curve is None:
+            raise ValueError(f"no curve was fitted: {self.refused}")
+        return self.curve.predict(n)
+
+
+def fit_scaling(
+    n: npt.ArrayLike,
+    loss: npt.ArrayLike,
+    *,
+    seed: Sequence[int] | None = None,
+    target: float | None = None,
+    law: Law | None = None,
+) -> ScalingFit:
+    """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
+
+    The law is the one with the least AICc among those that the number of sizes allows, unless `law` says it. Runs at
+    size 0 (zero-shot) and losses that are not finite are left out, the latter with a warning; `seed` (R,) warns of
+    sizes that lack one. With `target`, a loss, `minimum_data` answers. Never raises for what was measured: `refused`
+    says it.
+    """
+    runs = np.asarray(n, float), np.asarray(loss, float)
+    seeds = np.zeros(runs[0].shape, int) if seed is None else np.asarray(seed)
+    trained = runs[0] > 0
+    good = trained & np.isfinite(runs[1]) & (runs[1] > 0)
+    sizes, places = np.unique(runs[0][good], return_inverse=True)
+    means = np.array([runs[1][good][places == place].mean() for place in range(len(sizes))])
+    warnings = (*_lost(int((trained & ~good).sum())), *_uneven(sizes, places, seeds[good]))
+    reason = _unfit(sizes, means, _noise(runs[1][good], means, places), law)
+    if reason:
+        answer = None if target is None else MinimumData(target, "refused")
+        return ScalingFit(sizes, means, warnings=warnings, refused=reason, minimum_data=answer)
+    return _judged(_chosen(sizes, means, law), warnings, target)
+
+
+def _judged(curve: Curve, warnings: tuple[str, ...], target: float | None) -> ScalingFit:
+    error = _holdout_error(curve)
+    refused = None
+    if error is not None and error > REFUSE:
+        refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
+    elif error is not None and error > WARN:
+        warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)
+    if curve.law != "pure" and curve.floor == 0:
+        warnings += ("the floor is not identified: it came out as 0, so do not extrapolate far",)
+    answer = None
+    if target is not None:
+        answer = MinimumData(target, "refused") if refused else minimum_data(curve, target)
+    return ScalingFit(
+        n=curve.n,
+        loss=curve.loss,
+        curve=curve,
+        r2=float(
+            1 - np.sum((curve.loss - curve.predict(curve.n)) ** 2) / np.sum((curve.loss - curve.loss.mean()) ** 2)
+        ),
+        max_residual=float(np.abs(curve.residuals).max()),
+        holdout_error=error,
+        warnings=warnings,
+        refused=refused,
+        minimum_data=answer,
+    )
+
+
+def minimum_data(curve: Curve, target: float) -> MinimumData:
+    """Invert the law: n* = (A / (target - E))^(1/a) - n0."""
+    if target >= float(curve.predict(curve.n[0])):
+        return MinimumData(target, "met", point=float(curve.n[0]))
+    if target <= curve.floor:
+        return MinimumData(target, "unreachable")
+    logarithm = math.log(curve.scale / (target - curve.floor)) / curve.exponent
+    if logarithm > math.log(FARTHEST * curve.n[-1] + curve.shift):
+        return MinimumData(target, "not identified")
+    point = math.exp(logarithm) - curve.shift
+    low, high = _delta_interval(curve, target, point)
+    return MinimumData(target, "interpolated" if point <= curve.n[-1] else "extrapolated", point, low, high)
+
+
+def _delta_interval(curve: Curve, target: float, point: float) -> tuple[float | None, float | None]:
+    """95 % by the delta method on log n*: residual variance about the curve, t with sizes - parameters.
+
+    Parameters at their bound (E or n0 of 0) are taken as known. None where the rest are not identified.
+    """
+    free = [True, True, curve.floor > 0, curve.shift > 0]
+    power = curve.scale * (curve.n + curve.shift) ** -curve.exponent
+    columns = (
+        power,
+        -power * np.log(curve.n + curve.shift),
+        np.ones_like(power),
+        -power * curve.exponent / (curve.n + curve.shift),
+    )
+    slopes = np.stack(columns, axis=1)[:, free] / curve.loss[:, None]  # by log A, a, E, n0
+    spare = len(curve.n) - sum(free)
+    norms = np.linalg.norm(slopes, axis=0)
+    if spare < 1 or np.linalg.cond(slopes / norms) > 1e7:
+        return None, None
+    reach = point + curve.shift
+    gradient = np.array(
+        [
+            1 / curve.exponent,
+            -math.log(reach) / curve.exponent,
+            1 / (curve.exponent * (target - curve.floor)),
+            -1 / reach,
+        ]
+    )
+    gradient = gradient[free] * reach / point / norms
+    inverse = np.linalg.inv((slopes / norms).T @ (slopes / norms))
+    variance = float(curve.residuals @ curve.residuals) / spare * float(gradient @ inverse @ gradient)
+    half = float(student.ppf(0.975, spare)) * math.sqrt(variance)
+    return point * math.exp(-min(half, 50)), point * math.exp(min(half, 50))
+
+
+def _chosen(n: Floats, loss: Floats, law: Law | None) -> Curve:
+    if law:
+        return fit_law(law, n, loss)
+    curves = [fit_law(known, n, loss) for known, free in LAWS.items() if len(n) >= free + SPARE]
+    return min(curves, key=lambda curve: curve.aicc)
+
+
+def _holdout_error(curve: Curve) -> float | None:
+    if len(curve.n) - 2 < LAWS[curve.law]:
+        return None
+    smaller = fit_law(curve.law, curve.n[:-2], curve.loss[:-2])
+    return float(np.abs(smaller.predict(curve.n[-2:]) / curve.loss[-2:] - 1).max())
+
+
+def _unfit(n: Floats, loss: Floats, noise: Floats, law: Law | None) -> str | None:
+    needed = LAWS[law or "pure"] + SPARE
+    if len(n) < needed:
+        return f"{len(n)} sizes; the {law or 'simplest'} law needs {needed}"
+    for (before, after), (high, low), error in zip(pairwise(loss), pairwise(n), noise, strict=True):
+        if after - before > max(RISE * before, 2 * error):
+            return f"the loss rises with more data, from {before:.4g} at {high:g} to {after:.4g} at {low:g}"
+    return None if loss[-1] < loss[0] else "the loss does not fall with more data"
+
+
+def _noise(losses: Floats, means: Floats, places: npt.NDArray[np.intp]) -> Floats:
+    """The standard error of the difference between neighbouring sizes, (sizes - 1,), from the pooled variance."""
+    counts = np.bincount(places, minlength=len(means))
+    freedom = max(int(counts.sum()) - len(means), 1)
+    variance = float(np.sum((losses - means[places]) ** 2)) / freedom
+    return np.sqrt(variance * (1 / counts[:-1] + 1 / counts[1:]))
+
+
+def _lost(count: int) -> tuple[str, ...]:
+    return (f"{count} runs without a finite loss were left out: they diverged",) if count else ()
+
+
+def _uneven(n: Floats, places: npt.NDArray[np.intp], seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
+    everyone = set(seeds.tolist())
+    lacking = [size for place, size in enumerate(n) if set(seeds[places == place].tolist()) != everyone]
+    listed = ", ".join(f"{size:g}" for size in lacking)
+    return (f"not every seed has a result at size {listed}",) if lacking else ()
