@@ -1,32 +1,98 @@
-"""The frozen plan of a sweep: its stages, its runs, what they should cost."""
+"""From a question to the plan of its answer: a DAG of stages, priced, and the runs that read from it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+    sweep --variants--> cells --kinds--> runs --foundry--> stages, equal ones once --> totals, digest, notes
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Pure: data and tokenizers are fetched by the functions given, prices are a value, and the same question about the
+same data is the same plan.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from sweeps.cost import PriceBook
+from sweeps.defaults import defaults
+from sweeps.errors import PlanError
+from sweeps.identity import fingerprint
+from sweeps.planning.foundry import Foundry
+from sweeps.planning.guards import models, refuse_too_many, refuse_unbuilt, refuse_unpriced
+from sweeps.planning.kinds import Row, rows
+from sweeps.planning.shelf import Load, Shelf
+from sweeps.spec import Sweep
+from sweeps.stage import Json, Plan, Run, Stage, Totals
+from sweeps.steps import control
+from sweeps.tokens import Tokenizer
+
+__all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The unit of work: one training or one evaluation, known by what it is."""
+def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], prices: PriceBook) -> Plan:
+    """The plan of a sweep. Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
+    refuse_unbuilt(sweep)
+    refuse_too_many(sweep)
+    refuse_unpriced(sweep, prices)
+    shelf = Shelf(load, tokenizers, sweep.all_sizes)
+    foundry = Foundry(sweep, shelf, prices)
+    made = list(rows(foundry))
+    if not made:
+        raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
+    stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
+    totals = _totals(stages, made)
+    return Plan(
+        sweep=sweep.sweep,
+        digest=_digest(sweep, stages, runs),
+        stages=stages,
+        runs=runs,
+        totals=totals,
+        defaults=defaults(sweep),
+        notes=tuple(_notes(sweep, shelf, totals, prices)),
+        refused=sweep.unenforced(),
+        prefixes=shelf.prefixes,
+    )
 
-    id: str  # "train-<16 hex>" or "evaluate-<16 hex>": the fingerprint of `recipe`
-    kind: Literal["train", "evaluate"]
-    parents: tuple[str, ...]
-    recipe: Mapping[str, Json]  # everything that a worker needs to do it, and everything that identifies it
-    label: str  # for people: "code n=128 seed 1"
-    steps: int  # optimizer steps (train), else 0
-    tokens: int  # that will be billed, exact for supervised training and held-out NLL
-    examples: int  # distinct training examples (train) or items (evaluate)
-    micro_usd: int | None  # at the price book's price, rounded up; None where the model has no price
+
+def _totals(stages: Sequence[Stage], made: Sequence[Row]) -> Totals:
+    trained = [stage for stage in stages if stage.kind == "train"]
+    priced = [stage.micro_usd for stage in stages if stage.micro_usd is not None]
+    return Totals(
+        stages=len(stages),
+        train=len(trained),
+        evaluate=len(stages) - len(trained),
+        naive_train=sum(naive.trainings for _, naive in made),
+        examples=sum(stage.examples for stage in trained),
+        naive_examples=sum(naive.examples for _, naive in made),
+        tokens=sum(stage.tokens for stage in stages),
+        micro_usd=sum(priced) if len(priced) == len(stages) else None,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One cell at one seed: a row of the results."""
+def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
+    """What is asked, and of which data: stages carry the content, runs say what is read from them."""
+    content = hashlib.sha256()
+    for stage in stages:
+        content.update(stage.id.encode())
+    for run in runs:
+        content.update(f"\n{run.seed} {run.stage} {sorted(run.measures.items())}".encode())
+    return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
 
-    cell: Mapping[str, Json]
-    seed: int
-    stage: str | None  # the last train stage; None for the untrained base
-    measures: Mapping[str, str]  # metric prefix ("", "source.", "validation.") + evaluator name -> evaluate stage
+
+def _notes(sweep: Sweep, shelf: Shelf, totals: Totals, prices: PriceBook) -> Iterator[str]:
+    for dataset in shelf.datasets.values():
+        yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
+    unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
+    if unused:
+        yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"
+    if sweep.train is not None and sweep.experiment != "grid" and not any("train." in path for path in sweep.vary):
+        yield f"held equal between sizes: {control(sweep.train)}"
+    if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
+        yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
+    yield from _money(sweep, totals, prices)
+
+
+def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:
+    for model in models(sweep):
+        price = prices.of(model)
+        said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
+        yield f"price of {model}: {said}"
+    if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
+        estimate = f"the estimate of ${totals.usd:,.2f}"
+        yield f"budget: ${sweep.budget.usd:,.2f} is less than {estimate}; it stops the sweep early"

@@ -69,7 +69,7 @@ class Sweep(Model):
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     source_size: Count | None = None
     share_sources: Literal["run", "sweep"] = "run"
-    evaluate: Annotated[tuple[Annotated[Evaluation, PlainValidator(evaluation)], ...], Field(min_length=1)] = (
+    evaluate: Annotated[tuple[Annotated[Evaluation, BeforeValidator(evaluation)], ...], Field(min_length=1)] = (
         Evaluation(name="nll"),
     )
     target: Target | None = None
@@ -106,6 +106,25 @@ class Sweep(Model):
         """The sizes of the data, ascending; none where the experiment has no such axis."""
         made = () if self.sizes is None else axes.values(self.sizes, "sizes", integers=True)
         return tuple(sorted(size for size in made if isinstance(size, int)))
+
+    @property
+    def all_sizes(self) -> tuple[int, ...]:
+        """Every number of examples that the file names, of targets and of sources."""
+        varied = (
+            axes.values(self.vary["source_size"], "source_size", integers=True) if "source_size" in self.vary else ()
+        )
+        named = {*self.size_values, *varied, self.source_size}
+        return tuple(sorted(size for size in named if isinstance(size, int)))
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The data sets that a transfer starts from."""
+        return self.sources or tuple(self.data)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The data sets that are trained on and measured; outside of a transfer, all of them."""
+        return self.targets or tuple(self.data)
 
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""

@@ -1,0 +1,122 @@
+"""What `vary` makes of a sweep: its variants, one after the other and never all at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from graphlib import TopologicalSorter
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweeps import axes
+from sweeps.errors import PlanError
+from sweeps.fields import shown
+from sweeps.paths import get, is_integer, put, section
+from sweeps.recipe import LENGTHS, Train
+from sweeps.sections import DataSpec
+from sweeps.spec import Sweep
+from sweeps.stage import Json
+
+Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The sweep with one choice on every axis of `vary`."""
+
+    cell: Mapping[str, Json]
+    model: str
+    train: Train
+    data: Mapping[str, DataSpec]
+    source_size: int | None
+
+
+def counts(sweep: Sweep) -> dict[str, int]:
+    """How long each axis is, by arithmetic; axes that are zipped are one."""
+    return {" + ".join(group): axes.length(sweep.vary[group[0]]) for group in _groups(sweep)}
+
+
+def variants(sweep: Sweep) -> Iterator[Variant]:
+    """Every variant, in the order of the axes, the last one fastest.
+
+    Raises PlanError for one that does not make a valid sweep, naming its cell.
+    """
+    values = {path: _values(sweep, path) for path in sweep.vary}
+    base = sweep.model_dump(exclude_unset=True, include={"model", "train", "data", "source_size"})
+
+    @lru_cache(maxsize=1024)
+    def part(root: str, chosen: tuple[tuple[str, int], ...]) -> Any:
+        document = base
+        for path, index in chosen:
+            document = put(document, tuple(path.split(".")), values[path][index])
+        return section(Sweep, root).validate_python(document.get(root))
+
+    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in base}
+    for chosen in _walk(sweep, values):
+        cell = {path: values[path][index] for path, index in chosen.items()}
+        try:
+            parts = {
+                root: part(root, tuple((path, chosen[path]) for path in paths if path in chosen))
+                for root, paths in roots.items()
+            }
+        except ValidationError as error:
+            raise PlanError(f"the cell {shown(cell)}: {_said(error)}") from None
+        yield _complete(Variant(cell, parts["model"], parts["train"], parts["data"], parts.get("source_size")))
+
+
+def excluded(sweep: Sweep, cell: Mapping[str, Json]) -> bool:
+    """Whether the file leaves this cell out."""
+    return any(all(key in cell and cell[key] == value for key, value in one.items()) for one in sweep.exclude)
+
+
+def _said(error: ValidationError) -> str:
+    details = error.errors(include_url=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in details)
+
+
+def _complete(variant: Variant) -> Variant:
+    """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
+    given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "no length"
+        raise PlanError(f"the cell {shown(variant.cell)}: {found} found; exactly one of {', '.join(LENGTHS)} is right")
+    if variant.train.learning_rate is None:
+        raise PlanError(f"the cell {shown(variant.cell)}: no train.learning_rate found; write one for the other cells")
+    return variant
+
+
+def _values(sweep: Sweep, path: str) -> tuple[Any, ...]:
+    return axes.values(sweep.vary[path], path, integers=is_integer(Sweep, tuple(path.split("."))))
+
+
+def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
+    """The axes that are walked on their own, or together; those that others wait for come first."""
+    zipped = {path: group for group in sweep.zip for path in group}
+    groups = dict.fromkeys(zipped.get(path, (path,)) for path in sweep.vary)
+    home = {path: group for group in groups for path in group}
+    waits: dict[tuple[str, ...], set[tuple[str, ...]]] = {group: set() for group in groups}
+    for path, condition in sweep.when.items():
+        waits[home[path]] |= {home[other] for other in condition if other in home and home[other] != home[path]}
+    return list(TopologicalSorter(waits).static_order()) if sweep.when else list(groups)
+
+
+def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
+    groups, base = _groups(sweep), sweep.model_dump(include={"model", "train", "data", "source_size"})
+
+    def active(group: tuple[str, ...], chosen: Chosen) -> bool:
+        conditions = [sweep.when[path] for path in group if path in sweep.when]
+        return all(said(other, chosen) == value for one in conditions for other, value in one.items())
+
+    def said(path: str, chosen: Chosen) -> Any:
+        return values[path][chosen[path]] if path in chosen else get(base, tuple(path.split(".")))
+
+    def walk(depth: int, chosen: Chosen) -> Iterator[Chosen]:
+        if depth == len(groups):
+            yield chosen
+        elif not active(groups[depth], chosen):
+            yield from walk(depth + 1, chosen)
+        else:
+            for index in range(len(values[groups[depth][0]])):
+                yield from walk(depth + 1, {**chosen, **dict.fromkeys(groups[depth], index)})
+
+    return walk(0, {})

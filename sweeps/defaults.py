@@ -1,0 +1,60 @@
+"""Every value that a file left open, by its path: stated in the plan, never hidden."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from sweeps.planning.pieces import RENDERER
+from sweeps.rules import BELONGS
+from sweeps.sections import Evaluation
+from sweeps.spec import Sweep
+from sweeps.stage import Json
+
+Default = tuple[str, Json]
+
+
+def defaults(sweep: Sweep) -> tuple[Default, ...]:
+    """The defaults taken, in the order of the model; then those that depend on the data."""
+    return (*_of_sweep(sweep), *_resolved(sweep))
+
+
+def _of_sweep(sweep: Sweep) -> Iterator[Default]:
+    for path, value in _taken(sweep, ""):
+        kinds = BELONGS.get(path.split(".")[0])
+        if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
+            yield path, value
+
+
+def _taken(model: BaseModel, above: str) -> Iterator[Default]:
+    """The fields of a part that nobody set, and those of the parts below it."""
+    for name in type(model).model_fields:
+        value, path = getattr(model, name), f"{above}{name}"
+        if isinstance(value, BaseModel):
+            yield from _taken(value, f"{path}.")
+        elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
+            for key, part in value.items():
+                yield from _taken(part, f"{path}.{key}.")
+        elif name not in model.model_fields_set and value not in (None, (), {}):
+            yield path, _plain(value)
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, tuple):
+        return [part.name if isinstance(part, Evaluation) else _plain(part) for part in value]
+    assert value is None or isinstance(value, bool | int | float | str)
+    return value
+
+
+def _resolved(sweep: Sweep) -> Iterator[Default]:
+    """What follows from the rest of the file where it is left open."""
+    if sweep.experiment == "transfer":
+        if sweep.sources is None:
+            yield "sources", list(sweep.source_names)
+        if sweep.targets is None:
+            yield "targets", list(sweep.target_names)
+        if sweep.source_size is None and "source_size" not in sweep.vary:
+            yield "source_size", "all there is"
+    for evaluation in sweep.evaluate:
+        if evaluation.name == "nll" and "via" not in evaluation.options:
+            yield "evaluate.nll.via", "forward"
+    yield "renderer", RENDERER

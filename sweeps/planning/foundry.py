@@ -1,0 +1,135 @@
+"""Stages made, each once: the recipe is what a stage is, and equal recipes are one stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sweeps.cells import Variant
+from sweeps.cost import PriceBook, micro_usd
+from sweeps.fields import shown
+from sweeps.identity import fingerprint
+from sweeps.planning import pieces
+from sweeps.planning.pieces import Piece
+from sweeps.planning.shelf import Shelf
+from sweeps.records import Dataset, Records
+from sweeps.sections import Evaluation
+from sweeps.spec import Sweep
+from sweeps.stage import Json, Stage
+from sweeps.steps import resolve_steps, warmup_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training that is asked for: the first `size` examples, from `source` or from the base model."""
+
+    variant: Variant
+    dataset: Dataset
+    size: int
+    seed: int
+    scope: str | None = None
+    source: Stage | None = None
+
+
+@dataclass(frozen=True)
+class Foundry:
+    """Makes the stages of one sweep, and keeps them in the order in which they were first asked for."""
+
+    sweep: Sweep
+    shelf: Shelf
+    prices: PriceBook
+    stages: dict[str, Stage] = field(default_factory=dict)
+
+    def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
+        """Who may share a stage: everybody, the sweep, or this one run."""
+        if self.sweep.reuse == "all":
+            return None
+        run = "" if self.sweep.reuse == "sweep" else f":{fingerprint({'cell': cell, 'seed': seed})}"
+        return f"{self.sweep.sweep}{run}"
+
+    def train(self, asked: Training) -> Stage:
+        """The stage that does this training."""
+        train, records = asked.variant.train, asked.dataset.train
+        steps = self._steps(asked)
+        batch = min(train.batch_size, asked.size)
+        prefix = self.shelf.prefix(records, asked.seed, asked.size)
+        parts = (
+            pieces.training(train),
+            pieces.length(steps, warmup_steps(train.warmup, steps), batch),
+            pieces.subset(records.sha256, asked.size, prefix, asked.seed),
+            self._reading(asked.variant.model, records),
+            pieces.place(asked.source.id if asked.source else None, asked.scope),
+        )
+        key = pieces.identity("train", parts)
+        return self.stages.get(key) or self._keep(self._trained(key, asked, parts, steps))
+
+    def evaluate(
+        self, model: str, records: Records, evaluation: Evaluation, *, of: Stage | None, on: str, scope: str | None
+    ) -> Stage:
+        """The stage that measures a trained stage, or the base model, on all of `records`."""
+        parts = (
+            pieces.measuring(evaluation.name, str(evaluation.options.get("via", "forward")), records.sha256),
+            self._reading(model, records),
+            pieces.place(of.id if of else None, scope),
+        )
+        key = pieces.identity("evaluate", parts)
+        if key in self.stages:
+            return self.stages[key]
+        tokens = self.shelf.tokens(records, model)
+        stage = Stage(
+            id=key,
+            kind="evaluate",
+            parents=(of.id,) if of else (),
+            recipe=pieces.recipe(parts),
+            label=f"{evaluation.name} on {on}: {of.label if of else f'{model} untrained'}",
+            steps=0,
+            tokens=tokens,
+            examples=len(records),
+            micro_usd=self._price(model, tokens),
+        )
+        return self._keep(stage)
+
+    def _trained(self, key: str, asked: Training, parts: tuple[Piece, ...], steps: int) -> Stage:
+        train, model = asked.variant.train, asked.variant.model
+        validation = asked.dataset.validation if train.eval_every else None
+        tokens = self.shelf.visited(
+            asked.dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
+        )
+        if validation is not None and train.eval_every:
+            tokens += steps // train.eval_every * self.shelf.tokens(validation, model)
+        watched = validation.sha256 if validation is not None else None
+        return Stage(
+            id=key,
+            kind="train",
+            parents=(asked.source.id,) if asked.source else (),
+            recipe=pieces.recipe(parts),
+            label=_label(asked),
+            steps=steps,
+            tokens=tokens,
+            examples=asked.size,
+            micro_usd=self._price(model, tokens),
+            execution=pieces.execution(self.sweep.checkpoint, train.eval_every, watched),
+        )
+
+    def _steps(self, asked: Training) -> int:
+        mean = 0.0
+        if asked.variant.train.tokens is not None:
+            records, model = asked.dataset.train, asked.variant.model
+            mean = float(self.shelf.subset_lengths(records, model, asked.size, asked.seed).mean())
+        return resolve_steps(asked.variant.train, size=asked.size, mean_tokens=mean)
+
+    def _reading(self, model: str, records: Records) -> Piece:
+        return pieces.reading(model, self.shelf.tokenizer(model).name, records.format)
+
+    def _keep(self, stage: Stage) -> Stage:
+        return self.stages.setdefault(stage.id, stage)
+
+    def _price(self, model: str, tokens: int) -> int | None:
+        """Training and `forward` have one price."""
+        price = self.prices.of(model)
+        return micro_usd(tokens, price.train) if price else None
+
+
+def _label(asked: Training) -> str:
+    """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
+    before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
+    varied = "".join(f" {path.rpartition('.')[2]}={shown(value)}" for path, value in asked.variant.cell.items())
+    return f"{before}{asked.dataset.name} n={asked.size} seed {asked.seed}{varied.replace(chr(39), '')}"

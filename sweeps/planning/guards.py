@@ -1,0 +1,68 @@
+"""What cannot be planned, said before anything is expanded."""
+
+from collections.abc import Mapping
+from math import prod
+
+from sweeps import axes
+from sweeps.cells import counts
+from sweeps.cost import PriceBook
+from sweeps.errors import PlanError
+from sweeps.records import Dataset
+from sweeps.spec import Sweep
+
+MOST_RUNS = 200_000
+
+
+def refuse_unbuilt(sweep: Sweep) -> None:
+    """Raise PlanError for what would make the plan another one than the file says."""
+    if sweep.unplannable():
+        raise PlanError("\n".join(sweep.unplannable()))
+
+
+def refuse_too_many(sweep: Sweep) -> None:
+    """Count the runs by arithmetic; raise PlanError, with the length of each axis, where there are too many.
+
+    Exclusions are not counted off here: whoever excludes most of a grid means another grid.
+    """
+    factors = {**counts(sweep), **_of_kind(sweep)}
+    runs = prod(factors.values())
+    if runs > MOST_RUNS:
+        said = " × ".join(f"{name} ({count:,})" for name, count in factors.items())
+        raise PlanError(f"{sweep.sweep}: {runs:,} runs = {said}; at most {MOST_RUNS:,} are right, shorten an axis")
+
+
+def _of_kind(sweep: Sweep) -> dict[str, int]:
+    """The axes that the experiment itself has; the few zero-shot rows are nothing beside them."""
+    seeds = {"seeds": sweep.seeds if isinstance(sweep.seeds, int) else len(sweep.seeds)}
+    sizes = {"sizes": axes.length(sweep.sizes) + 1} if sweep.sizes is not None else {}
+    if sweep.experiment == "transfer":
+        pairs = sum(source != target for source in sweep.source_names for target in sweep.target_names)
+        return {"pairs and targets": pairs + len(sweep.target_names), **sizes, **seeds}
+    return {"data": len(sweep.data), **sizes, **seeds}
+
+
+def refuse_unpriced(sweep: Sweep, prices: PriceBook) -> None:
+    """A budget over a model without a price could not be kept: raise PlanError naming the model and the book."""
+    missing = [model for model in models(sweep) if prices.of(model) is None]
+    if sweep.budget is not None and missing:
+        names = ", ".join(missing)
+        raise PlanError(f"budget.usd: no price for {names} in {prices.name}; add a row there, or drop the budget")
+
+
+def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
+    """Raise PlanError naming every data set that has fewer examples than are asked of it."""
+    found = []
+    for name, asked in sizes.items():
+        dataset = datasets[name]
+        over = sorted(size for size in asked if size > len(dataset.train))
+        if over:
+            said = f"{len(dataset.train):,} training examples found, {', '.join(map(str, over))} asked for"
+            found.append(f"data.{name} ({dataset.source}): {said}; at most what there is is right")
+    if found:
+        raise PlanError("\n".join(found))
+
+
+def models(sweep: Sweep) -> tuple[str, ...]:
+    """Every model that a cell may have."""
+    varied = axes.values(sweep.vary["model"], "model") if "model" in sweep.vary else (sweep.model,)
+    return tuple(str(model) for model in varied)

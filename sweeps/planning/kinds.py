@@ -1,0 +1,135 @@
+"""The runs of each kind of experiment: which cells it has, what each trains, and what is measured on it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from sweeps.cells import Variant, excluded, variants
+from sweeps.planning.foundry import Foundry, Training
+from sweeps.planning.guards import refuse_too_large
+from sweeps.records import Dataset, Records
+from sweeps.stage import Json, Run, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Naive:
+    """What a plain loop would train for one run, sharing nothing: how many trainings, of how many examples."""
+
+    trainings: int = 0
+    examples: int = 0
+
+
+Row = tuple[Run, Naive]
+
+
+def rows(foundry: Foundry) -> Iterator[Row]:
+    """Every run of the sweep, its stages made on the way."""
+    kind = {"grid": _grid, "data_scaling": _data_scaling, "transfer": _transfer}[foundry.sweep.experiment]
+    checked: Variant | None = None
+    for variant in variants(foundry.sweep):
+        if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
+            checked = _check_sizes(foundry, variant)
+        for asked in kind(foundry, variant):
+            if not excluded(foundry.sweep, asked.cell):
+                yield asked.row()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run before its stages are made: an excluded one makes none."""
+
+    foundry: Foundry
+    variant: Variant
+    cell: Mapping[str, Json]
+    seed: int
+    dataset: Dataset  # that is trained on and measured
+    size: int  # 0: nothing is trained here
+    source: Dataset | None = None
+    source_seed: int = 0
+
+    def row(self) -> Row:
+        scope = self.foundry.scope(self.cell, self.seed)
+        source = self._source(scope)
+        stage = source
+        if self.size:
+            asked = Training(self.variant, self.dataset, self.size, self.seed, scope, source)
+            stage = self.foundry.train(asked)
+        measures = self._measures(stage, scope)
+        naive = Naive(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
+        return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else Naive()
+
+    def _source(self, scope: str | None) -> Stage | None:
+        if self.source is None:
+            return None
+        size = self.variant.source_size or len(self.source.train)
+        return self.foundry.train(Training(self.variant, self.source, size, self.source_seed, scope))
+
+    def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:
+        measured: dict[str, tuple[str, Records]] = {"": (self.dataset.name, self.dataset.holdout)}
+        if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None:
+            measured["validation."] = (f"{self.dataset.name} validation", self.dataset.validation)
+        if self.source is not None:
+            measured["source."] = (self.source.name, self.source.holdout)
+        measure = partial(self.foundry.evaluate, self.variant.model, of=stage, scope=scope)
+        return {
+            f"{prefix}{evaluation.name}": measure(records, evaluation, on=name).id
+            for prefix, (name, records) in measured.items()
+            for evaluation in self.foundry.sweep.evaluate
+        }
+
+
+def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
+    sweep = foundry.sweep
+    sizes = {name: set(sweep.size_values) for name in sweep.target_names}
+    for name in sweep.source_names if variant.source_size else ():
+        sizes.setdefault(name, set()).add(variant.source_size or 0)
+    refuse_too_large(sizes, {name: foundry.shelf.dataset(name, variant.data[name]) for name in sizes})
+    return variant
+
+
+def _grid(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+    """Every data set on all its examples."""
+    sweep = foundry.sweep
+    for name, spec in variant.data.items():
+        dataset = foundry.shelf.dataset(name, spec)
+        cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
+        for seed in sweep.seed_values:
+            yield Asked(foundry, variant, cell, seed, dataset, len(dataset.train))
+
+
+def _data_scaling(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+    """Every size of every data set; and the untrained base, size 0, once."""
+    for name, spec in variant.data.items():
+        yield from _sized(foundry, variant, {"data": name}, foundry.shelf.dataset(name, spec))
+
+
+def _sized(foundry: Foundry, variant: Variant, named: Mapping[str, Json], dataset: Dataset) -> Iterator[Asked]:
+    """The zero-shot reference and every size from the base model."""
+    sweep = foundry.sweep
+    for size in (0, *sweep.size_values):
+        cell = {**named, "size": size, **variant.cell}
+        for seed in sweep.seed_values if size else sweep.seed_values[:1]:
+            yield Asked(foundry, variant, cell, seed, dataset, size)
+
+
+def _transfer(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+    """Targets alone, sources alone (size 0), and every pair at every size."""
+    sweep, shelf = foundry.sweep, foundry.shelf
+    for name in sweep.target_names:
+        target = shelf.dataset(name, variant.data[name])
+        yield from _sized(foundry, variant, {"source": None, "target": name}, target)
+        for other in sweep.source_names:
+            if other != name:
+                source = shelf.dataset(other, variant.data[other])
+                yield from _pair(foundry, variant, source, target)
+
+
+def _pair(foundry: Foundry, variant: Variant, source: Dataset, target: Dataset) -> Iterator[Asked]:
+    """A source is trained once per seed; with `share_sources: sweep` once, and so measured alone once."""
+    seeds = foundry.sweep.seed_values
+    shared = foundry.sweep.share_sources == "sweep"
+    for size in (0, *foundry.sweep.size_values):
+        cell = {"source": source.name, "target": target.name, "size": size, **variant.cell}
+        for seed in seeds[:1] if shared and not size else seeds:
+            first = seeds[0] if shared else seed
+            yield Asked(foundry, variant, cell, seed, target, size, source, first)

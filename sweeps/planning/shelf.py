@@ -1,0 +1,80 @@
+"""The data of a plan, each piece fetched and measured once: rows, lengths, orders, hashes of prefixes."""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import PlanError
+from sweeps.order import subset_order, subset_prefixes, visits
+from sweeps.planning.pieces import LOSS_MASKS, RENDERER
+from sweeps.records import Dataset, Records
+from sweeps.render import lengths
+from sweeps.sections import DataSpec
+from sweeps.tokens import Tokenizer
+
+Load = Callable[[str, DataSpec], Dataset]
+
+
+class Shelf:
+    """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
+
+    def __init__(self, load: Load, tokenizers: Callable[[str], Tokenizer], sizes: Iterable[int]) -> None:
+        self.load = load
+        self.tokenizer = lru_cache(maxsize=None)(tokenizers)
+        self.sizes = tuple(sizes)
+        self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
+        self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
+        self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+        self._order = lru_cache(maxsize=64)(subset_order)
+        self._visited: dict[tuple[Any, ...], int] = {}
+
+    def dataset(self, name: str, spec: DataSpec) -> Dataset:
+        """The data set; PlanError where it cannot be trained or measured on."""
+        if (name, spec) not in self.datasets:
+            self.datasets[name, spec] = self._checked(self.load(name, spec), spec)
+        return self.datasets[name, spec]
+
+    def _checked(self, dataset: Dataset, spec: DataSpec) -> Dataset:
+        where = f"data.{dataset.name} ({spec.source})"
+        for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
+            if not len(records):
+                raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
+        if dataset.train.format not in LOSS_MASKS:
+            right = "chat, prompt/completion or text is right for `method: sl`"
+            raise PlanError(f"{where}: {dataset.train.format} records found; {right}")
+        return dataset
+
+    def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
+        """The billed tokens of each record, rendered for the model."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name)
+        if key not in self._lengths:
+            self._lengths[key] = lengths(records, tokenizer, RENDERER)
+        return self._lengths[key]
+
+    def tokens(self, records: Records, model: str) -> int:
+        """The billed tokens of all records once."""
+        return int(self.lengths(records, model).sum())
+
+    def subset_lengths(self, records: Records, model: str, size: int, seed: int) -> npt.NDArray[np.int64]:
+        """The lengths of the first `size` examples in the order of `seed`."""
+        return self.lengths(records, model)[self._order(len(records), seed)[:size]]
+
+    def visited(self, records: Records, model: str, *, size: int, batch_size: int, steps: int, seed: int) -> int:
+        """The tokens of the rows that the steps really visit."""
+        key = (records.sha256, self.tokenizer(model).name, size, batch_size, steps, seed)
+        if key not in self._visited:
+            counted = visits(steps, size=size, batch_size=batch_size, seed=seed)
+            self._visited[key] = int(counted @ self.subset_lengths(records, model, size, seed))
+        return self._visited[key]
+
+    def prefix(self, records: Records, seed: int, size: int) -> str:
+        """The hash of the first `size` examples in the order of `seed`."""
+        key = (records.sha256, seed)
+        if key not in self.prefixes:
+            sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
+            self.prefixes[key] = subset_prefixes(records.digests, self._order(len(records), seed), sizes)
+        return self.prefixes[key][size]

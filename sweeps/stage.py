@@ -1,0 +1,75 @@
+"""The frozen plan of a sweep as values: its stages, its runs, what they should cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed) to the hash of the first n, for each n
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The unit of work: one training or one evaluation, known by what it is."""
+
+    id: str  # "train-<16 hex>" or "evaluate-<16 hex>": the fingerprint of `recipe`
+    kind: Literal["train", "evaluate"]
+    parents: tuple[str, ...]
+    recipe: Mapping[str, Json]  # everything that a worker needs to do it, and everything that identifies it
+    label: str  # for people: "code n=128 seed 1"
+    steps: int  # optimizer steps (train), else 0
+    tokens: int  # that will be billed, exact for supervised training and held-out NLL
+    examples: int  # distinct training examples (train) or items (evaluate)
+    micro_usd: int | None  # at the price book's price, rounded up; None where the model has no price
+    execution: Mapping[str, Json] = field(default_factory=dict)  # how to do it; changes no result, and no identity
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One cell at one seed: a row of the results."""
+
+    cell: Mapping[str, Json]
+    seed: int
+    stage: str | None  # the last train stage; None for the untrained base
+    measures: Mapping[str, str]  # metric prefix ("", "source.", "validation.") + evaluator name -> evaluate stage
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The plan in numbers. `naive_*` is what a plain loop over the runs would train, sharing nothing."""
+
+    stages: int
+    train: int
+    evaluate: int
+    naive_train: int
+    examples: int  # over all train stages
+    naive_examples: int
+    tokens: int
+    micro_usd: int | None  # None where a model has no price
+
+    @property
+    def usd(self) -> float | None:
+        return None if self.micro_usd is None else self.micro_usd / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a sweep will do, before any of it is done."""
+
+    sweep: str
+    digest: str  # of the spec and of all stages: the same question about the same data
+    stages: tuple[Stage, ...]  # parents before children
+    runs: tuple[Run, ...]
+    totals: Totals
+    defaults: tuple[tuple[str, Json], ...]  # every value that the file left open, by its path
+    notes: tuple[str, ...]
+    refused: tuple[str, ...]  # why submission will refuse it
+    prefixes: Prefixes
+
+    def contains(self, stage: Stage) -> dict[int, str]:
+        """The proof that subsets nest: for each smaller size of the sweep, the hash of this stage's first n."""
+        data, seeds = stage.recipe.get("data"), stage.recipe.get("seeds")
+        if not isinstance(data, dict) or not isinstance(seeds, dict):
+            return {}
+        found = self.prefixes[str(data["records"]), int(str(seeds["subset"]))]
+        return {size: digest for size, digest in found.items() if size < stage.examples}
