@@ -18,7 +18,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 Floats = npt.NDArray[np.float64]
 Law = Literal["pure", "offset", "shifted"]
@@ -77,6 +76,8 @@ def _shifts(law: Law, n: Floats) -> Floats:
 
 def _refined(law: Law, n: Floats, loss: Floats, exponent: float, shift: float) -> tuple[float, float]:
     """Descend from the best point of the grid, within its bounds."""
+    from scipy.optimize import minimize  # half a second that commands without a fit need not wait
+
     unit = n[0] / 10
     bounds: list[tuple[float, float]] = [
         (float(np.log(EXPONENTS[0])), float(np.log(EXPONENTS[-1]))),

@@ -12,6 +12,7 @@ across a border (between a prompt and its completion, say): just so do a prompt 
                 tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def render_all(
     """Every record in order; one that cannot be rendered exactly is a DataError that names its row."""
     examples = []
     for number, row in enumerate(records.rows, start=1):
-        with _naming(number):
+        with _naming(number, row):
             examples.append(render(row, records.format, tokenizer, renderer=renderer, loss_mask=loss_mask))
     return examples
 
@@ -85,7 +86,7 @@ def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> 
     counts = np.empty(len(records), np.int64)
     begin = len(_begin(tokenizer)) - 1
     for index, row in enumerate(records.rows):
-        with _naming(index + 1):
+        with _naming(index + 1, row):
             segments = _segments(row, records.format, renderer, tokenizer)
             counts[index] = begin + sum(_token_count(segment, tokenizer) for segment in segments)
     return counts
@@ -146,8 +147,8 @@ def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _naming(number: int) -> Iterator[None]:
+def _naming(number: int, row: Row) -> Iterator[None]:
     try:
         yield
-    except DataError as error:
-        raise DataError(f"row {number}: {error}") from None
+    except DataError as error:  # rows were moved since they stood in a file: the beginning helps to find them
+        raise DataError(f"row {number}, {json.dumps(row, ensure_ascii=False)[:72]}…: {error}") from None

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 from sweeps.laws import LAWS, Curve, Floats, Law, fit_law
 
@@ -149,6 +148,8 @@ def _delta_interval(curve: Curve, target: float, point: float) -> tuple[float | 
 
     Parameters at their bound (E or n0 of 0) are taken as known. None where the rest are not identified.
     """
+    from scipy.special import stdtrit  # the quantile of t
+
     free = [True, True, curve.floor > 0, curve.shift > 0]
     power = curve.scale * (curve.n + curve.shift) ** -curve.exponent
     columns = (
@@ -174,7 +175,7 @@ def _delta_interval(curve: Curve, target: float, point: float) -> tuple[float | 
     gradient = gradient[free] * reach / point / norms
     inverse = np.linalg.inv((slopes / norms).T @ (slopes / norms))
     variance = float(curve.residuals @ curve.residuals) / spare * float(gradient @ inverse @ gradient)
-    half = float(student.ppf(0.975, spare)) * math.sqrt(variance)
+    half = float(stdtrit(spare, 0.975)) * math.sqrt(variance)
     return point * math.exp(-min(half, 50)), point * math.exp(min(half, 50))
 
 

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from scipy.stats import t as student
-
 from sweeps.errors import DataError
 from sweeps.results import RunResult, by_cell, measured
 
@@ -133,7 +131,7 @@ def _estimates(groups: Sequence[Sequence[float]]) -> tuple[list[Estimate | None]
     """A mean for each filled group with the half-width that all groups give together, and its degrees of freedom."""
     freedom = sum(len(group) - 1 for group in groups if group)
     squares = sum((len(group) - 1) * statistics.variance(group) for group in groups if len(group) > 1)
-    reach = float(student.ppf(1 - ALPHA / 2, freedom)) * math.sqrt(squares / freedom) if freedom else None
+    reach = _critical(freedom) * math.sqrt(squares / freedom) if freedom else None
     return [_estimate(group, reach) if group else None for group in groups], freedom
 
 
@@ -152,10 +150,18 @@ def _verdict(gain: Estimate | None) -> Verdict:
 
 def _p_value(gain: Estimate, freedom: int) -> float:
     """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
+    from scipy.special import stdtr  # Student's t
+
     if not gain.half_width:
         return 0.0 if gain.half_width == 0 and gain.mean else 1.0
-    critical = float(student.ppf(1 - ALPHA / 2, freedom))
-    return 2 * float(student.sf(abs(gain.mean) * critical / gain.half_width, freedom))
+    critical = _critical(freedom)
+    return 2 * float(stdtr(freedom, -abs(gain.mean) * critical / gain.half_width))
+
+
+def _critical(freedom: int) -> float:
+    from scipy.special import stdtrit  # the quantile of t
+
+    return float(stdtrit(freedom, 1 - ALPHA / 2))
 
 
 def _holm(p_values: Mapping[Cell, float]) -> set[Cell]:

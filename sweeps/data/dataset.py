@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from sweeps.data.files import read_file
+from sweeps.data.files import read_file, shown
 from sweeps.data.offline import OFFLINE, read_domain
 from sweeps.errors import DataError
 from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
@@ -66,10 +66,10 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     validation, more = _held("validation", spec.validation, source, place, holdout)
     train = [row for key, row in source.rows.items() if key not in holdout and key not in validation]
     if not train:
-        raise DataError(f"{spec.source}: no row is left to train on; hold fewer out, or bring more")
+        raise DataError(f"{shown(spec.source)}: no row is left to train on; hold fewer out, or bring more")
     return Dataset(
         name=name,
-        source=spec.source,
+        source=shown(spec.source),
         train=Records(source.form, tuple(train)),
         holdout=Records(source.form, tuple(holdout.values())),
         validation=None if spec.validation is None else Records(source.form, tuple(validation.values())),
@@ -93,7 +93,7 @@ def _read(source: str, place: _Place) -> _Source:
     form, rows, notes = read_file(source, place.form, place.folder)
     distinct = _distinct(rows)
     if len(distinct) < len(rows):
-        notes += (f"{source}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
+        notes += (f"{shown(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
     return _Source(form, distinct, None, notes)
 
 
@@ -140,10 +140,10 @@ def _count(part: str, wanted: int | float, rows: int) -> int:
 def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:
     read = _read(file, place)
     if read.form != source.form:
-        raise DataError(f"{part}: {file} holds {read.form} rows, the training rows are {source.form}")
+        raise DataError(f"{part}: {shown(file)} holds {read.form} rows, the training rows are {source.form}")
     rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}
     if not rows:
-        raise DataError(f"{part}: every row of {file} is in the holdout too; another file is wanted")
+        raise DataError(f"{part}: every row of {shown(file)} is in the holdout too; another file is wanted")
     shared = sum(key in source.rows for key in rows)
-    dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({file})",)
+    dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({shown(file)})",)
     return rows, (*read.notes, *(dropped if shared else ()))

@@ -20,8 +20,8 @@ def read_file(source: str, form: Format | None, folder: Path) -> Parsed:
 
     A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read.
     """
-    where = _without_secrets(source)
-    suffixes = PurePosixPath(source).suffixes
+    where = shown(source)
+    suffixes = PurePosixPath(where).suffixes
     gzipped = suffixes[-1:] == [".gz"]
     kind = "".join(suffixes[:-1][-1:] if gzipped else suffixes[-1:]).lower()
     if kind in NOT_TEXT:
@@ -46,10 +46,9 @@ def _fetch(source: str, where: str, folder: Path) -> bytes:
         raise DataError(f"{where}: no such file{place}; a path is relative to the spec's folder") from None
     except IsADirectoryError:
         raise DataError(f"{where}: a folder; name one file in it, such as train.jsonl") from None
-    except ImportError as error:
-        raise DataError(f"{where}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{where}: cannot be read: {_without_secrets(str(error))}") from None
+    except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
+        reason = str(error).replace(source, where) or type(error).__name__
+        raise DataError(f"{where}: cannot be read: {shown(reason)}") from None
 
 
 def _read(path: Path, where: str) -> bytes:
@@ -75,5 +74,6 @@ def _decode(content: bytes, where: str) -> str:
         raise DataError(f"{where}:{line}: byte {error.start} is not UTF-8 text; save it as UTF-8") from None
 
 
-def _without_secrets(text: str) -> str:
-    return re.sub(r"://[^/@\s]*@", "://…@", text)
+def shown(source: str) -> str:
+    """A path or URL as messages may name it: without user, password and signed query."""
+    return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda found: found[2] or f"{found[1]}…@", source)

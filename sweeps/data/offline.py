@@ -8,9 +8,10 @@ document never cross. A record that stands in both parts by chance is dropped fr
 import gzip
 import hashlib
 import json
+import os
 import platform
 import re
-import tempfile
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,7 +43,11 @@ def read_domain(name: str, cache: Path) -> Corpus:
         corpus = build(DOMAINS[name].documents())
         if not corpus.train or not corpus.test:
             raise DataError(f"{OFFLINE}{name}: this installation holds no such text; a data file is wanted instead")
-        _keep(corpus, path)
+        try:
+            _keep(corpus, path)
+        except OSError as error:
+            reason = f"the corpus cannot be kept: {error.strerror}; a writable folder with room is wanted"
+            raise DataError(f"{path}: {reason}") from None
     return corpus
 
 
@@ -100,10 +105,10 @@ def _kept(path: Path) -> Corpus | None:
 
 def _keep(corpus: Corpus, path: Path) -> None:
     """Write whole or not at all, so that several processes may build at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(gzip.compress(json.dumps(corpus).encode(), mtime=0))
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: the corpus cannot be kept: {error.strerror}; a writable folder is wanted") from None
+        draft.write_bytes(gzip.compress(json.dumps(corpus).encode(), mtime=0))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

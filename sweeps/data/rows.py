@@ -88,7 +88,8 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _object(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line, parse_constant=_no_number)
-        json.dumps(row, ensure_ascii=False).encode()
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise BadRow("half of a surrogate pair in a string; valid Unicode is wanted") from None
     except (ValueError, RecursionError) as error:
@@ -138,6 +139,8 @@ def _check_messages(messages: object) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
             raise BadRow(f"messages[{index}] is not an object with role and content: {EXAMPLES['chat']}")
+    if not any(message["role"] == "assistant" for message in messages):
+        raise BadRow(f"no message of the assistant, so nothing to learn; wanted is {EXAMPLES['chat']}")
 
 
 def _refuse(findings: list[str]) -> NoReturn:

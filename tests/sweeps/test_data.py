@@ -46,7 +46,7 @@ def refusal(folder: Path, spec: Spec) -> str:
     [
         ("text", {"text": "a"}),
         ("completion", {"prompt": "", "completion": "b"}),
-        ("chat", {"messages": [{"role": "user", "content": "a"}]}),
+        ("chat", {"messages": [{"role": "assistant", "content": "a"}]}),
         ("preference", {"prompt": "a", "chosen": "b", "rejected": "c"}),
     ],
 )
@@ -125,6 +125,20 @@ def test_mixed_formats_are_refused(tmp_path: Path) -> None:
     assert "a.jsonl:2: a completion row without text among text rows" in refusal(tmp_path, Spec(source))
 
 
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        ([], "not a filled list"),
+        (["a"], r"messages[0] is not"),
+        ([{"role": "user", "content": "a"}], "nothing to learn"),
+    ],
+)
+def test_a_chat_needs_messages_and_an_answer(tmp_path: Path, messages: list[object], says: str) -> None:
+    message = refusal(tmp_path, Spec(write(tmp_path / "a.jsonl", [{"messages": messages}])))
+    assert "a.jsonl:1: " in message
+    assert says in message
+
+
 def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "\\ud83d"}')
     assert "a.jsonl:1: half of a surrogate pair" in refusal(tmp_path, Spec("a.jsonl"))
@@ -142,6 +156,7 @@ def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
         (Spec("broken.jsonl.gz"), "not whole gzip"),
         (Spec("memory://nothing/here.jsonl"), "no such file"),
         (Spec("nosuch://u:secret@here/a.jsonl"), "nosuch://…@here/a.jsonl: cannot be read"),
+        (Spec("nosuch://here/a.jsonl?key=secret"), "nosuch://here/a.jsonl: cannot be read"),
         (Spec("offline:poetry"), "known: offline:code, offline:reference"),
         (Spec("a.jsonl", format="letters"), "format 'letters' is not known"),
         (Spec("a.jsonl", format="chat"), "a text row without messages among chat rows"),

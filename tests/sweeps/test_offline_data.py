@@ -9,6 +9,7 @@ import pytest
 from sweeps.data import offline
 from sweeps.data.domains import DOMAINS, Document
 from sweeps.data.offline import LENGTH, TEST, TRAIN, Corpus, build, read_domain
+from sweeps.errors import DataError
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +67,9 @@ def test_a_domain_is_capped_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offline, "TRAIN", 100)
     monkeypatch.setattr(offline, "TEST", 10)
     assert build(made) == Corpus(everything.train[:100], everything.test[:10])
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"corpus-reference-.*cannot be kept"):
+        read_domain("reference", tmp_path / "file")
