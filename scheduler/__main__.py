@@ -1,0 +1,22 @@
+"""`python -m scheduler`: the scheduler's own process. The command line for people is `sweep`."""
+
+import logging
+import sys
+
+from scheduler.errors import SchedulerError
+from scheduler.loop import run
+from scheduler.settings import from_environment
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run(from_environment())
+    except SchedulerError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Which ready stages may start now: a pure function of the queues, the window and the gates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The ready stages of one sweep, in its own order, and what it has under way."""
+
+    sweep: str
+    priority: int
+    inflight: int
+    slots: int  # at most this many at a time; 0 = as many as there are
+    ready: Sequence[str]
+
+
+class Admitted(NamedTuple):
+    """A stage that may start, and the sweep that pays for it."""
+
+    stage: str
+    sweep: str
+
+
+def window(*, slots: int, inflight: int, threads: int, unclaimed: int) -> int:
+    """How many more stages may be dispatched: bounded by free slots and by free threads that live workers report.
+
+    What is dispatched and not yet claimed holds a slot already, and will take a thread.
+    """
+    return max(0, min(slots - inflight, threads - unclaimed))
+
+
+def admit(queues: Sequence[Queue], room: int) -> list[Admitted]:
+    """Fill the room: the highest priority first, and among equals the sweep that has least under way.
+
+    A stage that several sweeps want is admitted once, at the cost of the first.
+    """
+    turns = {queue.sweep: iter(queue.ready) for queue in queues}
+    under_way = {queue.sweep: queue.inflight for queue in queues}
+    admitted: dict[str, str] = {}
+    open_queues = list(queues)
+    while open_queues and len(admitted) < room:
+        queue = min(open_queues, key=lambda each: (-each.priority, under_way[each.sweep], each.sweep))
+        stage = next((stage for stage in turns[queue.sweep] if stage not in admitted), None)
+        if stage is None or (queue.slots and under_way[queue.sweep] >= queue.slots):
+            open_queues.remove(queue)
+            continue
+        admitted[stage] = queue.sweep
+        under_way[queue.sweep] += 1
+    return [Admitted(stage, sweep) for stage, sweep in admitted.items()]

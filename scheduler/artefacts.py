@@ -1,0 +1,81 @@
+"""The artefact store: data and results as files under one fsspec URL, written whole or not at all."""
+
+import gzip
+import json
+import posixpath
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import fsspec
+
+from scheduler.errors import ArtefactError
+from sweeps.plan import Json
+
+
+class Artefacts:
+    """A folder, a share or a bucket. Content is never changed once it is there under its name."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise ArtefactError(f"SWEEP_STORE={url}: {error}; it must be a folder or an fsspec URL") from None
+
+    def write(self, path: str, content: bytes) -> str:
+        """Put content at a path; readers see all of it or none. Raises ArtefactError."""
+        target = self._at(path)
+        draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
+        try:
+            self._files.makedirs(posixpath.dirname(target), exist_ok=True)
+            self._files.pipe_file(draft, content)
+            self._files.mv(draft, target)
+        except OSError as error:
+            with suppress(OSError):
+                self._files.rm_file(draft)
+            raise ArtefactError(f"the artefact store cannot keep {path} under {self.url}: {_cause(error)}") from None
+        return path
+
+    def read(self, path: str) -> bytes:
+        """The content at a path. Raises ArtefactError."""
+        try:
+            return bytes(self._files.cat_file(self._at(path)))
+        except OSError as error:
+            raise ArtefactError(f"the artefact store has no {path} under {self.url}: {_cause(error)}") from None
+
+    def has(self, path: str) -> bool:
+        return bool(self._files.exists(self._at(path)))
+
+    def _at(self, path: str) -> str:
+        return posixpath.join(self._root, path)
+
+
+def records_path(sha256: str) -> str:
+    """Where the records with this content address lie."""
+    return f"data/{sha256}.jsonl.gz"
+
+
+def attempt_path(stage: str, fence: str, name: str) -> str:
+    """Where one attempt at a stage writes; the fencing number keeps a late one from touching another's files."""
+    return f"stages/{stage}/{fence}/{name}"
+
+
+def lines(rows: Iterable[Mapping[str, Json]]) -> bytes:
+    """Rows as JSON lines."""
+    return "".join(json.dumps(dict(row)) + "\n" for row in rows).encode()
+
+
+def compressed_lines(rows: Iterable[Mapping[str, Json]]) -> bytes:
+    """Rows as JSON lines, compressed; the same rows give the same bytes."""
+    return gzip.compress(lines(rows), compresslevel=5, mtime=0)
+
+
+def rows_of(content: bytes) -> list[dict[str, Json]]:
+    """What `lines` or `compressed_lines` wrote."""
+    text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

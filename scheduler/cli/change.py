@@ -1,0 +1,51 @@
+"""`sweep cancel` and `sweep retry`."""
+
+import click
+
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output
+from scheduler.errors import UnknownSweep
+from scheduler.settings import from_environment
+from scheduler.views import sweep
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def cancel(output: Output, name: str) -> None:
+    """Stop wanting what NAME asked for. Stages that other sweeps want go on."""
+    with the_store(from_environment()) as store:
+        before = store.scripts.run("cancel_sweep", name)
+    _known(name, before)
+    done = before in ("active", "opening")
+    _told(output, name, "cancelled" if done else before, f"{name} was {before} already; nothing to cancel")
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def retry(output: Output, name: str) -> None:
+    """Try what failed in NAME, or was cancelled, once more."""
+    with the_store(from_environment()) as store:
+        counts = sweep(store, name).counts
+        store.scripts.run("retry_sweep", name)
+    again = sum(counts.get(state, 0) for state in ("failed", "cancelled", "skipped"))
+    if output.for_people:
+        output.say(f"{name}: {again:,} stages are opened again")
+    else:
+        output.rows("sweeps", [{"sweep": name, "reopened": again}])
+
+
+def _known(name: str, state: str) -> None:
+    if not state:
+        raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
+
+
+def _told(output: Output, name: str, state: str, otherwise: str) -> None:
+    if output.for_people:
+        output.say(f"{name}: cancelled" if state == "cancelled" else otherwise)
+    else:
+        output.rows("sweeps", [{"sweep": name, "state": state}])
+
+
+commands = {"cancel": cancel, "retry": retry}

@@ -1,0 +1,115 @@
+"""`sweep doctor`: is everything here that a night needs? Each finding says what would be right."""
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from scheduler.artefacts import Artefacts
+from scheduler.cli.output import Output
+from scheduler.connection import check, connect, shown
+from scheduler.embedded import server
+from scheduler.errors import SchedulerError
+from scheduler.service_check import DEFAULT_URL, served_models
+from scheduler.settings import Settings, from_environment
+from scheduler.supervise import find, is_up
+
+ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    what: str
+    verdict: str  # ok, note or wrong
+    said: str
+
+
+@click.command()
+@click.pass_obj
+def doctor(output: Output) -> None:
+    """Check this machine, and say what to do about what is wrong."""
+    settings = from_environment()
+    findings = [finding for look in LOOKS for finding in _guarded(look, settings)]
+    output.rows("findings", [finding._asdict() for finding in findings], title="doctor")
+    wrong = [finding.what for finding in findings if finding.verdict == "wrong"]
+    if wrong:
+        raise SchedulerError(f"not ready for a night: {', '.join(wrong)}")
+
+
+def _guarded(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from look(settings)
+    except (SchedulerError, OSError) as error:
+        yield Finding(look.__name__.strip("_"), "wrong", str(error))
+
+
+def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
+    yield Finding("python", "ok", f"{sys.version.split()[0]}, tinker {version('tinker')}, celery {version('celery')}")
+
+
+def _packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    """Generic names can be shadowed; a shadow should be seen here and not as an odd AttributeError."""
+    root = Path(__file__).resolve().parents[2]
+    for name in ("sweeps", "scheduler", "worker", "tinker_offline"):
+        found = Path(str(importlib.import_module(name).__file__)).resolve().parent
+        if found != root / name:
+            yield Finding("packages", "wrong", f"`{name}` is {found}, not {root / name}: another package shadows it")
+            return
+    yield Finding("packages", "ok", str(root))
+
+
+def _state_folder(settings: Settings) -> Iterator[Finding]:
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    free = shutil.disk_usage(settings.home).free
+    verdict = "ok" if free > ENOUGH_DISK else "wrong"
+    hint = "" if verdict == "ok" else "; make room, or set SWEEP_HOME to where there is some"
+    yield Finding("state folder", verdict, f"{settings.home}, {free / 1e9:.1f} GB free{hint}")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    with server(settings) as url:
+        client = connect(url)
+        check(client, url)
+        told = client.info("server")
+        kind = "given by REDIS_URL" if settings.redis_url else "embedded"
+        yield Finding("redis", "ok", f"{told.get('redis_version')} at {shown(url)} ({kind})")
+        if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
+            yield Finding("redis", "note", "appendfsync is not always: a power cut can lose the last second")
+        client.close()
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    artefacts = Artefacts(settings.store)
+    artefacts.read(artefacts.write("doctor/probe", b"can be written"))
+    yield Finding("artefact store", "ok", settings.store)
+
+
+def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    key = os.environ.get("TINKER_API_KEY")
+    if not key:
+        said = (
+            "no TINKER_API_KEY: offline models only; a key is to be had at https://tinker-console.thinkingmachines.ai"
+        )
+        yield Finding("tinker", "note", said)
+        return
+    url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
+    yield Finding("tinker", "ok", f"{len(served_models(url, key))} models at {url}")
+
+
+def _processes(settings: Settings) -> Iterator[Finding]:
+    if not is_up(settings.home):
+        yield Finding("processes", "note", "not up: `sweep run` and `sweep up` start them")
+        return
+    addresses = find(settings.home)
+    yield Finding("processes", "ok", f"up, Flower at {addresses.flower_url}" if addresses else "coming up")
+
+
+LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _processes)
+commands = {"doctor": doctor}

@@ -1,0 +1,37 @@
+"""What several commands share: the file they read, and the way to the truth."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import redis
+
+from scheduler.connection import check, connect
+from scheduler.embedded import server
+from scheduler.errors import StoreUnavailable
+from scheduler.settings import Settings
+from scheduler.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def takes_file(command: F) -> F:
+    """FILE and KEY=VALUE …"""
+    command = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
+    return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+@contextmanager
+def the_store(settings: Settings) -> Iterator[Store]:
+    """The store, on a server that is fit for it. Redis going away is one clear error."""
+    with server(settings) as url:
+        client = connect(url)
+        check(client, url)
+        try:
+            yield Store(client)
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"Redis went away while we talked to it: {error}") from None
+        finally:
+            client.close()

@@ -1,0 +1,83 @@
+"""`sweep results`: the rows, the cells, and what they answer."""
+
+from typing import Any
+
+import click
+
+from scheduler import views
+from scheduler.cli.answers import answer
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output, dollars
+from scheduler.settings import from_environment
+from scheduler.store import Store
+from sweeps.results import CellSummary, RunResult, cells
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def results(output: Output, name: str) -> None:
+    """Show what NAME has found so far."""
+    with the_store(from_environment()) as store:
+        show_results(store, name, output)
+
+
+def show_results(store: Store, name: str, output: Output) -> None:
+    """Print the results of a sweep, finished or not."""
+    view, rows = views.sweep(store, name), views.results(store, name)
+    if output.form == "json":
+        output.document({"runs": [_run_row(row) for row in rows], "cells": views.cells(store, name)})
+        return
+    if output.form == "csv":
+        output.csv([_flat_row(row) for row in rows])
+        return
+    summaries = cells(rows)
+    unfinished = [row for row in rows if row.state != "succeeded"]
+    output.say("")
+    output.table(
+        [_summary_row(cell, rows) for cell in summaries], title=f"{name}: {len(rows)} runs, mean ± sd over seeds"
+    )
+    if unfinished:
+        output.say(
+            f"{len(unfinished)} of {len(rows)} runs have no result yet or failed; `sweep status {name}` says why"
+        )
+    answer(output, view.spec, rows)
+    output.say(f"\n{view.tokens:,} tokens, {dollars(view.spent)} spent by {name} (at the price book's prices)")
+
+
+def _run_row(row: RunResult) -> dict[str, Any]:
+    return {
+        "cell": dict(row.cell),
+        "seed": row.seed,
+        "state": row.state,
+        "metrics": dict(row.metrics),
+        "steps": row.steps,
+        "tokens": row.tokens,
+        "usd": None if row.micro_usd is None else row.micro_usd / 1_000_000,
+        "stage": row.stage,
+    }
+
+
+def _flat_row(row: RunResult) -> dict[str, Any]:
+    document = _run_row(row)
+    return {
+        **document.pop("cell"),
+        **{key: document[key] for key in ("seed", "state")},
+        **document.pop("metrics"),
+        **document,
+    }
+
+
+def _summary_row(cell: CellSummary, rows: list[RunResult]) -> dict[str, Any]:
+    planned = sum(row.cell == cell.cell for row in rows)
+    metrics = {
+        name: _mean(moments.mean, moments.variance) for name, moments in cell.metrics.items() if name != "train_nll"
+    }
+    return {**cell.cell, "seeds": f"{cell.count}/{planned}", **metrics}
+
+
+def _mean(mean: float, variance: float | None) -> str:
+    return f"{mean:.4f}" if variance is None else f"{mean:.4f} ± {variance**0.5:.4f}"
+
+
+commands = {"results": results}

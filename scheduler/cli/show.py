@@ -1,0 +1,131 @@
+"""`sweep list` and `sweep status`: what there is, and at a glance why anything waits."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from scheduler import views
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output, dollars, duration
+from scheduler.cli.up import where
+from scheduler.settings import Settings, from_environment
+from scheduler.states import StageState
+from scheduler.store import Store
+from scheduler.supervise import find
+from scheduler.tick import live_workers
+from scheduler.views import StageView, SweepView
+
+MOST = 20  # running stages, and failures, that are listed
+ORDER = [state.value for state in StageState]
+
+
+@click.command(name="list")
+@click.pass_obj
+def list_(output: Output) -> None:
+    """List the sweeps of this state folder, or of REDIS_URL."""
+    with the_store(from_environment()) as store:
+        found = views.sweeps(store)
+    output.rows("sweeps", [_sweep_row(view, output) for view in found])
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def status(output: Output, name: str | None) -> None:
+    """Show what is going on, in all sweeps or in NAME."""
+    settings = from_environment()
+    with the_store(settings) as store:
+        found = [views.sweep(store, name)] if name else views.sweeps(store)
+        document = _document(store, found, name)
+    if output.form == "json":
+        output.document(document)
+    elif output.form == "csv":
+        output.csv(document["sweeps"])
+    else:
+        _print(output, settings, found, document)
+
+
+def _document(store: Store, found: list[SweepView], name: str | None) -> dict[str, Any]:
+    workers = live_workers(store)
+    running, failed = _running_and_failed(store, name)
+    return {
+        "sweeps": [_sweep_row(view) | {"waits": why_it_waits(view, workers)} for view in found],
+        "workers": [{"worker": worker, **said} for worker, said in workers.items()],
+        "running": [_stage_row(stage) for stage in running[:MOST]],
+        "failed": [_stage_row(stage) | {"cause": stage.cause} for stage in failed[:MOST]],
+    }
+
+
+def _running_and_failed(store: Store, name: str | None) -> tuple[list[StageView], list[StageView]]:
+    if name is None:
+        return views.stages_in(store, StageState.RUNNING, MOST), views.stages_in(store, StageState.FAILED, MOST)
+    stages = views.stages_of(store, name)
+    return (
+        [stage for stage in stages if stage.state == StageState.RUNNING],
+        [stage for stage in stages if stage.state == StageState.FAILED],
+    )
+
+
+def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> str:
+    """The one reason that a person should know first; empty if nothing waits without need."""
+    if view.state == "opening":
+        return "not wholly submitted: submit the same file again"
+    if view.state != "active":
+        return ""
+    if not workers:
+        return "no worker is up: `sweep up` starts some"
+    if view.gate == "budget":
+        held = view.reserved + view.doubtful
+        return f"budget: {dollars(view.spent)} spent and {dollars(held)} held of {dollars(view.limit)}"
+    ready = view.counts.get(StageState.READY, 0)
+    if view.gate == "slots" and ready:
+        return f"{ready:,} wait for a slot of the sweep's own limit"
+    return f"{ready:,} wait for a slot or a thread" if ready else ""
+
+
+def _sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "sweep": view.name,
+        "state": view.state,
+        "stages": view.total,
+        **{state: view.counts[state] for state in ORDER if view.counts.get(state)},
+        "tokens": view.tokens,
+    }
+    if output is None or not output.for_people:
+        return row | {"usd": view.spent / 1e6, "submitted": view.submitted / 1000, "user": view.user}
+    ago = duration(time.time() - view.submitted / 1000)
+    return row | {"spent": dollars(view.spent), "submitted": f"{ago} ago"}
+
+
+def _stage_row(stage: StageView) -> dict[str, Any]:
+    return {
+        "stage": stage.id,
+        "what": stage.label,
+        "attempt": stage.attempt,
+        "worker": stage.worker,
+        "step": stage.progress.get("step"),
+        "steps": stage.progress.get("steps"),
+        "nll": stage.progress.get("nll"),
+    }
+
+
+def _print(output: Output, settings: Settings, found: list[SweepView], document: Mapping[str, Any]) -> None:
+    columns = list(dict.fromkeys(key for view in found for key in _sweep_row(view, output)))
+    output.table([_sweep_row(view, output) for view in found], title=f"{len(found)} sweeps", columns=columns)
+    for row in document["sweeps"]:
+        if row["waits"]:
+            output.say(f"{row['sweep']}: {row['waits']}")
+    for title in ("running", "failed"):
+        if document[title]:
+            output.say("")
+            output.table(document[title], title=title)
+    threads = sum(int(worker["threads"]) for worker in document["workers"])
+    busy = sum(int(worker["busy"]) for worker in document["workers"])
+    output.say(f"\n{len(document['workers'])} workers, {busy} of {threads} threads busy, {settings.slots} slots")
+    if addresses := find(settings.home):
+        output.say(where(addresses))
+
+
+commands = {"list": list_, "status": status}

@@ -1,0 +1,44 @@
+"""`sweep up`: all processes of this machine, in the foreground, supervised."""
+
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from scheduler.cli.output import Output
+from scheduler.connection import check, connect
+from scheduler.embedded import server
+from scheduler.settings import from_environment
+from scheduler.supervise import LOOK_EVERY, Addresses, find, look_after
+from scheduler.supervise import up as bring_up
+
+
+@click.command()
+@click.pass_obj
+def up(output: Output) -> None:
+    """Start Redis (if none is given), scheduler, workers, Flower and tinker_offline, and look after them."""
+    settings = from_environment()
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    with server(settings) as url:
+        check(connect(url), url)
+        with bring_up(settings) as children:
+            if addresses := find(settings.home):
+                output.say(where(addresses))
+            while not stop.wait(LOOK_EVERY):
+                look_after(settings, children, output.console.print)
+            output.say("stopping: workers give their stages back")
+
+
+def where(addresses: Addresses) -> str:
+    """Flower's address with what it asks for."""
+    return f"Flower: {addresses.flower_url}  user {addresses.flower_user}  password {addresses.flower_password}"
+
+
+commands = {"up": up}

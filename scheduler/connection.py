@@ -1,0 +1,130 @@
+"""The way to Redis: how to connect, and what a server must be like to be trusted with the truth."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from scheduler.errors import StoreUnavailable
+
+Word = str | int | float
+
+
+class Reads(Protocol):
+    """The commands we use that only read or note, with text in and text out (`decode_responses`)."""
+
+    def hget(self, name: str, key: str) -> str | None: ...
+    def hmget(self, name: str, keys: Sequence[str]) -> list[str | None]: ...
+    def hgetall(self, name: str) -> dict[str, str]: ...
+    def hset(
+        self,
+        name: str,
+        key: str | None = None,
+        value: Word | None = None,
+        *,
+        mapping: Mapping[str, Word] | None = None,
+    ) -> int: ...
+    def hdel(self, name: str, *fields: str) -> int: ...
+    def smembers(self, name: str) -> set[str]: ...
+    def sadd(self, name: str, *members: str) -> int: ...
+    def srem(self, name: str, *members: str) -> int: ...
+    def scard(self, name: str) -> int: ...
+    def exists(self, *names: str) -> int: ...
+    def delete(self, *names: str) -> int: ...
+    def pexpire(self, name: str, time: int) -> bool: ...
+    def lrange(self, name: str, start: int, end: int) -> list[str]: ...
+    def zcard(self, name: str) -> int: ...
+    def zadd(self, name: str, mapping: Mapping[str, float]) -> int: ...
+    def zrem(self, name: str, *members: str) -> int: ...
+    def zscore(self, name: str, value: str) -> float | None: ...
+    def zrange(self, name: str, start: int, end: int, *, desc: bool = False, withscores: bool = False) -> Any: ...
+    def get(self, name: str) -> str | None: ...
+    def xrevrange(self, name: str, *, count: int | None = None) -> list[tuple[str, dict[str, str]]]: ...
+
+
+class Pipe(Reads, Protocol):
+    """The same commands, gathered and sent at once."""
+
+    def execute(self) -> list[Any]: ...
+
+
+class Client(Reads, Protocol):
+    """A connection that is alive as long as the process."""
+
+    def pipeline(self, transaction: bool = True) -> Pipe: ...
+    def register_script(self, script: str) -> Callable[..., Any]: ...
+    def info(self, section: str | None = None) -> dict[str, Any]: ...
+    def config_get(self, pattern: str) -> dict[str, str]: ...
+    def ping(self) -> bool: ...
+    def time(self) -> tuple[int, int]: ...
+    def scan_iter(self, match: str | None = None) -> Iterable[str]: ...
+    def flushall(self) -> bool: ...
+    def shutdown(self, *, save: bool = False, nosave: bool = False) -> None: ...
+    def close(self) -> None: ...
+
+
+def connect(url: str) -> Client:
+    """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet."""
+    return cast(
+        Client,
+        redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=15,
+            socket_connect_timeout=5,
+            health_check_interval=25,
+            # A blip is ridden out; every verb may arrive twice. A real outage is the caller's to judge.
+            retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=4),
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        ),
+    )
+
+
+def broker_url(url: str) -> str:
+    """The same server as Celery spells it."""
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+def check(client: Client, url: str) -> None:
+    """Raise StoreUnavailable unless the server answers, keeps what it is told and evicts nothing."""
+    try:
+        client.ping()
+        memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
+    except redis.RedisError as error:
+        raise StoreUnavailable(
+            f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
+        ) from None
+    problems = [
+        *_too_old(str(server.get("redis_version", "0"))),
+        *_evicts(str(memory.get("maxmemory_policy", "noeviction"))),
+        *_forgets(persistence),
+    ]
+    if problems:
+        raise StoreUnavailable(f"the Redis at {shown(url)} cannot keep the truth:\n" + "\n".join(problems))
+
+
+def shown(url: str) -> str:
+    """The URL without a password, fit for a message."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _too_old(version: str) -> list[str]:
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return [] if (major, minor) >= (6, 2) else [f"  it is version {version}; 6.2 or newer is needed"]
+
+
+def _evicts(policy: str) -> list[str]:
+    if policy == "noeviction":
+        return []
+    return [f"  maxmemory-policy is {policy}: it would throw stages away; set it to noeviction"]
+
+
+def _forgets(persistence: Mapping[str, Any]) -> list[str]:
+    if int(persistence.get("aof_enabled", 0)) != 1:
+        return ["  appendonly is no: a restart would lose the night; set appendonly yes (and appendfsync always)"]
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        return ["  its last write to disk failed: is the disk full?"]
+    return []

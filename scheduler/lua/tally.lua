@@ -1,0 +1,52 @@
+-- Brings one sweep's view of one stage up to date: its counts, its queue of ready stages, its values and aggregates.
+-- Arguments: sweep, stage. Repeating it changes nothing.
+local sweep, id = ARGS[1], ARGS[2]
+local base = sweep_key(sweep)
+local state = stage(id, 'state')
+
+local function count()
+  local seen = redis.call('HGET', base .. ':seen', id)
+  if seen == state then return end
+  if seen then redis.call('HINCRBY', base .. ':counts', seen, -1) end
+  redis.call('HINCRBY', base .. ':counts', state, 1)
+  redis.call('HSET', base .. ':seen', id, state)
+end
+
+local function queue()
+  if state == 'ready' then
+    redis.call('ZADD', base .. ':ready', redis.call('ZSCORE', base .. ':stages', id), id)
+  else
+    redis.call('ZREM', base .. ':ready', id)
+  end
+end
+
+-- Welford's running mean and sum of squares; a value counts once, by its place in the hash of values.
+local function add(run, cell, metric, value)
+  if redis.call('HSETNX', base .. ':values', run .. '|' .. metric, value) == 0 then return end
+  local at = cell .. '|' .. metric .. '|'
+  local cells = base .. ':cells'
+  local n = redis.call('HINCRBY', cells, at .. 'count', 1)
+  local mean = number(redis.call('HGET', cells, at .. 'mean'))
+  local step = tonumber(value) - mean
+  local moved = mean + step / n
+  local m2 = number(redis.call('HGET', cells, at .. 'm2')) + step * (tonumber(value) - moved)
+  redis.call('HSET', cells, at .. 'mean', string.format('%.17g', moved), at .. 'm2', string.format('%.17g', m2))
+end
+
+-- A feed is {run, cell, prefix}: the metric `nll` of an evaluation on the source is `source.nll` in the run's row.
+local function feed()
+  local feeds = redis.call('HGET', base .. ':feeds', id)
+  if state ~= 'succeeded' or not feeds then return end
+  local metrics = cjson.decode(stage(id, 'result') or '{}')['metrics'] or {}
+  for _, target in ipairs(cjson.decode(feeds)) do
+    for name, value in pairs(metrics) do
+      add(target[1], target[2], target[3] .. name, string.format('%.17g', value))
+    end
+  end
+end
+
+count()
+queue()
+feed()
+close_if_done(sweep)
+return 1

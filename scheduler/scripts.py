@@ -1,0 +1,45 @@
+"""The Lua verbs as callables. One file, one verb; the prelude and the table of moves stand in front of each."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from scheduler.connection import Client, Word
+from scheduler.keys import PREFIX
+from scheduler.states import moves_as_lua
+
+Clock = Callable[[], int]
+
+
+@cache
+def verbs() -> dict[str, str]:
+    """Name of each verb -> its whole script."""
+    folder = files("scheduler") / "lua"
+    texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
+    prelude = f"local MOVES = {moves_as_lua()}\n{texts.pop('_prelude.lua')}"
+    return {name.removesuffix(".lua"): f"{prelude}\n{text}" for name, text in sorted(texts.items())}
+
+
+class Scripts:
+    """Runs verbs on one server; a clock of its own (milliseconds) takes the place of the server's in tests."""
+
+    def __init__(self, client: Client, clock: Clock | None = None) -> None:
+        self._client = client
+        self._clock = clock
+        self._verbs = {name: client.register_script(text) for name, text in verbs().items()}
+
+    def run(self, verb: str, *arguments: Word) -> Any:
+        """One verb, one round trip."""
+        return self._verbs[verb](args=[PREFIX, self.now(), *arguments])
+
+    def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
+        """One verb for many, in one pipeline. Only for verbs that may be repeated: a lost reply repeats them all."""
+        pipe = self._client.pipeline(transaction=False)
+        for arguments in calls:
+            self._verbs[verb](args=[PREFIX, self.now(), *arguments], client=pipe)
+        return pipe.execute()
+
+    def now(self) -> Word:
+        """The time to send along: '' lets the server look at its own clock."""
+        return "" if self._clock is None else self._clock()

@@ -1,0 +1,59 @@
+"""Does Tinker know this key and these models? Asked before anything is submitted, by plain HTTP: no SDK here."""
+
+import difflib
+import os
+from collections.abc import Sequence
+
+import httpx
+
+from scheduler.errors import ServiceRefused
+from scheduler.tokenizers import OFFLINE
+
+DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
+OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l")
+
+
+def check_models(models: Sequence[str]) -> None:
+    """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there."""
+    offline = [model for model in models if model.startswith(OFFLINE)]
+    _check_served(offline, OFFLINE_MODELS, "tinker_offline")
+    if live := [model for model in models if model not in offline]:
+        url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
+        _check_served(live, served_models(url, _key(live[0])), "the account")
+
+
+def served_models(base_url: str, key: str) -> list[str]:
+    """The models that this key may use. Raises ServiceRefused."""
+    try:
+        answer = httpx.get(
+            f"{base_url.rstrip('/')}/api/v1/get_server_capabilities", headers={"X-API-Key": key}, timeout=20
+        )
+    except httpx.HTTPError as error:
+        raise ServiceRefused(f"Tinker at {base_url} cannot be reached: {str(error) or type(error).__name__}") from None
+    if answer.status_code in (401, 403):
+        raise ServiceRefused(
+            f"Tinker at {base_url} does not accept the key in TINKER_API_KEY ({answer.status_code}); "
+            "get a valid one at https://tinker-console.thinkingmachines.ai"
+        )
+    if not answer.is_success:
+        raise ServiceRefused(f"Tinker at {base_url} answers {answer.status_code}; try again when it is back")
+    return [str(each["model_name"]) for each in answer.json()["supported_models"]]
+
+
+def _key(model: str) -> str:
+    key = os.environ.get("TINKER_API_KEY")
+    if not key:
+        raise ServiceRefused(
+            f"{model} runs on Tinker, and there is no TINKER_API_KEY\n"
+            "get a key at https://tinker-console.thinkingmachines.ai and export TINKER_API_KEY=tml-…,\n"
+            f"or rehearse offline, for nothing: model={OFFLINE_MODELS[0]}"
+        )
+    return key
+
+
+def _check_served(models: Sequence[str], served: Sequence[str], where: str) -> None:
+    for model in models:
+        if model not in served:
+            near = difflib.get_close_matches(model, served, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; it serves {', '.join(sorted(served)[:8])}"
+            raise ServiceRefused(f"{where} does not serve {model}{hint}")

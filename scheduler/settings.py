@@ -1,0 +1,67 @@
+"""What the machine says: read from the environment once, at an edge, and passed down."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler.errors import SettingInvalid
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting there is. `docs/settings.md` says the same; a test compares them."""
+
+    home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
+    redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one
+    store: str  # SWEEP_STORE: any fsspec URL for data and artefacts
+    threads: int  # SWEEP_THREADS: attempts at a time in one worker process
+    workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
+    slots: int  # SWEEP_SLOTS: attempts at a time in the whole fleet
+    lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
+    grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
+    offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
+    flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
+
+
+DEFAULTS = {
+    "SWEEP_HOME": ".sweep",
+    "SWEEP_THREADS": "16",
+    "SWEEP_WORKERS": "1",
+    "SWEEP_SLOTS": "12",
+    "SWEEP_LEASE": "60",
+    "SWEEP_GRACE": "30",
+    "SWEEP_FLOWER_PORT": "0",
+}
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process. Raises SettingInvalid, naming the variable."""
+    home = Path(_text(environment, "SWEEP_HOME")).expanduser().absolute()
+    return Settings(
+        home=home,
+        redis_url=environment.get("REDIS_URL") or None,
+        store=environment.get("SWEEP_STORE") or str(home / "store"),
+        threads=int(_number(environment, "SWEEP_THREADS", least=1, most=1000)),
+        workers=int(_number(environment, "SWEEP_WORKERS", least=1, most=100)),
+        slots=int(_number(environment, "SWEEP_SLOTS", least=1, most=10_000)),
+        lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
+        grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
+        offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
+        flower_port=int(_number(environment, "SWEEP_FLOWER_PORT", least=0, most=65535)),
+    )
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name) or DEFAULTS[name]
+
+
+def _number(environment: Mapping[str, str], name: str, *, least: float, most: float) -> float:
+    text = _text(environment, name)
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingInvalid(f"{name}={text!r} is not a number; it must be {least:g} to {most:g}") from None
+    if not least <= value <= most:
+        raise SettingInvalid(f"{name}={text} is out of range; it must be {least:g} to {most:g}")
+    return value

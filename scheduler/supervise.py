@@ -1,0 +1,273 @@
+"""`sweep up`: all processes of one machine, supervised. A child that dies is started again, and that is said."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx
+
+from scheduler.embedded import ensure
+from scheduler.errors import SchedulerError, StoreUnavailable
+from scheduler.settings import Settings
+
+Say = Callable[[str], None]
+
+LOOK_EVERY = 0.25  # seconds between two looks at the children
+LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
+STEADY = 60.0  # seconds after which a child counts as healthy again
+OFFLINE_START = 90.0  # seconds that tinker_offline may take before it answers
+
+
+class AlreadyUp(SchedulerError):
+    """Another `sweep up` looks after this state folder."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the processes of this machine are to be found."""
+
+    offline_url: str
+    flower_url: str
+    flower_user: str
+    flower_password: str
+    supervisor: int  # process id
+
+
+@dataclass
+class Child:
+    """One process, and how it has been doing."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    deaths: int = 0
+    started: float = 0.0
+    start_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scheduler.child", *self.command],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    def look_after(self, say: Say) -> None:
+        """Start it if it is due; notice if it died."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.start_at:
+                self.start()
+            return
+        status = self.process.poll()
+        if status is None:
+            return
+        self.process = None
+        self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
+        wait = min(LONGEST_WAIT, 0.5 * 2 ** (self.deaths - 1))
+        self.start_at = now + wait
+        say(f"{self.name} ended ({_why(status)}); starting it again in {wait:g} s. Its log: {self.log}")
+
+    def ask_to_stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+
+    def stop(self, patience: float) -> None:
+        """Wait for it to end; kill it if it does not."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def up(settings: Settings) -> Iterator[list[Child]]:
+    """Bring everything up; when the block ends, bring it down in order. Raises AlreadyUp or StoreUnavailable.
+
+    The embedded Redis is not a child: whoever uses it keeps it alive (scheduler/embedded.py).
+    """
+    with _only_one(settings.home):
+        ensure(settings)
+        addresses = _addresses(settings)
+        children = _children(settings, addresses)
+        try:
+            for child in children:
+                child.start()
+            _await_offline(settings, addresses, children)
+            _publish(settings.home, addresses)
+            yield children
+        finally:
+            _addresses_file(settings.home).unlink(missing_ok=True)
+            _bring_down(children, settings.grace)
+
+
+def look_after(settings: Settings, children: list[Child], say: Say) -> None:
+    """One round: start what died, Redis among it."""
+    for child in children:
+        child.look_after(say)
+    try:
+        ensure(settings)
+    except StoreUnavailable as error:
+        say(str(error))
+
+
+def find(home: Path) -> Addresses | None:
+    """The addresses of the processes that are up for this state folder, or None."""
+    with suppress(OSError, ValueError, TypeError):
+        return Addresses(**json.loads(_addresses_file(home).read_text()))
+    return None
+
+
+def is_up(home: Path) -> bool:
+    """Does a supervisor look after this state folder?"""
+    try:
+        with _only_one(home):
+            return False
+    except AlreadyUp:
+        return True
+
+
+def _children(settings: Settings, addresses: Addresses) -> list[Child]:
+    """In the order in which they start; they stop in the reverse one."""
+    python = sys.executable
+    celery = [python, "-m", "celery", "-A", "worker.app"]
+    port = addresses.offline_url.rpartition(":")[2]
+    state = str(settings.home / "offline")
+    worker = [*celery, "worker", "--pool", "threads", "--concurrency", str(settings.threads), "--loglevel", "INFO"]
+    quiet = ["--without-gossip", "--without-mingle"]
+    commands = {
+        "offline": [python, "-m", "tinker_offline", "--port", port, "--state", state],
+        "scheduler": [python, "-m", "scheduler"],
+        "flower": [*celery, "flower", *_flower_options(addresses)],
+        **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
+    }
+    if settings.offline_url:
+        del commands["offline"]
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = _environment(settings, addresses)
+    return [Child(name, command, environment, logs / f"{name}.log") for name, command in commands.items()]
+
+
+def _flower_options(addresses: Addresses) -> list[str]:
+    port = addresses.flower_url.rpartition(":")[2]
+    return ["--address=127.0.0.1", f"--port={port}", "--max-tasks=20000", "--natural_time=false"]
+
+
+def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    return {
+        **os.environ,
+        "SWEEP_HOME": str(settings.home),
+        "SWEEP_OFFLINE_URL": addresses.offline_url,
+        # Never an argument: anybody on the machine can read those.
+        "FLOWER_BASIC_AUTH": f"{addresses.flower_user}:{addresses.flower_password}",
+        "TINKER_TELEMETRY": "0",  # a telemetry endpoint that hangs delays every error by 30 seconds
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _addresses(settings: Settings) -> Addresses:
+    return Addresses(
+        offline_url=settings.offline_url or f"http://127.0.0.1:{_free_port()}",
+        flower_url=f"http://127.0.0.1:{settings.flower_port or _free_port()}",
+        flower_user="sweep",
+        flower_password=_password(settings.home),
+        supervisor=os.getpid(),
+    )
+
+
+def _password(home: Path) -> str:
+    """Made once for each state folder, readable by its owner only."""
+    path = home / "flower.password"
+    with suppress(FileNotFoundError):
+        return path.read_text().strip()
+    password = secrets.token_urlsafe(12)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(password + "\n")
+    return password
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_offline(settings: Settings, addresses: Addresses, children: list[Child]) -> None:
+    if settings.offline_url:
+        return
+    offline = children[0]
+    give_up = time.monotonic() + OFFLINE_START
+    while not _healthy(addresses.offline_url):
+        assert offline.process is not None
+        if offline.process.poll() is not None or time.monotonic() > give_up:
+            raise SchedulerError(f"tinker_offline does not start; see {offline.log}")
+        time.sleep(0.05)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/v1/healthz", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _bring_down(children: list[Child], grace: float) -> None:
+    """Workers first, so that they can still give their stages back; then what they need."""
+    workers = [child for child in children if child.name.startswith("worker")]
+    others = [child for child in reversed(children) if child not in workers]
+    for group, patience in ((workers, grace + 5), (others, 10.0)):
+        for child in group:
+            child.ask_to_stop()
+        for child in group:
+            child.stop(patience)
+
+
+def _publish(home: Path, addresses: Addresses) -> None:
+    path = _addresses_file(home)
+    draft = path.with_suffix(".part")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(asdict(addresses), file)
+    draft.replace(path)
+
+
+def _addresses_file(home: Path) -> Path:
+    return home / "up.json"
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "up.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work") from None
+        yield
+
+
+def _why(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -1,0 +1,158 @@
+"""One heartbeat of the scheduler: take back what died, spread what changed, admit what there is room for.
+
+Everything here may be repeated, interrupted or done by two schedulers at once: each step is a verb that only acts where
+the truth calls for it. The leader lease merely saves double work.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scheduler import keys
+from scheduler.admission import Admitted, Queue, admit, window
+from scheduler.dispatch import Nudges
+from scheduler.states import StageState
+from scheduler.store import Store
+
+PAGE = 200  # stages looked at in one round trip
+LOOK_AHEAD = 100  # ready stages read beyond the window, because a few may wait for their backoff
+CLAIM_PATIENCE = 20.0  # seconds a worker has to claim what it was sent
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What one tick did, for the log and for how soon the next one should follow."""
+
+    expired: int
+    restaged: int
+    spread: int
+    dispatched: int
+
+    @property
+    def idle(self) -> bool:
+        return not (self.expired or self.restaged or self.spread or self.dispatched)
+
+
+def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
+    """Do everything that is due."""
+    return Ticked(
+        expired=take_back(store),
+        restaged=restage(store),
+        spread=spread(store),
+        dispatched=dispatch(store, nudges, slots=slots),
+    )
+
+
+def take_back(store: Store) -> int:
+    """End attempts whose lease or claim ran out."""
+    total = 0
+    while taken := len(store.scripts.run("expire", PAGE)):
+        total += taken
+    return total
+
+
+def restage(store: Store) -> int:
+    """Walk one page further through the sweeps that were sealed, cancelled or opened again."""
+    walks = store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
+    for walk, position in walks:
+        sweep, how, _ = walk.rsplit("|", 2)
+        _walk(store, sweep, how, walk, int(position))
+    return len(walks)
+
+
+def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> None:
+    stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
+    if stages:
+        if how == "reopen":
+            store.scripts.run("reopen", *stages)
+        store.scripts.run("reconsider", *stages)
+        store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
+    if len(stages) == PAGE:
+        store.client.zadd(keys.RESTAGED, {walk: start + PAGE})
+    else:
+        store.scripts.run("end_walk", sweep, walk)
+
+
+def spread(store: Store) -> int:
+    """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
+    changed = [
+        (stage, int(version)) for stage, version in store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
+    ]
+    if not changed:
+        return 0
+    near = _neighbours(store, [stage for stage, _ in changed])
+    store.scripts.run_many("tally", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)])
+    for page in _pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
+        store.scripts.run("reconsider", *page)
+    store.scripts.run_many("spread_done", changed)
+    return len(changed)
+
+
+def dispatch(store: Store, nudges: Nudges, *, slots: int) -> int:
+    """Admit, reserve, nudge."""
+    room = _room(store, slots)
+    if room == 0:
+        return 0
+    return sum(_start(store, nudges, admitted) for admitted in admit(_queues(store, room), room))
+
+
+def _start(store: Store, nudges: Nudges, admitted: Admitted) -> bool:
+    answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=CLAIM_PATIENCE)
+    _note_gate(store, admitted.sweep, answer.refused)
+    if not answer.attempt:
+        return False
+    label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
+    return nudges.send(admitted.stage, answer.attempt, label)
+
+
+def _note_gate(store: Store, sweep: str, refused: str) -> None:
+    """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
+    if refused in ("budget", "slots"):
+        store.client.hset(keys.sweep(sweep), "gate", refused)
+    elif not refused:
+        store.client.hdel(keys.sweep(sweep), "gate")
+
+
+def _room(store: Store, slots: int) -> int:
+    threads = sum(int(each["threads"]) - int(each["busy"]) for each in live_workers(store).values())
+    pipe = store.client.pipeline(transaction=False)
+    pipe.zcard(keys.state(StageState.DISPATCHED))
+    pipe.zcard(keys.state(StageState.RUNNING))
+    unclaimed, running = pipe.execute()
+    return window(slots=slots, inflight=unclaimed + running, threads=threads, unclaimed=unclaimed)
+
+
+def live_workers(store: Store) -> dict[str, dict[str, str]]:
+    """The workers that were heard lately, and what they said of themselves."""
+    names = sorted(store.client.smembers(keys.WORKERS))
+    pipe = store.client.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(keys.worker(name))
+    return {name: said for name, said in zip(names, pipe.execute(), strict=True) if said}
+
+
+def _queues(store: Store, room: int) -> list[Queue]:
+    sweeps = sorted(store.client.smembers(keys.LIVE))
+    pipe = store.client.pipeline(transaction=False)
+    for sweep in sweeps:
+        pipe.hmget(keys.sweep(sweep), ["priority", "inflight", "slots"])
+        pipe.zrange(keys.sweep_ready(sweep), 0, room + LOOK_AHEAD - 1)
+    answers = pipe.execute()
+    return [
+        Queue(sweep, int(priority or 0), int(inflight or 0), int(slots or 0), ready)
+        for sweep, (priority, inflight, slots), ready in zip(sweeps, answers[::2], answers[1::2], strict=True)
+        if ready
+    ]
+
+
+def _neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
+    """For each stage, the sweeps that want it and the stages that start from it."""
+    pipe = store.client.pipeline(transaction=False)
+    for stage in stages:
+        pipe.smembers(keys.subscribers(stage))
+        pipe.smembers(keys.children(stage))
+    answers = pipe.execute()
+    return dict(zip(stages, zip(answers[::2], answers[1::2], strict=True), strict=True))
+
+
+def _pages(stages: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (stages[start : start + PAGE] for start in range(0, len(stages), PAGE))

@@ -1,0 +1,209 @@
+"""What people and reports read: sweeps, runs and stages as they stand. Nothing here changes anything."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler import keys
+from scheduler.errors import UnknownSweep
+from scheduler.states import StageState
+from scheduler.store import Store
+from sweeps.plan import Json
+from sweeps.results import RunResult
+
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """One sweep at a glance."""
+
+    name: str
+    state: str
+    submitted: int  # milliseconds since 1970
+    since: int  # when its state came to be
+    user: str
+    counts: Mapping[str, int]  # stages by state, as last spread
+    total: int  # stages
+    spent: int  # micro-dollars, as are the next three
+    reserved: int
+    doubtful: int
+    limit: int | None
+    tokens: int
+    gate: str | None  # why its ready stages wait, if a gate is closed
+    spec: Mapping[str, Json]
+
+    @property
+    def ended(self) -> int:
+        """Stages that will not move again by themselves."""
+        return sum(self.counts.get(state, 0) for state in ("succeeded", "failed", "cancelled", "skipped"))
+
+
+@dataclass(frozen=True)
+class StageView:
+    """One stage at a glance."""
+
+    id: str
+    label: str
+    state: str
+    attempt: int
+    worker: str
+    since: int
+    steps: int
+    progress: Mapping[str, Json]
+    cause: str | None
+    tokens: int
+    micro_usd: int
+
+
+def sweeps(store: Store) -> list[SweepView]:
+    """Every sweep there is, the newest first."""
+    names = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
+    return [sweep(store, name) for name in names]
+
+
+def sweep(store: Store, name: str) -> SweepView:
+    """One sweep. Raises UnknownSweep."""
+    pipe = store.client.pipeline(transaction=False)
+    pipe.hgetall(keys.sweep(name))
+    pipe.hgetall(keys.sweep_counts(name))
+    pipe.zcard(keys.sweep_stages(name))
+    row, counts, total = pipe.execute()
+    if not row:
+        known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
+        there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
+        raise UnknownSweep(f"no sweep is named {name!r}; {there}")
+    return SweepView(
+        name=name,
+        state=row["state"],
+        submitted=int(row["submitted"]),
+        since=int(row["since"]),
+        user=row.get("user", ""),
+        counts={state: int(count) for state, count in counts.items() if int(count)},
+        total=total,
+        spent=int(row.get("spent", 0)),
+        reserved=int(row.get("reserved", 0)),
+        doubtful=int(row.get("doubtful", 0)),
+        limit=int(row["limit"]) if row.get("limit") else None,
+        tokens=int(row.get("tokens", 0)),
+        gate=row.get("gate"),
+        spec=json.loads(row.get("spec", "{}")),
+    )
+
+
+def results(store: Store, name: str) -> list[RunResult]:
+    """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
+    values = _values(store, name)
+    planned = _planned(store, name)
+    needed = sorted({stage for row in planned for stage in _stages_of(row)})
+    stages = {stage.id: stage for stage in stage_views(store, needed)}
+    return [_result(row, stages, values.get(str(row["run"]), {})) for row in planned]
+
+
+def cells(store: Store, name: str) -> list[dict[str, Any]]:
+    """The running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
+
+    The variance divides by count - 1, and is None for a single value.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in _planned(store, name):
+        cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
+        cell["runs"] += 1
+    moments: dict[tuple[str, str], dict[str, float]] = {}
+    for key, text in store.client.hgetall(keys.sweep_cells(name)).items():
+        number, metric, what = key.split("|")
+        moments.setdefault((number, metric), {})[what] = float(text)
+    for (number, metric), each in sorted(moments.items()):
+        found[number]["metrics"][metric] = _aggregate(each)
+    return list(found.values())
+
+
+def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
+    count = int(each["count"])
+    return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
+
+
+def _planned(store: Store, name: str) -> list[dict[str, Any]]:
+    rows = store.client.hgetall(keys.sweep_runs(name))
+    return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
+
+
+def stages_in(store: Store, state: StageState, most: int) -> list[StageView]:
+    """Up to `most` stages in one state, the earliest score first."""
+    return stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
+
+
+def stages_of(store: Store, name: str) -> list[StageView]:
+    """Every stage of a sweep, in the order of the plan."""
+    return stage_views(store, store.client.zrange(keys.sweep_stages(name), 0, -1))
+
+
+def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
+    """These stages, read in pages."""
+    fields = ["label", "state", "attempt", "worker", "since", "steps", "progress", "cause", "tokens", "micro_usd"]
+    found: list[StageView] = []
+    for start in range(0, len(stages), PAGE):
+        page = stages[start : start + PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            pipe.hmget(keys.stage(stage), fields)
+        rows = (dict(zip(fields, row, strict=True)) for row in pipe.execute())
+        found += [_stage_view(stage, row) for stage, row in zip(page, rows, strict=True)]
+    return found
+
+
+def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
+    return StageView(
+        id=stage,
+        label=row["label"] or stage,
+        state=row["state"] or "unknown",
+        attempt=int(row["attempt"] or 0),
+        worker=row["worker"] or "",
+        since=int(row["since"] or 0),
+        steps=int(row["steps"] or 0),
+        progress=json.loads(row["progress"] or "{}"),
+        cause=row["cause"],
+        tokens=int(row["tokens"] or 0),
+        micro_usd=int(row["micro_usd"] or 0),
+    )
+
+
+def _stages_of(row: Mapping[str, Json]) -> list[str]:
+    measures = row["measures"]
+    assert isinstance(measures, dict)
+    own = [row["stage"]] if row["stage"] else []
+    return [str(stage) for stage in (*own, *measures.values())]
+
+
+def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
+    """Run -> metric -> value, each as it was counted."""
+    found: dict[str, dict[str, float]] = {}
+    for key, text in store.client.hgetall(keys.sweep_values(name)).items():
+        run, _, metric = key.partition("|")
+        found.setdefault(run, {})[metric] = float(text)
+    return found
+
+
+def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
+    own = [stages[stage] for stage in dict.fromkeys(_stages_of(row))]
+    train = stages[str(row["stage"])] if row["stage"] else None
+    cell = row["cell"]
+    assert isinstance(cell, dict)
+    return RunResult(
+        cell=cell,
+        seed=int(str(row["seed"])),
+        state=_state_of(own),
+        metrics=metrics,
+        steps=train.steps if train else 0,
+        tokens=sum(stage.tokens for stage in own),
+        micro_usd=sum(stage.micro_usd for stage in own),
+        stage=train.id if train else None,
+    )
+
+
+def _state_of(stages: Sequence[StageView]) -> str:
+    """A run has succeeded when all its stages have; else it is where its least lucky or least advanced one is."""
+    order = ("failed", "skipped", "cancelled", "waiting", "ready", "dispatched", "running", "succeeded")
+    states = {stage.state for stage in stages}
+    return next((state for state in order if state in states), "unknown")

@@ -1,0 +1,89 @@
+"""The Celery app: every option, and why it is so (measured; the record is docs/decisions/0003)."""
+
+import os
+import socket
+import threading
+
+from celery import Celery
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+
+from scheduler.artefacts import Artefacts
+from scheduler.connection import broker_url, connect
+from scheduler.dispatch import QUEUE, TRANSPORT
+from scheduler.embedded import server_url
+from scheduler.settings import Settings, from_environment
+from scheduler.store import Store
+from worker.attempt import Hands
+from worker.endpoints import endpoint_of
+from worker.examples import Examples
+from worker.leases import Leases
+
+settings: Settings = from_environment()
+
+app = Celery("tinker-sweeps", broker=broker_url(server_url(settings)), include=["worker.tasks"])
+app.conf.update(
+    task_default_queue=QUEUE,
+    broker_transport_options=TRANSPORT,
+    # Early: with late acknowledgement any blip of the connection runs a stage twice. Our leases bring back what dies.
+    task_acks_late=False,
+    # A message hoarded by a busy worker is a stage that a free one does not get.
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    # Results live in our own hashes: one truth, and no key left behind for each task.
+    task_ignore_result=True,
+    result_backend=None,
+    # Nothing but names and numbers travels; a pickle could carry a key.
+    task_serializer="json",
+    accept_content=["json"],
+    # Flower lives on these.
+    worker_send_task_events=True,
+    task_send_sent_event=False,
+    # Redis may start after us and may go away: wait for it for ever; leases bound what that can cost.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # Under threads nothing can be cancelled from outside, and trying duplicates tasks.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Logs are ours to format; Celery must not take over the root logger's handlers of the SDK.
+    worker_redirect_stdouts=False,
+    timezone="UTC",
+    enable_utc=True,
+)
+
+_hands: Hands | None = None
+
+
+def hands() -> Hands:
+    """What the attempts of this process share."""
+    assert _hands is not None, "this process is no worker"
+    return _hands
+
+
+@worker_init.connect
+def _prepare(**_: object) -> None:
+    """Nothing here touches Tinker: the SDK's threads must not exist before the worker's own."""
+    global _hands  # noqa: PLW0603 - one per process, made when it is known to be a worker
+    store = Store(connect(server_url(settings)))
+    artefacts = Artefacts(settings.store)
+    about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    leases = Leases(store, worker=name, threads=settings.threads, seconds=settings.lease, about=about)
+    _hands = Hands(store, artefacts, leases, Examples(artefacts), endpoint_of(settings))
+
+
+@worker_ready.connect
+def _begin(**_: object) -> None:
+    hands().leases.start()
+
+
+@worker_shutting_down.connect
+def _leave(**_: object) -> None:
+    """Every attempt ends at its next step and gives its stage back; what hangs is left behind after the grace."""
+    threading.Thread(target=hands().leases.leave, daemon=True).start()  # a signal handler must not wait for a lock
+    hard = threading.Timer(settings.grace, os._exit, args=(0,))
+    hard.daemon = True
+    hard.start()
+
+
+@worker_shutdown.connect
+def _end(**_: object) -> None:
+    hands().leases.stop()

@@ -1,0 +1,99 @@
+"""One execution of a stage under one lease, as a value that flows through the pipeline."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import redis
+
+from scheduler.artefacts import Artefacts, attempt_path
+from scheduler.retry import Fault
+from scheduler.store import Assignment, Lease, Meter, Store
+from sweeps.plan import Json
+from worker.examples import Examples
+from worker.leases import Asked, HeldLease, LeaseLost, Leases
+from worker.outcome import Stopped
+from worker.progress import Row, line
+from worker.service import Endpoint, ServiceError
+
+Show = Callable[[str], None]  # one line about where the attempt is
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What all attempts of this worker share."""
+
+    store: Store
+    artefacts: Artefacts
+    leases: Leases
+    examples: Examples
+    endpoint: Callable[[str], Endpoint]
+    chance: random.Random = field(default_factory=random.Random)
+
+
+class Spending:
+    """What one attempt has used so far: tokens exactly, and dollars at the stage's rate, rounded up as a whole."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.tokens = 0
+
+    def add(self, tokens: int) -> None:
+        self.tokens += tokens
+
+    @property
+    def meter(self) -> Meter:
+        return Meter(self.tokens, price(self.tokens, self.rate))
+
+
+def price(tokens: int, rate: int) -> int:
+    """Micro-dollars, rounded up; `rate` is micro-dollars for a million tokens."""
+    return -(-tokens * rate // 1_000_000)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is to be done, by which right, and what it has used."""
+
+    hands: Hands
+    held: HeldLease
+    work: Assignment
+    spending: Spending
+    show: Show
+
+    @property
+    def recipe(self) -> Mapping[str, Json]:
+        return self.work.recipe
+
+    @property
+    def lease(self) -> Lease:
+        return self.held.lease
+
+    def check(self) -> None:
+        """Raise LeaseLost when nothing more may be started."""
+        self.held.check()
+
+    def asked_to_stop(self) -> Stopped | None:
+        """The answer to a request to end, if there is one."""
+        asked = self.held.asked
+        return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked)) if asked else None
+
+    def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
+        """Book what was used so far and show where it is. Redis may be away for a moment; the lease decides."""
+        self.show(line(progress))
+        with suppress(redis.ConnectionError, redis.TimeoutError):
+            if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
+                raise LeaseLost(self.work.stage)
+
+    def parent_path(self) -> str:
+        """The checkpoint with which the parent ended. Raises ServiceError where there is none."""
+        parent = str(self.recipe["parent"])
+        checkpoint = self.hands.store.checkpoint_of(parent)
+        if checkpoint is None:
+            raise ServiceError(Fault.STAGE, f"its parent {parent} left no checkpoint to start from")
+        return str(checkpoint["path"])
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Write an artefact of this attempt; its path carries the fencing number."""
+        return self.hands.artefacts.write(attempt_path(self.work.stage, self.lease.fence, name), content)

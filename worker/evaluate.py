@@ -1,0 +1,74 @@
+"""Held-out negative log-likelihood: batched `forward`, one request for hundreds of items, each item kept."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from scheduler.artefacts import compressed_lines
+from sweeps.plan import Json
+from sweeps.render import Example
+from worker.attempt import Attempt
+from worker.outcome import Outcome, Succeeded
+from worker.service import Batch, Losses, Pending, Session, Trainer
+
+ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
+RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
+
+
+def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
+    """Measure a stage's items on the model it names: a live one, or one opened from a checkpoint."""
+    trainer = source if isinstance(source, Trainer) else _open(this, source)
+    recipe = cast(Mapping[str, Any], this.recipe)
+    examples = this.hands.examples.of(recipe["items"], recipe)
+    this.check()
+    pending = submit_forward(trainer, examples, this.spending.add)
+    answers = [each.wait(this.check) for each in pending]
+    return Succeeded(_result(this, examples, answers), steps=0)
+
+
+def submit_forward(trainer: Trainer, examples: Sequence[Example], use: Callable[[int], None]) -> list[Pending[Losses]]:
+    """Ask for the losses of all examples; `use` is told the tokens of each request."""
+    pending = []
+    for start in range(0, len(examples), ITEMS):
+        batch = Batch(examples[start : start + ITEMS])
+        pending.append(trainer.forward(batch))
+        use(batch.tokens)
+    return pending
+
+
+def mean_nll(examples: Sequence[Example], answers: Sequence[Losses]) -> float:
+    """Nats per loss-bearing token, over all examples."""
+    return float(sum(_nlls(examples, answers)) / sum(float(example.weights.sum()) for example in examples))
+
+
+def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]:
+    """The weighted negative log-likelihood of each example, in nats."""
+    logprobs = [each for answer in answers for each in answer.logprobs]
+    return [
+        -float(np.dot(values.astype(np.float64), example.weights.astype(np.float64)))
+        for example, values in zip(examples, logprobs, strict=True)
+    ]
+
+
+def _result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses]) -> dict[str, Json]:
+    nlls = _nlls(examples, answers)
+    tokens = [float(example.weights.sum()) for example in examples]
+    text_bytes = sum(example.text_bytes for example in examples)
+    rows: list[dict[str, Json]] = [
+        {"item": item, "nll": nll, "tokens": count, "bytes": example.text_bytes}
+        for item, (nll, count, example) in enumerate(zip(nlls, tokens, examples, strict=True))
+    ]
+    return {
+        "metrics": {"nll": sum(nlls) / sum(tokens), "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
+        "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
+        "count": len(examples),
+    }
+
+
+def _open(this: Attempt, session: Session) -> Trainer:
+    recipe = cast(Mapping[str, Any], this.recipe)
+    if recipe["parent"] is None:
+        layers = {"mlp": True, "attn": True, "unembed": True}
+        return session.create(recipe["model"], rank=RANK, seed=0, layers=layers, check=this.check)
+    return session.restore(this.parent_path(), optimizer=False, check=this.check)

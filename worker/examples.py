@@ -1,0 +1,60 @@
+"""Records from the artefact store as examples ready to train on, rendered once and shared by all threads."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from scheduler.artefacts import Artefacts, records_path
+from scheduler.tokenizers import tokenizer_for
+from sweeps.plan import Json
+from sweeps.records import Records
+from sweeps.render import Example, LossMask, render_all
+
+KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order
+
+
+class Examples:
+    """Rendered examples by content; threads that ask for the same set wait for one rendering."""
+
+    def __init__(self, artefacts: Artefacts) -> None:
+        self._artefacts = artefacts
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[Any, ...], _Once] = OrderedDict()
+
+    def of(self, sha256: str, recipe: Mapping[str, Json]) -> list[Example]:
+        """The records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
+        key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
+        return self._slot(key, lambda: self._render(sha256, recipe)).value()
+
+    def records(self, sha256: str) -> Records:
+        """The records with this address."""
+        return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
+
+    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> list[Example]:
+        tokenizer = tokenizer_for(str(recipe["model"]))
+        mask = cast(LossMask, recipe["loss_mask"])
+        return render_all(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+
+    def _slot(self, key: tuple[Any, ...], make: Callable[[], list[Example]]) -> "_Once":
+        with self._lock:
+            once = self._kept.setdefault(key, _Once(make))
+            self._kept.move_to_end(key)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return once
+
+
+class _Once:
+    """A value that the first to ask makes. A failure is not kept: the next to ask tries again."""
+
+    def __init__(self, make: Callable[[], list[Example]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._value: list[Example] | None = None
+
+    def value(self) -> list[Example]:
+        with self._lock:
+            if self._value is None:
+                self._value = self._make()
+            return self._value

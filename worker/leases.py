@@ -1,0 +1,156 @@
+"""The leases that this process holds: renewed together by one thread, and doubted by each attempt's own clock."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+
+import redis
+
+from scheduler.store import Lease, Store
+
+MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
+
+
+class Asked(StrEnum):
+    """Why an attempt should come to its end at the next step."""
+
+    NOTHING = ""
+    CANCEL = "no sweep wants it any more"
+    LEAVE = "the worker is stopping"
+
+
+class LeaseLost(Exception):
+    """The stage belongs to somebody else now, or soon will: write nothing, submit nothing."""
+
+
+class HeldLease:
+    """One lease, as the attempt sees it."""
+
+    def __init__(self, lease: Lease, seconds: float) -> None:
+        self.lease = lease
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        self._lost = False
+        self.asked = Asked.NOTHING
+
+    def check(self) -> None:
+        """Raise LeaseLost unless there is time enough left to begin something."""
+        if self._lost or time.monotonic() > self._until - MARGIN * self._seconds:
+            raise LeaseLost(self.lease.stage)
+
+    def renewed(self, asked_at: float) -> None:
+        self._until = asked_at + self._seconds
+
+    def lose(self) -> None:
+        self._lost = True
+
+    def ask(self, what: Asked) -> None:
+        self.asked = self.asked or what
+
+
+class Leases:
+    """All leases of this worker, and its sign of life."""
+
+    def __init__(self, store: Store, *, worker: str, threads: int, seconds: float, about: dict[str, str | int]) -> None:
+        self.worker = worker
+        self.seconds = seconds
+        self._store = store
+        self._threads = threads
+        self._about = about
+        self._held: dict[Lease, HeldLease] = {}
+        self._busy = 0
+        self._lock = threading.Lock()
+        self._leaving = False
+        self._wake = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew, and to say that the worker lives."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye; leases still held run out by themselves."""
+        self._done.set()
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Ask every attempt to end at its next step, and take no new one."""
+        with self._lock:
+            self._leaving = True
+            for held in self._held.values():
+                held.ask(Asked.LEAVE)
+        self._wake.set()
+
+    @contextmanager
+    def thread(self) -> Iterator[None]:
+        """Count one thread of the worker as busy."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    @contextmanager
+    def holding(self, lease: Lease) -> Iterator[HeldLease]:
+        """Renew a lease for as long as the block runs. It is the block's part to settle or give back."""
+        held = HeldLease(lease, self.seconds)
+        with self._lock:
+            self._held[lease] = held
+            if self._leaving:
+                held.ask(Asked.LEAVE)
+        try:
+            yield held
+        finally:
+            with self._lock:
+                self._held.pop(lease, None)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._busy += change
+        self._wake.set()
+
+    def _keep(self) -> None:
+        pace = min(self.seconds / 6, 5.0)
+        renew_at = 0.0
+        while not self._done.is_set():
+            now = time.monotonic()
+            due = now >= renew_at
+            self._guarded(self._report)
+            if due:
+                renew_at = now + pace
+                self._guarded(self._renew)
+            self._wake.wait(max(0.0, renew_at - time.monotonic()))
+            self._wake.clear()
+            time.sleep(0.02)  # many threads end at once: one report for all of them
+        self._guarded(lambda: self._store.forget_worker(self.worker))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Redis may be away for a while: each lease's own clock says how long that is bearable."""
+        try:
+            action()
+        except redis.RedisError:
+            time.sleep(0.2)
+
+    def _report(self) -> None:
+        with self._lock:
+            threads = 0 if self._leaving else self._threads
+            busy = min(self._busy, threads)
+        self._store.report_worker(
+            self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
+        )
+
+    def _renew(self) -> None:
+        with self._lock:
+            mine: Sequence[HeldLease] = list(self._held.values())
+        asked_at = time.monotonic()
+        answers = self._store.renew([held.lease for held in mine], lease=self.seconds)
+        for held, answer in zip(mine, answers, strict=True):
+            if answer == "lost":
+                held.lose()
+                continue
+            held.renewed(asked_at)
+            if answer == "stop":
+                held.ask(Asked.CANCEL)

@@ -1,0 +1,140 @@
+"""The life of an attempt: claim → open → train or evaluate → settle → go on with what can start from here.
+
+However an attempt ends, it ends as an `Outcome`; `conclude` is the only place that tells the store.
+"""
+
+import json
+import time
+from collections.abc import Callable
+
+import redis
+
+from scheduler.errors import ArtefactError, SchedulerError
+from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
+from scheduler.states import StageState
+from scheduler.store import Lease
+from sweeps.errors import SweepsError
+from worker.attempt import Attempt, Hands, Show, Spending
+from worker.evaluate import evaluate
+from worker.leases import HeldLease, LeaseLost
+from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded
+from worker.service import Ending, ServiceError, Session, Trainer
+from worker.train import train
+
+
+def attempt(hands: Hands, stage: str, number: int, show: Show) -> Outcome | None:
+    """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
+    with hands.leases.thread():
+        lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
+        return None if lease is None else _run(hands, lease, show)
+
+
+def _run(hands: Hands, lease: Lease, show: Show) -> Outcome:
+    with hands.leases.holding(lease) as held:
+        this = _attempt(hands, held, show)
+        session = _session(this)
+        outcome, trainer = _perform(this, session)
+        conclude(this, outcome)
+    if trainer is not None and isinstance(outcome, Succeeded):
+        _go_on(this, trainer)
+    session.close(_ended(outcome))
+    return outcome
+
+
+def _ended(outcome: Outcome) -> Ending:
+    if isinstance(outcome, Succeeded):
+        return "success"
+    return "errored" if isinstance(outcome, Failed) else "interrupted"
+
+
+def _attempt(hands: Hands, held: HeldLease, show: Show) -> Attempt:
+    work = hands.store.assignment(held.lease.stage)
+    return Attempt(hands, held, work, Spending(work.rate), show)
+
+
+def _session(this: Attempt) -> Session:
+    work = this.work
+    metadata = {"sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
+    return Session(this.hands.endpoint(str(work.recipe["model"])), metadata)
+
+
+def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
+    if this.work.kind == "evaluate":
+        return settled(lambda: (evaluate(this, session), None))
+    return settled(lambda: train(this, session))
+
+
+def settled(work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
+    """Do the work; every way in which it can end comes out as a value."""
+    try:
+        return work()
+    except LeaseLost:
+        return Lost(), None
+    except ServiceError as error:
+        return Failed(error.fault, str(error)), None
+    except ArtefactError as error:
+        return Failed(Fault.UNKNOWN, str(error)), None
+    except (SweepsError, SchedulerError) as error:
+        return Failed(Fault.STAGE, str(error)), None
+    except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
+        return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}"), None
+
+
+def conclude(this: Attempt, outcome: Outcome) -> None:
+    """Tell the store how it ended. While Redis is away it is told again, until the lease would be over."""
+    while True:
+        try:
+            _tell(this, outcome)
+        except (redis.ConnectionError, redis.TimeoutError):
+            time.sleep(0.5)
+            try:
+                this.check()
+            except LeaseLost:
+                return
+        else:
+            return
+
+
+def _tell(this: Attempt, outcome: Outcome) -> None:
+    store, lease, meter = this.hands.store, this.lease, this.spending.meter
+    match outcome:
+        case Succeeded(result, steps):
+            document = json.dumps(dict(result), allow_nan=False)
+            store.settle(lease, meter, StageState.SUCCEEDED, result=document, steps=steps, cause="")
+        case Stopped(cancelled=True, cause=cause):
+            store.settle(lease, meter, StageState.CANCELLED, cause=cause)
+        case Stopped(cause=cause):
+            store.give_back(lease, meter, delay=0, charged=False, cause=cause)
+        case Failed(fault, cause):
+            _tell_failure(this, fault, cause)
+        case Lost():
+            pass
+
+
+def _tell_failure(this: Attempt, fault: Fault, cause: str) -> None:
+    store, lease, meter, work = this.hands.store, this.lease, this.spending.meter, this.work
+    match decide(fault, failures=work.failures, attempt=work.attempt, chance=this.hands.chance):
+        case RetryAt(delay, charged):
+            store.give_back(lease, meter, delay=delay, charged=charged, cause=cause)
+        case Park(delay):
+            store.give_back(lease, meter, delay=delay, charged=False, cause=cause)
+        case GiveUp():
+            store.settle(lease, meter, StageState.FAILED, cause=cause)
+
+
+def _go_on(this: Attempt, trainer: Trainer) -> None:
+    """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
+    hands = this.hands
+    for child in hands.store.evaluations_of(this.work.stage):
+        if this.held.asked:
+            return
+        lease = hands.store.adopt(child, sweep=this.work.payer, worker=hands.leases.worker, lease=hands.leases.seconds)
+        if lease is not None:
+            _adopted(hands, lease, trainer, this.show)
+
+
+def _adopted(hands: Hands, lease: Lease, trainer: Trainer, show: Show) -> None:
+    with hands.leases.holding(lease) as held:
+        this = _attempt(hands, held, show)
+        outcome, _ = settled(lambda: (evaluate(this, trainer), None))
+        conclude(this, outcome)

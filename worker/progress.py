@@ -1,0 +1,48 @@
+"""Where a training is: a line for Flower and status, a thinned-out curve to watch, the whole of it for the file."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from scheduler.store import CURVE_POINTS
+from sweeps.plan import Json
+
+Row = dict[str, Json]
+PACE = 1.0  # seconds between two reports of one attempt
+
+
+class Curve:
+    """The metrics of every step, and a selection of at most CURVE_POINTS of them that spans them all."""
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = list(rows)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+
+    def thinned(self) -> list[Row]:
+        """Every k-th row for the smallest k that fits, and always the last."""
+        every = -(-len(self.rows) // (CURVE_POINTS - 1)) or 1
+        chosen = self.rows[::every]
+        return chosen if not self.rows or chosen[-1] is self.rows[-1] else [*chosen, self.rows[-1]]
+
+
+class Pace:
+    """Says when another report is due."""
+
+    def __init__(self, seconds: float = PACE) -> None:
+        self._seconds = seconds
+        self._next = time.monotonic() + seconds
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+def line(progress: Mapping[str, Json]) -> str:
+    """One line for Flower's row: "step 130/4000 nll 1.980"."""
+    nll = progress.get("nll")
+    shown = f" nll {nll:.3f}" if isinstance(nll, float) else ""
+    return f"step {progress['step']}/{progress['steps']}{shown}"

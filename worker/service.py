@@ -1,0 +1,239 @@
+"""The one door to Tinker: the only module that imports the SDK.
+
+It gives the rest of the worker four nouns (session, trainer, batch, pending) and plain errors. An exception of the SDK
+can carry the API key inside, so none leaves this file.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import tinker
+from tinker.lib.retryable_exception import RetryableException
+
+from scheduler.retry import Fault
+from sweeps.render import Example
+
+T = TypeVar("T")
+Check = Callable[[], None]  # raises when the attempt must not go on waiting
+
+Ending = Literal["success", "errored", "interrupted"]
+
+LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
+STALLED = 1800.0  # seconds without an answer after which a wait is given up: the SDK itself would wait for ever
+
+
+class ServiceError(Exception):
+    """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is served, and with which key; `base_url` None is the SDK's own default."""
+
+    base_url: str | None
+    api_key: str | None
+
+
+@dataclass(frozen=True)
+class Adam:
+    """The optimizer's numbers for one step."""
+
+    learning_rate: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    grad_clip_norm: float
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a forward pass gave: natural log-probabilities of each datum's targets, and the weighted loss."""
+
+    loss: float
+    logprobs: list[npt.NDArray[np.float32]]
+
+
+class Batch:
+    """Examples made ready for the wire, with the weight that each target bears.
+
+    `scale` multiplies the weights: 1 / (loss tokens of the batch) makes the loss a mean over tokens.
+    """
+
+    def __init__(self, examples: Sequence[Example], *, scale: float = 1.0) -> None:
+        self.tokens = sum(len(example.weights) for example in examples)
+        self._data = [_datum(example, scale) for example in examples]
+
+    @property
+    def data(self) -> list[tinker.Datum]:
+        return self._data
+
+
+class Pending(Generic[T]):
+    """An answer that is on its way."""
+
+    def __init__(self, future: "Future[Any]", read: Callable[[Any], T]) -> None:
+        self._future = future
+        self._read = read
+
+    def wait(self, check: Check) -> T:
+        """The answer. Raises ServiceError, and whatever `check` raises while waiting."""
+        give_up = time.monotonic() + STALLED
+        while True:
+            try:
+                return self._read(self._future.result(LOOK_AGAIN))
+            except TimeoutError:
+                if self._future.done():
+                    raise ServiceError(Fault.SERVICE, "the service timed out") from None
+            except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
+                raise plain(error) from None
+            check()
+            if time.monotonic() > give_up:
+                raise ServiceError(Fault.SERVICE, f"no answer from the service in {STALLED / 60:.0f} minutes")
+
+
+class Trainer:
+    """A model in training. Any ServiceError is final for it: go on from a checkpoint with a new one."""
+
+    def __init__(self, client: tinker.TrainingClient) -> None:
+        self._client = client
+        self.run_id = str(client.model_id)
+
+    def forward_backward(self, batch: Batch) -> Pending[Losses]:
+        """Add the gradient of the batch's cross-entropy."""
+        return _submit(lambda: self._client.forward_backward(batch.data, "cross_entropy").future(), _losses)
+
+    def forward(self, batch: Batch) -> Pending[Losses]:
+        """The losses of the batch, with no gradient."""
+        return _submit(lambda: self._client.forward(batch.data, "cross_entropy").future(), _losses)
+
+    def step(self, adam: Adam) -> Pending[None]:
+        """Apply what was accumulated."""
+        parameters = tinker.AdamParams(**vars(adam))
+        return _submit(lambda: self._client.optim_step(parameters).future(), lambda _: None)
+
+    def save(self, name: str, *, ttl_seconds: int | None, metadata: Mapping[str, str]) -> Pending[str]:
+        """Keep weights and optimizer; the answer is their path. A name used before is written over."""
+        return _submit(
+            lambda: self._client.save_state(
+                name, ttl_seconds=ttl_seconds, overwrite=True, user_metadata=dict(metadata)
+            ).future(),
+            lambda answer: str(answer.path),
+        )
+
+
+class Session:
+    """One Tinker session, one for each attempt: failure, status and billing stay its own."""
+
+    def __init__(self, endpoint: Endpoint, metadata: Mapping[str, str]) -> None:
+        self._client = tinker.ServiceClient(
+            user_metadata=dict(metadata), base_url=endpoint.base_url, api_key=endpoint.api_key
+        )
+        self._metadata = dict(metadata)
+
+    def create(self, model: str, *, rank: int, seed: int, layers: Mapping[str, bool], check: Check) -> Trainer:
+        """A fresh adapter on a base model."""
+        return self._open(
+            lambda: self._client.create_lora_training_client(
+                model,
+                rank=rank,
+                seed=seed,
+                train_mlp=layers["mlp"],
+                train_attn=layers["attn"],
+                train_unembed=layers["unembed"],
+                user_metadata=self._metadata,
+            ).future(),
+            check,
+        )
+
+    def restore(self, path: str, *, optimizer: bool, check: Check) -> Trainer:
+        """A model from a checkpoint: with the optimizer's moments to go on, without to begin anew."""
+        begin = (
+            self._client.create_training_client_from_state_with_optimizer
+            if optimizer
+            else self._client.create_training_client_from_state
+        )
+        return self._open(lambda: begin(path, user_metadata=self._metadata).future(), check)
+
+    def close(self, status: Ending) -> None:
+        """Free what the session holds at the service, without waiting for it for long."""
+        threading.Thread(target=self._close, args=(status,), daemon=True).start()
+
+    def _close(self, status: Ending) -> None:
+        with suppress(Exception):  # the session times out by itself; nothing is lost
+            self._client.close(status).result(timeout=10)
+
+    def _open(self, begin: Callable[[], "Future[Any]"], check: Check) -> Trainer:
+        opened: Future[Future[Any]] = abandonable(begin)
+        return Pending(Pending(opened, lambda inner: inner).wait(check), Trainer).wait(check)
+
+
+def abandonable(call: Callable[[], T]) -> "Future[T]":
+    """Run a blocking call where it can be left alone: opening a session at a dead server blocks for minutes."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
+
+
+def plain(error: Exception) -> ServiceError:
+    """What an exception of the SDK means, with nothing of it kept but text."""
+    fault = _fault(error)
+    if isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError):
+        fault = _fault(error.__cause__)
+    return ServiceError(fault, f"{type(error).__name__}: {str(error)[:500]}")
+
+
+# The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
+_FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
+    ((tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError), Fault.ACCOUNT),
+    ((tinker.BadRequestError, tinker.UnprocessableEntityError, tinker.APIResponseValidationError), Fault.STAGE),
+    ((tinker.NotFoundError, tinker.ConflictError, tinker.RateLimitError), Fault.SERVICE),
+    ((tinker.InternalServerError, tinker.APIConnectionError, RetryableException, TimeoutError), Fault.SERVICE),
+)
+
+
+def _fault(error: BaseException) -> Fault:
+    if isinstance(error, tinker.RequestFailedError):
+        return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.SERVICE
+    return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)
+
+
+def _submit(call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
+    try:
+        return Pending(call(), read)
+    except Exception as error:  # noqa: BLE001 - as in Pending.wait
+        raise plain(error) from None
+
+
+def _losses(answer: Any) -> Losses:
+    logprobs = [np.asarray(output["logprobs"].to_numpy(), dtype=np.float32) for output in answer.loss_fn_outputs]
+    return Losses(loss=float(answer.metrics.get("loss:sum", math.nan)), logprobs=logprobs)
+
+
+def _datum(example: Example, scale: float) -> tinker.Datum:
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(example.tokens[:-1].tolist()),
+        loss_fn_inputs={
+            "target_tokens": tinker.TensorData.from_numpy(example.tokens[1:].astype(np.int64)),
+            "weights": tinker.TensorData.from_numpy((example.weights * np.float32(scale)).astype(np.float32)),
+        },
+    )

@@ -1,0 +1,284 @@
+"""Supervised training: from where the last attempt got to, one batch submitted ahead, a checkpoint when it is due."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from scheduler.artefacts import lines, rows_of
+from scheduler.retry import Fault
+from sweeps.order import batch_rows, subset_order
+from sweeps.plan import Json
+from sweeps.render import Example
+from sweeps.steps import learning_rate_at
+from worker.attempt import Attempt, price
+from worker.evaluate import mean_nll, submit_forward
+from worker.outcome import Outcome, Stopped, Succeeded
+from worker.progress import Curve, Pace, Row
+from worker.service import Adam, Batch, Losses, Pending, ServiceError, Session, Trainer
+
+AHEAD = 1  # steps submitted before the oldest is waited for: the service works in clock cycles
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins: afresh, or behind a checkpoint."""
+
+    trainer: Trainer
+    step: int
+    tokens: int  # that the checkpoint embodies, whichever attempts paid for them
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A step on its way."""
+
+    row: Row
+    losses: Pending[Losses]
+    applied: Pending[None]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A look at the validation set on its way, after `row`'s step."""
+
+    row: Row
+    losses: list[Pending[Losses]]
+    examples: list[Example]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint on its way: everything submitted before it is in it, nothing after."""
+
+    step: int
+    tokens: int
+    path: Pending[str]
+
+
+def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
+    """Train a stage to its end, or to where it is asked to stop."""
+    start = begin(this, session)
+    training = Training(this, start)
+    return training.to_the_end(), start.trainer
+
+
+def begin(this: Attempt, session: Session) -> Start:
+    """Open the model where the last attempt left it, or where the parent ended, or fresh from the base."""
+    if this.work.checkpoint:
+        try:
+            return _resume(this, session, this.work.checkpoint)
+        except ServiceError as error:
+            if error.fault is not Fault.STAGE:
+                raise  # the service refused the checkpoint itself: it has expired, and the stage starts over
+    return Start(_fresh(this, session), step=0, tokens=0, rows=[])
+
+
+def _resume(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
+    trainer = session.restore(checkpoint["path"], optimizer=True, check=this.check)
+    rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
+    return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
+
+
+def _fresh(this: Attempt, session: Session) -> Trainer:
+    recipe = cast(Mapping[str, Any], this.recipe)
+    if recipe["parent"] is None:
+        return session.create(
+            recipe["model"],
+            rank=recipe["rank"],
+            seed=recipe["seeds"]["init"],
+            layers=recipe["layers"],
+            check=this.check,
+        )
+    return session.restore(this.parent_path(), optimizer=False, check=this.check)
+
+
+class Training:
+    """The loop over steps. What is submitted waits in one queue, in the order in which the service works."""
+
+    def __init__(self, this: Attempt, start: Start) -> None:
+        self._this = this
+        self._recipe = cast(Mapping[str, Any], this.recipe)
+        self._execution = cast(Mapping[str, Any], this.work.execution)
+        self._trainer = start.trainer
+        self._start = start
+        self._tokens = start.tokens
+        self._curve = Curve(start.rows)
+        self._waiting: deque[Stepped | Validated | Saved] = deque()
+        self._pace = Pace()
+        self._saved_at = time.monotonic()
+        self._examples = self._subset()
+        self._validation = self._validation_set()
+
+    def to_the_end(self) -> Outcome:
+        """All the steps that are left, then the final checkpoint."""
+        for step in range(self._start.step, self._recipe["steps"]):
+            self._this.check()
+            if stop := self._this.asked_to_stop():
+                return self._stop(stop, step)
+            self._submit(step)
+            self._finish(leave=AHEAD)
+        if self._start.step < self._recipe["steps"]:
+            self._save(self._recipe["steps"])
+        self._finish(leave=0)
+        return self._result()
+
+    def _stop(self, stop: Stopped, step: int) -> Stopped:
+        """End at a step boundary, with a checkpoint if somebody may go on from it."""
+        if not stop.cancelled and step > self._start.step:
+            self._save(step)
+        self._finish(leave=0)
+        return stop
+
+    def _submit(self, step: int) -> None:
+        """Send one step, and what is due right behind it, before anything is waited for."""
+        positions = self._rows_of(step)
+        examples = [self._examples[position] for position in positions]
+        loss_tokens = sum(float(example.weights.sum()) for example in examples)
+        batch = Batch(examples, scale=1.0 / loss_tokens)
+        rate = self._learning_rate(step)
+        losses = self._trainer.forward_backward(batch)
+        applied = self._trainer.step(self._adam(rate))
+        self._use(batch.tokens)
+        row = self._row(step, rate, batch, len(examples), loss_tokens)
+        self._waiting.append(Stepped(row, losses, applied))
+        self._validate_if_due(step + 1, row)
+        if self._checkpoint_due(step + 1):
+            self._save(step + 1)
+
+    def _use(self, tokens: int) -> None:
+        self._this.spending.add(tokens)
+        self._tokens += tokens
+
+    def _finish(self, *, leave: int) -> None:
+        """Wait for the oldest until at most `leave` steps are on their way."""
+        while sum(isinstance(each, Stepped) for each in self._waiting) > leave or (self._waiting and not leave):
+            match self._waiting.popleft():
+                case Stepped() as stepped:
+                    self._finish_step(stepped)
+                case Validated(row, losses, examples):
+                    answers = [each.wait(self._this.check) for each in losses]
+                    row["test/nll"] = mean_nll(examples, answers)
+                case Saved() as saved:
+                    self._commit(saved)
+
+    def _finish_step(self, stepped: Stepped) -> None:
+        loss = stepped.losses.wait(self._this.check).loss
+        stepped.applied.wait(self._this.check)
+        if not math.isfinite(loss):
+            raise ServiceError(Fault.STAGE, f"the loss became {loss} at step {stepped.row['step']}: it has diverged")
+        stepped.row["train_mean_nll"] = loss
+        self._curve.add(stepped.row)
+        if self._pace.due():
+            self._this.report(self._progress(), self._shown())
+
+    def _save(self, step: int) -> None:
+        work = self._this.work
+        days = self._execution["checkpoint"].get("ttl_days")
+        path = self._trainer.save(
+            f"step-{step:06d}",
+            ttl_seconds=None if days is None else round(days * 86_400),
+            metadata={"sweep": work.payer, "stage": work.stage, "step": str(step)},
+        )
+        self._waiting.append(Saved(step, self._tokens, path))
+        self._saved_at = time.monotonic()
+
+    def _commit(self, saved: Saved) -> None:
+        """Record the checkpoint once the service has confirmed it: with it comes back all that a resume needs."""
+        path = saved.path.wait(self._this.check)
+        metrics = self._this.keep(f"metrics-{saved.step:06d}.jsonl", lines(self._curve.rows[: saved.step]))
+        record: dict[str, Json] = {
+            "path": path,
+            "step": saved.step,
+            "tokens": saved.tokens,
+            "metrics": metrics,
+            "run": self._trainer.run_id,
+        }
+        embodied = price(saved.tokens, self._this.spending.rate)
+        self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record, embodied=embodied)
+
+    def _checkpoint_due(self, done: int) -> bool:
+        cadence = self._execution["checkpoint"]
+        if done == self._recipe["steps"]:
+            return False  # the final one is always made
+        by_steps = cadence.get("every_steps") and done % cadence["every_steps"] == 0
+        minutes = cadence.get("every_minutes")
+        return bool(by_steps or (minutes and time.monotonic() - self._saved_at > 60 * minutes))
+
+    def _validate_if_due(self, done: int, row: Row) -> None:
+        every = self._execution.get("eval_every")
+        if not (self._validation and every and done % every == 0):
+            return
+        losses = submit_forward(self._trainer, self._validation, self._use)
+        self._waiting.append(Validated(row, losses, self._validation))
+
+    def _rows_of(self, step: int) -> list[int]:
+        recipe = self._recipe
+        rows = batch_rows(
+            step, size=recipe["data"]["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"]
+        )
+        return [int(row) for row in rows]
+
+    def _learning_rate(self, step: int) -> float:
+        recipe = self._recipe
+        return learning_rate_at(
+            step,
+            schedule=recipe["schedule"],
+            warmup=recipe["warmup"],
+            steps=recipe["steps"],
+            peak=recipe["learning_rate"],
+        )
+
+    def _adam(self, learning_rate: float) -> Adam:
+        return Adam(learning_rate=learning_rate, **self._recipe["adam"])
+
+    def _row(self, step: int, rate: float, batch: Batch, sequences: int, loss_tokens: float) -> Row:
+        """The metrics of a step, under the names that the cookbook's files have."""
+        steps = self._recipe["steps"]
+        return {
+            "step": step,
+            "epoch": step * sequences // self._recipe["data"]["size"],
+            "progress": step / steps,
+            "learning_rate": rate,
+            "num_sequences": sequences,
+            "num_tokens": batch.tokens,
+            "num_loss_tokens": loss_tokens,
+        }
+
+    def _progress(self) -> dict[str, Json]:
+        last = self._curve.rows[-1]
+        return {
+            "step": len(self._curve.rows),
+            "steps": self._recipe["steps"],
+            "nll": last["train_mean_nll"],
+            "run": self._trainer.run_id,
+        }
+
+    def _shown(self) -> list[Row]:
+        return [{"step": row["step"], "nll": row["train_mean_nll"]} for row in self._curve.thinned()]
+
+    def _result(self) -> Succeeded:
+        self._this.report(self._progress(), self._shown())
+        last = self._curve.rows[-1]
+        return Succeeded(
+            result={
+                "metrics": {"train_nll": last["train_mean_nll"]},
+                "metrics_file": self._this.keep("metrics.jsonl", lines(self._curve.rows)),
+                "tokens": self._tokens,
+                "resumed_at": self._start.step,
+            },
+            steps=self._recipe["steps"],
+        )
+
+    def _subset(self) -> list[Example]:
+        data = self._recipe["data"]
+        examples = self._this.hands.examples.of(data["records"], self._recipe)
+        chosen = subset_order(len(examples), self._recipe["seeds"]["subset"])[: data["size"]]
+        return [examples[int(row)] for row in chosen]
+
+    def _validation_set(self) -> list[Example]:
+        sha256 = self._execution.get("validation")
+        return self._this.hands.examples.of(sha256, self._recipe) if sha256 else []
