@@ -49,7 +49,7 @@ class TransferCell:
 
 @dataclass(frozen=True)
 class TransferMatrix:
-    """Every source with every other target at every size, in the order in which the results name them."""
+    """Every source with every other target at every size, in the order in which the results name the targets."""
 
     sources: tuple[str, ...]
     targets: tuple[str, ...]
@@ -75,8 +75,11 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
     after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
     cells = [_place(run) for run in results]
-    sources = tuple(dict.fromkeys(source for source, _, _ in cells if source is not None))
     targets = tuple(dict.fromkeys(target for _, target, _ in cells))
+    named = [source for source, _, _ in cells if source is not None]
+    sources = tuple(
+        name for name in dict.fromkeys([*targets, *named]) if name in named
+    )  # rows and columns in one order: a diagonal to look at
     sizes = tuple(sorted({size for _, _, size in cells}))
     panels = (_panel(sources, targets, size, after, on_source) for size in sizes)
     return TransferMatrix(sources, targets, sizes, tuple(cell for panel in panels for cell in panel))

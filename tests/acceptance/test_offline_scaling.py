@@ -19,7 +19,7 @@ from sweeps.tokens import OfflineTokenizer
 from tinker_offline.base import load_base
 from tinker_offline.learner import AdamParams, Learner
 from tinker_offline.ngram import SIZES as MODELS
-from tinker_offline.ngram import Base, Positions, add_gradient, context_rows, new_adapter, target_logprobs
+from tinker_offline.ngram import Base, Positions, Slopes, add_gradient, context_rows, new_adapter, target_logprobs
 
 CACHE = Path(__file__).parents[2] / ".sweep" / "test-cache"
 SIZES = [32, 64, 128, 256, 512, 1024, 2048]
@@ -46,6 +46,11 @@ def positions(base: Base, records: Records, rows: Sequence[int]) -> Positions:
     return Positions(context_rows([one[:-1] for one in tokens], base.size), np.concatenate([one[1:] for one in tokens]))
 
 
+def mean_loss(count: int) -> Slopes:
+    """Cross-entropy averaged over `count` positions, by its derivative."""
+    return lambda _, logprobs: np.full_like(logprobs, -1 / count)
+
+
 def train(base: Base, records: Records, size: int, seed: int) -> Learner:
     learner = Learner(new_adapter(base.size, 16, seed))
     subset = subset_order(len(records), seed)[:size]
@@ -53,8 +58,7 @@ def train(base: Base, records: Records, size: int, seed: int) -> Learner:
     for step in range(steps):
         rows = subset[batch_rows(step, size=size, batch_size=BATCH, seed=seed)]
         batch = positions(base, records, rows.tolist())
-        slopes = np.full(len(batch.targets), -1 / len(batch.targets), np.float32)
-        add_gradient(learner.pending(), base, learner.adapter, batch, slopes)
+        add_gradient(learner.pending(), base, learner.adapter, batch, mean_loss(len(batch.targets)))
         learner.step(AdamParams(learning_rate=0.01 * (1 - step / steps), eps=1e-8))
     return learner
 

@@ -39,7 +39,7 @@ def experiment(seeds: int = 3, noise: float = 0.01) -> list[RunResult]:
 
 def test_planted_gains_are_found_with_the_pooled_interval() -> None:
     matrix = transfer_matrix(experiment())
-    assert (matrix.sources, set(matrix.targets), matrix.sizes) == (DOMAINS, set(DOMAINS), (0, 128))
+    assert (matrix.sources, matrix.targets, matrix.sizes) == (DOMAINS, DOMAINS, (0, 128))
     assert len(matrix.cells) == 2 * 6
     verdicts = {(cell.source, cell.target): cell.verdict for cell in matrix.cells if cell.size == 128}
     assert verdicts["a", "b"] == "helps"
