@@ -1,0 +1,174 @@
+"""The routes: each takes a request apart, asks one function, and puts the answer together."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tinker_offline import listings, messages, samplers, training, wire
+from tinker_offline.keys import KeyCheck
+from tinker_offline.messages import Message
+from tinker_offline.refusal import Refusal
+from tinker_offline.service import Service
+
+HOLD = 25.0  # seconds that a poll is held open; clients give up after 45 and an instant answer would make them spin
+Endpoint = Callable[[Request], Awaitable[Response]]
+M = TypeVar("M", bound=Message)
+Json = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(service: Service, refused_keys: Sequence[str] = (), middleware: Sequence[Middleware] = ()) -> Starlette:
+    """The whole server. `middleware` sees every request whose key is good: the place to rehearse faults."""
+    app = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *middleware],
+        exception_handlers={Refusal: _refused, Exception: _failed},
+    )
+    app.state.service = service
+    return app
+
+
+def _routes() -> list[Route]:
+    constants: dict[str, tuple[str, Json]] = {
+        "/client/config": ("POST", {}),  # every default of the client is right
+        "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # nothing here ever changes
+        "/telemetry": ("POST", {"status": "accepted"}),
+        "/healthz": ("GET", {"status": "ok"}),
+        "/get_server_capabilities": ("GET", listings.capabilities()),
+    }
+    return [
+        *(_route(method, path, _constant(answer)) for path, (method, answer) in constants.items()),
+        _post("/create_session", messages.CreateSession, _create_session),
+        _post("/session_heartbeat", messages.OfSession, _heartbeat),
+        _route("POST", "/sessions/{session_id}/finish", _finish_session),
+        _post("/create_model", messages.CreateModel, training.create_model),
+        _post("/load_weights", messages.LoadWeights, training.load_weights),
+        _post("/get_info", messages.OfModel, training.get_info),
+        _route("POST", "/forward_backward", _forward_backward),
+        _post("/optim_step", messages.OptimStep, training.optim_step),
+        _post("/save_weights", messages.SaveWeights, training.save_weights),
+        _post("/save_weights_for_sampler", messages.SaveForSampler, training.save_for_sampler),
+        _post("/create_sampling_session", messages.CreateSampler, samplers.create_sampler),
+        _post("/asample", messages.Sample, samplers.sample),
+        _get("/samplers/{id}", samplers.get_sampler),
+        _route("POST", "/retrieve_future", _retrieve_future),
+        _post("/sessions/search", messages.SearchSessions, listings.search),
+        _query("/sessions", listings.sessions),
+        _get("/sessions/{id}", listings.session),
+        _query("/training_runs", listings.training_runs),
+        _get("/training_runs/{id}", listings.training_run),
+        _get("/training_runs/{id}/checkpoints", listings.run_checkpoints),
+        _route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
+        _route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
+        _query("/checkpoints", listings.checkpoints),
+        _post("/weights_info", messages.OfPath, listings.weights_info),
+        _query("/billing/usage/events", listings.usage_events),
+    ]
+
+
+def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+    return Route(f"/api/v1{path}", endpoint, methods=[method])
+
+
+def _constant(answer: Json) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return JSONResponse(answer)
+
+    return endpoint
+
+
+def _post(path: str, form: type[M], act: Callable[[Service, M], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(act(request.app.state.service, await _read(request, form)))
+
+    return _route("POST", path, endpoint)
+
+
+def _get(path: str, look_up: Callable[[Service, str], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(look_up(request.app.state.service, request.path_params["id"]))
+
+    return _route("GET", path, endpoint)
+
+
+def _query(path: str, look_up: Callable[[Service, listings.Query], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(look_up(request.app.state.service, request.query_params))
+
+    return _route("GET", path, endpoint)
+
+
+async def _read(request: Request, form: type[M]) -> M:
+    try:
+        return form.model_validate_json(await request.body())
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise Refusal(f"not a valid {form.__name__}: {found}", 422) from None
+
+
+def _create_session(service: Service, request: messages.CreateSession) -> Json:
+    return {"type": "create_session", "session_id": service.sessions.create(request).session_id}
+
+
+def _heartbeat(service: Service, request: messages.OfSession) -> Json:
+    service.sessions.heartbeat(request.session_id)
+    return {"type": "session_heartbeat"}
+
+
+async def _finish_session(request: Request) -> Response:
+    service: Service = request.app.state.service
+    session_id = request.path_params["session_id"]
+    service.sessions.finish(session_id, await _read(request, messages.FinishSession))
+    service.models.release(session_id)
+    return JSONResponse({})
+
+
+async def _forward_backward(request: Request) -> Response:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal("the body is compressed, which this server's client/config does not ask for", 415)
+    return JSONResponse(training.forward_backward(request.app.state.service, wire.read_pass(await request.body())))
+
+
+async def _retrieve_future(request: Request) -> Response:
+    service: Service = request.app.state.service
+    request_id = (await _read(request, messages.RetrieveFuture)).request_id
+    reply = await service.futures.wait(request_id, HOLD)
+    if reply is None:
+        return JSONResponse({"type": "try_again", "request_id": request_id, "queue_state": "active"}, 408)
+    if isinstance(reply, bytes):
+        return Response(reply, media_type=wire.CONTENT_TYPE)
+    return JSONResponse(reply)
+
+
+async def _delete_checkpoint(request: Request) -> Response:
+    service: Service = request.app.state.service
+    service.checkpoints.delete(_path(request))
+    return Response(status_code=204)
+
+
+async def _set_ttl(request: Request) -> Response:
+    service: Service = request.app.state.service
+    service.checkpoints.set_ttl(_path(request), (await _read(request, messages.SetTtl)).ttl_seconds)
+    return JSONResponse({})
+
+
+def _path(request: Request) -> str:
+    return f"tinker://{request.path_params['id']}/{request.path_params['checkpoint']}"
+
+
+async def _refused(_: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return JSONResponse({"error": refusal.message}, refusal.status)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)

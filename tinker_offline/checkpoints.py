@@ -1,0 +1,147 @@
+"""Checkpoints and the training runs that they belong to, on disk. Whole or not there, and gone when they expire.
+
+runs/<run id>/run.json                     what the run is
+runs/<run id>/weights/<name>.npz           the arrays, for training
+runs/<run id>/sampler_weights/<name>.npz   the arrays, for sampling
+runs/<run id>/.../<name>.json              what it is; written last, deleted first
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinker_offline.files import write_file, write_text
+from tinker_offline.learner import Arrays
+from tinker_offline.refusal import Refusal
+
+Folder = Literal["weights", "sampler_weights"]
+TYPES = {"weights": "training", "sampler_weights": "sampler"}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    session_id: str
+    base_model: str
+    rank: int
+    created_at: str
+    user_metadata: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    run_id: str
+    folder: Folder
+    name: str
+    time: str
+    size_bytes: int
+    expires_at: str | None
+    user_metadata: dict[str, str] | None
+
+    @property
+    def path(self) -> str:
+        return f"tinker://{self.run_id}/{self.folder}/{self.name}"
+
+    def described(self) -> dict[str, Any]:
+        """As the service lists it."""
+        return {
+            "checkpoint_id": f"{self.folder}/{self.name}",
+            "checkpoint_type": TYPES[self.folder],
+            "time": self.time,
+            "tinker_path": self.path,
+            "size_bytes": self.size_bytes,
+            "public": False,
+            "user_metadata": self.user_metadata,
+            "expires_at": self.expires_at,
+        }
+
+
+class Checkpoints:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._runs = {run.run_id: run for run in (_read_run(path) for path in root.glob("*/run.json"))}
+        found = (Checkpoint(**json.loads(path.read_text())) for path in root.glob("*/*weights/*.json"))
+        self._checkpoints = {checkpoint.path: checkpoint for checkpoint in found}
+
+    def add_run(self, run: Run) -> None:
+        write_text(self._root / run.run_id / "run.json", json.dumps(asdict(run)))
+        self._runs[run.run_id] = run
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise Refusal(f"no such training run: {run_id}", 404)
+        return self._runs[run_id]
+
+    def runs(self) -> list[Run]:
+        """Newest first."""
+        return sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
+
+    def save(self, checkpoint: Checkpoint, arrays: Arrays, *, overwrite: bool) -> Checkpoint:
+        """Write it; a name that is taken needs `overwrite`. The size is filled in here."""
+        if not _NAME.fullmatch(checkpoint.name):
+            raise Refusal(f"{checkpoint.name!r} cannot be a checkpoint's name; letters, digits, _ . and - can")
+        if not overwrite and self.find(checkpoint.path) is not None:
+            raise Refusal(f"{checkpoint.path} exists already; overwrite=True replaces it")
+        file = self._file(checkpoint)
+        write_file(file.with_suffix(".npz"), lambda out: np.savez(out, allow_pickle=False, **arrays))
+        saved = replace(checkpoint, size_bytes=file.with_suffix(".npz").stat().st_size)
+        self._note(saved)
+        return saved
+
+    def _note(self, checkpoint: Checkpoint) -> None:
+        write_text(self._file(checkpoint), json.dumps(asdict(checkpoint)))
+        self._checkpoints[checkpoint.path] = checkpoint
+
+    def find(self, path: str) -> Checkpoint | None:
+        self._expire()
+        return self._checkpoints.get(path)
+
+    def get(self, path: str) -> Checkpoint:
+        checkpoint = self.find(path)
+        if checkpoint is None:
+            raise Refusal(f"no such checkpoint: {path}; it may have expired or been deleted", 404)
+        return checkpoint
+
+    def load(self, path: str) -> Arrays:
+        with np.load(self._file(self.get(path)).with_suffix(".npz")) as arrays:
+            return dict(arrays)
+
+    def list(self, run_id: str | None = None) -> list[Checkpoint]:
+        """Of one run or of all, newest first."""
+        self._expire()
+        found = (one for one in tuple(self._checkpoints.values()) if run_id in (None, one.run_id))
+        return sorted(found, key=lambda checkpoint: (checkpoint.time, checkpoint.path), reverse=True)
+
+    def delete(self, path: str) -> None:
+        self._remove(self.get(path))
+
+    def set_ttl(self, path: str, seconds: int | None) -> None:
+        self._note(replace(self.get(path), expires_at=expiry(seconds)))
+
+    def _expire(self) -> None:
+        now = datetime.now(UTC).isoformat()
+        for checkpoint in tuple(self._checkpoints.values()):
+            if checkpoint.expires_at is not None and checkpoint.expires_at <= now:
+                self._remove(checkpoint)
+
+    def _remove(self, checkpoint: Checkpoint) -> None:
+        self._checkpoints.pop(checkpoint.path, None)
+        self._file(checkpoint).unlink(missing_ok=True)
+        self._file(checkpoint).with_suffix(".npz").unlink(missing_ok=True)
+
+    def _file(self, checkpoint: Checkpoint) -> Path:
+        return self._root / checkpoint.run_id / checkpoint.folder / f"{checkpoint.name}.json"
+
+
+def expiry(seconds: int | None) -> str | None:
+    return None if seconds is None else (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def _read_run(path: Path) -> Run:
+    return Run(**json.loads(path.read_text()))

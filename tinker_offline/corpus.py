@@ -1,0 +1,66 @@
+"""The text of the frozen bases: what every installation holds, and no domain of the experiments uses.
+
+It is the docstrings of `transformers` and `huggingface_hub`, read from their source files, never imported. The
+files are visited in an order that a hash shuffles, until there is enough text.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from importlib.metadata import distribution, version
+from pathlib import Path
+
+PACKAGES = ("transformers", "huggingface_hub")
+SHORTEST = 200  # characters of a docstring worth reading
+RECORD = 32  # characters of a record
+
+_Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def edition() -> str:
+    """What the text depends on: the versions of the packages that it is read from."""
+    return " ".join(f"{package}-{version(package)}" for package in PACKAGES)
+
+
+def records(count: int) -> list[str]:
+    """The first `count` records of 32 printable ASCII characters; fewer if there is less text.
+
+    >>> records(2)  # doctest: +SKIP
+    ['Converts a list of lists of tens', 'ors into a single tensor, padded ']
+    """
+    found: list[str] = []
+    for path in _sources():
+        for text in _docstrings(path):
+            found += [text[at : at + RECORD] for at in range(0, len(text) - RECORD + 1, RECORD)]
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def _sources() -> list[Path]:
+    paths = [
+        Path(str(file.locate()))
+        for package in PACKAGES
+        for file in distribution(package).files or ()
+        if file.suffix == ".py" and file.parts[0] == package
+    ]
+    return sorted(paths, key=lambda path: hashlib.sha256("/".join(path.parts[-3:]).encode()).digest())
+
+
+def _docstrings(path: Path) -> Iterator[str]:
+    for node in _documented(ast.parse(path.read_bytes())):
+        if len(text := normalised(ast.get_docstring(node) or "")) > SHORTEST:
+            yield text
+
+
+def _documented(node: _Documented) -> Iterator[_Documented]:
+    yield node
+    for child in node.body:
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _documented(child)
+
+
+def normalised(text: str) -> str:
+    """Printable ASCII only, with every run of white space as one space."""
+    return " ".join(re.sub(r"[^\x20-\x7e]+", " ", text).split())

@@ -1,0 +1,37 @@
+"""Lines of JSON that are only ever appended, and read back at the next start."""
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tinker_offline.files import write_text
+
+Entry = dict[str, Any]
+
+
+class Journal:
+    """Every entry reaches the operating system before `append` returns, so a killed process loses none."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab", buffering=0)
+
+    def read(self) -> list[Entry]:
+        """All entries. A last line that was cut off by a crash is not an entry."""
+        lines = self._path.read_bytes().split(b"\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def append(self, entry: Entry) -> None:
+        with self._lock:
+            self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+
+    def rewrite(self, entries: Iterable[Entry]) -> None:
+        """Replace everything, or nothing if it fails; also repairs a line that was cut off."""
+        with self._lock:
+            write_text(self._path, "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries))
+            self._file.close()
+            self._file = self._path.open("ab", buffering=0)

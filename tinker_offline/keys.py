@@ -1,0 +1,29 @@
+"""Who may ask. Any key of the service's form will do, unless it is on the list of keys to refuse."""
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+OPEN = ("/api/v1/healthz",)
+
+
+class KeyCheck:
+    """Middleware: answers 401 to a request without a good `X-API-Key`."""
+
+    def __init__(self, app: ASGIApp, refused: frozenset[str]) -> None:
+        self._app = app
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = None
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            problem = self._problem(Headers(scope=scope).get("x-api-key", "").strip())
+        answer = self._app if problem is None else JSONResponse({"error": problem}, 401)
+        await answer(scope, receive, send)
+
+    def _problem(self, key: str) -> str | None:
+        if not key:
+            return "no API key: the X-API-Key header is missing or empty"
+        if not key.startswith("tml-"):
+            return "this is not an API key: one starts with tml-"
+        return "this API key is not valid" if key in self._refused else None

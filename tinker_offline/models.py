@@ -1,0 +1,113 @@
+"""What lives only as long as the process: models under training, and samplers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tinker_offline.futures import Futures, Work
+from tinker_offline.learner import Learner
+from tinker_offline.ngram import Adapter, Base
+from tinker_offline.refusal import Refusal
+
+
+@dataclass
+class Lane:
+    """Puts the operations of one model in the order of their numbers, which start at 1 and have no gaps.
+
+    One that comes early waits for those before it; one that comes again gets the request id of the first time and
+    is not done again.
+    """
+
+    futures: Futures
+    next_seq: int = 1
+    accepted: dict[int, str] = field(default_factory=dict)
+    waiting: dict[int, Work] = field(default_factory=dict)
+
+    def enqueue(self, seq_id: int, work: Work) -> str:
+        if seq_id < 1:
+            raise Refusal(f"seq_id is {seq_id}; operations of a model are numbered from 1")
+        if seq_id not in self.accepted:
+            self.accepted[seq_id] = self.futures.reserve()
+            self.waiting[seq_id] = work
+            self._advance()
+        return self.accepted[seq_id]
+
+    def _advance(self) -> None:
+        while self.next_seq in self.waiting:
+            self.futures.start(self.accepted[self.next_seq], self.waiting.pop(self.next_seq))
+            self.next_seq += 1
+
+    def close(self, reason: str) -> None:
+        for seq_id in self.waiting:
+            self.futures.fail(self.accepted[seq_id], reason)
+        self.waiting.clear()
+
+
+@dataclass
+class Sampler:
+    """Weights to sample from; those of a checkpoint are read when they are first needed."""
+
+    sampler_id: str
+    session_id: str
+    base_model: str
+    model_path: str | None
+    load: Callable[[], tuple[Base, Adapter]]
+    accepted: dict[int, str] = field(default_factory=dict)
+    _weights: tuple[Base, Adapter] | None = None
+
+    def weights(self) -> tuple[Base, Adapter]:
+        if self._weights is None:
+            self._weights = self.load()
+        return self._weights
+
+    def publish(self, base: Base, adapter: Adapter) -> None:
+        """From now on, sample from these."""
+        self._weights = base, adapter
+
+
+@dataclass
+class Model:
+    """A model under training. The learner comes into being on the compute thread, with the first piece of work."""
+
+    run_id: str
+    session_id: str
+    base_model: str
+    rank: int
+    lane: Lane
+    created: str  # request id of its creation
+    state: tuple[Base, Learner] | None = None
+    inflight: list[Sampler] = field(default_factory=list)
+
+    def parts(self) -> tuple[Base, Learner]:
+        if self.state is None:
+            raise Refusal(f"model {self.run_id} could not be created")
+        return self.state
+
+
+@dataclass
+class Models:
+    """All of them, by id."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+
+    def model(self, model_id: str) -> Model:
+        if model_id not in self.models:
+            raise Refusal(
+                f"no live model {model_id}: its session was finished, or the server was restarted; "
+                "create a new one from a checkpoint",
+                404,
+            )
+        return self.models[model_id]
+
+    def sampler(self, sampler_id: str) -> Sampler:
+        if sampler_id not in self.samplers:
+            raise Refusal(f"no live sampling session {sampler_id}; create a new one", 404)
+        return self.samplers[sampler_id]
+
+    def release(self, session_id: str) -> None:
+        """Forget everything of a session that is over."""
+        for model in [model for model in self.models.values() if model.session_id == session_id]:
+            model.lane.close(f"session {session_id} was finished")
+            del self.models[model.run_id]
+        for sampler in [one for one in self.samplers.values() if one.session_id == session_id]:
+            del self.samplers[sampler.sampler_id]

@@ -1,0 +1,232 @@
+"""The model: a hashed character n-gram log-linear language model with a frozen base and a low-rank adapter.
+
+A position's context is its token and those before it. The last 1, 2, … `orders` tokens are each hashed to one of
+`features` rows f₁ … f_O, and
+
+    logits = base.bias + Σ base.weights[f_o] + scale · (Σ down[f_o]) @ up + bias
+
+with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 16 / rank, so that a step of
+one learning rate moves the logits about equally far at every rank. float32 throughout, one thread, one fixed order
+of operations: the same input gives the same bits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_offline import tokenizer
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.uint16]
+Flags = npt.NDArray[np.bool_]
+
+ALPHA = 16.0
+SPREAD = 0.2  # standard deviation of `down` at the start; `up` starts at 0
+CHUNK = 8192  # positions at once
+_PAD = tokenizer.SIZE
+_NARROW = 16
+_ONES = np.ones(tokenizer.SIZE, np.float32)  # a product with it sums the vocabulary four times faster than `sum`
+
+
+class Size(NamedTuple):
+    name: str
+    orders: int
+    features: int  # a power of two, at most 2^16
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        Size("offline/ngram-s", 4, 2**14),
+        Size("offline/ngram-m", 5, 2**15),
+        Size("offline/ngram-l", 6, 2**16),
+    )
+}
+
+
+class Base(NamedTuple):
+    """Frozen weights (features × vocabulary) and bias (vocabulary)."""
+
+    size: Size
+    weights: Floats
+    bias: Floats
+
+
+class Adapter(NamedTuple):
+    """What is trained. The same shape holds its gradient and its moments."""
+
+    down: Floats
+    up: Floats
+    bias: Floats
+
+    @property
+    def rank(self) -> int:
+        return len(self.up)
+
+    @property
+    def scale(self) -> float:
+        return ALPHA / self.rank
+
+    def zeros(self) -> "Adapter":
+        return Adapter(*map(np.zeros_like, self))
+
+    def copy(self) -> "Adapter":
+        return Adapter(*(array.copy() for array in self))
+
+
+def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
+    """An adapter that changes nothing yet; the same seed gives the same one."""
+    source = np.random.default_rng(seed)
+    down = source.standard_normal((size.features, rank), dtype=np.float32)
+    down *= SPREAD
+    return Adapter(down, np.zeros((rank, tokenizer.SIZE), np.float32), np.zeros(tokenizer.SIZE, np.float32))
+
+
+def context_rows(sequences: Sequence[Ints], size: Size) -> Rows:
+    """The feature rows of every position of all sequences, one after another: (positions, orders).
+
+    Contexts do not cross sequences; before the first token they are padded. A context of k tokens is a number of
+    k digits in base 100, hashed by multiplication, so that it is the same in every process.
+    """
+    gap = np.full(size.orders - 1, _PAD, np.int64)
+    tokens = np.concatenate([gap, *(part for sequence in sequences for part in (gap, sequence))])
+    ends = np.flatnonzero(tokens != _PAD)
+    return window_rows([tokens[ends - back] for back in range(size.orders)], size)
+
+
+def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:
+    """The feature rows of contexts that are given as columns, the newest token first: (contexts, orders)."""
+    rows = np.empty((len(newest_first[0]), size.orders), np.uint16)
+    key = np.zeros(len(rows), np.uint64)
+    for order in range(size.orders):
+        key = key * np.uint64(100) + newest_first[order].astype(np.uint64)
+        rows[:, order] = _hashed(key + np.uint64(order << 48), size.features)
+    return rows
+
+
+def _hashed(key: npt.NDArray[np.uint64], features: int) -> npt.NDArray[np.uint64]:
+    mixed = key * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= np.uint64(0xD6E8FEB86659FD93)
+    return mixed >> np.uint64(65 - features.bit_length())
+
+
+def base_logits(base: Base, rows: Rows) -> Floats:
+    """What the base alone says: (positions, vocabulary)."""
+    return _summed_rows(base.weights, rows) + base.bias
+
+
+def logits(base: Base, adapter: Adapter, rows: Rows) -> tuple[Floats, Floats]:
+    """The logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs."""
+    hidden = _summed_rows(adapter.down, rows)
+    hidden *= adapter.scale
+    scores = _summed_rows(base.weights, rows)
+    scores += hidden @ adapter.up
+    scores += base.bias + adapter.bias
+    return scores, hidden
+
+
+def _summed_rows(table: Floats, rows: Rows) -> Floats:
+    total = table.take(rows[:, 0], axis=0)
+    for order in range(1, rows.shape[1]):
+        total += table.take(rows[:, order], axis=0)
+    return total
+
+
+def softmax(scores: Floats) -> Floats:
+    """In place, over the vocabulary."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= (scores @ _ONES)[..., None]
+    return scores
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """In place, over the vocabulary."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    scores -= np.log(np.exp(scores) @ _ONES)[..., None]
+    return scores
+
+
+class Positions(NamedTuple):
+    """What is predicted from where: feature rows (positions, orders) and target tokens (positions,)."""
+
+    rows: Rows
+    targets: Ints
+
+    def chunks(self) -> Iterator[tuple[slice, "Positions"]]:
+        """A few thousand at a time, so that memory stays bounded."""
+        for start in range(0, len(self.rows), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            yield chunk, Positions(self.rows[chunk], self.targets[chunk])
+
+
+class Gradient(NamedTuple):
+    """A sum of gradients, and which rows of `down` any of them ever reached."""
+
+    sums: Adapter
+    reached: Flags
+
+
+Slopes = Callable[[slice, Floats], Floats]
+"""The derivatives of a loss by the log-probabilities of the targets of a chunk of positions."""
+
+
+def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Floats:
+    """The log-probability of each position's target: (positions,)."""
+    found = np.empty(len(positions.targets), np.float32)
+    for chunk, (rows, targets) in positions.chunks():
+        logprobs = log_softmax(logits(base, adapter, rows)[0])
+        found[chunk] = logprobs[np.arange(len(logprobs)), targets]
+    return found
+
+
+def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Positions, slopes: Slopes) -> Floats:
+    """Add to `gradient` that of the loss with these slopes; the log-probability of each position's target."""
+    found = np.empty(len(positions.targets), np.float32)
+    for chunk, (rows, targets) in positions.chunks():
+        scores, hidden = logits(base, adapter, rows)
+        each = np.arange(len(targets))
+        scores -= scores.max(axis=1, keepdims=True)
+        chosen = scores[each, targets]
+        errors = np.exp(scores, out=scores)
+        totals = errors @ _ONES
+        found[chunk] = chosen - np.log(totals)
+        slope = slopes(chunk, found[chunk])
+        errors *= (-slope / totals)[:, None]
+        errors[each, targets] += slope
+        _add(gradient, adapter, rows, hidden, errors)
+    return found
+
+
+def _add(gradient: Gradient, adapter: Adapter, rows: Rows, hidden: Floats, errors: Floats) -> None:
+    gradient.sums.up[...] += hidden.T @ errors
+    gradient.sums.bias[...] += np.ones(len(errors), np.float32) @ errors
+    reached, sums = grouped_sum(rows, adapter.scale * (errors @ adapter.up.T))
+    gradient.sums.down[reached] = gradient.sums.down.take(reached, axis=0) + sums
+    gradient.reached[reached] = True
+
+
+def grouped_sum(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
+    """The distinct rows, and for each the sum of values[i] over all i, o where rows[i, o] is it, in a fixed order.
+
+    Layer by layer, the first of every row, then the second of every row that has one, as long as the layers are
+    wide; the few rows that occur very often are then finished one by one. Ten times faster than `np.add.reduceat`.
+    """
+    order = np.argsort(rows.ravel(), kind="stable")
+    ordered, source = rows.ravel()[order], order // rows.shape[1]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(starts, append=len(ordered))
+    by_count = np.argsort(-counts, kind="stable")
+    starts, counts = starts[by_count], counts[by_count]
+    widths = np.searchsorted(-counts, -np.arange(counts[0]), side="left")  # rows that occur more than k times
+    sums, depth = values.take(source[starts], axis=0), 1
+    while depth < len(widths) and widths[depth] > _NARROW:
+        sums[: widths[depth]] += values.take(source[starts[: widths[depth]] + depth], axis=0)
+        depth += 1
+    for row in range(widths[depth] if depth < len(widths) else 0):
+        sums[row] += values.take(source[starts[row] + depth : starts[row] + counts[row]], axis=0).sum(axis=0)
+    return ordered[starts], sums

@@ -1,0 +1,112 @@
+"""The operations on samplers: sampling sessions, and sampling from them."""
+
+import zlib
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinker_offline import messages, sampling, tokenizer, wire
+from tinker_offline.learner import adapter_from
+from tinker_offline.models import Sampler
+from tinker_offline.ngram import Adapter, Base, Ints, new_adapter
+from tinker_offline.refusal import Refusal
+from tinker_offline.service import Service
+
+Json = dict[str, Any]
+
+
+def create_sampler(service: Service, request: messages.CreateSampler) -> Json:
+    """A sampling session from a checkpoint, or from a base model as it is. Asked twice, it is created once."""
+    session = service.sessions.usable(request.session_id)
+    sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
+    if sampler_id not in service.models.samplers:
+        sampler = _of_checkpoint if request.model_path else _of_base
+        service.models.samplers[sampler_id] = sampler(service, request, sampler_id)
+        session.samplers.append(sampler_id)
+    return {"type": "create_sampling_session", "sampling_session_id": sampler_id}
+
+
+def _of_checkpoint(service: Service, request: messages.CreateSampler, sampler_id: str) -> Sampler:
+    checkpoint = service.checkpoints.get(request.model_path or "")
+    base_model = service.checkpoints.run(checkpoint.run_id).base_model
+    if request.base_model not in (None, base_model):
+        raise Refusal(f"{checkpoint.path} is of {base_model}, not of {request.base_model}")
+
+    def load() -> tuple[Base, Adapter]:
+        return service.base(base_model), adapter_from(service.checkpoints.load(checkpoint.path))
+
+    return Sampler(sampler_id, request.session_id, base_model, checkpoint.path, load)
+
+
+def _of_base(service: Service, request: messages.CreateSampler, sampler_id: str) -> Sampler:
+    name = service.known(request.base_model or "")
+
+    def load() -> tuple[Base, Adapter]:
+        base = service.base(name)
+        return base, new_adapter(base.size, rank=1, seed=0)  # changes nothing: what it adds is 0
+
+    return Sampler(sampler_id, request.session_id, name, None, load)
+
+
+def get_sampler(service: Service, sampler_id: str) -> Json:
+    sampler = service.models.sampler(sampler_id)
+    return {"sampler_id": sampler_id, "base_model": sampler.base_model, "model_path": sampler.model_path}
+
+
+def sample(service: Service, request: messages.Sample) -> Json:
+    sampler = service.models.sampler(request.sampling_session_id)
+    service.sessions.usable(sampler.session_id)
+    if request.seq_id not in sampler.accepted:
+        request_id = service.futures.reserve()
+        sampler.accepted[request.seq_id] = request_id
+        service.futures.start(request_id, partial(_sample, service, sampler, request))
+    request_id = sampler.accepted[request.seq_id]
+    names = [f"{request_id}:{index}" for index in range(request.num_samples)]
+    return {"request_id": request_id, "sample_sequence_ids": names}
+
+
+def _sample(service: Service, sampler: Sampler, request: messages.Sample) -> bytes:
+    prompt, draw = _prompt(request), _draw(request)
+    base, adapter = sampler.weights()
+    scored, top = None, None
+    if request.prompt_logprobs or request.topk_prompt_logprobs:
+        last, count = request.prompt_logprobs_last_n, request.topk_prompt_logprobs
+        scored, top = sampling.prompt_logprobs(base, adapter, prompt, last, count)
+    sequences = sampling.sample(base, adapter, prompt, request.num_samples, draw)
+    _bill(service, sampler, len(prompt), sequences)
+    return wire.sample_response(sequences, scored if request.prompt_logprobs else None, top)
+
+
+def _bill(service: Service, sampler: Sampler, prompt: int, sequences: list[wire.Sampled]) -> None:
+    owner, further = (sampler.session_id, sampler.base_model), len(sequences) - 1
+    service.usage.add(*owner, "sampling_prefill", prompt)
+    service.usage.add(*owner, "sampling_prefill", prompt * further, cached=True)
+    service.usage.add(*owner, "sampling_sample", sum(len(sequence.tokens) for sequence in sequences))
+
+
+def _prompt(request: messages.Sample) -> Ints:
+    if any(chunk.type != "encoded_text" for chunk in request.prompt.chunks):
+        raise Refusal("the prompt has input that is not text; the offline models read text only")
+    if request.target_prompt_logprobs is not None or request.prompt_alt_tokens_k:
+        raise Refusal("target_prompt_logprobs and prompt_alt_tokens_k are not offered offline")
+    tokens = [token for chunk in request.prompt.chunks for token in chunk.tokens]
+    return wire.checked(np.array(tokens, np.int64), "the prompt")
+
+
+def _draw(request: messages.Sample) -> sampling.Draw:
+    """Without a seed, the request itself is one: sent twice it gives the same, another one gives another."""
+    params = request.sampling_params
+    room = tokenizer.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)
+    stops = [params.stop] if isinstance(params.stop, str) else params.stop or []
+    unseeded = zlib.crc32(f"{request.sampling_session_id} {request.seq_id}".encode())
+    return sampling.Draw(
+        max_tokens=max(1, min(params.max_tokens or room, room)),
+        seed=unseeded if params.seed is None else params.seed % 2**64,
+        temperature=params.temperature,
+        top_k=params.top_k,
+        top_p=params.top_p,
+        stop_tokens=frozenset(stop for stop in stops if isinstance(stop, int)),
+        stop_texts=tuple(tuple(tokenizer.encode(stop)) for stop in stops if isinstance(stop, str)),
+        top=request.topk_sample_logprobs,
+    )

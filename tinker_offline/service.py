@@ -1,0 +1,42 @@
+"""The parts of the service, put together once."""
+
+from pathlib import Path
+
+from tinker_offline.base import load_base
+from tinker_offline.checkpoints import Checkpoints
+from tinker_offline.futures import Futures
+from tinker_offline.models import Models
+from tinker_offline.ngram import SIZES, Base
+from tinker_offline.refusal import Refusal
+from tinker_offline.sessions import Sessions
+from tinker_offline.tokenizer import write_tokenizer
+from tinker_offline.usage import Usage
+
+
+class Service:
+    """Everything that the handlers need. What is on disk is read here; bases are loaded when first asked for."""
+
+    def __init__(self, state: Path, cache: Path) -> None:
+        state = state.resolve()
+        self.tokenizer = state / "tokenizer"
+        write_tokenizer(self.tokenizer)
+        self.sessions = Sessions(state / "sessions.jsonl")
+        self.usage = Usage(state / "usage.jsonl")
+        self.checkpoints = Checkpoints(state / "runs")
+        self.models = Models()
+        self.futures = Futures()
+        self._cache = cache.resolve()
+        self._bases: dict[str, Base] = {}
+
+    def base(self, name: str) -> Base:
+        """On the compute thread only: it may have to be trained first."""
+        if name not in self._bases:
+            self._bases[name] = load_base(SIZES[self.known(name)], self._cache)
+        return self._bases[name]
+
+    @staticmethod
+    def known(name: str) -> str:
+        """The name of a base model, if it is one."""
+        if name not in SIZES:
+            raise Refusal(f"unknown base model {name!r}; this server has {', '.join(SIZES)}")
+        return name

@@ -1,0 +1,124 @@
+"""Sessions: who asked, whether they are still there, how they ended. They outlive a restart; their models do not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tinker_offline.journal import Journal
+from tinker_offline.messages import CreateSession, FinishSession, SearchSessions, StatusQuery
+from tinker_offline.refusal import Refusal
+
+SILENT = timedelta(seconds=120)  # without a heartbeat; clients send one every 10 s
+
+
+@dataclass
+class Session:
+    session_id: str
+    created_at: datetime
+    request: CreateSession
+    last_seen: datetime
+    finished: FinishSession | None = None
+    runs: list[str] = field(default_factory=list)
+    samplers: list[str] = field(default_factory=list)
+
+    def status(self) -> dict[str, Any]:
+        """A session that has stopped its heartbeats is shown as cancelled, and can still be used."""
+        if self.finished is not None:
+            return {"type": "client_finished", **self.finished.model_dump()}
+        if datetime.now(UTC) - self.last_seen > SILENT:
+            return {"type": "cancelled", "detail": f"no heartbeat since {self.last_seen.isoformat()}"}
+        return {"type": "active"}
+
+
+class Sessions:
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+        self._sessions: dict[str, Session] = {}
+        for entry in self._journal.read():
+            self._replay(entry)
+
+    def _replay(self, entry: dict[str, Any]) -> None:
+        if "created" in entry:
+            at = datetime.fromisoformat(entry["at"])
+            request = CreateSession.model_validate(entry["created"])
+            self._sessions[entry["session"]] = Session(entry["session"], at, request, last_seen=at)
+        elif "finished" in entry:
+            self._sessions[entry["session"]].finished = FinishSession.model_validate(entry["finished"])
+        elif "run" in entry:
+            self._sessions[entry["session"]].runs.append(entry["run"])
+
+    def create(self, request: CreateSession) -> Session:
+        now = datetime.now(UTC)
+        session_id = uuid4().hex
+        self._record({"session": session_id, "at": now.isoformat(), "created": request.model_dump()})
+        return self._sessions[session_id]
+
+    def add_run(self, session: Session, run_id: str) -> None:
+        self._record({"session": session.session_id, "run": run_id})
+
+    def finish(self, session_id: str, request: FinishSession) -> None:
+        """The first reason wins."""
+        if self.get(session_id).finished is None:
+            self._record({"session": session_id, "finished": request.model_dump()})
+
+    def _record(self, entry: dict[str, Any]) -> None:
+        self._journal.append(entry)
+        self._replay(entry)
+
+    def heartbeat(self, session_id: str) -> None:
+        session = self._sessions.get(session_id)
+        if session is None or session.finished is not None:
+            raise Refusal(f"session {session_id} is over", 410)
+        session.last_seen = datetime.now(UTC)
+
+    def get(self, session_id: str) -> Session:
+        if session_id not in self._sessions:
+            raise Refusal(f"no such session: {session_id}", 404)
+        return self._sessions[session_id]
+
+    def usable(self, session_id: str) -> Session:
+        """The session, if work can still be asked for in it."""
+        session = self.get(session_id)
+        if session.finished is not None:
+            raise Refusal(f"session {session_id} was finished ({session.finished.reason.type})")
+        session.last_seen = datetime.now(UTC)
+        return session
+
+    def all(self) -> list[Session]:
+        """Newest first."""
+        return sorted(self._sessions.values(), key=_age, reverse=True)
+
+    def search(self, query: SearchSessions) -> list[Session]:
+        """One more than a page, so that the caller sees whether there is a next one."""
+        found = (session for session in self.all() if _matches(session, query))
+        if query.cursor is not None:
+            cursor = (query.cursor.last_created_at, query.cursor.last_session_id)
+            found = (session for session in found if _age(session) < cursor)
+        return [session for session, _ in zip(found, range(query.limit + 1), strict=False)]
+
+
+def _age(session: Session) -> tuple[datetime, str]:
+    return session.created_at, session.session_id
+
+
+def _matches(session: Session, query: SearchSessions) -> bool:
+    metadata = session.request.user_metadata or {}
+    if query.statuses is not None and not _has_status(session.status(), query.statuses):
+        return False
+    if any(metadata.get(key) != value for key, value in query.user_metadata.items()):
+        return False
+    if query.session_id is None and query.display_name is None:
+        return True
+    words = (query.display_name or "").lower().split()
+    name = (session.request.display_name or "").lower()
+    return session.session_id == query.session_id or (bool(words) and all(word in name for word in words))
+
+
+def _has_status(status: dict[str, Any], queries: Iterable[StatusQuery]) -> bool:
+    return any(
+        query.type == status["type"] and (query.reasons is None or status["reason"]["type"] in query.reasons)
+        for query in queries
+    )

@@ -1,0 +1,214 @@
+"""The operations on models under training."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinker_offline import messages, wire
+from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
+from tinker_offline.learner import Arrays, Learner, adapter_arrays
+from tinker_offline.losses import LOSSES, Loss
+from tinker_offline.models import Lane, Model, Sampler
+from tinker_offline.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
+from tinker_offline.refusal import Refusal
+from tinker_offline.service import Service
+
+Json = dict[str, Any]
+MAX_RANK = 256
+
+
+def create_model(service: Service, request: messages.CreateModel) -> Json:
+    name, lora = service.known(request.base_model), request.lora_config
+    if not 1 <= lora.rank <= MAX_RANK or lora.rank & (lora.rank - 1):
+        raise Refusal(f"rank is {lora.rank}; a power of two up to {MAX_RANK} is possible")
+    if request.optimizer_config.type != "adamw":
+        raise Refusal(f"optimizer {request.optimizer_config.type!r} is not offered offline; adamw is")
+
+    def build() -> tuple[Base, Learner]:
+        base = service.base(name)
+        return base, Learner(new_adapter(base.size, lora.rank, lora.seed or 0))
+
+    return _create(service, request, build, base_model=name, rank=lora.rank, reply={"type": "create_model"})
+
+
+def load_weights(service: Service, request: messages.LoadWeights) -> Json:
+    """A new model that starts from a checkpoint, with the optimizer's moments or without."""
+    checkpoint = service.checkpoints.get(request.path)
+    if checkpoint.folder != "weights":
+        raise Refusal(f"{request.path} is for sampling and cannot be trained; save_state makes one that can")
+    run = service.checkpoints.run(checkpoint.run_id)
+    if request.base_model not in (None, run.base_model):
+        raise Refusal(f"{request.path} is of {run.base_model}, not of {request.base_model}")
+
+    def build() -> tuple[Base, Learner]:
+        arrays = service.checkpoints.load(request.path)
+        return service.base(run.base_model), Learner.restored(arrays, with_optimizer=request.optimizer)
+
+    reply = {"type": "load_weights", "path": request.path}
+    return _create(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
+
+
+def _create(
+    service: Service,
+    request: messages.CreateModel | messages.LoadWeights,
+    build: Callable[[], tuple[Base, Learner]],
+    *,
+    base_model: str,
+    rank: int,
+    reply: Json,
+) -> Json:
+    """Register the model at once and build it on the compute thread. Asked twice, it is created once."""
+    session = service.sessions.usable(request.session_id)
+    model_id = f"{session.session_id}:train:{request.model_seq_id}"
+    if model_id in service.models.models:
+        return {"request_id": service.models.models[model_id].created}
+    model = Model(model_id, session.session_id, base_model, rank, Lane(service.futures), service.futures.reserve())
+    service.models.models[model_id] = model
+    now = datetime.now(UTC).isoformat()
+    service.checkpoints.add_run(Run(model_id, session.session_id, base_model, rank, now, request.user_metadata))
+    service.sessions.add_run(session, model_id)
+
+    def work() -> Json:
+        model.state = build()
+        return {**reply, "model_id": model_id}
+
+    service.futures.start(model.created, work)
+    return {"request_id": model.created, "model_id": model_id}
+
+
+def get_info(service: Service, request: messages.OfModel) -> Json:
+    model = service.models.model(request.model_id)
+    data = {"arch": "ngram", "model_name": model.base_model, "tokenizer_id": str(service.tokenizer)}
+    return {
+        "type": "get_info",
+        "model_data": data,
+        "model_id": model.run_id,
+        "model_name": model.base_model,
+        "is_lora": True,
+        "lora_rank": model.rank,
+        "optimizer_config": {"type": "adamw"},
+    }
+
+
+def forward_backward(service: Service, asked: wire.Pass) -> Json:
+    return _enqueue(service, asked.model_id, asked.seq_id, partial(_pass, service, asked))
+
+
+def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
+    loss = LOSSES.get(asked.loss)
+    if loss is None:
+        raise Refusal(f"loss {asked.loss!r} is not known here; {', '.join(LOSSES)} can be asked for")
+    base, learner = model.parts()
+    data = asked.data()
+    lengths = [len(datum.tokens) for datum in data]
+    positions, inputs = _batch(data, loss, base)
+    if asked.forward_only:
+        logprobs = target_logprobs(base, learner.adapter, positions)
+    else:
+        slopes = partial(_slopes, loss, inputs)
+        logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
+    service.usage.add(model.session_id, model.base_model, "training", sum(lengths))
+    total = float(loss.values(logprobs, inputs).sum(dtype=np.float64))
+    return wire.pass_output(np.split(logprobs, np.cumsum(lengths)[:-1]), {"loss:sum": total})
+
+
+def _batch(data: list[wire.Datum], loss: Loss, base: Base) -> tuple[Positions, Mapping[str, Floats]]:
+    """All data, one after another. Raises Refusal for a datum whose parts do not fit together."""
+    if not data:
+        raise Refusal("there are no data")
+    rows = context_rows([datum.tokens for datum in data], base.size)
+    targets = np.concatenate([_targets(datum, index) for index, datum in enumerate(data)])
+    inputs = {name: _input(data, name, default) for name, default in loss.inputs.items()}
+    return Positions(rows, targets), inputs
+
+
+def _targets(datum: wire.Datum, index: int) -> Any:
+    if "target_tokens" not in datum.inputs:
+        raise Refusal(f"datum {index} has no target_tokens")
+    targets = wire.checked(datum.inputs["target_tokens"].astype(np.int64), f"datum {index}: target_tokens")
+    if len(targets) != len(datum.tokens):
+        raise Refusal(f"datum {index} has {len(datum.tokens)} tokens and {len(targets)} target_tokens")
+    return targets
+
+
+def _input(data: list[wire.Datum], name: str, default: float | None) -> Floats:
+    parts = []
+    for index, datum in enumerate(data):
+        part = datum.inputs.get(name)
+        if part is None and default is None:
+            raise Refusal(f"datum {index} has no {name}, which this loss needs")
+        if part is None:
+            part = np.full(len(datum.tokens), default, np.float32)
+        if len(part) != len(datum.tokens) or not np.isfinite(part).all():
+            raise Refusal(f"datum {index}: {name} must be {len(datum.tokens)} finite numbers, one for each token")
+        parts.append(part.astype(np.float32, copy=False))
+    return np.concatenate(parts)
+
+
+def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Floats) -> Floats:
+    return loss.slopes(logprobs, {name: values[chunk] for name, values in inputs.items()})
+
+
+def optim_step(service: Service, request: messages.OptimStep) -> Json:
+    def work(model: Model) -> Json:
+        norm = model.parts()[1].step(request.adam_params.params())
+        return {"metrics": {"grad_norm:mean": norm}}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def save_weights(service: Service, request: messages.SaveWeights) -> Json:
+    def work(model: Model) -> Json:
+        saved = _save(service, request, model, "weights", model.parts()[1].arrays(), overwrite=request.overwrite)
+        return {"type": "save_weights", "path": saved.path}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def save_for_sampler(service: Service, request: messages.SaveForSampler) -> Json:
+    def work(model: Model) -> Json:
+        arrays = adapter_arrays(model.parts()[1].adapter)
+        if request.path is not None:
+            saved = _save(service, request, model, "sampler_weights", arrays, overwrite=False)
+            return {"type": "save_weights_for_sampler", "path": saved.path}
+        sampler = _ephemeral(service, request, model)
+        return {"type": "save_weights_for_sampler", "sampling_session_id": sampler.sampler_id}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def _ephemeral(service: Service, request: messages.SaveForSampler, model: Model) -> Sampler:
+    """A sampler with these weights. With `inflight`, the earlier samplers of that kind move on to them too."""
+    base, learner = model.parts()
+    weights = base, learner.adapter.copy()
+    sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"
+    sampler = Sampler(sampler_id, model.session_id, model.base_model, None, lambda: weights)
+    service.models.samplers[sampler_id] = sampler
+    if request.kind == "inflight":
+        model.inflight.append(sampler)
+        for mover in model.inflight:
+            mover.publish(*weights)
+    return sampler
+
+
+def _save(
+    service: Service,
+    request: messages.SaveWeights | messages.SaveForSampler,
+    model: Model,
+    folder: Folder,
+    arrays: Arrays,
+    *,
+    overwrite: bool,
+) -> Checkpoint:
+    now, expires = datetime.now(UTC).isoformat(), expiry(request.ttl_seconds)
+    checkpoint = Checkpoint(model.run_id, folder, request.path or "", now, 0, expires, request.user_metadata)
+    return service.checkpoints.save(checkpoint, arrays, overwrite=overwrite)
+
+
+def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[Model], bytes | Json]) -> Json:
+    model = service.models.model(model_id)
+    service.sessions.usable(model.session_id)
+    return {"request_id": model.lane.enqueue(seq_id, partial(work, model)), "model_id": model_id}
