@@ -77,9 +77,8 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
     cells = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in cells))
     named = [source for source, _, _ in cells if source is not None]
-    sources = tuple(
-        name for name in dict.fromkeys([*targets, *named]) if name in named
-    )  # rows and columns in one order: a diagonal to look at
+    order = dict.fromkeys([*targets, *named])  # one for rows and columns, so that the diagonal is one
+    sources = tuple(name for name in order if name in named)
     sizes = tuple(sorted({size for _, _, size in cells}))
     panels = (_panel(sources, targets, size, after, on_source) for size in sizes)
     return TransferMatrix(sources, targets, sizes, tuple(cell for panel in panels for cell in panel))

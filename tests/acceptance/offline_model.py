@@ -1,0 +1,90 @@
+"""The model of `tinker_offline` trained in this process, on what the planner would choose, for tests of the science.
+
+Nested subsets, 16·√(n/32) steps of batches of 32, learning rate 0.01 falling to 0, rank 16.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sweeps.data import Dataset, Records, load_dataset
+from sweeps.order import batch_rows, subset_order
+from sweeps.render import render_all
+from sweeps.tokens import OfflineTokenizer
+from tinker_offline.base import load_base
+from tinker_offline.learner import AdamParams, Learner
+from tinker_offline.ngram import SIZES as MODELS
+from tinker_offline.ngram import (
+    Adapter,
+    Base,
+    Positions,
+    Slopes,
+    add_gradient,
+    context_rows,
+    new_adapter,
+    target_logprobs,
+)
+
+CACHE = Path(__file__).parents[2] / ".sweep" / "test-cache"
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    source: str
+    holdout: int
+    validation: None = None
+    format: None = None
+
+
+@dataclass(frozen=True)
+class OfflineModel:
+    base: Base
+
+    @classmethod
+    def small(cls) -> "OfflineModel":
+        return cls(load_base(MODELS["offline/ngram-s"], CACHE))
+
+    def positions(self, records: Records, rows: Sequence[int]) -> Positions:
+        chosen = Records(records.format, tuple(records.rows[row] for row in rows))
+        rendered = render_all(chosen, OfflineTokenizer(), loss_mask="all")
+        tokens = [example.tokens.astype(np.int64) for example in rendered]
+        read = context_rows([one[:-1] for one in tokens], self.base.size)
+        return Positions(read, np.concatenate([one[1:] for one in tokens]))
+
+    def untrained(self, seed: int = 0) -> Adapter:
+        return new_adapter(self.base.size, 16, seed)
+
+    def train(
+        self, records: Records, size: int, seed: int, *, start: Adapter | None = None, shuffled: bool = False
+    ) -> Adapter:
+        """`shuffled` gives every position of a batch the target of another one."""
+        learner = Learner(start.copy() if start else self.untrained(seed))
+        subset = subset_order(len(records), seed)[:size]
+        shuffle = np.random.default_rng(seed)
+        steps = round(16 * (size / 32) ** 0.5)
+        for step in range(steps):
+            rows = subset[batch_rows(step, size=size, batch_size=BATCH, seed=seed)]
+            batch = self.positions(records, rows.tolist())
+            if shuffled:
+                batch = batch._replace(targets=shuffle.permutation(batch.targets))
+            slopes = mean_loss(len(batch.targets))
+            add_gradient(learner.pending(), self.base, learner.adapter, batch, slopes)
+            learner.step(AdamParams(learning_rate=0.01 * (1 - step / steps), eps=1e-8))
+        return learner.adapter
+
+    def loss(self, adapter: Adapter, data: Dataset) -> float:
+        """Held-out nats per token."""
+        held = self.positions(data.holdout, range(len(data.holdout)))
+        return -float(target_logprobs(self.base, adapter, held).mean())
+
+
+def mean_loss(count: int) -> Slopes:
+    """Cross-entropy averaged over `count` positions, by its derivative."""
+    return lambda _, logprobs: np.full_like(logprobs, -1 / count)
+
+
+def domain(name: str, *, holdout: int) -> Dataset:
+    return load_dataset(name, Source(f"offline:{name}", holdout), folder=CACHE, cache=CACHE)
