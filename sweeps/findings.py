@@ -1,7 +1,7 @@
 """What is wrong with a file, told to people: file, line, path, what was found, what would be right."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ValidationError
@@ -37,11 +37,17 @@ MOMENT = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
 
 def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> list[str]:
     """Every finding, in the order of the file."""
-    details = error.errors(include_url=False)
+    details = [detail for detail in error.errors(include_url=False) if not _echo(detail)]
     found = [finding for detail in details for finding in _finding(detail, model)]
     found += _further(found, source, model)
     lines = [f"{source.place(path)}: {_dotted(path)}{text}" for path, text in dict.fromkeys(found)]
     return sorted(lines, key=_position)
+
+
+def _echo(detail: ErrorDetails) -> bool:
+    """A list counted as too short only because some of its parts are wrong, which is told already."""
+    least = detail.get("ctx", {}).get("min_length")
+    return detail["type"] == "too_short" and isinstance(detail["input"], Sized) and len(detail["input"]) >= least
 
 
 def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Finding]:
@@ -76,7 +82,7 @@ def _right(detail: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return "env:NAME is right" if "env" in context["pattern"] else "letters, digits, `_` and `-` are right"
     if kind in ("too_short", "string_too_short"):
-        return f"at least {context['min_length']} of them is right"
+        return "at least one is right" if context["min_length"] == 1 else f"at least {context['min_length']} are right"
     moment = kind.startswith(("datetime", "timezone"))
     return MOMENT if moment else SENTENCES.get(kind, re.sub("^(Input|Value) should", "it should", detail["msg"]))
 

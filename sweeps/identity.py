@@ -6,10 +6,10 @@ right, and train a thing twice or, worse, take one thing for another.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 DIGITS = 16
@@ -23,9 +23,9 @@ def canonical(value: Any, path: str = "document") -> str:
     if isinstance(value, Enum):
         return canonical(value.value, path)
     if value is None or isinstance(value, bool):
-        return json.dumps(value)
+        return "null" if value is None else "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value)
+        return quoted(value)
     if isinstance(value, int | float):
         return _number(value, path)
     if isinstance(value, Mapping):
@@ -43,7 +43,7 @@ def fingerprint(document: Mapping[str, Any]) -> str:
 
 def entries(document: Mapping[str, Any]) -> tuple[str, ...]:
     """The canonical `"key":value` texts of a part of a document, for `fingerprint_of`."""
-    return tuple(f"{json.dumps(key)}:{canonical(value, key)}" for key, value in document.items())
+    return tuple(f"{quoted(key)}:{canonical(value, key)}" for key, value in document.items())
 
 
 def fingerprint_of(spelled: Iterable[str]) -> str:
@@ -70,5 +70,5 @@ def _object(value: Mapping[str, Any], path: str) -> str:
     for key in value:
         if type(key) is not str:
             raise TypeError(f"{path}: the key {key!r} is not text; text is right")
-    inner = (f"{json.dumps(key)}:{canonical(value[key], f'{path}.{key}')}" for key in sorted(value))
+    inner = (f"{quoted(key)}:{canonical(value[key], f'{path}.{key}')}" for key in sorted(value))
     return "{" + ",".join(inner) + "}"

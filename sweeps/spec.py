@@ -7,7 +7,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
@@ -54,6 +54,17 @@ def _moment(value: Any) -> Any:
     return value
 
 
+def _listed(value: Any) -> str:
+    return "<count>" if isinstance(value, int) else "<list>"
+
+
+Seeds = Annotated[
+    Annotated[tuple[int, ...], Tag("<list>")] | Annotated[int, Tag("<count>")],
+    Discriminator(_listed),
+    BeforeValidator(_seeds),
+]
+
+
 class Sweep(Model):
     """A question about fine-tuning, as it is written. SPEC is its contract."""
 
@@ -64,7 +75,7 @@ class Sweep(Model):
     train: Train | None = None
     data: Annotated[Mapping[Name, DataSpec], Field(min_length=1)]
     sizes: Axis | None = None
-    seeds: Annotated[tuple[int, ...] | int, PlainValidator(_seeds)] = 3
+    seeds: Seeds = 3
     sources: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     source_size: Count | None = None
@@ -147,7 +158,7 @@ class Sweep(Model):
     def unenforced(self) -> tuple[str, ...]:
         """The part of `not_yet` that can be planned but not yet be kept."""
         wishes = {"window": self.window, "deadline": self.deadline, "notify": self.notify}
-        return tuple(f"{key}: is not kept yet; leave the key out" for key, wish in wishes.items() if wish)
+        return tuple(f"{key}: found; it is not kept yet, leave the key out" for key, wish in wishes.items() if wish)
 
     def _varied(self, path: str) -> tuple[Any, ...]:
         axis = self.vary.get(path)

@@ -28,6 +28,7 @@ class Shelf:
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+        self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(subset_order)
         self._visited: dict[tuple[Any, ...], int] = {}
 
@@ -57,7 +58,10 @@ class Shelf:
 
     def tokens(self, records: Records, model: str) -> int:
         """The billed tokens of all records once."""
-        return int(self.lengths(records, model).sum())
+        key = (records.sha256, self.tokenizer(model).name)
+        if key not in self._sums:
+            self._sums[key] = int(self.lengths(records, model).sum())
+        return self._sums[key]
 
     def subset_lengths(self, records: Records, model: str, size: int, seed: int) -> npt.NDArray[np.int64]:
         """The lengths of the first `size` examples in the order of `seed`."""

@@ -1,0 +1,62 @@
+"""Questions and small data for the tests of the plan: real records, in memory."""
+
+from pathlib import Path
+
+from sweeps import Plan, PriceBook, parse, parse_prices, plan
+from sweeps.records import Dataset, Format, Records, Row
+from sweeps.sections import DataSpec
+from sweeps.tokens import OfflineTokenizer
+
+ROOT = Path(__file__).parents[2]
+HEAD = """
+sweep: question
+experiment: grid
+model: offline/ngram-s
+train: {learning_rate: 0.01, steps: 10}
+data: {a: {source: a.jsonl, holdout: 10}}
+seeds: 2
+"""
+TRANSFER = """
+sweep: five-domains
+experiment: transfer
+model: offline/ngram-s
+train: {learning_rate: 0.01, batch_size: 32, steps: {base: 16, at_size: 32, power: 0.5}}
+data: {a: {source: a}, b: {source: b}, c: {source: c}, d: {source: d}, e: {source: e}}
+source_size: 600
+sizes: [16, 32, 64, 128]
+seeds: 3
+"""
+
+
+def prices() -> PriceBook:
+    return parse_prices((ROOT / "scheduler/prices.yaml").read_text(), name="scheduler/prices.yaml")
+
+
+class Load:
+    """Data sets of `count` training rows; texts differ in length, and each name has its own."""
+
+    def __init__(self, count: int = 1000, *, held: int = 10, form: Format = "text") -> None:
+        self.count, self.held, self.form = count, held, form
+
+    def __call__(self, name: str, spec: DataSpec) -> Dataset:
+        text = f"{name} of {spec.source}"
+        validation = self._records(f"{text} seen", 7) if spec.validation is not None else None
+        train, holdout = self._records(text, self.count), self._records(f"{text} held", self.held)
+        return Dataset(name, spec.source, train, holdout, validation, (f"{self.count} rows made",))
+
+    def _records(self, text: str, count: int) -> Records:
+        return Records(self.form, tuple(self._row(f"{text} {index} " + "x" * (index % 11)) for index in range(count)))
+
+    def _row(self, text: str) -> Row:
+        if self.form == "preference":
+            return {"prompt": text, "chosen": "yes", "rejected": "no"}
+        return {"prompt": text, "completion": "done"} if self.form == "completion" else {"text": text}
+
+
+def planned(text: str, *overrides: str, load: Load | None = None) -> Plan:
+    return plan(
+        parse(text, overrides=overrides),
+        load=load or Load(),
+        tokenizers=lambda _: OfflineTokenizer(),
+        prices=prices(),
+    )

@@ -1,0 +1,207 @@
+"""The contract of the file: what is written there loads and means what it says; the rest is refused and explained."""
+
+import pytest
+from pydantic import ValidationError
+
+from sweeps import SpecError, Sweep, parse
+from sweeps.recipe import StepLaw
+from tests.sweeps.questions import HEAD, ROOT, TRANSFER
+
+EXAMPLES = ("data_scaling", "transfer", "grid", "compare", "night")
+
+
+def example(name: str) -> Sweep:
+    return parse((ROOT / f"examples/{name}.yaml").read_text(), name=f"{name}.yaml")
+
+
+def refused(text: str, *overrides: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        parse(text, overrides=overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_load(name: str) -> None:
+    assert example(name).sweep
+
+
+def test_the_data_scaling_example_means_what_it_says() -> None:
+    sweep = example("data_scaling")
+    assert sweep.size_values == (32, 64, 128, 256, 512, 1024, 2048)
+    assert sweep.seed_values == (0, 1, 2)
+    assert sweep.train is not None
+    assert sweep.train.steps == StepLaw(base=16, at_size=32, power=0.5)
+    assert sweep.data["reference"].holdout == 1024
+    assert sweep.not_yet() == ()
+
+
+def test_the_compare_example_says_what_is_not_built() -> None:
+    assert [sentence.split()[1] for sentence in example("compare").not_yet()] == ["compare", "rl", "task_completion"]
+
+
+def test_the_night_example_says_what_is_not_kept() -> None:
+    sweep = example("night")
+    assert [sentence.split(":")[0] for sentence in sweep.not_yet()] == ["window", "deadline", "notify"]
+    assert sweep.deadline is not None
+    assert sweep.deadline.isoformat() == "2026-12-01T08:00:00+01:00"
+    assert (sweep.checkpoint.every_steps, sweep.checkpoint.ttl_days) == (100, 7)
+
+
+def test_a_sweep_made_in_python_is_the_one_that_is_read() -> None:
+    made = Sweep.model_validate(
+        {
+            "sweep": "question",
+            "experiment": "grid",
+            "model": "offline/ngram-s",
+            "train": {"learning_rate": 0.01, "steps": 10},
+            "data": {"a": {"source": "a.jsonl", "holdout": 10}},
+            "seeds": 2,
+        }
+    )
+    assert made == parse(HEAD)
+    with pytest.raises(ValidationError, match="exactly one of steps"):
+        Sweep.model_validate({**made.model_dump(exclude_unset=True), "train": {"learning_rate": 1}})
+
+
+def test_every_finding_is_told_at_once_with_its_line() -> None:
+    said = refused(
+        HEAD
+        + "rank: 8\nvari: {}\nwindow: {daily: '22:00', tz: Europe/Berln}\n"
+        + "evaluate: [nnl]\nlimits: {slots: 0}\nbest: {metric: nll, mode: low}\n"
+    )
+    assert said.splitlines() == [
+        "sweep.yaml:8: rank: unknown key; did you mean `train.rank`?",
+        "sweep.yaml:9: vari: unknown key; did you mean `vary`?",
+        "sweep.yaml:10: window.daily: '22:00' found; two times as in '22:00-07:30' are right",
+        "sweep.yaml:10: window.tz: 'Europe/Berln' found; did you mean `Europe/Berlin`?",
+        "sweep.yaml:11: evaluate.0: 'nnl' found; did you mean `nll`?",
+        "sweep.yaml:12: limits.slots: 0 found; a number of at least 1 is right",
+        "sweep.yaml:13: best.mode: 'low' found; `min` or `max` is right",
+    ]
+
+
+def test_a_transfer_needs_a_pair() -> None:
+    assert "data: no pair of different data sets among a" in refused(TRANSFER, "data={a: {source: a}}")
+    assert "data: no pair" in refused(TRANSFER, "sources=[a]", "targets=[a]")
+
+
+def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
+    said = refused(TRANSFER, "targets=[a, f]", "tags=3")
+    assert "targets.1: 'f' found; one of a, b, c, d, e is right" in said
+    assert "tags: 3 found; a list is right" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.rank=7", "train.rank: 7 found; a power of two is right, as 4 or 8"),
+        ("train.rank=1.5", "train.rank: 1.5 found; an integer is right"),
+        ("train.rank=true", "train.rank: true found; an integer is right"),
+        ("train.learning_rate=fast", "train.learning_rate: 'fast' found; a number above 0 or `auto` is right"),
+        ("train.learning_rate=~", "train.learning_rate: missing"),
+        ("train.schedule=step", "`constant`, `linear`, `cosine` or `wsd` is right"),
+        ("train.train_mlp=no", "train.train_mlp: 'no' found; true or false is right"),
+        ("train.epochs=3", "train: steps and epochs found; exactly one of steps, epochs, tokens is right"),
+        ("train.steps=~", "train: no length found"),
+        ("train.steps={base: 16, power: 0.5}", "train.steps.at_size: missing"),
+        ("train.min_steps=3", "train.min_steps: belongs to `epochs`"),
+        ("train.beta=0.1", "train.beta: belongs to `method: dpo`"),
+        ("train.adam={beta3: 1}", "train.adam.beta3: unknown key; did you mean `beta2`?"),
+        ("train.eval_every=5", "data.a: no `validation` found"),
+        ("data.a.holdout=1.5", "data.a.holdout: 1.5 found; a count (an integer) or a share (0.1) is right"),
+        ("data.a.holdout=0", "data.a.holdout: 0 found"),
+        ("data.a.sauce=x", "data.a.sauce: unknown key; did you mean `source`?"),
+        ("data={}", "data: {} found; at least one is right"),
+        ("seeds=0", "seeds: 0 found; a count (3) or a list of different integers from 0 is right"),
+        ("seeds=[1, 1]", "seeds: [1, 1] found"),
+        ("sizes=[4]", "sizes: belongs to `experiment: data_scaling or transfer`; this one is grid"),
+        ("experiment=gird", "`grid`, `data_scaling`, `transfer` or `compare` is right"),
+        ("experiment=data_scaling", "sizes: missing; `experiment: data_scaling` needs it"),
+        ("best={metric: accuracy, mode: max}", "best.metric: 'accuracy' found, which nothing evaluates"),
+        ("target={metric: nll}", "target: exactly one of `below` and `above` is right"),
+        ("evaluate=[nll, nll]", "evaluate.1: nll found a second time"),
+        ("evaluate=[{nll: {via: post}}]", "evaluate.0.nll.via: 'post' found; `forward` or `sampler` is right"),
+        ("deadline=2026-12-01T08:00:00", "deadline: '2026-12-01T08:00:00' found; a moment with its offset"),
+        ("deadline=5", "deadline: 5 found; a moment with its offset"),
+        ("notify=[{webhook: 'https://x'}]", "notify.0.webhook: 'https://x' found; env:NAME is right"),
+        ("checkpoint.keep=first", "checkpoint.keep: 'first' found; `last`, `all` or a count is right"),
+        ("budget.usd=0", "budget.usd: 0 found; a number above 0 is right"),
+        ("sweep=a b", "sweep: 'a b' found"),
+        ("reuse=some", "`never`, `sweep` or `all` is right"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(override: str, said: str) -> None:
+    found = refused(HEAD, override)
+    assert said in found
+    assert len(found.splitlines()) == 1
+
+
+@pytest.mark.parametrize("override", ["train.rank", "=3", "train..rank=3", "train.rank=[1,", "seeds=!!int 3"])
+def test_an_override_that_is_none_is_named(override: str) -> None:
+    assert refused(HEAD, override).startswith(f"override {override!r}: ")
+
+
+def test_an_override_is_read_like_the_file() -> None:
+    sweep = parse(
+        HEAD,
+        overrides=[
+            "train.learning_rate=1e-4",
+            "seeds=[3, 5]",
+            "data.a.source=x.jsonl",
+            "vary.train.rank=[4, 8]",
+            "train.steps={base: 2, at_size: 8, power: 1}",
+        ],
+    )
+    assert sweep.train is not None
+    assert sweep.train.learning_rate == 1e-4
+    assert sweep.seed_values == (3, 5)
+    assert sweep.data["a"].source == "x.jsonl"
+    assert sweep.vary == {"train.rank": (4, 8)}
+    assert isinstance(sweep.train.steps, StepLaw)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("vary: {train.rnk: [4]}", "vary.train.rnk: no such path; did you mean `rank`?"),
+        ("vary: {train.rank.x: [4]}", "vary.train.rank.x: no such path; train.rank has no parts"),
+        ("vary: {seeds: [4]}", "vary.seeds: seeds is an axis of its own"),
+        ("vary: {budget.usd: [4]}", "vary.budget.usd: budget is said of the whole sweep"),
+        ("vary: {data.b.source: [x]}", "vary.data.b.source: no data set 'b'"),
+        ("vary: {train.rank: [4, 6]}", "vary.train.rank.1: 6 found; a power of two is right"),
+        ("vary: {train.rank: [4, 4]}", "vary.train.rank.1: 4 found a second time"),
+        ("vary: {train.rank: []}", "vary.train.rank: [] found; at least one is right"),
+        ("vary: {train.rank: {geom: [4, 8]}}", "vary.train.rank: `geom` takes either a count or a factor"),
+        ("vary: {train.rank: {gem: [4, 8]}}", "vary.train.rank.gem: unknown key; did you mean `geom`?"),
+        ("vary: {train.steps: [1], train.steps.base: [2]}", "stands inside train.steps"),
+        ("vary: {train.rank: [4]}\nzip: [[train.rank, train.batch_size]]", "zip.0: train.batch_size found"),
+        (
+            "vary: {train.rank: [4], train.batch_size: [1, 2]}\nzip: [[train.rank, train.batch_size]]",
+            "zip.0: train.rank has 1, train.batch_size has 2",
+        ),
+        ("vary: {train.rank: [4]}\nexclude: [{train.rnk: 4}]", "did you mean `train.rank`?"),
+        ("vary: {train.rank: [4]}\nexclude: [{train.rank: 5}]", "exclude.0.train.rank: 5 found; one of [4] is right"),
+        ("vary: {train.rank: [4]}\nwhen: {train.batch_size: {train.rank: 4}}", "when.train.batch_size"),
+        (
+            "vary: {train.rank: [4], model: [m]}\nwhen: {train.rank: {model: m}, model: {train.rank: 4}}",
+            "wait for each other",
+        ),
+    ],
+)
+def test_the_axes_are_checked_against_the_model(extra: str, said: str) -> None:
+    assert said in refused(HEAD + extra)
+
+
+def test_a_method_names_methods_and_data_that_are_there() -> None:
+    text = (ROOT / "examples/compare.yaml").read_text()
+    assert "methods.sl_then_rl.then.1: 'rll' found; did you mean `rl`?" in refused(
+        text, "methods.sl_then_rl.then=[sl, rll]"
+    )
+    assert "methods.sl.data: 'demo' found; did you mean `demos`?" in refused(text, "methods.sl.data=demo")
+    assert "`equal` sets the length" in refused(text, "methods.sl.steps=3")
+    assert "methods.rl: no environment found" in refused(text, "methods.rl.environment=~")
+
+
+@pytest.mark.parametrize("text", ["", "- a", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
+    assert "a file of `key: value` lines is right" in refused(text)
