@@ -83,10 +83,11 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
-    The law is the one with the least AICc among those that the number of sizes allows, unless `law` says it. Runs at
-    size 0 (zero-shot) and losses that are not finite are left out, the latter with a warning; `seed` (R,) warns of
-    sizes that lack one. With `target`, a loss, `minimum_data` answers. Never raises for what was measured: `refused`
-    says it.
+    The law is, unless `law` says it, among those that the number of sizes allows the one with the least AICc that
+    predicts the two largest sizes within 2 %; if none does, the one with the least AICc. (At seven sizes AICc alone
+    prefers few parameters even where they extrapolate badly.) Runs at size 0 (zero-shot) and losses that are not
+    finite are left out, the latter with a warning; `seed` (R,) warns of sizes that lack one. With `target`, a loss,
+    `minimum_data` answers. Never raises for what was measured: `refused` says it.
     """
     runs = np.asarray(n, float), np.asarray(loss, float)
     seeds = np.zeros(runs[0].shape, int) if seed is None else np.asarray(seed)
@@ -105,9 +106,9 @@ def fit_scaling(
 def _judged(curve: Curve, warnings: tuple[str, ...], target: float | None) -> ScalingFit:
     error = _holdout_error(curve)
     refused = None
-    if error is not None and error > REFUSE:
+    if error > REFUSE:
         refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
-    elif error is not None and error > WARN:
+    elif error > WARN:
         warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)
     if curve.law != "pure" and curve.floor == 0:
         warnings += ("the floor is not identified: it came out as 0, so do not extrapolate far",)
@@ -183,12 +184,11 @@ def _chosen(n: Floats, loss: Floats, law: Law | None) -> Curve:
     if law:
         return fit_law(law, n, loss)
     curves = [fit_law(known, n, loss) for known, free in LAWS.items() if len(n) >= free + SPARE]
-    return min(curves, key=lambda curve: curve.aicc)
+    ranked = sorted(curves, key=lambda curve: curve.aicc)
+    return next((curve for curve in ranked if _holdout_error(curve) <= WARN), ranked[0])
 
 
-def _holdout_error(curve: Curve) -> float | None:
-    if len(curve.n) - 2 < LAWS[curve.law]:
-        return None
+def _holdout_error(curve: Curve) -> float:
     smaller = fit_law(curve.law, curve.n[:-2], curve.loss[:-2])
     return float(np.abs(smaller.predict(curve.n[-2:]) / curve.loss[-2:] - 1).max())
 

@@ -66,6 +66,18 @@ def test_measured_curves_of_a_base_model_want_the_shifted_law() -> None:
         assert fit.r2 > 0.998
 
 
+def test_a_law_that_extrapolates_is_taken_before_one_with_fewer_parameters() -> None:
+    """At seven sizes AICc alone takes the pure law here, which misses the two largest by more than 2 %."""
+    sizes, measured = SIZES[:7], [2.602, 2.578, 2.540, 2.476, 2.396, 2.312, 2.244]
+    pure, chosen = fit_scaling(sizes, measured, law="pure"), fit_scaling(sizes, measured)
+    assert pure.curve
+    assert chosen.curve
+    assert pure.curve.aicc < chosen.curve.aicc
+    assert chosen.law == "shifted"
+    assert pure.warnings
+    assert not chosen.warnings
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [(2.5, "met"), (1.6, "interpolated"), (1.39, "extrapolated"), (1.25, "not identified"), (1.19, "unreachable")],
