@@ -65,8 +65,11 @@ class Client(Reads, Protocol):
     def close(self) -> None: ...
 
 
-def connect(url: str) -> Client:
-    """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet."""
+def connect(url: str, *, retries: int = 4) -> Client:
+    """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet.
+
+    A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge.
+    """
     return cast(
         Client,
         redis.Redis.from_url(
@@ -75,8 +78,7 @@ def connect(url: str) -> Client:
             socket_timeout=15,
             socket_connect_timeout=5,
             health_check_interval=25,
-            # A blip is ridden out; every verb may arrive twice. A real outage is the caller's to judge.
-            retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=4),
+            retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         ),
     )

