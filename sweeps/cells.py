@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sweeps import axes
 from sweeps.errors import PlanError
@@ -14,6 +15,7 @@ from sweeps.fields import shown
 from sweeps.paths import get, is_integer, put, section
 from sweeps.recipe import LENGTHS, Train
 from sweeps.sections import DataSpec
+from sweeps.sentences import findings
 from sweeps.spec import Sweep
 from sweeps.stage import Json
 
@@ -49,7 +51,10 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
         document = base
         for path, index in chosen:
             document = put(document, tuple(path.split(".")), values[path][index])
-        return section(Sweep, root).validate_python(document.get(root))
+        try:
+            return section(Sweep, root).validate_python(document.get(root))
+        except ValidationError as error:
+            raise PlanError(_said(error, root)) from None
 
     roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in base}
     for chosen in _walk(sweep, values):
@@ -59,8 +64,8 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
                 root: part(root, tuple((path, chosen[path]) for path in paths if path in chosen))
                 for root, paths in roots.items()
             }
-        except ValidationError as error:
-            raise PlanError(f"the cell {shown(cell)}: {_said(error)}") from None
+        except PlanError as error:
+            raise PlanError(f"the cell {shown(cell)}: {error}") from None
         yield _complete(Variant(cell, parts["model"], parts["train"], parts["data"], parts.get("source_size")))
 
 
@@ -69,9 +74,10 @@ def excluded(sweep: Sweep, cell: Mapping[str, Json]) -> bool:
     return any(all(key in cell and cell[key] == value for key, value in one.items()) for one in sweep.exclude)
 
 
-def _said(error: ValidationError) -> str:
-    details = error.errors(include_url=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in details)
+def _said(error: ValidationError, root: str) -> str:
+    details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
+    found = [finding for detail in details for finding in findings(cast(ErrorDetails, detail), Sweep)]
+    return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
 
 
 def _complete(variant: Variant) -> Variant:

@@ -66,7 +66,7 @@ def or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def amount_or_share(value: Any) -> int | float:
     """A count (an integer from 0) or a share (a fraction below 1)."""
     found = number(value)
-    if found < 0 or (found >= 1 and not float(found).is_integer()):
+    if not found >= 0 or (found >= 1 and not float(found).is_integer()):
         raise ValueError(f"{shown(value)} found; a count (an integer) or a share (0.1) is right")
     return int(found) if float(found).is_integer() else found
 

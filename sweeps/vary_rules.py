@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from sweeps import axes
 from sweeps.axes import Spread
 from sweeps.fields import Finding, Findings, shown
 from sweeps.paths import at, is_integer, keys, put, section
 from sweeps.sections import nearest
+from sweeps.sentences import findings
 
 if TYPE_CHECKING:
     from sweeps.spec import Sweep
@@ -67,28 +68,26 @@ def _values(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread) -> Iterator
             ("vary", path),
             f"count: {axis.count} found for {len(axis.choice or ())} choices; at most as many is right",
         )
-    adapter = section(type(sweep), parts[0])
     base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
     for index, value in enumerate(found):
         if value in found[:index] and not zipped:
             yield ("vary", path, index), f"{shown(value)} found a second time; each value once is right"
-        wrong = _wrong(adapter, put(base, parts, value)[parts[0]])
+        wrong = _wrong(sweep, parts, put(base, parts, value)[parts[0]])
         if wrong:
             yield ("vary", path, index), wrong
 
 
-def _wrong(adapter: TypeAdapter[Any], document: Any) -> str | None:
+def _wrong(sweep: Sweep, parts: tuple[str, ...], document: Any) -> str | None:
     """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
     try:
-        adapter.validate_python(document)
+        section(type(sweep), parts[0]).validate_python(document)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            cause = detail.get("ctx", {}).get("error")
-            if not isinstance(cause, Findings):
-                known = isinstance(cause, ValueError)
-                return (
-                    str(cause) if known else f"{shown(detail['input'])} found; {detail['msg'].replace('Input', 'it')}"
-                )
+            detail["loc"] = (parts[0], *detail["loc"])
+            if not isinstance(detail.get("ctx", {}).get("error"), Findings):
+                path, text = next(findings(detail, type(sweep)))
+                inner = ".".join(map(str, path[len(parts) :]))
+                return f"{inner}: {text}" if inner else text
     return None
 
 

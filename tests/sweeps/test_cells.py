@@ -79,7 +79,7 @@ def test_excluding_everything_is_refused() -> None:
 
 def test_a_cell_that_contradicts_itself_is_named() -> None:
     text = "vary: {train.method: [sl, dpo], train.beta: [0.1]}"
-    with pytest.raises(PlanError, match=r"train.method: 'sl', train.beta: 0.1.*belongs to `method: dpo`"):
+    with pytest.raises(PlanError, match=r"train.method: 'sl', train.beta: 0.1.*: train.beta: belongs to `method: dpo`"):
         cells(text)
 
 
