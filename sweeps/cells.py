@@ -31,6 +31,7 @@ class Variant:
     train: Train
     data: Mapping[str, DataSpec]
     source_size: int | None
+    label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
 
 
 def counts(sweep: Sweep) -> dict[str, int]:
@@ -66,12 +67,17 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
             }
         except PlanError as error:
             raise PlanError(f"the cell {shown(cell)}: {error}") from None
-        yield _complete(Variant(cell, parts["model"], parts["train"], parts["data"], parts.get("source_size")))
+        source_size = parts.get("source_size")
+        yield _complete(Variant(cell, parts["model"], parts["train"], parts["data"], source_size, _label(cell)))
 
 
 def excluded(sweep: Sweep, cell: Mapping[str, Json]) -> bool:
     """Whether the file leaves this cell out."""
     return any(all(key in cell and cell[key] == value for key, value in one.items()) for one in sweep.exclude)
+
+
+def _label(cell: Mapping[str, Json]) -> str:
+    return "".join(f" {path.rpartition('.')[2]}={shown(value)}" for path, value in cell.items()).replace("'", "")
 
 
 def _said(error: ValidationError, root: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
@@ -66,6 +66,7 @@ def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
         raise SpecError("\n".join(lines)) from None
 
 
+@lru_cache(maxsize=4096)
 def micro_usd(tokens: int, usd_per_million: Decimal) -> int:
     """The price of `tokens` in whole micro-dollars, rounded up: a dollar per million is one each."""
     return int((tokens * usd_per_million).to_integral_value(rounding=ROUND_CEILING))

@@ -38,7 +38,8 @@ def _put(source: Source, given: str) -> Source:
     except SpecError:
         raise SpecError(f"{place}: {text!r} is not a value; quote it, or write it as in the file") from None
     kept = {where: line for where, line in source.places.items() if where[: len(path)] != path}
-    places: dict[Path, str] = {**kept, path: place}
+    above: dict[Path, str] = {path[:end]: place for end in range(1, len(path))}  # what the file itself lacks
+    places: dict[Path, str] = {**above, **kept, path: place}
     return Source(source.name, put(source.value or {}, path, value), places)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from sweeps.cells import Variant
 from sweeps.cost import PriceBook, micro_usd
-from sweeps.fields import shown
 from sweeps.identity import fingerprint
 from sweeps.planning import pieces
 from sweeps.planning.pieces import Piece
@@ -131,5 +130,4 @@ class Foundry:
 def _label(asked: Training) -> str:
     """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
     before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
-    varied = "".join(f" {path.rpartition('.')[2]}={shown(value)}" for path, value in asked.variant.cell.items())
-    return f"{before}{asked.dataset.name} n={asked.size} seed {asked.seed}{varied.replace(chr(39), '')}"
+    return f"{before}{asked.dataset.name} n={asked.size} seed {asked.seed}{asked.variant.label}"

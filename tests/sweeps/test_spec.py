@@ -146,6 +146,10 @@ def test_an_override_that_is_none_is_named(override: str) -> None:
     assert refused(HEAD, override).startswith(f"override {override!r}: ")
 
 
+def test_an_override_of_an_unknown_key_is_named_and_not_a_line_of_the_file() -> None:
+    assert refused(HEAD, "trian.rank=4") == "override 'trian.rank=4': trian: unknown key; did you mean `train`?"
+
+
 def test_an_override_is_read_like_the_file() -> None:
     sweep = parse(
         HEAD,
