@@ -16,8 +16,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Stopped half-way it goes on from there; once it has finished, the next one begins with an empty state folder.
 demo: setup
-	@$(BIN)/python -m examples.demo
+	@test ! -e .sweep/demo/finished || rm -rf .sweep/demo
+	@SWEEP_HOME=.sweep/demo $(BIN)/sweep run examples/demo_scaling.yaml examples/demo_transfer.yaml
+	@touch .sweep/demo/finished
 
 test: check
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """What several commands share: the file they read, and the way to the truth."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,20 @@ def takes_file(command: F) -> F:
     """FILE and KEY=VALUE …"""
     command = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
     return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+def takes_files(command: F) -> F:
+    """FILE … KEY=VALUE …: what contains a `=` is a value for all the files."""
+    return click.argument("words", nargs=-1, required=True, metavar="FILE... [KEY=VALUE]...")(command)
+
+
+def files_and_overrides(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Tell the files from the values."""
+    overrides = [word for word in words if "=" in word]
+    files = [Path(word) for word in words if "=" not in word]
+    if not files:
+        raise click.UsageError("Missing argument 'FILE...'.")
+    return files, overrides
 
 
 @contextmanager

@@ -6,13 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
-from scheduler.cli.options import takes_file, the_store
+from scheduler.cli.options import files_and_overrides, takes_files, the_store
 from scheduler.cli.output import Output
 from scheduler.cli.plan import summarise
 from scheduler.cli.results import show_results
@@ -23,38 +22,49 @@ from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare, submission_of
 from scheduler.settings import Settings, from_environment
 from scheduler.supervise import OFFLINE_START, find, is_up
+from scheduler.views import SweepView
 
 STOP_PATIENCE = 60.0  # seconds for workers to give back, and everything to end
 
 
 @click.command()
-@takes_file
+@takes_files
 @click.option("--detach", is_flag=True, help="Submit, leave the work to `sweep up`, and return.")
 @click.pass_obj
-def run(output: Output, file: Path, overrides: tuple[str, ...], detach: bool) -> None:
-    """Ask the question in FILE, and stay until it is answered."""
+def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
+    """Ask the questions in FILE..., and stay until they are answered."""
     settings = from_environment()
-    prepared = prepare(file, overrides, settings)
-    submission = submission_of(prepared)
-    if output.for_people:
-        summarise(output, prepared.plan)
-    name = prepared.plan.sweep
+    files, overrides = files_and_overrides(words)
+    asked = [prepare(file, overrides, settings) for file in files]
+    submissions = [submission_of(prepared) for prepared in asked]  # all are refused before one is written
     with the_store(settings) as store:
-        output.say(told(prepared, put(store, prepared, submission, settings)))
+        for prepared, submission in zip(asked, submissions, strict=True):
+            output.say(told(prepared, put(store, prepared, submission, settings)))
+            if output.for_people:
+                summarise(output, prepared.plan)
+        names = [prepared.plan.sweep for prepared in asked]
         if detach:
-            _say_how_to_go_on(output, settings, name)
+            _say_how_to_go_on(output, settings, names)
             return
         with everything_up(settings, output) as still_up:
-            view = follow(store, name, output, still_up)
-        show_results(store, name, output)
-    failed = sum(view.counts.get(state, 0) for state in ("failed", "skipped"))
-    if failed:
-        raise SchedulerError(f"{name}: {failed:,} stages have no result; `sweep status {name}` says why")
+            seen = follow(store, names, output, still_up)
+        for name in names:
+            show_results(store, name, output)
+    _raise_for_failures(seen)
 
 
-def _say_how_to_go_on(output: Output, settings: Settings, name: str) -> None:
+def _raise_for_failures(seen: Sequence[SweepView]) -> None:
+    for view in seen:
+        if lacking := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
+            raise SchedulerError(
+                f"{view.name}: {lacking:,} stages have no result; `sweep status {view.name}` says why, "
+                f"`sweep retry {view.name}` tries again"
+            )
+
+
+def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) -> None:
     up = "it is being worked on" if is_up(settings.home) else "`sweep up` starts the work"
-    output.say(f"{up}; `sweep watch {name}` shows it, `sweep results {name}` answers")
+    output.say(f"{up}; `sweep watch {' '.join(names)}` shows it, `sweep results NAME` answers")
 
 
 @contextmanager

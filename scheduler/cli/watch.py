@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import click
 from rich.console import Group, RenderableType
@@ -27,68 +28,93 @@ SHOWN = 8  # running stages in view
 
 
 @click.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @click.pass_obj
-def watch(output: Output, name: str) -> None:
-    """Watch NAME until it has finished."""
+def watch(output: Output, names: tuple[str, ...]) -> None:
+    """Watch the sweeps NAMES until they have ended."""
     with the_store(from_environment()) as store:
-        follow(store, name, output)
+        follow(store, names, output)
 
 
-def follow(store: Store, name: str, output: Output, each: Callable[[], None] = lambda: None) -> SweepView:
-    """Show a sweep until it has ended; `each` is called with every look. The last view is the answer."""
-    began, before = time.monotonic(), views.sweep(store, name).ended
-    draw = _live if sys.stdout.isatty() and output.for_people else _lines
-    return draw(store, name, output, lambda view: _left(view, before, time.monotonic() - began), each)
-
-
-def _left(view: SweepView, before: int, seconds: float) -> str:
-    """How long the rest takes at the pace so far: a guess, and said to be one."""
-    done = view.ended - before
-    if done < 3 or view.ended == view.total:
-        return ""
-    return f"about {duration(seconds / done * (view.total - view.ended))} left"
-
-
-def _live(
-    store: Store, name: str, output: Output, left: Callable[[SweepView], str], each: Callable[[], None]
-) -> SweepView:
-    with Live(console=output.console, refresh_per_second=4, transient=True) as live:
+def follow(
+    store: Store, names: Sequence[str], output: Output, each: Callable[[], None] = lambda: None
+) -> list[SweepView]:
+    """Show sweeps until all have ended; `each` is called with every look. The last views are the answer."""
+    draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
+    pace = Pace(sum(views.sweep(store, name).ended for name in names))
+    with draws(store, output) as picture:
         while True:
             each()
-            view = views.sweep(store, name)
-            live.update(_picture(store, view, left(view)))
-            if view.state not in ("active", "opening"):
-                return view
+            seen = [views.sweep(store, name) for name in names]
+            ended = all(view.state not in ("active", "opening") for view in seen)
+            picture.show(seen, pace.left(seen), ended=ended)
+            if ended:
+                return seen
             time.sleep(LOOK_EVERY)
 
 
-def _lines(
-    store: Store, name: str, output: Output, left: Callable[[SweepView], str], each: Callable[[], None]
-) -> SweepView:
-    next_line, last = 0.0, ""
-    while True:
-        each()
-        view = views.sweep(store, name)
-        text = f"{_summary(view)}  {left(view)}".rstrip()
-        ended = view.state not in ("active", "opening")
-        if text != last and (ended or time.monotonic() >= next_line):
-            output.say(text)
-            next_line, last = time.monotonic() + LINE_EVERY, text
-        if ended:
-            return view
-        time.sleep(LOOK_EVERY)
+class Pace:
+    """How long the rest takes at the pace so far: a guess, and said to be one."""
+
+    def __init__(self, before: int) -> None:
+        self._before = before
+        self._began = time.monotonic()
+
+    def left(self, seen: Sequence[SweepView]) -> str:
+        ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
+        done = ended - self._before
+        if done < 3 or ended == total:
+            return ""
+        return f"about {duration((time.monotonic() - self._began) / done * (total - ended))} left"
 
 
-def _picture(store: Store, view: SweepView, left: str) -> RenderableType:
-    running = views.stages_in(store, StageState.RUNNING, 200)
-    parts: list[RenderableType] = [
-        ProgressBar(total=max(view.total, 1), completed=view.ended, width=60),
-        Text(f"{_summary(view)}  {left}".rstrip()),
-    ]
-    if waits := why_it_waits(view, live_workers(store)):
-        parts.append(Text(waits, style="yellow"))
-    return Group(*parts, _running_table(running))
+class _Drawing:
+    """A live picture on a terminal; it goes when the watch ends."""
+
+    def __init__(self, store: Store, output: Output) -> None:
+        self._store = store
+        self._live = Live(console=output.console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:  # noqa: ARG002 - as in _Lines
+        self._live.update(_picture(self._store, seen, left))
+
+
+class _Lines:
+    """A line now and then, where there is no terminal to draw on."""
+
+    def __init__(self, store: Store, output: Output) -> None:  # noqa: ARG002 - as in _Drawing
+        self._output = output
+        self._next, self._last = 0.0, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to put back."""
+
+    def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:
+        text = "\n".join(_summary(view) for view in seen) + f"  {left}".rstrip()
+        if text == self._last or not (ended or time.monotonic() >= self._next):
+            return
+        self._output.say(text)
+        self._next, self._last = time.monotonic() + LINE_EVERY, text
+
+
+def _picture(store: Store, seen: Sequence[SweepView], left: str) -> RenderableType:
+    workers = live_workers(store)
+    parts: list[RenderableType] = []
+    for view in seen:
+        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(_summary(view))]
+        if waits := why_it_waits(view, workers):
+            parts.append(Text(waits, style="yellow"))
+    return Group(*parts, Text(left), _running_table(views.stages_in(store, StageState.RUNNING, 200)))
 
 
 def _summary(view: SweepView) -> str:
