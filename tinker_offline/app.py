@@ -38,13 +38,13 @@ def create_app(service: Service, refused_keys: Sequence[str] = (), middleware: S
 
 def _routes() -> list[Route]:
     constants: dict[str, tuple[str, Json]] = {
-        "/client/config": ("POST", {}),  # every default of the client is right
         "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # nothing here ever changes
         "/telemetry": ("POST", {"status": "accepted"}),
         "/healthz": ("GET", {"status": "ok"}),
         "/get_server_capabilities": ("GET", listings.capabilities()),
     }
     return [
+        _route("POST", "/client/config", _client_config),
         *(_route(method, path, _constant(answer)) for path, (method, answer) in constants.items()),
         _post("/create_session", messages.CreateSession, _create_session),
         _post("/session_heartbeat", messages.OfSession, _heartbeat),
@@ -83,6 +83,11 @@ def _constant(answer: Json) -> Endpoint:
         return JSONResponse(answer)
 
     return endpoint
+
+
+async def _client_config(_: Request) -> Response:
+    """Every default of the client is right. It asks this once, through a connection that it never closes; we do."""
+    return JSONResponse({}, headers={"Connection": "close"})
 
 
 def _post(path: str, form: type[M], act: Callable[[Service, M], Json]) -> Route:

@@ -18,20 +18,19 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
-        self._file = path.open("ab", buffering=0)
 
     def read(self) -> list[Entry]:
         """All entries. A last line that was cut off by a crash is not an entry."""
+        if not self._path.exists():
+            return []
         lines = self._path.read_bytes().split(b"\n")
         return [json.loads(line) for line in lines[:-1]]
 
     def append(self, entry: Entry) -> None:
-        with self._lock:
-            self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        with self._lock, self._path.open("ab", buffering=0) as file:
+            file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
 
     def rewrite(self, entries: Iterable[Entry]) -> None:
         """Replace everything, or nothing if it fails; also repairs a line that was cut off."""
         with self._lock:
             write_text(self._path, "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries))
-            self._file.close()
-            self._file = self._path.open("ab", buffering=0)

@@ -18,7 +18,7 @@ class KeyCheck:
         problem = None
         if scope["type"] == "http" and scope["path"] not in OPEN:
             problem = self._problem(Headers(scope=scope).get("x-api-key", "").strip())
-        answer = self._app if problem is None else JSONResponse({"error": problem}, 401)
+        answer = self._app if problem is None else JSONResponse({"error": problem}, 401, {"Connection": "close"})
         await answer(scope, receive, send)
 
     def _problem(self, key: str) -> str | None:

@@ -1,0 +1,44 @@
+"""One server for all tests of this folder, and one of its own for a test that has to stop it."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tinker
+
+from tests.tinker_offline.process import Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_sdk() -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setitem(os.environ, "TINKER_TELEMETRY", "0")
+    patch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    one = Server(tmp_path_factory.mktemp("offline"))
+    one.start()
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that the test may stop; not started yet."""
+    one = Server(tmp_path)
+    yield one
+    with contextlib.suppress(Exception):
+        one.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def service(server: Server) -> Iterator[tinker.ServiceClient]:
+    with server.session(test="yes") as client:
+        yield client

@@ -1,0 +1,175 @@
+"""What a restart keeps, what it loses, and what can be looked up."""
+
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tinker
+from tinker import types
+
+from tests.tinker_offline.examples import SMALL, batch, logprobs, tokens, train
+from tests.tinker_offline.process import KEY, Server
+from tinker_offline.checkpoints import Checkpoint, Checkpoints, Run, expiry
+from tinker_offline.journal import Journal
+from tinker_offline.refusal import Refusal
+from tinker_offline.usage import Usage
+
+PROMPT = types.ModelInput.from_ints(tokens("abcdefghi"))
+NOW = datetime.now(UTC)
+
+
+def billed(server: Server, session_id: str) -> dict[str, int]:
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    admin = tinker.AdminClient(base_url=server.url, api_key=KEY)
+    found: dict[str, int] = {}
+    for event in admin.get_billing_usage(hour, hour + timedelta(hours=3)).result(30).data:
+        if event.session_id == session_id:
+            name = event.event_info.type + ("(cached)" if getattr(event.event_info, "cached", False) else "")
+            found[name] = found.get(name, 0) + getattr(event.event_info, "token_count", 0)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_checkpoints_and_usage_outlive_a_restart_and_models_do_not(own_server: Server, number: int) -> None:
+    own_server.start()
+    service = tinker.ServiceClient(base_url=own_server.url, api_key=KEY, user_metadata={"stage": "train-1"})
+    client = service.create_lora_training_client(SMALL, rank=4, seed=5).result(60)
+    train(client, range(3))
+    path = client.save_state("kept", user_metadata={"step": "3"}).result(60).path
+    expected = logprobs(client, batch(7))
+    session = client.model_id.partition(":")[0]
+    before = billed(own_server, session)
+    assert before == {"training": 4 * 4 * 32}
+    service.close("interrupted").result(30)
+    assert own_server.end(number) == (0 if number == signal.SIGTERM else -number)
+
+    own_server.start()
+    rest = own_server.rest()
+    assert billed(own_server, session) == before
+    [kept] = rest.list_checkpoints(client.model_id).result(30).checkpoints
+    assert (kept.tinker_path, kept.user_metadata) == (path, {"step": "3"})
+    assert rest.get_training_run(client.model_id).result(30).lora_rank == 4
+    assert rest.get_session(session).result(30).user_metadata == {"stage": "train-1"}
+    with own_server.client() as raw:
+        assert raw.post("/get_info", json={"model_id": client.model_id}).status_code == 404
+    with own_server.session() as another:
+        loaded = another.create_training_client_from_state_with_optimizer(path).result(60)
+        assert logprobs(loaded, batch(7)).tobytes() == expected.tobytes()
+
+
+def test_usage_is_exact(server: Server) -> None:
+    with server.session(stage="s") as service:
+        client = service.create_lora_training_client(SMALL, rank=4).result(60)
+        session = client.model_id.partition(":")[0]
+        train(client, range(2))
+        logprobs(client, batch(0))
+        with pytest.raises(tinker.RequestFailedError):
+            client.forward_backward(batch(0), "dro").result(60)  # not billed
+        sampler = client.save_weights_and_get_sampling_client().result(60)
+        samples = sampler.sample(PROMPT, 3, types.SamplingParams(max_tokens=5, seed=1)).result(60).sequences
+        sampler.compute_logprobs(PROMPT).result(60)
+        assert billed(server, session) == {
+            "training": 3 * 4 * 32,
+            "sampling_prefill": 10 + 10,
+            "sampling_prefill(cached)": 20,
+            "sampling_sample": sum(len(one.tokens) for one in samples) + 1,
+        }
+
+
+def test_checkpoints_are_listed_renewed_and_deleted(server: Server) -> None:
+    rest = server.rest()
+    with server.session() as service:
+        client = service.create_lora_training_client(SMALL, rank=4, user_metadata={"run": "1"}).result(60)
+        for name in ("one", "two"):
+            client.save_state(name, ttl_seconds=3600).result(60)
+        sampler = client.save_weights_for_sampler("three").result(60).path
+    listed = rest.list_checkpoints(client.model_id).result(30).checkpoints
+    assert [one.checkpoint_id for one in listed] == ["sampler_weights/three", "weights/two", "weights/one"]
+    assert [one.expires_at is None for one in listed] == [True, False, False]
+    page = rest.list_user_checkpoints(limit=2, offset=0).result(30)
+    assert len(page.checkpoints) == 2
+    assert page.cursor is not None
+    assert page.cursor.total_count >= 3
+    two = listed[1].tinker_path
+    rest.set_checkpoint_ttl_from_tinker_path(two, None).result(30)
+    rest.set_checkpoint_ttl_from_tinker_path(sampler, 4000).result(30)
+    rest.delete_checkpoint_from_tinker_path(listed[2].tinker_path).result(30)
+    left = rest.list_checkpoints(client.model_id).result(30).checkpoints
+    assert [(one.checkpoint_id, one.expires_at is None) for one in left] == [
+        ("sampler_weights/three", False),
+        ("weights/two", True),
+    ]
+    run = rest.get_training_run_by_tinker_path(two).result(30)
+    assert (run.base_model, run.user_metadata) == (SMALL, {"run": "1"})
+    assert run.last_checkpoint is not None
+    assert run.last_checkpoint.tinker_path == two
+    assert rest.get_weights_info_by_tinker_path(two).result(30).lora_rank == 4
+    assert client.model_id in {
+        one.training_run_id for one in rest.list_training_runs(limit=500).result(30).training_runs
+    }
+    with pytest.raises(tinker.NotFoundError):
+        rest.delete_checkpoint_from_tinker_path(listed[2].tinker_path).result(30)
+
+
+def a_checkpoint(name: str, expires_at: str | None) -> Checkpoint:
+    return Checkpoint("run", "weights", name, NOW.isoformat(), 0, expires_at, None)
+
+
+def test_an_expired_checkpoint_vanishes(tmp_path: Path) -> None:
+    store = Checkpoints(tmp_path)
+    store.add_run(Run("run", "session", SMALL, 4, NOW.isoformat(), None))
+    arrays = {"x": np.zeros(3)}
+    store.save(a_checkpoint("late", (NOW - timedelta(seconds=1)).isoformat()), arrays, overwrite=False)
+    kept = store.save(a_checkpoint("kept", expiry(3600)), arrays, overwrite=False)
+    again = Checkpoints(tmp_path)
+    assert again.list() == [kept]
+    assert again.find("tinker://run/weights/late") is None
+    assert {path.name for path in (tmp_path / "run" / "weights").iterdir()} == {"kept.json", "kept.npz"}
+    store.list()
+    store.save(a_checkpoint("late", None), arrays, overwrite=False)  # the name is free again
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b"])
+def test_a_name_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Refusal, match="name"):
+        Checkpoints(tmp_path).save(a_checkpoint(name, None), {}, overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sessions_are_found_by_what_they_carry(server: Server) -> None:
+    rest = server.rest()
+
+    def found(**query: object) -> list[str]:
+        with pytest.warns(tinker.ExperimentalWarning):
+            page = rest.search_sessions(types.SessionSearchRequest.model_validate(query)).result(30)
+        return [one.session_id for one in page.sessions]
+
+    with server.session(sweep="s1", stage="a") as first, server.session(sweep="s1", stage="b") as second:
+        ids = [
+            one.create_lora_training_client(SMALL, rank=1).result(60).model_id.partition(":")[0]
+            for one in (first, second)
+        ]
+        assert found(user_metadata={"sweep": "s1"}, statuses=[{"type": "active"}]) == ids[::-1]
+        assert found(user_metadata={"sweep": "s1", "stage": "a"}) == [ids[0]]
+        assert found(user_metadata={"sweep": "s2"}) == []
+    assert found(user_metadata={"sweep": "s1"}, statuses=[{"type": "active"}]) == []
+    finished = {"type": "client_finished", "reasons": ["success"]}
+    assert found(user_metadata={"sweep": "s1"}, statuses=[finished]) == ids[::-1]
+    assert found(user_metadata={"sweep": "s1"}, limit=1) == [ids[1]]
+    assert ids[0] in rest.list_sessions(limit=100).result(30).sessions
+    assert rest.get_session(ids[0]).result(30).training_run_ids == [f"{ids[0]}:train:0"]
+
+
+def test_a_line_that_was_cut_off_is_no_entry(tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    Usage(path).add("session", SMALL, "training", 5)
+    with path.open("a") as file:
+        file.write('{"use":[1,"sess')
+    usage = Usage(path)
+    usage.add("session", SMALL, "training", 2)
+    assert [
+        event["event_info"]["token_count"] for event in Usage(path).events(datetime.min.replace(tzinfo=UTC), NOW)
+    ] == [7]
+    assert len(Journal(path).read()) == 1
