@@ -154,8 +154,8 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("evaluate", "best", "target"), _metrics),
     (("train", "data", "vary"), _validation),
     (("methods", "data"), _methods),
-    (("vary", "train", "data", "model", "methods", "equal"), check_vary),
+    (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),
     (("vary", "zip"), check_zip),
-    (("vary", "exclude"), check_exclude),
+    (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets"), check_exclude),
     (("vary", "when"), check_when),
 )

@@ -58,6 +58,8 @@ def _options_of_nll(options: Mapping[str, Any]) -> None:
 
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     """The advice for a word that is none of the known ones."""
+    if not known:
+        return "leave it out"
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"one of {', '.join(known)} is right"
 

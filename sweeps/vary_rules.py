@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 VARIED = ("model", "train", "data", "source_size", "methods", "equal")  # what may differ between the cells of one sweep
 AXES = ("sizes", "seeds", "sources", "targets")
-CELL = ("data", "size", "source", "target")  # keys of a cell that the experiment itself adds
 MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan checks every variant again
 
 
@@ -39,18 +38,30 @@ def check_vary(sweep: Sweep) -> Iterator[Finding]:
 def _where(sweep: Sweep, path: str) -> str | None:
     """What is wrong with the path of an axis, if anything."""
     parts = tuple(path.split("."))
-    if parts[0] in AXES:
-        return f"{parts[0]} is an axis of its own; write the list under `{parts[0]}:`"
-    if parts[0] in type(sweep).model_fields and parts[0] not in VARIED:
-        return f"{parts[0]} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
-    if parts[0] == "data" and len(parts) > 1 and parts[1] not in sweep.data:
-        return f"no data set {parts[1]!r}; {nearest(parts[1], list(sweep.data))}"
-    if parts[0] == "source_size" and sweep.experiment != "transfer":
+    root = parts[0]
+    if root in AXES:
+        return f"{root} is an axis of its own; write the list under `{root}:`"
+    if root in type(sweep).model_fields and root not in VARIED:
+        return f"{root} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
+    if root == "source_size" and sweep.experiment != "transfer":
         return "belongs to `experiment: transfer`"
+    return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
+
+
+def _data_path(sweep: Sweep, parts: tuple[str, ...]) -> str | None:
+    names = list(sweep.data)
+    if len(parts) == 1:
+        return f"all data sets at once cannot be varied; name a part, as data.{names[0]}.source"
+    if parts[1] not in sweep.data:
+        return f"no data set {parts[1]!r}; {nearest(parts[1], names)}"
+    return _unknown(type(sweep), parts)
+
+
+def _unknown(model: type[Sweep], parts: tuple[str, ...]) -> str | None:
+    """Where the path leaves the model, if it does."""
     for end in range(1, len(parts) + 1):
-        if not at(type(sweep), parts[:end]):
-            known = keys(type(sweep), parts[: end - 1])
-            before = ".".join(parts[: end - 1])
+        if not at(model, parts[:end]):
+            known, before = keys(model, parts[: end - 1]), ".".join(parts[: end - 1])
             return (
                 f"no such path; {nearest(parts[end - 1], known)}" if known else f"no such path; {before} has no parts"
             )
@@ -86,7 +97,7 @@ def _wrong(sweep: Sweep, parts: tuple[str, ...], document: Any) -> str | None:
             detail["loc"] = (parts[0], *detail["loc"])
             if not isinstance(detail.get("ctx", {}).get("error"), Findings):
                 path, text = next(findings(detail, type(sweep)))
-                inner = ".".join(map(str, path[len(parts) :]))
+                inner = ".".join(map(str, path[len(parts) :] if path[: len(parts)] == parts else path))
                 return f"{inner}: {text}" if inner else text
     return None
 
@@ -107,16 +118,34 @@ def check_zip(sweep: Sweep) -> Iterator[Finding]:
 
 
 def check_exclude(sweep: Sweep) -> Iterator[Finding]:
+    """A condition that holds nowhere is a mistake, and would be ignored in silence."""
+    known: dict[str, tuple[Any, ...] | Spread] = {**_cell_values(sweep), **sweep.vary}
     for index, condition in enumerate(sweep.exclude):
         for path, value in condition.items():
-            axis = sweep.vary.get(path)
-            if axis is None and path not in CELL:
-                known = [*sweep.vary, *CELL]
-                yield ("exclude", index, path), f"{path} found, which is not varied; {nearest(path, known)}"
-            elif isinstance(axis, tuple) and value not in axis:
-                yield ("exclude", index, path), f"{shown(value)} found; one of {shown(axis)} is right"
+            there = known.get(path)
+            if there is None:
+                yield ("exclude", index, path), f"no cell has it; {nearest(path, list(known))}"
+            elif isinstance(there, tuple) and value not in there:
+                yield ("exclude", index, path), f"{shown(value)} found; one of {shown(there)} is right"
         if not condition:
             yield ("exclude", index), "{} found, which would exclude every cell; name at least one path"
+
+
+def _cell_values(sweep: Sweep) -> dict[str, tuple[Any, ...] | Spread]:
+    """What the experiment itself puts into its cells."""
+    names = tuple(sweep.data)
+    if sweep.experiment == "transfer":
+        return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": _sizes(sweep)}
+    if sweep.experiment == "data_scaling":
+        return {"data": names, "size": _sizes(sweep)}
+    return {"data": names} if len(names) > 1 else {}
+
+
+def _sizes(sweep: Sweep) -> tuple[Any, ...] | Spread:
+    """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
+    if sweep.sizes is not None and axes.length(sweep.sizes) > MOST_TRIED:
+        return sweep.sizes
+    return (0, *sweep.size_values)
 
 
 def check_when(sweep: Sweep) -> Iterator[Finding]:

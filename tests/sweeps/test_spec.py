@@ -179,6 +179,10 @@ def test_an_override_is_read_like_the_file() -> None:
         ("vary: {data.b.source: [x]}", "vary.data.b.source: no data set 'b'"),
         ("vary: {train.rank: [4, 6]}", "vary.train.rank.1: 6 found; a power of two is right"),
         ("vary: {train.rank: [4, 4]}", "vary.train.rank.1: 4 found a second time"),
+        ("vary: {data: [{b: {source: x}}]}", "vary.data: all data sets at once cannot be varied"),
+        ("vary: {train.steps.base: [3]}", "vary.train.steps.base.0: train.steps.at_size: missing"),
+        ("vary: {train.rank: [4]}\nexclude: [{data: a}]", "exclude.0.data: no cell has it"),
+        ("data: {a: {source: x}, b: {source: y}}\nexclude: [{data: c}]", "one of ['a', 'b'] is right"),
         ("vary: {model: [3]}", "vary.model.0: 3 found; text is right"),
         ("vary: {train.steps: [{base: 1}]}", "vary.train.steps.0: at_size: missing"),
         ("vary: {train.steps: [{base: 1, at: 3}]}", "vary.train.steps.0: at_size: missing"),
@@ -202,7 +206,14 @@ def test_an_override_is_read_like_the_file() -> None:
     ],
 )
 def test_the_axes_are_checked_against_the_model(extra: str, said: str) -> None:
-    assert said in refused(HEAD + extra)
+    head = HEAD.replace("data: {a: {source: a.jsonl, holdout: 10}}\n", "") if extra.startswith("data:") else HEAD
+    assert said in refused(head + extra)
+
+
+def test_a_cell_is_excluded_by_what_the_experiment_puts_into_it() -> None:
+    assert "exclude.0.size: 8 found; one of [0, 16, 32, 64, 128] is right" in refused(TRANSFER, "exclude=[{size: 8}]")
+    assert "exclude.0.data: no cell has it" in refused(TRANSFER, "exclude=[{data: a}]")
+    assert parse(TRANSFER, overrides=["exclude=[{source: ~, size: 0}, {target: a}]"]).exclude
 
 
 def test_a_method_names_methods_and_data_that_are_there() -> None:
