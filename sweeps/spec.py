@@ -66,7 +66,7 @@ Seeds = Annotated[
 
 
 class Sweep(Model):
-    """A question about fine-tuning, as it is written. SPEC is its contract."""
+    """A question about fine-tuning, as it is written: every key of the file, and no other."""
 
     sweep: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     question: str | None = None
