@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from tinker_offline.refusal import Refusal
 
 Reply = bytes | dict[str, Any]
@@ -76,7 +78,8 @@ class Futures:
 
 def _outcome(work: Work) -> Reply:
     try:
-        return work()
+        with np.errstate(all="ignore"):  # a model that diverges is a result, not a warning
+            return work()
     except Refusal as refusal:
         return _failure(refusal.message, "user")
     except Exception as error:  # noqa: BLE001 (a fault of ours is an answer too, and is in the log)

@@ -1,5 +1,6 @@
 """The operations on models under training."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -155,7 +156,7 @@ def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Fl
 def optim_step(service: Service, request: messages.OptimStep) -> Json:
     def work(model: Model) -> Json:
         norm = model.parts()[1].step(request.adam_params.params())
-        return {"metrics": {"grad_norm:mean": norm}}
+        return {"metrics": {"grad_norm:mean": norm} if math.isfinite(norm) else {}}  # JSON has no other numbers
 
     return _enqueue(service, request.model_id, request.seq_id, work)
 

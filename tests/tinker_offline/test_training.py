@@ -92,6 +92,15 @@ def test_zero_gradient_steps_change_nothing(service: tinker.ServiceClient) -> No
     assert logprobs(client, batch(1)).tobytes() == before.tobytes()
 
 
+def test_a_model_that_diverges_goes_on_answering(service: tinker.ServiceClient) -> None:
+    client = create(service)
+    for _ in range(3):
+        client.forward_backward(batch(0), "cross_entropy").result(60)
+        client.optim_step(types.AdamParams(learning_rate=1e38)).result(60)
+    loss = client.forward(batch(0), "cross_entropy").result(60).metrics["loss:sum"]
+    assert np.isnan(loss) or loss > 1e6
+
+
 @pytest.mark.parametrize(
     ("data", "loss", "complaint"),
     [
