@@ -1,6 +1,8 @@
 """The parts of the service, put together once."""
 
+import fcntl
 from pathlib import Path
+from typing import TextIO
 
 from tinker_offline.base import load_base
 from tinker_offline.checkpoints import Checkpoints
@@ -14,10 +16,14 @@ from tinker_offline.usage import Usage
 
 
 class Service:
-    """Everything that the handlers need. What is on disk is read here; bases are loaded when first asked for."""
+    """Everything that the handlers need. What is on disk is read here; bases are loaded when first asked for.
+
+    Raises OSError where the state folder cannot be used, or another server uses it already.
+    """
 
     def __init__(self, state: Path, cache: Path) -> None:
         state = state.resolve()
+        self._lock = _locked(state / "lock")
         self.tokenizer = state / "tokenizer"
         write_tokenizer(self.tokenizer)
         self.sessions = Sessions(state / "sessions.jsonl")
@@ -40,3 +46,15 @@ class Service:
         if name not in SIZES:
             raise Refusal(f"unknown base model {name!r}; this server has {', '.join(SIZES)}")
         return name
+
+
+def _locked(path: Path) -> TextIO:
+    """Held until the process ends: two servers would count usage over each other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OSError("another server uses this folder") from None
+    return file

@@ -92,6 +92,12 @@ def test_a_port_that_is_taken_is_one_clear_line(server: Server, tmp_path: Path) 
     assert "Traceback" not in ended.stderr
 
 
+def test_a_state_folder_has_one_server(server: Server) -> None:
+    command = [sys.executable, "-m", "tinker_offline", "--port", "0", "--state", str(server.state)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (ended.returncode, "another server" in ended.stderr) == (1, True)
+
+
 def test_the_package_stands_alone() -> None:
     """Of the SDK only the wire schema, in one module; of ours nothing."""
     for path in Path(tinker_offline.__file__).parent.glob("*.py"):
