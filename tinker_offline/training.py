@@ -143,10 +143,13 @@ def _input(data: list[wire.Datum], name: str, default: float | None) -> Floats:
             raise Refusal(f"datum {index} has no {name}, which this loss needs")
         if part is None:
             part = np.full(len(datum.tokens), default, np.float32)
-        if len(part) != len(datum.tokens) or not np.isfinite(part).all():
-            raise Refusal(f"datum {index}: {name} must be {len(datum.tokens)} finite numbers, one for each token")
-        parts.append(part.astype(np.float32, copy=False))
-    return np.concatenate(parts)
+        if len(part) != len(datum.tokens):
+            raise Refusal(f"datum {index} has {len(datum.tokens)} tokens and {len(part)} {name}")
+        parts.append(part)
+    values = np.concatenate(parts).astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise Refusal(f"{name} must be finite numbers")
+    return values
 
 
 def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Floats) -> Floats:

@@ -16,6 +16,7 @@ from tinker_offline.ngram import Floats, Ints
 from tinker_offline.refusal import Refusal
 
 CONTENT_TYPE = "application/x-protobuf"
+_NOTHING = np.zeros(0, np.int32)
 _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schema.DTYPE_INT32: np.int32}
 
 
@@ -51,7 +52,7 @@ def read_pass(body: bytes) -> Pass:
 
 def _datum(datum: schema.Datum, index: int) -> Datum:
     chunks = [_chunk(chunk, index) for chunk in datum.model_input]
-    tokens = np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
+    tokens = (chunks[0] if len(chunks) == 1 else np.concatenate([_NOTHING, *chunks])).astype(np.int64)
     checked(tokens, f"datum {index}")
     return Datum(tokens, {name: _tensor(tensor, name, index) for name, tensor in datum.loss_fn_inputs.items()})
 
@@ -60,7 +61,7 @@ def checked(tokens: Ints, where: str) -> Ints:
     """The tokens, if there are any, not too many, and all in the vocabulary."""
     if not 0 < len(tokens) <= tokenizer.CONTEXT_LENGTH:
         raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {tokenizer.CONTEXT_LENGTH} are possible")
-    if tokens.min() < 0 or tokens.max() >= tokenizer.SIZE:
+    if tokens.view(np.uint64).max() >= tokenizer.SIZE:  # read as unsigned, a negative one is very large
         raise Refusal(f"{where} has a token outside the vocabulary of 0 to {tokenizer.SIZE - 1}")
     return tokens
 
