@@ -1,6 +1,7 @@
 """The verbs that a worker and a scheduler call on stages. All of them are Lua; nothing here reads and then writes."""
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -67,12 +68,12 @@ class Store:
 
     def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
         """Take the lease of a dispatched stage for `lease` seconds; None for a message that is not the current one."""
-        fence = self.scripts.run("claim", stage, attempt, worker, _milliseconds(lease))
+        fence = self.scripts.run("claim", stage, attempt, worker, _milliseconds(lease), _call())
         return Lease(stage, fence) if fence else None
 
     def adopt(self, stage: str, *, sweep: str, worker: str, lease: float) -> Lease | None:
         """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
-        fence = self.scripts.run("adopt", stage, sweep, worker, _milliseconds(lease))
+        fence = self.scripts.run("adopt", stage, sweep, worker, _milliseconds(lease), _call())
         return Lease(stage, fence) if fence else None
 
     def renew(self, leases: Sequence[Lease], *, lease: float) -> list[Hold]:
@@ -155,6 +156,11 @@ class Store:
         pipe.delete(keys.worker(name))
         pipe.srem(keys.WORKERS, name)
         pipe.execute()
+
+
+def _call() -> str:
+    """A name for one call: when its answer is lost and the client sends it again, it is not a second taker."""
+    return uuid.uuid4().hex
 
 
 def _milliseconds(seconds: float) -> int:

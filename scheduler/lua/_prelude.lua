@@ -119,7 +119,7 @@ local function meter(id, total, tokens)
   redis.call('HINCRBY', payer, 'reserved', -freed)
 end
 
--- Ends what an attempt holds. What is left of its reservation is given back, or, where nobody can say what a lost
+-- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation is given back, or, where nobody can say what a lost
 -- attempt really cost, stays booked as doubtful.
 local function let_go(id, doubtful)
   local key = stage_key(id)
@@ -132,7 +132,7 @@ local function let_go(id, doubtful)
     redis.call('HINCRBY', key, 'doubtful', left)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  redis.call('HDEL', key, 'fence')
+  redis.call('HDEL', key, 'fence', 'call', 'stop')
 end
 
 -- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
@@ -145,11 +145,18 @@ local function refuse(id, sweep)
 end
 
 -- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.
-local function lease(id, worker, ttl)
+-- `call` names the one call that took the lease: see `taken_by`.
+local function lease(id, worker, call)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local fence = string.sub(run, 1, 8) .. '-' .. redis.call('INCR', PREFIX .. 'fence')
-  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'started', NOW)
+  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW)
   return fence
+end
+
+-- The lease that this very call took before: a client that lost the answer sends the call again.
+local function taken_by(id, call)
+  local held = redis.call('HMGET', stage_key(id), 'state', 'call', 'fence')
+  return held[1] == 'running' and held[2] == call and held[3]
 end
 
 -- Does this fencing number still hold the stage? Every write of a worker asks.

@@ -1,6 +1,9 @@
 -- Lets the worker that just finished a parent go straight on with a child, through the same gates as a dispatch.
--- Arguments: stage, sweep (that pays), worker, lease in milliseconds. Answers the fencing number, or ''.
-local id, sweep, worker, ttl = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4])
+-- Arguments: stage, sweep (that pays), worker, lease in milliseconds, a name of this call.
+-- Answers the fencing number, or ''.
+local id, sweep, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
+local taken = taken_by(id, call)
+if taken then return taken end
 local state = stage(id, 'state')
 if state ~= 'waiting' and state ~= 'ready' then return '' end
 if redis.call('SISMEMBER', stage_key(id) .. ':subscribers', sweep) == 0 then return '' end
@@ -12,6 +15,6 @@ if state == 'waiting' then move(id, 'waiting', 'ready', NOW, '') end
 hold(id, sweep, remaining(id))
 redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
-local fence = lease(id, worker, ttl)
+local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
 return fence

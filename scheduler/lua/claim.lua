@@ -1,8 +1,10 @@
--- Takes the lease of a dispatched stage. Arguments: stage, attempt, worker, lease in milliseconds.
+-- Takes the lease of a dispatched stage. Arguments: stage, attempt, worker, lease in milliseconds, a name of this call.
 -- Answers the fencing number, or '' when this attempt is not the one that was dispatched: a repeated, late or
 -- stray message ends here.
-local id, attempt, worker, ttl = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4])
+local id, attempt, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
+local taken = taken_by(id, call)
+if taken then return taken end
 if stage(id, 'state') ~= 'dispatched' or stage(id, 'attempt') ~= attempt then return '' end
-local fence = lease(id, worker, ttl)
+local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
 return fence

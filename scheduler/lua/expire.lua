@@ -4,8 +4,8 @@ local taken = {}
 
 local function take_back(state, doubtful, detail)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', state_key(state), '-inf', NOW, 'LIMIT', 0, most - #taken)) do
-    let_go(id, doubtful)
     move(id, state, 'ready', NOW, detail)
+    let_go(id, doubtful)
     taken[#taken + 1] = id
   end
 end

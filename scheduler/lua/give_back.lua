@@ -4,8 +4,8 @@
 local id, fence, tokens, spent, delay, charged, cause = unpack(ARGS, 1, 7)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
-let_go(id, false)
 redis.call('HINCRBY', stage_key(id), 'failures', tonumber(charged))
 redis.call('HSET', stage_key(id), 'not_before', NOW + tonumber(delay), 'cause', cause)
 move(id, 'running', 'ready', NOW, cause)
+let_go(id, false)
 return 1

@@ -14,8 +14,9 @@ local function call_off(id, state)
   if state == 'running' then
     return redis.call('HSET', stage_key(id), 'stop', 1) == 1
   end
+  move(id, state, 'cancelled', NOW, 'no sweep wants it')
   if state == 'dispatched' then let_go(id, false) end
-  return move(id, state, 'cancelled', NOW, 'no sweep wants it')
+  return true
 end
 
 local function reconsider(id)
