@@ -3,13 +3,14 @@
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from scheduler import keys
 from scheduler.connection import broker_url
 
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
 TRANSPORT = {
     # The visibility timeout means nothing to us: messages are acknowledged on arrival (see worker/app.py).
-    "global_keyprefix": "tinker-sweeps:broker:",
+    "global_keyprefix": keys.BROKER,
     "socket_timeout": 30,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,

@@ -5,6 +5,7 @@ names in `lua/_prelude.lua`; `tests/scheduler/test_keys.py` holds the two agains
 """
 
 PREFIX = "tinker-sweeps:"
+BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, never truth
 
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 EVENTS = PREFIX + "events"  # stream, trimmed to about 100,000: every move, for people
