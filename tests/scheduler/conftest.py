@@ -1,0 +1,74 @@
+"""One real server for the folder, emptied for each test; no test may leave a key that keys.py does not name."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from scheduler import keys
+from scheduler.connection import Client
+from scheduler.store import Store
+from tests.scheduler.night import Night
+from tests.support import FakeClock, RedisServer, redis_server
+
+EXPIRING = {keys.LEADER, keys.worker("@")}
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDIS_URL", "TINKER_API_KEY", "TINKER_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(redis: RedisServer) -> Iterator[Client]:
+    client = redis.client()
+    client.flushall()
+    yield client
+    strays = [key for key in client.scan_iter() if not _allowed(client, key)]
+    client.close()
+    assert not strays, f"keys.py names no such key, or it ought to expire: {strays}"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(client: Client, clock: FakeClock) -> Store:
+    return Store(client, clock)
+
+
+@pytest.fixture
+def night(store: Store, clock: FakeClock) -> Night:
+    return Night(store, clock)
+
+
+def named() -> dict[str, re.Pattern[str]]:
+    """Every key that keys.py names, with `@` for what varies, and the pattern of its names."""
+    functions: list[Callable[[str], str]] = [
+        each for _, each in inspect.getmembers(keys, inspect.isfunction) if each.__module__ == keys.__name__
+    ]
+    fixed = [value for name, value in vars(keys).items() if name.isupper() and name not in ("PREFIX", "BROKER")]
+    spelled = [*fixed, *(function("@") for function in functions)]
+    return {each: re.compile(re.escape(each).replace("@", "[^:]+")) for each in spelled}
+
+
+def _allowed(client: Client, key: str) -> bool:
+    if key.startswith(keys.BROKER):
+        return True
+    names = [name for name, pattern in named().items() if pattern.fullmatch(key)]
+    return bool(names) and (not EXPIRING.intersection(names) or expires(client, key))
+
+
+def expires(client: Client, key: str) -> bool:
+    pipe = client.pipeline()
+    return int(getattr(pipe, "pttl")(key).execute()[0]) > 0  # noqa: B009  our protocol of a client lists what our code calls

@@ -1,0 +1,117 @@
+"""A night in the hands of a test: every verb in its place, and time passes only when the test says so."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler import keys
+from scheduler.dispatch import QUEUE, Nudges
+from scheduler.states import StageState
+from scheduler.store import Lease, Meter, Store
+from scheduler.submission import Submitted, submit
+from scheduler.tick import Ticked, restage, spread, take_back, tick
+from sweeps.plan import Plan
+from tests.scheduler.plans import COST, submission
+from tests.support import FakeClock
+
+LEASE = 60.0
+PATIENCE = 20.0
+
+
+class Night:
+    """The scheduler's steps and a worker's, one at a time."""
+
+    def __init__(self, store: Store, clock: FakeClock) -> None:
+        self.store = store
+        self.clock = clock
+
+    def submit(self, plan: Plan, **options: Any) -> Submitted:
+        """Submit, and let everything be spread."""
+        submitted = submit(self.store, submission(plan, **options))
+        self.spread()
+        return submitted
+
+    def spread(self) -> None:
+        """All that a tick does but dispatching, until there is nothing left to do."""
+        for _ in range(1000):
+            if not take_back(self.store) + restage(self.store) + spread(self.store):
+                return
+        raise AssertionError("the tick never comes to rest")
+
+    def start(self, stage: str, sweep: str, worker: str = "w1") -> Lease:
+        """Dispatch and claim. Fails where either is refused."""
+        sent = self.store.dispatch(stage, sweep=sweep, patience=PATIENCE)
+        assert sent.attempt, f"{stage}: {sent.refused}"
+        lease = self.store.claim(stage, attempt=sent.attempt, worker=worker, lease=LEASE)
+        assert lease is not None, f"{stage}: the claim was refused"
+        return lease
+
+    def succeed(self, lease: Lease, metrics: Mapping[str, float] | None = None, *, cost: int = COST) -> bool:
+        document = json.dumps({"metrics": dict(metrics or {})})
+        return self.store.settle(lease, Meter(cost, cost), StageState.SUCCEEDED, result=document, cause="")
+
+    def fail(self, lease: Lease, cause: str = "bad data") -> bool:
+        return self.store.settle(lease, Meter(0, 0), StageState.FAILED, cause=cause)
+
+    def do(self, stage: str, sweep: str, metrics: Mapping[str, float] | None = None, *, cost: int = COST) -> None:
+        """One stage from ready to succeeded, and everything spread."""
+        assert self.succeed(self.start(stage, sweep), metrics, cost=cost)
+        self.spread()
+
+    def state(self, stage: str) -> str:
+        return self.store.client.hget(keys.stage(stage), "state") or "unknown"
+
+    def sweep_state(self, sweep: str) -> str:
+        return self.store.client.hget(keys.sweep(sweep), "state") or "unknown"
+
+    def money(self, sweep: str) -> tuple[int, int, int]:
+        """Micro-dollars spent, reserved and doubtful."""
+        spent, reserved, doubtful = self.store.client.hmget(keys.sweep(sweep), ["spent", "reserved", "doubtful"])
+        return int(spent or 0), int(reserved or 0), int(doubtful or 0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that is stored, to say that nothing changed."""
+        client: Any = self.store.client  # our protocol of a client lists only what our own code calls
+        return {key: _content(client, key) for key in client.scan_iter()}
+
+
+class Fleet:
+    """Workers that report free threads, and the post office between them and the tick, which is the real broker."""
+
+    def __init__(self, night: Night, url: str, *, threads: int = 100) -> None:
+        self.night = night
+        self.nudges = Nudges(url)
+        self._threads = threads
+
+    def tick(self, *, slots: int = 8) -> Ticked:
+        self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
+        return tick(self.night.store, self.nudges, slots=slots)
+
+    def received(self) -> list[tuple[str, int]]:
+        """Take every nudge that lies at the broker, in the order in which they were sent."""
+        client: Any = self.night.store.client
+        found = []
+        while message := client.rpop(f"{keys.BROKER}{QUEUE}"):
+            (stage, attempt), _, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+            found.append((stage, attempt))
+        return found
+
+    def claim_all(self) -> list[Lease]:
+        leases = [
+            self.night.store.claim(stage, attempt=attempt, worker="w1", lease=LEASE)
+            for stage, attempt in self.received()
+        ]
+        return [lease for lease in leases if lease is not None]
+
+
+def _content(client: Any, key: str) -> Any:
+    read = {
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "string": client.get,
+        "stream": client.xrange,
+        "list": lambda name: client.lrange(name, 0, -1),
+        "zset": lambda name: client.zrange(name, 0, -1, withscores=True),
+    }
+    return read[client.type(key)](key)

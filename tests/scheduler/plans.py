@@ -1,0 +1,87 @@
+"""Small plans as plain values, made without a file or data."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from scheduler.submission import Submission
+from sweeps.identity import fingerprint
+from sweeps.plan import Json, Plan, Run, Stage, Totals
+
+MODEL = "offline/ngram-s"
+COST = 1_000  # micro-dollars of a stage unless it says otherwise
+
+
+def train(name: str, *parents: str, cost: int = COST) -> Stage:
+    """A train stage; its estimate in tokens is its cost, at a dollar for a million."""
+    return _stage("train", name, parents, cost)
+
+
+def evaluate(name: str, *parents: str, cost: int = COST) -> Stage:
+    return _stage("evaluate", name, parents, cost)
+
+
+def _stage(kind: str, name: str, parents: tuple[str, ...], cost: int) -> Stage:
+    recipe: dict[str, Json] = {"model": MODEL, "name": name}
+    return Stage(
+        id=f"{kind}-{name}",
+        kind="train" if kind == "train" else "evaluate",
+        parents=parents,
+        recipe=recipe,
+        label=f"{kind} {name}",
+        steps=10 if kind == "train" else 0,
+        tokens=cost,
+        examples=1,
+        micro_usd=cost,
+    )
+
+
+def plan(sweep: str, stages: Iterable[Stage], runs: Iterable[Run] = ()) -> Plan:
+    """The plan of these stages; its digest says what they are."""
+    found, rows = tuple(stages), tuple(runs)
+    totals = Totals(
+        stages=len(found),
+        train=sum(stage.kind == "train" for stage in found),
+        evaluate=sum(stage.kind == "evaluate" for stage in found),
+        naive_train=len(found),
+        examples=len(found),
+        naive_examples=len(found),
+        tokens=sum(stage.tokens for stage in found),
+        micro_usd=sum(stage.micro_usd or 0 for stage in found),
+    )
+    digest = fingerprint({"sweep": sweep, "stages": [stage.id for stage in found], "runs": len(rows)})
+    return Plan(sweep, digest, found, rows, totals, (), (), (), {})
+
+
+def single(sweep: str, count: int, *, cost: int = COST, prefix: str = "") -> Plan:
+    """`count` train stages that depend on nothing."""
+    return plan(sweep, [train(f"{prefix}{number:04d}", cost=cost) for number in range(count)])
+
+
+def scaling(sweep: str, sizes: Sequence[int], seeds: int = 2) -> Plan:
+    """Trainings with one evaluation each, and one evaluation of the base shared by all seeds: a small data scaling."""
+    stages, runs = [evaluate("base")], []
+    for size in sizes:
+        for seed in range(seeds):
+            name = f"n{size}s{seed}"
+            stages += [train(name), evaluate(name, f"train-{name}")]
+            measures = {"nll": f"evaluate-{name}", "zero_shot.nll": "evaluate-base"}
+            runs.append(Run({"data": "code", "size": size}, seed, f"train-{name}", measures))
+    return plan(sweep, stages, runs)
+
+
+def submission(
+    plan: Plan,
+    *,
+    limit: int | None = None,
+    slots: int | None = None,
+    priority: int = 0,
+    spec: Mapping[str, Json] | None = None,
+) -> Submission:
+    return Submission(
+        plan=plan,
+        spec=spec or {"sweep": plan.sweep},
+        user="ada",
+        rates={MODEL: 1_000_000},
+        limit=limit,
+        slots=slots,
+        priority=priority,
+    )

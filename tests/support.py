@@ -1,0 +1,83 @@
+"""What tests of several packages share: a real Redis, a clock that only the test moves, waiting for what must come."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import redis
+
+from scheduler.connection import Client, connect
+from scheduler.embedded import _binary
+
+FAST = {"appendonly": "no", "save": ""}  # a test's data need not survive
+TRUSTED = {"appendonly": "yes", "appendfsync": "always", "save": ""}
+
+
+class RedisServer:
+    """A real server on a unix socket in `folder`; it can be killed and started again on the same data."""
+
+    def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
+        self.url = f"unix://{folder / 'redis.sock'}"
+        self._folder = folder
+        self._options = FAST if options is None else options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        fixed = {"port": "0", "unixsocket": str(self._folder / "redis.sock"), "dir": str(self._folder)}
+        words = [word for name, value in {**fixed, **self._options}.items() for word in (f"--{name}", value)]
+        with (self._folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen([_binary(), *words], stdout=log, stderr=log)
+        wait_until(self._answers, "the server to answer")
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+    def client(self) -> Client:
+        return connect(self.url, retries=0)
+
+    def _answers(self) -> bool:
+        client = self.client()
+        try:
+            return client.ping()
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path, options: dict[str, str] | None = None) -> Iterator[RedisServer]:
+    """A server for as long as the block runs. `options` replaces FAST, which keeps nothing on disk."""
+    server = RedisServer(folder, options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.end(signal.SIGKILL)
+
+
+class FakeClock:
+    """Milliseconds, as a `Store` takes them; time passes when the test says so."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+def wait_until(predicate: Callable[[], bool], description: str, *, seconds: float = 20.0) -> None:
+    """Look until it is so. Raises AssertionError naming what did not come."""
+    give_up = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < give_up, f"waited {seconds:g} s for {description}"
+        time.sleep(0.01)
