@@ -9,13 +9,13 @@ BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, ne
 
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 EVENTS = PREFIX + "events"  # stream, trimmed to about 100,000: every move, for people
-CHANGED = PREFIX + "changed"  # zset stage -> version: stages whose move has not been spread yet
+CHANGED = PREFIX + "changed"  # zset stage -> order of the change: stages whose move has not been spread yet
 RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
 SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
 LIVE = PREFIX + "live"  # set: sweeps that are active
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
-SEQUENCE = PREFIX + "sequence"  # counter behind the order of stages
+SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes
 
 
 def stage(stage_id: str) -> str:

@@ -25,10 +25,7 @@ end
 
 -- Is there a sweep that is active and wants this stage?
 local function wanted(id)
-  for _, sweep in ipairs(redis.call('SMEMBERS', stage_key(id) .. ':subscribers')) do
-    if is_live(sweep) then return true end
-  end
-  return false
+  return #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
 end
 
 local function parents(id)
@@ -37,10 +34,9 @@ local function parents(id)
   return list
 end
 
--- Marks a stage for the tick, which spreads the change to its sweeps and its children.
+-- Marks a stage for the tick, which spreads the change to its sweeps and its children: first come, first served.
 local function touch(id)
-  local version = redis.call('HINCRBY', stage_key(id), 'version', 1)
-  redis.call('ZADD', PREFIX .. 'changed', version, id)
+  redis.call('ZADD', PREFIX .. 'changed', redis.call('INCR', PREFIX .. 'sequence'), id)
 end
 
 -- Has the tick walk through all stages of a sweep; `how` is 'reconsider' or 'reopen'. Each call is a walk of its own:

@@ -4,8 +4,8 @@ for _, id in ipairs(ARGS) do
   local state = stage(id, 'state')
   if state == 'failed' or state == 'cancelled' or state == 'skipped' then
     redis.call('HSET', stage_key(id), 'failures', 0, 'not_before', 0)
-    redis.call('HDEL', stage_key(id), 'stop', 'cause')
-    if move(id, state, 'waiting', NOW, 'reopened by hand') then count = count + 1 end
+    redis.call('HDEL', stage_key(id), 'cause')
+    if move(id, state, 'waiting', NOW, 'opened again') then count = count + 1 end
   end
 end
 return count

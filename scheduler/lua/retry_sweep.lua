@@ -1,10 +1,15 @@
 -- Opens a sweep again: what failed in it, or was called off, is wanted once more. Argument: name.
--- Answers its state before, or '' if there is none. The tick reopens the stages, page by page.
+-- Answers its state before, or '' if there is none. The tick reopens the stages, page by page; of a sweep that was never
+-- wholly written the rest must be submitted first.
 local name = ARGS[1]
-local state = redis.call('HGET', sweep_key(name), 'state')
+local key = sweep_key(name)
+local row = redis.call('HMGET', key, 'state', 'sealed')
+local state, sealed = row[1], row[2]
 if not state then return '' end
-if state == 'finished' or state == 'cancelled' or state == 'active' then
-  redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
+if not sealed then
+  redis.call('HSET', key, 'state', 'opening', 'since', NOW)
+else
+  redis.call('HSET', key, 'state', 'active', 'since', NOW)
   redis.call('SADD', PREFIX .. 'live', name)
   restage(name, 'reopen')
 end
