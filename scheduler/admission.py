@@ -1,7 +1,8 @@
 """Which ready stages may start now: a pure function of the queues, the window and the gates."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -21,6 +22,10 @@ class Admitted(NamedTuple):
 
     stage: str
     sweep: str
+
+
+GATES = frozenset({"the sweep is not active", "slots", "budget"})
+"""Refusals that hold for a whole sweep; the others are the stage's own."""
 
 
 def window(*, slots: int, inflight: int, threads: int, unclaimed: int) -> int:
@@ -49,3 +54,19 @@ def admit(queues: Sequence[Queue], room: int) -> list[Admitted]:
         admitted[stage] = queue.sweep
         under_way[queue.sweep] += 1
     return [Admitted(stage, sweep) for stage, sweep in admitted.items()]
+
+
+def still_open(queues: Sequence[Queue], answers: Mapping[Admitted, str]) -> list[Queue]:
+    """What may be admitted from after these answers ("" = started): a closed gate leaves its room to other sweeps."""
+    closed = {admitted.sweep for admitted, refused in answers.items() if refused in GATES}
+    over = {admitted.stage for admitted, refused in answers.items() if refused not in GATES}
+    started = Counter(admitted.sweep for admitted, refused in answers.items() if not refused)
+    return [
+        replace(
+            queue,
+            inflight=queue.inflight + started[queue.sweep],
+            ready=[stage for stage in queue.ready if stage not in over],
+        )
+        for queue in queues
+        if queue.sweep not in closed
+    ]

@@ -18,13 +18,17 @@ TRANSPORT = {
 }
 
 
+ONE_TRY = {"max_retries": 0, "interval_start": 0}
+"""A tick must not wait for a broker that is away: the claim runs out, and the nudge is sent again."""
+
+
 class Nudges:
     """Sends nudges to whichever worker is free."""
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("tinker-sweeps", broker=broker_url(redis_url), set_as_current=False)
         self._app.conf.update(
-            broker_transport_options=TRANSPORT,
+            broker_transport_options={**TRANSPORT, **ONE_TRY},
             task_ignore_result=True,
             task_default_queue=QUEUE,
             broker_connection_retry_on_startup=True,

@@ -10,6 +10,7 @@ BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, ne
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 EVENTS = PREFIX + "events"  # stream, trimmed to about 100,000: every move, for people
 CHANGED = PREFIX + "changed"  # zset stage -> order of the change: stages whose move has not been spread yet
+DELAYED = PREFIX + "delayed"  # zset stage -> the time at which its backoff is over
 RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
 SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
 LIVE = PREFIX + "live"  # set: sweeps that are active

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scheduler import keys
-from scheduler.admission import Admitted, Queue, admit, window
+from scheduler.admission import Admitted, Queue, admit, still_open, window
 from scheduler.dispatch import Nudges
 from scheduler.states import StageState
 from scheduler.store import Store
 
 PAGE = 200  # stages looked at in one round trip
-LOOK_AHEAD = 100  # ready stages read beyond the window, because a few may wait for their backoff
+LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 CLAIM_PATIENCE = 20.0  # seconds a worker has to claim what it was sent
 
 
@@ -24,12 +24,13 @@ class Ticked:
 
     expired: int
     restaged: int
+    woken: int
     spread: int
     dispatched: int
 
     @property
     def idle(self) -> bool:
-        return not (self.expired or self.restaged or self.spread or self.dispatched)
+        return not (self.expired or self.restaged or self.woken or self.spread or self.dispatched)
 
 
 def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
@@ -37,6 +38,7 @@ def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
     return Ticked(
         expired=take_back(store),
         restaged=restage(store),
+        woken=wake(store),
         spread=spread(store),
         dispatched=dispatch(store, nudges, slots=slots),
     )
@@ -67,9 +69,15 @@ def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> None:
         store.scripts.run("reconsider", *stages)
         store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
     if len(stages) == PAGE:
-        store.client.zadd(keys.RESTAGED, {walk: start + PAGE})
+        # `xx`: a second scheduler that is slower must not bring back a walk that the first one has ended.
+        store.client.zadd(keys.RESTAGED, {walk: start + PAGE}, xx=True)
     else:
         store.scripts.run("end_walk", sweep, walk)
+
+
+def wake(store: Store) -> int:
+    """Queue again what has waited long enough for its next attempt."""
+    return int(store.scripts.run("wake", PAGE))
 
 
 def spread(store: Store) -> int:
@@ -88,20 +96,24 @@ def spread(store: Store) -> int:
 
 
 def dispatch(store: Store, nudges: Nudges, *, slots: int) -> int:
-    """Admit, reserve, nudge."""
-    room = _room(store, slots)
-    if room == 0:
-        return 0
-    return sum(_start(store, nudges, admitted) for admitted in admit(_queues(store, room), room))
+    """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
+    room, started = _room(store, slots), 0
+    queues = _queues(store, room) if room else []
+    while started < room and (admitted := admit(queues, room - started)):
+        answers = {each: _start(store, nudges, each) for each in admitted}
+        started += sum(not refused for refused in answers.values())
+        queues = still_open(queues, answers)
+    return started
 
 
-def _start(store: Store, nudges: Nudges, admitted: Admitted) -> bool:
+def _start(store: Store, nudges: Nudges, admitted: Admitted) -> str:
+    """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
     answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=CLAIM_PATIENCE)
     _note_gate(store, admitted.sweep, answer.refused)
-    if not answer.attempt:
-        return False
-    label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
-    return nudges.send(admitted.stage, answer.attempt, label)
+    if answer.attempt:
+        label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
+        nudges.send(admitted.stage, answer.attempt, label)
+    return answer.refused
 
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
@@ -122,12 +134,15 @@ def _room(store: Store, slots: int) -> int:
 
 
 def live_workers(store: Store) -> dict[str, dict[str, str]]:
-    """The workers that were heard lately, and what they said of themselves."""
+    """The workers that were heard lately, and what they said of themselves. Silent ones are forgotten."""
     names = sorted(store.client.smembers(keys.WORKERS))
     pipe = store.client.pipeline(transaction=False)
     for name in names:
         pipe.hgetall(keys.worker(name))
-    return {name: said for name, said in zip(names, pipe.execute(), strict=True) if said}
+    heard = dict(zip(names, pipe.execute(), strict=True))
+    if silent := [name for name, said in heard.items() if not said]:
+        store.client.srem(keys.WORKERS, *silent)  # one that only paused says its name again with its next report
+    return {name: said for name, said in heard.items() if said}
 
 
 def _queues(store: Store, room: int) -> list[Queue]:

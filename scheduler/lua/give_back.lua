@@ -6,6 +6,7 @@ if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
 redis.call('HINCRBY', stage_key(id), 'failures', tonumber(charged))
 redis.call('HSET', stage_key(id), 'not_before', NOW + tonumber(delay), 'cause', cause)
+if tonumber(delay) > 0 then redis.call('ZADD', PREFIX .. 'delayed', NOW + tonumber(delay), id) end
 move(id, 'running', 'ready', NOW, cause)
 let_go(id, false)
 return 1

@@ -12,8 +12,9 @@ local function count()
   redis.call('HSET', base .. ':seen', id, state)
 end
 
+-- What waits for its backoff is in no queue: `wake` brings it back, and a tick never looks at it before.
 local function queue()
-  if state == 'ready' then
+  if state == 'ready' and number(stage(id, 'not_before')) <= NOW then
     redis.call('ZADD', base .. ':ready', redis.call('ZSCORE', base .. ':stages', id), id)
   else
     redis.call('ZREM', base .. ':ready', id)
@@ -37,10 +38,11 @@ end
 local function feed()
   local feeds = redis.call('HGET', base .. ':feeds', id)
   if state ~= 'succeeded' or not feeds then return end
-  local metrics = cjson.decode(stage(id, 'result') or '{}')['metrics'] or {}
+  local metrics = cjson.decode(stage(id, 'result') or '{}')['metrics']
+  if type(metrics) ~= 'table' then return end
   for _, target in ipairs(cjson.decode(feeds)) do
     for name, value in pairs(metrics) do
-      add(target[1], target[2], target[3] .. name, string.format('%.17g', value))
+      if type(value) == 'number' then add(target[1], target[2], target[3] .. name, string.format('%.17g', value)) end
     end
   end
 end

@@ -10,7 +10,7 @@ from scheduler.dispatch import QUEUE, Nudges
 from scheduler.states import StageState
 from scheduler.store import Lease, Meter, Store
 from scheduler.submission import Submitted, submit
-from scheduler.tick import Ticked, restage, spread, take_back, tick
+from scheduler.tick import Ticked, restage, spread, take_back, tick, wake
 from sweeps.plan import Plan
 from tests.scheduler.plans import COST, submission
 from tests.support import FakeClock
@@ -35,7 +35,7 @@ class Night:
     def spread(self) -> None:
         """All that a tick does but dispatching, until there is nothing left to do."""
         for _ in range(1000):
-            if not take_back(self.store) + restage(self.store) + spread(self.store):
+            if not take_back(self.store) + restage(self.store) + wake(self.store) + spread(self.store):
                 return
         raise AssertionError("the tick never comes to rest")
 
