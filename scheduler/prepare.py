@@ -16,6 +16,7 @@ from sweeps.cost import PriceBook, parse_prices
 from sweeps.data import DataSource, load_dataset
 from sweeps.errors import SpecError
 from sweeps.plan import plan
+from sweeps.planning.guards import models
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan
@@ -33,15 +34,34 @@ class Prepared:
 
 def prepare(file: Path, overrides: Sequence[str], settings: Settings) -> Prepared:
     """Read and plan a file. Raises SweepsError or SchedulerError, each with what would be right."""
-    return prepare_sweep(parse(_text(file), name=str(file), overrides=overrides), file.parent, settings)
+    return plan_it(read(file, overrides), file.parent, settings)
 
 
-def prepare_sweep(sweep: Sweep, folder: Path, settings: Settings) -> Prepared:
+def prepare_to_submit(file: Path, overrides: Sequence[str], settings: Settings) -> Prepared:
+    """The same for a file that is to run: key and models are looked at first, before time goes into planning.
+
+    Raises NotEnforced or ServiceRefused as well, where submitting would promise too much.
+    """
+    sweep = read(file, overrides)
+    check_models(sorted(models(sweep)))
+    prepared = plan_it(sweep, file.parent, settings)
+    if prepared.plan.refused:
+        reasons = "\n".join(f"  {reason}" for reason in prepared.plan.refused)
+        raise NotEnforced(f"{sweep.sweep} asks for what nothing would enforce yet:\n{reasons}")
+    return prepared
+
+
+def read(file: Path, overrides: Sequence[str]) -> Sweep:
+    """The sweep that a file states. Raises SpecError."""
+    return parse(_text(file), name=str(file), overrides=overrides)
+
+
+def plan_it(sweep: Sweep, folder: Path, settings: Settings) -> Prepared:
     """Plan a sweep whose relative paths start at `folder`."""
     records: dict[str, Records] = {}
 
     def load(name: str, spec: DataSource) -> Dataset:
-        dataset = load_dataset(name, spec, folder=folder, cache=settings.home / "cache")
+        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
         for each in (dataset.train, dataset.holdout, dataset.validation):
             if each is not None:
                 records[each.sha256] = each
@@ -58,18 +78,13 @@ def price_book() -> PriceBook:
 
 
 def submission_of(prepared: Prepared) -> Submission:
-    """What to write. Raises NotEnforced or ServiceRefused where submitting would promise too much."""
+    """What is to be written."""
     sweep = prepared.sweep
-    if prepared.plan.refused:
-        reasons = "\n".join(f"  {reason}" for reason in prepared.plan.refused)
-        raise NotEnforced(f"{sweep.sweep} asks for what nothing would enforce yet:\n{reasons}\ntake it out to go on")
-    models = sorted({str(stage.recipe["model"]) for stage in prepared.plan.stages})
-    check_models(models)
     return Submission(
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
         user=getpass.getuser(),
-        rates={model: _rate(prepared.prices, model) for model in models},
+        rates={model: _rate(prepared.prices, model) for model in models(sweep)},
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,

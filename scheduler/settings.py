@@ -15,6 +15,7 @@ class Settings:
     home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
     redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one
     store: str  # SWEEP_STORE: any fsspec URL for data and artefacts
+    cache: Path  # SWEEP_CACHE: what can be made again: built corpora, the offline models' frozen bases
     threads: int  # SWEEP_THREADS: attempts at a time in one worker process
     workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
     slots: int  # SWEEP_SLOTS: attempts at a time in the whole fleet
@@ -42,6 +43,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         home=home,
         redis_url=environment.get("REDIS_URL") or None,
         store=environment.get("SWEEP_STORE") or str(home / "store"),
+        cache=Path(environment.get("SWEEP_CACHE") or home / "cache").expanduser().absolute(),
         threads=int(_number(environment, "SWEEP_THREADS", least=1, most=1000)),
         workers=int(_number(environment, "SWEEP_WORKERS", least=1, most=100)),
         slots=int(_number(environment, "SWEEP_SLOTS", least=1, most=10_000)),

@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 LOOK_EVERY = 0.25  # seconds between two looks at the children
 LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
-OFFLINE_START = 90.0  # seconds that tinker_offline may take before it answers
+START_SECONDS = 90.0  # that a process may take before it answers
 
 
 class AlreadyUp(SchedulerError):
@@ -112,9 +112,7 @@ def up(settings: Settings) -> Iterator[list[Child]]:
         addresses = _addresses(settings)
         children = _children(settings, addresses)
         try:
-            for child in children:
-                child.start()
-            _await_offline(settings, addresses, children)
+            _start(addresses, children)
             _publish(settings.home, addresses)
             yield children
         finally:
@@ -153,14 +151,14 @@ def _children(settings: Settings, addresses: Addresses) -> list[Child]:
     python = sys.executable
     celery = [python, "-m", "celery", "-A", "worker.app"]
     port = addresses.offline_url.rpartition(":")[2]
-    state = str(settings.home / "offline")
+    offline = ["--port", port, "--state", str(settings.home / "offline"), "--cache", str(settings.cache)]
     worker = [*celery, "worker", "--pool", "threads", "--concurrency", str(settings.threads), "--loglevel", "INFO"]
     quiet = ["--without-gossip", "--without-mingle"]
     commands = {
-        "offline": [python, "-m", "tinker_offline", "--port", port, "--state", state],
+        "offline": [python, "-m", "tinker_offline", *offline],
+        **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
         "scheduler": [python, "-m", "scheduler"],
         "flower": [*celery, "flower", *_flower_options(addresses)],
-        **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
     }
     if settings.offline_url:
         del commands["offline"]
@@ -216,21 +214,32 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await_offline(settings: Settings, addresses: Addresses, children: list[Child]) -> None:
-    if settings.offline_url:
-        return
-    offline = children[0]
-    give_up = time.monotonic() + OFFLINE_START
-    while not _healthy(addresses.offline_url):
-        assert offline.process is not None
-        if offline.process.poll() is not None or time.monotonic() > give_up:
-            raise SchedulerError(f"tinker_offline does not start; see {offline.log}")
+def _start(addresses: Addresses, children: list[Child]) -> None:
+    """All at once, and the scheduler when the rest listens: Flower only tells of what it has heard itself."""
+    waiting = [child for child in children if child.name != "scheduler"]
+    for child in waiting:
+        child.start()
+    answering = {"offline": f"{addresses.offline_url}/api/v1/healthz", "flower": f"{addresses.flower_url}/healthcheck"}
+    for child in waiting:
+        if child.name in answering:
+            _await_answer(child, answering[child.name])
+    for child in children:
+        if child not in waiting:
+            child.start()
+
+
+def _await_answer(child: Child, url: str) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while not _answers(url):
+        assert child.process is not None
+        if child.process.poll() is not None or time.monotonic() > give_up:
+            raise SchedulerError(f"{child.name} does not start; see {child.log}")
         time.sleep(0.05)
 
 
-def _healthy(url: str) -> bool:
+def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/api/v1/healthz", timeout=2, trust_env=False).is_success
+        return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

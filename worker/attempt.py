@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import redis
 
@@ -17,7 +18,18 @@ from worker.outcome import Stopped
 from worker.progress import Row, line
 from worker.service import Endpoint, ServiceError
 
-Show = Callable[[str], None]  # one line about where the attempt is
+
+class Narrator(Protocol):
+    """Tells Flower what happens, so that it shows what the store says."""
+
+    def progress(self, text: str) -> None:
+        """One line about where the attempt is."""
+
+    def adopted(self, label: str) -> "AbstractContextManager[Telling]":
+        """A stage that nobody was nudged for, because this worker went straight on with it."""
+
+
+Telling = Callable[[str | None], None]  # told the cause of a failure, or None
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Attempt:
     held: HeldLease
     work: Assignment
     spending: Spending
-    show: Show
+    narrator: Narrator
 
     @property
     def recipe(self) -> Mapping[str, Json]:
@@ -81,7 +93,7 @@ class Attempt:
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book what was used so far and show where it is. Redis may be away for a moment; the lease decides."""
-        self.show(line(progress))
+        self.narrator.progress(line(progress))
         with suppress(redis.ConnectionError, redis.TimeoutError):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)

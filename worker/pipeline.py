@@ -14,7 +14,7 @@ from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.states import StageState
 from scheduler.store import Lease
 from sweeps.errors import SweepsError
-from worker.attempt import Attempt, Hands, Show, Spending
+from worker.attempt import Attempt, Hands, Narrator, Spending
 from worker.evaluate import evaluate
 from worker.leases import HeldLease, LeaseLost
 from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded
@@ -22,16 +22,16 @@ from worker.service import Ending, ServiceError, Session, Trainer
 from worker.train import train
 
 
-def attempt(hands: Hands, stage: str, number: int, show: Show) -> Outcome | None:
+def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
     """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
     with hands.leases.thread():
         lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
-        return None if lease is None else _run(hands, lease, show)
+        return None if lease is None else _run(hands, lease, narrator)
 
 
-def _run(hands: Hands, lease: Lease, show: Show) -> Outcome:
+def _run(hands: Hands, lease: Lease, narrator: Narrator) -> Outcome:
     with hands.leases.holding(lease) as held:
-        this = _attempt(hands, held, show)
+        this = _attempt(hands, held, narrator)
         session = _session(this)
         outcome, trainer = _perform(this, session)
         conclude(this, outcome)
@@ -47,9 +47,9 @@ def _ended(outcome: Outcome) -> Ending:
     return "errored" if isinstance(outcome, Failed) else "interrupted"
 
 
-def _attempt(hands: Hands, held: HeldLease, show: Show) -> Attempt:
+def _attempt(hands: Hands, held: HeldLease, narrator: Narrator) -> Attempt:
     work = hands.store.assignment(held.lease.stage)
-    return Attempt(hands, held, work, Spending(work.rate), show)
+    return Attempt(hands, held, work, Spending(work.rate), narrator)
 
 
 def _session(this: Attempt) -> Session:
@@ -130,11 +130,13 @@ def _go_on(this: Attempt, trainer: Trainer) -> None:
             return
         lease = hands.store.adopt(child, sweep=this.work.payer, worker=hands.leases.worker, lease=hands.leases.seconds)
         if lease is not None:
-            _adopted(hands, lease, trainer, this.show)
+            _adopted(hands, lease, trainer, this.narrator)
 
 
-def _adopted(hands: Hands, lease: Lease, trainer: Trainer, show: Show) -> None:
+def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator) -> None:
     with hands.leases.holding(lease) as held:
-        this = _attempt(hands, held, show)
-        outcome, _ = settled(lambda: (evaluate(this, trainer), None))
-        conclude(this, outcome)
+        this = _attempt(hands, held, narrator)
+        with narrator.adopted(this.work.label) as tell:
+            outcome, _ = settled(lambda: (evaluate(this, trainer), None))
+            conclude(this, outcome)
+            tell(outcome.cause if isinstance(outcome, Failed) else None)

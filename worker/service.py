@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -229,11 +230,20 @@ def _losses(answer: Any) -> Losses:
     return Losses(loss=float(answer.metrics.get("loss:sum", math.nan)), logprobs=logprobs)
 
 
+# An example is sent many times; what does not change of it is made for the wire once.
+_wires: WeakKeyDictionary[Example, tuple[tinker.ModelInput, tinker.TensorData]] = WeakKeyDictionary()
+
+
 def _datum(example: Example, scale: float) -> tinker.Datum:
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(example.tokens[:-1].tolist()),
-        loss_fn_inputs={
-            "target_tokens": tinker.TensorData.from_numpy(example.tokens[1:].astype(np.int64)),
-            "weights": tinker.TensorData.from_numpy((example.weights * np.float32(scale)).astype(np.float32)),
-        },
+    model_input, targets = _wires.get(example) or _wire(example)
+    weights = tinker.TensorData.from_numpy(example.weights * np.float32(scale))
+    return tinker.Datum(model_input=model_input, loss_fn_inputs={"target_tokens": targets, "weights": weights})
+
+
+def _wire(example: Example) -> tuple[tinker.ModelInput, tinker.TensorData]:
+    made = (
+        tinker.ModelInput.from_ints(example.tokens[:-1].tolist()),
+        tinker.TensorData.from_numpy(example.tokens[1:].astype(np.int64)),
     )
+    _wires[example] = made
+    return made

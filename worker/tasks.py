@@ -1,9 +1,14 @@
 """The one task. Its message is a nudge; the lease decides."""
 
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from scheduler.dispatch import ATTEMPT
 from worker.app import app, hands
+from worker.attempt import Telling
 from worker.outcome import Failed
 from worker.pipeline import attempt
 
@@ -15,6 +20,34 @@ class StageFailed(Exception):
 @app.task(name=ATTEMPT, bind=True, throws=(StageFailed,))
 def attempt_stage(self: Any, stage: str, number: int) -> None:
     """Attempt a stage once. A repeated, late or stray message ends without doing anything."""
-    outcome = attempt(hands(), stage, number, lambda text: self.send_event("task-progress", result=text))
+    outcome = attempt(hands(), stage, number, Events(self))
     if isinstance(outcome, Failed):
         raise StageFailed(outcome.cause)
+
+
+class Events:
+    """Narrates a task to Flower through Celery's own events."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def progress(self, text: str) -> None:
+        """Flower shows the result of a custom event in the row of the task, live."""
+        self._task.send_event("task-progress", result=text)
+
+    @contextmanager
+    def adopted(self, label: str) -> Iterator[Telling]:
+        """A row of its own for a stage that came without a message."""
+        row, began = str(uuid.uuid4()), time.monotonic()
+        failures: list[str | None] = [None]
+        self._send("task-received", row, name=ATTEMPT, args=label, kwargs="{}", retries=0)
+        self._send("task-started", row)
+        yield failures.append
+        if (cause := failures[-1]) is None:
+            self._send("task-succeeded", row, result="", runtime=time.monotonic() - began)
+        else:
+            self._send("task-failed", row, exception=f"StageFailed({cause!r})", traceback="")
+
+    def _send(self, kind: str, row: str, **fields: object) -> None:
+        with self._task.app.events.default_dispatcher(hostname=self._task.request.hostname) as dispatcher:
+            dispatcher.send(kind, uuid=row, **fields)

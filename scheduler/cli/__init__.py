@@ -5,7 +5,7 @@ Errors go to stderr as `Error: …` with status 1; wrong usage has status 2; Ctr
 
 import sys
 import warnings
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -68,32 +68,37 @@ def sweep(context: click.Context, form: str) -> None:
     context.obj = Output(form, Console(width=None if sys.stdout.isatty() else 160))
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """The entry point; always ends with SystemExit."""
-    warnings.simplefilter("ignore")  # a library's deprecations are not the researcher's business
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a library's deprecations are not the researcher's business
+        sys.exit(_status_of(arguments))
+
+
+def _status_of(arguments: list[str] | None) -> int:
+    """Run a command; every error that is for people is told on stderr."""
     try:
-        status = sweep.main(arguments, prog_name="sweep", standalone_mode=False)
-    except (SweepsError, SchedulerError) as error:
-        _fail(str(error), 1)
+        sweep.main(arguments, prog_name="sweep", standalone_mode=False)
     except click.UsageError as error:
         error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(error.format_message(), 1)
+        return 2
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return 0
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped", 130)
-    except BrokenPipeError:
-        sys.exit(0)
-    except OSError as error:
-        _fail(_of_the_machine(error), 1)
-    sys.exit(status if isinstance(status, int) else 0)
+        return _failed("stopped", 130)
+    except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
+        return _failed(_message(error), 1)
+    return 0
 
 
-def _of_the_machine(error: OSError) -> str:
-    where = f" {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}:{where or ' (no file named)'}"
+def _message(error: Exception) -> str:
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename or 'no file named'}"
+    return str(error)
 
 
-def _fail(message: str, status: int) -> None:
+def _failed(message: str, status: int) -> int:
     click.echo(f"Error: {message}", err=True)
-    sys.exit(status)
+    return status

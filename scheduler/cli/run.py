@@ -19,9 +19,9 @@ from scheduler.cli.submit import put, told
 from scheduler.cli.up import where
 from scheduler.cli.watch import follow
 from scheduler.errors import SchedulerError
-from scheduler.prepare import prepare, submission_of
+from scheduler.prepare import prepare_to_submit, submission_of
 from scheduler.settings import Settings, from_environment
-from scheduler.supervise import OFFLINE_START, find, is_up
+from scheduler.supervise import START_SECONDS, find, is_up
 from scheduler.views import SweepView
 
 STOP_PATIENCE = 60.0  # seconds for workers to give back, and everything to end
@@ -35,8 +35,9 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Ask the questions in FILE..., and stay until they are answered."""
     settings = from_environment()
     files, overrides = files_and_overrides(words)
-    asked = [prepare(file, overrides, settings) for file in files]
-    submissions = [submission_of(prepared) for prepared in asked]  # all are refused before one is written
+    # All are read before one is written: a bad one refuses all.
+    asked = [prepare_to_submit(file, overrides, settings) for file in files]
+    submissions = [submission_of(prepared) for prepared in asked]
     with the_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
             output.say(told(prepared, put(store, prepared, submission, settings)))
@@ -118,7 +119,7 @@ class StillUp:
 
     def wait_until_ready(self, settings: Settings) -> None:
         """Until it has told where everything is."""
-        give_up = time.monotonic() + OFFLINE_START + 30
+        give_up = time.monotonic() + START_SECONDS + 30
         while find(settings.home) is None:
             self()
             if time.monotonic() > give_up:

@@ -7,7 +7,7 @@ import click
 from scheduler.artefacts import Artefacts
 from scheduler.cli.options import takes_file, the_store
 from scheduler.cli.output import Output
-from scheduler.prepare import Prepared, keep_data, prepare, submission_of
+from scheduler.prepare import Prepared, keep_data, prepare_to_submit, submission_of
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from scheduler.submission import Submission, Submitted
@@ -20,7 +20,7 @@ from scheduler.submission import submit as write
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Submit FILE; submitting it again changes nothing."""
     settings = from_environment()
-    prepared = prepare(file, overrides, settings)
+    prepared = prepare_to_submit(file, overrides, settings)
     submission = submission_of(prepared)
     with the_store(settings) as store:
         submitted = put(store, prepared, submission, settings)

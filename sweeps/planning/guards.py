@@ -56,7 +56,9 @@ def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Datas
         dataset = datasets[name]
         over = sorted(size for size in asked if size > len(dataset.train))
         if over:
-            said = f"{len(dataset.train):,} training examples found, {', '.join(map(str, over))} asked for"
+            said = (
+                f"{len(dataset.train):,} training examples found, {', '.join(f'{size:,}' for size in over)} asked for"
+            )
             found.append(f"data.{name} ({dataset.source}): {said}; at most what there is is right")
     if found:
         raise PlanError("\n".join(found))

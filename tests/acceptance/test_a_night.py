@@ -1,0 +1,147 @@
+"""One file in, an answer out, through every real part; and again, without doing anything twice."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.command import Desk, until
+
+SMALL = """
+sweep: {name}
+experiment: data_scaling
+model: offline/ngram-s
+train: {{method: sl, rank: 8, learning_rate: 0.01, batch_size: 16, steps: {steps}}}
+data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+sizes: {sizes}
+seeds: {seeds}
+evaluate: [nll]
+"""
+
+
+def small(name: str = "small", *, steps: int = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
+    return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds)
+
+
+def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    planned = desk.sweep("-f", "json", "plan", file).json
+    assert planned["totals"]["train"] == 4
+    assert planned["totals"]["evaluate"] == 5  # one for each training, one for the untrained base
+
+    said = desk.sweep("run", file)
+    assert said.status == 0, said.err
+    assert "Flower: http://127.0.0.1:" in said.out
+    assert "password" in said.out
+    assert "fitted curves" in said.out
+    until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
+
+    found = desk.sweep("-f", "json", "results", "small").json
+    assert {run["state"] for run in found["runs"]} == {"succeeded"}
+    assert sum(run["tokens"] for run in found["runs"]) == planned["totals"]["tokens"]
+    assert sum(run["usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["usd"])
+    untrained = _nll(found["runs"], size=0)
+    assert _nll(found["runs"], size=64) < untrained
+
+
+def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) -> None:
+    first = str(desk.write("first.yaml", small("first")))
+    more = str(desk.write("more.yaml", small("more", sizes=(32, 64, 128))))
+    assert desk.sweep("run", first).status == 0
+    again = desk.sweep("run", first)
+    assert again.status == 0, again.err
+    assert "nothing is done twice" in again.out
+    said = desk.sweep("run", more)
+    assert said.status == 0, said.err
+    sweeps = {row["sweep"]: row for row in desk.sweep("-f", "json", "list").json["sweeps"]}
+    planned = desk.sweep("-f", "json", "plan", more).json
+    new = [stage for stage in planned["stages"] if "n=128" in stage["label"]]
+    assert sweeps["more"]["tokens"] == sum(stage["tokens"] for stage in new)
+    assert sweeps["more"]["succeeded"] == len(planned["stages"])
+
+
+def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
+    """Ctrl-C ends with status 130 and leaves nothing running; no stage that had finished is done again."""
+    file = str(desk.write("small.yaml", small(steps=60, sizes=(32, 64, 128, 256), seeds=3)))
+    with desk.sweeping("run", file) as process:
+        until(lambda: len(_finished(desk)) >= 4, "some stages have finished", seconds=90)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130, desk.said()
+    until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
+    before = _finished(desk)
+    planned = desk.sweep("-f", "json", "plan", file).json
+    assert 4 <= len(before) < len(planned["stages"])
+
+    said = desk.sweep("run", file)
+    assert said.status == 0, said.err
+    after = _finished(desk)
+    assert len(after) == len(planned["stages"])
+    assert {stage: after[stage] for stage in before} == before
+    assert _trained(desk) <= planned["totals"]["tokens"] * 1.35  # what was stopped goes on from a fresh checkpoint
+
+
+def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small(steps=30, sizes=(32, 64), seeds=3)))
+    bad = str(desk.write("bad.yaml", small("bad", steps=30, sizes=(32,), seeds=1).replace("0.01", "1e38")))
+    with desk.sweeping("up") as process:
+        until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
+        assert desk.sweep("submit", file).status == 0
+        assert desk.sweep("submit", bad).status == 0
+        words = desk.said().split()
+        address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
+        until(lambda: _count(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
+        rows = {row["sweep"]: row for row in desk.sweep("-f", "json", "status").json["sweeps"]}
+        assert rows["small"]["succeeded"] == 13
+        assert (rows["bad"]["succeeded"], rows["bad"]["failed"], rows["bad"]["skipped"]) == (1, 1, 1)
+        # The untrained base was measured once, for both.
+        until(lambda: _flower(address, user, password) == {"SUCCESS": 13, "FAILURE": 1}, "Flower says the same")
+        assert httpx.get(f"{address}/api/tasks").status_code == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def _flower(address: str, user: str, password: str) -> Counter[str]:
+    tasks = httpx.get(f"{address}/api/tasks", auth=(user, password)).json().values()
+    return Counter(task["state"] for task in tasks)
+
+
+def _count(desk: Desk, *states: str) -> int:
+    if not (desk.home / "up.json").exists():
+        return 0
+    rows = desk.sweep("-f", "json", "status").json["sweeps"]
+    return sum(row.get(state, 0) for row in rows for state in states)
+
+
+def _nll(runs: Iterable[Mapping[str, Any]], *, size: int) -> float:
+    values = [run["metrics"]["nll"] for run in runs if run["cell"]["size"] == size]
+    return float(sum(values) / len(values))
+
+
+def _finished(desk: Desk) -> dict[str, str]:
+    """Stages whose artefacts are complete -> the fencing numbers of the attempts that wrote them."""
+    folder = desk.home / "store" / "stages"
+    stages = folder.iterdir() if folder.exists() else ()
+    return {
+        stage.name: ",".join(sorted(attempt.name for attempt in stage.iterdir()))
+        for stage in stages
+        if list(stage.glob("*/metrics.jsonl")) or list(stage.glob("*/items.jsonl.gz"))
+    }
+
+
+def _trained(desk: Desk) -> int:
+    return sum(int(row["tokens"]) for row in desk.sweep("-f", "json", "list").json["sweeps"])
+
+
+def test_two_submissions_at_once_are_one(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    with desk.sweeping("submit", file) as other:
+        mine = desk.sweep("submit", file)
+        assert other.wait(60) == 0, desk.said()
+    assert mine.status == 0, mine.err
+    listed = desk.sweep("-f", "json", "list").json["sweeps"]
+    assert [row["sweep"] for row in listed] == ["small"]
+    assert listed[0]["stages"] == len(json.loads(desk.sweep("-f", "json", "plan", file).out)["stages"])

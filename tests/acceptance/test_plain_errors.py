@@ -1,0 +1,150 @@
+"""Whatever is wrong, a person gets one clear error: what, where, and what would be right. Never a traceback."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.command import Desk, Said, until
+from tests.acceptance.test_a_night import small
+from tests.tinker_offline.process import KEY, REFUSED, Server
+
+
+def refused(said: Said, *parts: str, status: int = 1) -> None:
+    """One error that holds all the parts; nothing on stdout pretends that something was done."""
+    assert said.status == status, (said.out, said.err)
+    assert "Traceback" not in said.err + said.out
+    assert said.err.startswith("Error: ") or status == 2
+    for part in parts:
+        assert part in said.err, said.err
+
+
+def nothing_was_submitted(desk: Desk) -> None:
+    assert desk.call("-f", "json", "list").json == {"sweeps": []}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "parts"),
+    [
+        ("train: {metod: sl}", ["sweep.yaml:5", "train.metod", "method"]),
+        ("seeds: many", ["sweep.yaml:8", "seeds", "many"]),
+        ("sizes: [32, 1000000]", ["1,000,000", "11,394", "reference"]),
+        ("data: {mine: {source: nowhere.jsonl}}", ["nowhere.jsonl"]),
+        ("data: {mine: {source: empty.jsonl}}", ["empty.jsonl", "empty"]),
+        ("data: {mine: {source: bad.jsonl}}", ["bad.jsonl:2"]),
+        ("model: offline/ngram-xl", ["offline/ngram-xl", "offline/ngram-"]),
+    ],
+    ids=["unknown key", "wrong type", "size beyond the data", "no file", "empty data", "bad row", "unknown model"],
+)
+def test_a_bad_spec_is_refused_whole(desk: Desk, wrong: str, parts: list[str]) -> None:
+    desk.write("empty.jsonl", "")
+    desk.write("bad.jsonl", '{"text": "fine"}\n{"tex": "not"}\n')
+    key = wrong.partition(":")[0]
+    lines = [wrong if line.startswith(key + ":") else line for line in small("sweep").splitlines()]
+    file = str(desk.write("sweep.yaml", "\n".join(lines)))
+    refused(desk.call("submit", file), *parts)
+    nothing_was_submitted(desk)
+
+
+def test_ten_million_runs_are_refused_by_counting(desk: Desk) -> None:
+    grid = small("sweep").replace("data_scaling", "grid").replace("sizes: [32, 64]", "vary: {train.learning_rate: 0}")
+    axis = "{uniform: [0.001, 0.1], count: 10000000, seed: 0}"
+    file = str(
+        desk.write(
+            "sweep.yaml", grid.replace("vary: {train.learning_rate: 0}", f"vary: {{train.learning_rate: {axis}}}")
+        )
+    )
+    refused(desk.call("plan", file), "20,000,000", "200,000")
+
+
+def test_a_name_means_one_question(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    assert desk.call("submit", file).status == 0
+    refused(desk.call("submit", file, "train.rank=16"), "train.rank: 8 there, 16 here", "another name")
+
+
+def test_what_nothing_would_enforce_is_refused(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small() + 'window: {daily: "22:00-07:30", tz: Europe/Berlin}\n'))
+    assert desk.call("plan", file).status == 0
+    refused(desk.call("submit", file), "window")
+    nothing_was_submitted(desk)
+
+
+def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
+    """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
+    file = desk.write("small.yaml", small(sizes=(32, 64, 128, 256), seeds=2))
+    planned = desk.call("-f", "json", "plan", str(file)).json
+    budget = planned["totals"]["usd"] / 2
+    file.write_text(file.read_text() + f"budget: {{usd: {budget:.6f}}}\n")
+    with desk.sweeping("run", str(file)) as process:
+        until(lambda: "budget:" in json.dumps(_status(desk)), f"the budget stops it: {desk.said()}", seconds=90)
+        until(lambda: _status(desk)["running"] == [], "nothing runs any more")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    spent = desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
+    assert 0 < spent <= budget
+
+
+def _status(desk: Desk) -> dict[str, object]:
+    return desk.call("-f", "json", "status").json if (desk.home / "up.json").exists() else {"running": None}
+
+
+def test_no_redis(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    said = desk.call("submit", file, REDIS_URL="redis://:secret@127.0.0.1:1/0")
+    refused(said, "127.0.0.1:1", "REDIS_URL")
+    assert "secret" not in said.err
+
+
+def test_a_state_folder_that_cannot_be_written(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    refused(desk.call("submit", file, SWEEP_HOME="/proc/nowhere"), "/proc/nowhere", "SWEEP_HOME")
+
+
+def test_a_full_disk(desk: Desk) -> None:
+    """A disk that takes no more than a few kilobytes, as the kernel tells it; afterwards nothing is there by halves."""
+    file = str(desk.write("small.yaml", small()))
+    assert desk.call("plan", file).status == 0  # the corpus is cached elsewhere
+
+    def little_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scheduler.cli", "submit", file],
+        env=desk.variables({"SWEEP_STORE": str(desk.folder / "store")}),
+        cwd=desk.folder,
+        preexec_fn=little_room,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    refused(Said(done.returncode, done.stdout, done.stderr), "the artefact store cannot keep data/", "too large")
+    assert [path.name for path in (desk.folder / "store").rglob("*") if path.is_file()] == []
+    nothing_was_submitted(desk)
+
+
+@pytest.fixture
+def tinker(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "tinker")
+    server.start()
+    yield server
+    server.end()
+
+
+def test_keys(desk: Desk, tinker: Server) -> None:
+    """No key, a wrong key, and a model that the account does not have: each is told before anything is planned."""
+    file = str(desk.write("live.yaml", small().replace("offline/ngram-s", "Qwen/Qwen3-8B")))
+    refused(desk.call("submit", file), "TINKER_API_KEY", "Qwen/Qwen3-8B", "offline/ngram-s")
+    wrong = desk.call("submit", file, TINKER_BASE_URL=tinker.url, TINKER_API_KEY=REFUSED)
+    refused(wrong, tinker.url, "does not accept the key")
+    assert REFUSED not in wrong.err
+    unserved = desk.call("submit", file, TINKER_BASE_URL=tinker.url, TINKER_API_KEY=KEY)
+    refused(unserved, "does not serve Qwen/Qwen3-8B", "offline/ngram-s")
+    nothing_was_submitted(desk)
