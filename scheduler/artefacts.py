@@ -10,7 +10,7 @@ from contextlib import suppress
 import fsspec
 
 from scheduler.errors import ArtefactError
-from sweeps.plan import Json
+from sweeps.stage import Json
 
 
 class Artefacts:

@@ -10,7 +10,7 @@ from scheduler import keys
 from scheduler.connection import Client
 from scheduler.scripts import Clock, Scripts
 from scheduler.states import StageState
-from sweeps.plan import Json
+from sweeps.stage import Json
 
 Hold = Literal["held", "stop", "lost"]
 CURVE_POINTS = 240  # of the live curve; the whole one is in the artefact store

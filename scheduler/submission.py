@@ -14,7 +14,7 @@ from scheduler.connection import Word
 from scheduler.errors import SweepConflict
 from scheduler.store import Store
 from sweeps.identity import fingerprint
-from sweeps.plan import Json, Plan, Run, Stage
+from sweeps.stage import Json, Plan, Run, Stage
 
 T = TypeVar("T")
 BATCH = 500  # calls in one pipeline: a few milliseconds for the server, little memory for us

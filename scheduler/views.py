@@ -9,8 +9,8 @@ from scheduler import keys
 from scheduler.errors import UnknownSweep
 from scheduler.states import StageState
 from scheduler.store import Store
-from sweeps.plan import Json
 from sweeps.results import RunResult
+from sweeps.stage import Json
 
 PAGE = 500
 

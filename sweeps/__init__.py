@@ -1,13 +1,20 @@
-"""The science of a sweep: the question, its plan, what the results mean. No clock, no network, no money of its own."""
+"""The science of a sweep: the question, its plan, what the results mean. No clock, no network, no money of its own.
 
-from sweeps.cost import PriceBook, parse_prices
-from sweeps.errors import DataError, PlanError, SpecError, SweepsError
-from sweeps.plan import Plan, Run, Stage, Totals, plan
-from sweeps.plan_document import plan_document
-from sweeps.results import CellSummary, RunResult, cells
-from sweeps.scaling import ScalingFit, fit_scaling
-from sweeps.spec import Sweep, parse
-from sweeps.transfer import TransferMatrix, transfer_matrix
+The names below are the public ones. Each is imported when it is first used, so that a command that only wants to
+show a table need not load numpy and the whole spec. (So none may be called like a module: `sweeps.plan.plan`.)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sweeps.cost import PriceBook, parse_prices
+    from sweeps.errors import DataError, PlanError, SpecError, SweepsError
+    from sweeps.results import CellSummary, RunResult
+    from sweeps.scaling import ScalingFit, fit_scaling
+    from sweeps.spec import Sweep, parse
+    from sweeps.stage import Plan, Run, Stage, Totals
+    from sweeps.transfer import TransferMatrix, transfer_matrix
 
 __all__ = [
     "CellSummary",
@@ -24,11 +31,25 @@ __all__ = [
     "SweepsError",
     "Totals",
     "TransferMatrix",
-    "cells",
     "fit_scaling",
     "parse",
     "parse_prices",
-    "plan",
-    "plan_document",
     "transfer_matrix",
 ]
+
+_HOMES = {
+    "cost": ("PriceBook", "parse_prices"),
+    "errors": ("DataError", "PlanError", "SpecError", "SweepsError"),
+    "results": ("CellSummary", "RunResult"),
+    "scaling": ("ScalingFit", "fit_scaling"),
+    "spec": ("Sweep", "parse"),
+    "stage": ("Plan", "Run", "Stage", "Totals"),
+    "transfer": ("TransferMatrix", "transfer_matrix"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"sweeps.{module}"), name)
+    raise AttributeError(f"module 'sweeps' has no attribute {name!r}")

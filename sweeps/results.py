@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sweeps.plan import Json
 from sweeps.records import canonical
+from sweeps.stage import Json
 
 
 @dataclass(frozen=True)

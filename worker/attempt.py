@@ -11,7 +11,7 @@ import redis
 from scheduler.artefacts import Artefacts, attempt_path
 from scheduler.retry import Fault
 from scheduler.store import Assignment, Lease, Meter, Store
-from sweeps.plan import Json
+from sweeps.stage import Json
 from worker.examples import Examples
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Stopped

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 
 from scheduler.artefacts import compressed_lines
-from sweeps.plan import Json
 from sweeps.render import Example
+from sweeps.stage import Json
 from worker.attempt import Attempt
 from worker.outcome import Outcome, Succeeded
 from worker.service import Batch, Losses, Pending, Session, Trainer

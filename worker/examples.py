@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from scheduler.artefacts import Artefacts, records_path
 from scheduler.tokenizers import tokenizer_for
-from sweeps.plan import Json
 from sweeps.records import Records
 from sweeps.render import Example, LossMask, render_all
+from sweeps.stage import Json
 
 KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scheduler.retry import Fault
-from sweeps.plan import Json
+from sweeps.stage import Json
 
 
 @dataclass(frozen=True)

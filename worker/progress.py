@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from scheduler.store import CURVE_POINTS
-from sweeps.plan import Json
+from sweeps.stage import Json
 
 Row = dict[str, Json]
 PACE = 1.0  # seconds between two reports of one attempt

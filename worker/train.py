@@ -10,8 +10,8 @@ from typing import Any, cast
 from scheduler.artefacts import lines, rows_of
 from scheduler.retry import Fault
 from sweeps.order import batch_rows, subset_order
-from sweeps.plan import Json
 from sweeps.render import Example
+from sweeps.stage import Json
 from sweeps.steps import learning_rate_at
 from worker.attempt import Attempt, price
 from worker.evaluate import mean_nll, submit_forward

@@ -8,9 +8,9 @@ import numpy as np
 from scheduler.cli.output import Output, shown
 from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
-from sweeps.plan import Json
 from sweeps.results import RunResult, by_cell, cells
 from sweeps.scaling import ScalingFit, fit_scaling
+from sweeps.stage import Json
 from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 
 Spec = Mapping[str, Json]
