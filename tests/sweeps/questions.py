@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sweeps import Plan, PriceBook, parse, parse_prices, plan
+from sweeps import Plan, PriceBook, parse, parse_prices
+from sweeps.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps import Plan, Stage, parse, plan_document
+from sweeps import Plan, Stage, parse
 from sweeps.identity import fingerprint
 from sweeps.order import batch_rows, subset_order
+from sweeps.plan_document import plan_document
 from sweeps.records import Dataset, Records
 from sweeps.render import render_all
 from sweeps.tokens import OfflineTokenizer

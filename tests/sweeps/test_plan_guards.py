@@ -4,7 +4,8 @@ from typing import NoReturn
 
 import pytest
 
-from sweeps import PlanError, parse, plan
+from sweeps import PlanError, parse
+from sweeps.plan import plan
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer
 from tests.sweeps.questions import HEAD, ROOT, TRANSFER, Load, planned, prices
