@@ -1,8 +1,10 @@
-"""The frozen bases: each is trained once on the installation's own text, and kept.
+"""The frozen bases: each is fitted once to the installation's own text, and kept.
 
-Trained by AdaGrad on records of the corpus that begin with a begin token, every weight of every row (there is no
-adapter yet). The name of the file is a hash of the recipe and of the text's edition; a lock lets a second server
-wait for the first instead of training the same base again.
+Fitted by generalised iterative scaling (Darroch and Ratcliff, 1972) to records of the corpus that begin with a begin
+token: every weight moves by the log of how often its token followed its context, over how often the model expects it
+to. All text enters every round, but only once per distinct context, so a round costs a tenth of a second. The name
+of the file is a hash of the recipe and of the text's edition; a lock lets a second server wait for the first instead
+of fitting the same base again.
 """
 
 import fcntl
@@ -16,27 +18,32 @@ import numpy as np
 
 from tinker_offline import corpus, tokenizer
 from tinker_offline.files import write_file
-from tinker_offline.ngram import Base, Floats, Ints, Rows, Size, base_logits, context_rows, grouped_sum, softmax
+from tinker_offline.ngram import Base, Floats, Ints, Rows, Size, base_logits, grouped_sum, softmax, window_rows
+
+CHUNK = 2048  # contexts at once: what they need fits in the cache
 
 
 class Recipe(NamedTuple):
-    """How a base is trained; what the name of its file hashes."""
+    """How a base is fitted; what the name of its file hashes.
+
+    `prior` is added to both counts, so that a context that was seen a few times says little. Few rounds keep the
+    weights small too: with many, the base would know its own text better and other text worse.
+    """
 
     size: Size
     records: int
-    steps: int
-    batch: int = 64
-    learning_rate: float = 0.3
-    seed: int = 0
-    version: int = 2  # to be raised when the training below changes
+    rounds: int = 8
+    rate: float = 2.0  # divided by the number of orders, which share the work
+    prior: float = 30.0
+    version: int = 3  # to be raised when the fitting below changes
 
 
-RECIPES = {"offline/ngram-s": (48_000, 1500), "offline/ngram-m": (56_000, 1500), "offline/ngram-l": (64_000, 1500)}
+RECORDS = {"offline/ngram-s": 100_000, "offline/ngram-m": 100_000, "offline/ngram-l": 100_000}
 
 
 def load_base(size: Size, cache: Path) -> Base:
-    """The base of this size, trained now if it is not in the cache yet (a few seconds)."""
-    recipe = Recipe(size, *RECIPES[size.name])
+    """The base of this size, fitted now if it is not in the cache yet (a few seconds)."""
+    recipe = Recipe(size, RECORDS[size.name])
     name = hashlib.sha256(f"{recipe} {corpus.edition()}".encode()).hexdigest()[:16]
     path = cache / f"{size.name.rsplit('/', 1)[-1]}-{name}.npz"
     with _locked(path.with_suffix(".lock")):
@@ -55,39 +62,53 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+class Counts(NamedTuple):
+    """The text, with equal contexts as one: the rows of each (contexts, orders), how often it occurs (contexts,), and
+    how often each token follows in each row (features, vocabulary)."""
+
+    rows: Rows
+    times: Floats
+    observed: Floats
+
+
 def train_base(recipe: Recipe) -> Base:
-    text = "".join(corpus.records(recipe.records))
-    targets = np.array(tokenizer.encode(text)).reshape(-1, corpus.RECORD)
-    contexts = np.column_stack([np.full(len(targets), tokenizer.BEGIN), targets[:, :-1]])
-    rows = context_rows(list(contexts), recipe.size).reshape(*targets.shape, recipe.size.orders)
-    source = np.random.default_rng(recipe.seed)
-    base, squares = _zeros(recipe.size), _zeros(recipe.size)
-    for _ in range(recipe.steps):
-        batch = source.integers(len(targets), size=recipe.batch)
-        _step(base, squares, rows[batch].reshape(-1, recipe.size.orders), targets[batch].ravel(), recipe.learning_rate)
+    targets = np.array(tokenizer.encode("".join(corpus.records(recipe.records)))).reshape(-1, corpus.RECORD)
+    counts = _counts(targets, recipe.size)
+    often = np.bincount(targets.ravel(), minlength=tokenizer.SIZE) + 0.5
+    base = Base(recipe.size, np.zeros_like(counts.observed), np.log(often / often.max()).astype(np.float32))
+    for _ in range(recipe.rounds):
+        move = (counts.observed + recipe.prior) / (_expected(base, counts) + recipe.prior)
+        base.weights[...] += recipe.rate / recipe.size.orders * np.log(move)
     return base
 
 
-def _zeros(size: Size) -> Base:
-    return Base(size, np.zeros((size.features, tokenizer.SIZE), np.float32), np.zeros(tokenizer.SIZE, np.float32))
+def _counts(targets: Ints, size: Size) -> Counts:
+    """Contexts are numbers in base 100 with the newest token first, so that neighbours in their order share rows."""
+    records, length = targets.shape
+    edge = [np.full((records, size.orders - 1), tokenizer.SIZE), np.full((records, 1), tokenizer.BEGIN)]
+    text = np.column_stack([*edge, targets])
+    window = [text[:, size.orders - 1 - back :][:, :length] for back in range(size.orders)]
+    key = np.zeros_like(targets)
+    for tokens in [*window, targets]:
+        key = key * 100 + tokens
+    pairs, times = np.unique(key, return_counts=True)
+    contexts, context = np.unique(pairs // 100, return_inverse=True)
+    rows = window_rows([contexts // 100**back % 100 for back in reversed(range(size.orders))], size)
+    observed = np.zeros(size.features * tokenizer.SIZE)
+    for column in rows[context].T:
+        cells = column.astype(np.int64) * tokenizer.SIZE + pairs % 100
+        observed += np.bincount(cells, times, len(observed))
+    total = np.bincount(context, times).astype(np.float32)
+    return Counts(rows, total, observed.reshape(size.features, -1).astype(np.float32))
 
 
-def _step(base: Base, squares: Base, rows: Rows, targets: Ints, learning_rate: float) -> None:
-    """One AdaGrad step on the negative log-likelihood of a batch of records, summed over its positions."""
-    errors = softmax(base_logits(base, rows))
-    errors[np.arange(len(errors)), targets] -= 1
-    _adagrad(base.weights, squares.weights, *grouped_sum(rows, errors), learning_rate)
-    _adagrad(base.bias[None], squares.bias[None], np.zeros(1, np.uint16), errors.sum(axis=0)[None], learning_rate)
-
-
-def _adagrad(weights: Floats, squares: Floats, touched: Rows, gradient: Floats, learning_rate: float) -> None:
-    """Move the touched rows; 1 in the denominator keeps what was seen once or twice from being learnt as certain."""
-    total = squares.take(touched, axis=0)
-    total += np.square(gradient)
-    squares[touched] = total
-    np.sqrt(total, out=total)
-    total += 1
-    np.divide(gradient, total, out=total)
-    total *= -learning_rate
-    total += weights.take(touched, axis=0)
-    weights[touched] = total
+def _expected(base: Base, counts: Counts) -> Floats:
+    """How often each token would follow in each row if the base were right: (features, vocabulary)."""
+    expected = np.zeros_like(base.weights)
+    for start in range(0, len(counts.rows), CHUNK):
+        rows = counts.rows[start : start + CHUNK]
+        chances = softmax(base_logits(base, rows))
+        chances *= counts.times[start : start + CHUNK, None]
+        reached, sums = grouped_sum(rows, chances)
+        expected[reached] += sums
+    return expected

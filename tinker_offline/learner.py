@@ -10,8 +10,12 @@ import numpy.typing as npt
 
 from tinker_offline.ngram import Adapter, Flags, Floats, Gradient
 
-Block = slice | npt.NDArray[np.intp]
+Rows = npt.NDArray[np.intp]
+Block = slice | Rows
 Arrays = Mapping[str, npt.NDArray[Any]]
+_ALL = slice(None)
+_BLOCK = 2**15  # numbers in a block
+_DENSE = 0.4  # the share of rows from which it is cheaper to visit all of them
 
 
 class AdamParams(NamedTuple):
@@ -34,32 +38,43 @@ class Learner:
     second: Adapter | None = None
     steps: int = 0
     gradient: Gradient | None = None
+    reached: Flags | None = None
 
     def pending(self) -> Gradient:
         """The gradient that the next step will use: the sum of every backward pass since the last step."""
         if self.gradient is None:
-            reached: Flags = np.zeros(len(self.adapter.down), np.bool_)
-            if self.second is not None:
-                self.second.down.any(axis=1, out=reached)
-            self.gradient = Gradient(self.adapter.zeros(), reached)
+            self.gradient = Gradient(self.adapter.zeros(), np.zeros(len(self.adapter.down), np.bool_))
         return self.gradient
 
     def step(self, params: AdamParams) -> float:
         """Apply Adam to the pending gradient (zero, if there was none) and return its norm before clipping."""
-        sums, reached = self.pending()
-        norm = _norm(sums)
+        (down, up, bias), touched = self.pending()
+        first, second, reached = self._moments()
+        reached |= touched
+        rows = np.flatnonzero(touched)
+        slopes = Adapter(down.take(rows, axis=0), up, bias)
+        norm = _norm(slopes)
         if 0 < params.grad_clip_norm < norm:
-            for array in sums:
-                np.multiply(array, params.grad_clip_norm / norm, out=array)
-        if self.first is None or self.second is None:
-            self.first, self.second = self.adapter.zeros(), self.adapter.zeros()
+            for slope in slopes:
+                np.multiply(slope, params.grad_clip_norm / norm, out=slope)
         self.steps += 1
-        dense = bool(params.weight_decay) or float(reached.mean()) > 0.5
-        for name in Adapter._fields:
-            state = _State(*(getattr(part, name) for part in (self.adapter, sums, self.first, self.second)))
-            for at in _blocks(reached, self.adapter.rank, dense=dense) if name == "down" else [slice(None)]:
-                _adam(state, at, params, self.steps)
+        pace = _pace(params, self.steps)
+        states = [_State(*parts) for parts in zip(self.adapter, first, second, strict=True)]
+        for at, inside in _blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
+            _adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
+        for state, slope in zip(states[1:], slopes[1:], strict=True):
+            _adam(state, _ALL, slope, _ALL, pace)
+        down[rows], up[...], bias[...], touched[...] = 0, 0, 0, False
         return norm
+
+    def _moments(self) -> tuple[Adapter, Adapter, Flags]:
+        """Both moments, and which rows of `down` either of them is about."""
+        first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
+        reached: Flags | None = self.reached
+        if reached is None:
+            reached = np.logical_or(first.down.any(axis=1), second.down.any(axis=1))
+        self.first, self.second, self.reached = first, second, reached
+        return first, second, reached
 
     def arrays(self) -> Arrays:
         """Everything that a checkpoint keeps. A gradient that was not applied is not part of it."""
@@ -92,46 +107,60 @@ def _norm(gradient: Adapter) -> float:
     return float(np.sqrt(sum(float(np.vdot(array, array)) for array in gradient)))
 
 
-def _blocks(reached: Flags, rank: int, *, dense: bool) -> Iterator[Block]:
-    """The rows that a step has to visit, in blocks that fit in the cache.
+def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
+    """The rows that a step has to visit, in blocks that fit in the cache, and where in `touched` those of a block are.
 
-    Where both moments are zero and no gradient ever came, Adam leaves a row as it is, to the bit; so visiting only
-    the rows ever reached equals visiting all. Weight decay moves every row.
+    Where both moments are zero and no gradient came, Adam leaves a row as it is, to the bit; so visiting only the
+    rows ever reached equals visiting all, or `every` one, as weight decay has to.
     """
-    size = max(1, 2**15 // rank)
-    if dense:
-        yield from (slice(start, start + size) for start in range(0, len(reached), size))
-    else:
-        rows = np.flatnonzero(reached)
-        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+    size = max(1, _BLOCK // rank)
+    some = np.flatnonzero(reached)
+    dense = every or len(some) > _DENSE * len(reached)
+    for start in range(0, len(reached if dense else some), size):
+        rows = some[start : start + size]
+        ends = (start, start + size) if dense else (rows[0], rows[-1] + 1)
+        yield slice(*ends) if dense else rows, slice(*np.searchsorted(touched, ends))
 
 
 class _State(NamedTuple):
     """What Adam knows of one parameter, all of one shape."""
 
     weights: Floats
-    gradient: Floats
     first: Floats
     second: Floats
 
 
-def _adam(state: _State, at: Block, params: AdamParams, step: int) -> None:
-    """One step on the rows `at`, in place; uses the gradient up."""
+class _Pace(NamedTuple):
+    """The numbers of one step, with the corrections of both moments' bias worked in."""
+
+    beta1: float
+    beta2: float
+    eps: float
+    rate: float
+    kept: float  # of every weight, after its decay
+
+
+def _pace(params: AdamParams, step: int) -> _Pace:
+    unbiased = (1 - params.beta2**step) ** 0.5
+    rate = params.learning_rate * unbiased / (1 - params.beta1**step)
+    kept = 1 - params.learning_rate * params.weight_decay
+    return _Pace(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
+
+
+def _adam(state: _State, at: Block, slope: Floats, inside: Block, pace: _Pace) -> None:
+    """One step on the rows `at`, in place. The gradient is zero but for `slope` on those at `inside` among them."""
     read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
-    weights, slope, mean, square = map(read, state)
-    mean *= params.beta1
-    mean += slope * (1 - params.beta1)
-    square *= params.beta2
-    np.square(slope, out=slope)
-    slope *= 1 - params.beta2
-    square += slope
+    weights, mean, square = map(read, state)
+    mean *= pace.beta1
+    mean[inside] += slope * (1 - pace.beta1)
+    square *= pace.beta2
+    square[inside] += np.square(slope) * (1 - pace.beta2)
     change = np.sqrt(square)
-    change *= (1 - params.beta2**step) ** -0.5
-    change += max(params.eps, 1e-30)
+    change += pace.eps
     np.divide(mean, change, out=change)
-    change *= params.learning_rate / (1 - params.beta1**step)
-    weights *= 1 - params.learning_rate * params.weight_decay
+    change *= pace.rate
+    if pace.kept < 1:
+        weights *= pace.kept
     weights -= change
-    state.gradient[at] = 0
     if not isinstance(at, slice):  # a slice was worked on in place, rows are copies
         state.weights[at], state.first[at], state.second[at] = weights, mean, square

@@ -24,8 +24,9 @@ Rows = npt.NDArray[np.uint16]
 Flags = npt.NDArray[np.bool_]
 
 ALPHA = 16.0
-SPREAD = 0.2  # standard deviation of `down` at the start; `up` starts at 0
-CHUNK = 8192  # positions at once
+SPREAD = 0.3  # standard deviation of `down` at the start; `up` starts at 0
+CHUNK = 1024  # positions at once: what they need fits in the cache
+SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
 _PAD = tokenizer.SIZE
 _NARROW = 16
 _ONES = np.ones(tokenizer.SIZE, np.float32)  # a product with it sums the vocabulary four times faster than `sum`
@@ -165,10 +166,10 @@ class Positions(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """A sum of gradients, and which rows of `down` any of them ever reached."""
+    """A sum of gradients, and which rows of `down` any of them touched."""
 
     sums: Adapter
-    reached: Flags
+    touched: Flags
 
 
 Slopes = Callable[[slice, Floats], Floats]
@@ -179,9 +180,18 @@ def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Float
     """The log-probability of each position's target: (positions,)."""
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets) in positions.chunks():
-        logprobs = log_softmax(logits(base, adapter, rows)[0])
-        found[chunk] = logprobs[np.arange(len(logprobs)), targets]
+        found[chunk] = _exponentials(logits(base, adapter, rows)[0], targets)[1]
     return found
+
+
+def _exponentials(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
+    """Make `scores` in place proportional to the probabilities; their sums and the log-probabilities of the targets."""
+    if not -SAFE < scores.min() <= scores.max() < SAFE:
+        scores -= scores.max(axis=1, keepdims=True)
+    chosen = scores[np.arange(len(targets)), targets]
+    np.exp(scores, out=scores)
+    totals = scores @ _ONES
+    return totals, chosen - np.log(totals)
 
 
 def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Positions, slopes: Slopes) -> Floats:
@@ -189,25 +199,17 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets) in positions.chunks():
         scores, hidden = logits(base, adapter, rows)
-        each = np.arange(len(targets))
-        scores -= scores.max(axis=1, keepdims=True)
-        chosen = scores[each, targets]
-        errors = np.exp(scores, out=scores)
-        totals = errors @ _ONES
-        found[chunk] = chosen - np.log(totals)
-        slope = slopes(chunk, found[chunk])
-        errors *= (-slope / totals)[:, None]
-        errors[each, targets] += slope
-        _add(gradient, adapter, rows, hidden, errors)
+        totals, found[chunk] = _exponentials(scores, targets)
+        # scores, now in proportion to the probabilities, becomes the derivative by the logits, but for a factor each
+        scores[np.arange(len(targets)), targets] -= totals
+        factors = -slopes(chunk, found[chunk]) / totals
+        by_hidden = (scores @ adapter.up.T) * (adapter.scale * factors)[:, None]
+        touched, sums = grouped_sum(rows, by_hidden)
+        gradient.sums.down[touched] += sums
+        gradient.touched[touched] = True
+        gradient.sums.up[...] += (hidden * factors[:, None]).T @ scores
+        gradient.sums.bias[...] += factors @ scores
     return found
-
-
-def _add(gradient: Gradient, adapter: Adapter, rows: Rows, hidden: Floats, errors: Floats) -> None:
-    gradient.sums.up[...] += hidden.T @ errors
-    gradient.sums.bias[...] += np.ones(len(errors), np.float32) @ errors
-    reached, sums = grouped_sum(rows, adapter.scale * (errors @ adapter.up.T))
-    gradient.sums.down[reached] = gradient.sums.down.take(reached, axis=0) + sums
-    gradient.reached[reached] = True
 
 
 def grouped_sum(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
