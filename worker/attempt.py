@@ -9,14 +9,13 @@ from typing import Protocol
 import redis
 
 from scheduler.artefacts import Artefacts, attempt_path
-from scheduler.retry import Fault
 from scheduler.store import Assignment, Lease, Meter, Store
 from sweeps.stage import Json
 from worker.examples import Examples
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Stopped
 from worker.progress import Row, line
-from worker.service import Endpoint, ServiceError
+from worker.service import Endpoint
 
 
 class Narrator(Protocol):
@@ -97,14 +96,6 @@ class Attempt:
         with suppress(redis.ConnectionError, redis.TimeoutError):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
-
-    def parent_path(self) -> str:
-        """The checkpoint with which the parent ended. Raises ServiceError where there is none."""
-        parent = str(self.recipe["parent"])
-        checkpoint = self.hands.store.checkpoint_of(parent)
-        if checkpoint is None:
-            raise ServiceError(Fault.STAGE, f"its parent {parent} left no checkpoint to start from")
-        return str(checkpoint["path"])
 
     def keep(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path carries the fencing number."""

@@ -9,16 +9,16 @@ from scheduler.artefacts import compressed_lines
 from sweeps.render import Example
 from sweeps.stage import Json
 from worker.attempt import Attempt
+from worker.opening import open_for_evaluation
 from worker.outcome import Outcome, Succeeded
 from worker.service import Batch, Losses, Pending, Session, Trainer
 
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
-RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
 
 
 def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     """Measure a stage's items on the model it names: a live one, or one opened from a checkpoint."""
-    trainer = source if isinstance(source, Trainer) else _open(this, source)
+    trainer = source if isinstance(source, Trainer) else open_for_evaluation(this, source)
     recipe = cast(Mapping[str, Any], this.recipe)
     examples = this.hands.examples.of(recipe["items"], recipe)
     this.check()
@@ -64,11 +64,3 @@ def _result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses
         "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
         "count": len(examples),
     }
-
-
-def _open(this: Attempt, session: Session) -> Trainer:
-    recipe = cast(Mapping[str, Any], this.recipe)
-    if recipe["parent"] is None:
-        layers = {"mlp": True, "attn": True, "unembed": True}
-        return session.create(recipe["model"], rank=RANK, seed=0, layers=layers, check=this.check)
-    return session.restore(this.parent_path(), optimizer=False, check=this.check)

@@ -34,9 +34,15 @@ STALLED = 1800.0  # seconds without an answer after which a wait is given up: th
 class ServiceError(Exception):
     """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
 
-    def __init__(self, fault: Fault, message: str) -> None:
+    def __init__(self, fault: Fault, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
         self.fault = fault
+        self.missing = missing  # something that was named is not there (any more)
+
+    @property
+    def about_the_checkpoint(self) -> bool:
+        """Said while opening one: it is gone, or refused, and asking again will not help."""
+        return self.missing or self.fault is Fault.STAGE
 
 
 @dataclass(frozen=True)
@@ -197,10 +203,10 @@ def abandonable(call: Callable[[], T]) -> "Future[T]":
 
 def plain(error: Exception) -> ServiceError:
     """What an exception of the SDK means, with nothing of it kept but text."""
-    fault = _fault(error)
-    if isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError):
-        fault = _fault(error.__cause__)
-    return ServiceError(fault, f"{type(error).__name__}: {str(error)[:500]}")
+    hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
+    cause = error.__cause__ if hidden else error
+    missing = isinstance(cause, tinker.NotFoundError)
+    return ServiceError(_fault(cause), f"{type(error).__name__}: {str(error)[:500]}", missing=missing)
 
 
 # The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
@@ -212,7 +218,7 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
-def _fault(error: BaseException) -> Fault:
+def _fault(error: BaseException | None) -> Fault:
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.SERVICE
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from scheduler.artefacts import lines, rows_of
+from scheduler.artefacts import lines
 from scheduler.retry import Fault
 from sweeps.order import batch_rows, subset_order
 from sweeps.render import Example
@@ -15,21 +15,12 @@ from sweeps.stage import Json
 from sweeps.steps import learning_rate_at
 from worker.attempt import Attempt, price
 from worker.evaluate import mean_nll, submit_forward
+from worker.opening import Start, begin
 from worker.outcome import Outcome, Stopped, Succeeded
 from worker.progress import Curve, Pace, Row
 from worker.service import Adam, Batch, Losses, Pending, ServiceError, Session, Trainer
 
 AHEAD = 1  # steps submitted before the oldest is waited for: the service works in clock cycles
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a training begins: afresh, or behind a checkpoint."""
-
-    trainer: Trainer
-    step: int
-    tokens: int  # that the checkpoint embodies, whichever attempts paid for them
-    rows: list[Row]
 
 
 @dataclass(frozen=True)
@@ -64,36 +55,6 @@ def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
     start = begin(this, session)
     training = Training(this, start)
     return training.to_the_end(), start.trainer
-
-
-def begin(this: Attempt, session: Session) -> Start:
-    """Open the model where the last attempt left it, or where the parent ended, or fresh from the base."""
-    if this.work.checkpoint:
-        try:
-            return _resume(this, session, this.work.checkpoint)
-        except ServiceError as error:
-            if error.fault is not Fault.STAGE:
-                raise  # the service refused the checkpoint itself: it has expired, and the stage starts over
-    return Start(_fresh(this, session), step=0, tokens=0, rows=[])
-
-
-def _resume(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
-    trainer = session.restore(checkpoint["path"], optimizer=True, check=this.check)
-    rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
-    return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
-
-
-def _fresh(this: Attempt, session: Session) -> Trainer:
-    recipe = cast(Mapping[str, Any], this.recipe)
-    if recipe["parent"] is None:
-        return session.create(
-            recipe["model"],
-            rank=recipe["rank"],
-            seed=recipe["seeds"]["init"],
-            layers=recipe["layers"],
-            check=this.check,
-        )
-    return session.restore(this.parent_path(), optimizer=False, check=this.check)
 
 
 class Training:

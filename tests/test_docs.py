@@ -1,0 +1,54 @@
+"""Documents that cannot rot: what they list is compared with what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from scheduler.cli import COMMANDS
+from scheduler.settings import DEFAULTS, from_environment
+from scheduler.states import MOVES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_diagram_of_states_is_the_table() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE))
+    assert drawn == {(source.value, target.value) for source, targets in MOVES.items() for target in targets}
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    read = set(re.findall(r'"((?:SWEEP|REDIS)_\w+)"', (ROOT / "scheduler" / "settings.py").read_text()))
+    assert set(re.findall(r"^\| `((?:SWEEP|REDIS)_\w+)`", page, re.MULTILINE)) == read
+    for name, default in DEFAULTS.items():
+        assert re.search(rf"^\| `{name}` \| `{re.escape(default)}`", page, re.MULTILINE), name
+    assert from_environment({}).slots == int(DEFAULTS["SWEEP_SLOTS"])
+
+
+def test_every_command_is_in_the_readme() -> None:
+    page = (ROOT / "README.md").read_text()
+    assert [name for name in COMMANDS if f"`sweep {name}" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_and_every_path_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    paths = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline|tests|examples|docs)/[\w/.-]*)`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
+    document = YAML(typ="safe").load(ROOT / "docker-compose.yml")
+    services = document["services"]
+    assert {"redis", "scheduler", "worker", "flower", "tinker-offline"} <= set(services)
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    for option in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
+        assert option in services["redis"]["command"]
+    assert "healthcheck" in services["redis"]

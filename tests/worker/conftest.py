@@ -1,0 +1,56 @@
+"""A worker's hands on real things: a Redis, a tinker_offline, the SDK. Only time and the nudge are the test's own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.artefacts import Artefacts
+from scheduler.connection import connect
+from scheduler.store import Store
+from tests.support import RedisServer, redis_server
+from tests.tinker_offline.process import KEY, Server
+from tests.worker.workshop import Workshop
+from worker.attempt import Hands
+from worker.examples import Examples
+from worker.leases import Leases
+from worker.service import Endpoint
+
+LEASE = 30.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_sdk() -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setitem(os.environ, "TINKER_TELEMETRY", "0")
+    patch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("offline"))
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def workshop(redis: RedisServer, tinker: Server, tmp_path: Path) -> Iterator[Workshop]:
+    client = connect(redis.url)
+    client.flushall()
+    store, artefacts = Store(client), Artefacts(str(tmp_path / "store"))
+    leases = Leases(store, worker="w1", threads=4, seconds=LEASE, about={})
+    leases.start()
+    endpoint = Endpoint(base_url=tinker.url, api_key=KEY)
+    yield Workshop(Hands(store, artefacts, leases, Examples(artefacts), lambda _: endpoint), tinker, tmp_path)
+    leases.stop()
+    client.close()

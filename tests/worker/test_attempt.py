@@ -1,0 +1,83 @@
+"""One attempt, through every real part: what it leaves behind, what it costs, and how each way of ending is told."""
+
+import json
+
+import httpx
+import pytest
+
+from scheduler import keys, views
+from scheduler.artefacts import rows_of
+from scheduler.retry import Fault
+from tests.tinker_offline.process import KEY
+from tests.worker.workshop import SPEC, Workshop
+from worker.outcome import Failed, Succeeded
+from worker.service import Endpoint
+
+
+def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: Workshop) -> None:
+    """One nudge, one session, two stages: each with its own attempt, result and cost."""
+    plan = workshop.submit().plan
+    train, evaluate = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert (workshop.state(train), workshop.state(evaluate)) == ("succeeded", "succeeded")
+    (run,) = views.results(workshop.store, "one")
+    assert run.state == "succeeded"
+    assert run.tokens == plan.totals.tokens
+    assert run.micro_usd == plan.totals.micro_usd
+    result = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "result") or "{}")
+    items = rows_of(workshop.artefacts.read(result["items"]))
+    assert len(items) == 6
+    assert sum(float(str(row["nll"])) for row in items) / sum(
+        float(str(row["tokens"])) for row in items
+    ) == pytest.approx(run.metrics["nll"])
+
+
+def test_the_ledger_is_what_the_service_counted(workshop: Workshop) -> None:
+    """Tokens by session, as the billing endpoint gives them, joined by the metadata that we tag sessions with."""
+    plan = workshop.submit(SPEC.replace("sweep: one", "sweep: ledger") + "reuse: sweep\n").plan
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    workshop.attempt(train, "ledger")
+    window = {"starting_on": "2020-01-01T00:00:00Z", "ending_before": "2100-01-01T00:00:00Z"}
+    usage = httpx.get(
+        f"{workshop.tinker.url}/api/v1/billing/usage/events", params=window, headers={"X-API-Key": KEY}
+    ).json()
+    mine = {name for name, each in usage["sessions"].items() if each["user_metadata"].get("sweep") == "ledger"}
+    counted = sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
+    assert counted == plan.totals.tokens == views.sweep(workshop.store, "ledger").tokens
+
+
+def test_a_diverged_loss_fails_the_stage_at_once_with_its_cause(workshop: Workshop) -> None:
+    plan = workshop.submit(SPEC.replace("learning_rate: 0.02", "learning_rate: 1e38")).plan
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    outcome = workshop.attempt(train)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.STAGE
+    assert workshop.state(train) == "failed"
+    assert "diverged" in (workshop.store.client.hget(keys.stage(train.id), "cause") or "")
+    assert [stage.state for stage in views.stages_of(workshop.store, "one")].count("skipped") == 1
+
+
+def test_a_refused_key_costs_the_stage_nothing_and_tells_no_key(workshop: Workshop) -> None:
+    refused = Endpoint(base_url=workshop.tinker.url, api_key="tml-refused")
+    hands = workshop.hands.__class__(**{**vars(workshop.hands), "endpoint": lambda _: refused})
+    plan = workshop.submit().plan
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    outcome = Workshop(hands, workshop.tinker, workshop.folder).attempt(train)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.ACCOUNT
+    row = workshop.store.client.hgetall(keys.stage(train.id))
+    assert (row["state"], row.get("failures", "0")) == ("ready", "0")
+    assert "tml-refused" not in json.dumps(row) + outcome.cause
+
+
+def test_a_message_that_is_not_the_current_one_does_nothing(workshop: Workshop) -> None:
+    from tests.worker.workshop import Silent
+    from worker.pipeline import attempt
+
+    plan = workshop.submit().plan
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    assert attempt(workshop.hands, train.id, 1, Silent()) is None  # never dispatched
+    workshop.attempt(train)
+    before = workshop.store.client.hgetall(keys.stage(train.id))
+    assert attempt(workshop.hands, train.id, 1, Silent()) is None  # delivered again, after the end
+    assert workshop.store.client.hgetall(keys.stage(train.id)) == before

@@ -1,0 +1,85 @@
+"""What each exception of the SDK means, and that nothing of it is kept but text."""
+
+import pickle
+
+import httpx
+import pytest
+import tinker
+from tinker.lib.retryable_exception import RetryableException
+
+from scheduler.retry import Fault
+from worker.service import plain
+
+KEY = "tml-secret"
+REQUEST = httpx.Request("POST", "http://tinker/api/v1/x", headers={"X-API-Key": KEY})
+
+
+def status_error(status: int) -> Exception:
+    kinds = {
+        400: tinker.BadRequestError,
+        401: tinker.AuthenticationError,
+        402: tinker.BillingError,
+        403: tinker.PermissionDeniedError,
+        404: tinker.NotFoundError,
+        409: tinker.ConflictError,
+        422: tinker.UnprocessableEntityError,
+        429: tinker.RateLimitError,
+        500: tinker.InternalServerError,
+    }
+    response = httpx.Response(status, request=REQUEST)
+    return kinds[status](f"Error code: {status}", response=response, body=None)
+
+
+def every_error(base: type[BaseException]) -> set[type[BaseException]]:
+    return {base, *(each for child in base.__subclasses__() for each in every_error(child))}
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (400, Fault.STAGE),
+        (422, Fault.STAGE),
+        (401, Fault.ACCOUNT),
+        (402, Fault.ACCOUNT),
+        (403, Fault.ACCOUNT),
+        (404, Fault.SERVICE),  # the model is gone with its session
+        (409, Fault.SERVICE),
+        (429, Fault.SERVICE),
+        (500, Fault.SERVICE),
+    ],
+)
+def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> None:
+    """At a submit the SDK raises the error itself; while waiting it hides it as the cause of a ValueError."""
+    error = status_error(status)
+    assert plain(error).fault is fault
+    hidden = ValueError("Error retrieving result")
+    hidden.__cause__ = error
+    assert plain(hidden).fault is fault
+
+
+def test_a_lost_connection_an_expired_promise_and_a_time_out_are_the_services() -> None:
+    errors = [tinker.APIConnectionError(request=REQUEST), tinker.APITimeoutError(REQUEST), RetryableException("gone")]
+    assert {plain(error).fault for error in [*errors, TimeoutError()]} == {Fault.SERVICE}
+
+
+def test_what_is_nobodys_known_fault_is_unknown() -> None:
+    assert plain(RuntimeError("poisoned")).fault is Fault.UNKNOWN
+
+
+def test_every_error_that_the_sdk_names_is_in_the_table() -> None:
+    """A new one in a new SDK must be looked at by a person."""
+    known = {
+        "TinkerError", "APIError", "APIConnectionError", "APITimeoutError", "APIStatusError", "BadRequestError",
+        "AuthenticationError", "BillingError", "PermissionDeniedError", "NotFoundError", "ConflictError",
+        "UnprocessableEntityError", "RateLimitError", "InternalServerError", "APIResponseValidationError",
+        "RequestFailedError",
+    }  # fmt: skip
+    named = {each.__name__ for each in every_error(tinker.TinkerError) if hasattr(tinker, each.__name__)}
+    assert named == known
+
+
+def test_no_key_leaves_with_an_error() -> None:
+    for status in (400, 401, 500):
+        error = status_error(status)
+        assert KEY.encode() not in pickle.dumps(str(plain(error)))
+        assert plain(error).__cause__ is None

@@ -1,0 +1,115 @@
+"""One sweep, stage by stage, with the real pipeline in this process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from scheduler import keys
+from scheduler.artefacts import Artefacts
+from scheduler.cli.submit import put
+from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.settings import from_environment
+from scheduler.store import Store
+from scheduler.tick import restage, spread
+from sweeps.spec import parse
+from sweeps.stage import Stage
+from tests.tinker_offline.process import CACHE, Server
+from worker.attempt import Hands, Telling
+from worker.outcome import Outcome
+from worker.pipeline import attempt
+
+SPEC = """
+sweep: one
+experiment: grid
+model: offline/ngram-s
+train: {method: sl, rank: 8, learning_rate: 0.02, schedule: cosine, warmup: 3, batch_size: 8, steps: 20}
+data: {mine: {source: mine.jsonl, holdout: 6}}
+vary: {train.rank: [8]}
+seeds: 1
+evaluate: [nll]
+checkpoint: {every_steps: 6}
+"""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def progress(self, text: str) -> None:
+        """Not told."""
+
+    @contextmanager
+    def adopted(self, label: str) -> Iterator[Telling]:  # noqa: ARG002 - the protocol's name
+        yield lambda _: None
+
+
+@dataclass
+class Workshop:
+    """A sweep's stages, done by hand."""
+
+    hands: Hands
+    tinker: Server
+    folder: Path
+
+    @property
+    def store(self) -> Store:
+        return self.hands.store
+
+    def submit(self, spec: str = SPEC) -> Prepared:
+        """A small data set of chats, so that the loss mask matters, and the sweep on it."""
+        rows = [
+            {
+                "messages": [
+                    {"role": "user", "content": f"{a} and {b}?"},
+                    {"role": "assistant", "content": f"it is {a + b}"},
+                ]
+            }
+            for a in range(7)
+            for b in range(6)
+        ]
+        (self.folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        settings = from_environment(
+            {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.hands.artefacts.url}
+        )
+        prepared = plan_it(parse(spec), self.folder, settings)
+        put(self.store, prepared, submission_of(prepared), settings)
+        self.spread()
+        return prepared
+
+    def spread(self) -> None:
+        """Let every change reach sweeps and children."""
+        while restage(self.store) + spread(self.store):
+            pass
+
+    def attempt(self, stage: Stage, sweep: str = "one") -> Outcome:
+        """Dispatch and attempt a stage, through the pipeline that a nudge would start."""
+        sent = self.store.dispatch(stage.id, sweep=sweep, patience=20)
+        assert sent.attempt, sent.refused
+        outcome = attempt(self.hands, stage.id, sent.attempt, Silent())
+        assert outcome is not None
+        self.spread()
+        return outcome
+
+    def state(self, stage: Stage) -> str | None:
+        return self.store.client.hget(keys.stage(stage.id), "state")
+
+    def weights(self, stage: Stage) -> dict[str, npt.NDArray[np.float32]]:
+        """The adapter and the optimizer's moments of the stage's last checkpoint, as the service keeps them."""
+        checkpoint = self.store.checkpoint_of(stage.id)
+        assert checkpoint is not None
+        run, _, name = str(checkpoint["path"]).removeprefix("tinker://").partition("/weights/")
+        with np.load(self.tinker.state / "runs" / run / "weights" / f"{name}.npz") as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def metrics(self, stage: Stage) -> bytes:
+        """The whole learning curve, as the artefact store keeps it."""
+        result = json.loads(self.store.client.hget(keys.stage(stage.id), "result") or "{}")
+        return self.artefacts.read(result["metrics_file"])
+
+    @property
+    def artefacts(self) -> Artefacts:
+        return self.hands.artefacts

@@ -1,0 +1,71 @@
+"""Where an attempt begins: behind its own last checkpoint, where its parent ended, or at the untouched base."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from scheduler.artefacts import rows_of
+from scheduler.retry import Fault
+from worker.attempt import Attempt
+from worker.progress import Row
+from worker.service import ServiceError, Session, Trainer
+
+EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
+ALL_LAYERS = {"mlp": True, "attn": True, "unembed": True}
+
+
+@dataclass(frozen=True)
+class Start:
+    """An open model, and how far it has come."""
+
+    trainer: Trainer
+    step: int = 0
+    tokens: int = 0  # that its checkpoint embodies, whichever attempts paid for them
+    rows: list[Row] = field(default_factory=list)
+
+
+def begin(this: Attempt, session: Session) -> Start:
+    """Open the model of a training where the last attempt left it; one whose checkpoint is gone starts over."""
+    if this.work.checkpoint:
+        try:
+            return _resumed(this, session, this.work.checkpoint)
+        except ServiceError as error:
+            if not error.about_the_checkpoint:
+                raise
+    return Start(_new(this, session))
+
+
+def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
+    """Open the model that an evaluation is about."""
+    if this.recipe["parent"] is not None:
+        return _from_parent(this, session)
+    model = str(this.recipe["model"])
+    return session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS, check=this.check)
+
+
+def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
+    trainer = session.restore(checkpoint["path"], optimizer=True, check=this.check)
+    rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
+    return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
+
+
+def _new(this: Attempt, session: Session) -> Trainer:
+    recipe = cast(Mapping[str, Any], this.recipe)
+    if recipe["parent"] is not None:
+        return _from_parent(this, session)
+    seed, layers = recipe["seeds"]["init"], recipe["layers"]
+    return session.create(recipe["model"], rank=recipe["rank"], seed=seed, layers=layers, check=this.check)
+
+
+def _from_parent(this: Attempt, session: Session) -> Trainer:
+    """The parent's weights with a fresh optimizer."""
+    parent = str(this.recipe["parent"])
+    checkpoint = this.hands.store.checkpoint_of(parent)
+    if checkpoint is None:
+        raise ServiceError(Fault.STAGE, f"its parent {parent} left no checkpoint to start from")
+    try:
+        return session.restore(str(checkpoint["path"]), optimizer=False, check=this.check)
+    except ServiceError as error:
+        if not error.about_the_checkpoint:
+            raise
+        raise ServiceError(Fault.STAGE, f"the checkpoint of its parent {parent} is gone: {error}") from None
