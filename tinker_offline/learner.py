@@ -13,7 +13,6 @@ from tinker_offline.ngram import Adapter, Flags, Floats, Gradient
 Rows = npt.NDArray[np.intp]
 Block = slice | Rows
 Arrays = Mapping[str, npt.NDArray[Any]]
-_ALL = slice(None)
 _BLOCK = 2**15  # numbers in a block
 _DENSE = 0.4  # the share of rows from which it is cheaper to visit all of them
 
@@ -63,7 +62,7 @@ class Learner:
         for at, inside in _blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
             _adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
         for state, slope in zip(states[1:], slopes[1:], strict=True):
-            _adam(state, _ALL, slope, _ALL, pace)
+            _adam(state, slice(None), slope, np.arange(len(slope)), pace)
         down[rows], up[...], bias[...], touched[...] = 0, 0, 0, False
         return norm
 
@@ -147,14 +146,14 @@ def _pace(params: AdamParams, step: int) -> _Pace:
     return _Pace(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
 
 
-def _adam(state: _State, at: Block, slope: Floats, inside: Block, pace: _Pace) -> None:
+def _adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _Pace) -> None:
     """One step on the rows `at`, in place. The gradient is zero but for `slope` on those at `inside` among them."""
     read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
     weights, mean, square = map(read, state)
     mean *= pace.beta1
-    mean[inside] += slope * (1 - pace.beta1)
+    mean[inside] = mean.take(inside, axis=0) + slope * (1 - pace.beta1)
     square *= pace.beta2
-    square[inside] += np.square(slope) * (1 - pace.beta2)
+    square[inside] = square.take(inside, axis=0) + np.square(slope) * (1 - pace.beta2)
     change = np.sqrt(square)
     change += pace.eps
     np.divide(mean, change, out=change)

@@ -204,12 +204,19 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
         scores[np.arange(len(targets)), targets] -= totals
         factors = -slopes(chunk, found[chunk]) / totals
         by_hidden = (scores @ adapter.up.T) * (adapter.scale * factors)[:, None]
-        touched, sums = grouped_sum(rows, by_hidden)
-        gradient.sums.down[touched] += sums
-        gradient.touched[touched] = True
+        for column in rows.T:
+            _add_rows(gradient.sums.down, column, by_hidden)
+            gradient.touched[column] = True
         gradient.sums.up[...] += (hidden * factors[:, None]).T @ scores
         gradient.sums.bias[...] += factors @ scores
     return found
+
+
+def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:
+    """Add values[i] to table[rows[i]] for each i in turn; cell by cell, which `np.add.at` does much faster."""
+    width = table.shape[1]
+    cells = rows.astype(np.intp)[:, None] * width + np.arange(width)
+    np.add.at(table.reshape(-1), cells.ravel(), values.ravel())
 
 
 def grouped_sum(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
