@@ -1,0 +1,53 @@
+"""Python and Lua spell the same keys: what a whole night leaves behind is what keys.py names, all of it."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import scheduler
+from scheduler import keys
+from scheduler.store import Meter
+from tests.scheduler.conftest import named
+from tests.scheduler.night import Fleet, Night
+from tests.scheduler.plans import scaling
+from tests.support import RedisServer
+
+
+def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis: RedisServer) -> None:
+    fleet = Fleet(night, redis.url)
+    night.submit(scaling("s", [8]))
+    night.store.scripts.run("lead", "a", 10_000)
+    fleet.tick()
+    first, second, *_ = fleet.claim_all()
+    night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
+    night.store.give_back(second, Meter(1, 1), delay=60, charged=False, cause="429")
+    night.succeed(first, {"nll": 1.0})
+    seen = set(night.snapshot())
+    night.spread()
+    night.store.scripts.run("cancel_sweep", "s")
+    seen |= set(night.snapshot())
+    ours = {key for key in seen if not key.startswith(keys.BROKER)}
+    patterns = named()
+    assert all(any(pattern.fullmatch(key) for pattern in patterns.values()) for key in ours)
+    unseen = [name for name, pattern in patterns.items() if not any(map(pattern.fullmatch, ours))]
+    assert unseen == []
+    fleet.nudges.close()
+
+
+def test_every_name_carries_the_prefix() -> None:
+    assert all(name.startswith(keys.PREFIX) for name in [*named(), keys.BROKER])
+
+
+def test_every_name_of_one_thing_says_what_it_holds() -> None:
+    functions = inspect.getmembers(keys, inspect.isfunction)
+    assert all((function.__doc__ or "").split(":")[0].split(",")[0].split()[0] in KINDS for _, function in functions)
+
+
+KINDS = {"Hash", "Set", "Zset", "List", "String", "Stream"}
+
+
+def test_no_other_module_spells_a_key() -> None:
+    folder = Path(scheduler.__file__).parent
+    for path in [each for each in folder.rglob("*.py") if each.name != "keys.py"]:
+        words = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        assert not [word for word in words if isinstance(word, str) and word.startswith(keys.PREFIX)], path.name

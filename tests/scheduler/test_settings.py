@@ -1,0 +1,60 @@
+"""The environment is read once, and what cannot be is refused by the name of its variable."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scheduler.errors import SettingInvalid
+from scheduler.settings import DEFAULTS, from_environment
+
+
+def test_with_nothing_set_everything_lives_where_one_stands() -> None:
+    settings = from_environment({})
+    assert settings.home == Path.cwd() / ".sweep"
+    assert settings.store == str(settings.home / "store")
+    assert (settings.redis_url, settings.offline_url) == (None, None)
+    assert (settings.threads, settings.slots, settings.lease) == (16, 12, 60.0)
+
+
+def test_what_is_set_is_what_counts(tmp_path: Path) -> None:
+    settings = from_environment(
+        {
+            "SWEEP_HOME": str(tmp_path),
+            "REDIS_URL": "redis://host/1",
+            "SWEEP_STORE": "s3://bucket/path",
+            "SWEEP_THREADS": "3",
+            "SWEEP_LEASE": "2.5",
+        }
+    )
+    assert (settings.home, settings.redis_url, settings.store) == (tmp_path, "redis://host/1", "s3://bucket/path")
+    assert (settings.threads, settings.lease) == (3, 2.5)
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    names = ["REDIS_URL", "SWEEP_STORE", "SWEEP_OFFLINE_URL", *DEFAULTS]
+    assert from_environment(dict.fromkeys(names, "")) == from_environment({})
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name != "SWEEP_HOME"])
+@pytest.mark.parametrize("text", ["many", "-1", "1e9", "nan", "inf", "1,5"])
+def test_an_impossible_number_is_refused_with_its_name_and_what_would_be_right(name: str, text: str) -> None:
+    with pytest.raises(SettingInvalid) as refused:
+        from_environment({name: text})
+    assert name in str(refused.value)
+    assert text in str(refused.value)
+    assert "must be" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SWEEP_THREADS", "SWEEP_WORKERS", "SWEEP_SLOTS", "SWEEP_FLOWER_PORT"])
+def test_a_part_of_a_thread_is_refused(name: str) -> None:
+    with pytest.raises(SettingInvalid, match=name):
+        from_environment({name: "2.5"})
+
+
+def test_a_home_is_absolute_wherever_the_process_goes_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert from_environment({"SWEEP_HOME": "state"}).home == tmp_path / "state"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert from_environment({"SWEEP_HOME": "~/state"}).home == tmp_path / "state"
+    assert os.environ["HOME"] == str(tmp_path)
