@@ -44,18 +44,25 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         redis_url=environment.get("REDIS_URL") or None,
         store=environment.get("SWEEP_STORE") or str(home / "store"),
         cache=Path(environment.get("SWEEP_CACHE") or home / "cache").expanduser().absolute(),
-        threads=int(_number(environment, "SWEEP_THREADS", least=1, most=1000)),
-        workers=int(_number(environment, "SWEEP_WORKERS", least=1, most=100)),
-        slots=int(_number(environment, "SWEEP_SLOTS", least=1, most=10_000)),
+        threads=_count(environment, "SWEEP_THREADS", least=1, most=1000),
+        workers=_count(environment, "SWEEP_WORKERS", least=1, most=100),
+        slots=_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
         lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
-        flower_port=int(_number(environment, "SWEEP_FLOWER_PORT", least=0, most=65535)),
+        flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
     )
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
     return environment.get(name) or DEFAULTS[name]
+
+
+def _count(environment: Mapping[str, str], name: str, *, least: float, most: float) -> int:
+    value = _number(environment, name, least=least, most=most)
+    if value != int(value):
+        raise SettingInvalid(f"{name}={_text(environment, name)} is not whole; it must be {least:g} to {most:g}")
+    return int(value)
 
 
 def _number(environment: Mapping[str, str], name: str, *, least: float, most: float) -> float:
