@@ -86,16 +86,17 @@ def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
     return Adapter(down, np.zeros((rank, tokenizer.SIZE), np.float32), np.zeros(tokenizer.SIZE, np.float32))
 
 
-def context_rows(sequences: Sequence[Ints], size: Size) -> Rows:
-    """The feature rows of every position of all sequences, one after another: (positions, orders).
+def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
+    """The feature rows of every position of sequences of these lengths, one after another: (positions, orders).
 
     Contexts do not cross sequences; before the first token they are padded. A context of k tokens is a number of
     k digits in base 100, hashed by multiplication, so that it is the same in every process.
     """
-    gap = np.full(size.orders - 1, _PAD, np.int64)
-    tokens = np.concatenate([gap, *(part for sequence in sequences for part in (gap, sequence))])
-    ends = np.flatnonzero(tokens != _PAD)
-    return window_rows([tokens[ends - back] for back in range(size.orders)], size)
+    gap = size.orders - 1
+    ends = np.arange(len(tokens)) + np.repeat(np.arange(1, len(lengths) + 1) * gap, lengths)
+    padded = np.full(len(tokens) + (len(lengths) + 1) * gap, _PAD, np.int64)
+    padded[ends] = tokens
+    return window_rows([padded[ends - back] for back in range(size.orders)], size)
 
 
 def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:

@@ -89,7 +89,9 @@ def prompt_logprobs(
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
     if start < len(prompt):
-        logprobs = log_softmax(logits(base, adapter, context_rows([prompt[:-1]], base.size)[start - 1 :])[0])
+        logprobs = log_softmax(
+            logits(base, adapter, context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :])[0]
+        )
         found[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
         if top:
             tops.tokens[start:], tops.logprobs[start:] = top_of(logprobs, top)

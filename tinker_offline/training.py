@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinker_offline import messages, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
@@ -104,52 +105,45 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
         raise Refusal(f"loss {asked.loss!r} is not known here; {', '.join(LOSSES)} can be asked for")
     base, learner = model.parts()
     data = asked.data()
-    lengths = [len(datum.tokens) for datum in data]
     positions, inputs = _batch(data, loss, base)
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
     else:
         slopes = partial(_slopes, loss, inputs)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
-    service.usage.add(model.session_id, model.base_model, "training", sum(lengths))
+    service.usage.add(model.session_id, model.base_model, "training", len(data.tokens))
     total = float(loss.values(logprobs, inputs).sum(dtype=np.float64))
-    return wire.pass_output(np.split(logprobs, np.cumsum(lengths)[:-1]), {"loss:sum": total})
+    return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
 
 
-def _batch(data: list[wire.Datum], loss: Loss, base: Base) -> tuple[Positions, Mapping[str, Floats]]:
-    """All data, one after another. Raises Refusal for a datum whose parts do not fit together."""
-    if not data:
-        raise Refusal("there are no data")
-    rows = context_rows([datum.tokens for datum in data], base.size)
-    targets = np.concatenate([_targets(datum, index) for index, datum in enumerate(data)])
-    inputs = {name: _input(data, name, default) for name, default in loss.inputs.items()}
-    return Positions(rows, targets), inputs
+def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Mapping[str, Floats]]:
+    """Raises Refusal for a datum whose parts do not fit together."""
+    rows = context_rows(data.tokens, data.lengths, base.size)
+    targets = _joined(data, "target_tokens").astype(np.int64, copy=False)
+    wire.check_all(targets, data.lengths, ": target_tokens")
+    return Positions(rows, targets), {name: _input(data, name, default) for name, default in loss.inputs.items()}
 
 
-def _targets(datum: wire.Datum, index: int) -> Any:
-    if "target_tokens" not in datum.inputs:
-        raise Refusal(f"datum {index} has no target_tokens")
-    targets = wire.checked(datum.inputs["target_tokens"].astype(np.int64), f"datum {index}: target_tokens")
-    if len(targets) != len(datum.tokens):
-        raise Refusal(f"datum {index} has {len(datum.tokens)} tokens and {len(targets)} target_tokens")
-    return targets
-
-
-def _input(data: list[wire.Datum], name: str, default: float | None) -> Floats:
-    parts = []
-    for index, datum in enumerate(data):
-        part = datum.inputs.get(name)
-        if part is None and default is None:
-            raise Refusal(f"datum {index} has no {name}, which this loss needs")
-        if part is None:
-            part = np.full(len(datum.tokens), default, np.float32)
-        if len(part) != len(datum.tokens):
-            raise Refusal(f"datum {index} has {len(datum.tokens)} tokens and {len(part)} {name}")
-        parts.append(part)
-    values = np.concatenate(parts).astype(np.float32, copy=False)
+def _input(data: wire.Data, name: str, default: float | None) -> Floats:
+    if default is not None and name not in data.inputs:
+        return np.full(len(data.tokens), default, np.float32)
+    values = _joined(data, name, default).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise Refusal(f"{name} must be finite numbers")
     return values
+
+
+def _joined(data: wire.Data, name: str, default: float | None = None) -> npt.NDArray[Any]:
+    """An input of all data, one after another: (positions,)."""
+    parts = data.inputs.get(name, [None] * len(data.lengths))
+    for index, (part, length) in enumerate(zip(parts, data.lengths, strict=True)):
+        if part is None:
+            if default is None:
+                raise Refusal(f"datum {index} has no {name}, which this loss needs")
+            parts[index] = np.full(length, default)
+        elif len(part) != length:
+            raise Refusal(f"datum {index} has {length} tokens and {len(part)} {name}")
+    return np.concatenate([part for part in parts if part is not None])
 
 
 def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Floats) -> Floats:

@@ -16,15 +16,16 @@ from tinker_offline.ngram import Floats, Ints
 from tinker_offline.refusal import Refusal
 
 CONTENT_TYPE = "application/x-protobuf"
-_NOTHING = np.zeros(0, np.int32)
 _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schema.DTYPE_INT32: np.int32}
 
 
-class Datum(NamedTuple):
-    """One example: its tokens (length,) and the inputs of the loss, each (length,)."""
+class Data(NamedTuple):
+    """Examples, one after another: all tokens, the length of each, and the inputs of the loss by name, each a list
+    with one array for every datum, or None where the datum has no such input."""
 
     tokens: Ints
-    inputs: Mapping[str, npt.NDArray[Any]]
+    lengths: list[int]
+    inputs: Mapping[str, list[npt.NDArray[Any] | None]]
 
 
 class Pass(NamedTuple):
@@ -36,9 +37,18 @@ class Pass(NamedTuple):
     forward_only: bool
     message: schema.ForwardBackwardRequest
 
-    def data(self) -> list[Datum]:
+    def data(self) -> Data:
         """Raises Refusal for what this model cannot read."""
-        return [_datum(datum, index) for index, datum in enumerate(self.message.data)]
+        data = self.message.data
+        texts = [_text(datum.model_input, index) for index, datum in enumerate(data)]
+        inputs: dict[str, list[npt.NDArray[Any] | None]] = {}
+        for index, datum in enumerate(data):
+            for name, tensor in datum.loss_fn_inputs.items():
+                inputs.setdefault(name, [None] * len(data))[index] = _tensor(tensor, name, index)
+        tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
+        lengths = [len(text) // 4 for text in texts]
+        check_all(tokens, lengths)
+        return Data(tokens, lengths, inputs)
 
 
 def read_pass(body: bytes) -> Pass:
@@ -50,41 +60,50 @@ def read_pass(body: bytes) -> Pass:
     return Pass(message.model_id, message.seq_id, message.loss_fn, message.forward_only, message)
 
 
-def _datum(datum: schema.Datum, index: int) -> Datum:
-    chunks = [_chunk(chunk, index) for chunk in datum.model_input]
-    tokens = (chunks[0] if len(chunks) == 1 else np.concatenate([_NOTHING, *chunks])).astype(np.int64)
-    checked(tokens, f"datum {index}")
-    return Datum(tokens, {name: _tensor(tensor, name, index) for name, tensor in datum.loss_fn_inputs.items()})
+def check_all(tokens: Ints, lengths: Sequence[int], what: str = "") -> None:
+    """Check sequences that follow one another. All at once; only where that fails, one by one, to name the first."""
+    if not lengths:
+        raise Refusal("there are no data")
+    if min(lengths) and max(lengths) <= tokenizer.CONTEXT_LENGTH and _known(tokens):
+        return
+    for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
+        checked(sequence, f"datum {index}{what}")
 
 
 def checked(tokens: Ints, where: str) -> Ints:
     """The tokens, if there are any, not too many, and all in the vocabulary."""
     if not 0 < len(tokens) <= tokenizer.CONTEXT_LENGTH:
         raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {tokenizer.CONTEXT_LENGTH} are possible")
-    if tokens.view(np.uint64).max() >= tokenizer.SIZE:  # read as unsigned, a negative one is very large
+    if not _known(tokens):
         raise Refusal(f"{where} has a token outside the vocabulary of 0 to {tokenizer.SIZE - 1}")
     return tokens
 
 
-def _chunk(chunk: schema.Chunk, index: int) -> npt.NDArray[np.int32]:
-    if chunk.WhichOneof("chunk") != "encoded_text":
+def _known(tokens: Ints) -> bool:
+    return bool(tokens.view(np.uint64).max() < tokenizer.SIZE)  # read as unsigned, a negative one is very large
+
+
+def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:
+    """The tokens of an input, as int32."""
+    texts = [chunk.encoded_text.tokens for chunk in chunks if chunk.HasField("encoded_text")]
+    if len(texts) != len(chunks):
         raise Refusal(f"datum {index} has input that is not text; the offline models read text only")
-    return np.frombuffer(chunk.encoded_text.tokens, np.int32)
+    return texts[0] if len(texts) == 1 else b"".join(texts)
 
 
 def _tensor(tensor: schema.Tensor, name: str, index: int) -> npt.NDArray[Any]:
     dtype = _DTYPES.get(tensor.dtype)
-    if dtype is None or tensor.WhichOneof("encoding") != "dense" or len(tensor.shape) > 1:
+    if dtype is None or not tensor.HasField("dense") or len(tensor.shape) > 1:
         raise Refusal(f"datum {index}: {name} must be a dense tensor of one dimension, of float32 or int64")
     return np.frombuffer(tensor.dense, dtype)
 
 
-def pass_output(logprobs: Sequence[Floats], metrics: Mapping[str, float]) -> bytes:
-    """A ForwardBackwardOutput with the log-probabilities of every datum's targets."""
-    record = schema.ArrayRecord(num_datums=len(logprobs))
+def pass_output(logprobs: Floats, lengths: Sequence[int], metrics: Mapping[str, float]) -> bytes:
+    """A ForwardBackwardOutput with the log-probabilities of the targets of data of these lengths."""
+    record = schema.ArrayRecord(num_datums=len(lengths))
     field = record.fields["logprobs"]
-    field.data = np.concatenate(logprobs).astype(np.float32).tobytes()
-    field.offsets = np.cumsum([0, *(part.size * 4 for part in logprobs)], dtype=np.int64).tobytes()
+    field.data = logprobs.astype(np.float32, copy=False).tobytes()
+    field.offsets = (4 * np.cumsum([0, *lengths], dtype=np.int64)).tobytes()
     field.dtype = schema.DTYPE_FLOAT32
     output = schema.ForwardBackwardOutput(loss_fn_output_type="ArrayRecord", metrics=metrics)
     output.loss_fn_outputs.append(record)

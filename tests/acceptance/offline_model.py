@@ -51,7 +51,8 @@ class OfflineModel:
         chosen = Records(records.format, tuple(records.rows[row] for row in rows))
         rendered = render_all(chosen, OfflineTokenizer(), loss_mask="all")
         tokens = [example.tokens.astype(np.int64) for example in rendered]
-        read = context_rows([one[:-1] for one in tokens], self.base.size)
+        lengths = [len(one) - 1 for one in tokens]
+        read = context_rows(np.concatenate([one[:-1] for one in tokens]), lengths, self.base.size)
         return Positions(read, np.concatenate([one[1:] for one in tokens]))
 
     def untrained(self, seed: int = 0) -> Adapter:

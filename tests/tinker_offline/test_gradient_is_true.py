@@ -33,9 +33,9 @@ def a_problem(seed: int = SEED) -> tuple[Base, Adapter, Positions, Floats]:
     adapter = new_adapter(TINY, rank=4, seed=seed)
     adapter.up[...] = source.standard_normal(adapter.up.shape) * 0.1
     adapter.bias[...] = source.standard_normal(adapter.bias.shape) * 0.1
-    sequences = [source.integers(SIZE, size=length) for length in (1, 7, 12)]
+    tokens = source.integers(SIZE, size=20)
     weights = source.uniform(0.1, 1, size=20).astype(np.float32)
-    return base, adapter, Positions(context_rows(sequences, TINY), source.integers(SIZE, size=20)), weights
+    return base, adapter, Positions(context_rows(tokens, [1, 7, 12], TINY), source.integers(SIZE, size=20)), weights
 
 
 def loss_of(base: Base, adapter: Adapter, positions: Positions, weights: Floats) -> float:
@@ -130,8 +130,8 @@ def test_grouped_sum_is_add_at() -> None:
 
 def test_contexts_do_not_cross_sequences() -> None:
     one, other = np.array([5, 6, 7, 8]), np.array([9, 6, 7, 8])
-    together = context_rows([one, other], TINY)
-    assert (together == np.concatenate([context_rows([one], TINY), context_rows([other], TINY)])).all()
+    together = context_rows(np.concatenate([one, other]), [4, 4], TINY)
+    assert (together == np.concatenate([context_rows(part, [4], TINY) for part in (one, other)])).all()
     assert (together[3] == together[7]).all()  # the last three tokens are the same
     assert (together[2] != together[6]).any()  # the third before is not
 
