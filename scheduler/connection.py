@@ -69,10 +69,10 @@ def connect(url: str, *, retries: int = 4) -> Client:
     """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet.
 
     A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge.
+    Raises StoreUnavailable where the URL cannot be one.
     """
-    return cast(
-        Client,
-        redis.Redis.from_url(
+    try:
+        client = redis.Redis.from_url(
             url,
             decode_responses=True,
             socket_timeout=15,
@@ -80,8 +80,12 @@ def connect(url: str, *, retries: int = 4) -> Client:
             health_check_interval=25,
             retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-        ),
-    )
+        )
+    except (ValueError, TypeError):
+        raise StoreUnavailable(
+            f"REDIS_URL={shown(url)} is no address of a Redis; redis://host:6379/0, rediss:// or unix:///path is right"
+        ) from None
+    return cast(Client, client)
 
 
 def broker_url(url: str) -> str:
@@ -108,9 +112,9 @@ def check(client: Client, url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """The URL without a password, fit for a message."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    """The URL without a password, fit for a message: nothing of what stands before the host or behind the path."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
 
 def _too_old(version: str) -> list[str]:

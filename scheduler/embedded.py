@@ -10,11 +10,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import redis
 
@@ -55,21 +57,21 @@ def ensure(settings: Settings) -> None:
     client = connect(server_url(settings), retries=0)
     with _exclusive(settings.home / "redis.start.lock"):
         if not _answers(client):
-            _start(settings.home)
-            _await(client, settings.home)
+            _await(client, settings.home, _start(settings.home))
     client.close()
 
 
 def _socket(home: Path) -> Path:
-    """In the state folder, or where its path is too long for the kernel, in a private folder that stands for it."""
+    """In the state folder, or where its path cannot be that of a socket, in a private folder that stands for it."""
     path = home / "redis" / "redis.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
+    plain = quote(str(path)) == str(path)  # redis-py and Celery do not agree on how a URL spells a space or a `%`
+    if plain and len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"tinker-sweeps-{os.getuid()}-{name}" / "redis.sock"
 
 
-def _start(home: Path) -> None:
+def _start(home: Path) -> "subprocess.Popen[bytes]":
     folder = home / "redis"
     for each in (folder, _socket(home).parent):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -87,13 +89,15 @@ def _start(home: Path) -> None:
         "daemonize": "no",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    subprocess.Popen(
+    process = subprocess.Popen(
         [_binary(), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # a Ctrl-C at the terminal is for us, not for it
     )
+    threading.Thread(target=process.wait, daemon=True).start()  # should it end before us, it leaves no zombie
+    return process
 
 
 def _binary() -> str:
@@ -110,10 +114,10 @@ def _binary() -> str:
     return str(get_binary_path())
 
 
-def _await(client: Client, home: Path) -> None:
+def _await(client: Client, home: Path, process: "subprocess.Popen[bytes]") -> None:
     give_up = time.monotonic() + START_SECONDS
     while not _answers(client):
-        if time.monotonic() > give_up:
+        if process.returncode is not None or time.monotonic() > give_up:
             raise StoreUnavailable(f"the embedded Redis does not start; the end of its log:\n{_log(home)}")
         time.sleep(0.02)
 
@@ -128,7 +132,8 @@ def _answers(client: Client) -> bool:
 
 def _log(home: Path) -> str:
     with suppress(OSError):
-        return "\n".join((home / "redis" / "redis.log").read_text(errors="replace").splitlines()[-5:])
+        text = (home / "redis" / "redis.log").read_text(errors="replace")
+        return "\n".join([line for line in text.splitlines() if line][-5:])
     return "(there is none)"
 
 

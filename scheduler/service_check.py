@@ -28,7 +28,7 @@ def served_models(base_url: str, key: str) -> list[str]:
         answer = httpx.get(
             f"{base_url.rstrip('/')}/api/v1/get_server_capabilities", headers={"X-API-Key": key}, timeout=20
         )
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceRefused(f"Tinker at {base_url} cannot be reached: {str(error) or type(error).__name__}") from None
     if answer.status_code in (401, 403):
         raise ServiceRefused(
@@ -37,7 +37,10 @@ def served_models(base_url: str, key: str) -> list[str]:
         )
     if not answer.is_success:
         raise ServiceRefused(f"Tinker at {base_url} answers {answer.status_code}; try again when it is back")
-    return [str(each["model_name"]) for each in answer.json()["supported_models"]]
+    try:
+        return [str(each["model_name"]) for each in answer.json()["supported_models"]]
+    except (ValueError, KeyError, TypeError):
+        raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
 
 
 def _key(model: str) -> str:
@@ -48,6 +51,8 @@ def _key(model: str) -> str:
             "get a key at https://tinker-console.thinkingmachines.ai and export TINKER_API_KEY=tml-…,\n"
             f"or rehearse offline, for nothing: model={OFFLINE_MODELS[0]}"
         )
+    if not (key.isascii() and key.isprintable()):  # httpx would say so too, and quote the key
+        raise ServiceRefused("TINKER_API_KEY holds a line break or another character that no key has; set it anew")
     return key
 
 
