@@ -39,6 +39,7 @@ def main() -> int:
         create_app(service, options.refuse_key),
         http="httptools",
         lifespan="off",
+        proxy_headers=False,
         access_log=False,
         log_level="warning",
         timeout_keep_alive=75,

@@ -13,7 +13,7 @@ from tinker_offline.ngram import Adapter, Flags, Floats, Gradient
 Rows = npt.NDArray[np.intp]
 Block = slice | Rows
 Arrays = Mapping[str, npt.NDArray[Any]]
-_BLOCK = 2**15  # numbers in a block
+_BLOCK = 2**16  # numbers in a block
 _DENSE = 0.4  # the share of rows from which it is cheaper to visit all of them
 
 

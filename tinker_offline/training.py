@@ -104,7 +104,7 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
     if loss is None:
         raise Refusal(f"loss {asked.loss!r} is not known here; {', '.join(LOSSES)} can be asked for")
     base, learner = model.parts()
-    data = asked.data()
+    data = asked.data(["target_tokens", *loss.inputs])
     positions, inputs = _batch(data, loss, base)
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
@@ -125,8 +125,6 @@ def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Mapping[
 
 
 def _input(data: wire.Data, name: str, default: float | None) -> Floats:
-    if default is not None and name not in data.inputs:
-        return np.full(len(data.tokens), default, np.float32)
     values = _joined(data, name, default).astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         raise Refusal(f"{name} must be finite numbers")
@@ -135,15 +133,13 @@ def _input(data: wire.Data, name: str, default: float | None) -> Floats:
 
 def _joined(data: wire.Data, name: str, default: float | None = None) -> npt.NDArray[Any]:
     """An input of all data, one after another: (positions,)."""
-    parts = data.inputs.get(name, [None] * len(data.lengths))
-    for index, (part, length) in enumerate(zip(parts, data.lengths, strict=True)):
-        if part is None:
-            if default is None:
-                raise Refusal(f"datum {index} has no {name}, which this loss needs")
-            parts[index] = np.full(length, default)
-        elif len(part) != length:
+    parts = list(zip(data.inputs[name], data.lengths, strict=True))
+    for index, (part, length) in enumerate(parts):
+        if part is None and default is None:
+            raise Refusal(f"datum {index} has no {name}, which this loss needs")
+        if part is not None and len(part) != length:
             raise Refusal(f"datum {index} has {length} tokens and {len(part)} {name}")
-    return np.concatenate([part for part in parts if part is not None])
+    return np.concatenate([np.full(length, default) if part is None else part for part, length in parts])
 
 
 def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Floats) -> Floats:

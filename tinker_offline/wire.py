@@ -3,7 +3,7 @@
 The one place that imports the SDK, and of it only the schema.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,14 +37,14 @@ class Pass(NamedTuple):
     forward_only: bool
     message: schema.ForwardBackwardRequest
 
-    def data(self) -> Data:
-        """Raises Refusal for what this model cannot read."""
-        data = self.message.data
-        texts = [_text(datum.model_input, index) for index, datum in enumerate(data)]
-        inputs: dict[str, list[npt.NDArray[Any] | None]] = {}
-        for index, datum in enumerate(data):
-            for name, tensor in datum.loss_fn_inputs.items():
-                inputs.setdefault(name, [None] * len(data))[index] = _tensor(tensor, name, index)
+    def data(self, names: Iterable[str]) -> Data:
+        """The data with those of their inputs. Raises Refusal for what this model cannot read."""
+        texts = [_text(datum.model_input, index) for index, datum in enumerate(self.message.data)]
+        given = [datum.loss_fn_inputs for datum in self.message.data]
+        inputs = {
+            name: [_tensor(one[name], name, index) if name in one else None for index, one in enumerate(given)]
+            for name in names
+        }
         tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
         lengths = [len(text) // 4 for text in texts]
         check_all(tokens, lengths)
@@ -85,10 +85,11 @@ def _known(tokens: Ints) -> bool:
 
 def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:
     """The tokens of an input, as int32."""
-    texts = [chunk.encoded_text.tokens for chunk in chunks if chunk.HasField("encoded_text")]
-    if len(texts) != len(chunks):
+    if len(chunks) == 1 and (text := chunks[0].encoded_text.tokens):
+        return bytes(text)
+    if any(chunk.WhichOneof("chunk") != "encoded_text" for chunk in chunks):
         raise Refusal(f"datum {index} has input that is not text; the offline models read text only")
-    return texts[0] if len(texts) == 1 else b"".join(texts)
+    return b"".join(chunk.encoded_text.tokens for chunk in chunks)
 
 
 def _tensor(tensor: schema.Tensor, name: str, index: int) -> npt.NDArray[Any]:
