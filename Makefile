@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo test check format lock clean
+.PHONY: setup demo examples test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -21,6 +21,11 @@ demo: setup
 	@test ! -e .sweep/demo/finished || rm -rf .sweep/demo
 	@SWEEP_HOME=.sweep/demo $(BIN)/sweep run examples/demo_scaling.yaml examples/demo_transfer.yaml
 	@touch .sweep/demo/finished
+
+# The first three examples of the spec, in full and as they stand: some minutes.
+examples: setup
+	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
+	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml
 
 test: check
 	$(BIN)/python -m pytest

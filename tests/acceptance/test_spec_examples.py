@@ -1,0 +1,55 @@
+"""The examples of the spec load as they stand and mean what their comments say; and the first three run.
+
+Here each training is cut to a few steps and one seed; `make examples` runs them in full.
+"""
+
+import pytest
+
+from tests.acceptance.command import Desk
+from tests.acceptance.my_chats import lay_out
+
+RUN = ("data_scaling", "transfer", "grid")
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "evaluate", "naive"),
+    [
+        ("data_scaling", 2 * 7 * 3, 2 * 7 * 3 + 2, 2 * 7 * 3),
+        # 4 sources and 3 sources for each of 2 targets at 3 sizes, beside the targets alone; 3 seeds of each. Alone, a
+        # pair trains twice.
+        ("transfer", (4 + 2 * 3 * 3 + 2 * 3) * 3, 158, (2 * 2 * 3 * 3 + 2 * 3) * 3),
+        ("grid", (5 * 3 * 2 - 5) * 2, (5 * 3 * 2 - 5) * 2 * 2, (5 * 3 * 2 - 5) * 2),
+    ],
+)
+def test_an_example_plans_as_it_stands(desk: Desk, name: str, train: int, evaluate: int, naive: int) -> None:
+    folder = lay_out(desk.folder / "mine")
+    totals = desk.call("-f", "json", "plan", str(folder / f"{name}.yaml")).json["totals"]
+    assert (totals["train"], totals["evaluate"], totals["naive_train"]) == (train, evaluate, naive)
+    assert totals["usd"] > 0
+
+
+def test_the_night_is_planned_and_not_yet_promised(desk: Desk) -> None:
+    folder = lay_out(desk.folder / "mine")
+    planned = desk.call("-f", "json", "plan", str(folder / "night.yaml"))
+    assert planned.status == 0, planned.err
+    assert {reason.partition(":")[0] for reason in planned.json["refused"]} == {"window", "deadline", "notify"}
+
+
+def test_a_comparison_of_methods_says_that_it_comes_later(desk: Desk) -> None:
+    folder = lay_out(desk.folder / "mine")
+    refused = desk.call("plan", str(folder / "compare.yaml"))
+    assert refused.status == 1
+    assert "compare is not planned yet" in refused.err
+
+
+@pytest.mark.timeout(400)
+def test_the_first_three_run(desk: Desk) -> None:
+    folder = lay_out(desk.folder / "mine")
+    files = [str(folder / f"{name}.yaml") for name in RUN]
+    said = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
+    assert said.status == 0, said.err
+    for answer in ("fitted curves", "Does training on the row help the column?", "Best: train.learning_rate"):
+        assert answer in said.out
+    for name in ("reference-scaling", "does-code-help", "first-lr-sweep"):
+        runs = desk.call("-f", "json", "results", name).json["runs"]
+        assert {run["state"] for run in runs} == {"succeeded"}
