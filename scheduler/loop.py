@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import suppress
 from types import FrameType
 
 import redis
@@ -33,6 +34,8 @@ def run(settings: Settings) -> None:
     while not stop.is_set():
         idle = _guarded(store, nudges, name, settings.slots)
         stop.wait(PAUSE if idle else 0)
+    with suppress(redis.RedisError):
+        store.scripts.run("lead", name, 0)  # whoever comes next need not wait until we are thought dead
     nudges.close()
 
 

@@ -8,7 +8,7 @@ from scheduler.connection import Client
 from tests.scheduler.machine import Books
 
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,  # a machine that others use as well
     database=None,

@@ -148,6 +148,21 @@ def test_a_retried_sweep_is_not_finished_before_its_stages_were_opened(night: Ni
     assert night.store.client.zcard(keys.state("ready")) == count
 
 
+def test_a_retry_that_finds_what_failed_only_on_its_second_page_does_not_finish_before(night: Night) -> None:
+    count = PAGE + 10
+    night.submit(single("s", count))
+    for number in range(count):
+        lease = night.start(f"train-{number:04d}", "s")
+        assert night.fail(lease) if number == count - 1 else night.succeed(lease)
+    night.spread()
+    assert night.sweep_state("s") == "finished"
+    night.store.scripts.run("retry_sweep", "s")
+    restage(night.store)
+    assert night.sweep_state("s") == "active"
+    night.spread()
+    assert (night.sweep_state("s"), night.state(f"train-{count - 1:04d}")) == ("active", "ready")
+
+
 def test_retrying_a_sweep_in_which_nothing_failed_leaves_it_finished(night: Night) -> None:
     night.submit(single("s", 2))
     for number in range(2):

@@ -1,0 +1,43 @@
+"""The scheduler as a process: it leads, it works, and it leaves at once and politely."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from scheduler import keys
+from scheduler.connection import connect
+from scheduler.embedded import server
+from scheduler.settings import from_environment
+from scheduler.store import Store
+from scheduler.submission import submit
+from tests.scheduler.plans import single, submission
+from tests.support import wait_until
+
+
+def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_path: Path) -> None:
+    environment = {**os.environ, "SWEEP_HOME": str(tmp_path / "home")}
+    with server(from_environment(environment)) as url:
+        store = Store(connect(url))
+        submit(store, submission(single("s", 3)))
+        store.report_worker("w", threads=2, busy=0, ttl=600)
+        process = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment, stderr=subprocess.PIPE)
+        wait_until(lambda: store.client.zcard(keys.state("dispatched")) == 2, "both threads to have work")
+        assert store.client.exists(keys.LEADER)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert (process.returncode, b"Traceback" in said) == (0, False)
+        assert not store.client.exists(keys.LEADER)
+        store.client.close()
+
+
+def test_without_a_redis_it_says_so_and_ends() -> None:
+    environment = {**os.environ, "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "scheduler"], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: no Redis answers at redis://127.0.0.1:1/0")
+    assert "hunter2" not in ended.stderr
+    assert "Traceback" not in ended.stderr
