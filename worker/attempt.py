@@ -13,7 +13,7 @@ from scheduler.store import Assignment, Lease, Meter, Store
 from sweeps.stage import Json
 from worker.examples import Examples
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
-from worker.outcome import Stopped
+from worker.outcome import Outcome, Stopped
 from worker.progress import Row, line
 from worker.service import Endpoint
 
@@ -28,7 +28,7 @@ class Narrator(Protocol):
         """A stage that nobody was nudged for, because this worker went straight on with it."""
 
 
-Telling = Callable[[str | None], None]  # told the cause of a failure, or None
+Telling = Callable[[Outcome], None]  # told how it ended
 
 
 @dataclass(frozen=True)

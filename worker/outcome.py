@@ -37,3 +37,16 @@ class Lost:
 
 
 Outcome = Succeeded | Stopped | Failed | Lost
+
+
+def told(outcome: Outcome) -> str:
+    """One line for Flower: what was measured, or why it ended without."""
+    match outcome:
+        case Succeeded(result):
+            metrics = result.get("metrics")
+            rows = metrics.items() if isinstance(metrics, dict) else ()
+            return " ".join(f"{name} {value:.4f}" for name, value in rows if isinstance(value, float))
+        case Stopped(cause=cause) | Failed(cause=cause):
+            return cause
+        case Lost():
+            return "the lease was lost"

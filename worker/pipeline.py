@@ -139,4 +139,4 @@ def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator) -
         with narrator.adopted(this.work.label) as tell:
             outcome, _ = settled(lambda: (evaluate(this, trainer), None))
             conclude(this, outcome)
-            tell(outcome.cause if isinstance(outcome, Failed) else None)
+            tell(outcome)

@@ -9,7 +9,7 @@ from typing import Any
 from scheduler.dispatch import ATTEMPT
 from worker.app import app, hands
 from worker.attempt import Telling
-from worker.outcome import Failed
+from worker.outcome import Failed, Outcome, told
 from worker.pipeline import attempt
 
 
@@ -18,11 +18,15 @@ class StageFailed(Exception):
 
 
 @app.task(name=ATTEMPT, bind=True, throws=(StageFailed,))
-def attempt_stage(self: Any, stage: str, number: int) -> None:
-    """Attempt a stage once. A repeated, late or stray message ends without doing anything."""
+def attempt_stage(self: Any, stage: str, number: int) -> str:
+    """Attempt a stage once. A repeated, late or stray message ends without doing anything.
+
+    What it returns is for Flower's eyes only: the truth is in the store.
+    """
     outcome = attempt(hands(), stage, number, Events(self))
     if isinstance(outcome, Failed):
         raise StageFailed(outcome.cause)
+    return "not the current attempt" if outcome is None else told(outcome)
 
 
 class Events:
@@ -39,14 +43,15 @@ class Events:
     def adopted(self, label: str) -> Iterator[Telling]:
         """A row of its own for a stage that came without a message."""
         row, began = str(uuid.uuid4()), time.monotonic()
-        failures: list[str | None] = [None]
+        outcomes: list[Outcome] = []
         self._send("task-received", row, name=ATTEMPT, args=label, kwargs="{}", retries=0)
         self._send("task-started", row)
-        yield failures.append
-        if (cause := failures[-1]) is None:
-            self._send("task-succeeded", row, result="", runtime=time.monotonic() - began)
+        yield outcomes.append
+        outcome = outcomes[-1]
+        if isinstance(outcome, Failed):
+            self._send("task-failed", row, exception=f"StageFailed({outcome.cause!r})", traceback="")
         else:
-            self._send("task-failed", row, exception=f"StageFailed({cause!r})", traceback="")
+            self._send("task-succeeded", row, result=told(outcome), runtime=time.monotonic() - began)
 
     def _send(self, kind: str, row: str, **fields: object) -> None:
         with self._task.app.events.default_dispatcher(hostname=self._task.request.hostname) as dispatcher:

@@ -121,7 +121,7 @@ def _summary(view: SweepView) -> str:
     order = [state.value for state in StageState]
     counts = ", ".join(f"{view.counts[state]:,} {state}" for state in order if view.counts.get(state))
     used = f"{view.tokens:,} tokens, {dollars(view.spent)}"
-    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts})  {used}"
+    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'coming up'})  {used}"
 
 
 def _running_table(running: list[StageView]) -> Table:
