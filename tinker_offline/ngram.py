@@ -5,7 +5,7 @@ A position's context is its token and those before it. The last 1, 2, … `order
 
     logits = base.bias + Σ base.weights[f_o] + scale · (Σ down[f_o]) @ up + bias
 
-with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 16 / rank, so that a step of
+with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 32 / rank, so that a step of
 one learning rate moves the logits about equally far at every rank. float32 throughout, one thread, one fixed order
 of operations: the same input gives the same bits.
 """
@@ -23,8 +23,8 @@ Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.uint16]
 Flags = npt.NDArray[np.bool_]
 
-ALPHA = 16.0
-SPREAD = 0.3  # standard deviation of `down` at the start; `up` starts at 0
+ALPHA = 32.0
+SPREAD = 0.4  # standard deviation of `down` at the start; `up` starts at 0
 CHUNK = 1024  # positions at once: what they need fits in the cache
 SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
 _PAD = tokenizer.SIZE
