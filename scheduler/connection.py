@@ -10,6 +10,8 @@ from redis.retry import Retry
 from scheduler.errors import StoreUnavailable
 
 Word = str | int | float
+RedisError = redis.RedisError  # anything that went wrong between us and the server
+Away = (redis.ConnectionError, redis.TimeoutError)  # the server is not there at the moment
 
 
 class Reads(Protocol):

@@ -1,6 +1,7 @@
 """From a file to a plan that can be submitted: the one place where a question meets this machine."""
 
 import getpass
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -83,7 +84,7 @@ def submission_of(prepared: Prepared) -> Submission:
     return Submission(
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
-        user=getpass.getuser(),
+        user=_user(),
         rates={model: _rate(prepared.prices, model) for model in models(sweep)},
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
@@ -97,6 +98,14 @@ def keep_data(prepared: Prepared, artefacts: Artefacts) -> None:
         path = records_path(sha256)
         if not artefacts.has(path):
             artefacts.write(path, records.to_jsonl())
+
+
+def _user() -> str:
+    """The name by the operating system; in a container there may be none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _rate(prices: PriceBook, model: str) -> int:

@@ -103,6 +103,10 @@ class Store:
         document = json.dumps(dict(checkpoint))
         return bool(self.scripts.run("commit_checkpoint", *lease, *meter, embodied, document))
 
+    def forget_checkpoint(self, lease: Lease) -> bool:
+        """The checkpoint is no more: the next attempt starts over, and reserves what that costs."""
+        return bool(self.scripts.run("forget_checkpoint", *lease))
+
     def settle(self, lease: Lease, meter: Meter, state: StageState, **fields: str | int) -> bool:
         """End the stage. False without the lease: the result of a late worker does not count."""
         flat = [word for pair in fields.items() for word in pair]

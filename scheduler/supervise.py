@@ -170,7 +170,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[Child]:
 
 def _flower_options(addresses: Addresses) -> list[str]:
     port = addresses.flower_url.rpartition(":")[2]
-    # What a stage is and how far it has come stands in its arguments and its result; the task's name is always the same.
+    # A stage's label is in the arguments, how far it has come in the result; the task's name is always the same.
     columns = "args,state,result,worker,received,runtime,uuid"
     return ["--address=127.0.0.1", f"--port={port}", "--max-tasks=20000", f"--tasks-columns={columns}"]
 

@@ -13,6 +13,7 @@ from scheduler.dispatch import Nudges
 from scheduler.states import StageState
 from scheduler.store import Store
 
+LOSSES = 10  # attempts in a row that may die without a new checkpoint
 PAGE = 200  # stages looked at in one round trip
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 CLAIM_PATIENCE = 20.0  # seconds a worker has to claim what it was sent
@@ -47,7 +48,7 @@ def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
 def take_back(store: Store) -> int:
     """End attempts whose lease or claim ran out."""
     total = 0
-    while taken := len(store.scripts.run("expire", PAGE)):
+    while taken := len(store.scripts.run("expire", PAGE, LOSSES)):
         total += taken
     return total
 

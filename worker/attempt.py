@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import redis
-
 from scheduler.artefacts import Artefacts, attempt_path
+from scheduler.connection import Away
 from scheduler.store import Assignment, Lease, Meter, Store
 from sweeps.stage import Json
 from worker.examples import Examples
@@ -93,7 +92,7 @@ class Attempt:
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book what was used so far and show where it is. Redis may be away for a moment; the lease decides."""
         self.narrator.progress(line(progress))
-        with suppress(redis.ConnectionError, redis.TimeoutError):
+        with suppress(*Away):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
 

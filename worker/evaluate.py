@@ -1,5 +1,6 @@
 """Held-out negative log-likelihood: batched `forward`, one request for hundreds of items, each item kept."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from sweeps.render import Example
 from sweeps.stage import Json
 from worker.attempt import Attempt
 from worker.opening import open_for_evaluation
-from worker.outcome import Outcome, Succeeded
+from worker.outcome import Outcome, Succeeded, Unfit
 from worker.service import Batch, Losses, Pending, Session, Trainer
 
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
@@ -53,6 +54,8 @@ def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]
 
 def _result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses]) -> dict[str, Json]:
     nlls = _nlls(examples, answers)
+    if not math.isfinite(sum(nlls)):
+        raise Unfit("the held-out loss is not a number: the training that it is about has diverged")
     tokens = [float(example.weights.sum()) for example in examples]
     text_bytes = sum(example.text_bytes for example in examples)
     rows: list[dict[str, Json]] = [

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 
-import redis
-
+from scheduler.connection import RedisError
 from scheduler.store import Lease, Store
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
+
+
+GOODBYE = 2.0  # seconds for the last word to Redis
 
 
 class Asked(StrEnum):
@@ -75,6 +77,8 @@ class Leases:
         """Say goodbye; leases still held run out by themselves."""
         self._done.set()
         self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(GOODBYE)
 
     def leave(self) -> None:
         """Ask every attempt to end at its next step, and take no new one."""
@@ -131,7 +135,7 @@ class Leases:
         """Redis may be away for a while: each lease's own clock says how long that is bearable."""
         try:
             action()
-        except redis.RedisError:
+        except RedisError:
             time.sleep(0.2)
 
     def _report(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from scheduler.artefacts import rows_of
 from scheduler.retry import Fault
 from worker.attempt import Attempt
+from worker.outcome import Unfit
 from worker.progress import Row
 from worker.service import ServiceError, Session, Trainer
 
@@ -25,14 +26,20 @@ class Start:
 
 
 def begin(this: Attempt, session: Session) -> Start:
-    """Open the model of a training where the last attempt left it; one whose checkpoint is gone starts over."""
-    if this.work.checkpoint:
-        try:
-            return _resumed(this, session, this.work.checkpoint)
-        except ServiceError as error:
-            if not error.about_the_checkpoint:
-                raise
-    return Start(_new(this, session))
+    """Open the model of a training where the last attempt left it.
+
+    Where that checkpoint is gone, it is forgotten and the attempt ends: starting over costs more than was reserved, so
+    that it must be admitted anew.
+    """
+    if not this.work.checkpoint:
+        return Start(_new(this, session))
+    try:
+        return _resumed(this, session, this.work.checkpoint)
+    except ServiceError as error:
+        if not error.about_the_checkpoint:
+            raise
+        this.hands.store.forget_checkpoint(this.lease)
+        raise ServiceError(Fault.SERVICE, f"its checkpoint is gone, so it starts over: {error}") from None
 
 
 def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
@@ -62,10 +69,10 @@ def _from_parent(this: Attempt, session: Session) -> Trainer:
     parent = str(this.recipe["parent"])
     checkpoint = this.hands.store.checkpoint_of(parent)
     if checkpoint is None:
-        raise ServiceError(Fault.STAGE, f"its parent {parent} left no checkpoint to start from")
+        raise Unfit(f"its parent {parent} left no checkpoint to start from")
     try:
         return session.restore(str(checkpoint["path"]), optimizer=False, check=this.check)
     except ServiceError as error:
         if not error.about_the_checkpoint:
             raise
-        raise ServiceError(Fault.STAGE, f"the checkpoint of its parent {parent} is gone: {error}") from None
+        raise Unfit(f"the checkpoint of its parent {parent} is gone: {error}") from None

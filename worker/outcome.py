@@ -7,6 +7,10 @@ from scheduler.retry import Fault
 from sweeps.stage import Json
 
 
+class Unfit(Exception):
+    """The stage cannot be done as it is, and trying again would end the same. The message is its cause."""
+
+
 @dataclass(frozen=True)
 class Succeeded:
     """The result stands once it is settled."""

@@ -7,8 +7,7 @@ import json
 import time
 from collections.abc import Callable
 
-import redis
-
+from scheduler.connection import Away
 from scheduler.errors import ArtefactError, SchedulerError
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.states import StageState
@@ -17,7 +16,7 @@ from sweeps.errors import SweepsError
 from worker.attempt import Attempt, Hands, Narrator, Spending
 from worker.evaluate import evaluate
 from worker.leases import HeldLease, LeaseLost
-from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded
+from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded, Unfit
 from worker.service import Ending, ServiceError, Session, Trainer
 from worker.train import train
 
@@ -72,9 +71,9 @@ def settled(work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome
         return Lost(), None
     except ServiceError as error:
         return Failed(error.fault, str(error)), None
-    except ArtefactError as error:
+    except ArtefactError as error:  # the disk, not the stage
         return Failed(Fault.UNKNOWN, str(error)), None
-    except (SweepsError, SchedulerError) as error:
+    except (Unfit, SweepsError, SchedulerError) as error:
         return Failed(Fault.STAGE, str(error)), None
     except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
         return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}"), None
@@ -85,7 +84,7 @@ def conclude(this: Attempt, outcome: Outcome) -> None:
     while True:
         try:
             _tell(this, outcome)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except Away:
             time.sleep(0.5)
             try:
                 this.check()

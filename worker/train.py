@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from scheduler.artefacts import lines
-from scheduler.retry import Fault
 from sweeps.order import batch_rows, subset_order
 from sweeps.render import Example
 from sweeps.stage import Json
 from sweeps.steps import learning_rate_at
-from worker.attempt import Attempt, price
+from worker.attempt import Attempt
 from worker.evaluate import mean_nll, submit_forward
 from worker.opening import Start, begin
-from worker.outcome import Outcome, Stopped, Succeeded
+from worker.outcome import Outcome, Stopped, Succeeded, Unfit
 from worker.progress import Curve, Pace, Row
-from worker.service import Adam, Batch, Losses, Pending, ServiceError, Session, Trainer
+from worker.service import Adam, Batch, Losses, Pending, Session, Trainer
 
 AHEAD = 1  # steps submitted before the oldest is waited for: the service works in clock cycles
 
@@ -130,7 +129,7 @@ class Training:
         loss = stepped.losses.wait(self._this.check).loss
         stepped.applied.wait(self._this.check)
         if not math.isfinite(loss):
-            raise ServiceError(Fault.STAGE, f"the loss became {loss} at step {stepped.row['step']}: it has diverged")
+            raise Unfit(f"the loss became {loss} at step {stepped.row['step']}: it has diverged")
         stepped.row["train_mean_nll"] = loss
         self._curve.add(stepped.row)
         if self._pace.due():
@@ -158,7 +157,8 @@ class Training:
             "metrics": metrics,
             "run": self._trainer.run_id,
         }
-        embodied = price(saved.tokens, self._this.spending.rate)
+        # Rounded down: what is left to reserve must never be too little.
+        embodied = saved.tokens * self._this.spending.rate // 1_000_000
         self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record, embodied=embodied)
 
     def _checkpoint_due(self, done: int) -> bool:

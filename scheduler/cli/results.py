@@ -1,5 +1,6 @@
 """`sweep results`: the rows, the cells, and what they answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, dollars
 from scheduler.settings import from_environment
 from scheduler.store import Store
-from sweeps.results import CellSummary, RunResult, cells
+from sweeps.results import RunResult
 
 
 @click.command()
@@ -31,12 +32,10 @@ def show_results(store: Store, name: str, output: Output) -> None:
     if output.form == "csv":
         output.csv([_flat_row(row) for row in rows])
         return
-    summaries = cells(rows)
+    summaries = views.cells(store, name)
     unfinished = [row for row in rows if row.state != "succeeded"]
     output.say("")
-    output.table(
-        [_summary_row(cell, rows) for cell in summaries], title=f"{name}: {len(rows)} runs, mean ± sd over seeds"
-    )
+    output.table([_summary_row(cell) for cell in summaries], title=f"{name}: {len(rows)} runs, mean ± sd over seeds")
     if unfinished:
         output.say(
             f"{len(unfinished)} of {len(rows)} runs have no result yet or failed; `sweep status {name}` says why"
@@ -68,12 +67,12 @@ def _flat_row(row: RunResult) -> dict[str, Any]:
     }
 
 
-def _summary_row(cell: CellSummary, rows: list[RunResult]) -> dict[str, Any]:
-    planned = sum(row.cell == cell.cell for row in rows)
-    metrics = {
-        name: _mean(moments.mean, moments.variance) for name, moments in cell.metrics.items() if name != "train_nll"
-    }
-    return {**cell.cell, "seeds": f"{cell.count}/{planned}", **metrics}
+def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell as the store aggregates it. Its seeds are counted where the most of them are measured."""
+    metrics = {name: each for name, each in cell["metrics"].items() if name != "train_nll"}
+    measured = max((each["count"] for each in metrics.values()), default=0)
+    shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
+    return {**cell["cell"], "seeds": f"{measured}/{cell['runs']}", **shown}
 
 
 def _mean(mean: float, variance: float | None) -> str:

@@ -4,5 +4,6 @@
 local id, fence, tokens, spent, embodied, checkpoint = unpack(ARGS, 1, 6)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
-redis.call('HSET', stage_key(id), 'checkpoint', checkpoint, 'checkpoint_micro_usd', embodied)
+redis.call('HSET', stage_key(id), 'checkpoint', checkpoint, 'checkpoint_micro_usd', embodied,
+  'losses', 0)
 return 1

@@ -3,7 +3,7 @@
 from scheduler import keys
 from scheduler.connection import Client
 from scheduler.store import Meter
-from scheduler.tick import PAGE, take_back
+from scheduler.tick import LOSSES, PAGE, take_back
 from tests.scheduler.night import LEASE, PATIENCE, Night
 from tests.scheduler.plans import single
 
@@ -69,3 +69,18 @@ def test_the_event_of_an_end_names_the_worker_that_had_the_stage(night: Night, c
     events = [event for _, event in client.xrevrange(keys.EVENTS) if event["from"] == "running"]
     assert {event["stage"]: event["worker"] for event in events} == {name: f"host-{name}" for name in names}
     assert lost.fence != done.fence
+
+
+def test_a_stage_that_kills_its_workers_fails_in_the_end(night: Night) -> None:
+    """Ten losses in a row without a new checkpoint; a checkpoint between them, and the count begins again."""
+    night.submit(single("s", 1))
+    states = []
+    for loss in range(1, 2 * LOSSES):
+        lease = night.start(STAGE, "s")
+        if loss == LOSSES:
+            assert night.store.commit_checkpoint(lease, Meter(0, 0), {"step": 1}, embodied=0)
+        night.clock.pass_seconds(LEASE + 1)
+        night.spread()
+        states.append(night.store.client.hget(keys.stage(STAGE), "state"))
+    assert states == ["ready"] * (2 * LOSSES - 2) + ["failed"]
+    assert "lost" in (night.store.client.hget(keys.stage(STAGE), "cause") or "")

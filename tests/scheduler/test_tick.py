@@ -245,7 +245,7 @@ def test_a_stage_that_changes_again_while_it_is_spread_stays_marked(night: Night
     night.start("train-0000", "s")
     ((stage, order),) = night.store.client.zrange(keys.CHANGED, 0, -1, withscores=True)
     night.clock.pass_seconds(LEASE)
-    night.store.scripts.run("expire", 10)
+    night.store.scripts.run("expire", 10, 10)
     assert night.store.scripts.run("spread_done", stage, int(order)) == 0
     assert night.store.client.zcard(keys.CHANGED) == 1
     night.spread()

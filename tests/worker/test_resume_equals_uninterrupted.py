@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from scheduler import keys
+from scheduler.retry import Fault
 from sweeps.stage import Stage
 from tests.tinker_offline.process import Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
 from worker.leases import Asked, LeaseLost
-from worker.outcome import Lost, Stopped, Succeeded
+from worker.outcome import Failed, Lost, Stopped, Succeeded
 
 AT = (1, 6, 7, 19)  # a stop at the first step, at a checkpoint, behind one, and before the last step
 
@@ -58,7 +59,7 @@ def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) ->
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
     assert workshop.state(parted) == "running"  # nobody has been told: the lease must run out
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
-    assert workshop.store.scripts.run("expire", 10) == [parted.id]
+    assert workshop.store.scripts.run("expire", 10, 10) == [parted.id]
     checkpoint = workshop.store.checkpoint_of(parted.id)
     assert checkpoint is not None
     assert checkpoint["step"] == 12
@@ -76,6 +77,11 @@ def test_a_checkpoint_that_is_gone_starts_the_stage_over(
     checkpoint = workshop.store.checkpoint_of(parted.id)
     assert checkpoint is not None
     tinker.rest().delete_checkpoint_from_tinker_path(str(checkpoint["path"])).result(30)
+    over = workshop.attempt(parted, "parted")
+    assert isinstance(over, Failed)
+    assert over.fault is Fault.SERVICE
+    assert workshop.store.checkpoint_of(parted.id) is None
+    workshop.store.client.hset(keys.stage(parted.id), "not_before", 0)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
 
