@@ -71,7 +71,8 @@ def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A cell as the store aggregates it. Its seeds are counted where the most of them are measured."""
     metrics = {name: each for name, each in cell["metrics"].items() if name != "train_nll"}
     measured = max((each["count"] for each in metrics.values()), default=0)
-    shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
+    order = sorted(metrics, key=lambda name: (name.count("."), not name.endswith("nll"), name))
+    shown = {name: _mean(metrics[name]["mean"], metrics[name]["variance"]) for name in order}
     return {**cell["cell"], "seeds": f"{measured}/{cell['runs']}", **shown}
 
 
