@@ -57,7 +57,8 @@ class Futures:
         future = self._open.get(request_id)
         if future is None:
             raise Refusal(f"no such request: {request_id}; the server may have been restarted", 410)
-        await asyncio.wait([future], timeout=seconds)
+        if not future.done():
+            await asyncio.wait([future], timeout=seconds)
         if not future.done():
             return None
         self._keep(request_id, future.result())

@@ -117,15 +117,14 @@ def test_rows_never_reached_need_no_visit() -> None:
 def test_moments_fade_to_zero() -> None:
     """They do not end among the subnormal numbers, where arithmetic is very slow."""
     base, adapter, positions, weights = a_problem()
-    learner = Learner(adapter)
+    first, second = adapter.zeros(), adapter.zeros()
+    learner = Learner(adapter, first, second)
     run(learner, base, positions, weights)
     for _ in range(1024):
         learner.step(AdamParams(learning_rate=1e-3))
-        assert learner.first is not None
-        assert learner.second is not None
-        for moment in (learner.first.down, learner.second.down):
+        for moment in (first.down, second.down):
             assert not ((moment != 0) & (abs(moment) < np.finfo(np.float32).tiny)).any()
-    assert not learner.first.down.any()
+    assert not first.down.any()
 
 
 def test_grouped_sum_is_add_at() -> None:
