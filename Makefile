@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples test check format lock clean
+.PHONY: setup demo examples bench test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -26,6 +26,10 @@ demo: setup
 examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
 	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml
+
+# What planning and submitting cost as a grid grows tenfold.
+bench: setup
+	@$(BIN)/python -m tests.bench.planning
 
 test: check
 	$(BIN)/python -m pytest

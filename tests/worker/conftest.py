@@ -1,6 +1,5 @@
 """A worker's hands on real things: a Redis, a tinker_offline, the SDK. Only time and the nudge are the test's own."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +17,6 @@ from worker.leases import Leases
 from worker.service import Endpoint
 
 LEASE = 30.0
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quiet_sdk() -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setitem(os.environ, "TINKER_TELEMETRY", "0")
-    patch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope="session")
