@@ -48,6 +48,18 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
     assert _nll(found["runs"], size=64) < untrained
 
 
+def test_no_key_is_left_anywhere(desk: Desk) -> None:
+    """Not in what Redis keeps, an artefact, a log or what is printed: the environment of the processes has it alone."""
+    secret = "tml-0123456789abcdef"
+    file = str(desk.write("small.yaml", small(steps=2, sizes=(32,), seeds=1)))
+    said = desk.sweep("run", file, TINKER_API_KEY=secret)
+    assert said.status == 0, said.err
+    assert secret not in said.out + said.err
+    written = [path for path in desk.home.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    assert [path for path in written if secret.encode() in path.read_bytes()] == []
+
+
 def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) -> None:
     first = str(desk.write("first.yaml", small("first")))
     more = str(desk.write("more.yaml", small("more", sizes=(32, 64, 128))))
