@@ -19,6 +19,7 @@ from sweeps.laws import LAWS, Curve, Floats, Law, fit_law
 WARN, REFUSE = 0.02, 0.10  # relative error at the two largest sizes
 RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
 FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
+LACK_OF_FIT = 0.05  # a law is contradicted where misses like its own would be rarer than this
 SPARE = 2  # distinct sizes that a law needs beyond its free parameters
 
 Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
@@ -73,6 +74,40 @@ class ScalingFit:
         return self.curve.predict(n)
 
 
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far the seeds of one size differ, pooled over the sizes: what a curve's misses are measured against."""
+
+    counts: npt.NDArray[np.intp]  # (sizes,) runs
+    freedom: int  # runs beyond one for each size; 0: nothing is known of the spread
+    variance: float  # of one run's loss
+    relative: float  # the same of loss / mean loss at its size
+
+    @classmethod
+    def of(cls, losses: Floats, means: Floats, places: npt.NDArray[np.intp]) -> "Spread":
+        """From losses (R,), the means (sizes,) and the size that each run belongs to (R,)."""
+        counts = np.bincount(places, minlength=len(means))
+        freedom = len(losses) - len(means)
+        misses = losses - means[places]
+        per = max(freedom, 1)
+        return cls(counts, freedom, float(misses @ misses) / per, float(np.sum((misses / means[places]) ** 2)) / per)
+
+    @property
+    def steps(self) -> Floats:
+        """The standard error of the difference between neighbouring sizes, (sizes - 1,)."""
+        return np.sqrt(self.variance * (1 / self.counts[:-1] + 1 / self.counts[1:]))
+
+    def contradicts(self, curve: Curve) -> bool:
+        """Are the curve's misses more than seeds explain? F = (SS_lack / (sizes - p)) / (SS_pure / freedom)."""
+        from scipy.special import fdtrc  # the upper tail of F
+
+        spare = len(curve.n) - LAWS[curve.law]
+        if self.freedom == 0 or self.relative == 0 or spare <= 0:
+            return False
+        misses = float(np.sum(self.counts * curve.residuals**2)) / spare
+        return float(fdtrc(spare, self.freedom, misses / self.relative)) < LACK_OF_FIT
+
+
 def fit_scaling(
     n: npt.ArrayLike,
     loss: npt.ArrayLike,
@@ -84,10 +119,11 @@ def fit_scaling(
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
     The law is, unless `law` says it, among those that the number of sizes allows the one with the least AICc that
-    predicts the two largest sizes within 2 %; if none does, the one with the least AICc. (At seven sizes AICc alone
-    prefers few parameters even where they extrapolate badly.) Runs at size 0 (zero-shot) and losses that are not
-    finite are left out, the latter with a warning; `seed` (R,) warns of sizes that lack one. With `target`, a loss,
-    `minimum_data` answers. Never raises for what was measured: `refused` says it.
+    predicts the two largest sizes within 2 % and that the spread of the seeds does not contradict (F test of lack of
+    fit, 5 %); if none does both, the one with the least AICc that predicts, and else the one with the least AICc. (At
+    seven sizes AICc alone prefers few parameters even where they plainly miss the points.) Runs at size 0 (zero-shot)
+    and losses that are not finite are left out, the latter with a warning; `seed` (R,) warns of sizes that lack one.
+    With `target`, a loss, `minimum_data` answers. Never raises for what was measured: `refused` says it.
     """
     runs = np.asarray(n, float), np.asarray(loss, float)
     seeds = np.zeros(runs[0].shape, int) if seed is None else np.asarray(seed)
@@ -96,11 +132,12 @@ def fit_scaling(
     sizes, places = np.unique(runs[0][good], return_inverse=True)
     means = np.array([runs[1][good][places == place].mean() for place in range(len(sizes))])
     warnings = (*_lost(int((trained & ~good).sum())), *_uneven(sizes, places, seeds[good]))
-    reason = _unfit(sizes, means, _noise(runs[1][good], means, places), law)
+    spread = Spread.of(runs[1][good], means, places)
+    reason = _unfit(sizes, means, spread, law)
     if reason:
         answer = None if target is None else MinimumData(target, "refused")
         return ScalingFit(sizes, means, warnings=warnings, refused=reason, minimum_data=answer)
-    return _judged(_chosen(sizes, means, law), warnings, target)
+    return _judged(_chosen(sizes, means, spread, law), warnings, target)
 
 
 def _judged(curve: Curve, warnings: tuple[str, ...], target: float | None) -> ScalingFit:
@@ -180,12 +217,13 @@ def _delta_interval(curve: Curve, target: float, point: float) -> tuple[float | 
     return point * math.exp(-min(half, 50)), point * math.exp(min(half, 50))
 
 
-def _chosen(n: Floats, loss: Floats, law: Law | None) -> Curve:
+def _chosen(n: Floats, loss: Floats, spread: Spread, law: Law | None) -> Curve:
     if law:
         return fit_law(law, n, loss)
     curves = [fit_law(known, n, loss) for known, free in LAWS.items() if len(n) >= free + SPARE]
     ranked = sorted(curves, key=lambda curve: curve.aicc)
-    return next((curve for curve in ranked if _holdout_error(curve) <= WARN), ranked[0])
+    predicting = [curve for curve in ranked if _holdout_error(curve) <= WARN]
+    return next((curve for curve in predicting if not spread.contradicts(curve)), [*predicting, *ranked][0])
 
 
 def _holdout_error(curve: Curve) -> float:
@@ -193,22 +231,14 @@ def _holdout_error(curve: Curve) -> float:
     return float(np.abs(smaller.predict(curve.n[-2:]) / curve.loss[-2:] - 1).max())
 
 
-def _unfit(n: Floats, loss: Floats, noise: Floats, law: Law | None) -> str | None:
+def _unfit(n: Floats, loss: Floats, spread: Spread, law: Law | None) -> str | None:
     needed = LAWS[law or "pure"] + SPARE
     if len(n) < needed:
         return f"{len(n)} sizes; the {law or 'simplest'} law needs {needed}"
-    for (before, after), (high, low), error in zip(pairwise(loss), pairwise(n), noise, strict=True):
+    for (before, after), (high, low), error in zip(pairwise(loss), pairwise(n), spread.steps, strict=True):
         if after - before > max(RISE * before, 2 * error):
             return f"the loss rises with more data, from {before:.4g} at {high:g} to {after:.4g} at {low:g}"
     return None if loss[-1] < loss[0] else "the loss does not fall with more data"
-
-
-def _noise(losses: Floats, means: Floats, places: npt.NDArray[np.intp]) -> Floats:
-    """The standard error of the difference between neighbouring sizes, (sizes - 1,), from the pooled variance."""
-    counts = np.bincount(places, minlength=len(means))
-    freedom = max(int(counts.sum()) - len(means), 1)
-    variance = float(np.sum((losses - means[places]) ** 2)) / freedom
-    return np.sqrt(variance * (1 / counts[:-1] + 1 / counts[1:]))
 
 
 def _lost(count: int) -> tuple[str, ...]:
