@@ -14,7 +14,7 @@ class Fault(StrEnum):
     SERVICE = "service"
     """Tinker's, or the network's: never charged to the stage."""
     ACCOUNT = "account"
-    """The key's or the bill's: a person has to act; nothing is charged."""
+    """The key's, the bill's or the disk's: a person has to act; nothing is charged."""
     STAGE = "stage"
     """The stage's own, and it would fail again: bad data, a refused request, a diverged loss."""
     UNKNOWN = "unknown"

@@ -66,7 +66,9 @@ def _prepare(**_: object) -> None:
     artefacts = Artefacts(settings.store)
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
     name = f"{socket.gethostname()}-{os.getpid()}"
-    leases = Leases(store, worker=name, threads=settings.threads, seconds=settings.lease, about=about)
+    leases = Leases(
+        store, worker=name, threads=settings.threads, seconds=settings.lease, grace=settings.grace, about=about
+    )
     _hands = Hands(store, artefacts, leases, Examples(artefacts), endpoint_of(settings))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scheduler.artefacts import Artefacts, attempt_path
-from scheduler.connection import Away
+from scheduler.connection import RedisError
 from scheduler.store import Assignment, Lease, Meter, Store
 from sweeps.stage import Json
 from worker.examples import Examples
@@ -57,6 +57,11 @@ class Spending:
         return Meter(self.tokens, price(self.tokens, self.rate))
 
 
+def stopped(asked: Asked) -> Stopped:
+    """The end of an attempt that was asked to end."""
+    return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked))
+
+
 def price(tokens: int, rate: int) -> int:
     """Micro-dollars, rounded up; `rate` is micro-dollars for a million tokens."""
     return -(-tokens * rate // 1_000_000)
@@ -87,12 +92,12 @@ class Attempt:
     def asked_to_stop(self) -> Stopped | None:
         """The answer to a request to end, if there is one."""
         asked = self.held.asked
-        return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked)) if asked else None
+        return stopped(asked) if asked else None
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
-        """Book what was used so far and show where it is. Redis may be away for a moment; the lease decides."""
+        """Book what was used so far and show where it is. Redis may fail for a moment; the lease decides."""
         self.narrator.progress(line(progress))
-        with suppress(*Away):
+        with suppress(RedisError):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
 

@@ -1,5 +1,6 @@
 """The leases that this process holds: renewed together by one thread, and doubted by each attempt's own clock."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +11,7 @@ from scheduler.connection import RedisError
 from scheduler.store import Lease, Store
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
-
-
+PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
 GOODBYE = 2.0  # seconds for the last word to Redis
 
 
@@ -27,6 +27,14 @@ class LeaseLost(Exception):
     """The stage belongs to somebody else now, or soon will: write nothing, submit nothing."""
 
 
+class TimeIsUp(Exception):
+    """Asked to end, the attempt could not within the time for it: wait for nothing more. The message is why."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(str(asked))
+        self.asked = asked
+
+
 class HeldLease:
     """One lease, as the attempt sees it."""
 
@@ -35,12 +43,20 @@ class HeldLease:
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._lost = False
+        self._end_by = math.inf
         self.asked = Asked.NOTHING
 
     def check(self) -> None:
-        """Raise LeaseLost unless there is time enough left to begin something."""
-        if self._lost or time.monotonic() > self._until - MARGIN * self._seconds:
+        """Raise LeaseLost or TimeIsUp unless there is time enough left to begin something, or to go on waiting."""
+        if self.over:
             raise LeaseLost(self.lease.stage)
+        if time.monotonic() > self._end_by:
+            raise TimeIsUp(self.asked)
+
+    @property
+    def over(self) -> bool:
+        """Is it lost, or so nearly that nothing more should be begun?"""
+        return self._lost or time.monotonic() > self._until - MARGIN * self._seconds
 
     def renewed(self, asked_at: float) -> None:
         self._until = asked_at + self._seconds
@@ -48,16 +64,21 @@ class HeldLease:
     def lose(self) -> None:
         self._lost = True
 
-    def ask(self, what: Asked) -> None:
+    def ask(self, what: Asked, *, within: float) -> None:
+        """Come to an end at the next step, and in `within` seconds even from the midst of one."""
         self.asked = self.asked or what
+        self._end_by = min(self._end_by, time.monotonic() + within)
 
 
 class Leases:
     """All leases of this worker, and its sign of life."""
 
-    def __init__(self, store: Store, *, worker: str, threads: int, seconds: float, about: dict[str, str | int]) -> None:
+    def __init__(
+        self, store: Store, *, worker: str, threads: int, seconds: float, grace: float, about: dict[str, str | int]
+    ) -> None:
         self.worker = worker
         self.seconds = seconds
+        self._patience = PATIENCE * grace
         self._store = store
         self._threads = threads
         self._about = about
@@ -85,7 +106,7 @@ class Leases:
         with self._lock:
             self._leaving = True
             for held in self._held.values():
-                held.ask(Asked.LEAVE)
+                held.ask(Asked.LEAVE, within=self._patience)
         self._wake.set()
 
     @contextmanager
@@ -104,7 +125,7 @@ class Leases:
         with self._lock:
             self._held[lease] = held
             if self._leaving:
-                held.ask(Asked.LEAVE)
+                held.ask(Asked.LEAVE, within=0)
         try:
             yield held
         finally:
@@ -157,4 +178,4 @@ class Leases:
                 continue
             held.renewed(asked_at)
             if answer == "stop":
-                held.ask(Asked.CANCEL)
+                held.ask(Asked.CANCEL, within=self._patience)

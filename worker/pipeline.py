@@ -6,16 +6,17 @@ However an attempt ends, it ends as an `Outcome`; `conclude` is the only place t
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-from scheduler.connection import Away
+from scheduler.connection import RedisError
 from scheduler.errors import ArtefactError, SchedulerError
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.states import StageState
 from scheduler.store import Lease
 from sweeps.errors import SweepsError
-from worker.attempt import Attempt, Hands, Narrator, Spending
+from worker.attempt import Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
-from worker.leases import HeldLease, LeaseLost
+from worker.leases import HeldLease, LeaseLost, TimeIsUp
 from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded, Unfit
 from worker.service import Ending, ServiceError, Session, Trainer
 from worker.train import train
@@ -35,7 +36,8 @@ def _run(hands: Hands, lease: Lease, narrator: Narrator) -> Outcome:
         outcome, trainer = _perform(this, session)
         conclude(this, outcome)
     if trainer is not None and isinstance(outcome, Succeeded):
-        _go_on(this, trainer)
+        with suppress(RedisError):  # what is not adopted will be dispatched
+            _go_on(this, trainer)
     session.close(_ended(outcome))
     return outcome
 
@@ -54,44 +56,57 @@ def _attempt(hands: Hands, held: HeldLease, narrator: Narrator) -> Attempt:
 def _session(this: Attempt) -> Session:
     work = this.work
     metadata = {"sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
-    return Session(this.hands.endpoint(str(work.recipe["model"])), metadata)
+    return Session(lambda: this.hands.endpoint(str(work.recipe["model"])), metadata)
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
     if this.work.kind == "evaluate":
-        return settled(lambda: (evaluate(this, session), None))
-    return settled(lambda: train(this, session))
+        return settled(this, lambda: (evaluate(this, session), None))
+    return settled(this, lambda: train(this, session))
 
 
-def settled(work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
+def settled(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
     """Do the work; every way in which it can end comes out as a value."""
     try:
+        _see_that_results_can_be_kept(this)
         return work()
     except LeaseLost:
         return Lost(), None
-    except ServiceError as error:
-        return Failed(error.fault, str(error)), None
-    except ArtefactError as error:  # the disk, not the stage
-        return Failed(Fault.UNKNOWN, str(error)), None
-    except (Unfit, SweepsError, SchedulerError) as error:
-        return Failed(Fault.STAGE, str(error)), None
+    except TimeIsUp as up:
+        return stopped(up.asked), None
     except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
-        return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}"), None
+        return _failed(this, error), None
+
+
+def _see_that_results_can_be_kept(this: Attempt) -> None:
+    """Before any money is spent: a full disk must not let every stage be paid for, and its result be lost."""
+    this.keep("attempt.json", json.dumps({"attempt": this.work.attempt, "worker": this.hands.leases.worker}).encode())
+
+
+def _failed(this: Attempt, error: Exception) -> Failed:
+    match error:
+        case ServiceError():
+            return Failed(error.fault, str(error))
+        case RedisError():
+            return Failed(Fault.SERVICE, f"Redis could not be told how far it was: {error}")
+        case ArtefactError():  # the disk, not the stage; but what it was paid for must not be repeated without end
+            return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.ACCOUNT, str(error))
+        case Unfit() | SweepsError() | SchedulerError():
+            return Failed(Fault.STAGE, str(error))
+        case _:
+            return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}")
 
 
 def conclude(this: Attempt, outcome: Outcome) -> None:
-    """Tell the store how it ended. While Redis is away it is told again, until the lease would be over."""
+    """Tell the store how it ended. While Redis is away, or full, it is told again until the lease would be over."""
+    give_up = time.monotonic() + this.hands.leases.seconds
     while True:
         try:
-            _tell(this, outcome)
-        except Away:
+            return _tell(this, outcome)
+        except RedisError:
+            if this.held.over or time.monotonic() > give_up:
+                return None
             time.sleep(0.5)
-            try:
-                this.check()
-            except LeaseLost:
-                return
-        else:
-            return
 
 
 def _tell(this: Attempt, outcome: Outcome) -> None:
@@ -136,6 +151,6 @@ def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator) -
     with hands.leases.holding(lease) as held:
         this = _attempt(hands, held, narrator)
         with narrator.adopted(this.work.label) as tell:
-            outcome, _ = settled(lambda: (evaluate(this, trainer), None))
+            outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
             conclude(this, outcome)
             tell(outcome)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -144,16 +145,21 @@ class Trainer:
 class Session:
     """One Tinker session, one for each attempt: failure, status and billing stay its own."""
 
-    def __init__(self, endpoint: Endpoint, metadata: Mapping[str, str]) -> None:
-        self._client = tinker.ServiceClient(
-            user_metadata=dict(metadata), base_url=endpoint.base_url, api_key=endpoint.api_key
-        )
+    def __init__(self, endpoint: Callable[[], Endpoint], metadata: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
         self._metadata = dict(metadata)
+
+    @cached_property
+    def _client(self) -> tinker.ServiceClient:
+        """Made when first needed: that no endpoint is known must end the attempt as any other failure does."""
+        where = self._endpoint()
+        return tinker.ServiceClient(user_metadata=self._metadata, base_url=where.base_url, api_key=where.api_key)
 
     def create(self, model: str, *, rank: int, seed: int, layers: Mapping[str, bool], check: Check) -> Trainer:
         """A fresh adapter on a base model."""
+        client = self._client
         return self._open(
-            lambda: self._client.create_lora_training_client(
+            lambda: client.create_lora_training_client(
                 model,
                 rank=rank,
                 seed=seed,
@@ -176,7 +182,8 @@ class Session:
 
     def close(self, status: Ending) -> None:
         """Free what the session holds at the service, without waiting for it for long."""
-        threading.Thread(target=self._close, args=(status,), daemon=True).start()
+        if "_client" in vars(self):
+            threading.Thread(target=self._close, args=(status,), daemon=True).start()
 
     def _close(self, status: Ending) -> None:
         with suppress(Exception):  # the session times out by itself; nothing is lost
@@ -219,6 +226,8 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 
 
 def _fault(error: BaseException | None) -> Fault:
+    if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none, or it cannot be one
+        return Fault.ACCOUNT
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.SERVICE
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)

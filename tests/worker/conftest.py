@@ -17,6 +17,7 @@ from worker.leases import Leases
 from worker.service import Endpoint
 
 LEASE = 30.0
+GRACE = 3.0
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def workshop(redis: RedisServer, tinker: Server, tmp_path: Path) -> Iterator[Wor
     client = connect(redis.url)
     client.flushall()
     store, artefacts = Store(client), Artefacts(str(tmp_path / "store"))
-    leases = Leases(store, worker="w1", threads=4, seconds=LEASE, about={})
+    leases = Leases(store, worker="w1", threads=4, seconds=LEASE, grace=GRACE, about={})
     leases.start()
     endpoint = Endpoint(base_url=tinker.url, api_key=KEY)
     yield Workshop(Hands(store, artefacts, leases, Examples(artefacts), lambda _: endpoint), tinker, tmp_path)

@@ -25,7 +25,8 @@ def stops(monkeypatch: pytest.MonkeyPatch) -> list[Asked | LeaseLost]:
         event = script.pop(0) if script else Asked.NOTHING
         if isinstance(event, LeaseLost):
             raise event
-        this.held.ask(event)
+        if event:
+            this.held.ask(event, within=60)
         return ask(this)
 
     monkeypatch.setattr(Attempt, "asked_to_stop", asked)

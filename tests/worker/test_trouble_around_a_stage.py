@@ -1,0 +1,120 @@
+"""What goes wrong around a stage is not charged to it, and ends its attempt in time."""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler import keys
+from scheduler.retry import Fault
+from sweeps.stage import Stage
+from tests.support import wait_until
+from tests.tinker_offline.process import Server
+from tests.worker.conftest import GRACE
+from tests.worker.workshop import SPEC, Workshop
+from worker.opening import ALL_LAYERS
+from worker.outcome import Failed, Outcome, Stopped
+from worker.service import Endpoint, ServiceError, Session
+
+
+def training(workshop: Workshop, *, steps: int = 20) -> Stage:
+    plan = workshop.submit(SPEC.replace("steps: 20", f"steps: {steps}")).plan
+    return next(stage for stage in plan.stages if stage.kind == "train")
+
+
+def beside(action: Callable[[], Outcome]) -> tuple[threading.Thread, list[Outcome]]:
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(action()))
+    thread.start()
+    return thread, outcomes
+
+
+def uncharged(workshop: Workshop, stage: Stage, cause: str) -> None:
+    row = workshop.store.client.hgetall(keys.stage(stage.id))
+    assert (row["state"], row.get("failures", "0"), row["reserved"]) == ("ready", "0", "0"), row
+    assert cause in row["cause"]
+
+
+def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hangs(
+    workshop: Workshop, tinker: Server
+) -> None:
+    stage = training(workshop, steps=2000)
+    assert tinker._process is not None
+    thread, outcomes = beside(lambda: workshop.attempt(stage))
+    wait_until(lambda: bool(workshop.store.client.hget(keys.stage(stage.id), "checkpoint")), "it trains")
+    tinker._process.send_signal(signal.SIGSTOP)
+    try:
+        workshop.hands.leases.leave()
+        thread.join(GRACE)
+        assert not thread.is_alive()
+    finally:
+        tinker._process.send_signal(signal.SIGCONT)
+        thread.join(60)
+    assert isinstance(outcomes[0], Stopped)
+    uncharged(workshop, stage, "the worker is stopping")
+
+
+def test_a_disk_that_keeps_nothing_is_found_before_anything_is_paid_for(workshop: Workshop) -> None:
+    stage = training(workshop)
+    folder = Path(workshop.artefacts.url) / "stages"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("in the way")
+    outcome = workshop.attempt(stage)
+    assert isinstance(outcome, Failed)
+    uncharged(workshop, stage, "the artefact store cannot keep")
+    assert workshop.store.client.hget(keys.stage(stage.id), "tokens") in (None, "0")
+
+
+def test_data_that_vanished_wait_for_a_person(workshop: Workshop) -> None:
+    stage = training(workshop)
+    shutil.rmtree(Path(workshop.artefacts.url) / "data")
+    outcome = workshop.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.ACCOUNT
+    uncharged(workshop, stage, "the artefact store has no data/")
+
+
+def test_a_redis_that_is_full_costs_the_stage_nothing(workshop: Workshop) -> None:
+    """The attempt ends, and says so as soon as there is room again."""
+    stage = training(workshop, steps=2000)
+    client: Any = workshop.store.client  # our protocol of a client lists only what our own code calls
+    thread, outcomes = beside(lambda: workshop.attempt(stage))
+    wait_until(lambda: bool(client.hget(keys.stage(stage.id), "checkpoint")), "it trains")
+    client.config_resetstat()
+    client.config_set("maxmemory", "1")
+    try:
+        wait_until(lambda: client.info("errorstats").get("errorstat_OOM", {}).get("count", 0) > 3, "it is refused")
+        assert thread.is_alive()
+    finally:
+        client.config_set("maxmemory", "0")
+        thread.join(60)
+    assert isinstance(outcomes[0], Failed)
+    uncharged(workshop, stage, "maxmemory")
+
+
+def test_a_worker_that_knows_no_service_for_a_model_parks_it(workshop: Workshop) -> None:
+    def nowhere(model: str) -> Endpoint:
+        raise ServiceError(Fault.ACCOUNT, f"{model} is served nowhere")
+
+    hands = workshop.hands.__class__(**{**vars(workshop.hands), "endpoint": nowhere})
+    stage = training(workshop)
+    outcome = Workshop(hands, workshop.tinker, workshop.folder).attempt(stage)
+    assert isinstance(outcome, Failed)
+    uncharged(workshop, stage, "is served nowhere")
+
+
+def test_a_worker_without_a_key_waits_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("TINKER")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    session = Session(lambda: Endpoint(base_url=None, api_key=None), {})
+    with pytest.raises(ServiceError, match="api_key") as refused:
+        session.create(
+            "Qwen/Qwen3-8B", rank=8, seed=0, layers=dict.fromkeys(("mlp", "attn", "unembed"), True), check=int
+        )
+    assert refused.value.fault is Fault.ACCOUNT
