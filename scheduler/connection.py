@@ -67,17 +67,18 @@ class Client(Reads, Protocol):
     def close(self) -> None: ...
 
 
-def connect(url: str, *, retries: int = 4) -> Client:
+def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
     """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet.
 
-    A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge.
+    A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge. `patience` is how
+    many seconds one answer may take.
     Raises StoreUnavailable where the URL cannot be one.
     """
     try:
         client = redis.Redis.from_url(
             url,
             decode_responses=True,
-            socket_timeout=15,
+            socket_timeout=patience,
             socket_connect_timeout=5,
             health_check_interval=25,
             retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),

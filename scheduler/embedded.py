@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from scheduler.settings import Settings
 
 SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
 START_SECONDS = 20.0  # a long append-only file takes a while to read back
+PING_SECONDS = 2.0  # for an answer to "are you there?"
 
 
 def server_url(settings: Settings) -> str:
@@ -50,15 +51,16 @@ def server(settings: Settings) -> Iterator[str]:
                 _stop(url)
 
 
-def ensure(settings: Settings) -> None:
-    """Start the embedded server unless it answers. Any number of processes may ask at once."""
+def ensure(settings: Settings) -> bool:
+    """Start the embedded server unless it answers; was that needed? Any number of processes may ask at once."""
     if settings.redis_url:
-        return
-    client = connect(server_url(settings), retries=0)
-    with _exclusive(settings.home / "redis.start.lock"):
-        if not _answers(client):
-            _await(client, settings.home, _start(settings.home))
-    client.close()
+        return False
+    client = connect(server_url(settings), retries=0, patience=PING_SECONDS)
+    with _exclusive(settings.home / "redis.start.lock"), closing(client):
+        if _answers(client):
+            return False
+        _await(client, settings.home)
+        return True
 
 
 def _socket(home: Path) -> Path:
@@ -71,7 +73,12 @@ def _socket(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"tinker-sweeps-{os.getuid()}-{name}" / "redis.sock"
 
 
-def _start(home: Path) -> "subprocess.Popen[bytes]":
+def _start(home: Path) -> "subprocess.Popen[bytes] | None":
+    """A server, or None while there is one: it reads back what it knew, leaves just now, or hangs.
+
+    It holds a lock for as long as it lives. Two servers on one append-only file would destroy it, so silence is no
+    reason to start another.
+    """
     folder = home / "redis"
     for each in (folder, _socket(home).parent):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,13 +96,17 @@ def _start(home: Path) -> "subprocess.Popen[bytes]":
         "daemonize": "no",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    process = subprocess.Popen(
-        [_binary(), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C at the terminal is for us, not for it
-    )
+    with _open(home / "redis.server.lock") as lock:
+        if not _alone(lock):
+            return None
+        process = subprocess.Popen(
+            [_binary(), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(lock.fileno(),),
+            start_new_session=True,  # a Ctrl-C at the terminal is for us, not for it
+        )
     threading.Thread(target=process.wait, daemon=True).start()  # should it end before us, it leaves no zombie
     return process
 
@@ -114,12 +125,16 @@ def _binary() -> str:
     return str(get_binary_path())
 
 
-def _await(client: Client, home: Path, process: "subprocess.Popen[bytes]") -> None:
+def _await(client: Client, home: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
+    process = _start(home)
     while not _answers(client):
-        if process.returncode is not None or time.monotonic() > give_up:
+        if process is not None and process.returncode is not None:
             raise StoreUnavailable(f"the embedded Redis does not start; the end of its log:\n{_log(home)}")
+        if time.monotonic() > give_up:
+            raise StoreUnavailable(f"the embedded Redis runs and does not answer; the end of its log:\n{_log(home)}")
         time.sleep(0.02)
+        process = process or _start(home)
 
 
 def _answers(client: Client) -> bool:

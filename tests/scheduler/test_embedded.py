@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from scheduler import embedded
 from scheduler.connection import Client, check, connect
 from scheduler.dispatch import Nudges
 from scheduler.embedded import ensure, server, server_url
@@ -97,7 +98,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(settings: Settings) -> None:
             client.hset("acknowledged", str(number), number)
         client.close()
         kill(settings)
-        ensure(settings)
+        assert ensure(settings), "it had to be started again"
         client = client_of(url)
         assert len(client.hgetall("acknowledged")) == 200
         client.close()
@@ -109,6 +110,24 @@ def test_a_server_left_behind_by_a_crash_is_used_again(settings: Settings) -> No
     with server(settings):
         assert pid(settings) == left
     assert not answers(settings)
+
+
+def test_beside_a_server_that_hangs_no_second_one_is_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers on one append-only file would destroy it."""
+    monkeypatch.setattr(embedded, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(embedded, "START_SECONDS", 0.5)
+    with server(settings):
+        left = pid(settings)
+        os.kill(left, signal.SIGSTOP)
+        try:
+            with pytest.raises(StoreUnavailable, match="runs and does not answer"):
+                ensure(settings)
+        finally:
+            os.kill(left, signal.SIGCONT)
+        assert not ensure(settings), "it answers again"
+        assert pid(settings) == left
 
 
 def _use(home: str, start: Any, used: Any, leave: Any) -> None:
