@@ -19,6 +19,7 @@ from scheduler.tick import tick
 
 LEAD = 10.0  # seconds for which a leader leads without saying so again
 PAUSE = 0.1  # seconds between two ticks that found nothing to do
+TROUBLE = 2.0  # seconds between two tries while Redis is in trouble: the log must not fill the disk as well
 
 log = logging.getLogger("scheduler")
 
@@ -32,22 +33,20 @@ def run(settings: Settings) -> None:
     store, nudges = Store(client), Nudges(url)
     name = f"{socket.gethostname()}-{os.getpid()}"
     while not stop.is_set():
-        idle = _guarded(store, nudges, name, settings.slots)
-        stop.wait(PAUSE if idle else 0)
+        stop.wait(_guarded(store, nudges, name, settings.slots))
     with suppress(redis.RedisError):
         store.scripts.run("lead", name, 0)  # whoever comes next need not wait until we are thought dead
     nudges.close()
 
 
-def _guarded(store: Store, nudges: Nudges, name: str, slots: int) -> bool:
-    """One tick if we lead. True if nothing was done; a Redis that is away is waited for, for as long as it takes."""
+def _guarded(store: Store, nudges: Nudges, name: str, slots: int) -> float:
+    """One tick if we lead; seconds until the next. A Redis that is away, or full, is waited for as long as it takes."""
     try:
-        if not store.scripts.run("lead", name, round(LEAD * 1000)):
-            return True
-        return tick(store, nudges, slots=slots).idle
+        leads = store.scripts.run("lead", name, round(LEAD * 1000))
+        return PAUSE if not leads or tick(store, nudges, slots=slots).idle else 0
     except redis.RedisError as error:
-        log.warning("Redis does not answer (%s); trying again", error)
-        return True
+        log.warning("Redis does not do what is asked (%s); trying again", error)
+        return TROUBLE
 
 
 def _stopping() -> threading.Event:
