@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -27,6 +28,7 @@ LOOK_EVERY = 0.25  # seconds between two looks at the children
 LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
 START_SECONDS = 90.0  # that a process may take before it answers
+PROBE_SECONDS = 0.5
 
 
 class AlreadyUp(SchedulerError):
@@ -108,6 +110,7 @@ def up(settings: Settings) -> Iterator[list[Child]]:
     The embedded Redis is not a child: whoever uses it keeps it alive (scheduler/embedded.py).
     """
     with _only_one(settings.home):
+        _addresses_file(settings.home).unlink(missing_ok=True)  # of one that was killed
         ensure(settings)
         addresses = _addresses(settings)
         children = _children(settings, addresses)
@@ -120,14 +123,23 @@ def up(settings: Settings) -> Iterator[list[Child]]:
             _bring_down(children, settings.grace)
 
 
-def look_after(settings: Settings, children: list[Child], say: Say) -> None:
-    """One round: start what died, Redis among it."""
-    for child in children:
-        child.look_after(say)
-    try:
-        ensure(settings)
-    except StoreUnavailable as error:
-        say(str(error))
+@dataclass
+class EmbeddedRedis:
+    """Not a child, for whoever uses it keeps it alive; but started again like one."""
+
+    settings: Settings
+    look_at: float = 0.0
+
+    def look_after(self, say: Say) -> None:
+        """Start it again if it is gone; where that fails, say why, and wait before the next try."""
+        if time.monotonic() < self.look_at:
+            return
+        try:
+            if ensure(self.settings):
+                say("the embedded Redis had ended and was started again; nothing that it acknowledged is lost")
+        except StoreUnavailable as error:
+            say(str(error))
+            self.look_at = time.monotonic() + LONGEST_WAIT
 
 
 def find(home: Path) -> Addresses | None:
@@ -139,11 +151,8 @@ def find(home: Path) -> Addresses | None:
 
 def is_up(home: Path) -> bool:
     """Does a supervisor look after this state folder?"""
-    try:
-        with _only_one(home):
-            return False
-    except AlreadyUp:
-        return True
+    with _lock(home) as lock:
+        return not _taken(lock, fcntl.LOCK_SH)  # those who only ask are not in each other's way
 
 
 def _children(settings: Settings, addresses: Addresses) -> list[Child]:
@@ -271,13 +280,27 @@ def _addresses_file(home: Path) -> Path:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (home / "up.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work") from None
+    """The right to be the supervisor. Somebody who just asks (`is_up`) may be in the way for a moment."""
+    give_up = time.monotonic() + PROBE_SECONDS
+    with _lock(home) as lock:
+        while not _taken(lock, fcntl.LOCK_EX):
+            if time.monotonic() > give_up:
+                raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work")
+            time.sleep(0.02)
         yield
+
+
+def _lock(home: Path) -> IO[str]:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return (home / "up.lock").open("a")
+
+
+def _taken(lock: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _why(status: int) -> str:

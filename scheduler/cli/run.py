@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import click
 
@@ -16,15 +17,17 @@ from scheduler.cli.output import Output
 from scheduler.cli.plan import summarise
 from scheduler.cli.results import show_results
 from scheduler.cli.submit import put, told
-from scheduler.cli.up import where
+from scheduler.cli.up import endings, where
 from scheduler.cli.watch import follow
+from scheduler.connection import Away
 from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare_to_submit, submission_of
 from scheduler.settings import Settings, from_environment
+from scheduler.store import Store
 from scheduler.supervise import START_SECONDS, find, is_up
 from scheduler.views import SweepView
 
-STOP_PATIENCE = 60.0  # seconds for workers to give back, and everything to end
+STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that workers have to give back
 
 
 @click.command()
@@ -48,10 +51,29 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
             _say_how_to_go_on(output, settings, names)
             return
         with everything_up(settings, output) as still_up:
-            seen = follow(store, names, output, still_up)
+            seen = _watched(store, names, output, still_up)
         for name in names:
             show_results(store, name, output)
     _raise_for_failures(seen)
+
+
+def _watched(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:
+    """Watch to the end. Redis may be away for a while: the work goes on when it is back, and so do we."""
+    while True:
+        try:
+            return follow(store, names, output, still_up)
+        except Away as error:
+            output.say(f"Redis does not answer, so we wait: {error}")
+            _await(store, still_up)
+
+
+def _await(store: Store, still_up: Callable[[], None]) -> None:
+    while True:
+        still_up()
+        time.sleep(1)
+        with suppress(*Away):
+            store.client.ping()
+            return
 
 
 def _raise_for_failures(seen: Sequence[SweepView]) -> None:
@@ -70,79 +92,110 @@ def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) 
 
 @contextmanager
 def everything_up(settings: Settings, output: Output) -> Iterator["StillUp"]:
-    """All processes of this machine for as long as the block runs, unless somebody has them up already."""
-    if is_up(settings.home):
-        _announce(settings, output)
-        yield StillUp(None)
-        return
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scheduler.child", sys.executable, "-m", "scheduler.cli", "up"],
-        env={**os.environ, "SWEEP_HOME": str(settings.home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # Ctrl-C is ours to pass on, after the watch has ended
-    )
-    still_up = StillUp(process)
+    """All processes of this machine for as long as the block runs, whether we have them up or somebody else has."""
+    still_up = StillUp(settings, output)
+    with _ended_by_ctrl_c():
+        try:
+            still_up()
+            if still_up.anothers and (addresses := find(settings.home)):
+                output.say(where(addresses))
+            yield still_up
+        finally:
+            still_up.stop()
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Whatever asks us to end does what Ctrl-C does, once: a second one does not hurry what is being given back."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = {each: signal.signal(each, end) for each in endings()}
     try:
-        still_up.relay(output)
-        still_up.wait_until_ready(settings)
-        yield still_up
+        yield
     finally:
-        still_up.stop()
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
 class StillUp:
-    """The supervisor beside us: what it says is passed on, and its death is an error."""
+    """A supervisor: another's while there is one, else one beside us, whose lines are passed on."""
 
-    def __init__(self, process: "subprocess.Popen[str] | None") -> None:
-        self._process = process
-        self._said: list[str] = []
+    def __init__(self, settings: Settings, output: Output) -> None:
+        self._settings = settings
+        self._output = output
+        self._process: subprocess.Popen[str] | None = None
+        self._relaying = threading.Thread()
+        self._error = ""
+
+    @property
+    def anothers(self) -> bool:
+        return self._process is None
 
     def __call__(self) -> None:
-        """Raise SchedulerError if it is gone."""
-        if self._process is not None and self._process.poll() is not None:
-            raise SchedulerError("the supervisor ended unexpectedly:\n" + "\n".join(self._said[-5:]))
-
-    def relay(self, output: Output) -> None:
-        """Pass its lines on from now on."""
-
-        def pump() -> None:
-            assert self._process is not None
-            assert self._process.stdout is not None
-            for line in self._process.stdout:
-                self._said.append(line.rstrip())
-                output.say(line.rstrip())
-
-        threading.Thread(target=pump, daemon=True).start()
-
-    def wait_until_ready(self, settings: Settings) -> None:
-        """Until it has told where everything is."""
-        give_up = time.monotonic() + START_SECONDS + 30
-        while find(settings.home) is None:
-            self()
-            if time.monotonic() > give_up:
-                raise SchedulerError(f"not everything came up; see the logs in {settings.home / 'logs'}")
-            time.sleep(0.05)
+        """See to it that there is one. Raises SchedulerError where ours ended by itself."""
+        status = self._process.poll() if self._process is not None else 0
+        if status is None:
+            return
+        self._process = None
+        if is_up(self._settings.home):
+            return
+        if status > 0:
+            self._relaying.join(1)
+            raise SchedulerError(f"the supervisor ended unexpectedly:\n{self._error.rstrip()}")
+        if status < 0:
+            self._output.say(f"the supervisor was killed by {signal.Signals(-status).name}; starting it again")
+        self._start()
 
     def stop(self) -> None:
-        """Ask it to bring everything down, and wait. A second Ctrl-C does not hurry it: stages are being given back."""
+        """Ask ours to bring everything down, and wait, whatever is said meanwhile."""
+        for each in endings():
+            signal.signal(each, signal.SIG_IGN)
         if self._process is None or self._process.poll() is not None:
             return
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._process.terminate()
         try:
-            self._process.terminate()
-            self._process.wait(STOP_PATIENCE)
+            self._process.wait(self._settings.grace + STOP_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-        finally:
-            signal.signal(signal.SIGINT, previous)
 
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "scheduler.child", sys.executable, "-m", "scheduler.cli", "up"],
+            env={**os.environ, "SWEEP_HOME": str(self._settings.home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C is ours to pass on, after the watch has ended
+        )
+        self._error = ""
+        self._relaying = threading.Thread(target=self._relay, args=(self._process,), daemon=True)
+        self._relaying.start()
+        self._await_readiness(self._process)
 
-def _announce(settings: Settings, output: Output) -> None:
-    if addresses := find(settings.home):
-        output.say(where(addresses))
+    def _relay(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        with process.stdout as lines, suppress(OSError):  # our terminal may be gone before we are
+            for line in lines:
+                if self._error or line.startswith("Error: "):  # what to make of it is for the next look to say
+                    self._error += line
+                else:
+                    self._output.say(line.rstrip())
+
+    def _await_readiness(self, process: "subprocess.Popen[str]") -> None:
+        """Until it has told where everything is, or it ends, which the next look is for."""
+        give_up = time.monotonic() + START_SECONDS + 30
+        while process.poll() is None:
+            addresses = find(self._settings.home)
+            if addresses is not None and addresses.supervisor == process.pid:
+                return
+            if time.monotonic() > give_up:
+                raise SchedulerError(f"not everything came up; see the logs in {self._settings.home / 'logs'}")
+            time.sleep(0.05)
 
 
 commands = {"run": run}

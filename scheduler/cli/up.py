@@ -10,7 +10,7 @@ from scheduler.cli.output import Output
 from scheduler.connection import check, connect
 from scheduler.embedded import server
 from scheduler.settings import from_environment
-from scheduler.supervise import LOOK_EVERY, Addresses, find, look_after
+from scheduler.supervise import LOOK_EVERY, Addresses, Child, EmbeddedRedis, find
 from scheduler.supervise import up as bring_up
 
 
@@ -24,16 +24,24 @@ def up(output: Output) -> None:
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in endings():
         signal.signal(number, on_signal)
     with server(settings) as url:
         check(connect(url), url)
         with bring_up(settings) as children:
             if addresses := find(settings.home):
                 output.say(where(addresses))
+            cared_for: list[Child | EmbeddedRedis] = [*children, EmbeddedRedis(settings)]
             while not stop.wait(LOOK_EVERY):
-                look_after(settings, children, output.console.print)
+                for each in cared_for:
+                    each.look_after(output.console.print)
             output.say("stopping: workers give their stages back")
+
+
+def endings() -> list[signal.Signals]:
+    """What asks a command to end: Ctrl-C, `kill`, and a terminal that is closed, unless `nohup` said to ignore that."""
+    asked = [signal.SIGINT, signal.SIGTERM]
+    return asked if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*asked, signal.SIGHUP]
 
 
 def where(addresses: Addresses) -> str:

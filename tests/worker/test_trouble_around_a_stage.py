@@ -114,7 +114,5 @@ def test_a_worker_without_a_key_waits_for_one(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("HOME", str(tmp_path))
     session = Session(lambda: Endpoint(base_url=None, api_key=None), {})
     with pytest.raises(ServiceError, match="api_key") as refused:
-        session.create(
-            "Qwen/Qwen3-8B", rank=8, seed=0, layers=dict.fromkeys(("mlp", "attn", "unembed"), True), check=int
-        )
+        session.create("Qwen/Qwen3-8B", rank=8, seed=0, layers=ALL_LAYERS, check=lambda: None)
     assert refused.value.fault is Fault.ACCOUNT

@@ -1,0 +1,77 @@
+"""What an operator is woken up for: things are killed, closed, stopped and started twice, and the night goes on."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from tests.acceptance.command import Desk, until
+from tests.acceptance.test_a_night import _finished, small
+
+
+def supervisor(desk: Desk) -> int:
+    """The process id that it published itself."""
+    try:
+        return int(json.loads((desk.home / "up.json").read_text())["supervisor"])
+    except FileNotFoundError:
+        return 0
+
+
+def children(number: int) -> dict[str, int]:
+    """What a process started and still runs: command line -> process id."""
+    found = {}
+    for each in Path(f"/proc/{number}/task/{number}/children").read_text().split():
+        found[Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode()] = int(each)
+    return found
+
+
+def child(desk: Desk, name: str) -> int:
+    return next(number for command, number in children(supervisor(desk)).items() if name in command)
+
+
+def nothing_is_left(desk: Desk) -> None:
+    until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=20)
+
+
+def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> None:
+    """The worker, the service and then the supervisor itself, each in the middle of the work."""
+    spec = small(steps=80, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 10}\n"
+    desk.environment["SWEEP_LEASE"] = "3"
+    with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
+        until(lambda: len(_finished(desk)) >= 1, "it works")
+        os.kill(child(desk, "worker.app worker"), signal.SIGKILL)
+        until(lambda: "worker-1 ended (killed by SIGKILL); starting it again" in desk.said(), "it is said")
+        os.kill(child(desk, "tinker_offline"), signal.SIGKILL)
+        first = supervisor(desk)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: supervisor(desk) not in (0, first), f"another one is up: {desk.said()}")
+        assert "the supervisor was killed by SIGKILL; starting it again" in desk.said()
+        assert process.wait(120) == 0, desk.said()
+    assert "Traceback" not in desk.said()
+    nothing_is_left(desk)
+    counts = desk.call("-f", "json", "list").json["sweeps"][0]
+    assert counts["succeeded"] == counts["stages"] == 9
+
+
+def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
+    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=100)))
+    with desk.sweeping("run", longer) as other:
+        said = desk.sweep("run", brief)
+        assert said.status == 0, said.err
+        assert other.wait(120) == 0, desk.said()
+    assert "Error" not in said.err + desk.said()
+    nothing_is_left(desk)
+
+
+def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(desk: Desk) -> None:
+    """Then, at once, the same again: nothing of what was killed is in the way."""
+    file = str(desk.write("small.yaml", small(steps=400)))
+    for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+        with desk.sweeping("run", file) as process:
+            until(lambda: supervisor(desk), f"it is up: {desk.said()}")
+            process.send_signal(ending)
+            assert process.wait(60) == (-ending if ending is signal.SIGKILL else 130), desk.said()
+            assert "Traceback" not in desk.said()
+    nothing_is_left(desk)
+    rows = desk.call("-f", "json", "list").json["sweeps"]
+    assert rows[0].get("running", 0) == 0, "every stage was given back"
