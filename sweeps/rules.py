@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS
-from sweeps.sections import METRICS, nearest
+from sweeps.sections import LOSSES, METRICS, nearest
 from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ BELONGS = {
     "source_size": ("transfer",),
     "share_sources": ("transfer",),
     "train": ("grid", "data_scaling", "transfer"),
+    "target": ("data_scaling",),
+    "best": ("grid", "compare"),
     "methods": ("compare",),
     "equal": ("compare",),
 }
@@ -102,14 +104,21 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for name in names for metric in METRICS.get(name, (name,))]
-    known += [f"validation.{metric}" for metric in known]
     open_ended = any(name not in METRICS for name in names)  # evaluators that name their metrics themselves
-    for key, wish in (("best", sweep.best), ("target", sweep.target)):
-        if wish and wish.metric not in known and not open_ended:
-            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, known)}"
+    # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
+    wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
+    for key, wish, right in wishes:
+        if wish and wish.metric not in right and not open_ended:
+            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("evaluate", index), f"{name} found a second time; each evaluation once is right"
+
+
+def _target(sweep: Sweep) -> Iterator[Finding]:
+    wish = sweep.target
+    if wish and wish.above is not None and wish.metric in LOSSES:
+        yield ("target", "above"), f"found, and {wish.metric} falls as the model gets better; `below` is right"
 
 
 def _validation(sweep: Sweep) -> Iterator[Finding]:
@@ -152,6 +161,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("experiment", "data", "sources", "targets"), _pairs),
     (("train", "vary"), _length),
     (("evaluate", "best", "target"), _metrics),
+    (("target",), _target),
     (("train", "data", "vary"), _validation),
     (("methods", "data"), _methods),
     (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),

@@ -12,6 +12,7 @@ from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kep
 
 EVALUATORS = ("nll", "rag", "reliability", "task_completion")
 METRICS = {"nll": ("nll", "bits_per_byte")}  # what each evaluator measures; the others say it when they are built
+LOSSES = ("nll", "bits_per_byte")  # the less the better
 
 
 class DataSpec(Model):
@@ -158,7 +159,10 @@ class Checkpoints(Model):
     ttl_days: Positive = 7.0
 
 
+NOTICE = r"^env:[A-Za-z_][A-Za-z0-9_]*$"
+
+
 class Notice(Model):
     """Whom to tell. The address is a secret, so the file only names the variable that holds it."""
 
-    webhook: Annotated[str, Field(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")]
+    webhook: Annotated[str, Field(pattern=NOTICE)]

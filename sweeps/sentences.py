@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sized
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from sweeps.fields import Finding, Findings, shown
+from sweeps.fields import NAME, SWEEP_NAME, Finding, Findings, shown
 from sweeps.paths import keys
 from sweeps.recipe import Train
-from sweeps.sections import nearest
+from sweeps.sections import NOTICE, nearest
 
 SENTENCES: Mapping[str, str] = {
     "dict_type": "`key: value` lines are right",
@@ -26,6 +26,11 @@ BOUNDS: Mapping[str, str] = {
     "greater_than_equal": "of at least",
     "less_than": "below",
     "less_than_equal": "of at most",
+}
+PATTERNS: Mapping[str, str] = {
+    NOTICE: "env:NAME is right",
+    NAME: "letters, digits, `_` and `-` are right, a letter or digit first",
+    SWEEP_NAME: "letters, digits, `.`, `_` and `-` are right, a letter or digit first",
 }
 MOMENT = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
 
@@ -68,7 +73,7 @@ def _right(detail: ErrorDetails) -> str:
     if kind == "literal_error":
         return f"{context['expected'].replace(chr(39), '`')} is right"
     if kind == "string_pattern_mismatch":
-        return "env:NAME is right" if "env" in context["pattern"] else "letters, digits, `_` and `-` are right"
+        return PATTERNS[context["pattern"]]
     if kind in ("too_short", "string_too_short"):
         return "at least one is right" if context["min_length"] == 1 else f"at least {context['min_length']} are right"
     moment = kind.startswith(("datetime", "timezone"))

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
 from sweeps.errors import SpecError
-from sweeps.fields import Count, Findings, Model, Name, Whole, shown
+from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Whole, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
 from sweeps.recipe import Method, Train
@@ -68,7 +68,7 @@ Seeds = Annotated[
 class Sweep(Model):
     """A question about fine-tuning, as it is written: every key of the file, and no other."""
 
-    sweep: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    sweep: Annotated[str, Field(pattern=SWEEP_NAME, max_length=100)]
     question: str | None = None
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]

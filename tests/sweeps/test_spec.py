@@ -131,7 +131,8 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("notify=[{webhook: 'https://x'}]", "notify.0.webhook: 'https://x' found; env:NAME is right"),
         ("checkpoint.keep=first", "checkpoint.keep: 'first' found; `last`, `all` or a count is right"),
         ("budget.usd=0", "budget.usd: 0 found; a number above 0 is right"),
-        ("sweep=a b", "sweep: 'a b' found"),
+        ("sweep=a b", "sweep: 'a b' found; letters, digits, `.`, `_` and `-` are right, a letter or digit first"),
+        ("target={metric: nll, below: 2}", "target: belongs to `experiment: data_scaling`; this one is grid"),
         ("reuse=some", "`never`, `sweep` or `all` is right"),
     ],
 )
@@ -139,6 +140,19 @@ def test_a_wrong_value_is_named_with_what_would_be_right(override: str, said: st
     found = refused(HEAD, override)
     assert said in found
     assert len(found.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("target={metric: nll, above: 2}", "target.above: found, and nll falls as the model gets better; `below`"),
+        ("target={metric: validation.nll, below: 2}", "target.metric: 'validation.nll' found, which nothing evaluates"),
+        ("best={metric: nll, mode: min}", "best: belongs to `experiment: grid or compare`; this one is data_scaling"),
+    ],
+)
+def test_what_no_answer_would_heed_is_refused(override: str, said: str) -> None:
+    scaling = HEAD.replace("grid", "data_scaling") + "sizes: [8, 16]\n"
+    assert said in refused(scaling, override)
 
 
 @pytest.mark.parametrize("override", ["train.rank", "=3", "train..rank=3", "train.rank=[1,", "seeds=!!int 3"])
