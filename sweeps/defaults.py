@@ -54,6 +54,10 @@ def _resolved(sweep: Sweep) -> Iterator[Default]:
             yield "targets", list(sweep.target_names)
         if sweep.source_size is None and "source_size" not in sweep.vary:
             yield "source_size", "all there is"
+    if sweep.budget is None:
+        yield "budget", "none: it costs what the plan says"
+    if sweep.limits.slots is None:
+        yield "limits.slots", "all that the fleet has"
     for evaluation in sweep.evaluate:
         if evaluation.name == "nll" and "via" not in evaluation.options:
             yield "evaluate.nll.via", "forward"

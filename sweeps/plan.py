@@ -85,6 +85,9 @@ def _notes(sweep: Sweep, shelf: Shelf, totals: Totals, prices: PriceBook) -> Ite
         yield f"held equal between sizes: {control(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
+    names = {shelf.tokenizer(model).name for model in models(sweep)}
+    if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
+        yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
     yield from _money(sweep, totals, prices)
 
 
@@ -94,5 +97,10 @@ def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:
         said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
         yield f"price of {model}: {said}"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
-        estimate = f"the estimate of ${totals.usd:,.2f}"
-        yield f"budget: ${sweep.budget.usd:,.2f} is less than {estimate}; it stops the sweep early"
+        said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
+        yield f"budget: {said}; it stops the sweep early, unless enough is reused"
+
+
+def _dollars(amount: float) -> str:
+    """As many digits as a small sum needs not to look like nothing."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

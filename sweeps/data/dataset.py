@@ -121,10 +121,16 @@ def _held(
     room = len(free) - (source.test is None)  # where train is the pool, a row of it has to stay
     count = _count(part, wanted, len(source.rows) + len(source.test or ()))
     if count > room:
-        raise DataError(f"{part}: {wanted} is {count} rows, and {room} can be held out here; ask for fewer")
+        raise DataError(_too_many(part, wanted, count, room, source))
     chosen = set(sorted(free, key=lambda key: hashlib.sha256(SALT + key).digest())[:count])
     note = f"{part}: {count} of {len(free)} rows, chosen by what they say"
     return {key: row for key, row in pool.items() if key in chosen}, (note,)
+
+
+def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source) -> str:
+    there = f"{len(source.rows):,} different rows" if source.test is None else f"{len(source.test):,} held-out rows"
+    asked = f"{wanted} asked for" if count == wanted else f"{wanted} asked for, which is {count:,}"
+    return f"{part}: {asked}; {max(room, 0):,} of {there} can be held out here, so ask for fewer or bring more"
 
 
 def _count(part: str, wanted: int | float, rows: int) -> int:

@@ -41,6 +41,8 @@ def _fetch(source: str, where: str, folder: Path) -> bytes:
             with fsspec.open(source, "rb") as file:
                 return bytes(file.read())
         return _read(folder / Path(source).expanduser(), where)
+    except DataError:
+        raise
     except FileNotFoundError:
         place = "" if "://" in source else f" in {folder}"
         raise DataError(f"{where}: no such file{place}; a path is relative to the spec's folder") from None

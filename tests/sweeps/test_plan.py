@@ -258,6 +258,7 @@ def test_every_default_is_stated() -> None:
     assert stated["train.adam.eps"] == 1e-8
     assert stated["targets"] == ["a", "b", "c", "d", "e"]
     assert stated["evaluate"] == ["nll"]
+    assert {"budget", "limits.slots"} <= set(stated)
     assert "source_size" not in stated
     assert not {"seeds", "train.learning_rate"} & set(stated)
     assert "share_sources" not in dict(planned(HEAD).defaults)

@@ -82,7 +82,7 @@ def test_without_a_budget_a_model_may_have_no_price_and_the_plan_says_so() -> No
 
 def test_a_budget_below_the_estimate_is_only_a_note() -> None:
     notes = planned(TRANSFER, "budget.usd=0.01").notes
-    assert any(note.startswith("budget: $0.01 is less than the estimate") for note in notes)
+    assert any(note.startswith("budget: $0.0100 is less than the estimate of $") for note in notes)
 
 
 @pytest.mark.parametrize(
