@@ -64,8 +64,9 @@ def sweep(context: click.Context, form: str) -> None:
     """Overnight batches of fine-tuning experiments: one file in, an answer out."""
     from rich.console import Console
 
-    # Into a pipe or a file rich would fold everything to 80 columns.
-    context.obj = Output(form, Console(width=None if sys.stdout.isatty() else 160))
+    # What we print is data, never rich's markup; and into a pipe or a file nothing is folded.
+    width = None if sys.stdout.isatty() else 1000
+    context.obj = Output(form, Console(width=width, markup=False, emoji=False, highlight=False))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

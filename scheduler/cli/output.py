@@ -6,12 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 Row = Mapping[str, Any]
+
+RIGID = 26  # characters: what is no longer, an id or a number, is never broken; a longer text may be
+FOLDED = 16  # characters that such a text needs at least
+GAP = 2  # between columns
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,17 @@ class Output:
         if self.form == "json":
             self.document({name: list(rows)})
         elif self.form == "csv":
-            self.csv(rows)
+            self.csv(rows, columns=columns)
         else:
-            self.table(rows, title=title or f"{len(rows)} {name}", columns=columns)
+            self.table(rows, title=title or counted(len(rows), name.removesuffix("s")), columns=columns)
 
     def document(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
 
-    def csv(self, rows: Sequence[Row]) -> None:
+    def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
         """Rows with a header; nested values as JSON."""
-        names = list(dict.fromkeys(name for row in rows for name in row))
+        names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
@@ -50,19 +54,36 @@ class Output:
 
     def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
         """Columns in the order of the first row; numbers to the right."""
+        if title:
+            self.console.print(title, style="bold")  # as a title of the table's own it would fold to the table's width
+        if not rows:
+            return
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
-        table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        cells = [[shown(row.get(name)) for name in names] for row in rows]
+        if _least_width([names, *cells]) > self.console.width:
+            self._one_by_one(names, rows)
+            return
+        table = Table(box=None, pad_edge=False)
         for position, name in enumerate(names):
             numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-            table.add_column(name, justify="right" if numeric else "left", style="bright_cyan" if position == 0 else "")
-        for row in rows:
-            table.add_row(*(shown(row.get(name)) for name in names))
+            justify: Literal["left", "right"] = "right" if numeric else "left"
+            rigid = all(len(row[position]) <= RIGID for row in cells)
+            table.add_column(name, justify=justify, style="" if position else "bright_cyan", no_wrap=rigid)
+        for row in cells:
+            table.add_row(*row)
         self.console.print(table)
+
+    def _one_by_one(self, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Rows as lines of name and value: where columns do not fit, no number is cut off."""
+        wide = max(map(len, names))
+        for position, row in enumerate(rows):
+            lines = [f"{name:<{wide}}  {shown(row[name])}" for name in names if row.get(name) not in (None, "")]
+            self.console.print("\n".join([""] * bool(position) + lines))
 
     def say(self, text: str) -> None:
         """A line for people; nothing in the other forms."""
         if self.for_people:
-            self.console.print(text, highlight=False)
+            self.console.print(text)
 
 
 def shown(value: Any) -> str:
@@ -76,6 +97,22 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
+
+
+def written(value: Any) -> str:
+    """A value as it would stand in a file, so that it can be copied into one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 sweep, 2 sweeps."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def dollars(micro_usd: int | None) -> str:
@@ -92,6 +129,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _least_width(cells: Sequence[Sequence[str]]) -> int:
+    """Of a table with these cells, when the long texts in it are folded."""
+    columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
 
 
 def _flat(value: Any) -> Any:

@@ -1,15 +1,17 @@
 """`sweep plan`: what a file would do and cost, before any of it is done."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from scheduler.cli.known import Known, known
 from scheduler.cli.options import takes_file
-from scheduler.cli.output import Output, dollars, shown
-from scheduler.prepare import Prepared, prepare
+from scheduler.cli.output import Output, counted, dollars, duration, written
+from scheduler.prepare import prepare
 from scheduler.settings import from_environment
 from sweeps.plan_document import plan_document
-from sweeps.stage import Plan, Stage
+from sweeps.stage import Json, Plan, Stage
 
 FEW = 24  # stages that are listed; the rest is counted
 
@@ -20,29 +22,63 @@ FEW = 24  # stages that are listed; the rest is counted
 @click.pass_obj
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Print the stages of FILE, what they cost, and every default taken."""
-    prepared = prepare(file, overrides, from_environment())
+    settings = from_environment()
+    planned = prepare(file, overrides, settings).plan
+    there = known(planned, settings)
     if output.form == "json":
-        output.document(plan_document(prepared.plan))
+        output.document(_document(planned, there))
     elif output.form == "csv":
-        output.csv([_row(stage) for stage in prepared.plan.stages])
+        output.csv([_csv_row(stage, there) for stage in planned.stages])
     else:
-        _print(output, prepared, everything)
+        _print(output, planned, there, planned.stages if everything else planned.stages[:FEW])
 
 
-def _print(output: Output, prepared: Prepared, everything: bool) -> None:
-    planned = prepared.plan
-    listed = planned.stages if everything else planned.stages[:FEW]
-    output.table([_row(stage) for stage in listed], title=f"{planned.sweep}: {len(planned.stages):,} stages")
+def _document(planned: Plan, there: Known) -> dict[str, Json]:
+    document = plan_document(planned)
+    return {**document, "refused": [*planned.refused, *_refused(planned, there)], "known": there.document()}
+
+
+def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage]) -> None:
+    output.table([_row(stage, there) for stage in listed], title=f"{planned.sweep}: {len(planned.stages):,} stages")
     if len(listed) < len(planned.stages):
         output.say(f"… and {len(planned.stages) - len(listed):,} more (--all lists them)")
     output.say("")
     summarise(output, planned)
+    if planned.totals.micro_usd is not None:
+        output.say(_by_kind(planned))
+    if said := _reused(planned, there):
+        output.say(said)
     for path, value in planned.defaults:
-        output.say(f"default  {path}: {_plain(value)}")
+        output.say(f"default  {path}: {written(value)}")
     for note in planned.notes:
         output.say(f"note     {note}")
-    for reason in planned.refused:
+    for reason in (*planned.refused, *_refused(planned, there)):
         output.say(f"refused  {reason}")
+
+
+def _by_kind(planned: Plan) -> str:
+    """What training costs, and what measuring."""
+    kinds = ("train", "evaluate")
+    costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
+    return ", ".join(f"{kind} {dollars(cost)}" for kind, cost in costs.items())
+
+
+def _refused(planned: Plan, there: Known) -> list[str]:
+    said = f"sweep: {planned.sweep!r} was submitted already and asks something else; another name is right"
+    return [said] if there.taken else []
+
+
+def _reused(planned: Plan, there: Known) -> str:
+    """What is there already, how old it is, and what is left to pay."""
+    if there.unread:
+        return f"what has a result already is not known: {there.unread}"
+    if not there.ages:
+        return ""
+    young, old = duration(min(there.ages.values())), duration(max(there.ages.values()))
+    age = f"{old} old" if young == old else f"{young} to {old} old"
+    left = planned.totals.micro_usd
+    cost = "" if left is None else f"; {dollars(left - there.micro_usd)} left to spend"
+    return f"known already: {counted(len(there.ages), 'stage')} with results {age}, not done again{cost}"
 
 
 def summarise(output: Output, planned: Plan) -> None:
@@ -54,19 +90,30 @@ def summarise(output: Output, planned: Plan) -> None:
     output.say(f"{totals.tokens:,} tokens, {cost} (low = high: supervised training is reckoned exactly)")
 
 
-def _row(stage: Stage) -> dict[str, object]:
-    return {
+def _row(stage: Stage, there: Known) -> dict[str, object]:
+    age = there.ages.get(stage.id)
+    row: dict[str, object] = {
         "stage": stage.id,
         "what": stage.label,
-        "from": ", ".join(stage.parents) or "the base",
         "steps": stage.steps or None,
         "tokens": stage.tokens,
         "cost": dollars(stage.micro_usd),
     }
+    return row | ({"known": f"{duration(age)} old"} if age is not None else {})
 
 
-def _plain(value: object) -> str:
-    return str(value) if isinstance(value, str) else shown(value) if not isinstance(value, dict | list) else str(value)
+def _csv_row(stage: Stage, there: Known) -> dict[str, object]:
+    """For programs: numbers as they are."""
+    return {
+        "stage": stage.id,
+        "kind": stage.kind,
+        "what": stage.label,
+        "parents": " ".join(stage.parents),
+        "steps": stage.steps,
+        "tokens": stage.tokens,
+        "usd": None if stage.micro_usd is None else stage.micro_usd / 1_000_000,
+        "known_seconds": there.ages.get(stage.id),
+    }
 
 
 commands = {"plan": plan}

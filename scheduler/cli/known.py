@@ -1,0 +1,55 @@
+"""What of a plan has its result already, and how old that is: read before anything is submitted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scheduler import keys, views
+from scheduler.cli.options import the_store
+from scheduler.errors import StoreUnavailable
+from scheduler.settings import Settings
+from scheduler.states import StageState
+from scheduler.store import Store
+from sweeps.stage import Json, Plan
+
+
+@dataclass(frozen=True)
+class Known:
+    """The stages that would be reused; `unread` says why nobody could look."""
+
+    ages: Mapping[str, float]  # seconds since the stage had its result
+    micro_usd: int  # of the estimate, that is not spent again
+    taken: bool = False  # the sweep's name stands for another question there
+    unread: str = ""
+
+    def document(self) -> Json:
+        """As JSON; None where nobody could look."""
+        if self.unread:
+            return None
+        ages = sorted(self.ages.values())
+        return {
+            "stages": len(ages),
+            "usd": self.micro_usd / 1_000_000,
+            "youngest_seconds": ages[0] if ages else None,
+            "oldest_seconds": ages[-1] if ages else None,
+        }
+
+
+def known(planned: Plan, settings: Settings) -> Known:
+    """What has a result in the store of these settings. Where there is none yet, none is made."""
+    if not settings.redis_url and not (settings.home / "redis").exists():
+        return Known({}, 0)
+    try:
+        with the_store(settings) as store:
+            return _read(planned, store)
+    except StoreUnavailable as error:
+        return Known({}, 0, unread=str(error).splitlines()[0])
+
+
+def _read(planned: Plan, store: Store) -> Known:
+    costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
+    seconds, micros = store.client.time()
+    now = seconds + micros / 1e6
+    found = (view for view in views.stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
+    ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
+    digest = store.client.hget(keys.sweep(planned.sweep), "digest")
+    return Known(ages, sum(costs[stage] for stage in ages), taken=digest not in (None, planned.digest))
