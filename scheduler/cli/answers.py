@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.cli.output import Output, shown
+from scheduler.cli.output import Output, counted, written
 from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
-from sweeps.results import RunResult, by_cell, cells
+from sweeps.results import CellSummary, RunResult, by_cell, cells
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.stage import Json
-from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.transfer import AXES, Estimate, TransferCell, TransferMatrix, transfer_matrix
 
 Spec = Mapping[str, Json]
 
@@ -25,25 +25,37 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     {"data_scaling": _scaling, "transfer": _transfer, "grid": _best}[str(spec["experiment"])](output, spec, done)
 
 
+UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
+
+
 def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+    metric = _sought(spec)
     for variant, group in by_cell(rows, without=("size", "data")):
-        title = ", ".join(f"{key}={value}" for key, value in variant.items())
+        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
         fits = {name: _fit(spec, group, name) for name in dict.fromkeys(str(row.cell["data"]) for row in group)}
         output.say(f"\nHow much data? {title}".rstrip())
-        output.say(draw([_series(name, fit) for name, fit in fits.items()]))
-        output.table([_fit_row(name, fit) for name, fit in fits.items()], title="fitted curves, L in nats per token")
+        if any(len(fit.n) > 1 for fit in fits.values()):
+            output.say(draw([_series(name, fit) for name, fit in fits.items()]))
+        output.table([_fit_row(name, fit) for name, fit in fits.items()], title=f"fitted curves, L in {UNITS[metric]}")
         for name, fit in fits.items():
             for warning in fit.warnings:
                 output.say(f"{name}: {warning}")
 
 
+def _sought(spec: Spec) -> str:
+    """The metric that the target is of."""
+    wish = spec.get("target")
+    return str(wish["metric"]) if isinstance(wish, dict) else "nll"
+
+
 def _fit(spec: Spec, rows: Sequence[RunResult], name: str) -> ScalingFit:
-    own = [row for row in rows if row.cell["data"] == name and "nll" in row.metrics]
-    zero = [row.metrics["nll"] for row in own if row.cell["size"] == 0]
+    metric = _sought(spec)
+    own = [row for row in rows if row.cell["data"] == name and metric in row.metrics]
+    zero = [row.metrics[metric] for row in own if row.cell["size"] == 0]
     sized = [row for row in own if row.cell["size"] != 0]
     return fit_scaling(
         [float(str(row.cell["size"])) for row in sized],
-        [row.metrics["nll"] for row in sized],
+        [row.metrics[metric] for row in sized],
         seed=[row.seed for row in sized],
         target=_target(spec.get("target"), zero[0] if zero else None),
     )
@@ -51,7 +63,7 @@ def _fit(spec: Spec, rows: Sequence[RunResult], name: str) -> ScalingFit:
 
 def _target(wish: Json, zero_shot: float | None) -> float | None:
     """The loss to reach: `below` as it stands, or as a share of the untrained base's loss."""
-    if not isinstance(wish, dict) or wish.get("metric") != "nll" or wish.get("below") is None:
+    if not isinstance(wish, dict):
         return None
     below = float(str(wish["below"]))
     if wish.get("of") != "zero_shot":
@@ -97,7 +109,7 @@ def _needed(point: float | None, low: float | None, high: float | None) -> str:
 def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     del spec
     for variant, group in by_cell(rows, without=AXES):
-        title = ", ".join(f"{key}={value}" for key, value in variant.items())
+        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
         output.say(f"\nDoes training on the row help the column? {title}".rstrip())
         try:
             matrix = transfer_matrix(group)
@@ -143,24 +155,42 @@ def _forgetting(output: Output, matrix: TransferMatrix) -> None:
     output.table(table, title=f"forgetting: rise of the source's own loss after n = {size} of the target")
 
 
-def _lost(estimate: Any) -> str:
-    return "·" if estimate is None else f"{estimate.mean:+.3f}"
+def _lost(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "·"
+    return f"{estimate.mean:+.3f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.3f}")
 
 
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+    """The best cell of each data set: losses on different holdouts do not compare."""
     wish = spec.get("best")
     best = wish if isinstance(wish, dict) else {"metric": "nll", "mode": "min"}
-    metric, sign = str(best["metric"]), -1 if best.get("mode", "min") == "max" else 1
-    summaries = cells(rows)
-    chosen_on = f"validation.{metric}" if any(f"validation.{metric}" in cell.metrics for cell in summaries) else metric
-    judged = [cell for cell in summaries if chosen_on in cell.metrics]
+    metric = str(best["metric"]).removeprefix("validation.")
+    output.say("")
+    for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
+        said = _best_of(cells(group), metric, mode=str(best["mode"]))
+        output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")
+
+
+def _best_of(summaries: Sequence[CellSummary], metric: str, *, mode: str) -> str:
+    """Chosen by the validation set where there is one, and reported on the holdout."""
+    seen = f"validation.{metric}"
+    by = seen if any(seen in cell.metrics for cell in summaries) else metric
+    judged = [cell for cell in summaries if by in cell.metrics]
     if not judged:
-        output.say(f"no run has {chosen_on} yet")
-        return
-    first = min(judged, key=lambda cell: sign * cell.metrics[chosen_on].mean)
-    said = ", ".join(f"{key} = {shown(value)}" for key, value in first.cell.items())
-    held_out = first.metrics.get(metric)
-    on = f"best by {chosen_on}" + (" (chosen on it; judge by the holdout)" if chosen_on != metric else "")
-    output.say(f"\nBest: {said}")
-    spread = "" if held_out is None or held_out.variance is None else f" ± {np.sqrt(held_out.variance):.4f} sd"
-    output.say(f"{on}; held-out {metric} {shown(held_out.mean) if held_out else '-'}{spread}")
+        return f"no run has {by} yet"
+    pick = max if mode == "max" else min
+    first = pick(judged, key=lambda cell: cell.metrics[by].mean)
+    what = ", ".join(f"{key}={written(value)}" for key, value in first.cell.items() if key != "data")
+    if not what:
+        return f"one cell; {_held_out(first, metric)}"
+    flatters = "" if by == seen else " of the holdout itself, which flatters: add `validation`"
+    return f"{what}\n  chosen among {counted(len(judged), 'cell')} by {by}{flatters}\n  {_held_out(first, metric)}"
+
+
+def _held_out(cell: CellSummary, metric: str) -> str:
+    found = cell.metrics.get(metric)
+    if found is None:
+        return f"held-out {metric} is not known yet"
+    spread = "" if found.variance is None else f" ± {np.sqrt(found.variance):.4f} sd"
+    return f"held-out {metric} {found.mean:.4f}{spread} over {counted(found.count, 'seed')}"

@@ -1,6 +1,7 @@
 """`sweep results`: the rows, the cells, and what they answer."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ import click
 from scheduler import views
 from scheduler.cli.answers import answer
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, dollars
+from scheduler.cli.output import Output, counted, dollars, written
 from scheduler.settings import from_environment
 from scheduler.store import Store
 from sweeps.results import RunResult
@@ -30,18 +31,30 @@ def show_results(store: Store, name: str, output: Output) -> None:
         output.document({"runs": [_run_row(row) for row in rows], "cells": views.cells(store, name)})
         return
     if output.form == "csv":
-        output.csv([_flat_row(row) for row in rows])
+        output.csv([_flat_row(row) for row in rows], columns=_columns(rows))
         return
     summaries = views.cells(store, name)
-    unfinished = [row for row in rows if row.state != "succeeded"]
+    keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
+    columns = list(
+        dict.fromkeys([*keys, "seeds", *_in_order({name for cell in summaries for name in cell["metrics"]})])
+    )
     output.say("")
-    output.table([_summary_row(cell) for cell in summaries], title=f"{name}: {len(rows)} runs, mean ± sd over seeds")
-    if unfinished:
-        output.say(
-            f"{len(unfinished)} of {len(rows)} runs have no result yet or failed; `sweep status {name}` says why"
-        )
+    title = f"{name}: {counted(len(rows), 'run')}, mean ± sd over seeds"
+    output.table([_summary_row(cell) for cell in summaries], title=title, columns=columns)
+    if said := _unfinished(name, rows):
+        output.say(said)
     answer(output, view.spec, rows)
     output.say(f"\n{view.tokens:,} tokens, {dollars(view.spent)} spent by {name} (at the price book's prices)")
+
+
+def _unfinished(name: str, rows: Sequence[RunResult]) -> str:
+    """What is missing, and that what is said of the rest is said of the rest alone."""
+    states = Counter(row.state for row in rows)
+    done = states.pop("succeeded", 0)
+    if not states:
+        return ""
+    others = ", ".join(f"{count:,} {state}" for state, count in states.items())
+    return f"INCOMPLETE: {done:,} of {len(rows):,} runs have their result ({others}); `sweep status {name}` says why"
 
 
 def _run_row(row: RunResult) -> dict[str, Any]:
@@ -67,13 +80,26 @@ def _flat_row(row: RunResult) -> dict[str, Any]:
     }
 
 
+def _columns(rows: Sequence[RunResult]) -> list[str]:
+    """What a cell is, then what was measured: the same columns in the same order, however far the rows are."""
+    cell = dict.fromkeys(key for row in rows for key in row.cell)
+    metrics = _in_order({name for row in rows for name in row.metrics})
+    return [*cell, "seed", "state", *metrics, "steps", "tokens", "usd", "stage"]
+
+
+def _in_order(metrics: Collection[str]) -> list[str]:
+    """The answer first, then what else was measured; what training itself saw is not for the table."""
+    known = [name for name in metrics if name != "train_nll"]
+    return sorted(known, key=lambda name: (name.count("."), not name.endswith("nll"), name))
+
+
 def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A cell as the store aggregates it. Its seeds are counted where the most of them are measured."""
-    metrics = {name: each for name, each in cell["metrics"].items() if name != "train_nll"}
+    metrics = {name: cell["metrics"][name] for name in _in_order(cell["metrics"])}
     measured = max((each["count"] for each in metrics.values()), default=0)
-    order = sorted(metrics, key=lambda name: (name.count("."), not name.endswith("nll"), name))
-    shown = {name: _mean(metrics[name]["mean"], metrics[name]["variance"]) for name in order}
-    return {**cell["cell"], "seeds": f"{measured}/{cell['runs']}", **shown}
+    shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
+    named = {key: written(value) if isinstance(value, float) else value for key, value in cell["cell"].items()}
+    return {**named, "seeds": f"{measured}/{cell['runs']}", **shown}
 
 
 def _mean(mean: float, variance: float | None) -> str:

@@ -1,14 +1,14 @@
 """`sweep list` and `sweep status`: what there is, and at a glance why anything waits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from scheduler import views
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, dollars, duration
+from scheduler.cli.output import Output, counted, dollars, duration
 from scheduler.cli.up import where
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState
@@ -27,7 +27,8 @@ def list_(output: Output) -> None:
     """List the sweeps of this state folder, or of REDIS_URL."""
     with the_store(from_environment()) as store:
         found = views.sweeps(store)
-    output.rows("sweeps", [_sweep_row(view, output) for view in found])
+    rows = [_sweep_row(view, output) for view in found]
+    output.rows("sweeps", rows, columns=_columns(rows))
 
 
 @click.command()
@@ -42,7 +43,7 @@ def status(output: Output, name: str | None) -> None:
     if output.form == "json":
         output.document(document)
     elif output.form == "csv":
-        output.csv(document["sweeps"])
+        output.csv(document["sweeps"], columns=_columns(document["sweeps"]))
     else:
         _print(output, settings, found, document)
 
@@ -99,6 +100,13 @@ def _sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
     return row | {"spent": dollars(view.spent), "submitted": f"{ago} ago"}
 
 
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those that any row has: the states in the order of a stage's life, amid the rest."""
+    named = dict.fromkeys(key for row in rows for key in row)
+    rest = [key for key in named if key not in ORDER]
+    return [*rest[:3], *(state for state in ORDER if state in named), *rest[3:]]
+
+
 def _stage_row(stage: StageView) -> dict[str, Any]:
     return {
         "stage": stage.id,
@@ -112,8 +120,8 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
 
 
 def _print(output: Output, settings: Settings, found: list[SweepView], document: Mapping[str, Any]) -> None:
-    columns = list(dict.fromkeys(key for view in found for key in _sweep_row(view, output)))
-    output.table([_sweep_row(view, output) for view in found], title=f"{len(found)} sweeps", columns=columns)
+    rows = [_sweep_row(view, output) for view in found]
+    output.table(rows, title=counted(len(rows), "sweep"), columns=_columns(rows))
     for row in document["sweeps"]:
         if row["waits"]:
             output.say(f"{row['sweep']}: {row['waits']}")
@@ -123,7 +131,9 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
             output.table(document[title], title=title)
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
-    output.say(f"\n{len(document['workers'])} workers, {busy} of {threads} threads busy, {settings.slots} slots")
+    output.say(
+        f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy, {settings.slots} slots"
+    )
     if addresses := find(settings.home):
         output.say(where(addresses))
 

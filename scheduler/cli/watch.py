@@ -63,8 +63,8 @@ class Pace:
     def left(self, seen: Sequence[SweepView]) -> str:
         ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
         done = ended - self._before
-        if done < 3 or ended == total:
-            return ""
+        if done < 3 or ended == total or any(view.gate == "budget" for view in seen):
+            return ""  # what a budget stops has no pace
         return f"about {duration((time.monotonic() - self._began) / done * (total - ended))} left"
 
 
@@ -89,8 +89,8 @@ class _Drawing:
 class _Lines:
     """A line now and then, where there is no terminal to draw on."""
 
-    def __init__(self, store: Store, output: Output) -> None:  # noqa: ARG002 - as in _Drawing
-        self._output = output
+    def __init__(self, store: Store, output: Output) -> None:
+        self._store, self._output = store, output
         self._next, self._last = 0.0, ""
 
     def __enter__(self) -> Self:
@@ -100,10 +100,14 @@ class _Lines:
         """Nothing to put back."""
 
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:
-        text = "\n".join(_summary(view) for view in seen) + f"  {left}".rstrip()
-        if text == self._last or not (ended or time.monotonic() >= self._next):
+        if not ended and time.monotonic() < self._next:
             return
-        self._output.say(text)
+        workers = live_workers(self._store)
+        reasons = ((view, why_it_waits(view, workers)) for view in seen)
+        lines = [_summary(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
+        text = "\n".join([*lines, left] if left else lines)
+        if text != self._last:
+            self._output.say(text)
         self._next, self._last = time.monotonic() + LINE_EVERY, text
 
 

@@ -1,0 +1,161 @@
+"""What a researcher asks of a question: what is done already, which cell is best, what is still missing."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from scheduler.cli.output import Output
+from tests.acceptance.command import Desk, Said
+
+GRID = """
+sweep: rates
+experiment: grid
+model: offline/ngram-s
+train: {method: sl, rank: 4, batch_size: 4, steps: 6}
+data:
+  hard: {source: hard.jsonl, holdout: 4, validation: 4}
+  easy: {source: "easy[a].txt", holdout: 4, validation: 4}
+vary: {train.learning_rate: [0.0123456, 1e38]}
+seeds: [3, 7]
+best: {metric: nll, mode: min}
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Two data sets of unlike difficulty; one of the two learning rates always diverges."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    rows = ({"prompt": f"{i * 7919}?\n", "completion": f"é☃ {i * i % 997} {i * 31 % 83}"} for i in range(24))
+    desk.write("hard.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    desk.write("easy[a].txt", "\n\n".join(f"the {word} is the {word} of the {word}" for word in _words(24)))
+    desk.write("rates.yaml", GRID)
+    desk.write("more.yaml", GRID.replace("sweep: rates", "sweep: more").replace("1e38", "0.02"))
+    return desk
+
+
+@pytest.fixture(scope="module")
+def ran(desk: Desk) -> Said:
+    return desk.sweep("run", "rates.yaml")
+
+
+def _words(count: int) -> list[str]:
+    return [f"{'abcdefgh'[i % 8]}{'aeiou'[i % 5]}{'nrst'[i % 4]}{i}" for i in range(count)]
+
+
+def test_a_run_with_failures_answers_and_says_what_is_missing(ran: Said) -> None:
+    assert ran.status == 1
+    assert "INCOMPLETE: 4 of 8 runs have their result (4 failed)" in ran.out
+    assert "4 stages have no result" not in ran.out  # errors go to stderr
+    assert "`sweep status rates` says why" in ran.err
+
+
+def test_each_data_set_has_its_best_cell(desk: Desk, ran: Said) -> None:
+    """Losses on different holdouts do not compare; the rate is told so that it can be copied into a file."""
+    assert ran.out.count("train.learning_rate=0.0123456\n  chosen among 1 cell by validation.nll\n") == 2
+    for name in ("hard", "easy"):
+        assert f"Best on {name}: " in ran.out
+        cell = next(
+            cell
+            for cell in desk.call("-f", "json", "results", "rates").json["cells"]
+            if cell["cell"] == {"train.learning_rate": 0.0123456, "data": name}
+        )
+        held_out = cell["metrics"]["nll"]
+        assert f"held-out nll {held_out['mean']:.4f} ± {held_out['variance'] ** 0.5:.4f} sd over 2 seeds" in ran.out
+
+
+def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
+    assert ran.status == 1
+    rows = list(csv.DictReader(io.StringIO(desk.call("-f", "csv", "results", "rates").out)))
+    runs = desk.call("-f", "json", "results", "rates").json["runs"]
+    assert list(rows[0])[:4] == ["train.learning_rate", "data", "seed", "state"]
+    assert [float(row["nll"] or "nan") for row in rows] == pytest.approx(
+        [run["metrics"].get("nll", float("nan")) for run in runs], nan_ok=True
+    )
+    spent = desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
+    assert spent == pytest.approx(sum(run["usd"] for run in runs))  # here no two runs share a stage
+
+
+def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: Said) -> None:
+    assert ran.status == 1
+    planned = desk.call("-f", "json", "plan", "more.yaml").json
+    shared = [stage for stage in planned["stages"] if "0.0123456" in stage["label"]]
+    known = planned["known"]
+    assert known["stages"] == len(shared) == 12
+    assert known["usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
+    assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
+    said = desk.call("plan", "more.yaml").out
+    assert re.search(r"known already: 12 stages with results .+ old, not done again; \$0\.\d+ left to spend", said)
+    assert [sweep["sweep"] for sweep in desk.call("-f", "json", "list").json["sweeps"]] == ["rates"]
+
+
+def test_the_plan_says_that_a_name_is_taken(desk: Desk, ran: Said) -> None:
+    assert ran.status == 1
+    assert desk.call("-f", "json", "plan", "rates.yaml").json["refused"] == []
+    assert "another name is right" in desk.call("-f", "json", "plan", "rates.yaml", "seeds=1").json["refused"][0]
+
+
+def test_planning_makes_no_state_folder_and_needs_no_redis(desk: Desk) -> None:
+    elsewhere = str(desk.folder / "elsewhere")
+    assert desk.call("-f", "json", "plan", "rates.yaml", SWEEP_HOME=elsewhere).json["known"]["stages"] == 0
+    assert not Path(elsewhere).exists()
+    away = desk.call("-f", "json", "plan", "rates.yaml", REDIS_URL="redis://127.0.0.1:1/0")
+    assert (away.status, away.json["known"]) == (0, None)
+
+
+def test_the_plan_tells_the_cost_by_kind(desk: Desk) -> None:
+    assert re.search(r"^train \$0\.\d+, evaluate \$0\.\d+$", desk.call("plan", "rates.yaml").out, re.MULTILINE)
+
+
+def test_what_is_printed_is_data_and_no_markup(desk: Desk) -> None:
+    said = desk.call("plan", "rates.yaml", "data.easy.holdout=5").out
+    assert "easy[a].txt: read as text" in said
+
+
+def test_into_a_pipe_nothing_is_folded(desk: Desk) -> None:
+    said = desk.call("plan", "rates.yaml", "--all").out
+    rows = [line for line in said.splitlines() if line.startswith(("train-", "evaluate-"))]
+    assert len(rows) == len(desk.call("-f", "json", "plan", "rates.yaml").json["stages"])
+    assert all(re.search(r"\$0\.\d{4} *(\d+ \w+ old|-) *$", row) for row in rows)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_is_not_overrun_and_ids_stay_whole(desk: Desk, columns: int) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "scheduler.cli", "plan", "rates.yaml"]
+    variables = desk.variables({"COLUMNS": str(columns), "NO_COLOR": "1", "SWEEP_HOME": str(desk.folder / "none")})
+    process = subprocess.Popen(command, env=variables, cwd=desk.folder, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):  # how a terminal says that the other side has gone
+        while part := os.read(ours, 65536):
+            said += part
+    os.close(ours)
+    assert process.wait(30) == 0, said.decode()
+    lines = re.sub(r"\x1b\[\d*m", "", said.decode()).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "rates: 24 stages" in lines
+    assert sum(bool(re.match(r"(train|evaluate)-[0-9a-f]{16} ", line)) for line in lines) == 24  # no id is cut
+
+
+def test_where_a_table_is_too_wide_for_the_terminal_its_rows_are_told_one_by_one() -> None:
+    """A number that is cut off is a wrong number."""
+    rows: list[dict[str, object]] = [
+        {"name": "a" * 20, **{f"metric.{i}": f"{i}.1234 ± 0.5678" for i in range(8)}},
+        {"name": "b", "metric.0": 2.5},
+    ]
+    text = io.StringIO()
+    Output("table", Console(file=text, width=80)).table(rows, title="all")
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.startswith("metric.7")] == ["metric.7  7.1234 ± 0.5678"]
+    assert [line.split() for line in lines[-2:]] == [["name", "b"], ["metric.0", "2.5000"]]
