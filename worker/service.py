@@ -4,6 +4,8 @@ It gives the rest of the worker four nouns (session, trainer, batch, pending) an
 can carry the API key inside, so none leaves this file.
 """
 
+import gc
+import itertools
 import math
 import threading
 import time
@@ -29,6 +31,7 @@ Check = Callable[[], None]  # raises when the attempt must not go on waiting
 Ending = Literal["success", "errored", "interrupted"]
 
 LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
+COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
 STALLED = 1800.0  # seconds without an answer after which a wait is given up: the SDK itself would wait for ever
 
 
@@ -188,10 +191,16 @@ class Session:
     def _close(self, status: Ending) -> None:
         with suppress(Exception):  # the session times out by itself; nothing is lost
             self._client.close(status).result(timeout=10)
+        del self._client
+        if next(_closed) % COLLECT_EVERY == 0:
+            gc.collect()
 
     def _open(self, begin: Callable[[], "Future[Any]"], check: Check) -> Trainer:
         opened: Future[Future[Any]] = abandonable(begin)
         return Pending(Pending(opened, lambda inner: inner).wait(check), Trainer).wait(check)
+
+
+_closed = itertools.count(1)
 
 
 def abandonable(call: Callable[[], T]) -> "Future[T]":
