@@ -101,6 +101,10 @@ def check(client: Client, url: str) -> None:
     try:
         client.ping()
         memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
+    except redis.AuthenticationError:
+        raise StoreUnavailable(
+            f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
+        ) from None
     except redis.RedisError as error:
         raise StoreUnavailable(
             f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
