@@ -28,6 +28,7 @@ class OfflineTokenizer:
     bos = 0
     eos = 1
     size = 99
+    longest = 4096  # tokens in one input; more than that the models refuse
 
     def encode(self, text: str) -> list[int]:
         return [self._token(character) for character in text]

@@ -13,7 +13,7 @@ from sweeps.planning.pieces import LOSS_MASKS, RENDERER
 from sweeps.records import Dataset, Records
 from sweeps.render import lengths
 from sweeps.sections import DataSpec
-from sweeps.tokens import Tokenizer
+from sweeps.tokens import OfflineTokenizer, Tokenizer
 
 Load = Callable[[str, DataSpec], Dataset]
 
@@ -54,7 +54,18 @@ class Shelf:
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
             self._lengths[key] = lengths(records, tokenizer, RENDERER)
+            if isinstance(tokenizer, OfflineTokenizer):
+                self._refuse_too_long(records, self._lengths[key], model, tokenizer.longest)
         return self._lengths[key]
+
+    def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:
+        """Raise PlanError for rows that the model would refuse, after the rest of their batch was paid for."""
+        if not (over := int((counted > most).sum())):
+            return
+        owners = (one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation))
+        where = next((f"data.{one.name} ({one.source})" for one in owners), "data")
+        found = f"{over:,} of {len(counted):,} rows have more than the {most:,} tokens that {model} takes"
+        raise PlanError(f"{where}: {found}, the longest {int(counted.max()):,}; split them, or leave them out")
 
     def tokens(self, records: Records, model: str) -> int:
         """The billed tokens of all records once."""

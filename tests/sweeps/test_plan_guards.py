@@ -1,14 +1,17 @@
 """What cannot be planned is refused before anything is expanded, with the numbers that tell why."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
 
 from sweeps import PlanError, parse
 from sweeps.plan import plan
+from sweeps.records import Dataset, Records
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer
 from tests.sweeps.questions import HEAD, ROOT, TRANSFER, Load, planned, prices
+from tinker_offline.tokenizer import CONTEXT_LENGTH
 
 
 def refused(text: str, *overrides: str, load: Load | None = None) -> str:
@@ -116,3 +119,16 @@ def test_thousands_of_runs_share_what_they_have_in_common() -> None:
     assert (len(plan.runs), plan.totals.train, plan.totals.evaluate) == (4000, 4000, 4000)
     assert len({id(stage.recipe["adam"]) for stage in plan.stages if stage.kind == "train"}) <= 500
     assert len({id(stage.execution) for stage in plan.stages if stage.kind == "train"}) == 1
+
+
+def test_a_row_that_the_model_would_refuse_is_refused_before_it_is_paid_for() -> None:
+    def load(name: str, spec: DataSpec) -> Dataset:
+        made = Load(20)(name, spec)
+        texts = ("x" * (OfflineTokenizer.longest - 2), "x" * (OfflineTokenizer.longest + 400))
+        return replace(made, train=Records("text", tuple({"text": text} for text in texts)))
+
+    with pytest.raises(PlanError) as caught:
+        plan(parse(HEAD), load=load, tokenizers=lambda _: OfflineTokenizer(), prices=prices())
+    said = "data.a (a.jsonl): 1 of 2 rows have more than the 4,096 tokens that offline/ngram-s takes, the longest 4,496"
+    assert OfflineTokenizer.longest == CONTEXT_LENGTH
+    assert str(caught.value) == f"{said}; split them, or leave them out"
