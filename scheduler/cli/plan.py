@@ -39,7 +39,9 @@ def _document(planned: Plan, there: Known) -> dict[str, Json]:
 
 
 def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage]) -> None:
-    output.table([_row(stage, there) for stage in listed], title=f"{planned.sweep}: {len(planned.stages):,} stages")
+    output.table(
+        [_row(stage, there) for stage in listed], title=f"{planned.sweep}: {counted(len(planned.stages), 'stage')}"
+    )
     if len(listed) < len(planned.stages):
         output.say(f"… and {len(planned.stages) - len(listed):,} more (--all lists them)")
     output.say("")
@@ -85,7 +87,8 @@ def summarise(output: Output, planned: Plan) -> None:
     """The plan in two lines: what is trained and what sharing saves, and what it costs."""
     totals = planned.totals
     saved = f" instead of {totals.naive_train:,} with nothing shared" if totals.naive_train > totals.train else ""
-    output.say(f"{len(planned.runs):,} runs: {totals.train:,} train stages{saved}, {totals.evaluate:,} evaluate stages")
+    runs, evaluations = counted(len(planned.runs), "run"), counted(totals.evaluate, "evaluate stage")
+    output.say(f"{runs}: {counted(totals.train, 'train stage')}{saved}, {evaluations}")
     cost = "no price" if totals.micro_usd is None else f"{dollars(totals.micro_usd)}"
     output.say(f"{totals.tokens:,} tokens, {cost} (low = high: supervised training is reckoned exactly)")
 
