@@ -222,7 +222,12 @@ def plain(error: Exception) -> ServiceError:
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
     missing = isinstance(cause, tinker.NotFoundError)
-    return ServiceError(_fault(cause), f"{type(error).__name__}: {str(error)[:500]}", missing=missing)
+    return ServiceError(_fault(cause), f"{type(error).__name__}: {_text(error)}", missing=missing)
+
+
+def _text(error: Exception) -> str:
+    """Its message without what the SDK appends of its own insides (`… with self.request_id=…`)."""
+    return str(error).partition("self.request_id=")[0].rstrip(" ,:;(")[:500]
 
 
 # The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.

@@ -18,7 +18,10 @@ def cancel(output: Output, name: str) -> None:
         before = store.scripts.run("cancel_sweep", name)
     _known(name, before)
     done = before in ("active", "opening")
-    _told(output, name, "cancelled" if done else before, f"{name} was {before} already; nothing to cancel")
+    if not output.for_people:
+        output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
+    else:
+        output.say(f"{name}: cancelled" if done else f"{name} was {before} already; nothing to cancel")
 
 
 @click.command()
@@ -39,13 +42,6 @@ def retry(output: Output, name: str) -> None:
 def _known(name: str, state: str) -> None:
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
-
-
-def _told(output: Output, name: str, state: str, otherwise: str) -> None:
-    if output.for_people:
-        output.say(f"{name}: cancelled" if state == "cancelled" else otherwise)
-    else:
-        output.rows("sweeps", [{"sweep": name, "state": state}])
 
 
 commands = {"cancel": cancel, "retry": retry}
