@@ -47,7 +47,7 @@ format: setup
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		--python-version 3.11 \
 		--group pyproject.toml:dev pyproject.toml --output-file requirements.lock
 	@rm -rf .venv-lock
 
