@@ -1,7 +1,6 @@
 """One server for all tests of this folder, and one of its own for a test that has to stop it."""
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +9,6 @@ import pytest
 import tinker
 
 from tests.tinker_offline.process import Server
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quiet_sdk() -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setitem(os.environ, "TINKER_TELEMETRY", "0")
-    patch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope="session")
