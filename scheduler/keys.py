@@ -14,13 +14,18 @@ DELAYED = PREFIX + "delayed"  # zset stage -> the time at which its backoff is o
 RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
 SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
 LIVE = PREFIX + "live"  # set: sweeps that are active
+PAUSED = PREFIX + "paused"  # set: sweeps that are paused
+PROGRESSED = PREFIX + "progressed"  # zset stage -> when its running attempt last got any further
+DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when: checkpoints that nobody needs any more
+DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when it ended: attempts whose cost is not known exactly
+FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
 SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes
 
 
 def stage(stage_id: str) -> str:
-    """Hash: state, kind, recipe, attempt, fence, checkpoint, result, money of one stage."""
+    """Hash: state, kind, recipe, attempt, fence, result, failures and money of one stage."""
     return f"{PREFIX}stage:{stage_id}"
 
 
@@ -37,6 +42,16 @@ def subscribers(stage_id: str) -> str:
 def curve(stage_id: str) -> str:
     """List: the live, decimated learning curve, newest last; bounded."""
     return f"{PREFIX}stage:{stage_id}:curve"
+
+
+def checkpoints(stage_id: str) -> str:
+    """List of JSON: the checkpoints to go on from, newest last; the stage's policy bounds it."""
+    return f"{PREFIX}stage:{stage_id}:checkpoints"
+
+
+def doubt(attempt: str) -> str:
+    """Hash: who paid for an attempt whose cost is not known exactly, and what was booked for it. `stage|attempt`."""
+    return f"{PREFIX}doubt:{attempt}"
 
 
 def state(name: str) -> str:

@@ -33,17 +33,17 @@ def run(settings: Settings) -> None:
     store, nudges = Store(client), Nudges(url)
     name = f"{socket.gethostname()}-{os.getpid()}"
     while not stop.is_set():
-        stop.wait(_guarded(store, nudges, name, settings.slots))
+        stop.wait(_guarded(store, nudges, name, settings))
     with suppress(redis.RedisError):
         store.scripts.run("lead", name, 0)  # whoever comes next need not wait until we are thought dead
     nudges.close()
 
 
-def _guarded(store: Store, nudges: Nudges, name: str, slots: int) -> float:
+def _guarded(store: Store, nudges: Nudges, name: str, settings: Settings) -> float:
     """One tick if we lead; seconds until the next. A Redis that is away, or full, is waited for as long as it takes."""
     try:
         leads = store.scripts.run("lead", name, round(LEAD * 1000))
-        return PAUSE if not leads or tick(store, nudges, slots=slots).idle else 0
+        return PAUSE if not leads or tick(store, nudges, slots=settings.slots, stall=settings.stall).idle else 0
     except redis.RedisError as error:
         log.warning("Redis does not do what is asked (%s); trying again", error)
         return TROUBLE

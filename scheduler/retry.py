@@ -1,32 +1,45 @@
 """What follows an attempt that ended without a result: a pure function of how it ended and what went before."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-
-ATTEMPTS = 3  # failures that are the stage's own before it is given up
-BACKOFF = (1.0, 60.0)  # seconds: first and longest wait after an outage
 
 
 class Fault(StrEnum):
     """Whose failure it was, which decides what it costs the stage."""
 
-    SERVICE = "service"
-    """Tinker's, or the network's: never charged to the stage."""
+    OUTAGE = "outage"
+    """Tinker could not be reached, or was not itself: never the stage's."""
+    BROKEN = "broken"
+    """Tinker was there, and lost or broke what it had of this stage: most likely not the stage's."""
     ACCOUNT = "account"
     """The key's, the bill's or the disk's: a person has to act; nothing is charged."""
     STAGE = "stage"
     """The stage's own, and it would fail again: bad data, a refused request, a diverged loss."""
     UNKNOWN = "unknown"
     """Nobody can say; charged, and tried again a few times."""
+    LOST = "lost"
+    """The worker died, or was cut off, with the lease in its hands."""
+    STALLED = "stalled"
+    """No answer came for too long, in the midst of the work."""
+
+
+BUDGETS: Mapping[Fault, int] = {Fault.BROKEN: 20, Fault.UNKNOWN: 3, Fault.LOST: 10, Fault.STALLED: 5, Fault.STAGE: 1}
+"""How many failures of a kind a stage may have in a row without getting any further (a new checkpoint) before it is
+given up. What is not listed is never charged."""
+
+FIRST = 1.0  # seconds: the wait after a first failure; each further one of its kind doubles it
+LONGEST: Mapping[Fault, float] = {Fault.BROKEN: 600.0}  # so that its budget outlasts a bad hour
+LONGEST_ELSE = 60.0
+LOOK_AGAIN = 60.0  # seconds between two looks at whether a person has acted
 
 
 @dataclass(frozen=True)
 class RetryAt:
-    """Try again after `delay` seconds."""
+    """Try again after `delay` seconds, from the last checkpoint."""
 
     delay: float
-    charged: bool
 
 
 @dataclass(frozen=True)
@@ -44,19 +57,15 @@ class GiveUp:
 Decision = RetryAt | Park | GiveUp
 
 
-def decide(fault: Fault, *, failures: int, attempt: int, chance: random.Random) -> Decision:
-    """Judge one failure of an attempt. `failures` were charged before it; `chance` jitters the wait."""
-    match fault:
-        case Fault.SERVICE:
-            return RetryAt(_spaced(attempt, chance), charged=False)
-        case Fault.ACCOUNT:
-            return Park(delay=BACKOFF[1])
-        case Fault.UNKNOWN if failures + 1 < ATTEMPTS:
-            return RetryAt(_spaced(failures + 1, chance), charged=True)
-        case _:
-            return GiveUp()
+def decide(fault: Fault, *, failures: Mapping[str, int], chance: random.Random) -> Decision:
+    """Judge one failure. `failures` of each kind went before it without progress; `chance` jitters the wait."""
+    if fault is Fault.ACCOUNT:
+        return Park(delay=LOOK_AGAIN)
+    so_far = failures.get(fault, 0) + 1
+    if so_far >= BUDGETS.get(fault, so_far + 1):
+        return GiveUp()
+    return RetryAt(delay=_spaced(so_far, LONGEST.get(fault, LONGEST_ELSE), chance))
 
 
-def _spaced(times: int, chance: random.Random) -> float:
-    first, longest = BACKOFF
-    return min(longest, first * 2.0 ** min(times, 10)) * chance.uniform(0.5, 1.0)
+def _spaced(times: int, longest: float, chance: random.Random) -> float:
+    return min(longest, FIRST * 2.0 ** min(times, 12)) * chance.uniform(0.5, 1.0)

@@ -21,6 +21,8 @@ class Settings:
     slots: int  # SWEEP_SLOTS: attempts at a time in the whole fleet
     lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
     grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
+    stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
+    deaf: float  # SWEEP_DEAF: seconds after which a free worker that receives nothing of what waits ends itself
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
 
@@ -32,6 +34,8 @@ DEFAULTS = {
     "SWEEP_SLOTS": "12",
     "SWEEP_LEASE": "60",
     "SWEEP_GRACE": "30",
+    "SWEEP_STALL": "1800",
+    "SWEEP_DEAF": "300",
     "SWEEP_FLOWER_PORT": "0",
 }
 
@@ -49,6 +53,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         slots=_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
         lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
+        stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
+        deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
     )

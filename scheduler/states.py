@@ -27,7 +27,8 @@ class StageState(StrEnum):
 # Reopening always leads back to `waiting`: whether the parents still stand is `reconsider`'s decision alone.
 MOVES: dict[StageState, frozenset[StageState]] = {
     StageState.WAITING: frozenset({StageState.READY, StageState.SKIPPED, StageState.CANCELLED}),
-    StageState.READY: frozenset({StageState.DISPATCHED, StageState.CANCELLED}),
+    # Back to `waiting`: a parent was opened again, because the checkpoint that it left has gone.
+    StageState.READY: frozenset({StageState.DISPATCHED, StageState.CANCELLED, StageState.WAITING}),
     StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.READY, StageState.CANCELLED}),
     StageState.RUNNING: frozenset({StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.READY}),
     StageState.SUCCEEDED: frozenset({StageState.READY}),
@@ -46,7 +47,9 @@ class SweepState(StrEnum):
     OPENING = "opening"
     """Its stages are being written; nothing of it runs yet, and submitting again completes it."""
     ACTIVE = "active"
-    """Its stages are wanted."""
+    """Its stages are wanted, and it pays for them."""
+    PAUSED = "paused"
+    """Its stages are wanted, and it pays for none of them until it is resumed."""
     CANCELLED = "cancelled"
     """Its stages are wanted no more, except by other sweeps."""
     FINISHED = "finished"

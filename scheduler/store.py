@@ -12,7 +12,11 @@ from scheduler.scripts import Clock, Scripts
 from scheduler.states import StageState
 from sweeps.stage import Json
 
-Hold = Literal["held", "stop", "lost"]
+Hold = Literal["held", "stop", "yield", "lost"]
+Cost = Literal["exact", "at most", "unknown"]
+"""How well what an attempt has cost is known: to the token; not more than was metered; or not at all."""
+FAILED = "failed:"  # before the name of a kind, in the hash of a stage
+RETRAININGS = 2  # of a parent whose checkpoint has gone: more often, and it is not chance
 CURVE_POINTS = 240  # of the live curve; the whole one is in the artefact store
 
 
@@ -47,11 +51,18 @@ class Assignment:
     recipe: Mapping[str, Json]
     execution: Mapping[str, Json]
     attempt: int
-    failures: int
+    failures: Mapping[str, int]  # by kind, since it last got any further
     payer: str
     rate: int  # micro-dollars for a million tokens
-    checkpoint: Mapping[str, Json] | None
-    checkpoint_micro_usd: int
+    checkpoint: Mapping[str, Json] | None  # the newest one
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The Tinker session that an attempt works in: which attempt opened it, and what was used in it before."""
+
+    attempt: str  # stage|number
+    tokens: int
 
 
 class Store:
@@ -71,16 +82,17 @@ class Store:
         fence = self.scripts.run("claim", stage, attempt, worker, _milliseconds(lease), _call())
         return Lease(stage, fence) if fence else None
 
-    def adopt(self, stage: str, *, sweep: str, worker: str, lease: float) -> Lease | None:
+    def adopt(self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening) -> Lease | None:
         """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
-        fence = self.scripts.run("adopt", stage, sweep, worker, _milliseconds(lease), _call())
+        call = (stage, sweep, worker, _milliseconds(lease), _call())
+        fence = self.scripts.run("adopt", *call, opening.attempt, opening.tokens)
         return Lease(stage, fence) if fence else None
 
-    def renew(self, leases: Sequence[Lease], *, lease: float) -> list[Hold]:
-        """Renew every lease of a worker in one call."""
+    def renew(self, leases: Sequence[tuple[Lease, float]], *, lease: float) -> list[Hold]:
+        """Renew every lease of a worker in one call; with each, the seconds since its attempt got any further."""
         if not leases:
             return []
-        flat = [word for held in leases for word in held]
+        flat = [word for held, quiet in leases for word in (*held, _milliseconds(quiet))]
         answers: list[Hold] = self.scripts.run("renew", _milliseconds(lease), *flat)
         return answers
 
@@ -98,30 +110,40 @@ class Store:
             self.scripts.run("report_progress", *lease, *meter, document, CURVE_POINTS, *points),
         )
 
-    def commit_checkpoint(self, lease: Lease, meter: Meter, checkpoint: Mapping[str, Json], *, embodied: int) -> bool:
-        """Record a checkpoint that the service confirmed; `embodied` is what it cost to get there, in micro-dollars."""
-        document = json.dumps(dict(checkpoint))
-        return bool(self.scripts.run("commit_checkpoint", *lease, *meter, embodied, document))
+    def commit_checkpoint(self, lease: Lease, meter: Meter, checkpoint: Mapping[str, Json]) -> bool:
+        """Record a checkpoint that the service confirmed; its `micro_usd` is what it cost to get there."""
+        return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
 
-    def forget_checkpoint(self, lease: Lease) -> bool:
-        """The checkpoint is no more: the next attempt starts over, and reserves what that costs."""
-        return bool(self.scripts.run("forget_checkpoint", *lease))
+    def forget_checkpoint(self, lease: Lease, path: str) -> bool:
+        """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs."""
+        return bool(self.scripts.run("forget_checkpoint", *lease, path))
 
-    def settle(self, lease: Lease, meter: Meter, state: StageState, **fields: str | int) -> bool:
+    def retrain_parent(self, lease: Lease, meter: Meter, parent: str, path: str) -> bool:
+        """What the stage starts from is no more: it waits until its parent has been trained again."""
+        return bool(self.scripts.run("retrain_parent", *lease, *meter, parent, path, RETRAININGS))
+
+    def settle(self, lease: Lease, meter: Meter, state: StageState, *, cost: Cost, **fields: str | int) -> bool:
         """End the stage. False without the lease: the result of a late worker does not count."""
         flat = [word for pair in fields.items() for word in pair]
-        return bool(self.scripts.run("settle", *lease, state, *meter, *flat))
+        return bool(self.scripts.run("settle", *lease, state, *meter, cost, *flat))
 
-    def give_back(self, lease: Lease, meter: Meter, *, delay: float, charged: bool, cause: str) -> bool:
-        """Leave the stage to a later attempt, at the earliest in `delay` seconds."""
+    def give_back(self, lease: Lease, meter: Meter, *, delay: float, failure: str, cost: Cost, cause: str) -> bool:
+        """Leave the stage to a later attempt, at the earliest in `delay` seconds; `failure` is the kind to count."""
         return bool(
-            self.scripts.run("give_back", *lease, *meter, _milliseconds(delay), int(charged), cause),
+            self.scripts.run("give_back", *lease, *meter, _milliseconds(delay), failure, cost, cause),
         )
+
+    def fleet(self) -> str:
+        """The name of this installation, made when it is first asked for."""
+        self.client.set(keys.FLEET, uuid.uuid4().hex, nx=True)
+        return self.client.get(keys.FLEET) or ""
 
     def assignment(self, stage: str) -> Assignment:
         """What to do, for the holder of the stage."""
-        row = self.client.hgetall(keys.stage(stage))
-        checkpoint = row.get("checkpoint")
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hgetall(keys.stage(stage))
+        pipe.lrange(keys.checkpoints(stage), -1, -1)
+        row, checkpoints = pipe.execute()
         return Assignment(
             stage=stage,
             kind=row["kind"],
@@ -129,17 +151,18 @@ class Store:
             recipe=json.loads(row["recipe"]),
             execution=json.loads(row["execution"]),
             attempt=int(row["attempt"]),
-            failures=int(row.get("failures", 0)),
+            failures={
+                field.removeprefix(FAILED): int(count) for field, count in row.items() if field.startswith(FAILED)
+            },
             payer=row["payer"],
             rate=int(row["rate"]),
-            checkpoint=json.loads(checkpoint) if checkpoint else None,
-            checkpoint_micro_usd=int(row.get("checkpoint_micro_usd", 0)),
+            checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
         )
 
     def checkpoint_of(self, stage: str) -> Mapping[str, Json] | None:
         """Where a child starts: the last checkpoint of its parent."""
-        text = self.client.hget(keys.stage(stage), "checkpoint")
-        return json.loads(text) if text else None
+        texts = self.client.lrange(keys.checkpoints(stage), -1, -1)
+        return json.loads(texts[0]) if texts else None
 
     def evaluations_of(self, stage: str) -> list[str]:
         """The evaluate children of a stage, in a stable order."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from scheduler import keys
 from scheduler.admission import Admitted, Queue, admit, still_open, window
 from scheduler.dispatch import Nudges
+from scheduler.retry import BUDGETS, Fault
 from scheduler.states import StageState
 from scheduler.store import Store
 
-LOSSES = 10  # attempts in a row that may die without a new checkpoint
+OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 CLAIM_PATIENCE = 20.0  # seconds a worker has to claim what it was sent
@@ -34,10 +35,10 @@ class Ticked:
         return not (self.expired or self.restaged or self.woken or self.spread or self.dispatched)
 
 
-def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
-    """Do everything that is due."""
+def tick(store: Store, nudges: Nudges, *, slots: int, stall: float) -> Ticked:
+    """Do everything that is due. An attempt that gets no further for `stall` seconds should end itself."""
     return Ticked(
-        expired=take_back(store),
+        expired=take_back(store, stall=stall),
         restaged=restage(store),
         woken=wake(store),
         spread=spread(store),
@@ -45,10 +46,11 @@ def tick(store: Store, nudges: Nudges, *, slots: int) -> Ticked:
     )
 
 
-def take_back(store: Store) -> int:
-    """End attempts whose lease or claim ran out."""
+def take_back(store: Store, *, stall: float) -> int:
+    """End attempts whose lease or claim ran out, and those that have stalled and do not even notice."""
     total = 0
-    while taken := len(store.scripts.run("expire", PAGE, LOSSES)):
+    limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED]
+    while taken := len(store.scripts.run("expire", PAGE, *limits)):
         total += taken
     return total
 

@@ -67,7 +67,13 @@ def _prepare(**_: object) -> None:
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
     name = f"{socket.gethostname()}-{os.getpid()}"
     leases = Leases(
-        store, worker=name, threads=settings.threads, seconds=settings.lease, grace=settings.grace, about=about
+        store,
+        worker=name,
+        threads=settings.threads,
+        seconds=settings.lease,
+        grace=settings.grace,
+        stall=settings.stall,
+        about=about,
     )
     _hands = Hands(store, artefacts, leases, Examples(artefacts), endpoint_of(settings))
 

@@ -4,17 +4,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, attempt_path
 from scheduler.connection import RedisError
-from scheduler.store import Assignment, Lease, Meter, Store
+from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.stage import Json
 from worker.examples import Examples
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, line
-from worker.service import Endpoint
+from worker.service import Endpoint, Pending
+
+T = TypeVar("T")
 
 
 class Narrator(Protocol):
@@ -30,7 +33,7 @@ class Narrator(Protocol):
 Telling = Callable[[Outcome], None]  # told how it ended
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hands:
     """What all attempts of this worker share."""
 
@@ -40,6 +43,11 @@ class Hands:
     examples: Examples
     endpoint: Callable[[str], Endpoint]
     chance: random.Random = field(default_factory=random.Random)
+
+    @cached_property
+    def fleet(self) -> str:
+        """The name by which the service knows the sessions of this installation."""
+        return self.store.fleet()
 
 
 class Spending:
@@ -57,9 +65,9 @@ class Spending:
         return Meter(self.tokens, price(self.tokens, self.rate))
 
 
-def stopped(asked: Asked) -> Stopped:
+def stopped(asked: Asked, cost: Cost = "exact") -> Stopped:
     """The end of an attempt that was asked to end."""
-    return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked))
+    return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked), cost=cost)
 
 
 def price(tokens: int, rate: int) -> int:
@@ -76,6 +84,7 @@ class Attempt:
     work: Assignment
     spending: Spending
     narrator: Narrator
+    opening: Opening
 
     @property
     def recipe(self) -> Mapping[str, Json]:
@@ -86,8 +95,14 @@ class Attempt:
         return self.held.lease
 
     def check(self) -> None:
-        """Raise LeaseLost when nothing more may be started."""
+        """Raise LeaseLost, TimeIsUp or Stalled when nothing more may be started."""
         self.held.check()
+
+    def wait(self, pending: Pending[T]) -> T:
+        """What the service answers. Raises ServiceError, and what `check` raises."""
+        answer = pending.wait(self.check)
+        self.held.answered()
+        return answer
 
     def asked_to_stop(self) -> Stopped | None:
         """The answer to a request to end, if there is one."""

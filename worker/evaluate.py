@@ -24,7 +24,7 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     examples = this.hands.examples.of(recipe["items"], recipe)
     this.check()
     pending = submit_forward(trainer, examples, this.spending.add)
-    answers = [each.wait(this.check) for each in pending]
+    answers = [this.wait(each) for each in pending]
     return Succeeded(_result(this, examples, answers), steps=0)
 
 
@@ -33,8 +33,8 @@ def submit_forward(trainer: Trainer, examples: Sequence[Example], use: Callable[
     pending = []
     for start in range(0, len(examples), ITEMS):
         batch = Batch(examples[start : start + ITEMS])
+        use(batch.tokens)  # before it is asked for: the books are never behind the service
         pending.append(trainer.forward(batch))
-        use(batch.tokens)
     return pending
 
 

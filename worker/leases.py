@@ -20,7 +20,12 @@ class Asked(StrEnum):
 
     NOTHING = ""
     CANCEL = "no sweep wants it any more"
+    YIELD = "the sweep that paid for it pays no more"
     LEAVE = "the worker is stopping"
+
+
+ENDINGS = {"stop": Asked.CANCEL, "yield": Asked.YIELD}
+"""What the store answers to a renewal, beyond that it is held or lost."""
 
 
 class LeaseLost(Exception):
@@ -35,23 +40,50 @@ class TimeIsUp(Exception):
         self.asked = asked
 
 
+class Stalled(Exception):
+    """No answer has come for too long. The message says for how long."""
+
+    def __init__(self, seconds: float, *, answered: bool) -> None:
+        super().__init__(f"no answer from the service in {seconds:g} s")
+        self.answered = answered  # before, in this attempt: then it is not the way to the service that is at fault
+
+
 class HeldLease:
     """One lease, as the attempt sees it."""
 
-    def __init__(self, lease: Lease, seconds: float) -> None:
+    def __init__(self, lease: Lease, seconds: float, stall: float = math.inf) -> None:
         self.lease = lease
         self._seconds = seconds
+        self._stall = stall
         self._until = time.monotonic() + seconds
         self._lost = False
         self._end_by = math.inf
+        self._moved = time.monotonic()
+        self._answered = False
         self.asked = Asked.NOTHING
 
     def check(self) -> None:
-        """Raise LeaseLost or TimeIsUp unless there is time enough left to begin something, or to go on waiting."""
+        """Raise LeaseLost, TimeIsUp or Stalled unless it is right to begin something, or to go on waiting."""
         if self.over:
             raise LeaseLost(self.lease.stage)
         if time.monotonic() > self._end_by:
             raise TimeIsUp(self.asked)
+        if self.quiet > self._stall:
+            raise Stalled(self._stall, answered=self._answered)
+
+    def answered(self) -> None:
+        """The service did something for us: the attempt gets on."""
+        self._answered = True
+        self.told_to_wait()
+
+    def told_to_wait(self) -> None:
+        """The service is there, and says that it has paused us: that is no stall, however long it takes."""
+        self._moved = time.monotonic()
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since anything was heard."""
+        return time.monotonic() - self._moved
 
     @property
     def over(self) -> bool:
@@ -74,10 +106,19 @@ class Leases:
     """All leases of this worker, and its sign of life."""
 
     def __init__(
-        self, store: Store, *, worker: str, threads: int, seconds: float, grace: float, about: dict[str, str | int]
+        self,
+        store: Store,
+        *,
+        worker: str,
+        threads: int,
+        seconds: float,
+        grace: float,
+        about: dict[str, str | int],
+        stall: float = math.inf,
     ) -> None:
         self.worker = worker
         self.seconds = seconds
+        self._stall = stall
         self._patience = PATIENCE * grace
         self._store = store
         self._threads = threads
@@ -121,7 +162,7 @@ class Leases:
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[HeldLease]:
         """Renew a lease for as long as the block runs. It is the block's part to settle or give back."""
-        held = HeldLease(lease, self.seconds)
+        held = HeldLease(lease, self.seconds, self._stall)
         with self._lock:
             self._held[lease] = held
             if self._leaving:
@@ -171,11 +212,11 @@ class Leases:
         with self._lock:
             mine: Sequence[HeldLease] = list(self._held.values())
         asked_at = time.monotonic()
-        answers = self._store.renew([held.lease for held in mine], lease=self.seconds)
+        answers = self._store.renew([(held.lease, held.quiet) for held in mine], lease=self.seconds)
         for held, answer in zip(mine, answers, strict=True):
             if answer == "lost":
                 held.lose()
                 continue
             held.renewed(asked_at)
-            if answer == "stop":
-                held.ask(Asked.CANCEL, within=self._patience)
+            if answer in ENDINGS:
+                held.ask(ENDINGS[answer], within=self._patience)

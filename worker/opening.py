@@ -7,7 +7,7 @@ from typing import Any, cast
 from scheduler.artefacts import rows_of
 from scheduler.retry import Fault
 from worker.attempt import Attempt
-from worker.outcome import Unfit
+from worker.outcome import ParentGone
 from worker.progress import Row
 from worker.service import ServiceError, Session, Trainer
 
@@ -28,8 +28,8 @@ class Start:
 def begin(this: Attempt, session: Session) -> Start:
     """Open the model of a training where the last attempt left it.
 
-    Where that checkpoint is gone, it is forgotten and the attempt ends: starting over costs more than was reserved, so
-    that it must be admitted anew.
+    Where that checkpoint is gone, it is forgotten and the attempt ends: going on from the one before, or starting over,
+    costs more than was reserved, so that it must be admitted anew.
     """
     if not this.work.checkpoint:
         return Start(_new(this, session))
@@ -38,8 +38,9 @@ def begin(this: Attempt, session: Session) -> Start:
     except ServiceError as error:
         if not error.about_the_checkpoint:
             raise
-        this.hands.store.forget_checkpoint(this.lease)
-        raise ServiceError(Fault.SERVICE, f"its checkpoint is gone, so it starts over: {error}") from None
+        step = this.work.checkpoint["step"]
+        this.hands.store.forget_checkpoint(this.lease, str(this.work.checkpoint["path"]))
+        raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {step} is gone: {error}") from None
 
 
 def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
@@ -47,11 +48,11 @@ def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
     if this.recipe["parent"] is not None:
         return _from_parent(this, session)
     model = str(this.recipe["model"])
-    return session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS, check=this.check)
+    return this.wait(session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS))
 
 
 def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
-    trainer = session.restore(checkpoint["path"], optimizer=True, check=this.check)
+    trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
     rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
     return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
 
@@ -61,18 +62,19 @@ def _new(this: Attempt, session: Session) -> Trainer:
     if recipe["parent"] is not None:
         return _from_parent(this, session)
     seed, layers = recipe["seeds"]["init"], recipe["layers"]
-    return session.create(recipe["model"], rank=recipe["rank"], seed=seed, layers=layers, check=this.check)
+    return this.wait(session.create(recipe["model"], rank=recipe["rank"], seed=seed, layers=layers))
 
 
 def _from_parent(this: Attempt, session: Session) -> Trainer:
     """The parent's weights with a fresh optimizer."""
     parent = str(this.recipe["parent"])
     checkpoint = this.hands.store.checkpoint_of(parent)
-    if checkpoint is None:
-        raise Unfit(f"its parent {parent} left no checkpoint to start from")
+    path = str(checkpoint["path"]) if checkpoint else ""
+    if not path:
+        raise ParentGone(parent, path)
     try:
-        return session.restore(str(checkpoint["path"]), optimizer=False, check=this.check)
+        return this.wait(session.restore(path, optimizer=False))
     except ServiceError as error:
-        if not error.about_the_checkpoint:
-            raise
-        raise Unfit(f"the checkpoint of its parent {parent} is gone: {error}") from None
+        if error.missing:
+            raise ParentGone(parent, path) from None
+        raise

@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scheduler.retry import Fault
+from scheduler.store import Cost
 from sweeps.stage import Json
 
 
 class Unfit(Exception):
     """The stage cannot be done as it is, and trying again would end the same. The message is its cause."""
+
+
+class ParentGone(Exception):
+    """The checkpoint from which the stage starts is no more."""
+
+    def __init__(self, parent: str, path: str) -> None:
+        super().__init__(f"the checkpoint of its parent {parent} is gone: {path}")
+        self.parent = parent
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class Stopped:
 
     cancelled: bool  # nobody wants the stage any more; otherwise another attempt goes on from the checkpoint
     cause: str
+    cost: Cost = "exact"  # where it had to leave in the midst of something: at most what it had asked for
 
 
 @dataclass(frozen=True)
@@ -36,11 +47,20 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Orphaned:
+    """It cannot start: its parent must be trained again."""
+
+    parent: str
+    path: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class Lost:
     """Its lease is another's: nothing more may be written or submitted."""
 
 
-Outcome = Succeeded | Stopped | Failed | Lost
+Outcome = Succeeded | Stopped | Failed | Orphaned | Lost
 
 
 def told(outcome: Outcome) -> str:
@@ -50,7 +70,7 @@ def told(outcome: Outcome) -> str:
             metrics = result.get("metrics")
             rows = metrics.items() if isinstance(metrics, dict) else ()
             return " ".join(f"{name} {value:.4f}" for name, value in rows if isinstance(value, float))
-        case Stopped(cause=cause) | Failed(cause=cause):
+        case Stopped(cause=cause) | Failed(cause=cause) | Orphaned(cause=cause):
             return cause
         case Lost():
             return "the lease was lost"

@@ -12,14 +12,16 @@ from scheduler.connection import RedisError
 from scheduler.errors import ArtefactError, SchedulerError
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.states import StageState
-from scheduler.store import Lease
+from scheduler.store import Lease, Opening
 from sweeps.errors import SweepsError
 from worker.attempt import Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
-from worker.leases import HeldLease, LeaseLost, TimeIsUp
-from worker.outcome import Failed, Lost, Outcome, Stopped, Succeeded, Unfit
+from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp
+from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
 from worker.service import Ending, ServiceError, Session, Trainer
 from worker.train import train
+
+PAUSE = 0.5  # seconds between two tries to reach Redis
 
 
 def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
@@ -48,15 +50,26 @@ def _ended(outcome: Outcome) -> Ending:
     return "errored" if isinstance(outcome, Failed) else "interrupted"
 
 
-def _attempt(hands: Hands, held: HeldLease, narrator: Narrator) -> Attempt:
-    work = hands.store.assignment(held.lease.stage)
-    return Attempt(hands, held, work, Spending(work.rate), narrator)
+def _attempt(hands: Hands, held: HeldLease, narrator: Narrator, opening: Opening | None = None) -> Attempt:
+    """What is to be done. While Redis is away it is asked again, until the lease would be over."""
+    while True:
+        try:
+            work = hands.store.assignment(held.lease.stage)
+            break
+        except RedisError:
+            if held.over:
+                raise
+            time.sleep(PAUSE)
+    opening = opening or Opening(f"{work.stage}|{work.attempt}", 0)
+    return Attempt(hands, held, work, Spending(work.rate), narrator, opening)
 
 
 def _session(this: Attempt) -> Session:
+    """Named so that whoever comes later can find it at the service, and tell it from those of another installation."""
     work = this.work
-    metadata = {"sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
-    return Session(lambda: this.hands.endpoint(str(work.recipe["model"])), metadata)
+    metadata = {"fleet": this.hands.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
+    model = str(this.recipe["model"])
+    return Session(lambda: this.hands.endpoint(model), metadata, paused=this.held.told_to_wait)
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
@@ -73,7 +86,9 @@ def settled(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -
     except LeaseLost:
         return Lost(), None
     except TimeIsUp as up:
-        return stopped(up.asked), None
+        return stopped(up.asked, cost="at most"), None
+    except ParentGone as gone:
+        return Orphaned(gone.parent, gone.path, str(gone)), None
     except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
         return _failed(this, error), None
 
@@ -87,8 +102,10 @@ def _failed(this: Attempt, error: Exception) -> Failed:
     match error:
         case ServiceError():
             return Failed(error.fault, str(error))
+        case Stalled():
+            return Failed(Fault.STALLED if error.answered else Fault.OUTAGE, str(error))
         case RedisError():
-            return Failed(Fault.SERVICE, f"Redis could not be told how far it was: {error}")
+            return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
         case ArtefactError():  # the disk, not the stage; but what it was paid for must not be repeated without end
             return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.ACCOUNT, str(error))
         case Unfit() | SweepsError() | SchedulerError():
@@ -106,7 +123,7 @@ def conclude(this: Attempt, outcome: Outcome) -> None:
         except RedisError:
             if this.held.over or time.monotonic() > give_up:
                 return None
-            time.sleep(0.5)
+            time.sleep(PAUSE)
 
 
 def _tell(this: Attempt, outcome: Outcome) -> None:
@@ -114,43 +131,52 @@ def _tell(this: Attempt, outcome: Outcome) -> None:
     match outcome:
         case Succeeded(result, steps):
             document = json.dumps(dict(result), allow_nan=False)
-            store.settle(lease, meter, StageState.SUCCEEDED, result=document, steps=steps, cause="")
-        case Stopped(cancelled=True, cause=cause):
-            store.settle(lease, meter, StageState.CANCELLED, cause=cause)
-        case Stopped(cause=cause):
-            store.give_back(lease, meter, delay=0, charged=False, cause=cause)
+            store.settle(lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause="")
+        case Stopped(cancelled=True, cause=cause, cost=cost):
+            store.settle(lease, meter, StageState.CANCELLED, cost=cost, cause=cause)
+        case Stopped(cause=cause, cost=cost):
+            store.give_back(lease, meter, delay=0, failure="", cost=cost, cause=cause)
         case Failed(fault, cause):
             _tell_failure(this, fault, cause)
+        case Orphaned(parent, path):
+            store.retrain_parent(lease, meter, parent, path)
         case Lost():
             pass
 
 
 def _tell_failure(this: Attempt, fault: Fault, cause: str) -> None:
-    store, lease, meter, work = this.hands.store, this.lease, this.spending.meter, this.work
-    match decide(fault, failures=work.failures, attempt=work.attempt, chance=this.hands.chance):
-        case RetryAt(delay, charged):
-            store.give_back(lease, meter, delay=delay, charged=charged, cause=cause)
+    store, lease, meter = this.hands.store, this.lease, this.spending.meter
+    match decide(fault, failures=this.work.failures, chance=this.hands.chance):
+        case RetryAt(delay):
+            store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
         case Park(delay):
-            store.give_back(lease, meter, delay=delay, charged=False, cause=cause)
+            store.give_back(lease, meter, delay=delay, failure="", cost="at most", cause=cause)
         case GiveUp():
-            store.settle(lease, meter, StageState.FAILED, cause=cause)
+            store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
 
 
 def _go_on(this: Attempt, trainer: Trainer) -> None:
     """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
-    hands = this.hands
+    hands, worker = this.hands, this.hands.leases.worker
+    opening = Opening(this.opening.attempt, this.spending.tokens)
     for child in hands.store.evaluations_of(this.work.stage):
         if this.held.asked:
             return
-        lease = hands.store.adopt(child, sweep=this.work.payer, worker=hands.leases.worker, lease=hands.leases.seconds)
+        payer, seconds = this.work.payer, hands.leases.seconds
+        lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
-            _adopted(hands, lease, trainer, this.narrator)
+            outcome, tokens = _adopted(hands, lease, trainer, this.narrator, opening)
+            if not isinstance(outcome, Succeeded):
+                return  # what it cost is read off the session, so nothing may come behind it there
+            opening = Opening(opening.attempt, opening.tokens + tokens)
 
 
-def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator) -> None:
+def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator, opening: Opening) -> tuple[Outcome, int]:
+    """How it ended, and the tokens that it used."""
     with hands.leases.holding(lease) as held:
-        this = _attempt(hands, held, narrator)
+        this = _attempt(hands, held, narrator, opening)
         with narrator.adopted(this.work.label) as tell:
             outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
             conclude(this, outcome)
             tell(outcome)
+    return outcome, this.spending.tokens

@@ -8,7 +8,6 @@ import gc
 import itertools
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 import tinker
+from tinker.lib.api_future_impl import QueueState, QueueStateObserver
 from tinker.lib.retryable_exception import RetryableException
 
 from scheduler.retry import Fault
@@ -32,7 +32,6 @@ Ending = Literal["success", "errored", "interrupted"]
 
 LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
 COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
-STALLED = 1800.0  # seconds without an answer after which a wait is given up: the SDK itself would wait for ever
 
 
 class ServiceError(Exception):
@@ -100,26 +99,35 @@ class Pending(Generic[T]):
         self._read = read
 
     def wait(self, check: Check) -> T:
-        """The answer. Raises ServiceError, and whatever `check` raises while waiting."""
-        give_up = time.monotonic() + STALLED
+        """The answer. Raises ServiceError, and whatever `check` raises while waiting: the SDK would wait for ever."""
         while True:
             try:
                 return self._read(self._future.result(LOOK_AGAIN))
             except TimeoutError:
                 if self._future.done():
-                    raise ServiceError(Fault.SERVICE, "the service timed out") from None
+                    raise ServiceError(Fault.OUTAGE, "the service timed out") from None
             except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
                 raise plain(error) from None
             check()
-            if time.monotonic() > give_up:
-                raise ServiceError(Fault.SERVICE, f"no answer from the service in {STALLED / 60:.0f} minutes")
+
+
+class Pauses(QueueStateObserver):
+    """Hears that the service has paused what we wait for; the SDK itself only logs it, after a quarter of an hour."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told = told
+
+    def on_queue_state_change(self, queue_state: QueueState, queue_state_reason: str | None) -> None:  # noqa: ARG002
+        if queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
+            self._told()
 
 
 class Trainer:
     """A model in training. Any ServiceError is final for it: go on from a checkpoint with a new one."""
 
-    def __init__(self, client: tinker.TrainingClient) -> None:
+    def __init__(self, client: tinker.TrainingClient, paused: Callable[[], None]) -> None:
         self._client = client
+        client._queue_state_logger = Pauses(paused)  # type: ignore[assignment] # noqa: SLF001 - no public hook (0.38)
         self.run_id = str(client.model_id)
 
     def forward_backward(self, batch: Batch) -> Pending[Losses]:
@@ -148,9 +156,13 @@ class Trainer:
 class Session:
     """One Tinker session, one for each attempt: failure, status and billing stay its own."""
 
-    def __init__(self, endpoint: Callable[[], Endpoint], metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self, endpoint: Callable[[], Endpoint], metadata: Mapping[str, str], paused: Callable[[], None] = lambda: None
+    ) -> None:
+        """`metadata` finds the session again, at the service; `paused` is called while the service has paused us."""
         self._endpoint = endpoint
         self._metadata = dict(metadata)
+        self._paused = paused
 
     @cached_property
     def _client(self) -> tinker.ServiceClient:
@@ -158,7 +170,7 @@ class Session:
         where = self._endpoint()
         return tinker.ServiceClient(user_metadata=self._metadata, base_url=where.base_url, api_key=where.api_key)
 
-    def create(self, model: str, *, rank: int, seed: int, layers: Mapping[str, bool], check: Check) -> Trainer:
+    def create(self, model: str, *, rank: int, seed: int, layers: Mapping[str, bool]) -> Pending[Trainer]:
         """A fresh adapter on a base model."""
         client = self._client
         return self._open(
@@ -170,18 +182,17 @@ class Session:
                 train_attn=layers["attn"],
                 train_unembed=layers["unembed"],
                 user_metadata=self._metadata,
-            ).future(),
-            check,
+            ).future()
         )
 
-    def restore(self, path: str, *, optimizer: bool, check: Check) -> Trainer:
+    def restore(self, path: str, *, optimizer: bool) -> Pending[Trainer]:
         """A model from a checkpoint: with the optimizer's moments to go on, without to begin anew."""
         begin = (
             self._client.create_training_client_from_state_with_optimizer
             if optimizer
             else self._client.create_training_client_from_state
         )
-        return self._open(lambda: begin(path, user_metadata=self._metadata).future(), check)
+        return self._open(lambda: begin(path, user_metadata=self._metadata).future())
 
     def close(self, status: Ending) -> None:
         """Free what the session holds at the service, without waiting for it for long."""
@@ -195,9 +206,9 @@ class Session:
         if next(_closed) % COLLECT_EVERY == 0:
             gc.collect()
 
-    def _open(self, begin: Callable[[], "Future[Any]"], check: Check) -> Trainer:
-        opened: Future[Future[Any]] = abandonable(begin)
-        return Pending(Pending(opened, lambda inner: inner).wait(check), Trainer).wait(check)
+    def _open(self, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
+        """In a thread of its own: the SDK opens a session in the calling one, which a dead server holds for minutes."""
+        return Pending(abandonable(lambda: begin().result()), lambda client: Trainer(client, self._paused))
 
 
 _closed = itertools.count(1)
@@ -234,8 +245,8 @@ def _text(error: Exception) -> str:
 _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
     ((tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError), Fault.ACCOUNT),
     ((tinker.BadRequestError, tinker.UnprocessableEntityError, tinker.APIResponseValidationError), Fault.STAGE),
-    ((tinker.NotFoundError, tinker.ConflictError, tinker.RateLimitError), Fault.SERVICE),
-    ((tinker.InternalServerError, tinker.APIConnectionError, RetryableException, TimeoutError), Fault.SERVICE),
+    ((tinker.RateLimitError, tinker.InternalServerError, tinker.APIConnectionError, TimeoutError), Fault.OUTAGE),
+    ((tinker.NotFoundError, tinker.ConflictError, RetryableException), Fault.BROKEN),
 )
 
 
@@ -243,7 +254,7 @@ def _fault(error: BaseException | None) -> Fault:
     if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none, or it cannot be one
         return Fault.ACCOUNT
     if isinstance(error, tinker.RequestFailedError):
-        return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.SERVICE
+        return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)
 
 

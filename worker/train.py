@@ -70,6 +70,7 @@ class Training:
         self._waiting: deque[Stepped | Validated | Saved] = deque()
         self._pace = Pace()
         self._saved_at = time.monotonic()
+        self._saved_step = start.step
         self._examples = self._subset()
         self._validation = self._validation_set()
 
@@ -81,14 +82,13 @@ class Training:
                 return self._stop(stop, step)
             self._submit(step)
             self._finish(leave=AHEAD)
-        if self._start.step < self._recipe["steps"]:
-            self._save(self._recipe["steps"])
+        self._save(self._recipe["steps"])
         self._finish(leave=0)
         return self._result()
 
     def _stop(self, stop: Stopped, step: int) -> Stopped:
         """End at a step boundary, with a checkpoint if somebody may go on from it."""
-        if not stop.cancelled and step > self._start.step:
+        if not stop.cancelled:
             self._save(step)
         self._finish(leave=0)
         return stop
@@ -100,14 +100,15 @@ class Training:
         loss_tokens = sum(float(example.weights.sum()) for example in examples)
         batch = Batch(examples, scale=1.0 / loss_tokens)
         rate = self._learning_rate(step)
+        self._use(batch.tokens)  # before it is asked for: the books are never behind the service
         losses = self._trainer.forward_backward(batch)
         applied = self._trainer.step(self._adam(rate))
-        self._use(batch.tokens)
         row = self._row(step, rate, batch, len(examples), loss_tokens)
         self._waiting.append(Stepped(row, losses, applied))
         self._validate_if_due(step + 1, row)
         if self._checkpoint_due(step + 1):
             self._save(step + 1)
+            self._finish(leave=0)  # so that an attempt that dies repeats no more than one interval
 
     def _use(self, tokens: int) -> None:
         self._this.spending.add(tokens)
@@ -120,22 +121,37 @@ class Training:
                 case Stepped() as stepped:
                     self._finish_step(stepped)
                 case Validated(row, losses, examples):
-                    answers = [each.wait(self._this.check) for each in losses]
+                    answers = [self._this.wait(each) for each in losses]
                     row["test/nll"] = mean_nll(examples, answers)
                 case Saved() as saved:
                     self._commit(saved)
 
     def _finish_step(self, stepped: Stepped) -> None:
-        loss = stepped.losses.wait(self._this.check).loss
-        stepped.applied.wait(self._this.check)
-        if not math.isfinite(loss):
-            raise Unfit(f"the loss became {loss} at step {stepped.row['step']}: it has diverged")
+        loss = self._this.wait(stepped.losses).loss
+        self._this.wait(stepped.applied)
+        self._see_that_it_converges(loss, stepped.row)
         stepped.row["train_mean_nll"] = loss
         self._curve.add(stepped.row)
         if self._pace.due():
             self._this.report(self._progress(), self._shown())
 
+    def _see_that_it_converges(self, loss: float, row: Row) -> None:
+        """A loss that is no number, or beyond the bound, never comes back: each further step would be money burned."""
+        bound = self._execution.get("diverged_above") or math.inf
+        if math.isfinite(loss) and loss <= bound:
+            return
+        found = f"above {bound:g}" if math.isfinite(loss) else "not a number"
+        before = self._curve.rows[-1]["train_mean_nll"] if self._curve.rows else None
+        was = f", from {before:.4g} the step before" if isinstance(before, float) else ""
+        raise Unfit(
+            f"diverged: the loss became {loss:.4g} at step {row['step']}{was}, which is {found}; "
+            f"the learning rate there was {row['learning_rate']:.3g}"
+        )
+
     def _save(self, step: int) -> None:
+        """Ask for a checkpoint behind what has been submitted, unless there is one of just that already."""
+        if step == self._saved_step:
+            return
         work = self._this.work
         days = self._execution["checkpoint"].get("ttl_days")
         path = self._trainer.save(
@@ -145,21 +161,25 @@ class Training:
         )
         self._waiting.append(Saved(step, self._tokens, path))
         self._saved_at = time.monotonic()
+        self._saved_step = step
 
     def _commit(self, saved: Saved) -> None:
         """Record the checkpoint once the service has confirmed it: with it comes back all that a resume needs."""
-        path = saved.path.wait(self._this.check)
+        path = self._this.wait(saved.path)
         metrics = self._this.keep(f"metrics-{saved.step:06d}.jsonl", lines(self._curve.rows[: saved.step]))
+        days = self._execution["checkpoint"].get("ttl_days")
         record: dict[str, Json] = {
             "path": path,
+            "model": self._recipe["model"],
             "step": saved.step,
             "tokens": saved.tokens,
             "metrics": metrics,
             "run": self._trainer.run_id,
+            "ttl_days": days,
+            # Rounded down: what is left to reserve must never be too little.
+            "micro_usd": saved.tokens * self._this.spending.rate // 1_000_000,
         }
-        # Rounded down: what is left to reserve must never be too little.
-        embodied = saved.tokens * self._this.spending.rate // 1_000_000
-        self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record, embodied=embodied)
+        self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record)
 
     def _checkpoint_due(self, done: int) -> bool:
         cadence = self._execution["checkpoint"]

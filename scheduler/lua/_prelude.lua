@@ -23,9 +23,14 @@ local function is_live(sweep)
   return redis.call('SISMEMBER', PREFIX .. 'live', sweep) == 1
 end
 
--- Is there a sweep that is active and wants this stage?
-local function wanted(id)
+-- Is there a sweep that wants this stage and pays now?
+local function payable(id)
   return #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
+end
+
+-- Is there a sweep that wants this stage, be it now or when it is resumed?
+local function wanted(id)
+  return payable(id) or #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'paused') > 0
 end
 
 local function parents(id)
@@ -60,6 +65,12 @@ local function close_if_done(sweep)
   redis.call('SREM', PREFIX .. 'live', sweep)
 end
 
+-- What people should be able to read later, and no move of a stage tells.
+local function note(id, detail)
+  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
+    'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail)
+end
+
 -- The only place where a state is written: the hash, the index of its state and the event change together.
 -- score: the deadline in `dispatched` and `running`, else the time. Answers whether the stage was in `from`.
 local function move(id, from, to, score, detail)
@@ -77,6 +88,28 @@ local function move(id, from, to, score, detail)
   return true
 end
 
+-- Checkpoints, newest last.
+
+local function checkpoints(id)
+  local list = {}
+  for i, text in ipairs(redis.call('LRANGE', stage_key(id) .. ':checkpoints', 0, -1)) do list[i] = cjson.decode(text) end
+  return list
+end
+
+local function discard(checkpoint)
+  redis.call('ZADD', PREFIX .. 'discarded', NOW, checkpoint.model .. '|' .. checkpoint.path)
+end
+
+-- Leaves the newest `most` of them; what is older is discarded. The stage's own policy asks for more, or for all.
+local function keep_newest(id, most)
+  local wish = cjson.decode(stage(id, 'execution') or '{}')
+  wish = type(wish) == 'table' and wish.checkpoint and wish.checkpoint.keep
+  if wish == 'all' then return end
+  if type(wish) == 'number' then most = math.max(most, wish) end
+  local key = stage_key(id) .. ':checkpoints'
+  while redis.call('LLEN', key) > most do discard(cjson.decode(redis.call('LPOP', key))) end
+end
+
 -- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, and `limit` where it has a budget.
 -- An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
 
@@ -89,7 +122,9 @@ end
 
 -- What an attempt may still cost: the estimate less what its checkpoint embodies already.
 local function remaining(id)
-  return math.max(0, number(stage(id, 'estimate')) - number(stage(id, 'checkpoint_micro_usd')))
+  local newest = redis.call('LINDEX', stage_key(id) .. ':checkpoints', -1)
+  local embodied = newest and number(cjson.decode(newest).micro_usd) or 0
+  return math.max(0, number(stage(id, 'estimate')) - embodied)
 end
 
 local function hold(id, sweep, amount)
@@ -115,25 +150,38 @@ local function meter(id, total, tokens)
   redis.call('HINCRBY', payer, 'reserved', -freed)
 end
 
--- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation is given back, or, where nobody can say what a lost
--- attempt really cost, stays booked as doubtful.
-local function let_go(id, doubtful)
+-- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation
+-- is given back. `cost` says how well its cost is known: 'exact'; 'at most' what was metered, for some of it may never
+-- have been done; or 'unknown', so that what is left of the reservation stays booked as doubtful.
+-- A doubt is kept until the service has said what it counted (see resolve_doubt).
+local function let_go(id, cost)
   local key = stage_key(id)
-  local payer = sweep_key(stage(id, 'payer'))
-  local left = number(stage(id, 'reserved'))
+  local held = redis.call('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rate', 'opened_by',
+    'opened_tokens', 'recipe')
+  local payer, left = sweep_key(held[1]), number(held[2])
   redis.call('HINCRBY', payer, 'reserved', -left)
   redis.call('HINCRBY', payer, 'inflight', -1)
-  if doubtful then
-    redis.call('HINCRBY', payer, 'doubtful', left)
-    redis.call('HINCRBY', key, 'doubtful', left)
+  if cost == 'unknown' or (cost == 'at most' and number(held[4]) > 0) then
+    local doubtful = cost == 'unknown' and left or 0
+    local attempt = id .. '|' .. held[5]
+    redis.call('HINCRBY', payer, 'doubtful', doubtful)
+    redis.call('HINCRBY', key, 'doubtful', doubtful)
+    redis.call('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', held[1], 'micro_usd', number(held[3]),
+      'tokens', number(held[4]), 'doubtful', doubtful, 'rate', number(held[6]), 'opened_by', held[7] or attempt,
+      'opened_tokens', number(held[8]), 'model', cjson.decode(held[9] or '{}').model or '')
+    redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  redis.call('HDEL', key, 'fence', 'call', 'stop')
+  redis.call('HDEL', key, 'fence', 'call', 'stop', 'opened_by', 'opened_tokens')
+  redis.call('ZREM', PREFIX .. 'progressed', id)
 end
 
 -- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
 local function refuse(id, sweep)
   if not is_live(sweep) then return 'the sweep is not active' end
+  for _, parent in ipairs(parents(id)) do
+    if stage(parent, 'state') ~= 'succeeded' then return 'parents' end
+  end
   local slots = number(redis.call('HGET', sweep_key(sweep), 'slots'))
   if slots > 0 and number(redis.call('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
   if not affordable(sweep, remaining(id)) then return 'budget' end
@@ -146,7 +194,15 @@ local function lease(id, worker, call)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local fence = string.sub(run, 1, 8) .. '-' .. redis.call('INCR', PREFIX .. 'fence')
   redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW)
+  redis.call('ZADD', PREFIX .. 'progressed', NOW, id)
   return fence
+end
+
+-- Failures of each kind since the stage last got any further: an attempt that was worth something begins the count anew.
+local FAULTS = {'outage', 'broken', 'unknown', 'lost', 'stalled'}
+local function failed_before(kind) return 'failed:' .. kind end
+local function forgive(id)
+  for _, kind in ipairs(FAULTS) do redis.call('HDEL', stage_key(id), failed_before(kind)) end
 end
 
 -- The lease that this very call took before: a client that lost the answer sends the call again.

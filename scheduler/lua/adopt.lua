@@ -1,5 +1,6 @@
 -- Lets the worker that just finished a parent go straight on with a child, through the same gates as a dispatch.
--- Arguments: stage, sweep (that pays), worker, lease in milliseconds, a name of this call.
+-- Arguments: stage, sweep (that pays), worker, lease in milliseconds, a name of this call, the attempt (stage|number)
+-- that opened the session it goes on in, and the tokens that were used in that session before.
 -- Answers the fencing number, or ''.
 local id, sweep, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
 local taken = taken_by(id, call)
@@ -7,14 +8,12 @@ if taken then return taken end
 local state = stage(id, 'state')
 if state ~= 'waiting' and state ~= 'ready' then return '' end
 if redis.call('SISMEMBER', stage_key(id) .. ':subscribers', sweep) == 0 then return '' end
-for _, parent in ipairs(parents(id)) do
-  if stage(parent, 'state') ~= 'succeeded' then return '' end
-end
 if number(stage(id, 'not_before')) > NOW or refuse(id, sweep) then return '' end
 if state == 'waiting' then move(id, 'waiting', 'ready', NOW, '') end
 hold(id, sweep, remaining(id))
 redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
 local fence = lease(id, worker, call)
+redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7])
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
 return fence

@@ -1,9 +1,15 @@
--- Records a checkpoint from which a later attempt can go on.
--- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, micro-dollars that the checkpoint embodies
--- (of all attempts it grew from), the checkpoint as JSON. Answers 1, or 0 without the lease.
-local id, fence, tokens, spent, embodied, checkpoint = unpack(ARGS, 1, 6)
+-- Records a checkpoint from which a later attempt can go on; what it supersedes is discarded, but never the one before.
+-- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, the checkpoint as JSON ({path, model, step,
+-- micro_usd: what it cost to get there, whichever attempts paid, …}). Answers 1, or 0 without the lease.
+local id, fence, tokens, spent, text = unpack(ARGS, 1, 5)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
-redis.call('HSET', stage_key(id), 'checkpoint', checkpoint, 'checkpoint_micro_usd', embodied,
-  'losses', 0)
+local key = stage_key(id) .. ':checkpoints'
+local newest = redis.call('LINDEX', key, -1)
+-- The call that comes again, or a name that was written over at the service.
+if newest and cjson.decode(newest).path == cjson.decode(text).path then redis.call('RPOP', key) end
+redis.call('RPUSH', key, text)
+keep_newest(id, 2)
+forgive(id)
+redis.call('ZADD', PREFIX .. 'progressed', NOW, id)
 return 1

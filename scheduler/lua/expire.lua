@@ -1,28 +1,39 @@
--- Takes back stages whose lease or claim ran out. Arguments: how many at most, how many attempts in a row may be lost
--- without a new checkpoint before the stage itself is suspected, and fails. Answers the stages.
-local most, losses_allowed = tonumber(ARGS[1]), tonumber(ARGS[2])
+-- Takes back stages whose lease or claim ran out, and those whose attempt gets no further although its worker lives.
+-- Arguments: how many at most, milliseconds without progress, how many attempts in a row may be lost, and how many may
+-- stall, before the stage itself is suspected, and fails. Answers the stages.
+local most, quiet, losses, stalls = tonumber(ARGS[1]), tonumber(ARGS[2]), tonumber(ARGS[3]), tonumber(ARGS[4])
 local taken = {}
 
+local function due(key, until_when)
+  return redis.call('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
+end
+
+local function take(id, cost)
+  let_go(id, cost)
+  taken[#taken + 1] = id
+end
+
 -- A stage that kills whoever works on it would otherwise be paid for without end.
-local function too_many_losses(id)
-  return redis.call('HINCRBY', stage_key(id), 'losses', 1) >= losses_allowed
-end
-
-local function take_back(state, doubtful, detail)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', state_key(state), '-inf', NOW, 'LIMIT', 0, most - #taken)) do
-    if state == 'running' and too_many_losses(id) then
-      local cause = losses_allowed .. ' attempts in a row were lost with their worker, and none got further'
-      redis.call('HSET', stage_key(id), 'cause', cause, 'finished', NOW)
-      move(id, 'running', 'failed', NOW, cause)
-    else
-      move(id, state, 'ready', NOW, detail)
-    end
-    let_go(id, doubtful)
-    taken[#taken + 1] = id
+local function end_attempt(id, kind, allowed, detail)
+  if redis.call('HINCRBY', stage_key(id), failed_before(kind), 1) >= allowed then
+    detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
+    redis.call('HSET', stage_key(id), 'cause', detail, 'finished', NOW)
+    move(id, 'running', 'failed', NOW, detail)
+  else
+    move(id, 'running', 'ready', NOW, detail)
   end
+  take(id, 'unknown') -- what it did at the service nobody knows yet
 end
 
--- An attempt that never began has cost nothing; what a lost one did at the service nobody knows yet.
-take_back('dispatched', false, 'no worker claimed it in time')
-take_back('running', true, 'its lease ran out')
+for _, id in ipairs(due(state_key('dispatched'), NOW)) do
+  move(id, 'dispatched', 'ready', NOW, 'no worker claimed it in time')
+  take(id, 'exact') -- it never began
+end
+for _, id in ipairs(due(state_key('running'), NOW)) do
+  end_attempt(id, 'lost', losses, 'the lease ran out')
+end
+for _, id in ipairs(due(PREFIX .. 'progressed', NOW - quiet)) do
+  local since = math.floor((NOW - redis.call('ZSCORE', PREFIX .. 'progressed', id)) / 1000)
+  end_attempt(id, 'stalled', stalls, 'nothing was heard for ' .. since .. ' s, though its worker lives')
+end
 return taken

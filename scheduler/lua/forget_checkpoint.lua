@@ -1,5 +1,16 @@
--- Forgets a checkpoint that the service no longer has. Arguments: stage, fence. Answers 1, or 0 without the lease.
-local id, fence = ARGS[1], ARGS[2]
+-- Forgets a checkpoint that the service no longer has; the one before it takes its place. Arguments: stage, fence, path.
+-- Answers 1, or 0 without the lease.
+local id, fence, path = ARGS[1], ARGS[2], ARGS[3]
 if not holds(id, fence) then return 0 end
-redis.call('HDEL', stage_key(id), 'checkpoint', 'checkpoint_micro_usd')
+local key = stage_key(id) .. ':checkpoints'
+for _, text in ipairs(redis.call('LRANGE', key, 0, -1)) do
+  local checkpoint = cjson.decode(text)
+  if checkpoint.path == path then
+    redis.call('LREM', key, 1, text)
+    local left = checkpoints(id)
+    local before = left[#left]
+    note(id, 'the checkpoint at step ' .. checkpoint.step .. ' is gone; '
+      .. (before and 'it goes on from the one at step ' .. before.step or 'it starts over'))
+  end
+end
 return 1

@@ -1,12 +1,15 @@
--- Renews the leases of one worker. Arguments: lease in milliseconds, then stage, fence, stage, fence, …
--- Answers one word each: 'held', 'stop' (held, and nobody wants it any more) or 'lost'.
+-- Renews the leases of one worker. Arguments: lease in milliseconds, then stage, fence, milliseconds since the attempt
+-- got any further, stage, fence, …
+-- Answers one word each: 'held', 'stop' (held, and nobody wants it any more), 'yield' (held, and whoever pays for it
+-- pays no more: give it back) or 'lost'.
 local ttl = tonumber(ARGS[1])
 local answers = {}
-for i = 2, #ARGS, 2 do
-  local id, fence = ARGS[i], ARGS[i + 1]
+for i = 2, #ARGS, 3 do
+  local id, fence, quiet = ARGS[i], ARGS[i + 1], tonumber(ARGS[i + 2])
   if holds(id, fence) then
     redis.call('ZADD', state_key('running'), 'XX', NOW + ttl, id)
-    answers[#answers + 1] = stage(id, 'stop') and 'stop' or 'held'
+    redis.call('ZADD', PREFIX .. 'progressed', 'XX', NOW - quiet, id)
+    answers[#answers + 1] = stage(id, 'stop') or 'held'
   else
     answers[#answers + 1] = 'lost'
   end

@@ -3,8 +3,9 @@ local count = 0
 for _, id in ipairs(ARGS) do
   local state = stage(id, 'state')
   if state == 'failed' or state == 'cancelled' or state == 'skipped' then
-    redis.call('HSET', stage_key(id), 'failures', 0, 'losses', 0, 'not_before', 0)
-    redis.call('HDEL', stage_key(id), 'cause')
+    forgive(id)
+    redis.call('HSET', stage_key(id), 'not_before', 0)
+    redis.call('HDEL', stage_key(id), 'cause', 'retrained', 'progress')
     if move(id, state, 'waiting', NOW, 'opened again') then count = count + 1 end
   end
 end

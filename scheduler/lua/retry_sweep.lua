@@ -8,6 +8,8 @@ local state, sealed = row[1], row[2]
 if not state then return '' end
 if not sealed then
   redis.call('HSET', key, 'state', 'opening', 'since', NOW)
+elseif state == 'paused' then -- still paused, with more to do when it is resumed
+  restage(name, 'reopen')
 else
   redis.call('HSET', key, 'state', 'active', 'since', NOW)
   redis.call('SADD', PREFIX .. 'live', name)

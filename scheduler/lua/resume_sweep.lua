@@ -1,0 +1,11 @@
+-- Lets a paused sweep pay again. Argument: name. Answers its state before, or '' if there is none.
+local name = ARGS[1]
+local state = redis.call('HGET', sweep_key(name), 'state')
+if not state then return '' end
+if state == 'paused' then
+  redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
+  redis.call('SREM', PREFIX .. 'paused', name)
+  redis.call('SADD', PREFIX .. 'live', name)
+  restage(name, 'reconsider')
+end
+return state
