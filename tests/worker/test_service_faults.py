@@ -42,10 +42,10 @@ def every_error(base: type[BaseException]) -> set[type[BaseException]]:
         (401, Fault.ACCOUNT),
         (402, Fault.ACCOUNT),
         (403, Fault.ACCOUNT),
-        (404, Fault.SERVICE),  # the model is gone with its session
-        (409, Fault.SERVICE),
-        (429, Fault.SERVICE),
-        (500, Fault.SERVICE),
+        (404, Fault.BROKEN),  # the model is gone with its session
+        (409, Fault.BROKEN),
+        (429, Fault.OUTAGE),
+        (500, Fault.OUTAGE),
     ],
 )
 def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> None:
@@ -57,9 +57,21 @@ def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> 
     assert plain(hidden).fault is fault
 
 
-def test_a_lost_connection_an_expired_promise_and_a_time_out_are_the_services() -> None:
-    errors = [tinker.APIConnectionError(request=REQUEST), tinker.APITimeoutError(REQUEST), RetryableException("gone")]
-    assert {plain(error).fault for error in [*errors, TimeoutError()]} == {Fault.SERVICE}
+def test_a_lost_connection_and_a_time_out_are_the_way_to_the_service() -> None:
+    errors = [tinker.APIConnectionError(request=REQUEST), tinker.APITimeoutError(REQUEST), TimeoutError()]
+    assert {plain(error).fault for error in errors} == {Fault.OUTAGE}
+
+
+def test_a_promise_that_the_service_forgot_is_broken() -> None:
+    assert plain(RetryableException("gone")).fault is Fault.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("category", "fault"), [("user", Fault.STAGE), ("server", Fault.BROKEN), ("unknown", Fault.BROKEN)]
+)
+def test_a_failed_request_is_whose_the_service_says_it_is(category: str, fault: Fault) -> None:
+    error = tinker.RequestFailedError("it failed", request_id="r", category=tinker.types.RequestErrorCategory(category))
+    assert plain(error).fault is fault
 
 
 def test_what_is_nobodys_known_fault_is_unknown() -> None:

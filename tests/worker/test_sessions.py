@@ -23,7 +23,7 @@ def test_the_sockets_of_closed_sessions_are_given_back(tinker: Server, monkeypat
         before = open_files()
         for _ in range(5):
             session = Session(lambda: Endpoint(base_url=tinker.url, api_key=KEY), {})
-            session.create("offline/ngram-s", rank=8, seed=0, layers=ALL_LAYERS, check=lambda: None)
+            session.create("offline/ngram-s", rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
             session.close("errored")
         del session
         wait_until(lambda: open_files() <= before + 8, "the sockets to go", seconds=10)

@@ -5,13 +5,14 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scheduler import keys
-from scheduler.retry import Fault
+from scheduler.retry import BUDGETS, Fault
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import Server
@@ -34,9 +35,14 @@ def beside(action: Callable[[], Outcome]) -> tuple[threading.Thread, list[Outcom
     return thread, outcomes
 
 
+def charged(row: dict[str, str]) -> dict[str, str]:
+    """The failures that count against the stage."""
+    return {kind: row[f"failed:{kind}"] for kind in BUDGETS if f"failed:{kind}" in row}
+
+
 def uncharged(workshop: Workshop, stage: Stage, cause: str) -> None:
     row = workshop.store.client.hgetall(keys.stage(stage.id))
-    assert (row["state"], row.get("failures", "0"), row["reserved"]) == ("ready", "0", "0"), row
+    assert (row["state"], row["reserved"], charged(row)) == ("ready", "0", {}), row
     assert cause in row["cause"]
 
 
@@ -46,7 +52,7 @@ def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hang
     stage = training(workshop, steps=2000)
     assert tinker._process is not None
     thread, outcomes = beside(lambda: workshop.attempt(stage))
-    wait_until(lambda: bool(workshop.store.client.hget(keys.stage(stage.id), "checkpoint")), "it trains")
+    wait_until(lambda: bool(workshop.store.client.exists(keys.checkpoints(stage.id))), "it trains")
     tinker._process.send_signal(signal.SIGSTOP)
     try:
         workshop.hands.leases.leave()
@@ -57,6 +63,27 @@ def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hang
         thread.join(60)
     assert isinstance(outcomes[0], Stopped)
     uncharged(workshop, stage, "the worker is stopping")
+
+
+def test_an_attempt_that_hears_nothing_for_too_long_is_ended_and_that_is_counted(
+    workshop: Workshop, tinker: Server
+) -> None:
+    """The server lives and keeps its connections, and never answers: the SDK alone would wait for ever."""
+    stage = training(workshop, steps=2000)
+    workshop.hands.leases._stall = 1.5
+    assert tinker._process is not None
+    thread, outcomes = beside(lambda: workshop.attempt(stage))
+    wait_until(lambda: bool(workshop.store.client.exists(keys.checkpoints(stage.id))), "it trains")
+    tinker._process.send_signal(signal.SIGSTOP)
+    try:
+        thread.join(10)
+        assert not thread.is_alive()
+    finally:
+        tinker._process.send_signal(signal.SIGCONT)
+        thread.join(60)
+    assert outcomes == [Failed(Fault.STALLED, "no answer from the service in 1.5 s")]
+    row = workshop.store.client.hgetall(keys.stage(stage.id))
+    assert (row["state"], charged(row)) == ("ready", {"stalled": "1"})
 
 
 def test_a_disk_that_keeps_nothing_is_found_before_anything_is_paid_for(workshop: Workshop) -> None:
@@ -84,7 +111,7 @@ def test_a_redis_that_is_full_costs_the_stage_nothing(workshop: Workshop) -> Non
     stage = training(workshop, steps=2000)
     client: Any = workshop.store.client  # our protocol of a client lists only what our own code calls
     thread, outcomes = beside(lambda: workshop.attempt(stage))
-    wait_until(lambda: bool(client.hget(keys.stage(stage.id), "checkpoint")), "it trains")
+    wait_until(lambda: bool(client.exists(keys.checkpoints(stage.id))), "it trains")
     client.config_resetstat()
     client.config_set("maxmemory", "1")
     try:
@@ -101,7 +128,7 @@ def test_a_worker_that_knows_no_service_for_a_model_parks_it(workshop: Workshop)
     def nowhere(model: str) -> Endpoint:
         raise ServiceError(Fault.ACCOUNT, f"{model} is served nowhere")
 
-    hands = workshop.hands.__class__(**{**vars(workshop.hands), "endpoint": nowhere})
+    hands = replace(workshop.hands, endpoint=nowhere)
     stage = training(workshop)
     outcome = Workshop(hands, workshop.tinker, workshop.folder).attempt(stage)
     assert isinstance(outcome, Failed)
@@ -114,5 +141,5 @@ def test_a_worker_without_a_key_waits_for_one(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("HOME", str(tmp_path))
     session = Session(lambda: Endpoint(base_url=None, api_key=None), {})
     with pytest.raises(ServiceError, match="api_key") as refused:
-        session.create("Qwen/Qwen3-8B", rank=8, seed=0, layers=ALL_LAYERS, check=lambda: None)
+        session.create("Qwen/Qwen3-8B", rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
     assert refused.value.fault is Fault.ACCOUNT
