@@ -4,7 +4,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from scheduler import keys
-from scheduler.connection import broker_url
+from scheduler.connection import Client, broker_url
 
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
@@ -20,6 +20,11 @@ TRANSPORT = {
 
 ONE_TRY = {"max_retries": 0, "interval_start": 0}
 """A tick must not wait for a broker that is away: the claim runs out, and the nudge is sent again."""
+
+
+def waiting(client: Client) -> int:
+    """Nudges that no worker has taken yet."""
+    return client.llen(f"{keys.BROKER}{QUEUE}")
 
 
 class Nudges:

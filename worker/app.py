@@ -9,7 +9,7 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 
 from scheduler.artefacts import Artefacts
 from scheduler.connection import broker_url, connect
-from scheduler.dispatch import QUEUE, TRANSPORT
+from scheduler.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.embedded import server_url
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
@@ -17,6 +17,7 @@ from worker.attempt import Hands
 from worker.endpoints import endpoint_of
 from worker.examples import Examples
 from worker.leases import Leases
+from worker.watchdog import Watchdog
 
 settings: Settings = from_environment()
 
@@ -80,7 +81,9 @@ def _prepare(**_: object) -> None:
 
 @worker_ready.connect
 def _begin(**_: object) -> None:
-    hands().leases.start()
+    leases, client = hands().leases, hands().store.client
+    leases.start()
+    Watchdog(leases, lambda: waiting(client), patience=settings.deaf, grace=settings.grace).start()
 
 
 @worker_shutting_down.connect

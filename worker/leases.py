@@ -96,6 +96,11 @@ class HeldLease:
     def lose(self) -> None:
         self._lost = True
 
+    @property
+    def lost(self) -> bool:
+        """Does the server say that it is another's?"""
+        return self._lost
+
     def ask(self, what: Asked, *, within: float) -> None:
         """Come to an end at the next step, and in `within` seconds even from the midst of one."""
         self.asked = self.asked or what
@@ -125,6 +130,7 @@ class Leases:
         self._about = about
         self._held: dict[Lease, HeldLease] = {}
         self._busy = 0
+        self.heard = 0  # nudges received
         self._lock = threading.Lock()
         self._leaving = False
         self._wake = threading.Event()
@@ -152,7 +158,8 @@ class Leases:
 
     @contextmanager
     def thread(self) -> Iterator[None]:
-        """Count one thread of the worker as busy."""
+        """Count one thread of the worker as busy with a nudge."""
+        self.heard += 1
         self._count(1)
         try:
             yield
@@ -172,6 +179,18 @@ class Leases:
         finally:
             with self._lock:
                 self._held.pop(lease, None)
+
+    @property
+    def busy(self) -> int:
+        """Threads that work on a nudge."""
+        return self._busy
+
+    @property
+    def free(self) -> int:
+        """Threads that could take one: those whose lease is long gone hang, and are no excuse for taking nothing."""
+        with self._lock:
+            hanging = sum(held.lost for held in self._held.values())
+            return self._threads - self._busy + hanging
 
     def _count(self, change: int) -> None:
         with self._lock:
