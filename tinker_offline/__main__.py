@@ -6,15 +6,27 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from tinker_offline.faults import Faults
+
 
 class Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Begins the night, if there is one, before the first request; says where it listens, once it does."""
+
+    def __init__(self, config: uvicorn.Config, begin: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._begin = begin
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._begin()
         await super().startup(sockets)
         if sockets and self.started:
             host, port = sockets[0].getsockname()[:2]
@@ -26,18 +38,45 @@ def main() -> int:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # before numpy is imported below: one thread, so that the order of sums is fixed
     from tinker_offline.app import create_app
+    from tinker_offline.faults import FaultsInvalid
+    from tinker_offline.night import Night
     from tinker_offline.service import Service
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        faults = _faults(options.faults)
         listener = _listen(options.host, options.port)
         service = Service(options.state, options.cache or options.state / "bases")
+    except FaultsInvalid as invalid:
+        return _complain(f"{options.faults} is no document of faults:\n{invalid}", 2)
     except OSError as error:
-        print(f"Error: cannot start on {options.host}:{options.port} with {options.state}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    config = uvicorn.Config(
-        create_app(service, options.refuse_key),
-        http="httptools",
+        return _complain(f"cannot start on {options.host}:{options.port} with {options.state}: {error}", 1)
+    night = Night(service) if options.control or options.faults else None
+    config = _config(create_app(service, options.refuse_key, night, control=options.control), rehearsal=bool(night))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn stops on them, and raises them again when it has
+    Server(config, begin=lambda: night.set(faults) if night else None).run(sockets=[listener])
+    service.futures.close()
+    return 0
+
+
+def _faults(path: Path | None) -> "Faults":
+    """Raises FaultsInvalid, for a file that cannot be read too."""
+    from tinker_offline.app import paths
+    from tinker_offline.faults import Faults, FaultsInvalid, read_faults
+
+    try:
+        return Faults() if path is None else read_faults(path.read_text(), paths())
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaultsInvalid(f"it cannot be read: {error}") from None
+
+
+def _config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
+    from tinker_offline.rehearsal import Connection
+
+    return uvicorn.Config(
+        app,
+        http=Connection if rehearsal else "httptools",
         lifespan="off",
         proxy_headers=False,
         access_log=False,
@@ -45,11 +84,11 @@ def main() -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn stops on them, and raises them again when it has
-    Server(config).run(sockets=[listener])
-    service.futures.close()
-    return 0
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"Error: {message}", file=sys.stderr)  # noqa: T201 (the program's output)
+    return status
 
 
 def _options() -> argparse.Namespace:
@@ -59,6 +98,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="the folder of checkpoints, usage and sessions")
     parser.add_argument("--cache", type=Path, help="the folder of the frozen bases (default: STATE/bases)")
     parser.add_argument("--refuse-key", action="append", default=[], metavar="KEY", help="answer 401 to this API key")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong from the start on (YAML or JSON)")
+    parser.add_argument("--control", action="store_true", help="let /offline/ change what goes wrong")
     return parser.parse_args()
 
 

@@ -12,9 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tinker_offline import listings, messages, samplers, training, wire
+from tinker_offline.control import control_routes
 from tinker_offline.keys import KeyCheck
 from tinker_offline.messages import Message
+from tinker_offline.night import ACTIVE, Night
 from tinker_offline.refusal import Refusal
+from tinker_offline.rehearsal import API, Rehearsal
 from tinker_offline.service import Service
 
 HOLD = 25.0  # seconds that a poll is held open; clients give up after 45 and an instant answer would make them spin
@@ -25,15 +28,23 @@ Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 
-def create_app(service: Service, refused_keys: Sequence[str] = (), middleware: Sequence[Middleware] = ()) -> Starlette:
-    """The whole server. `middleware` sees every request whose key is good: the place to rehearse faults."""
+def create_app(
+    service: Service, refused_keys: Sequence[str] = (), night: Night | None = None, *, control: bool = False
+) -> Starlette:
+    """The whole server. In a `night`, accidents happen to requests whose key is good; `control` lets others plan it."""
+    rehearsal = [Middleware(Rehearsal, night=night)] if night else []
     app = Starlette(
-        routes=_routes(),
-        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *middleware],
+        routes=[*_routes(), *(control_routes() if control else ())],
+        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
         exception_handlers={Refusal: _refused, Exception: _failed},
     )
-    app.state.service = service
+    app.state.service, app.state.night, app.state.paths = service, night, paths()
     return app
+
+
+def paths() -> list[str]:
+    """Every path of the API, without what all have in common; parameters in braces."""
+    return [route.path.removeprefix(API) for route in _routes()]
 
 
 def _routes() -> list[Route]:
@@ -70,12 +81,12 @@ def _routes() -> list[Route]:
         _route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
         _query("/checkpoints", listings.checkpoints),
         _post("/weights_info", messages.OfPath, listings.weights_info),
-        _query("/billing/usage/events", listings.usage_events),
+        _route("GET", "/billing/usage/events", _usage_events),
     ]
 
 
 def _route(method: str, path: str, endpoint: Endpoint) -> Route:
-    return Route(f"/api/v1{path}", endpoint, methods=[method])
+    return Route(f"{API}{path[1:]}", endpoint, methods=[method])
 
 
 def _constant(answer: Json) -> Endpoint:
@@ -132,7 +143,7 @@ async def _finish_session(request: Request) -> Response:
     service: Service = request.app.state.service
     session_id = request.path_params["session_id"]
     service.sessions.finish(session_id, await _read(request, messages.FinishSession))
-    service.models.release(session_id)
+    service.release(service.sessions.get(session_id))
     return JSONResponse({})
 
 
@@ -144,13 +155,21 @@ async def _forward_backward(request: Request) -> Response:
 
 async def _retrieve_future(request: Request) -> Response:
     service: Service = request.app.state.service
+    night: Night | None = request.app.state.night
     request_id = (await _read(request, messages.RetrieveFuture)).request_id
-    reply = await service.futures.wait(request_id, HOLD)
+    if night is None:
+        reply, why = await service.futures.wait(request_id, HOLD), ACTIVE
+    else:
+        reply, why = await night.wait(request_id, HOLD)
     if reply is None:
-        return JSONResponse({"type": "try_again", "request_id": request_id, "queue_state": "active"}, 408)
+        return JSONResponse({"type": "try_again", "request_id": request_id, **why}, 408)
     if isinstance(reply, bytes):
         return Response(reply, media_type=wire.CONTENT_TYPE)
     return JSONResponse(reply)
+
+
+async def _usage_events(request: Request) -> Response:
+    return JSONResponse(await listings.usage_events(request.app.state.service, request.query_params))
 
 
 async def _delete_checkpoint(request: Request) -> Response:

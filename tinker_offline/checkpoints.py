@@ -8,6 +8,7 @@ runs/<run id>/.../<name>.json              what it is; written last, deleted fir
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,6 +124,11 @@ class Checkpoints:
 
     def set_ttl(self, path: str, seconds: int | None) -> None:
         self._note(replace(self.get(path), expires_at=expiry(seconds)))
+
+    def expire(self, paths: Iterable[str]) -> None:
+        """Let these expire now. Raises Refusal, before any has, for one that is not there."""
+        for checkpoint in [self.get(path) for path in paths]:
+            self._remove(checkpoint)
 
     def _expire(self) -> None:
         now = datetime.now(UTC).isoformat()

@@ -1,7 +1,8 @@
 """Work that was asked for, done on one thread, and fetched by long polling.
 
 All computing happens on one thread, one piece after another, so the event loop always answers and the order of
-floating-point operations is the order in which work was started.
+floating-point operations is the order in which work was started. In a pause, the pieces whose turn comes are put aside
+in their order.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ class Futures:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
         self._open: dict[str, asyncio.Future[Reply]] = {}
+        self._paused = False
+        self._aside: deque[Callable[[], None]] = deque()  # touched on the compute thread only
         self._fetched: deque[tuple[str, int]] = deque()
         self._kept = 0
 
@@ -42,27 +46,57 @@ class Futures:
         """Put the work at the end of the queue. However it ends, the future has a reply."""
         loop, future = asyncio.get_running_loop(), self._open[request_id]
 
-        def settle(done: asyncio.Future[Reply]) -> None:
+        def settle(reply: Reply) -> None:
             if not future.done():
-                future.set_result(done.result())
+                future.set_result(reply)
 
-        loop.run_in_executor(self._thread, _outcome, work).add_done_callback(settle)
+        def piece() -> None:
+            loop.call_soon_threadsafe(settle, _outcome(work))
 
-    def fail(self, request_id: str, message: str) -> None:
+        self._thread.submit(self._take, piece)
+
+    def _take(self, piece: Callable[[], None]) -> None:
+        if self._paused or self._aside:
+            self._aside.append(piece)
+        else:
+            piece()
+
+    def pause(self) -> None:
+        """From now on no piece is begun. One that is being computed is finished."""
+        self._paused = True
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._thread.submit(self._take_up)
+
+    def _take_up(self) -> None:
+        pieces, self._aside = self._aside, deque()
+        for piece in pieces:
+            self._take(piece)
+
+    async def counted(self) -> None:
+        """Wait until all work started before this moment is done, and so counted; or put aside by a pause."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
+
+    def fail(self, request_id: str, refusal: Refusal) -> None:
         if not self._open[request_id].done():
-            self._open[request_id].set_result(_failure(message, "user"))
+            self._open[request_id].set_result(_refused(refusal))
 
     async def wait(self, request_id: str, seconds: float) -> Reply | None:
         """The reply, as soon as there is one; None after `seconds`. A reply can be fetched again for a while."""
-        future = self._open.get(request_id)
-        if future is None:
-            raise Refusal(f"no such request: {request_id}; the server may have been restarted", 410)
+        future = self.known(request_id)
         if not future.done():
             await asyncio.wait([future], timeout=seconds)
         if not future.done():
             return None
         self._keep(request_id, future.result())
         return future.result()
+
+    def known(self, request_id: str) -> "asyncio.Future[Reply]":
+        if request_id not in self._open:
+            raise Refusal(f"no such request: {request_id}; the server may have been restarted", 410)
+        return self._open[request_id]
 
     def _keep(self, request_id: str, reply: Reply) -> None:
         size = len(reply) if isinstance(reply, bytes) else 500
@@ -82,10 +116,18 @@ def _outcome(work: Work) -> Reply:
         with np.errstate(all="ignore"):  # a model that diverges is a result, not a warning
             return work()
     except Refusal as refusal:
-        return _failure(refusal.message, "user")
+        return _refused(refusal)
     except Exception as error:  # noqa: BLE001 (a fault of ours is an answer too, and is in the log)
         _log.exception("work failed")
         return _failure(f"{type(error).__name__}: {error}", "server")
+
+
+def _nothing() -> None:
+    pass
+
+
+def _refused(refusal: Refusal) -> Reply:
+    return _failure(refusal.message, "server" if refusal.status == HTTPStatus.GONE else "user")
 
 
 def _failure(message: str, category: str) -> Reply:

@@ -1,6 +1,7 @@
 """Lines of JSON that are only ever appended, and read back at the next start."""
 
 import json
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,19 +19,23 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
+        self._mend()
+
+    def _mend(self) -> None:
+        """A last line that was cut off by a crash is no entry, and must not run into the next one."""
+        if self._path.exists() and (text := self._path.read_bytes()) and not text.endswith(b"\n"):
+            os.truncate(self._path, text.rfind(b"\n") + 1)
 
     def read(self) -> list[Entry]:
-        """All entries. A last line that was cut off by a crash is not an entry."""
         if not self._path.exists():
             return []
-        lines = self._path.read_bytes().split(b"\n")
-        return [json.loads(line) for line in lines[:-1]]
+        return [json.loads(line) for line in self._path.read_bytes().splitlines()]
 
     def append(self, entry: Entry) -> None:
         with self._lock, self._path.open("ab", buffering=0) as file:
             file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
 
     def rewrite(self, entries: Iterable[Entry]) -> None:
-        """Replace everything, or nothing if it fails; also repairs a line that was cut off."""
+        """Replace everything, or nothing if it fails."""
         with self._lock:
             write_text(self._path, "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries))

@@ -107,12 +107,14 @@ def weights_info(service: Service, request: messages.OfPath) -> Json:
     return {"base_model": run.base_model, "is_lora": True, "lora_rank": run.rank}
 
 
-def usage_events(service: Service, query: Query) -> Json:
-    """Usage by hour and session; up to the last operation, where the live service lags by hours."""
+async def usage_events(service: Service, query: Query) -> Json:
+    """Usage by hour and session: complete up to `cost_data_through`, where the live service lags by hours."""
+    through = datetime.now(UTC)
+    await service.futures.counted()
     events = service.usage.events(_moment(query, "starting_on"), _moment(query, "ending_before"))
     known = {event["session_id"]: service.sessions.get(event["session_id"]) for event in events}
     owners = {session_id: {"user_metadata": one.request.user_metadata} for session_id, one in known.items()}
-    return {"data": events, "sessions": owners, "cost_data_through": None}
+    return {"data": events, "sessions": owners, "cost_data_through": through.isoformat()}
 
 
 def _moment(query: Query, name: str) -> datetime:

@@ -14,10 +14,11 @@ class Lane:
     """Puts the operations of one model in the order of their numbers, which start at 1 and have no gaps.
 
     One that comes early waits for those before it; one that comes again gets the request id of the first time and
-    is not done again.
+    is not done again. None is done before the lane is open, when the model's creation has been started.
     """
 
     futures: Futures
+    opened: bool = False
     next_seq: int = 1
     accepted: dict[int, str] = field(default_factory=dict)
     waiting: dict[int, Work] = field(default_factory=dict)
@@ -31,14 +32,18 @@ class Lane:
             self._advance()
         return self.accepted[seq_id]
 
+    def open(self) -> None:
+        self.opened = True
+        self._advance()
+
     def _advance(self) -> None:
-        while self.next_seq in self.waiting:
+        while self.opened and self.next_seq in self.waiting:
             self.futures.start(self.accepted[self.next_seq], self.waiting.pop(self.next_seq))
             self.next_seq += 1
 
-    def close(self, reason: str) -> None:
+    def close(self, refusal: Refusal) -> None:
         for seq_id in self.waiting:
-            self.futures.fail(self.accepted[seq_id], reason)
+            self.futures.fail(self.accepted[seq_id], refusal)
         self.waiting.clear()
 
 
@@ -84,16 +89,40 @@ class Model:
 
 
 @dataclass
+class Slots:
+    """How many models may live at once. A creation over the limit is not refused: it waits, in the order of arrival."""
+
+    limit: int | None = None
+    taken: set[str] = field(default_factory=set)  # request ids of creations
+    waiting: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def ask(self, created: str, begin: Callable[[], None]) -> None:
+        self.waiting[created] = begin
+        self.fill()
+
+    def give_back(self, created: str) -> None:
+        self.taken.discard(created)
+        self.waiting.pop(created, None)
+
+    def fill(self) -> None:
+        while self.waiting and (self.limit is None or len(self.taken) < self.limit):
+            created = next(iter(self.waiting))
+            self.taken.add(created)
+            self.waiting.pop(created)()
+
+
+@dataclass
 class Models:
     """All of them, by id."""
 
+    slots: Slots = field(default_factory=Slots)
     models: dict[str, Model] = field(default_factory=dict)
     samplers: dict[str, Sampler] = field(default_factory=dict)
 
     def model(self, model_id: str) -> Model:
         if model_id not in self.models:
             raise Refusal(
-                f"no live model {model_id}: its session was finished, or the server was restarted; "
+                f"no live model {model_id}: its session is over, or the server was restarted; "
                 "create a new one from a checkpoint",
                 404,
             )
@@ -104,10 +133,14 @@ class Models:
             raise Refusal(f"no live sampling session {sampler_id}; create a new one", 404)
         return self.samplers[sampler_id]
 
-    def release(self, session_id: str) -> None:
-        """Forget everything of a session that is over."""
+    def release(self, session_id: str, refusal: Refusal) -> None:
+        """Forget everything of a session that is over; what still waits for its turn is refused."""
         for model in [model for model in self.models.values() if model.session_id == session_id]:
-            model.lane.close(f"session {session_id} was finished")
+            model.lane.close(refusal)
+            if model.created in self.slots.waiting:
+                model.lane.futures.fail(model.created, refusal)
+            self.slots.give_back(model.created)
             del self.models[model.run_id]
+        self.slots.fill()
         for sampler in [one for one in self.samplers.values() if one.session_id == session_id]:
             del self.samplers[sampler.sampler_id]

@@ -60,7 +60,8 @@ def sample(service: Service, request: messages.Sample) -> Json:
     if request.seq_id not in sampler.accepted:
         request_id = service.futures.reserve()
         sampler.accepted[request.seq_id] = request_id
-        service.futures.start(request_id, partial(_sample, service, sampler, request))
+        work = partial(_sample, service, sampler, request)
+        service.futures.start(request_id, service.within(sampler.session_id, work))
     request_id = sampler.accepted[request.seq_id]
     names = [f"{request_id}:{index}" for index in range(request.num_samples)]
     return {"request_id": request_id, "sample_sequence_ids": names}
@@ -80,7 +81,7 @@ def _sample(service: Service, sampler: Sampler, request: messages.Sample) -> byt
 
 def _bill(service: Service, sampler: Sampler, prompt: int, sequences: list[wire.Sampled]) -> None:
     owner, further = (sampler.session_id, sampler.base_model), len(sequences) - 1
-    service.usage.add(*owner, "sampling_prefill", prompt)
+    service.usage.add(*owner, "sampling_prefill", prompt, did="sample")
     service.usage.add(*owner, "sampling_prefill", prompt * further, cached=True)
     service.usage.add(*owner, "sampling_sample", sum(len(sequence.tokens) for sequence in sequences))
 

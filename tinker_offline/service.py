@@ -6,11 +6,11 @@ from typing import TextIO
 
 from tinker_offline.base import load_base
 from tinker_offline.checkpoints import Checkpoints
-from tinker_offline.futures import Futures
+from tinker_offline.futures import Futures, Reply, Work
 from tinker_offline.models import Models
 from tinker_offline.ngram import SIZES, Base
 from tinker_offline.refusal import Refusal
-from tinker_offline.sessions import Sessions
+from tinker_offline.sessions import Session, Sessions
 from tinker_offline.tokenizer import write_tokenizer
 from tinker_offline.usage import Usage
 
@@ -39,6 +39,22 @@ class Service:
         if name not in self._bases:
             self._bases[name] = load_base(SIZES[self.known(name)], self._cache)
         return self._bases[name]
+
+    def within(self, session_id: str, work: Work) -> Work:
+        """The work, to be done only if its session is not over by then: what nobody waits for is not counted either."""
+        session = self.sessions.get(session_id)
+
+        def unless_over() -> Reply:
+            if (refusal := session.over()) is not None:
+                raise refusal
+            return work()
+
+        return unless_over
+
+    def release(self, session: Session) -> None:
+        """Forget what a session holds, if it is over."""
+        if (refusal := session.over()) is not None:
+            self.models.release(session.session_id, refusal)
 
     @staticmethod
     def known(name: str) -> str:

@@ -1,6 +1,6 @@
 """Sessions: who asked, whether they are still there, how they ended. They outlive a restart; their models do not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,17 +20,29 @@ class Session:
     created_at: datetime
     request: CreateSession
     last_seen: datetime
+    last_beat: datetime
     finished: FinishSession | None = None
+    dropped: str | None = None  # why
     runs: list[str] = field(default_factory=list)
     samplers: list[str] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
-        """A session that has stopped its heartbeats is shown as cancelled, and can still be used."""
+        """A session that has stopped its heartbeats is shown as cancelled; until it is dropped it can still be used."""
         if self.finished is not None:
             return {"type": "client_finished", **self.finished.model_dump()}
+        if self.dropped is not None:
+            return {"type": "cancelled", "detail": self.dropped}
         if datetime.now(UTC) - self.last_seen > SILENT:
             return {"type": "cancelled", "detail": f"no heartbeat since {self.last_seen.isoformat()}"}
         return {"type": "active"}
+
+    def over(self) -> Refusal | None:
+        """What every further request is refused with, once it is over."""
+        if self.finished is not None:
+            return Refusal(f"session {self.session_id} was finished ({self.finished.reason.type})")
+        if self.dropped is not None:
+            return Refusal(f"session {self.session_id} was dropped: {self.dropped}", 410)
+        return None
 
 
 class Sessions:
@@ -43,10 +55,12 @@ class Sessions:
     def _replay(self, entry: dict[str, Any]) -> None:
         if "created" in entry:
             at = datetime.fromisoformat(entry["at"])
-            request = CreateSession.model_validate(entry["created"])
-            self._sessions[entry["session"]] = Session(entry["session"], at, request, last_seen=at)
+            request, now = CreateSession.model_validate(entry["created"]), datetime.now(UTC)
+            self._sessions[entry["session"]] = Session(entry["session"], at, request, last_seen=at, last_beat=now)
         elif "finished" in entry:
             self._sessions[entry["session"]].finished = FinishSession.model_validate(entry["finished"])
+        elif "dropped" in entry:
+            self._sessions[entry["session"]].dropped = entry["dropped"]
         elif "run" in entry:
             self._sessions[entry["session"]].runs.append(entry["run"])
 
@@ -61,8 +75,16 @@ class Sessions:
 
     def finish(self, session_id: str, request: FinishSession) -> None:
         """The first reason wins."""
-        if self.get(session_id).finished is None:
+        if self.get(session_id).over() is None:
             self._record({"session": session_id, "finished": request.model_dump()})
+
+    def drop_silent(self, seconds: float) -> Iterator[Session]:
+        """Drop the sessions without a heartbeat for so long (counted anew from a restart), and name each."""
+        limit = datetime.now(UTC) - timedelta(seconds=seconds)
+        silent = [one for one in self._sessions.values() if one.last_beat < limit and one.over() is None]
+        for session in silent:
+            self._record({"session": session.session_id, "dropped": f"no heartbeat for {seconds:g} s"})
+            yield session
 
     def _record(self, entry: dict[str, Any]) -> None:
         self._journal.append(entry)
@@ -70,9 +92,9 @@ class Sessions:
 
     def heartbeat(self, session_id: str) -> None:
         session = self._sessions.get(session_id)
-        if session is None or session.finished is not None:
+        if session is None or session.over() is not None:
             raise Refusal(f"session {session_id} is over", 410)
-        session.last_seen = datetime.now(UTC)
+        session.last_seen = session.last_beat = datetime.now(UTC)
 
     def get(self, session_id: str) -> Session:
         if session_id not in self._sessions:
@@ -82,8 +104,8 @@ class Sessions:
     def usable(self, session_id: str) -> Session:
         """The session, if work can still be asked for in it."""
         session = self.get(session_id)
-        if session.finished is not None:
-            raise Refusal(f"session {session_id} was finished ({session.finished.reason.type})")
+        if (refusal := session.over()) is not None:
+            raise refusal
         session.last_seen = datetime.now(UTC)
         return session
 
@@ -119,6 +141,7 @@ def _matches(session: Session, query: SearchSessions) -> bool:
 
 def _has_status(status: dict[str, Any], queries: Iterable[StatusQuery]) -> bool:
     return any(
-        query.type == status["type"] and (query.reasons is None or status["reason"]["type"] in query.reasons)
+        query.type == status["type"]
+        and (query.reasons is None or status.get("reason", {}).get("type") in query.reasons)
         for query in queries
     )

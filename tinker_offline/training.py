@@ -17,6 +17,7 @@ from tinker_offline.models import Lane, Model, Sampler
 from tinker_offline.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
 from tinker_offline.refusal import Refusal
 from tinker_offline.service import Service
+from tinker_offline.usage import Deed
 
 Json = dict[str, Any]
 MAX_RANK = 256
@@ -62,7 +63,7 @@ def _create(
     rank: int,
     reply: Json,
 ) -> Json:
-    """Register the model at once and build it on the compute thread. Asked twice, it is created once."""
+    """Register the model at once; build it on the compute thread when it has a slot. Asked twice, created once."""
     session = service.sessions.usable(request.session_id)
     model_id = f"{session.session_id}:train:{request.model_seq_id}"
     if model_id in service.models.models:
@@ -77,7 +78,11 @@ def _create(
         model.state = build()
         return {**reply, "model_id": model_id}
 
-    service.futures.start(model.created, work)
+    def begin() -> None:
+        service.futures.start(model.created, service.within(session.session_id, work))
+        model.lane.open()
+
+    service.models.slots.ask(model.created, begin)
     return {"request_id": model.created, "model_id": model_id}
 
 
@@ -111,7 +116,8 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
     else:
         slopes = partial(_slopes, loss, inputs)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
-    service.usage.add(model.session_id, model.base_model, "training", len(data.tokens))
+    did: Deed = "forward" if asked.forward_only else "forward_backward"
+    service.usage.add(model.session_id, model.base_model, "training", len(data.tokens), did=did)
     total = float(loss.values(logprobs, inputs).sum(dtype=np.float64))
     return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
 
@@ -149,6 +155,7 @@ def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Fl
 def optim_step(service: Service, request: messages.OptimStep) -> Json:
     def work(model: Model) -> Json:
         norm = model.parts()[1].step(request.adam_params.params())
+        service.usage.note(model.session_id, "optim_step")
         return {"metrics": {"grad_norm:mean": norm} if math.isfinite(norm) else {}}  # JSON has no other numbers
 
     return _enqueue(service, request.model_id, request.seq_id, work)
@@ -205,4 +212,5 @@ def _save(
 def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[Model], bytes | Json]) -> Json:
     model = service.models.model(model_id)
     service.sessions.usable(model.session_id)
-    return {"request_id": model.lane.enqueue(seq_id, partial(work, model)), "model_id": model_id}
+    mine = service.within(model.session_id, partial(work, model))
+    return {"request_id": model.lane.enqueue(seq_id, mine), "model_id": model_id}

@@ -5,8 +5,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import tinker
@@ -18,16 +19,20 @@ REFUSED = "tml-refused"
 
 
 class Server:
-    """`python -m tinker_offline` on a free port. It can be stopped, killed and started again on the same state."""
+    """`python -m tinker_offline` on a free port. It can be stopped, killed and started again on the same state.
 
-    def __init__(self, state: Path) -> None:
+    `options` are further words of its command line; with `--control` among them, `control()` talks to its other side.
+    """
+
+    def __init__(self, state: Path, options: Sequence[str] = ()) -> None:
         self.state = state
+        self.options = list(options)
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tinker_offline", "--port", "0", "--state", str(self.state)]
-        command += ["--cache", str(CACHE), "--refuse-key", REFUSED]
+        command += ["--cache", str(CACHE), "--refuse-key", REFUSED, *self.options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -48,6 +53,11 @@ class Server:
         return httpx.Client(base_url=f"{self.url}/api/v1", headers={"X-API-Key": key}, timeout=60)
 
     @contextlib.contextmanager
+    def control(self) -> Iterator["Control"]:
+        with httpx.Client(base_url=f"{self.url}/offline", headers={"X-API-Key": KEY}, timeout=60) as client:
+            yield Control(client)
+
+    @contextlib.contextmanager
     def session(self, **metadata: str) -> Iterator[tinker.ServiceClient]:
         service = tinker.ServiceClient(base_url=self.url, api_key=KEY, user_metadata=metadata)
         yield service
@@ -55,3 +65,37 @@ class Server:
 
     def rest(self) -> tinker.RestClient:
         return tinker.RestClient(base_url=self.url, api_key=KEY)
+
+
+class Control:
+    """The other side of a server that was started with `--control`."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def set(self, **document: object) -> None:
+        """Put this document of faults in the place of the one before."""
+        response = self._client.put("/faults", json=document)
+        assert response.status_code == 200, response.text
+
+    def clear(self) -> None:
+        self._client.delete("/faults").raise_for_status()
+
+    def hits(self) -> list[int]:
+        """How often each rule of the document has taken effect."""
+        told: list[int] = self._client.get("/faults").raise_for_status().json()["hits"]
+        return told
+
+    def crash(self) -> None:
+        """As SIGKILL; the answer never comes."""
+        with contextlib.suppress(httpx.TransportError):
+            self._client.post("/crash")
+
+    def expire(self, paths: Sequence[str] | None = None) -> None:
+        """Let these checkpoints expire, or all."""
+        self._client.post("/expire", json={"paths": "all" if paths is None else list(paths)}).raise_for_status()
+
+    def usage(self) -> dict[str, Any]:
+        """By session id: its user_metadata, tokens by kind and operations, up to now."""
+        told: dict[str, Any] = self._client.get("/usage").raise_for_status().json()["sessions"]
+        return told

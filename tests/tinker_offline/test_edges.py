@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 import tinker
 
@@ -96,6 +97,48 @@ def test_a_state_folder_has_one_server(server: Server) -> None:
     command = [sys.executable, "-m", "tinker_offline", "--port", "0", "--state", str(server.state)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert (ended.returncode, "another server" in ended.stderr) == (1, True)
+
+
+def test_without_being_asked_for_there_is_no_control(server: Server) -> None:
+    with server.control() as control, pytest.raises(httpx.HTTPStatusError, match="404"):
+        control.clear()
+
+
+def test_a_document_at_the_start_is_in_force_from_the_first_request(own_server: Server, tmp_path: Path) -> None:
+    document = tmp_path / "night.yaml"
+    document.write_text("rules: [{on: healthz, answer: {status: 503}, times: 1}]")
+    own_server.options = ["--faults", str(document)]
+    own_server.start()
+    with own_server.client() as client:
+        assert [client.get("/healthz").status_code for _ in range(2)] == [503, 200]
+    with own_server.control() as control, pytest.raises(httpx.HTTPStatusError, match="404"):
+        control.clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("rules: [{on: healthz}]", "rules.0: has no effect"), (None, "it cannot be read")]
+)
+def test_a_document_that_is_none_is_refused_with_file_and_place(tmp_path: Path, text: str | None, said: str) -> None:
+    document = tmp_path / "night.yaml"
+    if text is not None:
+        document.write_text(text)
+    command = [sys.executable, "-m", "tinker_offline", "--port", "0", "--state", str(tmp_path / "state")]
+    command += ["--faults", str(document)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"Error: {document} ")
+    assert said in ended.stderr
+
+
+def test_a_document_that_is_none_changes_nothing(own_server: Server) -> None:
+    own_server.options = ["--control"]
+    own_server.start()
+    with own_server.control() as control:
+        control.set(rules=[{"on": "healthz", "answer": {"status": 503}}])
+        with pytest.raises(AssertionError, match=r"rules\.0\.on: 'health' is no request"):
+            control.set(rules=[{"on": "health", "answer": {"status": 503}}])
+        with own_server.client() as client:
+            assert client.get("/healthz").status_code == 503
 
 
 def test_the_package_stands_alone() -> None:
