@@ -102,7 +102,7 @@ def check(client: Client, url: str) -> None:
     """Raise StoreUnavailable unless the server answers, keeps what it is told and evicts nothing."""
     try:
         client.ping()
-        memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
+        found = problems(client)
     except redis.AuthenticationError:
         raise StoreUnavailable(
             f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
@@ -111,13 +111,19 @@ def check(client: Client, url: str) -> None:
         raise StoreUnavailable(
             f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
         ) from None
-    problems = [
+    if found:
+        raise StoreUnavailable(f"the Redis at {shown(url)} cannot keep the truth:\n" + "\n".join(found))
+
+
+def problems(client: Client) -> list[str]:
+    """Why the server cannot be trusted with the truth, one line each; empty if it can."""
+    memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
+    return [
         *_too_old(str(server.get("redis_version", "0"))),
+        *_follows(client.info("replication")),
         *_evicts(str(memory.get("maxmemory_policy", "noeviction"))),
         *_forgets(persistence),
     ]
-    if problems:
-        raise StoreUnavailable(f"the Redis at {shown(url)} cannot keep the truth:\n" + "\n".join(problems))
 
 
 def shown(url: str) -> str:
@@ -129,6 +135,13 @@ def shown(url: str) -> str:
 def _too_old(version: str) -> list[str]:
     major, minor = (int(part) for part in version.split(".")[:2])
     return [] if (major, minor) >= (6, 2) else [f"  it is version {version}; 6.2 or newer is needed"]
+
+
+def _follows(replication: Mapping[str, Any]) -> list[str]:
+    if replication.get("role", "master") == "master":
+        return []
+    primary = f"{replication.get('master_host')}:{replication.get('master_port')}"
+    return [f"  it is a replica, which is read-only; its primary, {primary}, is the one to name"]
 
 
 def _evicts(policy: str) -> list[str]:

@@ -5,19 +5,22 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from types import FrameType
 
 import redis
 
-from scheduler.connection import check, connect
+from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
 from scheduler.settings import Settings
 from scheduler.store import Store
-from scheduler.tick import tick
+from scheduler.tick import Limits, tick
 
-LEAD = 10.0  # seconds for which a leader leads without saying so again
+LEAD = 10.0  # seconds for which a leader leads without saying so again, or a lease where that is shorter
+CLAIM = (5.0, 1 / 3)  # seconds at least, and share of a lease, that a worker has to claim what it was sent
+LOOK = 30.0  # seconds between two looks at whether the server can still be trusted with the truth
 PAUSE = 0.1  # seconds between two ticks that found nothing to do
 TROUBLE = 2.0  # seconds between two tries while Redis is in trouble: the log must not fill the disk as well
 
@@ -30,23 +33,54 @@ def run(settings: Settings) -> None:
     url = server_url(settings)
     client = connect(url)
     check(client, url)
-    store, nudges = Store(client), Nudges(url)
-    name = f"{socket.gethostname()}-{os.getpid()}"
+    scheduler = Scheduler(Store(client), Nudges(url), settings)
     while not stop.is_set():
-        stop.wait(_guarded(store, nudges, name, settings))
-    with suppress(redis.RedisError):
-        store.scripts.run("lead", name, 0)  # whoever comes next need not wait until we are thought dead
-    nudges.close()
+        stop.wait(scheduler.turn())
+    scheduler.leave()
 
 
-def _guarded(store: Store, nudges: Nudges, name: str, settings: Settings) -> float:
-    """One tick if we lead; seconds until the next. A Redis that is away, or full, is waited for as long as it takes."""
-    try:
-        leads = store.scripts.run("lead", name, round(LEAD * 1000))
-        return PAUSE if not leads or tick(store, nudges, slots=settings.slots, stall=settings.stall).idle else 0
-    except redis.RedisError as error:
-        log.warning("Redis does not do what is asked (%s); trying again", error)
-        return TROUBLE
+def limits_of(settings: Settings) -> Limits:
+    """What a tick is told."""
+    least, share = CLAIM
+    return Limits(slots=settings.slots, stall=settings.stall, claim=max(least, share * settings.lease))
+
+
+class Scheduler:
+    """One of any number of schedulers, of which one leads."""
+
+    def __init__(self, store: Store, nudges: Nudges, settings: Settings) -> None:
+        self._store = store
+        self._nudges = nudges
+        self._limits = limits_of(settings)
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._lead = round(1000 * min(LEAD, settings.lease))
+        self._look_at = 0.0
+
+    def turn(self) -> float:
+        """One tick if we lead; seconds until the next. A Redis that is in trouble is waited for as long as it takes."""
+        try:
+            if found := self._problems():
+                log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
+                return TROUBLE
+            leads = self._store.scripts.run("lead", self._name, self._lead)
+            return PAUSE if not leads or tick(self._store, self._nudges, self._limits).idle else 0
+        except redis.RedisError as error:
+            log.warning("Redis does not do what is asked (%s); trying again", error)
+            return TROUBLE
+
+    def _problems(self) -> list[str]:
+        """What somebody may have changed since it was last looked at; while something is, it is looked at again."""
+        if time.monotonic() < self._look_at:
+            return []
+        found = problems(self._store.client)
+        self._look_at = 0.0 if found else time.monotonic() + LOOK
+        return found
+
+    def leave(self) -> None:
+        """Whoever comes next need not wait until we are thought dead."""
+        with suppress(redis.RedisError):
+            self._store.scripts.run("lead", self._name, 0)
+        self._nudges.close()
 
 
 def _stopping() -> threading.Event:

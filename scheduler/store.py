@@ -114,6 +114,10 @@ class Store:
         """Record a checkpoint that the service confirmed; its `micro_usd` is what it cost to get there."""
         return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
 
+    def say(self, lease: Lease, line: str) -> bool:
+        """Leave a line about the attempt in the event log."""
+        return bool(self.scripts.run("say", *lease, line))
+
     def forget_checkpoint(self, lease: Lease, path: str) -> bool:
         """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs."""
         return bool(self.scripts.run("forget_checkpoint", *lease, path))

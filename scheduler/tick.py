@@ -17,7 +17,15 @@ from scheduler.store import Store
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
-CLAIM_PATIENCE = 20.0  # seconds a worker has to claim what it was sent
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much at once, and how long anything may take: what a tick is told by the settings."""
+
+    slots: int  # attempts at a time in the whole fleet
+    stall: float  # seconds after which an attempt that gets no further should end itself
+    claim: float = 20.0  # seconds a worker has to claim what it was sent
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,14 @@ class Ticked:
         return not (self.expired or self.restaged or self.woken or self.spread or self.dispatched)
 
 
-def tick(store: Store, nudges: Nudges, *, slots: int, stall: float) -> Ticked:
-    """Do everything that is due. An attempt that gets no further for `stall` seconds should end itself."""
+def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
+    """Do everything that is due."""
     return Ticked(
-        expired=take_back(store, stall=stall),
+        expired=take_back(store, stall=limits.stall),
         restaged=restage(store),
         woken=wake(store),
         spread=spread(store),
-        dispatched=dispatch(store, nudges, slots=slots),
+        dispatched=dispatch(store, nudges, limits),
     )
 
 
@@ -98,20 +106,20 @@ def spread(store: Store) -> int:
     return len(changed)
 
 
-def dispatch(store: Store, nudges: Nudges, *, slots: int) -> int:
+def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
-    room, started = _room(store, slots), 0
+    room, started = _room(store, limits.slots), 0
     queues = _queues(store, room) if room else []
     while started < room and (admitted := admit(queues, room - started)):
-        answers = {each: _start(store, nudges, each) for each in admitted}
+        answers = {each: _start(store, nudges, each, limits.claim) for each in admitted}
         started += sum(not refused for refused in answers.values())
         queues = still_open(queues, answers)
     return started
 
 
-def _start(store: Store, nudges: Nudges, admitted: Admitted) -> str:
+def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) -> str:
     """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
-    answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=CLAIM_PATIENCE)
+    answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
     _note_gate(store, admitted.sweep, answer.refused)
     if answer.attempt:
         label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage

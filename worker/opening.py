@@ -1,10 +1,12 @@
 """Where an attempt begins: behind its own last checkpoint, where its parent ended, or at the untouched base."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from scheduler.artefacts import rows_of
+from scheduler.connection import RedisError
 from scheduler.retry import Fault
 from worker.attempt import Attempt
 from worker.outcome import ParentGone
@@ -54,6 +56,8 @@ def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
 def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
     trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
     rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
+    with suppress(RedisError):
+        this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
     return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
 
 
