@@ -1,9 +1,12 @@
 """The document of faults, and the series of accidents that follows from it."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tinker_offline.process import ROOT
 from tinker_offline.app import paths
 from tinker_offline.faults import Accident, Faults, FaultsInvalid, Series, read_faults
 
@@ -42,6 +45,16 @@ def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> 
     with pytest.raises(FaultsInvalid) as caught:
         read_faults(text, paths())
     assert said in str(caught.value)
+
+
+def test_every_example_of_the_page_is_a_document() -> None:
+    page = (ROOT / "docs" / "rehearsals.md").read_text()
+    rules = re.findall(r"^\|[^|]*\| `(\{on: .*?\})`", page, re.MULTILINE)
+    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence): .*?)`", page, re.MULTILINE)
+    [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert (len(rules), len(whole)) == (11, 3)
+    for text in [block, *whole, *(f"rules: [{rule}]" for rule in rules)]:
+        read_faults(text, paths())
 
 
 def test_every_path_of_the_api_can_be_named() -> None:
