@@ -13,7 +13,9 @@ from tests.tinker_offline.examples import SMALL, batch, logprobs, tokens, train
 from tests.tinker_offline.process import KEY, Server
 from tinker_offline.checkpoints import Checkpoint, Checkpoints, Run, expiry
 from tinker_offline.journal import Journal
+from tinker_offline.messages import CreateSession, FinishReason, FinishSession
 from tinker_offline.refusal import Refusal
+from tinker_offline.sessions import Sessions
 from tinker_offline.usage import Usage
 
 PROMPT = types.ModelInput.from_ints(tokens("abcdefghi"))
@@ -173,3 +175,29 @@ def test_a_line_that_was_cut_off_is_no_entry(tmp_path: Path) -> None:
         event["event_info"]["token_count"] for event in Usage(path).events(datetime.min.replace(tzinfo=UTC), NOW)
     ] == [7]
     assert len(Journal(path).read()) == 1
+
+
+def test_a_new_time_to_live_and_a_deletion_outlive_a_restart(tmp_path: Path) -> None:
+    store = Checkpoints(tmp_path)
+    store.add_run(Run("run", "session", SMALL, 4, NOW.isoformat(), None))
+    saved = [store.save(a_checkpoint(name, None), {"x": np.zeros(3)}, overwrite=False) for name in ("one", "two")]
+    store.set_ttl(saved[0].path, 3600)
+    store.delete(saved[1].path)
+    [kept] = Checkpoints(tmp_path).list()
+    assert kept == store.get(saved[0].path)
+    assert kept.expires_at is not None
+
+
+def test_how_a_session_ended_outlives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.jsonl"
+    sessions = Sessions(path)
+    dropped, finished = (sessions.create(CreateSession()).session_id for _ in range(2))
+    sessions.finish(finished, FinishSession(reason=FinishReason(type="errored")))
+    assert [one.session_id for one in sessions.drop_silent(0.0)] == [dropped]
+    with path.open("a") as file:
+        file.write('{"session": "cut o')
+    again = Sessions(path)
+    assert again.get(finished).status()["type"] == "client_finished"
+    assert again.get(dropped).status() == {"type": "cancelled", "detail": "no heartbeat for 0 s"}
+    again.create(CreateSession())
+    assert len(Sessions(path).all()) == 3
