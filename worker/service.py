@@ -250,11 +250,16 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
+_GONE = 410  # at a submit: the session is over; while waiting the SDK makes a RetryableException of it
+
+
 def _fault(error: BaseException | None) -> Fault:
     if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none, or it cannot be one
         return Fault.ACCOUNT
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
+    if isinstance(error, tinker.APIStatusError) and error.status_code == _GONE:
+        return Fault.BROKEN
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)
 
 

@@ -24,6 +24,7 @@ def status_error(status: int) -> Exception:
         409: tinker.ConflictError,
         422: tinker.UnprocessableEntityError,
         429: tinker.RateLimitError,
+        410: tinker.APIStatusError,
         500: tinker.InternalServerError,
     }
     response = httpx.Response(status, request=REQUEST)
@@ -44,6 +45,7 @@ def every_error(base: type[BaseException]) -> set[type[BaseException]]:
         (403, Fault.ACCOUNT),
         (404, Fault.BROKEN),  # the model is gone with its session
         (409, Fault.BROKEN),
+        (410, Fault.BROKEN),
         (429, Fault.OUTAGE),
         (500, Fault.OUTAGE),
     ],
