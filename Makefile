@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench test check format lock clean
+.PHONY: setup demo examples bench chaos test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -30,6 +30,10 @@ examples: setup
 # What planning and submitting cost as a grid grows tenfold.
 bench: setup
 	@$(BIN)/python -m tests.bench.planning
+
+# 200 stages under 55 kills, and 200 attempts told to leave: a quarter of an hour. `make chaos SEED=7` repeats a storm.
+chaos: setup
+	@$(BIN)/python -m tests.chaos $(SEED)
 
 test: check
 	$(BIN)/python -m pytest

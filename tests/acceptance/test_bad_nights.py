@@ -5,8 +5,18 @@ import os
 import signal
 from pathlib import Path
 
+from scheduler.connection import connect
+from scheduler.embedded import server_url
+from scheduler.settings import from_environment
 from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import _finished, small
+
+CHILDREN = {
+    "worker-1": "worker.app worker",
+    "scheduler": "-m scheduler ",
+    "flower": "worker.app flower",
+    "offline": "tinker_offline",
+}
 
 
 def supervisor(desk: Desk) -> int:
@@ -33,15 +43,25 @@ def nothing_is_left(desk: Desk) -> None:
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=20)
 
 
+def redis_of(desk: Desk) -> int:
+    client = connect(server_url(from_environment(desk.variables({}))))
+    number = int(client.info("server")["process_id"])
+    client.close()
+    return number
+
+
 def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> None:
-    """The worker, the service and then the supervisor itself, each in the middle of the work."""
+    """Each process, and then the supervisor itself, in the middle of the work; each time it is said."""
     spec = small(steps=80, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 10}\n"
     desk.environment["SWEEP_LEASE"] = "3"
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: len(_finished(desk)) >= 1, "it works")
-        os.kill(child(desk, "worker.app worker"), signal.SIGKILL)
-        until(lambda: "worker-1 ended (killed by SIGKILL); starting it again" in desk.said(), "it is said")
-        os.kill(child(desk, "tinker_offline"), signal.SIGKILL)
+        for name, command in CHILDREN.items():
+            os.kill(child(desk, command), signal.SIGKILL)
+            line = f"{name} ended (killed by SIGKILL); starting it again"
+            until(lambda line=line: line in desk.said(), f"it is said of {name}")  # type: ignore[misc]
+        os.kill(redis_of(desk), signal.SIGKILL)
+        until(lambda: "the embedded Redis had ended and was started again" in desk.said(), "it is said of Redis")
         first = supervisor(desk)
         os.kill(first, signal.SIGKILL)
         until(lambda: supervisor(desk) not in (0, first), f"another one is up: {desk.said()}")

@@ -1,0 +1,198 @@
+"""A fleet of real processes: Redis, tinker_offline, schedulers and Celery workers, each of which can be killed."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from scheduler import keys, views
+from scheduler.cli.submit import put
+from scheduler.connection import Client, RedisError, connect
+from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.settings import Settings, from_environment
+from scheduler.store import Store
+from sweeps.spec import parse
+from tests.support import TRUSTED, RedisServer, wait_until
+from tests.tinker_offline.process import CACHE, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_OURS = ("TINKER_API_KEY", "TINKER_BASE_URL", "SWEEP_STORE")
+
+
+@dataclass
+class Child:
+    """One process of the fleet, in a session of its own; it dies with the test."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scheduler.child", *self.command],
+                env=self.environment,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def send(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self, seconds: float) -> float:
+        """Wait for it to end; how long that took. Raises TimeoutExpired."""
+        began = time.monotonic()
+        assert self.process is not None
+        self.process.wait(seconds)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Fleet:
+    """What `sweep up` would start, in the hands of a test. `settings` are further variables of the environment."""
+
+    folder: Path
+    workers: int = 2
+    settings: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)  # of tinker_offline
+
+    def __post_init__(self) -> None:
+        (self.folder / "redis").mkdir(parents=True)
+        self.redis = RedisServer(self.folder / "redis", TRUSTED)
+        self.tinker = Server(self.folder / "offline", ["--control", "--port", str(_free_port()), *self.options])
+        self.children: dict[str, Child] = {}
+
+    @contextlib.contextmanager
+    def up(self, *, scheduler: bool = True) -> Iterator["Fleet"]:
+        """Everything started; at the end everything is killed."""
+        self.redis.start()
+        self.tinker.start()
+        python = sys.executable
+        words = [
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            self.variables()["SWEEP_THREADS"],
+            "--loglevel",
+            "INFO",
+        ]
+        words += ["--without-gossip", "--without-mingle"]
+        names = [f"worker-{number}" for number in range(1, self.workers + 1)]
+        try:
+            for name in names:
+                celery = [python, "-m", "celery", "-A", "worker.app", *words, "--hostname", f"{name}@chaos"]
+                self._child(name, celery)
+            if scheduler:
+                self._child("scheduler", [python, "-m", "scheduler"])
+            yield self
+        finally:
+            for child in self.children.values():
+                child.kill()
+            with contextlib.suppress(AssertionError, OSError):
+                self.tinker.end(signal.SIGKILL)
+            self.redis.end(signal.SIGKILL)
+
+    def _child(self, name: str, command: list[str]) -> None:
+        self.children[name] = Child(name, command, self.variables(), self.folder / f"{name}.log")
+        self.children[name].start()
+
+    def variables(self) -> dict[str, str]:
+        """The environment of every process."""
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+        ours = {
+            "SWEEP_HOME": str(self.folder),
+            "SWEEP_CACHE": str(CACHE),
+            "REDIS_URL": self.redis.url,
+            "SWEEP_OFFLINE_URL": self.tinker.url,
+            "SWEEP_THREADS": "8",
+            "SWEEP_SLOTS": "16",
+            "SWEEP_LEASE": "4",
+            "SWEEP_GRACE": "10",
+            "SWEEP_HOUSEKEEPING": "1",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        return {**inherited, **ours, **self.settings}
+
+    def submit(self, spec: str) -> Prepared:
+        settings: Settings = from_environment(self.variables())
+        prepared = plan_it(parse(spec), self.folder, settings)
+        with self.store() as store:
+            put(store, prepared, submission_of(prepared), settings)
+        return prepared
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[Store]:
+        client = connect(self.redis.url)
+        yield Store(client)
+        client.close()
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        with self.store() as store:
+            yield store.client
+
+    def finished(self, sweep: str) -> bool:
+        """Has every stage ended? False while Redis cannot say."""
+        with self.store() as store, contextlib.suppress(RedisError):
+            return views.sweep(store, sweep).state == "finished"
+        return False
+
+    def await_finish(self, sweep: str, *, seconds: float) -> None:
+        wait_until(lambda: self.finished(sweep), f"{sweep} to finish", seconds=seconds)
+
+    def weights(self, stage: str) -> dict[str, npt.NDArray[np.float32]]:
+        """The adapter and the optimizer's moments of the stage's last checkpoint, as the service keeps them."""
+        with self.store() as store:
+            checkpoint = store.checkpoint_of(stage)
+        assert checkpoint is not None, f"{stage} left no checkpoint"
+        run, _, name = str(checkpoint["path"]).removeprefix("tinker://").partition("/weights/")
+        with np.load(self.tinker.state / "runs" / run / "weights" / f"{name}.npz") as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def row(self, stage: str) -> dict[str, str]:
+        with self.client() as client:
+            return client.hgetall(keys.stage(stage))
+
+    def events(self) -> list[dict[str, str]]:
+        """Every move and every note, the oldest first."""
+        with self.client() as client:
+            return [row for _, row in reversed(client.xrevrange(keys.EVENTS))]
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,219 @@
+"""A storm: processes are killed at random, as a seed says, while a sweep runs; and what must hold when it is over.
+
+What is struck next, and after how much work, is drawn from the seed; the strokes are spaced by optimizer steps that the
+service has done, not by seconds, so that a slow machine sees the same storm.
+"""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+
+from scheduler import keys, views
+from scheduler.connection import RedisError
+from tests.chaos.fleet import Child, Fleet
+
+Say = Callable[[str], None]
+GAP = 0.1  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many of each, and on what."""
+
+    ranks: int  # of 10 learning rates × `ranks` ranks × `seeds` runs, each with a training and an evaluation
+    seeds: int
+    steps: int
+    kills: int  # of workers, and of the scheduler now and then
+    offline: int  # restarts of tinker_offline
+    redis: int  # restarts of Redis
+    seconds: float  # after which it has failed
+
+    @property
+    def interval(self) -> int:
+        """A quarter of a stage: starting over does not pass, nor saving at every step."""
+        return self.steps // 4
+
+    @property
+    def trainings(self) -> int:
+        return 10 * self.ranks * self.seeds
+
+    def spec(self) -> str:
+        return f"""
+sweep: storm
+experiment: grid
+model: offline/ngram-s
+train: {{method: sl, batch_size: 16, steps: {self.steps}, schedule: cosine}}
+data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+vary:
+  train.rank: {[4, 8, 16, 32, 64][: self.ranks]}
+  train.learning_rate: {{geom: [0.002, 0.04], count: 10}}
+seeds: {self.seeds}
+evaluate: [nll]
+checkpoint: {{every_steps: {self.interval}}}
+"""
+
+
+SHORT = Plan(ranks=3, seeds=1, steps=24, kills=8, offline=1, redis=1, seconds=110)
+LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500)
+
+
+@dataclass
+class Storm:
+    """Strikes while the sweep runs, and starts again what has died, as a supervisor would."""
+
+    fleet: Fleet
+    plan: Plan
+    chance: random.Random
+    say: Say
+    struck: Counter[str] = field(default_factory=Counter)
+
+    def rage(self) -> None:
+        """Until the sweep has finished, every stroke has fallen and no money is in doubt."""
+        strokes, give_up = self._strokes(), time.monotonic() + self.plan.seconds
+        due = next(strokes)
+        while due is not None or not self._over():
+            assert time.monotonic() < give_up, f"not within {self.plan.seconds:g} s: {self._standing()}"
+            self._start_again()
+            done = self._look_at_the_books()
+            if due is not None and done >= due[0]:
+                self._strike(due[1])
+                due = next(strokes, None)
+            time.sleep(GAP)
+
+    def _strokes(self) -> "Iterator[tuple[int, str] | None]":
+        """After how many optimizer steps in all, and what."""
+        plan = self.plan
+        kinds = ["offline"] * plan.offline + ["redis"] * plan.redis + ["scheduler"] * (plan.kills // 5)
+        kinds += ["worker"] * (plan.kills - plan.kills // 5)
+        self.chance.shuffle(kinds)
+        apart = 0.8 * plan.trainings * plan.steps / len(kinds)
+        at = 0.0
+        for kind in kinds:
+            at += apart * self.chance.uniform(0.5, 1.5)
+            yield round(at), kind
+        yield None
+
+    def _strike(self, kind: str) -> None:
+        self.struck["kills" if kind in ("worker", "scheduler") else kind] += 1
+        if kind == "offline":
+            self.fleet.tinker.end(signal.SIGKILL)
+            self.fleet.tinker.start()
+        elif kind == "redis":
+            self.fleet.redis.end(signal.SIGKILL)
+            self.fleet.redis.start()
+        else:
+            names = sorted(name for name in self.fleet.children if name.startswith(kind))
+            self._child(kind := self.chance.choice(names)).kill()
+        self.say(f"{sum(self.struck.values())}: {kind}")
+
+    def _child(self, name: str) -> Child:
+        return self.fleet.children[name]
+
+    def _start_again(self) -> None:
+        for child in self.fleet.children.values():
+            if not child.alive:
+                child.start()
+
+    def _over(self) -> bool:
+        if not self.fleet.finished("storm"):
+            return False
+        with self.fleet.client() as client, suppress(RedisError):
+            return client.zcard(keys.DOUBTS) == 0
+        return False
+
+    def _standing(self) -> str:
+        with self.fleet.store() as store:
+            view, doubts = views.sweep(store, "storm"), store.client.zcard(keys.DOUBTS)
+        return f"struck {dict(self.struck)}, stages {dict(view.counts)}, {doubts} attempts in doubt"
+
+    def _look_at_the_books(self) -> int:
+        """Optimizer steps so far. The service is read first: what it had done then, the ledger must hold already."""
+        with suppress(httpx.TransportError, RedisError), self.fleet.tinker.control() as control:
+            used = control.usage()
+            with self.fleet.store() as store:
+                view = views.sweep(store, "storm")
+                rate = int(store.client.hget(keys.stage(views.stages_of(store, "storm")[0].id), "rate") or 0)
+            counted = sum(sum(each["tokens"].values()) for each in used.values()) * rate / 1_000_000
+            held = view.spent + view.reserved + view.doubtful
+            assert held >= counted, f"the ledger holds {held} micro-dollars; the service has done {counted}"
+            return sum(each["operations"].get("optim_step", 0) for each in used.values())
+        return 0
+
+
+def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
+    """All that must hold after the storm; some figures of it. `calm` ran the same sweep undisturbed."""
+    with fleet.store() as store:
+        stages = views.stages_of(store, "storm")
+        view = views.sweep(store, "storm")
+        cells = views.cells(store, "storm")
+    with calm.store() as store:
+        calm_stages = views.stages_of(store, "storm")
+        calm_cells = views.cells(store, "storm")
+    assert [stage.id for stage in stages] == [stage.id for stage in calm_stages]
+    assert {stage.state for stage in stages} == {"succeeded"}, Counter(stage.state for stage in stages)
+    ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
+    assert set(ends.values()) == {1}, "every stage ends once"
+    assert len(ends) == len(stages)
+    _same_results(fleet, calm, [stage.id for stage in stages])
+    _same_aggregates(cells, calm_cells)
+    repeated = _no_step_too_many(fleet, plan)
+    _the_books_are_the_services(fleet, view.tokens, view.spent, view.reserved, view.doubtful)
+    resumes = sum("goes on from the checkpoint at step" in event["detail"] for event in fleet.events())
+    attempts = sum(stage.attempt for stage in stages)
+    return {"stages": len(stages), "attempts": attempts, "resumes": resumes, "repeated steps": repeated}
+
+
+def _same_results(fleet: Fleet, calm: Fleet, stages: list[str]) -> None:
+    for stage in stages:
+        ours, theirs = (json.loads(each.row(stage)["result"])["metrics"] for each in (fleet, calm))
+        assert ours == theirs, stage
+        if stage.startswith("train-"):
+            mine, yours = fleet.weights(stage), calm.weights(stage)
+            assert mine.keys() == yours.keys()
+            different = [name for name in mine if mine[name].tobytes() != yours[name].tobytes()]
+            assert not different, f"{stage}: {different} are not equal to the bit"
+
+
+def _same_aggregates(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    """A running mean depends on the order in which values came, in its last digits."""
+    for mine, yours in zip(ours, theirs, strict=True):
+        assert (mine["cell"], mine["runs"]) == (yours["cell"], yours["runs"])
+        assert mine["metrics"].keys() == yours["metrics"].keys()
+        for name, moments in mine["metrics"].items():
+            other = yours["metrics"][name]
+            assert moments["count"] == other["count"]
+            assert np.isclose(moments["mean"], other["mean"], rtol=1e-12)
+
+
+def _no_step_too_many(fleet: Fleet, plan: Plan) -> int:
+    """Each interrupted attempt repeats one checkpoint interval at most; how many steps were repeated in all."""
+    with fleet.tinker.control() as control:
+        used = control.usage()
+    applied: Counter[str] = Counter()
+    attempts: Counter[str] = Counter()
+    for each in used.values():
+        if steps := each["operations"].get("optim_step", 0):
+            applied[each["user_metadata"]["stage"]] += steps
+            attempts[each["user_metadata"]["stage"]] += 1
+    for stage, steps in applied.items():
+        assert steps >= plan.steps, stage
+        assert steps - plan.steps <= plan.interval * (attempts[stage] - 1), (stage, steps, attempts[stage])
+    return sum(applied.values()) - plan.steps * len(applied)
+
+
+def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved: int, doubtful: int) -> None:
+    with fleet.tinker.control() as control:
+        used: Mapping[str, Any] = control.usage()
+    assert tokens == sum(sum(each["tokens"].values()) for each in used.values())
+    assert (reserved, doubtful) == (0, 0)
+    with fleet.store() as store:
+        assert spent == sum(stage.micro_usd for stage in views.stages_of(store, "storm"))

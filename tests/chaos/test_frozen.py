@@ -1,0 +1,84 @@
+"""A worker that was frozen past its lease wakes up to nothing: it writes nothing, and asks nothing of the service."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from scheduler import keys, views
+from tests.chaos.fleet import Fleet
+from tests.support import wait_until
+
+SPEC = """
+sweep: frozen
+experiment: grid
+model: offline/ngram-s
+train: {method: sl, batch_size: 8, steps: 240, rank: 8, learning_rate: 0.01}
+data: {reference: {source: "offline:reference", holdout: 32}}
+vary: {train.rank: [8]}
+seeds: 1
+evaluate: [nll]
+checkpoint: {every_steps: 20}
+"""
+
+
+def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path / "fleet", settings={"SWEEP_THREADS": "1", "SWEEP_LEASE": "3"})
+    with fleet.up():
+        plan = fleet.submit(SPEC).plan
+        stage = next(stage.id for stage in plan.stages if stage.kind == "train")
+        wait_until(lambda: _checkpoint(fleet, stage) >= 40, "the first attempt to be in the midst", seconds=60)
+        row = fleet.row(stage)
+        frozen = int(row["worker"].rpartition("-")[2])
+        os.kill(frozen, signal.SIGSTOP)
+        wait_until(lambda: fleet.row(stage)["attempt"] == "2", "the lease to run out, and another attempt", seconds=30)
+        reached = _checkpoint(fleet, stage)
+        wait_until(lambda: _checkpoint(fleet, stage) > reached, "the second attempt to be in the midst", seconds=30)
+        files, asked = _files(fleet, stage, row["fence"]), _asked(fleet, stage, attempt="1")
+        os.kill(frozen, signal.SIGCONT)
+        child = next(child for child in fleet.children.values() if child.pid == frozen)
+        wait_until(lambda: "the lease was lost" in child.said(), "the first attempt to notice", seconds=30)
+        fleet.await_finish("frozen", seconds=60)
+        with fleet.store() as store:
+            wait_until(lambda: store.client.zcard(keys.DOUBTS) == 0, "the first attempt's cost to be known", seconds=30)
+            view = views.sweep(store, "frozen")
+        assert _files(fleet, stage, row["fence"]) == files, "not one artefact was written"
+        assert _asked(fleet, stage, attempt="1") == asked, "nothing more was done in its session"
+        assert _is_of_the_second_attempt(fleet, stage, row["fence"])
+        with fleet.tinker.control() as control:
+            used = sum(sum(each["tokens"].values()) for each in control.usage().values())
+        assert view.tokens == used > plan.totals.tokens, "what the first one cost is in the ledger"
+        assert (view.reserved, view.doubtful) == (0, 0)
+
+
+def _checkpoint(fleet: Fleet, stage: str) -> int:
+    """The step of the newest one; 0 without any."""
+    with fleet.store() as store:
+        found = store.checkpoint_of(stage)
+    return int(str(found["step"])) if found else 0
+
+
+def _files(fleet: Fleet, stage: str, fence: str) -> dict[str, bytes]:
+    """The artefacts of one attempt."""
+    folder = fleet.folder / "store" / "stages"
+    found = {path for path in folder.rglob("*") if path.is_file() and stage in str(path) and fence in str(path)}
+    assert found, f"{stage} has written nothing under {fence}"
+    return {str(path): path.read_bytes() for path in found}
+
+
+def _asked(fleet: Fleet, stage: str, *, attempt: str) -> dict[str, int]:
+    with fleet.tinker.control() as control:
+        used = control.usage()
+    (mine,) = (
+        each
+        for each in used.values()
+        if (each["user_metadata"]["stage"], each["user_metadata"]["attempt"]) == (stage, attempt)
+    )
+    operations: dict[str, int] = mine["operations"]
+    return operations
+
+
+def _is_of_the_second_attempt(fleet: Fleet, stage: str, first: str) -> bool:
+    row = fleet.row(stage)
+    result = json.loads(row["result"])
+    return row["attempt"] == "2" and first not in result["metrics_file"] and result["resumed_at"] > 0

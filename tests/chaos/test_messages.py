@@ -1,0 +1,96 @@
+"""A Celery message is a nudge: doubled, late or lost, it changes nothing but time."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from scheduler import keys, views
+from scheduler.dispatch import Nudges, waiting
+from scheduler.store import Store
+from scheduler.tick import Limits, tick
+from tests.chaos.fleet import Fleet
+from tests.support import wait_until
+
+LIMITS = Limits(slots=8, stall=600, claim=3)  # a message that is not there in 3 s is thought lost
+SPEC = """
+sweep: {name}
+experiment: grid
+model: offline/ngram-s
+train: {{method: sl, batch_size: 8, steps: 6, rank: 8}}
+data: {{reference: {{source: "offline:reference", holdout: 32}}}}
+vary: {{train.learning_rate: [0.01, 0.02, 0.03]}}
+seeds: 1
+evaluate: [nll]
+reuse: sweep
+"""
+
+
+class BadPost(Nudges):
+    """Doubles every message, or keeps the first one of each stage back until all is over, or loses it."""
+
+    def __init__(self, url: str, habit: str) -> None:
+        super().__init__(url)
+        self._habit = habit
+        self.late: list[tuple[str, int, str]] = []
+
+    def send(self, stage: str, attempt: int, label: str) -> bool:
+        if self._habit == "doubled":
+            super().send(stage, attempt, label)
+        elif attempt == 1:
+            if self._habit == "late":
+                self.late.append((stage, attempt, label))
+            return True
+        return super().send(stage, attempt, label)
+
+    def deliver(self) -> None:
+        for each in self.late:
+            super().send(*each)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with Fleet(tmp_path_factory.mktemp("post") / "fleet", workers=1).up(scheduler=False) as fleet:
+        yield fleet
+
+
+@pytest.mark.parametrize("habit", ["doubled", "late", "lost"])
+def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
+    plan = fleet.submit(SPEC.format(name=habit)).plan
+    post = BadPost(fleet.redis.url, habit)
+    with fleet.store() as store:
+        wait_until(lambda: _ticked_to_the_end(store, post, habit), f"{habit} to finish", seconds=60)
+        before = _standing(store, habit)
+        post.deliver()
+        wait_until(lambda: waiting(store.client) == 0, "every message to be received")
+        (busy,) = (int(each["busy"]) for each in _workers(store).values())
+        wait_until(lambda: not busy or _idle(store), "the worker to be done with them")
+        assert _standing(store, habit) == before, "what came late changed nothing"
+        view = views.sweep(store, habit)
+    assert view.counts == {"succeeded": len(plan.stages)}
+    assert view.tokens == plan.totals.tokens, "nothing was done twice"
+    ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
+    assert all(ends[stage.id] == 1 for stage in plan.stages)
+    assert len(post.late) == (3 if habit == "late" else 0)  # the evaluations are adopted: nobody sends for them
+    post.close()
+
+
+def _ticked_to_the_end(store: Store, post: BadPost, sweep: str) -> bool:
+    tick(store, post, LIMITS)
+    time.sleep(0.05)  # between two ticks, as the scheduler's own loop
+    return views.sweep(store, sweep).state == "finished"
+
+
+def _standing(store: Store, sweep: str) -> str:
+    rows = {stage.id: store.client.hgetall(keys.stage(stage.id)) for stage in views.stages_of(store, sweep)}
+    return json.dumps([rows, views.cells(store, sweep)], sort_keys=True)
+
+
+def _workers(store: Store) -> dict[str, dict[str, str]]:
+    return {name: store.client.hgetall(keys.worker(name)) for name in store.client.smembers(keys.WORKERS)}
+
+
+def _idle(store: Store) -> bool:
+    return all(each.get("busy") == "0" for each in _workers(store).values())

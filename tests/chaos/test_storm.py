@@ -1,0 +1,33 @@
+"""The short form of `make chaos`: 60 stages, 8 kills, one restart of the service and one of Redis."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.fleet import Fleet
+from tests.chaos.storm import SHORT, Storm, verify
+
+
+def say(what: object) -> None:
+    """Shown when the test fails, or under `-s`: the seed brings the storm back."""
+    print(what)  # noqa: T201
+
+
+@pytest.mark.timeout(300)
+def test_a_storm_loses_nothing_and_pays_for_nothing_twice(tmp_path: Path) -> None:
+    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+    say(f"CHAOS_SEED={seed}")
+    calm, fleet = Fleet(tmp_path / "calm"), Fleet(tmp_path / "storm")
+    with calm.up():
+        calm.submit(SHORT.spec())
+        calm.await_finish("storm", seconds=90)
+        with fleet.up():
+            fleet.submit(SHORT.spec())
+            storm = Storm(fleet, SHORT, random.Random(seed), say)
+            storm.rage()
+            figures = verify(fleet, calm, SHORT)
+    say(figures)
+    assert storm.struck == {"kills": SHORT.kills, "offline": SHORT.offline, "redis": SHORT.redis}
+    assert figures["resumes"] >= 3
