@@ -18,7 +18,7 @@ from worker.attempt import Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
-from worker.service import Ending, ServiceError, Session, Trainer
+from worker.service import Ending, ServiceError, Session, Trainer, responds
 from worker.train import train
 
 PAUSE = 0.5  # seconds between two tries to reach Redis
@@ -103,7 +103,7 @@ def _failed(this: Attempt, error: Exception) -> Failed:
         case ServiceError():
             return Failed(error.fault, str(error))
         case Stalled():
-            return Failed(Fault.STALLED if error.answered else Fault.OUTAGE, str(error))
+            return Failed(_stalled(this, error), str(error))
         case RedisError():
             return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
         case ArtefactError():  # the disk, not the stage; but what it was paid for must not be repeated without end
@@ -112,6 +112,12 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(Fault.STAGE, str(error))
         case _:
             return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _stalled(this: Attempt, error: Stalled) -> Fault:
+    """A service that has never answered, or answers nobody, is no fault of the stage."""
+    here = error.answered and responds(this.hands.endpoint(str(this.recipe["model"])))
+    return Fault.STALLED if here else Fault.OUTAGE
 
 
 def conclude(this: Attempt, outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tinker
 from tinker.lib.api_future_impl import QueueState, QueueStateObserver
+from tinker.lib.internal_client_holder import InternalClientHolder
 from tinker.lib.retryable_exception import RetryableException
 
 from scheduler.retry import Fault
@@ -31,7 +32,16 @@ Check = Callable[[], None]  # raises when the attempt must not go on waiting
 Ending = Literal["success", "errored", "interrupted"]
 
 LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
+PROBE = 5.0  # seconds for an answer to the simplest question
 COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
+
+
+def _pause_on_billing(*_: object) -> bool:
+    """The SDK hides a 402 for an hour, and tries again every five seconds. We stop spending at once, and say so."""
+    return False
+
+
+InternalClientHolder._should_pause_on_billing = _pause_on_billing  # type: ignore[method-assign, assignment] # noqa: SLF001
 
 
 class ServiceError(Exception):
@@ -209,6 +219,20 @@ class Session:
     def _open(self, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
         """In a thread of its own: the SDK opens a session in the calling one, which a dead server holds for minutes."""
         return Pending(abandonable(lambda: begin().result()), lambda client: Trainer(client, self._paused))
+
+
+def responds(endpoint: Endpoint) -> bool:
+    """Does the service answer the simplest question there is? Blocks for a few seconds at most."""
+
+    def ask() -> object:
+        client = tinker.RestClient(base_url=endpoint.base_url, api_key=endpoint.api_key)
+        return client.get_server_capabilities().result(PROBE)
+
+    try:
+        abandonable(ask).result(PROBE)
+    except Exception:  # noqa: BLE001 - why it does not is of no interest here
+        return False
+    return True
 
 
 _closed = itertools.count(1)

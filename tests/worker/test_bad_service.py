@@ -1,0 +1,167 @@
+"""Every way in which the service can fail, rehearsed: nothing is lost, and nothing charged that is not due."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scheduler import keys
+from scheduler.retry import Fault
+from sweeps.stage import Stage
+from tests.tinker_offline.process import KEY, Control, Server
+from tests.worker.workshop import SPEC, Workshop
+from worker.leases import Leases
+from worker.opening import ALL_LAYERS
+from worker.outcome import Failed, Succeeded
+from worker.service import Endpoint, Session
+
+STALL = 2.5
+
+
+@pytest.fixture(scope="module")
+def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("moody"), ["--control"])
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def control(moody: Server) -> Iterator[Control]:
+    with moody.control() as control:
+        yield control
+        control.clear()
+
+
+@pytest.fixture
+def impatient(workshop: Workshop, moody: Server) -> Iterator[Workshop]:
+    """A worker that gives a silent service a few seconds."""
+    leases = Leases(workshop.store, worker="w", threads=4, seconds=30, grace=3, about={}, stall=STALL)
+    leases.start()
+    endpoint = Endpoint(base_url=moody.url, api_key=KEY)
+    hands = replace(workshop.hands, leases=leases, endpoint=lambda _: endpoint)
+    yield Workshop(hands, moody, workshop.folder)
+    leases.stop()
+
+
+def training(workshop: Workshop, name: str = "one", steps: int = 14) -> Stage:
+    spec = SPEC.replace("sweep: one", f"sweep: {name}").replace("steps: 20", f"steps: {steps}") + "reuse: sweep\n"
+    return next(stage for stage in workshop.submit(spec).plan.stages if stage.kind == "train")
+
+
+def row(workshop: Workshop, stage: Stage) -> dict[str, str]:
+    return workshop.store.client.hgetall(keys.stage(stage.id))
+
+
+def charged(workshop: Workshop, stage: Stage) -> dict[str, int]:
+    return dict(workshop.store.assignment(stage.id).failures)
+
+
+def again(workshop: Workshop, stage: Stage, sweep: str = "one") -> Any:
+    workshop.store.client.hset(keys.stage(stage.id), "not_before", 0)
+    return workshop.attempt(stage, sweep)
+
+
+def same_bits(workshop: Workshop, one: Stage, other: Stage) -> bool:
+    ours, theirs = workshop.weights(one), workshop.weights(other)
+    return all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_storm_of_errors_drops_and_lost_replies_changes_nothing_but_time(
+    impatient: Workshop, control: Control
+) -> None:
+    calm, stormy = training(impatient, "calm"), training(impatient, "stormy")
+    assert isinstance(impatient.attempt(calm, "calm"), Succeeded)
+    submits = ["forward_backward", "optim_step", "save_weights"]
+    control.set(
+        seed=3,
+        rules=[
+            {"on": submits, "share": 0.06, "answer": {"status": 429, "retry_after": 1}},
+            {"on": submits, "share": 0.06, "answer": {"status": 503}},
+            {"on": submits, "share": 0.06, "answer": {"status": 500}},
+            {"on": submits, "share": 0.06, "drop": "before"},
+            {"on": submits, "share": 0.06, "drop": "after"},
+            {"on": "retrieve_future", "share": 0.05, "drop": "after"},
+            {"on": "optim_step", "share": 0.1, "slow": 0.3},
+        ],
+    )
+    assert isinstance(impatient.attempt(stormy, "stormy"), Succeeded)
+    assert sum(control.hits()) > 5
+    assert same_bits(impatient, calm, stormy)
+    assert row(impatient, stormy)["attempt"] == "1"
+
+
+@pytest.mark.parametrize("on", ["optim_step", "retrieve_future", "create_session"])
+def test_a_bill_that_is_not_paid_parks_the_stage_at_once(impatient: Workshop, control: Control, on: str) -> None:
+    stage = training(impatient)
+    control.set(rules=[{"on": on, "answer": {"status": 402}}])
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
+    control.clear()
+    assert isinstance(again(impatient, stage), Succeeded)
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ({"on": "retrieve_future", "answer": {"status": 410}, "times": 1}, Fault.BROKEN),
+        ({"on": "optim_step", "never": True, "times": 1}, Fault.STALLED),
+        ({"on": "optim_step", "answer": {"status": 404}, "times": 1}, Fault.BROKEN),
+    ],
+    ids=["a broken promise", "a future that never ends", "a model that is gone"],
+)
+def test_what_the_service_loses_is_done_again_from_the_checkpoint_and_counted(
+    impatient: Workshop, control: Control, rule: dict[str, Any], fault: Fault
+) -> None:
+    whole, stage = training(impatient, "whole"), training(impatient)
+    assert isinstance(impatient.attempt(whole, "whole"), Succeeded)
+    control.set(rules=[rule])
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, charged(impatient, stage)) == (fault, {fault: 1})
+    assert isinstance(again(impatient, stage), Succeeded)
+    assert charged(impatient, stage) == {}, "a result forgives"
+    assert same_bits(impatient, whole, stage)
+
+
+def test_a_request_that_is_refused_fails_the_stage_alone_and_at_once(impatient: Workshop, control: Control) -> None:
+    stage = training(impatient)
+    control.set(rules=[{"on": "forward_backward", "answer": {"status": 400}}])
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, row(impatient, stage)["state"]) == (Fault.STAGE, "failed")
+    (child,) = (each for each in impatient.store.evaluations_of(stage.id))
+    assert impatient.store.client.hget(keys.stage(child), "state") == "skipped"
+
+
+def test_a_pause_that_the_service_tells_of_is_no_stall(impatient: Workshop, control: Control) -> None:
+    """Longer than the stall: the SDK's own hook is private, and this holds us to it."""
+    stage = training(impatient, steps=60)
+    control.set(pause={"from": 0.7, "for": 2 * STALL})
+    assert isinstance(impatient.attempt(stage), Succeeded)
+    assert row(impatient, stage)["attempt"] == "1"
+
+
+def test_a_creation_that_waits_for_room_is_given_up_and_not_charged(impatient: Workshop, control: Control) -> None:
+    stage = training(impatient)
+    other = Session(lambda: impatient.hands.endpoint(""), {})
+    other.create("offline/ngram-s", rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
+    control.set(max_clients=1)
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, charged(impatient, stage)) == (Fault.OUTAGE, {Fault.OUTAGE: 1})
+    other._close("success")
+    assert isinstance(again(impatient, stage), Succeeded)
+
+
+def test_a_session_that_was_dropped_is_replaced(impatient: Workshop, control: Control, tmp_path: Path) -> None:  # noqa: ARG001
+    stage = training(impatient, steps=400)
+    control.set(silence=0.5, rules=[{"on": "optim_step", "share": 0.02, "slow": 1.0}])
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.BROKEN
+    assert impatient.store.checkpoint_of(stage.id), "its checkpoints are still there"
