@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from scheduler.cli import COMMANDS
+from scheduler.retry import BUDGETS, Fault
 from scheduler.settings import DEFAULTS, from_environment
 from scheduler.states import MOVES
 
@@ -52,3 +53,10 @@ def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
     for option in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
         assert option in services["redis"]["command"]
     assert "healthcheck" in services["redis"]
+
+
+def test_the_budgets_of_faults_are_documented() -> None:
+    page = (ROOT / "docs" / "outcomes.md").read_text()
+    told = re.findall(r"^\| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
+    assert {fault: int(count) for fault, count in told} == {fault.value: count for fault, count in BUDGETS.items()}
+    assert [fault.value for fault in Fault if f"`{fault}`" not in page] == []
