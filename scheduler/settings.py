@@ -23,6 +23,8 @@ class Settings:
     grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
     stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
     deaf: float  # SWEEP_DEAF: seconds after which a free worker that receives nothing of what waits ends itself
+    housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two looks at what attempts that ended left at the service
+    usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
 
@@ -36,6 +38,8 @@ DEFAULTS = {
     "SWEEP_GRACE": "30",
     "SWEEP_STALL": "1800",
     "SWEEP_DEAF": "300",
+    "SWEEP_HOUSEKEEPING": "60",
+    "SWEEP_USAGE_LAG": "21600",
     "SWEEP_FLOWER_PORT": "0",
 }
 
@@ -55,6 +59,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
         stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
         deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
+        housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
+        usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
     )

@@ -27,7 +27,7 @@ LAW = {
 # Imports that belong to a few files only.
 PLACES = {
     "google": ("tinker_offline/wire.py",),  # protobuf: the schema is the SDK's
-    "tinker": ("worker/service.py", "tinker_offline/wire.py"),
+    "tinker": ("worker/service.py", "worker/account.py", "tinker_offline/wire.py"),
     "celery": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),

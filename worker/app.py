@@ -16,6 +16,7 @@ from scheduler.store import Store
 from worker.attempt import Hands
 from worker.endpoints import endpoint_of
 from worker.examples import Examples
+from worker.housekeeping import Housekeeping
 from worker.leases import Leases
 from worker.watchdog import Watchdog
 
@@ -84,6 +85,7 @@ def _begin(**_: object) -> None:
     leases, client = hands().leases, hands().store.client
     leases.start()
     Watchdog(leases, lambda: waiting(client), patience=settings.deaf, grace=settings.grace).start()
+    Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag).start()
 
 
 @worker_shutting_down.connect

@@ -5,10 +5,13 @@ local id, fence, tokens, spent, text = unpack(ARGS, 1, 5)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
 local key = stage_key(id) .. ':checkpoints'
-local newest = redis.call('LINDEX', key, -1)
+local newest, checkpoint = redis.call('LINDEX', key, -1), cjson.decode(text)
 -- The call that comes again, or a name that was written over at the service.
-if newest and cjson.decode(newest).path == cjson.decode(text).path then redis.call('RPOP', key) end
+if newest and cjson.decode(newest).path == checkpoint.path then redis.call('RPOP', key) end
 redis.call('RPUSH', key, text)
+redis.call('ZREM', PREFIX .. 'discarded', (checkpoint.model or '') .. '|' .. checkpoint.path)
+local days = number(checkpoint.ttl_days)
+if days > 0 then redis.call('ZADD', PREFIX .. 'expiring', NOW + days * 86400000 / 2, id) end
 keep_newest(id, 2)
 forgive(id)
 redis.call('ZADD', PREFIX .. 'progressed', NOW, id)

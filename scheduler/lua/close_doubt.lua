@@ -1,0 +1,20 @@
+-- Notes that the sessions of a doubtful attempt are over, and discards the checkpoints that it left there and that no
+-- list knows: without its lease none of them can come into one any more.
+-- Arguments: the attempt (stage|number), when its first session began (milliseconds, or ''), milliseconds until what the
+-- service counted is final, the sessions (separated by spaces), the checkpoints' paths. Answers how many are discarded.
+local attempt, began, lag, sessions = unpack(ARGS, 1, 4)
+local key = PREFIX .. 'doubt:' .. attempt
+local row = redis.call('HMGET', key, 'opened_by', 'model', 'over')
+if not row[1] or row[3] then return 0 end
+local known = {}
+for _, checkpoint in ipairs(checkpoints((string.match(row[1], '^(.*)|%d+$')))) do known[checkpoint.path] = true end
+local count = 0
+for i = 5, #ARGS do
+  if not known[ARGS[i]] then
+    discard({model = row[2], path = ARGS[i]})
+    count = count + 1
+  end
+end
+redis.call('HSET', key, 'over', NOW, 'began', began, 'sessions', sessions)
+redis.call('ZADD', PREFIX .. 'doubts', NOW + tonumber(lag), attempt)
+return count

@@ -1,0 +1,28 @@
+-- The checkpoints that are half way to their expiry and still needed: those of a stage that is unfinished and wanted, or
+-- that has such a child. The others are left to expire. Argument: how many stages to look at.
+-- Answers for each stage that needs them: the stage, the model, the seconds they are to live, the paths of the newest
+-- and the one before.
+local ENDED = {succeeded = true, failed = true, cancelled = true, skipped = true}
+local function open(id) return not ENDED[stage(id, 'state')] and wanted(id) end
+
+local function needed(id)
+  if open(id) then return true end
+  for _, child in ipairs(redis.call('SMEMBERS', stage_key(id) .. ':children')) do
+    if open(child) then return true end
+  end
+  return false
+end
+
+local found = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
+  local list = checkpoints(id)
+  local newest = list[#list]
+  if newest and number(newest.ttl_days) > 0 and needed(id) then
+    local row = {id, newest.model, tostring(math.floor(newest.ttl_days * 86400)), newest.path}
+    if list[#list - 1] then row[5] = list[#list - 1].path end
+    found[#found + 1] = row
+  else
+    redis.call('ZREM', PREFIX .. 'expiring', id)
+  end
+end
+return found

@@ -1,0 +1,238 @@
+"""Housekeeping at the service: what attempts that ended left there is ended, deleted, kept alive and counted.
+
+A thread in each worker, of which one in the fleet is on duty. Whatever fails is put off and tried again: attempts
+never wait for it, and two that do it at the same time do no harm. What is left undone costs storage, or leaves money
+booked that was not spent; it never loses anything.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+from scheduler import keys
+from scheduler.connection import RedisError
+from scheduler.retry import Fault
+from scheduler.tokenizers import OFFLINE
+from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
+from worker import reckoning
+from worker.account import DEADLINE, Account
+from worker.attempt import Hands
+from worker.service import Endpoint, ServiceError
+
+MOST = 100  # entries of each kind in one round
+DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer
+REFUSED = 3600.0  # seconds before what the service refused is tried again
+
+log = logging.getLogger(__name__)
+
+
+class Entry(Protocol):
+    """Something to do at the service that has the model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
+E = TypeVar("E", bound=Entry)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a round has done."""
+
+    reaped: int = 0  # sessions finished
+    deleted: int = 0  # checkpoints
+    extended: int = 0  # stages whose checkpoints live longer
+    resolved: int = 0  # doubts
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reaped} sessions finished, {self.deleted} checkpoints deleted, "
+            f"{self.extended} stages' kept alive, {self.resolved} attempts reckoned"
+        )
+
+
+@dataclass
+class Round:
+    """The bounds of one round: a service that fails is left alone until the next, and it ends in time."""
+
+    until: float
+    away: set[Endpoint] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self.until
+
+
+class Housekeeping:
+    """Keeps house every `period` seconds. `lag` is after how many the bills of the live service are complete."""
+
+    def __init__(self, hands: Hands, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
+        self._hands = hands
+        self._upkeep = Upkeep(hands.store)
+        self._period = period
+        self._lag = lag
+        self._deadline = deadline
+        self._accounts: dict[Endpoint, Account] = {}
+        self._asked: set[str] = set()  # sessions that we asked to end
+        self._finished: set[str] = set()  # those that did
+        self._noted: set[str] = set()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is left behind."""
+        self._done.set()
+
+    def _keep(self) -> None:
+        duty = DUTIES * self._period + self._deadline
+        while not self._done.wait(self._period):
+            self._guarded(lambda: self._turn(duty))
+        self._guarded(lambda: self._upkeep.on_duty(self._who, 0))  # another need not wait until we are thought dead
+
+    @property
+    def _who(self) -> str:
+        return self._hands.leases.worker
+
+    def _turn(self, duty: float) -> None:
+        if not self._upkeep.on_duty(self._who, duty):
+            return
+        kept = self.round()
+        if kept != Kept():
+            log.info("housekeeping: %s", kept)
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except RedisError as error:
+            log.warning("housekeeping waits for Redis: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, attempts do not depend on it
+            log.warning("housekeeping failed, and goes on next time: %s: %s", type(error).__name__, error)
+
+    def round(self) -> Kept:
+        """Everything that is due, once: sessions first, for what they count is final only when they are over."""
+        this = Round(time.monotonic() + self._period + self._deadline)
+        reaped = self._reap(this)
+        resolved = self._reckon(this)
+        extended = self._each(this, keys.EXPIRING, self._upkeep.needed(MOST), self._extend)
+        deleted = self._each(this, keys.DISCARDED, self._upkeep.discarded(MOST), self._delete)
+        return Kept(reaped, deleted, extended, resolved)
+
+    def _reap(self, this: Round) -> int:
+        doubts = [doubt for doubt in self._upkeep.doubts(MOST) if doubt.over is None]
+        return self._each(this, keys.DOUBTS, doubts, self._see_to_its_end)
+
+    def _see_to_its_end(self, account: Account, doubt: Doubt) -> int:
+        """Finish the sessions of an attempt that has ended; once they are over, note what they left."""
+        if doubt.in_use:
+            self._put_off(doubt)
+            return 0
+        found = account.sessions_of(reckoning.metadata_of(self._hands.fleet, doubt.opener))
+        finished = [session for session in reckoning.to_finish(found, self._asked) if self._finish(account, session)]
+        if finished or not reckoning.over(found, self._finished):
+            self._put_off(doubt)  # what was under way when it was finished may still be ending
+            return len(finished)
+        sessions = [session.id for session in found]
+        paths = [path for session in sessions for path in account.checkpoints_of(session)]
+        lag = 0.0 if doubt.model.startswith(OFFLINE) else self._lag
+        self._upkeep.close(doubt, began=reckoning.began(found), lag=lag, sessions=sessions, paths=paths)
+        return 0
+
+    def _finish(self, account: Account, session: str) -> bool:
+        self._asked.add(session)
+        if not account.finish(session):
+            self._note("the service does not let us finish sessions of workers that died; they end by themselves")
+            return False
+        self._finished.add(session)
+        return True
+
+    def _put_off(self, doubt: Doubt, seconds: float | None = None) -> None:
+        self._upkeep.put_off(keys.DOUBTS, doubt.name, self._period if seconds is None else seconds)
+
+    def _reckon(self, this: Round) -> int:
+        """Book what the service counted for attempts whose sessions are over, one look at the bills for all."""
+        by_model: dict[str, list[Doubt]] = {}
+        for doubt in self._upkeep.doubts(MOST):
+            if doubt.over is not None:
+                by_model.setdefault(doubt.model, []).append(doubt)
+        return sum(
+            self._try(this, keys.DOUBTS, model, [doubt.name for doubt in doubts], partial(self._settle, doubts))
+            for model, doubts in by_model.items()
+        )
+
+    def _settle(self, doubts: Sequence[Doubt], account: Account) -> int:
+        try:
+            windows = reckoning.windows(doubts, datetime.now(UTC))
+            used = [each for start, end in windows for each in account.used(start, end)]
+        except ServiceError as error:
+            if not error.missing and error.fault is not Fault.ACCOUNT:
+                raise
+            self._note("this key may not read what the service counted: what is in doubt stays booked as it was feared")
+            for doubt in doubts:
+                self._put_off(doubt, REFUSED)
+            return 0
+        fleet = self._hands.fleet
+        return sum(self._upkeep.resolve(doubt, reckoning.tokens_of(doubt, used, fleet)) for doubt in doubts)
+
+    def _extend(self, account: Account, needed: Needed) -> int:
+        for path in needed.paths:
+            account.extend(path, needed.seconds)
+        self._upkeep.put_off(keys.EXPIRING, needed.name, needed.seconds / 2)
+        return 1
+
+    def _delete(self, account: Account, checkpoint: Discarded) -> int:
+        if not self._upkeep.is_discarded(checkpoint):
+            return 0
+        account.delete(checkpoint.path)
+        self._upkeep.deleted(checkpoint)
+        return 1
+
+    def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[Account, E], int]) -> int:
+        """Do it for each, and count."""
+        return sum(self._try(this, key, entry.model, [entry.name], partial(_swapped, do, entry)) for entry in entries)
+
+    def _try(self, this: Round, key: str, model: str, names: Sequence[str], do: Callable[[Account], int]) -> int:
+        """Do one thing at the service. What it fails to do, or refuses, is put off, so that the rest has its turn."""
+        if this.over or self._done.is_set():
+            return 0
+        wait = self._period
+        try:
+            endpoint = self._hands.endpoint(model)
+            if endpoint not in this.away:
+                return self._at(this, endpoint, do)
+        except ServiceError as error:
+            if error.missing or error.fault in (Fault.ACCOUNT, Fault.STAGE):
+                wait = REFUSED
+            log.warning("housekeeping for %s: %s", model, error)
+        for name in names:
+            self._upkeep.put_off(key, name, wait)
+        return 0
+
+    def _at(self, this: Round, endpoint: Endpoint, do: Callable[[Account], int]) -> int:
+        account = self._accounts.setdefault(endpoint, Account(endpoint, deadline=self._deadline))
+        try:
+            return do(account)
+        except ServiceError as error:
+            if error.fault is Fault.OUTAGE:
+                this.away.add(endpoint)
+            raise
+
+    def _note(self, text: str) -> None:
+        """What does not change from round to round is said once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            log.warning("housekeeping: %s", text)
+
+
+def _swapped(do: Callable[[Account, E], int], entry: E, account: Account) -> int:
+    return do(account, entry)
