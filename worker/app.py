@@ -85,7 +85,9 @@ def _begin(**_: object) -> None:
     leases, client = hands().leases, hands().store.client
     leases.start()
     Watchdog(leases, lambda: waiting(client), patience=settings.deaf, grace=settings.grace).start()
-    Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag).start()
+    housekeeping = Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag)
+    housekeeping.start()
+    worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires
 
 
 @worker_shutting_down.connect

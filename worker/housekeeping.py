@@ -98,7 +98,7 @@ class Housekeeping:
         duty = DUTIES * self._period + self._deadline
         while not self._done.wait(self._period):
             self._guarded(lambda: self._turn(duty))
-        self._guarded(lambda: self._upkeep.on_duty(self._who, 0))  # another need not wait until we are thought dead
+        self._guarded(lambda: self._upkeep.on_duty(self._who, 0))  # if there is time left: it expires
 
     @property
     def _who(self) -> str:

@@ -1,5 +1,6 @@
 """What the service says of attempts in doubt, judged without it."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_windows_are_full_hours_of_lawful_length_without_a_gap(days: float) 
     assert spans[0][0] <= began
     assert spans[-1][1] > NOW
     assert all(end - start <= LONGEST_WINDOW for start, end in spans)
-    assert all(end == start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(spans))
     assert all((moment.minute, moment.second) == (0, 0) for span in spans for moment in span)
 
 
