@@ -164,9 +164,12 @@ class Store:
         )
 
     def checkpoint_of(self, stage: str) -> Mapping[str, Json] | None:
-        """Where a child starts: the last checkpoint of its parent."""
-        texts = self.client.lrange(keys.checkpoints(stage), -1, -1)
-        return json.loads(texts[0]) if texts else None
+        """Where a child starts: where its parent ended. None while that is trained again, however far it has come."""
+        pipe = self.client.pipeline()
+        pipe.hget(keys.stage(stage), "state")
+        pipe.lrange(keys.checkpoints(stage), -1, -1)
+        state, texts = pipe.execute()
+        return json.loads(texts[0]) if texts and state == StageState.SUCCEEDED else None
 
     def evaluations_of(self, stage: str) -> list[str]:
         """The evaluate children of a stage, in a stable order."""

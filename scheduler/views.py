@@ -188,18 +188,25 @@ def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
 def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
     own = [stages[stage] for stage in dict.fromkeys(_stages_of(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
-    cell = row["cell"]
+    cell, measures = row["cell"], row["measures"]
     assert isinstance(cell, dict)
+    assert isinstance(measures, dict)
+    # What was measured stands, even while a training is done again because what it left is gone.
+    measured = [stages[str(stage)] for stage in measures.values()]
     return RunResult(
         cell=cell,
         seed=int(str(row["seed"])),
-        state=_state_of(own),
+        state=_state_of(measured if measured and _all_succeeded(measured) else own),
         metrics=metrics,
         steps=train.steps if train else 0,
         tokens=sum(stage.tokens for stage in own),
         micro_usd=sum(stage.micro_usd for stage in own),
         stage=train.id if train else None,
     )
+
+
+def _all_succeeded(stages: Sequence[StageView]) -> bool:
+    return all(stage.state == StageState.SUCCEEDED for stage in stages)
 
 
 def _state_of(stages: Sequence[StageView]) -> str:

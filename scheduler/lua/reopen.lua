@@ -6,6 +6,8 @@ for _, id in ipairs(ARGS) do
     forgive(id)
     redis.call('HSET', stage_key(id), 'not_before', 0)
     redis.call('HDEL', stage_key(id), 'cause', 'retrained', 'progress')
+    -- It may have failed because a parent was trained again too often: a person says that it may be once more.
+    for _, parent in ipairs(parents(id)) do redis.call('HDEL', stage_key(parent), 'retrained') end
     if move(id, state, 'waiting', NOW, 'opened again') then count = count + 1 end
   end
 end

@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler import keys
+from scheduler.connection import Word
 from scheduler.dispatch import QUEUE, Nudges
 from scheduler.states import StageState
-from scheduler.store import Lease, Meter, Store
+from scheduler.store import Hold, Lease, Meter, Opening, Store
 from scheduler.submission import Submitted, submit
-from scheduler.tick import Ticked, restage, spread, take_back, tick, wake
+from scheduler.tick import Limits, Ticked, restage, spread, take_back, tick, wake
 from sweeps.plan import Plan
-from tests.scheduler.plans import COST, submission
+from sweeps.stage import Json
+from tests.scheduler.plans import COST, MODEL, submission
 from tests.support import FakeClock
 
 LEASE = 60.0
 PATIENCE = 20.0
+STALL = 1800.0
+
+
+def checkpoint(step: int, cost: int = 0, run: str = "run") -> dict[str, Json]:
+    """What a worker writes of a checkpoint, as far as the verbs read it."""
+    return {"path": f"{run}/step-{step}", "model": MODEL, "step": step, "micro_usd": cost}
 
 
 class Night:
@@ -35,7 +43,7 @@ class Night:
     def spread(self) -> None:
         """All that a tick does but dispatching, until there is nothing left to do."""
         for _ in range(1000):
-            if not take_back(self.store) + restage(self.store) + wake(self.store) + spread(self.store):
+            if not take_back(self.store, stall=STALL) + restage(self.store) + wake(self.store) + spread(self.store):
                 return
         raise AssertionError("the tick never comes to rest")
 
@@ -49,15 +57,43 @@ class Night:
 
     def succeed(self, lease: Lease, metrics: Mapping[str, float] | None = None, *, cost: int = COST) -> bool:
         document = json.dumps({"metrics": dict(metrics or {})})
-        return self.store.settle(lease, Meter(cost, cost), StageState.SUCCEEDED, result=document, cause="")
+        return self.store.settle(
+            lease, Meter(cost, cost), StageState.SUCCEEDED, cost="exact", result=document, cause=""
+        )
 
     def fail(self, lease: Lease, cause: str = "bad data") -> bool:
-        return self.store.settle(lease, Meter(0, 0), StageState.FAILED, cause=cause)
+        return self.store.settle(lease, Meter(0, 0), StageState.FAILED, cost="exact", cause=cause)
 
     def do(self, stage: str, sweep: str, metrics: Mapping[str, float] | None = None, *, cost: int = COST) -> None:
         """One stage from ready to succeeded, and everything spread."""
         assert self.succeed(self.start(stage, sweep), metrics, cost=cost)
         self.spread()
+
+    def commit(self, lease: Lease, step: int, cost: int = 0) -> bool:
+        """Record the checkpoint of a step, which an attempt that began at the base has reached at this cost."""
+        return self.store.commit_checkpoint(lease, Meter(cost, cost), checkpoint(step, cost))
+
+    def adopt(self, stage: str, sweep: str, *, opened_by: str = "train-a|1", used: int = COST) -> Lease | None:
+        """Go on with a child in the session of an attempt that has used so many tokens there."""
+        opening = Opening(opened_by, used)
+        return self.store.adopt(stage, sweep=sweep, worker="w1", lease=LEASE, opening=opening)
+
+    def renew(self, *leases: Lease, quiet: float = 0) -> list[Hold]:
+        return self.store.renew([(lease, quiet) for lease in leases], lease=LEASE)
+
+    def tell(self, verb: str, *arguments: Word) -> Any:
+        """One verb by its name, and everything spread."""
+        answer = self.store.scripts.run(verb, *arguments)
+        self.spread()
+        return answer
+
+    def steps(self, stage: str) -> list[int]:
+        """The steps of the checkpoints that a stage has, the oldest first."""
+        return [json.loads(text)["step"] for text in self.store.client.lrange(keys.checkpoints(stage), 0, -1)]
+
+    def discarded(self) -> set[str]:
+        """The paths of what nobody needs any more."""
+        return {member.partition("|")[2] for member in self.store.client.zrange(keys.DISCARDED, 0, -1)}
 
     def state(self, stage: str) -> str:
         return self.store.client.hget(keys.stage(stage), "state") or "unknown"
@@ -86,7 +122,7 @@ class Fleet:
 
     def tick(self, *, slots: int = 8) -> Ticked:
         self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
-        return tick(self.night.store, self.nudges, slots=slots)
+        return tick(self.night.store, self.nudges, Limits(slots=slots, stall=STALL))
 
     def received(self) -> list[tuple[str, int]]:
         """Take every nudge that lies at the broker, in the order in which they were sent."""

@@ -43,8 +43,10 @@ def test_what_has_not_begun_ends_and_gives_back_what_it_held(cancelled: tuple[Ni
 
 def test_what_runs_is_asked_to_stop_and_may_still_say_what_it_cost(cancelled: tuple[Night, Lease]) -> None:
     night, lease = cancelled
-    assert night.store.renew([lease], lease=LEASE) == ["stop"]
-    assert night.store.settle(lease, Meter(300, 300), StageState.CANCELLED, cause="no sweep wants it any more")
+    assert night.renew(lease) == ["stop"]
+    assert night.store.settle(
+        lease, Meter(300, 300), StageState.CANCELLED, cost="exact", cause="no sweep wants it any more"
+    )
     night.spread()
     assert (night.state("train-running"), night.money("s")) == ("cancelled", (1_300, 0, 0))
     assert night.sweep_state("s") == "cancelled"
@@ -64,19 +66,6 @@ def test_a_result_that_was_ready_before_the_request_stands(cancelled: tuple[Nigh
     assert night.state("train-running") == "succeeded"
 
 
-def test_what_another_live_sweep_wants_goes_on(night: Night) -> None:
-    night.submit(single("s", 3))
-    night.submit(single("other", 3))
-    lease = night.start("train-0000", "s")
-    night.store.dispatch("train-0001", sweep="s", patience=PATIENCE)
-    night.store.scripts.run("cancel_sweep", "s")
-    night.spread()
-    assert [night.state(f"train-{n:04d}") for n in range(3)] == ["running", "dispatched", "ready"]
-    assert night.store.renew([lease], lease=LEASE) == ["held"]
-    assert not night.store.dispatch("train-0002", sweep="s", patience=PATIENCE).attempt
-    assert night.start("train-0002", "other")
-
-
 def test_cancelling_the_last_sweep_that_wants_it_stops_it(night: Night) -> None:
     night.submit(single("s", 1))
     night.submit(single("other", 1))
@@ -84,24 +73,26 @@ def test_cancelling_the_last_sweep_that_wants_it_stops_it(night: Night) -> None:
     for sweep in ("s", "other"):
         night.store.scripts.run("cancel_sweep", sweep)
         night.spread()
-    assert night.store.renew([lease], lease=LEASE) == ["stop"]
+    assert night.renew(lease) == ["stop"]
 
 
 def test_a_stage_wanted_again_before_its_worker_stopped_is_asked_no_more(cancelled: tuple[Night, Lease]) -> None:
     night, lease = cancelled
     night.store.scripts.run("retry_sweep", "s")
     night.spread()
-    assert night.store.renew([lease], lease=LEASE) == ["held"]
+    assert night.renew(lease) == ["held"]
 
 
 def test_a_stage_wanted_again_while_its_worker_stops_is_done_by_another_attempt(
     cancelled: tuple[Night, Lease],
 ) -> None:
     night, lease = cancelled
-    assert night.store.renew([lease], lease=LEASE) == ["stop"]
+    assert night.renew(lease) == ["stop"]
     night.store.scripts.run("retry_sweep", "s")
     night.spread()
-    assert night.store.settle(lease, Meter(100, 100), StageState.CANCELLED, cause="no sweep wants it any more")
+    assert night.store.settle(
+        lease, Meter(100, 100), StageState.CANCELLED, cost="exact", cause="no sweep wants it any more"
+    )
     night.spread()
     assert (night.state("train-running"), night.sweep_state("s")) == ("ready", "active")
 
@@ -114,12 +105,12 @@ def test_a_request_to_stop_is_not_handed_on_to_the_next_attempt(cancelled: tuple
     sent = night.store.dispatch("train-running", sweep="other", patience=PATIENCE)
     lease = night.store.claim("train-running", attempt=sent.attempt, worker="w2", lease=LEASE)
     assert lease is not None
-    assert night.store.renew([lease], lease=LEASE) == ["held"], "asked at once, before anything was spread"
+    assert night.renew(lease) == ["held"], "asked at once, before anything was spread"
 
 
 def test_retrying_brings_back_all_that_has_no_result(cancelled: tuple[Night, Lease]) -> None:
     night, lease = cancelled
-    night.store.settle(lease, Meter(300, 300), StageState.CANCELLED, cause="")
+    night.store.settle(lease, Meter(300, 300), StageState.CANCELLED, cost="exact", cause="")
     night.spread()
     assert night.store.scripts.run("retry_sweep", "s") == "cancelled"
     night.spread()
@@ -175,17 +166,17 @@ def test_retrying_a_sweep_in_which_nothing_failed_leaves_it_finished(night: Nigh
 def test_a_retry_gives_a_stage_all_its_attempts_again(night: Night) -> None:
     night.submit(single("s", 1))
     lease = night.start("train-0000", "s")
-    night.store.give_back(lease, Meter(0, 0), delay=0, charged=True, cause="who knows")
+    night.store.give_back(lease, Meter(0, 0), delay=0, failure="unknown", cost="exact", cause="who knows")
     night.spread()
     night.fail(night.start("train-0000", "s"))
     night.spread()
     night.store.scripts.run("retry_sweep", "s")
     night.spread()
     night.start("train-0000", "s")
-    assert night.store.assignment("train-0000").failures == 0
+    assert night.store.assignment("train-0000").failures == {}
 
 
-@pytest.mark.parametrize("verb", ["cancel_sweep", "retry_sweep"])
+@pytest.mark.parametrize("verb", ["cancel_sweep", "retry_sweep", "pause_sweep", "resume_sweep"])
 def test_a_sweep_that_was_never_submitted_is_said_to_be_none(night: Night, verb: str) -> None:
     assert night.store.scripts.run(verb, "nobody") == ""
     assert night.snapshot() == {}

@@ -3,11 +3,12 @@
 import pytest
 
 from scheduler import keys
-from scheduler.store import Meter
+from scheduler.store import Meter, Opening
 from tests.scheduler.night import LEASE, Night
 from tests.scheduler.plans import evaluate, plan, train
 
 CHAIN = [train("a"), train("b", "train-a"), evaluate("b", "train-b")]
+OPENING = Opening("train-a|1", 1_000)
 JOIN = [train("a"), train("b"), evaluate("ab", "train-a", "train-b")]
 
 
@@ -68,10 +69,10 @@ def test_another_sweep_that_opens_the_parent_opens_the_children_of_a_sweep_that_
 def test_a_worker_may_go_straight_on_with_the_child_of_what_it_finished(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=40)]))
     night.succeed(night.start("train-a", "s"))
-    lease = night.store.adopt("evaluate-a", sweep="s", worker="w1", lease=LEASE)
+    lease = night.store.adopt("evaluate-a", sweep="s", worker="w1", lease=LEASE, opening=OPENING)
     assert lease is not None
     assert (night.state("evaluate-a"), night.money("s")) == ("running", (1_000, 40, 0))
-    assert night.store.adopt("evaluate-a", sweep="s", worker="w2", lease=LEASE) is None
+    assert night.store.adopt("evaluate-a", sweep="s", worker="w2", lease=LEASE, opening=OPENING) is None
     assert night.succeed(lease, {"nll": 1.0}, cost=40)
     night.spread()
     assert (night.sweep_state("s"), night.money("s")) == ("finished", (1_040, 0, 0))
@@ -90,8 +91,10 @@ def test_no_gate_is_open_to_an_adoption_that_is_closed_to_a_dispatch(night: Nigh
     if gate == "cancelled":
         night.store.scripts.run("cancel_sweep", "s")
     if gate == "backoff":
-        night.store.give_back(night.start("evaluate-a", "s"), Meter(0, 0), delay=5, charged=False, cause="429")
+        night.store.give_back(
+            night.start("evaluate-a", "s"), Meter(0, 0), delay=5, failure="outage", cost="exact", cause="429"
+        )
     payer = "stranger" if gate == "stranger" else "s"
     before = night.snapshot()
-    assert night.store.adopt("evaluate-a", sweep=payer, worker="w", lease=LEASE) is None
+    assert night.store.adopt("evaluate-a", sweep=payer, worker="w", lease=LEASE, opening=OPENING) is None
     assert night.snapshot() == before

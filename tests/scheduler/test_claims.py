@@ -84,7 +84,7 @@ def test_a_claim_whose_answer_was_lost_gets_the_same_lease_when_the_client_sends
 def test_an_adoption_whose_answer_was_lost_gets_the_same_lease_and_holds_money_once(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=50)]))
     night.do("train-a", "s")
-    call: list[Word] = ["evaluate-a", "s", "w", 60_000, uuid.uuid4().hex]
+    call: list[Word] = ["evaluate-a", "s", "w", 60_000, uuid.uuid4().hex, "train-a|1", 1_000]
     first = night.store.scripts.run("adopt", *call)
     assert first
     assert night.store.scripts.run("adopt", *call) == first
@@ -105,20 +105,20 @@ def test_renewing_answers_held_stop_or_lost(night: Night, store: Store, clock: F
     night.submit(single("s", 2))
     first, second = (night.start(f"train-{n:04d}", "s") for n in range(2))
     stray = Lease("train-0001", "0-0")
-    assert store.renew([first, stray, second], lease=LEASE) == ["held", "lost", "held"]
+    assert night.renew(first, stray, second) == ["held", "lost", "held"]
     clock.pass_seconds(LEASE - 1)
-    assert store.renew([first], lease=LEASE) == ["held"]
+    assert night.renew(first) == ["held"]
     clock.pass_seconds(1)
-    assert store.renew([first, second], lease=LEASE) == ["held", "lost"]
+    assert night.renew(first, second) == ["held", "lost"]
     store.scripts.run("cancel_sweep", "s")
     night.spread()
-    assert store.renew([first], lease=LEASE) == ["stop"]
-    assert store.renew([], lease=LEASE) == []
+    assert night.renew(first) == ["stop"]
+    assert night.renew() == []
 
 
 def test_a_renewed_lease_lasts_from_the_moment_of_renewal(night: Night, store: Store, clock: FakeClock) -> None:
     night.submit(single("s", 1))
     lease = night.start(STAGE, "s")
     clock.pass_seconds(30)
-    store.renew([lease], lease=LEASE)
+    night.renew(lease)
     assert store.client.zscore(keys.state("running"), STAGE) == clock() + LEASE * 1000

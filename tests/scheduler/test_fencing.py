@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.states import StageState
 from scheduler.store import Lease, Meter, Store
-from tests.scheduler.night import LEASE, Night
+from tests.scheduler.night import LEASE, Night, checkpoint
 from tests.scheduler.plans import single
 
 STAGE = "train-0000"
@@ -14,11 +14,16 @@ Write = Callable[[Store, Lease], bool]
 
 WRITES: dict[str, Write] = {
     "progress": lambda store, lease: store.report_progress(lease, Meter(7, 7), {"step": 7}, [{"step": 7}]),
-    "checkpoint": lambda store, lease: store.commit_checkpoint(lease, Meter(7, 7), {"path": "late"}, embodied=7),
-    "success": lambda store, lease: store.settle(lease, Meter(7, 7), StageState.SUCCEEDED, result="{}"),
-    "failure": lambda store, lease: store.settle(lease, Meter(7, 7), StageState.FAILED, cause="late"),
-    "give back": lambda store, lease: store.give_back(lease, Meter(7, 7), delay=5, charged=True, cause="late"),
-    "renewal": lambda store, lease: store.renew([lease], lease=LEASE) != ["lost"],
+    "checkpoint": lambda store, lease: store.commit_checkpoint(lease, Meter(7, 7), checkpoint(7)),
+    "success": lambda store, lease: store.settle(lease, Meter(7, 7), StageState.SUCCEEDED, cost="exact", result="{}"),
+    "failure": lambda store, lease: store.settle(lease, Meter(7, 7), StageState.FAILED, cost="exact", cause="late"),
+    "give back": lambda store, lease: store.give_back(
+        lease, Meter(7, 7), delay=5, failure="lost", cost="exact", cause="late"
+    ),
+    "renewal": lambda store, lease: store.renew([(lease, 0)], lease=LEASE) != ["lost"],
+    "a line": lambda store, lease: store.say(lease, "late"),
+    "a checkpoint gone": lambda store, lease: store.forget_checkpoint(lease, "early"),
+    "a parent gone": lambda store, lease: store.retrain_parent(lease, Meter(7, 7), "train-0001", "early"),
 }
 
 
@@ -64,9 +69,9 @@ def test_the_next_attempt_stands(night: Night, write: Write) -> None:
 
 def test_a_checkpoint_of_the_old_attempt_is_where_the_next_one_starts(night: Night) -> None:
     old = night.start(STAGE, "s")
-    assert night.store.commit_checkpoint(old, Meter(400, 400), {"path": "early", "step": 4}, embodied=400)
+    assert night.commit(old, 4, 400)
     night.clock.pass_seconds(LEASE)
     night.spread()
-    assert not night.store.commit_checkpoint(old, Meter(900, 900), {"path": "late", "step": 9}, embodied=900)
+    assert not night.commit(old, 9, 900)
     night.start(STAGE, "s")
-    assert night.store.assignment(STAGE).checkpoint == {"path": "early", "step": 4}
+    assert night.store.assignment(STAGE).checkpoint == checkpoint(4, 400)

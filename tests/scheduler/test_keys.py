@@ -8,7 +8,7 @@ import scheduler
 from scheduler import keys
 from scheduler.store import Meter
 from tests.scheduler.conftest import named
-from tests.scheduler.night import Fleet, Night
+from tests.scheduler.night import Fleet, Night, checkpoint
 from tests.scheduler.plans import scaling
 from tests.support import RedisServer
 
@@ -17,12 +17,20 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     fleet = Fleet(night, redis.url)
     night.submit(scaling("s", [8]))
     night.store.scripts.run("lead", "a", 10_000)
+    night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
+    night.store.fleet()
     fleet.tick()
-    first, second, *_ = fleet.claim_all()
+    base, first, last = fleet.claim_all()
     night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
-    night.store.give_back(second, Meter(1, 1), delay=60, charged=False, cause="429")
-    night.succeed(first, {"nll": 1.0})
+    for step in range(3):
+        night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})
+    night.store.give_back(last, Meter(1, 1), delay=60, failure="outage", cost="at most", cause="429")
     seen = set(night.snapshot())
+    night.succeed(first)
+    night.succeed(base, {"nll": 1.0})
+    night.submit(scaling("paused", [8]))
+    night.store.scripts.run("pause_sweep", "paused")
+    seen |= set(night.snapshot())
     night.spread()
     night.store.scripts.run("cancel_sweep", "s")
     seen |= set(night.snapshot())

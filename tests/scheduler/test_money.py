@@ -63,8 +63,8 @@ def test_an_attempt_that_costs_more_than_its_estimate_is_booked_as_it_was_and_st
 def test_an_attempt_that_is_given_back_costs_what_it_used_and_the_next_one_the_rest(night: Night) -> None:
     night.submit(single("s", 1), limit=1_000)
     lease = night.start(STAGE, "s")
-    night.store.commit_checkpoint(lease, Meter(600, 600), {"path": "p", "step": 6}, embodied=600)
-    night.store.give_back(lease, Meter(600, 600), delay=0, charged=False, cause="the worker is stopping")
+    night.commit(lease, 6, 600)
+    night.store.give_back(lease, Meter(600, 600), delay=0, failure="", cost="exact", cause="the worker is stopping")
     night.spread()
     again = night.start(STAGE, "s")
     assert night.money("s") == (600, 400, 0)
@@ -84,6 +84,6 @@ def test_the_sweep_that_admits_a_shared_stage_pays_and_the_other_one_does_not(ni
 def test_however_an_attempt_ends_it_holds_nothing_afterwards(night: Night, end: StageState) -> None:
     night.submit(single("s", 1))
     lease = night.start(STAGE, "s")
-    night.store.settle(lease, Meter(10, 10), end, result="{}")
+    night.store.settle(lease, Meter(10, 10), end, cost="exact", result="{}")
     assert night.money("s") == (10, 0, 0)
     assert night.store.client.hget("tinker-sweeps:sweep:s", "inflight") == "0"

@@ -76,7 +76,7 @@ def test_a_result_with_no_number_in_it_stops_nothing(night: Night, result: str) 
     night.submit(scaling("s", [8], seeds=1))
     lease = night.start("evaluate-base", "s")
     night.store.client.hset(keys.stage("evaluate-base"), "result", result)
-    assert night.store.settle(lease, (0, 0), "succeeded", result=result)  # type: ignore[arg-type]  # plain values do
+    assert night.store.settle(lease, (0, 0), "succeeded", cost="exact", result=result)  # type: ignore[arg-type]  # plain values do
     night.spread()
     assert views.results(night.store, "s")[0].metrics == {}
     assert night.sweep_state("s") == "active"

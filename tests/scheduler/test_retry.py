@@ -1,54 +1,120 @@
-"""What follows a failure: the service's costs nothing, the stage's own is final, an unknown one gets a few tries."""
+"""What follows a failure: an outage costs nothing, the stage's own is final, the other kinds have a budget each."""
 
+import itertools
 import random
+from collections.abc import Iterator
 
 import pytest
 
-from scheduler.retry import ATTEMPTS, BACKOFF, Fault, GiveUp, Park, RetryAt, decide
+from scheduler import keys
+from scheduler.retry import BUDGETS, LONGEST, LONGEST_ELSE, LOOK_AGAIN, Fault, GiveUp, Park, RetryAt, decide
+from scheduler.states import StageState
+from scheduler.store import Meter
+from tests.scheduler.night import Night
+from tests.scheduler.plans import single
 
 SEED = 3
+STAGE = "train-0000"
+COUNTED = sorted(set(BUDGETS) - {Fault.STAGE})
 
 
 def chance() -> random.Random:
     return random.Random(SEED)
 
 
-@pytest.mark.parametrize("attempt", [1, 2, 5, 50, 10_000])
-@pytest.mark.parametrize("failures", [0, 2, 100])
-def test_a_failure_of_the_service_is_never_charged_and_never_the_end(attempt: int, failures: int) -> None:
-    decision = decide(Fault.SERVICE, failures=failures, attempt=attempt, chance=chance())
+def waits(fault: Fault) -> Iterator[float]:
+    """After each failure in a row, until it is given up."""
+    source = chance()
+    for before in itertools.count():
+        decision = decide(fault, failures={fault: before}, chance=source)
+        if not isinstance(decision, RetryAt):
+            return
+        yield decision.delay
+
+
+@pytest.mark.parametrize("failures", [0, 2, 100, 10_000])
+def test_an_outage_is_never_the_end(failures: int) -> None:
+    decision = decide(Fault.OUTAGE, failures={Fault.OUTAGE: failures, Fault.UNKNOWN: 2}, chance=chance())
     assert isinstance(decision, RetryAt)
-    assert not decision.charged
-    assert BACKOFF[0] / 2 <= decision.delay <= BACKOFF[1]
+    assert 0.5 <= decision.delay <= LONGEST_ELSE
 
 
 @pytest.mark.parametrize("failures", [0, 7])
 def test_a_failure_that_is_the_stages_own_ends_it_at_once(failures: int) -> None:
-    assert decide(Fault.STAGE, failures=failures, attempt=1, chance=chance()) == GiveUp()
+    assert decide(Fault.STAGE, failures={Fault.STAGE: failures}, chance=chance()) == GiveUp()
 
 
 @pytest.mark.parametrize("failures", [0, 7])
 def test_an_account_that_cannot_pay_waits_for_a_person(failures: int) -> None:
-    assert decide(Fault.ACCOUNT, failures=failures, attempt=9, chance=chance()) == Park(BACKOFF[1])
+    assert decide(Fault.ACCOUNT, failures={Fault.ACCOUNT: failures}, chance=chance()) == Park(LOOK_AGAIN)
 
 
-def test_an_unknown_failure_is_charged_and_tried_a_few_times() -> None:
-    decisions = [decide(Fault.UNKNOWN, failures=n, attempt=n + 1, chance=chance()) for n in range(ATTEMPTS + 2)]
-    assert [isinstance(each, RetryAt) and each.charged for each in decisions] == [True] * (ATTEMPTS - 1) + [False] * 3
-    assert decisions[ATTEMPTS - 1 :] == [GiveUp()] * 3
+@pytest.mark.parametrize("fault", COUNTED)
+def test_each_kind_has_its_own_budget_and_uses_up_no_other(fault: Fault) -> None:
+    others = {str(other): 1_000 for other in Fault if other is not fault}
+    last = BUDGETS[fault] - 1
+    assert isinstance(decide(fault, failures={**others, fault: last - 1}, chance=chance()), RetryAt)
+    assert decide(fault, failures={**others, fault: last}, chance=chance()) == GiveUp()
 
 
-def test_the_wait_grows_and_then_stays() -> None:
-    waits = []
-    for attempt in range(1, 12):
-        decision = decide(Fault.SERVICE, failures=0, attempt=attempt, chance=chance())
-        assert isinstance(decision, RetryAt)
-        waits.append(decision.delay)
-    assert waits == sorted(waits)
-    assert waits[-1] == waits[-2]
+def test_the_wait_doubles_and_then_stays() -> None:
+    found = list(itertools.islice(waits(Fault.OUTAGE), 40))
+    for number, wait in enumerate(found):
+        whole = min(LONGEST_ELSE, 2.0 ** (number + 1))
+        assert whole / 2 <= wait <= whole
+
+
+def test_what_the_service_broke_is_tried_for_longer_than_a_bad_hour() -> None:
+    assert sum(waits(Fault.BROKEN)) > 3600, f"seed {SEED}"
+    assert max(waits(Fault.BROKEN)) <= LONGEST[Fault.BROKEN]
 
 
 def test_waits_are_spread_so_that_all_do_not_come_back_at_once() -> None:
     source = chance()
-    waits = {decide(Fault.SERVICE, failures=0, attempt=4, chance=source) for _ in range(20)}
-    assert len(waits) == 20
+    assert len({decide(Fault.OUTAGE, failures={Fault.OUTAGE: 3}, chance=source) for _ in range(20)}) == 20
+
+
+@pytest.mark.parametrize("fault", [*COUNTED, Fault.OUTAGE])
+@pytest.mark.parametrize("better", ["checkpoint", "success", "retry"])
+def test_failures_are_counted_by_kind_until_the_stage_gets_any_further(night: Night, fault: Fault, better: str) -> None:
+    night.submit(single("s", 1))
+    for _ in range(2):
+        lease = night.start(STAGE, "s")
+        night.store.give_back(lease, Meter(0, 0), delay=0, failure=fault, cost="exact", cause="")
+        night.spread()
+    lease = night.start(STAGE, "s")
+    assert night.store.assignment(STAGE).failures == {fault: 2}
+    match better:
+        case "checkpoint":
+            night.commit(lease, 1)
+        case "success":
+            night.succeed(lease)
+        case _:
+            night.fail(lease)
+            night.tell("retry_sweep", "s")
+            night.start(STAGE, "s")
+    assert night.store.assignment(STAGE).failures == {}
+
+
+def test_what_waits_for_a_person_is_counted_as_no_failure(night: Night) -> None:
+    night.submit(single("s", 1))
+    lease = night.start(STAGE, "s")
+    night.store.give_back(lease, Meter(0, 0), delay=LOOK_AGAIN, failure="", cost="exact", cause="no money")
+    assert night.store.assignment(STAGE).failures == {}
+
+
+def test_progress_that_no_checkpoint_holds_forgives_nothing(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.store.give_back(night.start(STAGE, "s"), Meter(0, 0), delay=0, failure="broken", cost="exact", cause="")
+    night.spread()
+    night.store.report_progress(night.start(STAGE, "s"), Meter(5, 5), {"step": 5})
+    assert night.store.assignment(STAGE).failures == {"broken": 1}
+
+
+def test_a_failed_stage_keeps_its_last_numbers_for_whoever_looks(night: Night) -> None:
+    night.submit(single("s", 1))
+    lease = night.start(STAGE, "s")
+    night.store.report_progress(lease, Meter(5, 5), {"step": 5, "nll": 3.5})
+    night.store.settle(lease, Meter(5, 5), StageState.FAILED, cost="exact", cause="diverged")
+    assert night.store.client.hmget(keys.stage(STAGE), ["state", "cause"]) == ["failed", "diverged"]
+    assert "3.5" in (night.store.client.hget(keys.stage(STAGE), "progress") or "")

@@ -106,7 +106,7 @@ def test_a_stage_called_off_while_another_sweep_was_being_written_is_done_for_th
     night.spread()
     night.submit(single("second", 2))
     assert night.state("train-0001") == "ready"
-    assert night.store.client.hget(keys.stage("train-0000"), "stop") is None
+    assert night.store.client.hget(keys.stage("train-0000"), "stop") == "yield", "the new one pays on"
 
 
 def test_a_half_submitted_sweep_reopens_nothing(night: Night) -> None:
@@ -197,19 +197,19 @@ def test_what_ended_without_a_result_is_opened_again_for_a_new_sweep(night: Nigh
 def test_a_stage_opened_for_a_new_sweep_has_no_failures_behind_it(night: Night) -> None:
     night.submit(single("first", 1))
     lease = night.start("train-0000", "first")
-    night.store.give_back(lease, Meter(0, 0), delay=0, charged=True, cause="who knows")
+    night.store.give_back(lease, Meter(0, 0), delay=0, failure="unknown", cost="exact", cause="who knows")
     night.spread()
     night.fail(night.start("train-0000", "first"))
     night.spread()
     night.submit(single("second", 1))
     night.start("train-0000", "second")
-    assert night.store.assignment("train-0000").failures == 0
+    assert night.store.assignment("train-0000").failures == {}
 
 
 def test_an_opened_stage_starts_at_once_however_long_its_last_backoff_was(night: Night) -> None:
     night.submit(single("first", 1))
     lease = night.start("train-0000", "first")
-    night.store.give_back(lease, Meter(0, 0), delay=3600, charged=False, cause="no money")
+    night.store.give_back(lease, Meter(0, 0), delay=3600, failure="", cost="exact", cause="no money")
     night.store.scripts.run("cancel_sweep", "first")
     night.spread()
     night.submit(single("second", 1))

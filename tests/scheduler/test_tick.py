@@ -11,8 +11,8 @@ import pytest
 from scheduler import keys
 from scheduler.store import Meter, Store
 from scheduler.submission import submit
-from scheduler.tick import CLAIM_PATIENCE, PAGE, _walk, live_workers, restage, spread, tick
-from tests.scheduler.night import LEASE, Fleet, Night
+from scheduler.tick import PAGE, Limits, _walk, live_workers, restage, spread, take_back, tick
+from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night
 from tests.scheduler.plans import scaling, single, submission
 from tests.support import RedisServer
 
@@ -61,18 +61,18 @@ def test_the_window_is_the_smaller_of_free_slots_and_free_threads(
 
 def test_without_a_worker_nothing_is_sent(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3))
-    assert tick(night.store, fleet.nudges, slots=8).dispatched == 0
+    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 0
     assert fleet.received() == []
 
 
 def test_a_worker_that_fell_silent_has_no_threads_and_is_forgotten(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3))
     night.store.client.sadd(keys.WORKERS, "gone")  # its hash has expired
-    assert tick(night.store, fleet.nudges, slots=8).dispatched == 0
+    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 0
     assert night.store.client.smembers(keys.WORKERS) == set()
     night.store.report_worker("w", threads=4, busy=1, ttl=60, host="here")
     assert live_workers(night.store) == {"w": {"threads": "4", "busy": "1", "host": "here"}}
-    assert tick(night.store, fleet.nudges, slots=8).dispatched == 3
+    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 3
     night.store.forget_worker("w")
     assert live_workers(night.store) == {}
 
@@ -124,7 +124,7 @@ def test_stages_that_wait_for_their_backoff_hold_nobody_up(night: Night, fleet: 
     night.submit(single("s", 40))
     fleet.tick(slots=30)
     for lease in fleet.claim_all():
-        night.store.give_back(lease, Meter(0, 0), delay=50, charged=False, cause="429")
+        night.store.give_back(lease, Meter(0, 0), delay=50, failure="", cost="exact", cause="429")
     assert fleet.tick(slots=8).dispatched == 8
     assert [stage for stage, _ in fleet.received()] == [f"train-{n:04d}" for n in range(30, 38)]
     night.clock.pass_seconds(49.999)
@@ -140,7 +140,7 @@ def test_a_broker_that_cannot_be_reached_loses_nothing(night: Night, redis: Redi
     dead = Fleet(night, redis.url + ".nowhere")
     dead.tick()
     assert [night.state(f"train-{n:04d}") for n in range(4)] == ["dispatched"] * 4
-    night.clock.pass_seconds(CLAIM_PATIENCE)
+    night.clock.pass_seconds(PATIENCE)
     alive = Fleet(night, redis.url)
     assert alive.tick().dispatched == 4
     assert len(alive.claim_all()) == 4
@@ -154,7 +154,7 @@ def test_every_nudge_may_be_lost(night: Night, fleet: Fleet) -> None:
     for _ in range(3):
         assert fleet.tick().dispatched == 4
         fleet.received()
-        night.clock.pass_seconds(CLAIM_PATIENCE)
+        night.clock.pass_seconds(PATIENCE)
     assert len(finish_all(fleet)) == 4
     assert night.money("s") == (4_000, 0, 0)
 
@@ -168,7 +168,7 @@ def test_two_schedulers_at_once_do_no_harm(night: Night, redis: RedisServer) -> 
     def schedule() -> None:
         store, fleet = Store(redis.client(), night.clock), Fleet(night, redis.url)
         while not stop.is_set():
-            tick(store, fleet.nudges, slots=20)
+            tick(store, fleet.nudges, Limits(slots=20, stall=STALL))
         store.client.close()
         fleet.nudges.close()
 
@@ -210,7 +210,7 @@ def cost(night: Night, fleet: Fleet, *, waiting: int, delayed: int) -> dict[str,
     night.submit(single("other", 4 + delayed, prefix="other"))
     for number in range(delayed):
         lease = night.start(f"train-other{number:04d}", "other")
-        night.store.give_back(lease, Meter(0, 0), delay=3600, charged=False, cause="429")
+        night.store.give_back(lease, Meter(0, 0), delay=3600, failure="", cost="exact", cause="429")
     night.spread()
     night.submit(single("s", 100 + waiting), priority=1)
     fleet.tick(slots=2)
@@ -230,7 +230,7 @@ def test_changes_are_spread_in_the_order_in_which_they_came(night: Night) -> Non
     night.submit(single("old", 1, prefix="old"))
     for _ in range(5):
         lease = night.start("train-old0000", "old")
-        night.store.give_back(lease, Meter(0, 0), delay=0, charged=False, cause="yield")
+        night.store.give_back(lease, Meter(0, 0), delay=0, failure="", cost="exact", cause="yield")
         night.spread()
     night.submit(single("new", PAGE + 50, prefix="new"))
     night.succeed(night.start("train-old0000", "old"))
@@ -245,7 +245,7 @@ def test_a_stage_that_changes_again_while_it_is_spread_stays_marked(night: Night
     night.start("train-0000", "s")
     ((stage, order),) = night.store.client.zrange(keys.CHANGED, 0, -1, withscores=True)
     night.clock.pass_seconds(LEASE)
-    night.store.scripts.run("expire", 10, 10)
+    take_back(night.store, stall=STALL)
     assert night.store.scripts.run("spread_done", stage, int(order)) == 0
     assert night.store.client.zcard(keys.CHANGED) == 1
     night.spread()
