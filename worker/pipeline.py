@@ -36,8 +36,8 @@ def _run(hands: Hands, lease: Lease, narrator: Narrator) -> Outcome:
         this = _attempt(hands, held, narrator)
         session = _session(this)
         outcome, trainer = _perform(this, session)
-        conclude(this, outcome)
-    if trainer is not None and isinstance(outcome, Succeeded):
+        stands = conclude(this, outcome)
+    if trainer is not None and stands and isinstance(outcome, Succeeded):
         with suppress(RedisError):  # what is not adopted will be dispatched
             _go_on(this, trainer)
     session.close(_ended(outcome))
@@ -120,45 +120,47 @@ def _stalled(this: Attempt, error: Stalled) -> Fault:
     return Fault.STALLED if here else Fault.OUTAGE
 
 
-def conclude(this: Attempt, outcome: Outcome) -> None:
-    """Tell the store how it ended. While Redis is away, or full, it is told again until the lease would be over."""
+def conclude(this: Attempt, outcome: Outcome) -> bool:
+    """Tell the store how it ended; does that stand? While Redis is away it is told again, until the lease is over."""
     give_up = time.monotonic() + this.hands.leases.seconds
     while True:
         try:
             return _tell(this, outcome)
         except RedisError:
             if this.held.over or time.monotonic() > give_up:
-                return None
+                return False
             time.sleep(PAUSE)
 
 
-def _tell(this: Attempt, outcome: Outcome) -> None:
+def _tell(this: Attempt, outcome: Outcome) -> bool:
     store, lease, meter = this.hands.store, this.lease, this.spending.meter
     match outcome:
         case Succeeded(result, steps):
             document = json.dumps(dict(result), allow_nan=False)
-            store.settle(lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause="")
+            return store.settle(
+                lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause=""
+            )
         case Stopped(cancelled=True, cause=cause, cost=cost):
-            store.settle(lease, meter, StageState.CANCELLED, cost=cost, cause=cause)
+            return store.settle(lease, meter, StageState.CANCELLED, cost=cost, cause=cause)
         case Stopped(cause=cause, cost=cost):
-            store.give_back(lease, meter, delay=0, failure="", cost=cost, cause=cause)
+            return store.give_back(lease, meter, delay=0, failure="", cost=cost, cause=cause)
         case Failed(fault, cause):
-            _tell_failure(this, fault, cause)
+            return _tell_failure(this, fault, cause)
         case Orphaned(parent, path):
-            store.retrain_parent(lease, meter, parent, path)
+            return store.retrain_parent(lease, meter, parent, path)
         case Lost():
-            pass
+            return False
 
 
-def _tell_failure(this: Attempt, fault: Fault, cause: str) -> None:
+def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
     store, lease, meter = this.hands.store, this.lease, this.spending.meter
     match decide(fault, failures=this.work.failures, chance=this.hands.chance):
         case RetryAt(delay):
-            store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
+            return store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
         case Park(delay):
-            store.give_back(lease, meter, delay=delay, failure="", cost="at most", cause=cause)
+            return store.give_back(lease, meter, delay=delay, failure="", cost="at most", cause=cause)
         case GiveUp():
-            store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
+            return store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
 
 
 def _go_on(this: Attempt, trainer: Trainer) -> None:
@@ -171,18 +173,18 @@ def _go_on(this: Attempt, trainer: Trainer) -> None:
         payer, seconds = this.work.payer, hands.leases.seconds
         lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
-            outcome, tokens = _adopted(hands, lease, trainer, this.narrator, opening)
-            if not isinstance(outcome, Succeeded):
+            tokens = _adopted(hands, lease, trainer, this.narrator, opening)
+            if tokens is None:
                 return  # what it cost is read off the session, so nothing may come behind it there
             opening = Opening(opening.attempt, opening.tokens + tokens)
 
 
-def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator, opening: Opening) -> tuple[Outcome, int]:
-    """How it ended, and the tokens that it used."""
+def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator, opening: Opening) -> int | None:
+    """The tokens that it used; None unless it succeeded, and that stands."""
     with hands.leases.holding(lease) as held:
         this = _attempt(hands, held, narrator, opening)
         with narrator.adopted(this.work.label) as tell:
             outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
-            conclude(this, outcome)
+            stands = conclude(this, outcome)
             tell(outcome)
-    return outcome, this.spending.tokens
+    return this.spending.tokens if stands and isinstance(outcome, Succeeded) else None

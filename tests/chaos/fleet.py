@@ -1,6 +1,7 @@
 """A fleet of real processes: Redis, tinker_offline, schedulers and Celery workers, each of which can be killed."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -172,6 +173,12 @@ class Fleet:
 
     def await_finish(self, sweep: str, *, seconds: float) -> None:
         wait_until(lambda: self.finished(sweep), f"{sweep} to finish", seconds=seconds)
+
+    def reached(self, stage: str) -> int:
+        """The step of its newest checkpoint; 0 without any."""
+        with self.client() as client:
+            texts = client.lrange(keys.checkpoints(stage), -1, -1)
+        return int(json.loads(texts[0])["step"]) if texts else 0
 
     def weights(self, stage: str) -> dict[str, npt.NDArray[np.float32]]:
         """The adapter and the optimizer's moments of the stage's last checkpoint, as the service keeps them."""

@@ -13,7 +13,7 @@ SPEC = """
 sweep: frozen
 experiment: grid
 model: offline/ngram-s
-train: {method: sl, batch_size: 8, steps: 240, rank: 8, learning_rate: 0.01}
+train: {method: sl, batch_size: 8, steps: 900, rank: 8, learning_rate: 0.01}
 data: {reference: {source: "offline:reference", holdout: 32}}
 vary: {train.rank: [8]}
 seeds: 1
@@ -27,13 +27,13 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
     with fleet.up():
         plan = fleet.submit(SPEC).plan
         stage = next(stage.id for stage in plan.stages if stage.kind == "train")
-        wait_until(lambda: _checkpoint(fleet, stage) >= 40, "the first attempt to be in the midst", seconds=60)
+        wait_until(lambda: fleet.reached(stage) >= 40, "the first attempt to be in the midst", seconds=60)
         row = fleet.row(stage)
         frozen = int(row["worker"].rpartition("-")[2])
         os.kill(frozen, signal.SIGSTOP)
         wait_until(lambda: fleet.row(stage)["attempt"] == "2", "the lease to run out, and another attempt", seconds=30)
-        reached = _checkpoint(fleet, stage)
-        wait_until(lambda: _checkpoint(fleet, stage) > reached, "the second attempt to be in the midst", seconds=30)
+        reached = fleet.reached(stage)
+        wait_until(lambda: fleet.reached(stage) > reached, "the second attempt to be in the midst", seconds=30)
         files, asked = _files(fleet, stage, row["fence"]), _asked(fleet, stage, attempt="1")
         os.kill(frozen, signal.SIGCONT)
         child = next(child for child in fleet.children.values() if child.pid == frozen)
@@ -49,13 +49,6 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
             used = sum(sum(each["tokens"].values()) for each in control.usage().values())
         assert view.tokens == used > plan.totals.tokens, "what the first one cost is in the ledger"
         assert (view.reserved, view.doubtful) == (0, 0)
-
-
-def _checkpoint(fleet: Fleet, stage: str) -> int:
-    """The step of the newest one; 0 without any."""
-    with fleet.store() as store:
-        found = store.checkpoint_of(stage)
-    return int(str(found["step"])) if found else 0
 
 
 def _files(fleet: Fleet, stage: str, fence: str) -> dict[str, bytes]:

@@ -164,4 +164,4 @@ def test_a_session_that_was_dropped_is_replaced(impatient: Workshop, control: Co
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.BROKEN
-    assert impatient.store.checkpoint_of(stage.id), "its checkpoints are still there"
+    assert impatient.store.assignment(stage.id).checkpoint, "its checkpoints are still there"

@@ -112,7 +112,7 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
     account = Account(workshop.hands.endpoint("offline/ngram-s"))
     (session,) = sessions(workshop, stage)
     client = workshop.store.client
-    newest = str((workshop.store.checkpoint_of(stage.id) or {})["path"])
+    newest = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
     (before,) = set(account.checkpoints_of(session)) - {newest}
     pipe = client.pipeline()
     getattr(pipe, "lpop")(keys.checkpoints(stage.id))  # noqa: B009 - our protocol of a client lists what our code calls
@@ -133,7 +133,7 @@ def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(wo
     account.delete(discarded[0])
     assert house(workshop).round().deleted == len(discarded)
     (session,) = sessions(workshop, stage)
-    assert account.checkpoints_of(session) == [(workshop.store.checkpoint_of(stage.id) or {})["path"]]
+    assert account.checkpoints_of(session) == [(workshop.store.assignment(stage.id).checkpoint or {})["path"]]
     assert house(workshop).round() == Kept()
 
 
@@ -142,7 +142,7 @@ def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
 ) -> None:
     stage = killed(workshop, monkeypatch)
     client = workshop.store.client
-    path = str((workshop.store.checkpoint_of(stage.id) or {})["path"])
+    path = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
     run = path.removeprefix("tinker://").partition("/")[0]
     tinker.rest().set_checkpoint_ttl_from_tinker_path(path, 60).result(30)
     assert house(workshop).round().extended == 0, "it is not half way yet"
