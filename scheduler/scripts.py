@@ -17,8 +17,9 @@ def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    prelude = f"local MOVES = {moves_as_lua()}\n{texts.pop('_prelude.lua')}"
-    return {name.removesuffix(".lua"): f"{prelude}\n{text}" for name, text in sorted(texts.items())}
+    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_money.lua")]
+    before = "\n".join([f"local MOVES = {moves_as_lua()}", *preludes])
+    return {name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items())}
 
 
 class Scripts:

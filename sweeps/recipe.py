@@ -64,6 +64,7 @@ class Train(Model):
     min_steps: Count | None = None
     tokens: Count | None = None
     eval_every: Count | None = None
+    diverged_above: Positive = 50.0  # nats per token: what guessing blindly costs is 12, of any vocabulary there is
     train_mlp: Flag = True
     train_attn: Flag = True
     train_unembed: Flag = True

@@ -120,4 +120,4 @@ def _is_docstring(node: ast.stmt) -> bool:
 def test_verbs_fit_in_one_look_too() -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "scheduler" / "lua").glob("*.lua")}
     assert {name: lines for name, lines in lengths.items() if lines > 60 and not name.startswith("_")} == {}
-    assert lengths["_prelude.lua"] <= 200
+    assert max(lines for name, lines in lengths.items() if name.startswith("_")) <= 200

@@ -1,4 +1,4 @@
-"""`sweep cancel` and `sweep retry`."""
+"""`sweep pause`, `sweep resume`, `sweep cancel` and `sweep retry`."""
 
 import click
 
@@ -12,12 +12,42 @@ from scheduler.views import sweep
 @click.command()
 @click.argument("name")
 @click.pass_obj
+def pause(output: Output, name: str) -> None:
+    """Let NAME pay for nothing until it is resumed. What runs for it saves where it is, and stops."""
+    with the_store(from_environment()) as store:
+        before = store.scripts.run("pause_sweep", name)
+    _known(name, before)
+    _tell(output, name, "paused" if before == "active" else before)
+    if before == "active":
+        output.say(f"{name}: paused; what runs for it stops at its next step, `sweep resume {name}` goes on from there")
+    else:
+        output.say(f"{name} is {before}; only an active sweep can be paused")
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def resume(output: Output, name: str) -> None:
+    """Let NAME, which is paused, go on."""
+    with the_store(from_environment()) as store:
+        before = store.scripts.run("resume_sweep", name)
+    _known(name, before)
+    _tell(output, name, "active" if before == "paused" else before)
+    if before == "paused":
+        output.say(f"{name}: goes on")
+    else:
+        output.say(f"{name} is {before}, not paused; nothing to resume")
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
 def cancel(output: Output, name: str) -> None:
     """Stop wanting what NAME asked for. Stages that other sweeps want go on."""
     with the_store(from_environment()) as store:
         before = store.scripts.run("cancel_sweep", name)
     _known(name, before)
-    done = before in ("active", "opening")
+    done = before in ("active", "paused", "opening")
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
     else:
@@ -39,9 +69,15 @@ def retry(output: Output, name: str) -> None:
         output.rows("sweeps", [{"sweep": name, "reopened": again}])
 
 
+def _tell(output: Output, name: str, state: str) -> None:
+    """The state it has now, for programs."""
+    if not output.for_people:
+        output.rows("sweeps", [{"sweep": name, "state": state}])
+
+
 def _known(name: str, state: str) -> None:
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
 
 
-commands = {"cancel": cancel, "retry": retry}
+commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry}

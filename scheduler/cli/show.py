@@ -71,10 +71,8 @@ def _running_and_failed(store: Store, name: str | None) -> tuple[list[StageView]
 
 def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> str:
     """The one reason that a person should know first; empty if nothing waits without need."""
-    if view.state == "opening":
-        return "not wholly submitted: submit the same file again"
     if view.state != "active":
-        return ""
+        return _held_by_hand(view)
     if not workers:
         return "no worker is up: `sweep up` starts some"
     if view.gate == "budget":
@@ -84,6 +82,15 @@ def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> s
     if view.gate == "slots" and ready:
         return f"{ready:,} wait for a slot of the sweep's own limit"
     return f"{ready:,} wait for a slot or a thread" if ready else ""
+
+
+def _held_by_hand(view: SweepView) -> str:
+    if view.state == "opening":
+        return "not wholly submitted: submit the same file again"
+    if view.state == "paused":
+        since = time.strftime("%H:%M", time.localtime(view.since / 1000))
+        return f"paused since {since}; `sweep resume {view.name}` goes on"
+    return ""
 
 
 def _sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
@@ -129,6 +136,9 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
         if document[title]:
             output.say("")
             output.table(document[title], title=title)
+    for view in found:
+        if again := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
+            output.say(f"{view.name}: {again:,} have no result; `sweep retry {view.name}` tries them again")
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
     output.say(

@@ -10,7 +10,7 @@ local function fate(id)
   return all_succeeded and 'ready' or 'waiting', ''
 end
 
--- What the attempt that runs should do: nil goes on, 'stop' ends for good, 'yield' gives back from a fresh checkpoint.
+-- What the attempt that runs should do: go on (nil), 'stop' for good, 'yield' from a fresh checkpoint.
 local function ask(id, what)
   if (stage(id, 'stop') or nil) == what then return false end
   if what then redis.call('HSET', stage_key(id), 'stop', what) else redis.call('HDEL', stage_key(id), 'stop') end
@@ -18,9 +18,9 @@ local function ask(id, what)
 end
 
 local function take_out(id, state, target, detail)
-  move(id, state, target, NOW, detail)
+  local moved = move(id, state, target, NOW, detail)
   if state == 'dispatched' then let_go(id, 'exact') end
-  return true
+  return moved
 end
 
 -- Of one that is under way: a sweep that pays no more must not go on paying, and another one that wants it will.
@@ -56,7 +56,5 @@ local function reconsider(id)
 end
 
 local count = 0
-for _, id in ipairs(ARGS) do
-  if reconsider(id) then count = count + 1 end
-end
+for _, id in ipairs(ARGS) do count = count + (reconsider(id) and 1 or 0) end
 return count

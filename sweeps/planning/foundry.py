@@ -105,7 +105,7 @@ class Foundry:
             tokens=tokens,
             examples=asked.size,
             micro_usd=self._price(model, tokens),
-            execution=pieces.execution(self.sweep.checkpoint, train.eval_every, watched),
+            execution=pieces.execution(self.sweep.checkpoint, train.eval_every, watched, train.diverged_above),
         )
 
     def _steps(self, asked: Training) -> int:

@@ -88,7 +88,14 @@ def place(parent: str | None, scope: str | None) -> Piece:
 
 
 @lru_cache(maxsize=4096)
-def execution(checkpoint: Any, eval_every: int | None, validation: str | None) -> dict[str, Json]:
-    """How often to save and to look: it changes no result, so it is no part of the recipe."""
+def execution(
+    checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float
+) -> dict[str, Json]:
+    """How often to save and to look, and when to give up: it changes no result, so it is no part of the recipe."""
     saved: dict[str, Json] = checkpoint.model_dump()
-    return {"checkpoint": saved, "eval_every": eval_every, "validation": validation}
+    return {
+        "checkpoint": saved,
+        "eval_every": eval_every,
+        "validation": validation,
+        "diverged_above": diverged_above,
+    }

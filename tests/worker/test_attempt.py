@@ -57,6 +57,18 @@ def test_a_diverged_loss_fails_the_stage_at_once_with_its_cause(workshop: Worksh
     assert [stage.state for stage in views.stages_of(workshop.store, "one")].count("skipped") == 1
 
 
+def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
+    """It fails alone, quickly; its cause, its last numbers and how to go on are there for whoever looks."""
+    spec = SPEC.replace("learning_rate: 0.02", "learning_rate: 0.02, diverged_above: 1.2")
+    train = next(stage for stage in workshop.submit(spec).plan.stages if stage.kind == "train")
+    outcome = workshop.attempt(train)
+    assert isinstance(outcome, Failed)
+    row = workshop.store.client.hgetall(keys.stage(train.id))
+    assert (row["state"], row["attempt"]) == ("failed", "1")
+    assert row["cause"].startswith("diverged: the loss became ")
+    assert "above 1.2; the learning rate there was 0.00" in row["cause"]
+
+
 def test_a_refused_key_costs_the_stage_nothing_and_tells_no_key(workshop: Workshop) -> None:
     refused = Endpoint(base_url=workshop.tinker.url, api_key="tml-refused")
     hands = workshop.hands.__class__(**{**vars(workshop.hands), "endpoint": lambda _: refused})

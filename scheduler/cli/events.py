@@ -1,0 +1,46 @@
+"""`sweep events`: what happened, move by move: why an attempt ended, and from where the next one went on."""
+
+import time
+from typing import Any
+
+import click
+
+from scheduler import views
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output, counted
+from scheduler.history import Event
+from scheduler.history import events as read
+from scheduler.settings import from_environment
+
+
+@click.command()
+@click.argument("name")
+@click.option("--stage", help="Of this stage alone.")
+@click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, at most.")
+@click.pass_obj
+def events(output: Output, name: str, stage: str | None, last: int) -> None:
+    """Show what happened to the stages of NAME, the newest last."""
+    with the_store(from_environment()) as store:
+        views.sweep(store, name)  # says so if there is none
+        found = read(store, name, stage=stage, last=last)
+    output.rows("events", [_row(event, output) for event in found], title=counted(len(found), "event"))
+
+
+def _row(event: Event, output: Output) -> dict[str, Any]:
+    if not output.for_people:
+        return {
+            "at": event.at / 1000,
+            "stage": event.stage,
+            "what": event.what,
+            "from": event.came_from,
+            "to": event.to,
+            "attempt": event.attempt,
+            "worker": event.worker,
+            "detail": event.detail,
+        }
+    when = time.strftime("%m-%d %H:%M:%S", time.localtime(event.at / 1000))
+    moved = f"{event.came_from} → {event.to}" if event.to else ""
+    return {"when": when, "what": event.what, "move": moved, "attempt": event.attempt, "detail": event.detail}
+
+
+commands = {"events": events}

@@ -1,0 +1,67 @@
+"""`sweep pause`, `resume` and `events`, on a sweep that nobody works on yet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scheduler.cli.options import the_store
+from scheduler.settings import from_environment
+from scheduler.states import StageState
+from scheduler.store import Store
+from scheduler.tick import restage, spread
+from scheduler.views import stages_in
+from tests.acceptance.command import Desk
+from tests.acceptance.test_a_night import small
+
+
+@pytest.fixture
+def store(desk: Desk) -> Iterator[Store]:
+    """A sweep named small is submitted, and a scheduler has seen it."""
+    with the_store(from_environment(desk.variables({}))) as store:
+        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=2)))
+        assert desk.call("submit", file).status == 0
+        settle(store)
+        yield store
+
+
+def settle(store: Store) -> None:
+    while restage(store) + spread(store):
+        pass
+
+
+def dispatched(store: Store) -> str:
+    (ready, *_) = stages_in(store, StageState.READY, 1)
+    return store.dispatch(ready.id, sweep="small", patience=20).refused
+
+
+def test_a_paused_sweep_starts_nothing_until_it_is_resumed(desk: Desk, store: Store) -> None:
+    said = desk.call("pause", "small")
+    assert (said.status, "small: paused" in said.out) == (0, True)
+    settle(store)
+    assert dispatched(store) == "the sweep is not active"
+    assert "paused since " in desk.call("status", "small").out
+    assert "small is paused; only an active sweep can be paused" in desk.call("pause", "small").out
+    assert desk.call("-f", "json", "resume", "small").json == {"sweeps": [{"sweep": "small", "state": "active"}]}
+    settle(store)
+    assert dispatched(store) == ""
+    assert "not paused; nothing to resume" in desk.call("resume", "small").out
+
+
+def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001
+    for command in ("pause", "resume", "events"):
+        said = desk.call(command, "smal")
+        assert said.status == 1
+        assert "no sweep is named 'smal'" in said.err
+
+
+def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: Store) -> None:
+    assert dispatched(store) == ""
+    rows = desk.call("-f", "json", "events", "small").json["events"]
+    assert [rows[-1][key] for key in ("from", "to", "detail")] == ["ready", "dispatched", "paid by small"]
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    one = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
+    assert [(row["from"], row["to"]) for row in one] == [("waiting", "ready"), ("ready", "dispatched")]
+    assert len(desk.call("-f", "json", "events", "small", "--last", "1").json["events"]) == 1
+    shown = desk.call("events", "small", "--last", "1").out
+    assert "ready → dispatched" in shown
+    assert rows[-1]["what"] in shown
