@@ -1,0 +1,36 @@
+"""A worker whose consumer has fallen silent ends itself; whoever is started in its place does the work."""
+
+from pathlib import Path
+
+from celery import Celery
+
+from scheduler.connection import broker_url
+from scheduler.dispatch import QUEUE, TRANSPORT, waiting
+from tests.chaos.fleet import Fleet
+from tests.chaos.test_messages import SPEC
+from tests.support import wait_until
+
+
+def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -> None:
+    with Fleet(tmp_path / "fleet", workers=1, settings={"SWEEP_DEAF": "2"}).up() as fleet:
+        worker = fleet.children["worker-1"]
+        wait_until(lambda: "ready." in worker.said(), "the worker to be up", seconds=30)
+        _deafen(fleet)
+        fleet.submit(SPEC.format(name="deaf"))
+        with fleet.client() as client:
+            wait_until(lambda: waiting(client) > 0, "nudges to wait for it", seconds=30)
+        assert worker.ended(30) > 0
+        assert worker.process is not None
+        assert worker.process.returncode == 1
+        assert "nudges wait, a thread is free, and none has come for 2 s: this worker ends" in worker.said()
+        worker.start()
+        fleet.await_finish("deaf", seconds=60)
+
+
+def _deafen(fleet: Fleet) -> None:
+    """What a broken connection can do to a consumer, done through Celery's own remote control."""
+    app = Celery(broker=broker_url(fleet.redis.url), set_as_current=False)
+    app.conf.broker_transport_options = TRANSPORT
+    (answer,) = app.control.cancel_consumer(QUEUE, reply=True, timeout=10)
+    assert list(answer.values()) == [{"ok": f"no longer consuming from {QUEUE}"}]
+    app.close()
