@@ -26,6 +26,7 @@ class Settings:
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two looks at what attempts that ended left at the service
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
+    rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
 
 
@@ -62,8 +63,18 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
+        rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
     )
+
+
+def _file(environment: Mapping[str, str], name: str) -> Path | None:
+    if not environment.get(name):
+        return None
+    path = Path(environment[name]).expanduser().absolute()
+    if not path.is_file():
+        raise SettingInvalid(f"{name}={environment[name]} is no file")
+    return path
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

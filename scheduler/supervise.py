@@ -161,6 +161,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[Child]:
     celery = [python, "-m", "celery", "-A", "worker.app"]
     port = addresses.offline_url.rpartition(":")[2]
     offline = ["--port", port, "--state", str(settings.home / "offline"), "--cache", str(settings.cache)]
+    offline += ["--faults", str(settings.rehearsal)] if settings.rehearsal else []
     worker = [*celery, "worker", "--pool", "threads", "--concurrency", str(settings.threads), "--loglevel", "INFO"]
     quiet = ["--without-gossip", "--without-mingle"]
     commands = {
