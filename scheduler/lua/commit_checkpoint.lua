@@ -5,11 +5,13 @@ local id, fence, tokens, spent, text = unpack(ARGS, 1, 5)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
 local key = stage_key(id) .. ':checkpoints'
-local newest, checkpoint = redis.call('LINDEX', key, -1), cjson.decode(text)
--- The call that comes again, or a name that was written over at the service.
-if newest and cjson.decode(newest).path == checkpoint.path then redis.call('RPOP', key) end
+local checkpoint = cjson.decode(text)
+-- The call that comes again, or a name that was written over at the service: whatever bore it is this one now.
+for _, there in ipairs(redis.call('LRANGE', key, 0, -1)) do
+  if cjson.decode(there).path == checkpoint.path then redis.call('LREM', key, 1, there) end
+end
 redis.call('RPUSH', key, text)
-redis.call('ZREM', PREFIX .. 'discarded', (checkpoint.model or '') .. '|' .. checkpoint.path)
+redis.call('ZREM', PREFIX .. 'discarded', checkpoint.model .. '|' .. checkpoint.path)
 local days = number(checkpoint.ttl_days)
 if days > 0 then redis.call('ZADD', PREFIX .. 'expiring', NOW + days * 86400000 / 2, id) end
 keep_newest(id, 2)

@@ -1,23 +1,26 @@
-"""Every verb in any order, as hypothesis likes it; what must hold is checked after each one."""
+"""Every verb in any order, as hypothesis likes it; what must hold (see seen.py) is checked after each one."""
 
 import json
 import math
-import statistics
-from collections import Counter
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scheduler import keys, views
+from scheduler import keys
 from scheduler.connection import Client
+from scheduler.retry import Fault
 from scheduler.states import FINISHED, StageState
-from scheduler.store import Lease, Meter, Store
+from scheduler.store import Cost, Lease, Meter, Store
 from scheduler.submission import submit
-from scheduler.tick import restage, spread, take_back, wake
+from scheduler.tick import OVERDUE, restage, spread, take_back, wake
 from sweeps.plan import Plan, Run, Stage
-from tests.scheduler.night import LEASE, PATIENCE, Night
-from tests.scheduler.plans import evaluate, plan, submission, train
+from sweeps.stage import Json
+from tests.scheduler import seen as law
+from tests.scheduler.night import LEASE, PATIENCE, STALL, Night
+from tests.scheduler.plans import MODEL, evaluate, plan, submission, train
 from tests.support import FakeClock
 
 STAGES = [train("a"), train("b", "train-a"), train("c", cost=700)]
@@ -27,6 +30,12 @@ LIMITS: dict[str, int | None] = {"poor": 1_950, "rich": 9_000, "free": None}
 SWEEPS = st.sampled_from(sorted(LIMITS))
 SOME_STAGE = st.sampled_from(sorted(ALL))  # of all, for what may be asked in vain
 SHARE = st.sampled_from([0.0, 0.3, 1.0])  # of what was held, that is used
+COSTS: st.SearchStrategy[Cost] = st.sampled_from(["exact", "at most", "unknown"])
+FAULTS = st.sampled_from(["", *sorted(Fault)])
+MOODS = st.sampled_from(["cancel_sweep", "retry_sweep", "pause_sweep", "resume_sweep"])
+KEPT, LEFT = 2, 1  # checkpoints of an unfinished stage, and of one that has succeeded
+EARLIER = 500  # tokens used in a session before an adoption
+STEPS = [partial(take_back, stall=STALL), restage, wake, spread]
 
 
 def question(sweep: str) -> Plan:
@@ -35,6 +44,15 @@ def question(sweep: str) -> Plan:
     names = [stage.id[6:] for stage in wanted]
     runs = [Run({"data": "x"}, seed, f"train-{name}", {"nll": f"evaluate-{name}"}) for seed, name in enumerate(names)]
     return plan(sweep, [*wanted, *(ALL[f"evaluate-{name}"] for name in names)], runs)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a lease came with."""
+
+    attempt: str  # stage|number
+    held: int  # micro-dollars
+    embodied: int  # micro-dollars that its checkpoint had cost
 
 
 class Books(RuleBasedStateMachine):
@@ -48,7 +66,9 @@ class Books(RuleBasedStateMachine):
         self.store = self.night.store
         self.client: Any = client
         self.nudges: list[tuple[str, int]] = []
-        self.leases: dict[Lease, int] = {}  # -> the micro-dollars that were held for it
+        self.leases: dict[Lease, Taken] = {}
+        self.booked: dict[str, tuple[str, int]] = {}  # attempt -> who pays, and what has been said of its cost
+        self.kept: dict[str, list[str]] = {}  # stage -> paths of its checkpoints, as the law has it
         self.submitted: set[str] = set()
 
     @initialize(sweeps=st.sets(SWEEPS, min_size=1))
@@ -61,6 +81,8 @@ class Books(RuleBasedStateMachine):
     def submit(self, sweep: str) -> None:
         submit(self.store, submission(question(sweep), limit=LIMITS[sweep], slots=2 if sweep == "free" else None))
         self.submitted.add(sweep)
+
+    # Beginning.
 
     @rule(data=st.data(), claimed=st.booleans())
     def start(self, data: st.DataObject, claimed: bool) -> None:
@@ -79,7 +101,7 @@ class Books(RuleBasedStateMachine):
             if sent := self.store.dispatch(stage, sweep=sweep, patience=PATIENCE).attempt:
                 self._take(lease := self.store.claim(stage, attempt=sent, worker="w", lease=LEASE))
                 assert lease is not None
-                self._succeed(lease, share)
+                assert self._settle(lease, share, StageState.SUCCEEDED, "exact")
         self.come_to_rest()
 
     def _ready(self) -> list[str]:
@@ -93,43 +115,110 @@ class Books(RuleBasedStateMachine):
 
     @rule(stage=SOME_STAGE, sweep=SWEEPS)
     def adopt(self, stage: str, sweep: str) -> None:
-        self._take(self.store.adopt(stage, sweep=sweep, worker="w", lease=LEASE))
+        self._take(self.night.adopt(stage, sweep, opened_by="train-a|1", used=EARLIER))
 
     def _take(self, lease: Lease | None) -> None:
-        if lease is not None:
-            self.leases[lease] = int(self.client.hget(keys.stage(lease.stage), "reserved"))
+        if lease is None:
+            return
+        held, attempt, payer = self.client.hmget(keys.stage(lease.stage), "reserved", "attempt", "payer")
+        checkpoint = self.store.assignment(lease.stage).checkpoint
+        name = f"{lease.stage}|{attempt}"
+        assert name not in self.booked, "an attempt is taken once"
+        self.leases[lease] = Taken(name, int(held), int(str(checkpoint["micro_usd"])) if checkpoint else 0)
+        self.booked[name] = (payer, 0)
+
+    # Writing.
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), share=SHARE, what=st.sampled_from(["progress", "checkpoint", "give back", "renew"]))
-    def write(self, data: st.DataObject, share: float, what: str) -> None:
-        lease = data.draw(self._a_lease())
-        held, used = self._held(lease), self._meter(lease, share)
-        match what:
-            case "progress":
-                done = self.store.report_progress(lease, used, {"step": 1})
-            case "checkpoint":
-                paid = sum(each.micro_usd for each in views.stage_views(self.store, [lease.stage]))
-                done = self.store.commit_checkpoint(lease, used, {"path": "p"}, embodied=min(paid, used.micro_usd))
-            case "give back":
-                done = self.store.give_back(lease, used, delay=10 * share, charged=True, cause="")
-            case _:
-                done = self.store.renew([lease], lease=LEASE) != ["lost"]
-        assert done == held
-
-    @precondition(lambda self: self.leases)
-    @rule(data=st.data(), share=SHARE, end=st.sampled_from([*sorted(FINISHED - {StageState.SKIPPED})]))
-    def settle(self, data: st.DataObject, share: float, end: StageState) -> None:
+    @rule(data=st.data(), share=SHARE, quiet=st.sampled_from([None, 0.0, 1.0, OVERDUE * STALL]))
+    def report(self, data: st.DataObject, share: float, quiet: float | None) -> None:
+        """How far it is, or how long nothing has been heard: where that is too long, the next tick ends it."""
         lease = data.draw(self._a_lease())
         held = self._held(lease)
-        assert self._settle(lease, share, end) == held
+        if quiet is not None:
+            assert (self.night.renew(lease, quiet=quiet) != ["lost"]) == held
+        else:
+            assert self._book(lease, share, self.store.report_progress(lease, self._meter(lease, share), {})) == held
 
-    def _succeed(self, lease: Lease, share: float) -> None:
-        assert self._settle(lease, share, StageState.SUCCEEDED)
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), share=SHARE, again=st.booleans())
+    def commit(self, data: st.DataObject, share: float, again: bool) -> None:
+        lease = data.draw(self._a_lease())
+        held, used = self._held(lease), self._meter(lease, share)
+        path = f"{self.leases[lease].attempt}/{len(self.kept.get(lease.stage, []))}-{used.tokens}-{self.clock()}"
+        assert self._commit(lease, share, path) == held
+        if again:  # the answer was lost
+            assert self._commit(lease, share, path) == held
 
-    def _settle(self, lease: Lease, share: float, end: StageState) -> bool:
+    def _commit(self, lease: Lease, share: float, path: str) -> bool:
+        used = self._meter(lease, share)
+        cost = self.leases[lease].embodied + used.micro_usd
+        document: dict[str, Json] = {"path": path, "model": MODEL, "step": used.tokens, "micro_usd": cost}
+        done = self._book(lease, share, self.store.commit_checkpoint(lease, used, document))
+        if done:
+            before = self.kept.get(lease.stage, [])
+            self.kept[lease.stage] = [*(each for each in before if each != path), path][-KEPT:]
+        return done
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), which=st.integers(-1, 1))
+    def forget(self, data: st.DataObject, which: int) -> None:
+        lease = data.draw(self._a_lease())
+        held, kept = self._held(lease), self.kept.get(lease.stage, [])
+        path = kept[which] if -len(kept) <= which < len(kept) else "never written"
+        assert self.store.forget_checkpoint(lease, path) == held
+        if held:
+            self.kept[lease.stage] = [each for each in kept if each != path]
+
+    # Ending.
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), share=SHARE, cost=COSTS, failure=FAULTS)
+    def give_back(self, data: st.DataObject, share: float, cost: Cost, failure: str) -> None:
+        lease = data.draw(self._a_lease())
+        held, used = self._held(lease), self._meter(lease, share)
+        done = self.store.give_back(lease, used, delay=10 * share, failure=failure, cost=cost, cause="")
+        assert self._book(lease, share, done) == held
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), share=SHARE, end=st.sampled_from([*sorted(FINISHED - {StageState.SKIPPED})]), cost=COSTS)
+    def settle(self, data: st.DataObject, share: float, end: StageState, cost: Cost) -> None:
+        lease = data.draw(self._a_lease())
+        held = self._held(lease)
+        assert self._settle(lease, share, end, cost) == held
+
+    def _settle(self, lease: Lease, share: float, end: StageState, cost: Cost) -> bool:
+        """Where it succeeds, behind a last checkpoint; now and then one that is lost at once."""
+        if end is StageState.SUCCEEDED and lease.stage.startswith("train") and share:
+            self._commit(lease, share, f"{self.leases[lease].attempt}/last")
         nll = round(math.sin(len(self.leases) + share), 3)
         result = json.dumps({"metrics": {"nll": nll, "bits": nll * 1.5}})
-        return self.store.settle(lease, self._meter(lease, share), end, result=result)
+        done = self.store.settle(lease, self._meter(lease, share), end, cost=cost, result=result)
+        if done and end is StageState.SUCCEEDED:
+            self.kept[lease.stage] = self.kept.get(lease.stage, [])[-LEFT:]
+        return self._book(lease, share, done)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), share=SHARE, path=st.sampled_from(["newest", "another", ""]))
+    def retrain_parent(self, data: st.DataObject, share: float, path: str) -> None:
+        lease = data.draw(self._a_lease())
+        if not (parents := ALL[lease.stage].parents):
+            return
+        held, kept = self._held(lease), self.kept.get(parents[0], [])
+        missing = kept[-1] if kept and path == "newest" else path
+        bare = self.night.state(parents[0]) == "succeeded" and (not kept or kept[-1] == missing)
+        done = self.store.retrain_parent(lease, self._meter(lease, share), parents[0], missing)
+        assert self._book(lease, share, done) == held
+        if done and bare:
+            self.kept[parents[0]] = kept[:-1]
+
+    def _book(self, lease: Lease, share: float, done: bool) -> bool:
+        """What an attempt says of its cost only grows. Answers `done`."""
+        name = self.leases[lease].attempt
+        payer, before = self.booked[name]
+        if done:
+            self.booked[name] = payer, max(before, self._meter(lease, share).micro_usd)
+        return done
 
     def _a_lease(self) -> st.SearchStrategy[Lease]:
         """One that is held, more often than not."""
@@ -142,116 +231,52 @@ class Books(RuleBasedStateMachine):
         return bool(row == ["running", lease.fence] and until > self.clock())
 
     def _meter(self, lease: Lease, share: float) -> Meter:
-        used = round(self.leases[lease] * share)
+        used = round(self.leases[lease].held * share)
         return Meter(used, used)
 
-    @rule(seconds=st.sampled_from([5.0, PATIENCE, LEASE]), noticed=st.booleans())
+    # What comes from elsewhere.
+
+    @rule(data=st.data(), share=SHARE)
+    def resolve_doubt(self, data: st.DataObject, share: float) -> None:
+        """The service counted at most what had been said and feared."""
+        doubted = sorted(self.client.zrange(keys.DOUBTS, 0, -1))
+        attempt = data.draw(st.sampled_from([*doubted, *doubted, "train-a|99"]))
+        row = self.client.hgetall(keys.doubt(attempt))
+        earlier = int(row.get("opened_tokens", 0))
+        counted = round(share * (int(row.get("tokens", 0)) + int(row.get("doubtful", 0))))
+        assert self.store.scripts.run("resolve_doubt", attempt, earlier + counted) == int(attempt in doubted)
+        if attempt in doubted:
+            self.booked[attempt] = self.booked[attempt][0], counted
+
+    @rule(seconds=st.sampled_from([5.0, PATIENCE, LEASE, OVERDUE * STALL]), noticed=st.booleans())
     def time_passes(self, seconds: float, noticed: bool) -> None:
         self.clock.pass_seconds(seconds)
         if noticed:
             self.come_to_rest()
 
-    @rule(sweep=SWEEPS, verb=st.sampled_from(["cancel_sweep", "retry_sweep"]))
+    @rule(sweep=SWEEPS, verb=MOODS)
     def change_of_mind(self, sweep: str, verb: str) -> None:
         self.store.scripts.run(verb, sweep)
 
-    @rule(step=st.sampled_from([take_back, restage, wake, spread]))
+    @rule(step=st.sampled_from(STEPS))
     def one_step_of_a_tick(self, step: Any) -> None:
         step(self.store)
 
     @rule()
     def come_to_rest(self) -> None:
         self.night.spread()
-        self.check_what_is_spread()
+        seen = self._look()
+        law.check_rest(seen, ALL)
+        law.check_doubts(self.client, seen)
+        for sweep in self.submitted:
+            law.check_sweep(self.store, seen, sweep, question(sweep).stages)
 
     @invariant()
     def the_books_agree(self) -> None:
-        rows, indices, books = self._read()
-        for state, there in indices.items():
-            assert sorted(there) == sorted(stage for stage, row in rows.items() if row["state"] == state)
-        for sweep, book in books.items():
-            under_way = [row for row in rows.values() if self._under_way(row, sweep)]
-            assert book["inflight"] == len(under_way)
-            assert book["reserved"] == sum(int(row["reserved"]) for row in under_way)
-            assert min(book.values()) >= 0
-            limit = LIMITS[sweep]
-            assert limit is None or book["spent"] + book["reserved"] + book["doubtful"] <= limit
-        assert self._total(rows, "micro_usd") == sum(book["spent"] for book in books.values())
-        assert self._total(rows, "doubtful") == sum(book["doubtful"] for book in books.values())
+        seen = self._look()
+        law.check_indices(seen)
+        law.check_books(seen, LIMITS, self.booked)
+        law.check_checkpoints(seen, self.kept)
 
-    def _read(self) -> tuple[dict[str, dict[str, str]], dict[str, list[str]], dict[str, dict[str, int]]]:
-        """The stages, the indices of states and the books of the sweeps, as they are at one moment."""
-        pipe, fields = self.client.pipeline(), ["spent", "reserved", "doubtful", "inflight"]
-        for stage in ALL:
-            pipe.hgetall(keys.stage(stage))
-        for state in StageState:
-            pipe.zrange(keys.state(state), 0, -1)
-        for sweep in LIMITS:
-            pipe.hmget(keys.sweep(sweep), fields)
-        answers = iter(pipe.execute())
-        rows = {stage: next(answers) for stage in ALL}
-        indices = {str(state): next(answers) for state in StageState}
-        books = {
-            sweep: dict(zip(fields, (int(value or 0) for value in next(answers)), strict=True)) for sweep in LIMITS
-        }
-        return {stage: row for stage, row in rows.items() if row}, indices, books
-
-    def check_what_is_spread(self) -> None:
-        states = {stage: row["state"] for stage, row in self._read()[0].items()}
-        live = self.client.smembers(keys.LIVE)
-        for sweep in self.submitted:
-            wanted = [stage.id for stage in question(sweep).stages]
-            view = views.sweep(self.store, sweep)
-            assert view.counts == Counter(states[stage] for stage in wanted)
-            assert self._aggregates(sweep) == self._recomputed(sweep)
-            if sweep in live:
-                assert any(states[stage] not in FINISHED for stage in wanted), "a live sweep has something left to do"
-                assert not {states[stage] for stage in wanted} & {"cancelled"}
-        for stage, state in states.items():
-            assert state != "waiting" or any(states[parent] != "succeeded" for parent in ALL[stage].parents)
-            if not self.client.sinter(keys.subscribers(stage), keys.LIVE):
-                assert state in FINISHED or self.client.hget(keys.stage(stage), "stop") == "1"
-        assert self.client.zcard(keys.CHANGED) == 0
-
-    def _aggregates(self, sweep: str) -> dict[str, Any]:
-        (cell,) = views.cells(self.store, sweep)
-        metrics: dict[str, Any] = cell["metrics"]
-        return metrics
-
-    def _recomputed(self, sweep: str) -> dict[str, Any]:
-        values: dict[str, list[float]] = {}
-        for run in views.results(self.store, sweep):
-            for metric, value in run.metrics.items():
-                values.setdefault(metric, []).append(value)
-        return {metric: _Close(seen) for metric, seen in values.items()}
-
-    @staticmethod
-    def _under_way(row: dict[str, str], sweep: str) -> bool:
-        return row["state"] in ("dispatched", "running") and row["payer"] == sweep
-
-    @staticmethod
-    def _total(rows: dict[str, dict[str, str]], field: str) -> int:
-        return sum(int(row.get(field, 0)) for row in rows.values())
-
-
-class _Close:
-    """Equal to the aggregate of these values, whichever way round they were added up."""
-
-    def __init__(self, values: list[float]) -> None:
-        self._values = values
-
-    def __eq__(self, other: object) -> bool:
-        assert isinstance(other, dict)
-        variance = statistics.variance(self._values) if len(self._values) > 1 else None
-        same_spread = other["variance"] == variance or math.isclose(other["variance"], variance or 0.0, abs_tol=1e-9)
-        return (
-            other["count"] == len(self._values)
-            and math.isclose(other["mean"], statistics.fmean(self._values), rel_tol=1e-12, abs_tol=1e-12)
-            and same_spread
-        )
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __repr__(self) -> str:
-        return f"moments of {self._values}"
+    def _look(self) -> law.Seen:
+        return law.look(self.client, self.clock(), ALL, LIMITS)

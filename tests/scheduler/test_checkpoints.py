@@ -296,3 +296,15 @@ def test_a_lost_attempt_leaves_its_checkpoints_where_they_are(night: Night) -> N
     night.spread()
     texts = night.store.client.lrange(keys.checkpoints(STAGE), 0, -1)
     assert [json.loads(text)["step"] for text in texts] == [1, 2]
+
+
+def test_a_name_that_is_written_over_is_one_checkpoint_the_newest_and_not_to_be_deleted(night: Night) -> None:
+    night.submit(single("s", 1))
+    lease = night.start(STAGE, "s")
+    for step in (1, 2, 1):
+        night.commit(lease, step, step * 100)
+    assert (night.steps(STAGE), night.discarded()) == ([2, 1], set())
+    night.commit(lease, 3)
+    assert (night.steps(STAGE), night.discarded()) == ([1, 3], {path(2)})
+    night.commit(lease, 2)
+    assert (night.steps(STAGE), night.discarded()) == ([3, 2], {path(1)})

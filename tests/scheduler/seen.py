@@ -1,0 +1,218 @@
+"""What must hold of all that is stored, whatever was done: after each verb, and once every change has been spread."""
+
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler import keys, views
+from scheduler.states import FINISHED, StageState
+from scheduler.store import Store
+from sweeps.stage import Stage
+
+Row = Mapping[str, str]
+MONEY = ["spent", "reserved", "doubtful", "inflight", "tokens"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The truth at one moment."""
+
+    now: int
+    stages: Mapping[str, Row]
+    checkpoints: Mapping[str, list[str]]  # paths, the oldest first
+    indices: Mapping[str, list[str]]  # state -> stages
+    books: Mapping[str, Mapping[str, int]]  # sweep -> its money
+    ready: Mapping[str, set[str]]  # sweep -> its queue
+    subscribers: Mapping[str, set[str]]
+    live: set[str]
+    paused: set[str]
+    progressed: set[str]
+    discarded: set[str]  # paths
+    doubts: list[str]
+    changed: int
+
+    @property
+    def unfinished(self) -> list[str]:
+        return [stage for stage, row in self.stages.items() if row["state"] not in FINISHED]
+
+    def state(self, stage: str) -> str:
+        return self.stages[stage]["state"]
+
+    def payable(self, stage: str) -> bool:
+        return bool(self.subscribers[stage] & self.live)
+
+    def wanted(self, stage: str) -> bool:
+        return self.payable(stage) or bool(self.subscribers[stage] & self.paused)
+
+
+def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) -> Seen:
+    """All of it in one transaction."""
+    stages, sweeps, pipe = list(stages), list(sweeps), client.pipeline()
+    for stage in stages:
+        pipe.hgetall(keys.stage(stage))
+        pipe.lrange(keys.checkpoints(stage), 0, -1)
+        pipe.smembers(keys.subscribers(stage))
+    for state in StageState:
+        pipe.zrange(keys.state(state), 0, -1)
+    for sweep in sweeps:
+        pipe.hmget(keys.sweep(sweep), MONEY)
+        pipe.zrange(keys.sweep_ready(sweep), 0, -1)
+    for name in (keys.LIVE, keys.PAUSED):
+        pipe.smembers(name)
+    for name in (keys.PROGRESSED, keys.DISCARDED, keys.DOUBTS):
+        pipe.zrange(name, 0, -1)
+    pipe.zcard(keys.CHANGED)
+    answers = iter(pipe.execute())
+    by_stage = {stage: (next(answers), next(answers), next(answers)) for stage in stages}
+    there = {stage: each for stage, each in by_stage.items() if each[0]}
+    indices = {str(state): next(answers) for state in StageState}
+    by_sweep = {sweep: (next(answers), next(answers)) for sweep in sweeps}
+    live, paused, progressed, discarded, doubts, changed = answers
+    return Seen(
+        now=now,
+        stages={stage: row for stage, (row, _, _) in there.items()},
+        checkpoints={stage: [json.loads(text)["path"] for text in texts] for stage, (_, texts, _) in there.items()},
+        subscribers={stage: names for stage, (_, _, names) in there.items()},
+        indices=indices,
+        books={
+            sweep: dict(zip(MONEY, (int(value or 0) for value in values), strict=True))
+            for sweep, (values, _) in by_sweep.items()
+        },
+        ready={sweep: set(queue) for sweep, (_, queue) in by_sweep.items()},
+        live=live,
+        paused=paused,
+        progressed=set(progressed),
+        discarded={member.partition("|")[2] for member in discarded},
+        doubts=doubts,
+        changed=changed,
+    )
+
+
+# After each verb.
+
+
+def check_indices(seen: Seen) -> None:
+    """The indices say what the hashes say; what runs, and only that, has a lease and is watched."""
+    for state, there in seen.indices.items():
+        assert sorted(there) == sorted(stage for stage, row in seen.stages.items() if row["state"] == state)
+    running = set(seen.indices[StageState.RUNNING])
+    assert seen.progressed == running
+    assert {stage for stage, row in seen.stages.items() if "fence" in row} == running
+    assert {stage for stage, row in seen.stages.items() if "stop" in row} <= running
+
+
+def check_books(seen: Seen, limits: Mapping[str, int | None], booked: Mapping[str, tuple[str, int]]) -> None:
+    """What sweeps have spent is what their attempts have said, or the service of them: attempt -> payer, amount."""
+    for sweep, book in seen.books.items():
+        under_way = [row for row in seen.stages.values() if _holds(row) and row["payer"] == sweep]
+        assert book["inflight"] == len(under_way)
+        assert book["reserved"] == sum(int(row["reserved"]) for row in under_way)
+        assert min(book.values()) >= 0
+        assert book["spent"] == book["tokens"] == sum(amount for payer, amount in booked.values() if payer == sweep)
+        limit = limits[sweep]
+        assert limit is None or book["spent"] + book["reserved"] + book["doubtful"] <= limit
+    for mine, theirs in (("micro_usd", "spent"), ("tokens", "tokens"), ("doubtful", "doubtful")):
+        total = sum(int(row.get(mine, 0)) for row in seen.stages.values())
+        assert total == sum(book[theirs] for book in seen.books.values()), mine
+
+
+def _holds(row: Row) -> bool:
+    return row["state"] in ("dispatched", "running")
+
+
+def check_checkpoints(seen: Seen, kept: Mapping[str, list[str]]) -> None:
+    """Those that the law keeps are there, and none of what is there is given away to be deleted."""
+    for stage, paths in seen.checkpoints.items():
+        assert paths == kept.get(stage, [])
+        assert not seen.discarded.intersection(paths)
+
+
+# Once everything has been spread.
+
+
+def check_rest(seen: Seen, plan: Mapping[str, Stage]) -> None:
+    """Every stage is where its parents and its sweeps want it: none is stuck, none goes on unpaid."""
+    assert seen.changed == 0
+    for stage, row in seen.stages.items():
+        state, parents = row["state"], plan[stage].parents
+        ended = {seen.state(parent) for parent in parents}
+        assert state != "waiting" or ended - {"succeeded"}
+        assert state not in ("ready", "skipped") or (ended <= {"succeeded"}) == (state == "ready")
+        assert not seen.wanted(stage) or state != "cancelled"
+        if seen.payable(stage) and state == "waiting":
+            assert any(seen.state(parent) not in FINISHED for parent in parents), f"nothing can release {stage}"
+        _check_payer(seen, stage, row)
+    for sweep in seen.live:
+        assert seen.ready[sweep] == {stage for stage in seen.stages if _startable(seen, stage, sweep)}
+
+
+def _check_payer(seen: Seen, stage: str, row: Row) -> None:
+    if not seen.wanted(stage):
+        assert row["state"] in FINISHED or row.get("stop") == "stop", f"nobody wants {stage}"
+    elif row["state"] == "running":
+        assert row.get("stop") == (None if row["payer"] in seen.live else "yield"), f"{row['payer']} pays for {stage}"
+    elif row["state"] == "dispatched":
+        assert row["payer"] in seen.live
+
+
+def _startable(seen: Seen, stage: str, sweep: str) -> bool:
+    row = seen.stages[stage]
+    return row["state"] == "ready" and int(row.get("not_before", 0)) <= seen.now and sweep in seen.subscribers[stage]
+
+
+def check_doubts(client: Any, seen: Seen) -> None:
+    """Every doubt has its entry, and what is doubtful of a sweep's money is doubtful for a reason."""
+    kept = sorted(client.scan_iter(match=keys.doubt("*")))
+    assert kept == sorted(keys.doubt(attempt) for attempt in seen.doubts)
+    rows = [client.hgetall(key) for key in kept]
+    for sweep, book in seen.books.items():
+        assert book["doubtful"] == sum(int(row["doubtful"]) for row in rows if row["payer"] == sweep)
+
+
+def check_sweep(store: Store, seen: Seen, sweep: str, stages: Iterable[Stage]) -> None:
+    """A sweep's counts and aggregates are those of its stages; while it is live it has something left to do."""
+    states = [seen.state(stage.id) for stage in stages]
+    assert views.sweep(store, sweep).counts == Counter(states)
+    assert _aggregates(store, sweep) == _recomputed(store, sweep)
+    assert sweep not in seen.live or any(state not in FINISHED for state in states)
+
+
+def _aggregates(store: Store, sweep: str) -> dict[str, Any]:
+    (cell,) = views.cells(store, sweep)
+    metrics: dict[str, Any] = cell["metrics"]
+    return metrics
+
+
+def _recomputed(store: Store, sweep: str) -> dict[str, Any]:
+    values: dict[str, list[float]] = {}
+    for run in views.results(store, sweep):
+        for metric, value in run.metrics.items():
+            values.setdefault(metric, []).append(value)
+    return {metric: _Close(seen) for metric, seen in values.items()}
+
+
+class _Close:
+    """Equal to the aggregate of these values, whichever way round they were added up."""
+
+    def __init__(self, values: list[float]) -> None:
+        self._values = values
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, dict)
+        variance = statistics.variance(self._values) if len(self._values) > 1 else None
+        same_spread = other["variance"] == variance or math.isclose(other["variance"], variance or 0.0, abs_tol=1e-9)
+        return (
+            other["count"] == len(self._values)
+            and math.isclose(other["mean"], statistics.fmean(self._values), rel_tol=1e-12, abs_tol=1e-12)
+            and same_spread
+        )
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return f"moments of {self._values}"
