@@ -24,7 +24,7 @@ class Event:
 
 
 def events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
-    """The `last` events of a sweep's stages, or of one stage of it, the newest last."""
+    """The `last` events of a sweep's stages, or of one of them by its id or label, the newest last."""
     found: list[Event] = []
     newest, read = "+", 0
     while len(found) < last and read < MOST_READ:
@@ -38,7 +38,6 @@ def events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> 
 
 
 def _of(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]]) -> list[Event]:
-    rows = [row for row in rows if stage in (None, row["stage"])]
     pipe = store.client.pipeline(transaction=False)
     for row in rows:
         pipe.zscore(keys.sweep_stages(sweep), row["stage"])
@@ -47,7 +46,7 @@ def _of(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]])
     return [
         _event(row, label)
         for row, position, label in zip(rows, answers[::2], answers[1::2], strict=True)
-        if position is not None
+        if position is not None and stage in (None, row["stage"], label)
     ]
 
 

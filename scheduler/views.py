@@ -134,9 +134,13 @@ def stages_in(store: Store, state: StageState, most: int) -> list[StageView]:
     return stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
 
 
-def stages_of(store: Store, name: str) -> list[StageView]:
-    """Every stage of a sweep, in the order of the plan."""
-    return stage_views(store, store.client.zrange(keys.sweep_stages(name), 0, -1))
+def stages_of(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
+    """Every stage of a sweep, or those in one state, in the order of the plan."""
+    stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
+    if state is not None:
+        there = set(store.client.zrange(keys.state(state), 0, -1))
+        stages = [stage for stage in stages if stage in there]
+    return stage_views(store, stages)
 
 
 def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:

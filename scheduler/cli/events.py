@@ -8,6 +8,7 @@ import click
 from scheduler import views
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, counted
+from scheduler.errors import SchedulerError
 from scheduler.history import Event
 from scheduler.history import events as read
 from scheduler.settings import from_environment
@@ -15,7 +16,7 @@ from scheduler.settings import from_environment
 
 @click.command()
 @click.argument("name")
-@click.option("--stage", help="Of this stage alone.")
+@click.option("--stage", help="Of this stage alone: its id, or what it is.")
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, at most.")
 @click.pass_obj
 def events(output: Output, name: str, stage: str | None, last: int) -> None:
@@ -23,6 +24,8 @@ def events(output: Output, name: str, stage: str | None, last: int) -> None:
     with the_store(from_environment()) as store:
         views.sweep(store, name)  # says so if there is none
         found = read(store, name, stage=stage, last=last)
+        if stage and not found:
+            raise SchedulerError(f"the log has no stage {stage!r} of {name}; `sweep events {name}` shows those it has")
     output.rows("events", [_row(event, output) for event in found], title=counted(len(found), "event"))
 
 

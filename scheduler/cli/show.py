@@ -1,6 +1,7 @@
 """`sweep list` and `sweep status`: what there is, and at a glance why anything waits."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from scheduler.supervise import find
 from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
 
-MOST = 20  # running stages, and failures, that are listed
+MOST = 20  # running stages, failures, and reasons to skip that are listed
 ORDER = [state.value for state in StageState]
 
 
@@ -50,23 +51,19 @@ def status(output: Output, name: str | None) -> None:
 
 def _document(store: Store, found: list[SweepView], name: str | None) -> dict[str, Any]:
     workers = live_workers(store)
-    running, failed = _running_and_failed(store, name)
+    skipped = Counter(stage.cause for stage in views.stages_of(store, name, StageState.SKIPPED)) if name else Counter()
     return {
         "sweeps": [_sweep_row(view) | {"waits": why_it_waits(view, workers)} for view in found],
         "workers": [{"worker": worker, **said} for worker, said in workers.items()],
-        "running": [_stage_row(stage) for stage in running[:MOST]],
-        "failed": [_stage_row(stage) | {"cause": stage.cause} for stage in failed[:MOST]],
+        "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
+        "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
+        "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
     }
 
 
-def _running_and_failed(store: Store, name: str | None) -> tuple[list[StageView], list[StageView]]:
-    if name is None:
-        return views.stages_in(store, StageState.RUNNING, MOST), views.stages_in(store, StageState.FAILED, MOST)
-    stages = views.stages_of(store, name)
-    return (
-        [stage for stage in stages if stage.state == StageState.RUNNING],
-        [stage for stage in stages if stage.state == StageState.FAILED],
-    )
+def _some(store: Store, state: StageState, name: str | None) -> list[StageView]:
+    """The first ones of a sweep, or of all."""
+    return views.stages_of(store, name, state)[:MOST] if name else views.stages_in(store, state, MOST)
 
 
 def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> str:
@@ -132,7 +129,7 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
     for row in document["sweeps"]:
         if row["waits"]:
             output.say(f"{row['sweep']}: {row['waits']}")
-    for title in ("running", "failed"):
+    for title in ("running", "failed", "skipped"):
         if document[title]:
             output.say("")
             output.table(document[title], title=title)

@@ -17,7 +17,7 @@ from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, dollars, duration
 from scheduler.cli.show import why_it_waits
 from scheduler.settings import from_environment
-from scheduler.states import StageState
+from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
@@ -46,7 +46,7 @@ def follow(
         while True:
             each()
             seen = [views.sweep(store, name) for name in names]
-            ended = all(view.state not in ("active", "opening") for view in seen)
+            ended = all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
             picture.show(seen, pace.left(seen), ended=ended)
             if ended:
                 return seen

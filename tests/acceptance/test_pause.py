@@ -1,13 +1,16 @@
-"""`sweep pause`, `resume` and `events`, on a sweep that nobody works on yet."""
+"""`sweep pause`, `resume`, `events` and `status`, on a sweep that only the test works on."""
 
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
 from scheduler.cli.options import the_store
+from scheduler.cli.output import Output
+from scheduler.cli.watch import follow
 from scheduler.settings import from_environment
 from scheduler.states import StageState
-from scheduler.store import Store
+from scheduler.store import Meter, Store
 from scheduler.tick import restage, spread
 from scheduler.views import stages_in
 from tests.acceptance.command import Desk
@@ -65,3 +68,37 @@ def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: St
     shown = desk.call("events", "small", "--last", "1").out
     assert "ready → dispatched" in shown
     assert rows[-1]["what"] in shown
+    labelled = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["what"]).json["events"]
+    assert labelled == one
+    missing = desk.call("events", "small", "--stage", "train-nobody")
+    assert (missing.status, "no stage 'train-nobody' of small" in missing.err) == (1, True)
+
+
+def test_status_says_why_a_stage_failed_how_far_it_was_what_was_skipped_and_how_to_try_again(
+    desk: Desk, store: Store
+) -> None:
+    stage = next(each for each in stages_in(store, StageState.READY, 9) if each.id.startswith("train-"))
+    sent = store.dispatch(stage.id, sweep="small", patience=20)
+    lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
+    assert lease is not None
+    store.report_progress(lease, Meter(5, 5), {"step": 3, "steps": 8, "nll": 61.25})
+    store.settle(lease, Meter(5, 5), StageState.FAILED, cost="exact", cause="diverged: the loss became 61.25 at step 3")
+    settle(store)
+    document = desk.call("-f", "json", "status", "small").json
+    (failed,) = document["failed"]
+    assert (failed["stage"], failed["step"], failed["nll"]) == (stage.id, 3, 61.25)
+    assert document["skipped"] == [{"stages": 1, "cause": f"skipped: {stage.id} failed"}]
+    shown = desk.call("status", "small").out
+    for part in (stage.label, "diverged: the loss became 61.25", f"skipped: {stage.id} failed", "`sweep retry small`"):
+        assert part in shown
+
+
+def test_a_watch_of_a_paused_sweep_waits_for_what_becomes_of_it(store: Store) -> None:
+    looks: list[str] = []
+
+    def look() -> None:
+        """The third look finds it called off; a paused one would be watched for ever."""
+        looks.append(store.scripts.run("pause_sweep" if len(looks) < 2 else "cancel_sweep", "small"))
+
+    (seen,) = follow(store, ["small"], Output("json", Console()), look)
+    assert (seen.state, looks) == ("cancelled", ["active", "paused", "paused"])

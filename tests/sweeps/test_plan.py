@@ -221,6 +221,15 @@ def test_looking_on_the_way_costs_tokens_and_is_told_to_the_worker() -> None:
         assert before.execution["validation"] is None
 
 
+def test_when_a_loss_counts_as_diverged_is_stated_told_to_the_worker_and_changes_no_result() -> None:
+    plain, strict = planned(SCALING), planned(SCALING, "train.diverged_above=12")
+    assert dict(plain.defaults)["train.diverged_above"] == 50.0
+    assert "train.diverged_above" not in dict(strict.defaults)
+    for before, after in zip(trained(plain), trained(strict), strict=True):
+        assert (before.execution["diverged_above"], after.execution["diverged_above"]) == (50.0, 12.0)
+        assert (before.id, before.recipe) == (after.id, after.recipe)
+
+
 def _validation(stage: Stage) -> Records:
     validation = _dataset(stage).validation
     assert validation is not None
