@@ -149,8 +149,9 @@ class Housekeeping:
         return 0
 
     def _finish(self, account: Account, session: str) -> bool:
-        self._asked.add(session)
-        if not account.finish(session):
+        allowed = account.finish(session)
+        self._asked.add(session)  # not before: one that the service could not be told of is tried again
+        if not allowed:
             self._note("the service does not let us finish sessions of workers that died; they end by themselves")
             return False
         self._finished.add(session)

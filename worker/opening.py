@@ -11,7 +11,7 @@ from scheduler.retry import Fault
 from worker.attempt import Attempt
 from worker.outcome import ParentGone
 from worker.progress import Row
-from worker.service import ServiceError, Session, Trainer
+from worker.service import ServiceError, Session, Trainer, keeps
 
 EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
 ALL_LAYERS = {"mlp": True, "attn": True, "unembed": True}
@@ -38,10 +38,10 @@ def begin(this: Attempt, session: Session) -> Start:
     try:
         return _resumed(this, session, this.work.checkpoint)
     except ServiceError as error:
-        if not error.about_the_checkpoint:
+        step, path = this.work.checkpoint["step"], str(this.work.checkpoint["path"])
+        if not error.about_the_checkpoint or (error.missing and _is_there(this, path)):
             raise
-        step = this.work.checkpoint["step"]
-        this.hands.store.forget_checkpoint(this.lease, str(this.work.checkpoint["path"]))
+        this.hands.store.forget_checkpoint(this.lease, path)
         raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {step} is gone: {error}") from None
 
 
@@ -79,6 +79,11 @@ def _from_parent(this: Attempt, session: Session) -> Trainer:
     try:
         return this.wait(session.restore(path, optimizer=False))
     except ServiceError as error:
-        if error.missing:
+        if error.missing and not _is_there(this, path):
             raise ParentGone(parent, path) from None
         raise
+
+
+def _is_there(this: Attempt, path: str) -> bool:
+    """Something was missing when a checkpoint was opened: it, or the model or session that should have become of it."""
+    return keeps(this.hands.endpoint(str(this.recipe["model"])), path)

@@ -223,16 +223,33 @@ class Session:
 
 def responds(endpoint: Endpoint) -> bool:
     """Does the service answer the simplest question there is? Blocks for a few seconds at most."""
-
-    def ask() -> object:
-        client = tinker.RestClient(base_url=endpoint.base_url, api_key=endpoint.api_key)
-        return client.get_server_capabilities().result(PROBE)
-
     try:
-        abandonable(ask).result(PROBE)
+        _asked(endpoint, lambda client: client.get_server_capabilities())
     except Exception:  # noqa: BLE001 - why it does not is of no interest here
         return False
     return True
+
+
+def keeps(endpoint: Endpoint, path: str) -> bool:
+    """Is this checkpoint there? Blocks for a few seconds at most; raises ServiceError where that cannot be learnt."""
+    try:
+        _asked(endpoint, lambda client: client.get_weights_info_by_tinker_path(path))
+    except Exception as error:  # noqa: BLE001 - as in Pending.wait
+        said = plain(error)
+        if said.about_the_checkpoint:
+            return False
+        raise said from None
+    return True
+
+
+def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]") -> object:
+    """The answer to a question that needs no session."""
+
+    def ask() -> object:
+        client = tinker.RestClient(base_url=endpoint.base_url, api_key=endpoint.api_key)
+        return question(client).result(PROBE)
+
+    return abandonable(ask).result(PROBE)
 
 
 _closed = itertools.count(1)

@@ -13,9 +13,10 @@ from scheduler.retry import Fault
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
-from worker.leases import Leases
+from worker.attempt import Attempt, stopped
+from worker.leases import Asked, Leases
 from worker.opening import ALL_LAYERS
-from worker.outcome import Failed, Succeeded
+from worker.outcome import Failed, Stopped, Succeeded
 from worker.service import Endpoint, Session
 
 STALL = 2.5
@@ -126,6 +127,56 @@ def test_what_the_service_loses_is_done_again_from_the_checkpoint_and_counted(
     assert isinstance(again(impatient, stage), Succeeded)
     assert charged(impatient, stage) == {}, "a result forgives"
     assert same_bits(impatient, whole, stage)
+
+
+@pytest.mark.parametrize("on", ["load_weights", "get_info"])
+def test_a_model_that_is_lost_while_it_is_opened_costs_no_checkpoint(
+    impatient: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch, on: str
+) -> None:
+    """As when the service starts anew just then: a 404, though the checkpoint is there as before."""
+    stage, steps = training(impatient), iter(range(14))
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
+        assert isinstance(impatient.attempt(stage), Stopped)
+    before = impatient.store.assignment(stage.id).checkpoint
+    assert before is not None
+    control.set(rules=[{"on": on, "answer": {"status": 404}, "times": 1}])
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, impatient.store.assignment(stage.id).checkpoint) == (Fault.BROKEN, before)
+    done = again(impatient, stage)
+    assert isinstance(done, Succeeded)
+    assert done.result["resumed_at"] == 9
+
+
+def test_a_model_that_is_lost_while_it_is_opened_has_no_parent_trained_again(
+    impatient: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = impatient.submit(SPEC + "reuse: sweep\n").plan
+    parent, child = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
+    with monkeypatch.context() as apart:
+        apart.setattr(type(impatient.store), "evaluations_of", lambda *_: [])
+        assert isinstance(impatient.attempt(parent), Succeeded)
+    control.set(rules=[{"on": "load_weights", "answer": {"status": 404}, "times": 1}])
+    outcome = impatient.attempt(child)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, impatient.state(parent)) == (Fault.BROKEN, "succeeded")
+    assert isinstance(again(impatient, child), Succeeded)
+
+
+def test_whether_a_checkpoint_is_there_is_not_guessed(
+    impatient: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, steps = training(impatient), iter(range(14))
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
+        assert isinstance(impatient.attempt(stage), Stopped)
+    before = impatient.store.assignment(stage.id).checkpoint
+    rules = [{"on": "load_weights", "answer": {"status": 404}}, {"on": "weights_info", "answer": {"status": 503}}]
+    control.set(rules=rules)
+    outcome = impatient.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, impatient.store.assignment(stage.id).checkpoint) == (Fault.OUTAGE, before)
 
 
 def test_a_request_that_is_refused_fails_the_stage_alone_and_at_once(impatient: Workshop, control: Control) -> None:

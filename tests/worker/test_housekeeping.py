@@ -206,6 +206,23 @@ def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
 
 
+def test_a_session_that_could_not_be_finished_is_tried_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else would ever end it while something keeps it alive, and its doubt would stay booked for good."""
+    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+
+    def away(*_: object) -> None:
+        raise ServiceError(Fault.OUTAGE, "503")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Account, "finish", away)
+        assert keeper.round() == Kept()
+    assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
+    assert list(sessions(workshop, stage).values()) == ["client_finished"]
+    assert ledger(workshop)["doubtful"] == 0
+
+
 def test_one_worker_at_a_time_is_on_duty(workshop: Workshop) -> None:
     upkeep = Upkeep(workshop.store)
     assert [upkeep.on_duty(who, 60) for who in ("a", "b", "a")] == [True, False, True]
