@@ -51,11 +51,12 @@ class Stalled(Exception):
 class HeldLease:
     """One lease, as the attempt sees it."""
 
-    def __init__(self, lease: Lease, seconds: float, stall: float = math.inf) -> None:
+    def __init__(self, lease: Lease, seconds: float, stall: float = math.inf, *, asked_at: float | None = None) -> None:
+        """`asked_at` is when it was asked for (monotonic): on the way to the answer time may have passed."""
         self.lease = lease
         self._seconds = seconds
         self._stall = stall
-        self._until = time.monotonic() + seconds
+        self._until = (time.monotonic() if asked_at is None else asked_at) + seconds
         self._lost = False
         self._end_by = math.inf
         self._moved = time.monotonic()
@@ -167,9 +168,9 @@ class Leases:
             self._count(-1)
 
     @contextmanager
-    def holding(self, lease: Lease) -> Iterator[HeldLease]:
+    def holding(self, lease: Lease, *, asked_at: float) -> Iterator[HeldLease]:
         """Renew a lease for as long as the block runs. It is the block's part to settle or give back."""
-        held = HeldLease(lease, self.seconds, self._stall)
+        held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at)
         with self._lock:
             self._held[lease] = held
             if self._leaving:

@@ -27,12 +27,13 @@ PAUSE = 0.5  # seconds between two tries to reach Redis
 def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
     """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
     with hands.leases.thread():
+        asked_at = time.monotonic()
         lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
-        return None if lease is None else _run(hands, lease, narrator)
+        return None if lease is None else _run(hands, lease, narrator, asked_at)
 
 
-def _run(hands: Hands, lease: Lease, narrator: Narrator) -> Outcome:
-    with hands.leases.holding(lease) as held:
+def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Outcome:
+    with hands.leases.holding(lease, asked_at=asked_at) as held:
         this = _attempt(hands, held, narrator)
         session = _session(this)
         outcome, trainer = _perform(this, session)
@@ -81,6 +82,7 @@ def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
 def settled(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
     """Do the work; every way in which it can end comes out as a value."""
     try:
+        this.check()
         _see_that_results_can_be_kept(this)
         return work()
     except LeaseLost:
@@ -170,21 +172,21 @@ def _go_on(this: Attempt, trainer: Trainer) -> None:
     for child in hands.store.evaluations_of(this.work.stage):
         if this.held.asked:
             return
-        payer, seconds = this.work.payer, hands.leases.seconds
+        payer, seconds, asked_at = this.work.payer, hands.leases.seconds, time.monotonic()
         lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
-            tokens = _adopted(hands, lease, trainer, this.narrator, opening)
+            with hands.leases.holding(lease, asked_at=asked_at) as held:
+                tokens = _adopted(hands, held, trainer, this.narrator, opening)
             if tokens is None:
                 return  # what it cost is read off the session, so nothing may come behind it there
             opening = Opening(opening.attempt, opening.tokens + tokens)
 
 
-def _adopted(hands: Hands, lease: Lease, trainer: Trainer, narrator: Narrator, opening: Opening) -> int | None:
+def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator, opening: Opening) -> int | None:
     """The tokens that it used; None unless it succeeded, and that stands."""
-    with hands.leases.holding(lease) as held:
-        this = _attempt(hands, held, narrator, opening)
-        with narrator.adopted(this.work.label) as tell:
-            outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
-            stands = conclude(this, outcome)
-            tell(outcome)
+    this = _attempt(hands, held, narrator, opening)
+    with narrator.adopted(this.work.label) as tell:
+        outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
+        stands = conclude(this, outcome)
+        tell(outcome)
     return this.spending.tokens if stands and isinstance(outcome, Succeeded) else None

@@ -14,6 +14,7 @@ from sweeps.stage import Json
 from sweeps.steps import learning_rate_at
 from worker.attempt import Attempt
 from worker.evaluate import mean_nll, submit_forward
+from worker.leases import LeaseLost
 from worker.opening import Start, begin
 from worker.outcome import Outcome, Stopped, Succeeded, Unfit
 from worker.progress import Curve, Pace, Row
@@ -179,7 +180,8 @@ class Training:
             # Rounded down: what is left to reserve must never be too little.
             "micro_usd": saved.tokens * self._this.spending.rate // 1_000_000,
         }
-        self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record)
+        if not self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
+            raise LeaseLost(self._this.work.stage)
 
     def _checkpoint_due(self, done: int) -> bool:
         cadence = self._execution["checkpoint"]

@@ -1,6 +1,8 @@
 """One attempt, through every real part: what it leaves behind, what it costs, and how each way of ending is told."""
 
 import json
+import time
+from typing import Any
 
 import httpx
 import pytest
@@ -10,8 +12,11 @@ from scheduler.artefacts import rows_of
 from scheduler.retry import Fault
 from tests.tinker_offline.process import KEY
 from tests.worker.workshop import SPEC, Workshop
-from worker.outcome import Failed, Succeeded
-from worker.service import Endpoint
+from worker.attempt import Attempt
+from worker.leases import Leases
+from worker.outcome import Failed, Lost, Succeeded
+from worker.service import Endpoint, Session
+from worker.train import Training
 
 
 def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: Workshop) -> None:
@@ -93,3 +98,46 @@ def test_a_message_that_is_not_the_current_one_does_nothing(workshop: Workshop) 
     before = workshop.store.client.hgetall(keys.stage(train.id))
     assert attempt(workshop.hands, train.id, 1, Silent()) is None  # delivered again, after the end
     assert workshop.store.client.hgetall(keys.stage(train.id)) == before
+
+
+def test_a_lease_counts_from_when_it_was_asked_for(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to a claim may come when the lease is over: then nothing is begun, and nothing opened."""
+    stage = next(stage for stage in workshop.submit().plan.stages if stage.kind == "train")
+    claim, now, late = type(workshop.store).claim, time.monotonic, 0.0
+
+    def answered_late(*words: Any, **more: Any) -> Any:
+        nonlocal late
+        lease = claim(*words, **more)
+        late = workshop.hands.leases.seconds
+        return lease
+
+    opened: list[object] = []
+    monkeypatch.setattr(type(workshop.store), "claim", answered_late)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + late)
+    monkeypatch.setattr(Leases, "_renew", lambda _: None)  # the server would say so as well, but some seconds later
+    monkeypatch.setattr(Session, "create", lambda *_, **__: opened.append(1))
+    assert (workshop.attempt(stage), opened) == (Lost(), [])
+
+
+def test_a_checkpoint_that_comes_too_late_ends_the_attempt_at_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the next renewal says so: what the service does from here on is paid for nothing."""
+    stage = next(stage for stage in workshop.submit().plan.stages if stage.kind == "train")
+    submitted: list[int] = []
+    submit, keep = Training._submit, Attempt.keep
+
+    def counted(training: Training, step: int) -> None:
+        submitted.append(step)
+        submit(training, step)
+
+    def kept(this: Attempt, name: str, content: bytes) -> str:
+        if name.startswith("metrics-000006"):
+            workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
+        return keep(this, name, content)
+
+    monkeypatch.setattr(Training, "_submit", counted)
+    monkeypatch.setattr(Attempt, "keep", kept)
+    monkeypatch.setattr(Leases, "_renew", lambda _: None)
+    assert isinstance(workshop.attempt(stage), Lost)
+    assert submitted == list(range(6))
