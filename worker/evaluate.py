@@ -23,6 +23,8 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     recipe = cast(Mapping[str, Any], this.recipe)
     examples = this.hands.examples.of(recipe["items"], recipe)
     this.check()
+    if stop := this.asked_to_stop():
+        return stop  # nothing has been asked for yet; once it has, it is worth waiting for
     pending = submit_forward(trainer, examples, this.spending.add)
     answers = [this.wait(each) for each in pending]
     return Succeeded(_result(this, examples, answers), steps=0)

@@ -190,8 +190,11 @@ class Leases:
     def free(self) -> int:
         """Threads that could take one: those whose lease is long gone hang, and are no excuse for taking nothing."""
         with self._lock:
-            hanging = sum(held.lost for held in self._held.values())
-            return self._threads - self._busy + hanging
+            return self._threads - self._busy + self._hanging
+
+    @property
+    def _hanging(self) -> int:
+        return sum(held.lost for held in self._held.values())
 
     def _count(self, change: int) -> None:
         with self._lock:
@@ -223,7 +226,8 @@ class Leases:
     def _report(self) -> None:
         with self._lock:
             threads = 0 if self._leaving else self._threads
-            busy = min(self._busy, threads)
+            # Threads that hang count as free, or nothing would ever be sent here, and the watchdog never see it wait.
+            busy = min(self._busy - self._hanging, threads)
         self._store.report_worker(
             self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
         )
@@ -238,5 +242,6 @@ class Leases:
                 held.lose()
                 continue
             held.renewed(asked_at)
-            if answer in ENDINGS:
-                held.ask(ENDINGS[answer], within=self._patience)
+            if asked := ENDINGS.get(answer):
+                # What will be gone on with is worth its checkpoint, however long a step takes; a stall ends even that.
+                held.ask(asked, within=self._patience if asked is Asked.CANCEL else math.inf)

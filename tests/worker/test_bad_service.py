@@ -1,5 +1,6 @@
 """Every way in which the service can fail, rehearsed: nothing is lost, and nothing charged that is not due."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 from scheduler import keys
 from scheduler.retry import Fault
 from sweeps.stage import Stage
+from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt, stopped
 from worker.leases import Asked, Leases
 from worker.opening import ALL_LAYERS
-from worker.outcome import Failed, Stopped, Succeeded
+from worker.outcome import Failed, Outcome, Stopped, Succeeded
 from worker.service import Endpoint, Session
 
 STALL = 2.5
@@ -195,6 +197,27 @@ def test_a_pause_that_the_service_tells_of_is_no_stall(impatient: Workshop, cont
     control.set(pause={"from": 0.7, "for": 2 * STALL})
     assert isinstance(impatient.attempt(stage), Succeeded)
     assert row(impatient, stage)["attempt"] == "1"
+
+
+def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient: Workshop, control: Control) -> None:
+    """Longer than a worker that stops may take: nobody is in a hurry, and what was paid for is kept."""
+    leases = Leases(impatient.store, worker="calm", threads=1, seconds=3, grace=0.5, about={})
+    leases.start()
+    calm = Workshop(replace(impatient.hands, leases=leases), impatient.tinker, impatient.folder)
+    stage = training(calm)
+    control.set(rules=[{"on": "optim_step", "slow": 1.5}])
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(calm.attempt(stage)))
+    thread.start()
+    wait_until(lambda: "progress" in row(calm, stage), "it trains")
+    calm.store.scripts.run("pause_sweep", "one")
+    calm.spread()
+    thread.join(30)
+    leases.stop()
+    assert outcomes == [Stopped(cancelled=False, cause=str(Asked.YIELD), cost="exact")]
+    checkpoint = calm.store.assignment(stage.id).checkpoint
+    assert checkpoint is not None
+    assert str(checkpoint["tokens"]) == row(calm, stage)["tokens"], "all that was paid for is in it"
 
 
 def test_a_creation_that_waits_for_room_is_given_up_and_not_charged(impatient: Workshop, control: Control) -> None:

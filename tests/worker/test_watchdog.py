@@ -1,12 +1,14 @@
 """A worker ends itself when it is deaf, and only then."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scheduler import keys
 from scheduler.connection import connect
-from scheduler.store import Store
+from scheduler.store import Lease, Store
 from tests.support import RedisServer, wait_until
 from worker.leases import Leases
 from worker.watchdog import Deafness, Look, Watchdog
@@ -66,3 +68,16 @@ def test_a_worker_that_is_busy_stays(leases: Leases) -> None:
         Watchdog(leases, waiting, patience=0.2, grace=1, exit=ended.append).start()
         wait_until(lambda: len(looks) > 15, "it has looked for longer than its patience")
         assert ended == []
+
+
+def test_threads_that_hang_are_offered_so_that_it_is_seen_that_nothing_takes_what_waits(leases: Leases) -> None:
+    """A read from a share that is gone never returns: a worker of such threads alone would idle for ever, unseen."""
+
+    def busy() -> str | None:
+        return leases._store.client.hget(keys.worker("w1"), "busy")
+
+    with leases.thread(), leases.holding(Lease("train-nobodys", "1-1"), asked_at=time.monotonic()) as held:
+        wait_until(lambda: held.lost, "the server says that it is another's")
+        leases._wake.set()
+        wait_until(lambda: busy() == "0", "it reports a free thread")
+        assert leases.free == 1
