@@ -55,6 +55,10 @@ class Taken:
     embodied: int  # micro-dollars that its checkpoint had cost
 
 
+def _waits_for(parent: str) -> str:
+    return "ready" if parent == "succeeded" else "waiting"
+
+
 class Books(RuleBasedStateMachine):
     """The verbs, and the books that must agree whatever was done."""
 
@@ -201,16 +205,35 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), share=SHARE, path=st.sampled_from(["newest", "another", ""]))
     def retrain_parent(self, data: st.DataObject, share: float, path: str) -> None:
-        lease = data.draw(self._a_lease())
+        held = [lease for lease in self.leases if ALL[lease.stage].parents and self._held(lease)]
+        lease = data.draw(st.sampled_from(held) if held else self._a_lease())
+        self._retrain(lease, share, path)
+
+    @rule(sweep=SWEEPS)
+    def what_parents_left_is_gone(self, sweep: str) -> None:
+        """Every child that is ready finds that it cannot start."""
+        for stage in filter(lambda each: ALL[each].parents, self._ready()):
+            if sent := self.store.dispatch(stage, sweep=sweep, patience=PATIENCE).attempt:
+                self._take(lease := self.store.claim(stage, attempt=sent, worker="w", lease=LEASE))
+                assert lease is not None
+                self._retrain(lease, 0.0, "newest")
+
+    def _retrain(self, lease: Lease, share: float, path: str) -> None:
         if not (parents := ALL[lease.stage].parents):
             return
         held, kept = self._held(lease), self.kept.get(parents[0], [])
         missing = kept[-1] if kept and path == "newest" else path
-        bare = self.night.state(parents[0]) == "succeeded" and (not kept or kept[-1] == missing)
+        before = self.night.state(parents[0])
+        bare = before == "succeeded" and (not kept or kept[-1] == missing)
         done = self.store.retrain_parent(lease, self._meter(lease, share), parents[0], missing)
         assert self._book(lease, share, done) == held
-        if done and bare:
+        if not done:
+            return
+        if bare:
             self.kept[parents[0]] = kept[:-1]
+        after = self.night.state(parents[0]), self.night.state(lease.stage)
+        may_be = {("ready", "waiting"), ("succeeded", "failed")} if bare else {(before, _waits_for(before))}
+        assert after in may_be, f"{lease.stage} found {missing!r} of {kept} gone"
 
     def _book(self, lease: Lease, share: float, done: bool) -> bool:
         """What an attempt says of its cost only grows. Answers `done`."""
@@ -254,9 +277,13 @@ class Books(RuleBasedStateMachine):
         if noticed:
             self.come_to_rest()
 
-    @rule(sweep=SWEEPS, verb=MOODS)
-    def change_of_mind(self, sweep: str, verb: str) -> None:
-        self.store.scripts.run(verb, sweep)
+    @rule(data=st.data(), verb=MOODS, noticed=st.booleans())
+    def change_of_mind(self, data: st.DataObject, verb: str, noticed: bool) -> None:
+        """Of one that pays just now, more often than not."""
+        payers = [self.booked[taken.attempt][0] for lease, taken in self.leases.items() if self._held(lease)]
+        self.store.scripts.run(verb, data.draw(st.sampled_from([*payers, *payers, *sorted(LIMITS)])))
+        if noticed:
+            self.come_to_rest()
 
     @rule(step=st.sampled_from(STEPS))
     def one_step_of_a_tick(self, step: Any) -> None:

@@ -102,6 +102,7 @@ def check_indices(seen: Seen) -> None:
     running = set(seen.indices[StageState.RUNNING])
     assert seen.progressed == running
     assert {stage for stage, row in seen.stages.items() if "fence" in row} == running
+    assert not seen.live & seen.paused
     assert {stage for stage, row in seen.stages.items() if "stop" in row} <= running
 
 
