@@ -17,6 +17,7 @@ SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
 LIVE = PREFIX + "live"  # set: sweeps that are active
 PAUSED = PREFIX + "paused"  # set: sweeps that are paused
 PROGRESSED = PREFIX + "progressed"  # zset stage -> when its running attempt last got any further
+SUSPECTS = PREFIX + "suspects"  # set: stages that lost several attempts in a row, of which one at a time is tried
 DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when to delete it: checkpoints that nobody needs any more
 EXPIRING = PREFIX + "expiring"  # zset stage -> half way to its newest checkpoint's expiry: is that one still needed?
 DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly

@@ -29,6 +29,10 @@ BUDGETS: Mapping[Fault, int] = {Fault.BROKEN: 20, Fault.UNKNOWN: 3, Fault.LOST: 
 """How many failures of a kind a stage may have in a row without getting any further (a new checkpoint) before it is
 given up. What is not listed is never charged."""
 
+SUSPECTED_AFTER = 3
+"""Lost attempts in a row after which a stage is tried apart from others that were lost as often: a worker that dies
+takes all its attempts along, and what did not kill it must not fail with what did."""
+
 FIRST = 1.0  # seconds: the wait after a first failure; each further one of its kind doubles it
 LONGEST: Mapping[Fault, float] = {Fault.BROKEN: 600.0}  # so that its budget outlasts a bad hour
 LONGEST_ELSE = 60.0

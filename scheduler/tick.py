@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scheduler import keys
 from scheduler.admission import Admitted, Queue, admit, still_open, window
 from scheduler.dispatch import Nudges
-from scheduler.retry import BUDGETS, Fault
+from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.states import StageState
 from scheduler.store import Store
 
@@ -57,7 +57,7 @@ def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
 def take_back(store: Store, *, stall: float) -> int:
     """End attempts whose lease or claim ran out, and those that have stalled and do not even notice."""
     total = 0
-    limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED]
+    limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED], SUSPECTED_AFTER
     while taken := len(store.scripts.run("expire", PAGE, *limits)):
         total += taken
     return total

@@ -125,6 +125,18 @@ local FAULTS = {'outage', 'broken', 'unknown', 'lost', 'stalled'}
 local function failed_before(kind) return 'failed:' .. kind end
 local function forgive(id)
   for _, kind in ipairs(FAULTS) do redis.call('HDEL', stage_key(id), failed_before(kind)) end
+  redis.call('SREM', PREFIX .. 'suspects', id)
+end
+
+-- A worker that dies takes all its attempts along, and nobody knows which of them killed it. Stages that were there too
+-- often are tried one at a time, so that the next death tells. Answers whether another such stage is being tried.
+local function must_wait_its_turn(id)
+  if redis.call('SISMEMBER', PREFIX .. 'suspects', id) == 0 then return false end
+  for _, other in ipairs(redis.call('SMEMBERS', PREFIX .. 'suspects')) do
+    local state = stage(other, 'state')
+    if state == 'dispatched' or state == 'running' then return true end
+  end
+  return false
 end
 
 -- The lease that this very call took before: a client that lost the answer sends the call again.

@@ -71,6 +71,7 @@ local function refuse(id, sweep)
   for _, parent in ipairs(parents(id)) do
     if stage(parent, 'state') ~= 'succeeded' then return 'parents' end
   end
+  if must_wait_its_turn(id) then return 'suspect' end
   local slots = number(redis.call('HGET', sweep_key(sweep), 'slots'))
   if slots > 0 and number(redis.call('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
   if not affordable(sweep, remaining(id)) then return 'budget' end

@@ -1,7 +1,8 @@
 -- Takes back stages whose lease or claim ran out, and those whose attempt gets no further although its worker lives.
 -- Arguments: how many at most, milliseconds without progress, how many attempts in a row may be lost, and how many may
--- stall, before the stage itself is suspected, and fails. Answers the stages.
-local most, quiet, losses, stalls = tonumber(ARGS[1]), tonumber(ARGS[2]), tonumber(ARGS[3]), tonumber(ARGS[4])
+-- stall, before the stage itself fails for it, and after how many lost ones it is suspected. Answers the stages.
+local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS[2]), tonumber(ARGS[3]),
+  tonumber(ARGS[4]), tonumber(ARGS[5])
 local taken = {}
 
 local function due(key, until_when)
@@ -13,13 +14,28 @@ local function take(id, cost)
   taken[#taken + 1] = id
 end
 
+-- The one that was tried alone, and died again and again: the others were there by chance.
+local function convict(id)
+  redis.call('SREM', PREFIX .. 'suspects', id)
+  for _, other in ipairs(redis.call('SMEMBERS', PREFIX .. 'suspects')) do
+    redis.call('HDEL', stage_key(other), failed_before('lost'))
+  end
+  redis.call('DEL', PREFIX .. 'suspects')
+end
+
 -- A stage that kills whoever works on it would otherwise be paid for without end.
 local function end_attempt(id, kind, allowed, detail)
-  if redis.call('HINCRBY', stage_key(id), failed_before(kind), 1) >= allowed then
+  local times = redis.call('HINCRBY', stage_key(id), failed_before(kind), 1)
+  if times >= allowed then
     detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
     redis.call('HSET', stage_key(id), 'cause', detail, 'finished', NOW)
     move(id, 'running', 'failed', NOW, detail)
+    if kind == 'lost' then convict(id) end
   else
+    if kind == 'lost' and times >= suspicious then
+      redis.call('SADD', PREFIX .. 'suspects', id)
+      detail = detail .. ', ' .. times .. ' times in a row: stages like this are tried one at a time'
+    end
     move(id, 'running', 'ready', NOW, detail)
   end
   take(id, 'unknown') -- what it did at the service nobody knows yet

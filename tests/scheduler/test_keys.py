@@ -6,10 +6,11 @@ from pathlib import Path
 
 import scheduler
 from scheduler import keys
+from scheduler.retry import SUSPECTED_AFTER
 from scheduler.store import Meter
 from tests.scheduler.conftest import named
-from tests.scheduler.night import Fleet, Night, checkpoint
-from tests.scheduler.plans import scaling
+from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
+from tests.scheduler.plans import scaling, single
 from tests.support import RedisServer
 
 
@@ -32,6 +33,11 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("pause_sweep", "paused")
     seen |= set(night.snapshot())
     night.spread()
+    night.submit(single("lossy", 1))
+    for _ in range(SUSPECTED_AFTER):
+        night.start("train-0000", "lossy")
+        night.clock.pass_seconds(LEASE)
+        night.spread()
     night.store.scripts.run("cancel_sweep", "s")
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}

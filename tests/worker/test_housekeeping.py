@@ -43,7 +43,7 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15)
         patch.setattr(Session, "close", lambda _session, _status: None)
         assert isinstance(workshop.attempt(stage), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
-    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5) == [stage.id]
+    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
     workshop.spread()
     return stage
 
