@@ -35,8 +35,9 @@ bench: setup
 chaos: setup
 	@$(BIN)/python -m tests.chaos $(SEED)
 
+# Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .

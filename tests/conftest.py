@@ -6,6 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 
+FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
+IN_PROCESS = {"test_offline_science.py"}  # of these, what computes in the test's own process
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
+    for item in items:
+        fleet = item.path.parent.name in FLEETS and item.path.name not in IN_PROCESS
+        item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.path.as_posix()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_sdk() -> Iterator[None]:
     patch = pytest.MonkeyPatch()

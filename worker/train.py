@@ -101,6 +101,7 @@ class Training:
         loss_tokens = sum(float(example.weights.sum()) for example in examples)
         batch = Batch(examples, scale=1.0 / loss_tokens)
         rate = self._learning_rate(step)
+        self._this.check()  # a frozen process may wake up here
         self._use(batch.tokens)  # before it is asked for: the books are never behind the service
         losses = self._trainer.forward_backward(batch)
         applied = self._trainer.step(self._adam(rate))

@@ -13,7 +13,7 @@ SPEC = """
 sweep: frozen
 experiment: grid
 model: offline/ngram-s
-train: {method: sl, batch_size: 8, steps: 900, rank: 8, learning_rate: 0.01}
+train: {method: sl, batch_size: 8, steps: 600, rank: 8, learning_rate: 0.01}
 data: {reference: {source: "offline:reference", holdout: 32}}
 vary: {train.rank: [8]}
 seeds: 1
@@ -34,6 +34,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         wait_until(lambda: fleet.row(stage)["attempt"] == "2", "the lease to run out, and another attempt", seconds=30)
         reached = fleet.reached(stage)
         wait_until(lambda: fleet.reached(stage) > reached, "the second attempt to be in the midst", seconds=30)
+        wait_until(lambda: _session_is_over(fleet, stage), "its session to be finished for it", seconds=30)
         files, asked = _files(fleet, stage, row["fence"]), _asked(fleet, stage, attempt="1")
         os.kill(frozen, signal.SIGCONT)
         child = next(child for child in fleet.children.values() if child.pid == frozen)
@@ -49,6 +50,14 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
             used = sum(sum(each["tokens"].values()) for each in control.usage().values())
         assert view.tokens == used > plan.totals.tokens, "what the first one cost is in the ledger"
         assert (view.reserved, view.doubtful) == (0, 0)
+
+
+def _session_is_over(fleet: Fleet, stage: str) -> bool:
+    """What had been handed to the SDK before, the SDK sends when it wakes up; this is what refuses it."""
+    found = {"user_metadata": {"stage": stage, "attempt": "1"}}
+    with fleet.tinker.client() as client:
+        answer = client.post("/sessions/search", json=found).raise_for_status().json()
+    return [each["status"]["type"] for each in answer["sessions"]] == ["client_finished"]
 
 
 def _files(fleet: Fleet, stage: str, fence: str) -> dict[str, bytes]:
