@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 IN_PROCESS = {"test_offline_science.py"}  # of these, what computes in the test's own process
 
