@@ -31,8 +31,8 @@ class Artefacts:
             self._files.makedirs(posixpath.dirname(target), exist_ok=True)
             self._files.pipe_file(draft, content)
             self._files.mv(draft, target)
-        except OSError as error:
-            with suppress(OSError):
+        except Exception as error:  # noqa: BLE001 - a bucket's client has errors of its own, when it is away as well
+            with suppress(Exception):
                 self._files.rm_file(draft)
             raise ArtefactError(f"the artefact store cannot keep {path} under {self.url}: {_cause(error)}") from None
         return path
@@ -41,7 +41,7 @@ class Artefacts:
         """The content at a path. Raises ArtefactError."""
         try:
             return bytes(self._files.cat_file(self._at(path)))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - as in `write`
             raise ArtefactError(f"the artefact store has no {path} under {self.url}: {_cause(error)}") from None
 
     def has(self, path: str) -> bool:
@@ -77,5 +77,5 @@ def rows_of(content: bytes) -> list[dict[str, Json]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _cause(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+def _cause(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

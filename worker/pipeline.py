@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from scheduler.connection import RedisError
-from scheduler.errors import ArtefactError, SchedulerError
+from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.states import StageState
 from scheduler.store import Lease, Opening
@@ -108,7 +108,8 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(_stalled(this, error), str(error))
         case RedisError():
             return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
-        case ArtefactError():  # the disk, not the stage; but what it was paid for must not be repeated without end
+        # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
+        case ArtefactError() | ServiceRefused():
             return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.ACCOUNT, str(error))
         case Unfit() | SweepsError() | SchedulerError():
             return Failed(Fault.STAGE, str(error))

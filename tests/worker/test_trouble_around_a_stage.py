@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from scheduler import keys
+from scheduler.errors import ServiceRefused
 from scheduler.retry import BUDGETS, Fault
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import Server
 from tests.worker.conftest import GRACE
 from tests.worker.workshop import SPEC, Workshop
+from worker import examples
 from worker.opening import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped
 from worker.service import Endpoint, ServiceError, Session
@@ -101,6 +103,20 @@ def test_data_that_vanished_wait_for_a_person(workshop: Workshop) -> None:
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.ACCOUNT
     uncharged(workshop, stage, "the artefact store has no data/")
+
+
+def test_a_tokenizer_that_cannot_be_had_is_waited_for(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that is away must not fail every stage that a new worker begins."""
+
+    def away(model: str) -> Any:
+        raise ServiceRefused(f"the tokenizer of {model} cannot be loaded")
+
+    stage = training(workshop)
+    monkeypatch.setattr(examples, "tokenizer_for", away)
+    outcome = workshop.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is Fault.ACCOUNT
+    uncharged(workshop, stage, "the tokenizer of offline/ngram-s")
 
 
 def test_a_redis_that_is_full_costs_the_stage_nothing(workshop: Workshop) -> None:
