@@ -285,9 +285,10 @@ def _text(error: Exception) -> str:
 # The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
 _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
     ((tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError), Fault.ACCOUNT),
-    ((tinker.BadRequestError, tinker.UnprocessableEntityError, tinker.APIResponseValidationError), Fault.STAGE),
+    ((tinker.BadRequestError, tinker.UnprocessableEntityError), Fault.STAGE),
     ((tinker.RateLimitError, tinker.InternalServerError, tinker.APIConnectionError, TimeoutError), Fault.OUTAGE),
     ((tinker.NotFoundError, tinker.ConflictError, RetryableException), Fault.BROKEN),
+    ((tinker.APIResponseValidationError,), Fault.BROKEN),  # a proxy's page, or half an answer: nobody refused anything
 )
 
 

@@ -68,6 +68,13 @@ def test_a_promise_that_the_service_forgot_is_broken() -> None:
     assert plain(RetryableException("gone")).fault is Fault.BROKEN
 
 
+def test_an_answer_that_is_none_is_the_services() -> None:
+    """A proxy's page with status 200 in the midst of an outage refuses nothing, least of all a checkpoint."""
+    page = httpx.Response(200, request=REQUEST, text="<html>we will be back soon</html>")
+    error = plain(tinker.APIResponseValidationError(response=page, body=None))
+    assert (error.fault, error.about_the_checkpoint) == (Fault.BROKEN, False)
+
+
 @pytest.mark.parametrize(
     ("category", "fault"), [("user", Fault.STAGE), ("server", Fault.BROKEN), ("unknown", Fault.BROKEN)]
 )
