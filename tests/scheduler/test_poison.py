@@ -88,3 +88,18 @@ def test_a_suspect_that_gets_on_makes_room_for_the_next(night: Night, client: Cl
             night.store.give_back(first, Meter(0, 0), delay=60, failure="", cost="exact", cause="")
     night.start("train-0001", "s")
     assert client.scard(keys.SUSPECTS) == (2 if how == "give back" else 1)
+
+
+def test_a_suspect_that_outlives_a_lease_is_cleared_without_a_checkpoint(night: Night, client: Client) -> None:
+    """After a power cut everything is suspected: that must not cost a checkpoint's interval for each stage."""
+    night.submit(single("s", 2))
+    for _ in range(SUSPECTED_AFTER):
+        night.start("train-0000", "s"), night.start("train-0001", "s")
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+    first = night.start("train-0000", "s")
+    for _ in range(2):
+        night.clock.pass_seconds(0.6 * LEASE)
+        assert night.store.renew([(first, 0.0)], lease=LEASE) == ["held"]
+    night.start("train-0001", "s")
+    assert client.smembers(keys.SUSPECTS) == {"train-0001"}
