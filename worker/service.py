@@ -292,7 +292,8 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
-_GONE = 410  # at a submit: the session is over; while waiting the SDK makes a RetryableException of it
+# What the SDK has no class for. 410 at a submit: the session is over; while waiting it makes a RetryableException of it.
+_STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
 
 def _fault(error: BaseException | None) -> Fault:
@@ -300,8 +301,8 @@ def _fault(error: BaseException | None) -> Fault:
         return Fault.ACCOUNT
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
-    if isinstance(error, tinker.APIStatusError) and error.status_code == _GONE:
-        return Fault.BROKEN
+    if isinstance(error, tinker.APIStatusError) and error.status_code in _STATUSES:
+        return _STATUSES[error.status_code]
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)
 
 

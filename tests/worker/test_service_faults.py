@@ -24,7 +24,9 @@ def status_error(status: int) -> Exception:
         409: tinker.ConflictError,
         422: tinker.UnprocessableEntityError,
         429: tinker.RateLimitError,
+        408: tinker.APIStatusError,
         410: tinker.APIStatusError,
+        413: tinker.APIStatusError,
         500: tinker.InternalServerError,
     }
     response = httpx.Response(status, request=REQUEST)
@@ -45,7 +47,9 @@ def every_error(base: type[BaseException]) -> set[type[BaseException]]:
         (403, Fault.ACCOUNT),
         (404, Fault.BROKEN),  # the model is gone with its session
         (409, Fault.BROKEN),
+        (408, Fault.OUTAGE),
         (410, Fault.BROKEN),
+        (413, Fault.STAGE),
         (429, Fault.OUTAGE),
         (500, Fault.OUTAGE),
     ],
