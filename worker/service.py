@@ -292,7 +292,7 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
-# What the SDK has no class for. 410 at a submit: the session is over; while waiting it makes a RetryableException of it.
+# What the SDK has no class for. A 410 at a submit: the session is over (while waiting, it is a RetryableException).
 _STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
 
