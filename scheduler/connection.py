@@ -13,6 +13,8 @@ Word = str | int | float
 RedisError = redis.RedisError  # anything that went wrong between us and the server
 Away = (redis.ConnectionError, redis.TimeoutError)  # the server is not there at the moment
 
+CONNECTIONS = 2048  # of one process: each of its threads may talk at the same moment, and there may be a thousand
+
 
 class Reads(Protocol):
     """The commands we use that only read or note, with text in and text out (`decode_responses`)."""
@@ -82,6 +84,7 @@ def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
         client = redis.Redis.from_url(
             url,
             decode_responses=True,
+            max_connections=CONNECTIONS,
             socket_timeout=patience,
             socket_connect_timeout=5,
             health_check_interval=25,
