@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 
 from scheduler.errors import ServiceRefused
-from scheduler.tokenizers import OFFLINE
+from scheduler.services import service_of
 
 DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l")
@@ -15,7 +15,7 @@ OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l")
 
 def check_models(models: Sequence[str]) -> None:
     """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there."""
-    offline = [model for model in models if model.startswith(OFFLINE)]
+    offline = [model for model in models if service_of(model) == "offline"]
     _check_served(offline, OFFLINE_MODELS, "tinker_offline")
     if live := [model for model in models if model not in offline]:
         url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL

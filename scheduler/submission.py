@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from scheduler import keys
 from scheduler.connection import Word
 from scheduler.errors import SweepConflict
+from scheduler.services import service_of
 from scheduler.store import Store
 from sweeps.identity import fingerprint
 from sweeps.stage import Json, Plan, Run, Stage
@@ -134,15 +135,17 @@ def _stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:
 
 
 def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
+    model = str(stage.recipe["model"])
     return {
         "kind": stage.kind,
+        "service": service_of(model),
         "label": stage.label,
         "recipe": json.dumps(dict(stage.recipe), separators=(",", ":")),
         "execution": json.dumps(dict(stage.execution), separators=(",", ":")),
         "steps": stage.steps,
         "estimate_tokens": stage.tokens,
         "estimate": stage.micro_usd or 0,
-        "rate": submission.rates.get(str(stage.recipe["model"]), 0),
+        "rate": submission.rates.get(model, 0),
     }
 
 

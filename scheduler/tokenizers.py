@@ -5,15 +5,14 @@ from functools import cache
 from typing import Any
 
 from scheduler.errors import ServiceRefused
+from scheduler.services import service_of
 from sweeps.tokens import OfflineTokenizer, Tokenizer
-
-OFFLINE = "offline/"
 
 
 @cache
 def tokenizer_for(model: str) -> Tokenizer:
     """The tokenizer of a model. Raises ServiceRefused where it cannot be had."""
-    return OfflineTokenizer() if model.startswith(OFFLINE) else _Pretrained(model)
+    return OfflineTokenizer() if service_of(model) == "offline" else _Pretrained(model)
 
 
 class _Pretrained:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scheduler.retry import Fault
 from scheduler.settings import Settings
-from scheduler.tokenizers import OFFLINE
+from scheduler.services import service_of
 from worker.service import Endpoint, ServiceError
 
 OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
@@ -14,7 +14,7 @@ def endpoint_of(settings: Settings) -> Callable[[str], Endpoint]:
     """A function from a model to where it is served."""
 
     def endpoint(model: str) -> Endpoint:
-        if not model.startswith(OFFLINE):
+        if service_of(model) != "offline":
             return Endpoint(base_url=None, api_key=None)  # the SDK reads TINKER_BASE_URL and TINKER_API_KEY itself
         if settings.offline_url is None:
             raise ServiceError(Fault.ACCOUNT, f"{model} needs tinker_offline, and SWEEP_OFFLINE_URL does not name one")

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from scheduler import keys
 from scheduler.connection import RedisError
 from scheduler.retry import Fault
-from scheduler.tokenizers import OFFLINE
+from scheduler.services import service_of
 from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
 from worker import reckoning
 from worker.account import DEADLINE, Account
@@ -144,7 +144,7 @@ class Housekeeping:
             return len(finished)
         sessions = [session.id for session in found]
         paths = [path for session in sessions for path in account.checkpoints_of(session)]
-        lag = 0.0 if doubt.model.startswith(OFFLINE) else self._lag
+        lag = 0.0 if service_of(doubt.model) == "offline" else self._lag
         self._upkeep.close(doubt, began=reckoning.began(found), lag=lag, sessions=sessions, paths=paths)
         return 0
 
