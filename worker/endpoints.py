@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from scheduler.retry import Fault
-from scheduler.settings import Settings
 from scheduler.services import service_of
+from scheduler.settings import Settings
 from worker.service import Endpoint, ServiceError
 
 OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
