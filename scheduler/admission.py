@@ -1,20 +1,39 @@
-"""Which ready stages may start now: a pure function of the queues, the window and the gates."""
+"""Which ready stages may start now: a pure function of the queues, the room and what everybody has under way."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from scheduler.services import pool_of
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A sweep that pays: how it stands among the others."""
+
+    user: str = ""
+    priority: int = 0
+    weight: float = 1.0  # its share beside others of the same priority
+    slots: int = 0  # at most this many at a time; 0 = as many as there are
+    inflight: int = 0
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The ready stages of one sweep, in its own order, and what it has under way."""
+    """The ready stages of one sweep in one lane, in its own order."""
 
     sweep: str
-    priority: int
-    inflight: int
-    slots: int  # at most this many at a time; 0 = as many as there are
+    lane: str
     ready: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is free."""
+
+    threads: int
+    pools: Mapping[str, int]  # slots
 
 
 class Admitted(NamedTuple):
@@ -24,49 +43,93 @@ class Admitted(NamedTuple):
     sweep: str
 
 
-GATES = frozenset({"the sweep is not active", "slots", "budget"})
-"""Refusals that hold for a whole sweep; the others are the stage's own."""
+@dataclass
+class Board:
+    """Who contends for what. `weights` are those of users; who is not named has 1."""
+
+    contenders: Mapping[str, Contender]
+    queues: list[Queue]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
-def window(*, slots: int, inflight: int, threads: int, unclaimed: int) -> int:
-    """How many more stages may be dispatched: bounded by free slots and by free threads that live workers report.
+GATES = frozenset({"the sweep is not active", "slots", "budget", "day budget"})
+"""Refusals that hold for a whole sweep."""
 
-    What is dispatched and not yet claimed holds a slot already, and will take a thread.
+LANE_GATES = frozenset({"capacity", "breaker"})
+"""Refusals that hold for one lane, whoever asks; the others are the stage's own."""
+
+
+def window(*, threads: int, unclaimed: int) -> int:
+    """How many more nudges the workers can take: what is dispatched and not yet claimed will take a thread."""
+    return max(0, threads - unclaimed)
+
+
+def admit(board: Board, room: Room) -> list[Admitted]:
+    """Fill the room: the highest priority first; among equals the user who has least under way, then the sweep.
+
+    What counts is what is under way by weight, so that whoever comes later catches up and nobody is ever behind for
+    having used an empty night. A stage that several sweeps want is admitted once, at the cost of the first.
     """
-    return max(0, min(slots - inflight, threads - unclaimed))
-
-
-def admit(queues: Sequence[Queue], room: int) -> list[Admitted]:
-    """Fill the room: the highest priority first, and among equals the sweep that has least under way.
-
-    A stage that several sweeps want is admitted once, at the cost of the first.
-    """
-    turns = {queue.sweep: iter(queue.ready) for queue in queues}
-    under_way = {queue.sweep: queue.inflight for queue in queues}
+    turns = {id(queue): iter(queue.ready) for queue in board.queues}
+    loads, left = _Loads(board), dict(room.pools)
     admitted: dict[str, str] = {}
-    open_queues = list(queues)
-    while open_queues and len(admitted) < room:
-        queue = min(open_queues, key=lambda each: (-each.priority, under_way[each.sweep], each.sweep))
-        stage = next((stage for stage in turns[queue.sweep] if stage not in admitted), None)
-        if stage is None or (queue.slots and under_way[queue.sweep] >= queue.slots):
-            open_queues.remove(queue)
+    queues = list(board.queues)
+    while queues and len(admitted) < room.threads:
+        queue = min(queues, key=loads.turn)
+        stage = next((stage for stage in turns[id(queue)] if stage not in admitted), None)
+        pool = pool_of(queue.lane)
+        if stage is None or left.get(pool, 0) <= 0 or loads.full(queue.sweep):
+            queues.remove(queue)
             continue
         admitted[stage] = queue.sweep
-        under_way[queue.sweep] += 1
+        left[pool] -= 1
+        loads.add(queue.sweep)
     return [Admitted(stage, sweep) for stage, sweep in admitted.items()]
 
 
-def still_open(queues: Sequence[Queue], answers: Mapping[Admitted, str]) -> list[Queue]:
-    """What may be admitted from after these answers ("" = started): a closed gate leaves its room to other sweeps."""
-    closed = {admitted.sweep for admitted, refused in answers.items() if refused in GATES}
-    over = {admitted.stage for admitted, refused in answers.items() if refused not in GATES}
-    started = Counter(admitted.sweep for admitted, refused in answers.items() if not refused)
-    return [
-        replace(
-            queue,
-            inflight=queue.inflight + started[queue.sweep],
-            ready=[stage for stage in queue.ready if stage not in over],
-        )
-        for queue in queues
-        if queue.sweep not in closed
+class _Loads:
+    """What sweeps and users have under way, while more is handed out."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._sweeps = Counter({name: each.inflight for name, each in board.contenders.items()})
+        self._users: Counter[str] = Counter()
+        for each in board.contenders.values():
+            self._users[each.user] += each.inflight
+
+    def turn(self, queue: Queue) -> tuple[float, float, float, str, str]:
+        """The least goes first."""
+        who = self._board.contenders[queue.sweep]
+        of_user = self._users[who.user] / self._board.weights.get(who.user, 1.0)
+        return (-who.priority, of_user, self._sweeps[queue.sweep] / who.weight, queue.sweep, queue.lane)
+
+    def full(self, sweep: str) -> bool:
+        slots = self._board.contenders[sweep].slots
+        return bool(slots) and self._sweeps[sweep] >= slots
+
+    def add(self, sweep: str) -> None:
+        self._sweeps[sweep] += 1
+        self._users[self._board.contenders[sweep].user] += 1
+
+
+def still_open(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tuple[Board, Room]:
+    """What may be admitted from after these answers ("" = started), and into what room.
+
+    A closed gate leaves its room to others.
+    """
+    lanes = {(queue.sweep, stage): queue.lane for queue in board.queues for stage in queue.ready}
+    closed = {each.sweep for each, refused in answers.items() if refused in GATES}
+    shut = {lanes[each.sweep, each.stage] for each, refused in answers.items() if refused in LANE_GATES}
+    over = {each.stage for each, refused in answers.items() if refused not in GATES | LANE_GATES}
+    started = Counter(each.sweep for each, refused in answers.items() if not refused)
+    used = Counter(pool_of(lanes[each.sweep, each.stage]) for each, refused in answers.items() if not refused)
+    contenders = {
+        name: replace(each, inflight=each.inflight + started[name]) for name, each in board.contenders.items()
+    }
+    queues = [
+        replace(queue, ready=[stage for stage in queue.ready if stage not in over])
+        for queue in board.queues
+        if queue.sweep not in closed and queue.lane not in shut
     ]
+    pools = {pool: slots - used[pool] for pool, slots in room.pools.items()}
+    return Board(contenders, queues, board.weights), Room(room.threads - started.total(), pools)

@@ -14,14 +14,16 @@ CHANGED = PREFIX + "changed"  # zset stage -> order of the change: stages whose 
 DELAYED = PREFIX + "delayed"  # zset stage -> the time at which its backoff is over
 RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
 SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
-LIVE = PREFIX + "live"  # set: sweeps that are active
-PAUSED = PREFIX + "paused"  # set: sweeps that are paused
+LIVE = PREFIX + "live"  # set: sweeps that pay for what they want
+HELD = PREFIX + "held"  # set: sweeps that want their stages and pay for none just now: paused, or outside their hours
+TURNS = PREFIX + "turns"  # zset sweep -> when its hours begin or end next, or its deadline passes
 PROGRESSED = PREFIX + "progressed"  # zset stage -> when its running attempt last got any further
 SUSPECTS = PREFIX + "suspects"  # set: stages that lost several attempts in a row, of which one at a time is tried
 DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when to delete it: checkpoints that nobody needs any more
 EXPIRING = PREFIX + "expiring"  # zset stage -> half way to its newest checkpoint's expiry: is that one still needed?
 DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly
 FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
+LIMITS = PREFIX + "limits"  # hash pool, or lane -> how many slots of it may be taken; none: as many as one likes
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
 SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes
@@ -102,9 +104,34 @@ def sweep_counts(name: str) -> str:
     return f"{PREFIX}sweep:{name}:counts"
 
 
-def sweep_ready(name: str) -> str:
-    """Zset: stages of this sweep that are ready, in the order in which it wants them."""
-    return f"{PREFIX}sweep:{name}:ready"
+def sweep_ready(name: str, lane: str) -> str:
+    """Zset: stages of this sweep in one lane that are ready, in the order in which it wants them."""
+    return f"{PREFIX}sweep:{name}:ready:{lane}"
+
+
+def slots(pool: str) -> str:
+    """Zset "stage|attempt" -> until when it holds a slot: the clients that we have open, in a pool or in a lane."""
+    return f"{PREFIX}slots:{pool}"
+
+
+def signs(pool: str) -> str:
+    """Hash "stage|attempt" -> "sign|since": what the service tells each client of a pool."""
+    return f"{PREFIX}signs:{pool}"
+
+
+def capacity(pool: str) -> str:
+    """Hash: what has been learnt of how many slots a pool has, and when more may be tried."""
+    return f"{PREFIX}capacity:{pool}"
+
+
+def breaker(service: str) -> str:
+    """Hash: whether a service can be worked with, since when, why not, and when it is tried next."""
+    return f"{PREFIX}breaker:{service}"
+
+
+def trouble(service: str) -> str:
+    """Zset "stage|attempt" -> when it last met an error of the service; what is older than some minutes goes."""
+    return f"{PREFIX}trouble:{service}"
 
 
 def worker(name: str) -> str:

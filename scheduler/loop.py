@@ -11,9 +11,11 @@ from types import FrameType
 
 import redis
 
+from scheduler.capacity import Bounds
 from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
+from scheduler.services import lane_of
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.tick import Limits, tick
@@ -42,7 +44,8 @@ def run(settings: Settings) -> None:
 def limits_of(settings: Settings) -> Limits:
     """What a tick is told."""
     least, share = CLAIM
-    return Limits(slots=settings.slots, stall=settings.stall, claim=max(least, share * settings.lease))
+    slots = Bounds(floor=min(settings.slots_least, settings.slots), ceiling=settings.slots, start=settings.slots_start)
+    return Limits(slots, settings.stall, claim=max(least, share * settings.lease), weights=settings.weights)
 
 
 class Scheduler:
@@ -55,6 +58,7 @@ class Scheduler:
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._lead = round(1000 * min(LEAD, settings.lease))
         self._look_at = 0.0
+        self._caps = {lane_of(model): most for model, most in settings.model_slots.items()}
 
     def turn(self) -> float:
         """One tick if we lead; seconds until the next. A Redis that is in trouble is waited for as long as it takes."""
@@ -73,6 +77,7 @@ class Scheduler:
         if time.monotonic() < self._look_at:
             return []
         found = problems(self._store.client)
+        self._store.scripts.run("cap_lanes", *(word for cap in self._caps.items() for word in cap))
         self._look_at = 0.0 if found else time.monotonic() + LOOK
         return found
 

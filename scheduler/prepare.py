@@ -89,6 +89,9 @@ def submission_of(prepared: Prepared) -> Submission:
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,
+        weight=sweep.weight,
+        window="" if sweep.window is None else sweep.window.model_dump_json(),
+        deadline=None if sweep.deadline is None else round(sweep.deadline.timestamp() * 1000),
     )
 
 

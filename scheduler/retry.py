@@ -14,7 +14,9 @@ class Fault(StrEnum):
     BROKEN = "broken"
     """Tinker was there, and lost or broke what it had of this stage: most likely not the stage's."""
     ACCOUNT = "account"
-    """The key's, the bill's or the disk's: a person has to act; nothing is charged."""
+    """The key's or the bill's: all spending at the service stops until a person has acted; nothing is charged."""
+    MACHINE = "machine"
+    """The disk's, or of another thing that the worker needs beside Tinker: a person has to act; nothing is charged."""
     STAGE = "stage"
     """The stage's own, and it would fail again: bad data, a refused request, a diverged loss."""
     UNKNOWN = "unknown"
@@ -63,8 +65,8 @@ Decision = RetryAt | Park | GiveUp
 
 def decide(fault: Fault, *, failures: Mapping[str, int], chance: random.Random) -> Decision:
     """Judge one failure. `failures` of each kind went before it without progress; `chance` jitters the wait."""
-    if fault is Fault.ACCOUNT:
-        return Park(delay=LOOK_AGAIN)
+    if fault in (Fault.ACCOUNT, Fault.MACHINE):
+        return Park(delay=LOOK_AGAIN if fault is Fault.MACHINE else 0.0)  # the breaker keeps it, of an account
     so_far = failures.get(fault, 0) + 1
     if so_far >= BUDGETS.get(fault, so_far + 1):
         return GiveUp()

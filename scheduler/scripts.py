@@ -5,6 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from scheduler.breaker import turns_as_lua
 from scheduler.connection import Client, Word
 from scheduler.keys import PREFIX
 from scheduler.states import moves_as_lua
@@ -17,8 +18,8 @@ def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_money.lua")]
-    before = "\n".join([f"local MOVES = {moves_as_lua()}", *preludes])
+    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_service.lua", "_prelude_money.lua")]
+    before = "\n".join([f"local MOVES = {moves_as_lua()}", f"local BREAKER = {turns_as_lua()}", *preludes])
     return {name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items())}
 
 
@@ -27,7 +28,7 @@ class Scripts:
 
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
-        self._clock = clock
+        self.clock = clock
         self._verbs = {name: client.register_script(text) for name, text in verbs().items()}
 
     def run(self, verb: str, *arguments: Word) -> Any:
@@ -43,4 +44,4 @@ class Scripts:
 
     def now(self) -> Word:
         """The time to send along: '' lets the server look at its own clock."""
-        return "" if self._clock is None else self._clock()
+        return "" if self.clock is None else self.clock()

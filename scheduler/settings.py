@@ -1,7 +1,7 @@
 """What the machine says: read from the environment once, at an edge, and passed down."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,11 @@ class Settings:
     cache: Path  # SWEEP_CACHE: what can be made again: built corpora, the offline models' frozen bases
     threads: int  # SWEEP_THREADS: attempts at a time in one worker process
     workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
-    slots: int  # SWEEP_SLOTS: attempts at a time in the whole fleet
+    slots: int  # SWEEP_SLOTS: clients at a time in the whole fleet, of each kind at each service; fewer are found
+    slots_start: int  # SWEEP_SLOTS_START: with how many the search for what a service allows begins
+    slots_least: int  # SWEEP_SLOTS_LEAST: of which there may always be so many
+    model_slots: Mapping[str, int]  # SWEEP_MODEL_SLOTS: "Qwen/Qwen3-8B=4 …": at most so many of one model
+    weights: Mapping[str, float]  # SWEEP_WEIGHTS: "ada=2 bob=1": shares of users; 1 for who is not named
     lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
     grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
     stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
@@ -34,7 +38,9 @@ DEFAULTS = {
     "SWEEP_HOME": ".sweep",
     "SWEEP_THREADS": "16",
     "SWEEP_WORKERS": "1",
-    "SWEEP_SLOTS": "12",
+    "SWEEP_SLOTS": "500",
+    "SWEEP_SLOTS_START": "4",
+    "SWEEP_SLOTS_LEAST": "1",
     "SWEEP_LEASE": "60",
     "SWEEP_GRACE": "30",
     "SWEEP_STALL": "1800",
@@ -56,6 +62,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         threads=_count(environment, "SWEEP_THREADS", least=1, most=1000),
         workers=_count(environment, "SWEEP_WORKERS", least=1, most=100),
         slots=_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
+        slots_start=_count(environment, "SWEEP_SLOTS_START", least=1, most=10_000),
+        slots_least=_count(environment, "SWEEP_SLOTS_LEAST", least=1, most=10_000),
+        model_slots={name: int(value) for name, value in _pairs(environment, "SWEEP_MODEL_SLOTS", whole=True)},
+        weights=dict(_pairs(environment, "SWEEP_WEIGHTS")),
         lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
         stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
@@ -66,6 +76,20 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
     )
+
+
+def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
+    """`name=number` words, apart by spaces or commas; each number above 0."""
+    for word in (environment.get(name) or "").replace(",", " ").split():
+        key, _, text = word.rpartition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not key or not 0 < value < 1e6 or (whole and value != int(value)):
+            kind = "a whole number" if whole else "a number"
+            raise SettingInvalid(f"{name}: {word!r} found; NAME={kind} above 0 is right")
+        yield key, value
 
 
 def _file(environment: Mapping[str, str], name: str) -> Path | None:

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from scheduler import keys
@@ -12,7 +13,7 @@ from scheduler.scripts import Clock, Scripts
 from scheduler.states import StageState
 from sweeps.stage import Json
 
-Hold = Literal["held", "stop", "yield", "lost"]
+Hold = Literal["held", "stop", "yield", "park", "lost"]
 Cost = Literal["exact", "at most", "unknown"]
 """How well what an attempt has cost is known: to the token; not more than was metered; or not at all."""
 FAILED = "failed:"  # before the name of a kind, in the hash of a stage
@@ -25,6 +26,15 @@ class Lease(NamedTuple):
 
     stage: str
     fence: str
+
+
+class Pulse(NamedTuple):
+    """What the holder of a lease says of it, with each renewal."""
+
+    lease: Lease
+    quiet: float  # seconds since its attempt got any further, or was told to wait
+    heard: float | None = None  # seconds since the service did something for it; None: not yet
+    troubled: bool = False  # errors of the service keep it from getting on
 
 
 class Meter(NamedTuple):
@@ -53,6 +63,8 @@ class Assignment:
     attempt: int
     failures: Mapping[str, int]  # by kind, since it last got any further
     payer: str
+    lane: str
+    slot: str  # the attempt that opened the client it works with: stage|number
     rate: int  # micro-dollars for a million tokens
     checkpoint: Mapping[str, Json] | None  # the newest one
 
@@ -72,6 +84,35 @@ class Store:
         self.client = client
         self.scripts = Scripts(client, clock)
 
+    def now(self) -> datetime:
+        """The time by the server's clock, which is everybody's."""
+        if self.scripts.clock is not None:
+            return datetime.fromtimestamp(self.scripts.clock() / 1000, UTC)
+        seconds, microseconds = self.client.time()
+        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+
+    def free_slot(self, lane: str, slot: str) -> None:
+        """The client is closed that an attempt had opened: another one may take its place."""
+        self.scripts.run("free_slot", lane, slot)
+
+    def take_canary(self, service: str, name: str, *, patience: float, pace: float) -> str:
+        """Take the duty of trying a service within `patience` seconds; the model to try it with, or ""."""
+        return str(
+            self.scripts.run("take_canary", service, name, _milliseconds(patience), _milliseconds(pace)),
+        )
+
+    def verdict(self, service: str, name: str, word: str, cause: str) -> str:
+        """What the try of this name found: `healthy`, `down` or `stopped`. The state of the breaker now."""
+        return str(self.scripts.run("verdict", service, name, word, cause))
+
+    def stop_service(self, service: str, cause: str) -> bool:
+        """Stop all spending at a service until a person has acted. False if that was so already."""
+        return bool(self.scripts.run("stop_service", service, cause))
+
+    def sign(self, lease: Lease, sign: str, *, ago: float) -> bool:
+        """Note what the service tells the attempt's client, since so many seconds."""
+        return bool(self.scripts.run("sign", *lease, sign, _milliseconds(ago)))
+
     def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
         """Admit a ready stage at a sweep's cost; a claim must follow within `patience` seconds."""
         attempt, refused = self.scripts.run("dispatch", stage, sweep, _milliseconds(patience))
@@ -88,11 +129,11 @@ class Store:
         fence = self.scripts.run("adopt", *call, opening.attempt, opening.tokens)
         return Lease(stage, fence) if fence else None
 
-    def renew(self, leases: Sequence[tuple[Lease, float]], *, lease: float) -> list[Hold]:
-        """Renew every lease of a worker in one call; with each, the seconds since its attempt got any further."""
-        if not leases:
+    def renew(self, pulses: Sequence[Pulse], *, lease: float) -> list[Hold]:
+        """Renew every lease of a worker in one call, and learn what is wanted of each attempt."""
+        if not pulses:
             return []
-        flat = [word for held, quiet in leases for word in (*held, _milliseconds(quiet))]
+        flat = [word for pulse in pulses for word in _spelled(pulse)]
         answers: list[Hold] = self.scripts.run("renew", _milliseconds(lease), *flat)
         return answers
 
@@ -159,6 +200,8 @@ class Store:
                 field.removeprefix(FAILED): int(count) for field, count in row.items() if field.startswith(FAILED)
             },
             payer=row["payer"],
+            lane=row["lane"],
+            slot=row.get("slot", ""),
             rate=int(row["rate"]),
             checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
         )
@@ -190,6 +233,11 @@ class Store:
         pipe.delete(keys.worker(name))
         pipe.srem(keys.WORKERS, name)
         pipe.execute()
+
+
+def _spelled(pulse: Pulse) -> tuple[str | int, ...]:
+    heard = -1 if pulse.heard is None else _milliseconds(pulse.heard)
+    return (*pulse.lease, _milliseconds(pulse.quiet), heard, int(pulse.troubled))
 
 
 def _call() -> str:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from scheduler import keys
 from scheduler.connection import Word
 from scheduler.errors import SweepConflict
-from scheduler.services import service_of
+from scheduler.services import lane_of, service_of
 from scheduler.store import Store
 from sweeps.identity import fingerprint
 from sweeps.stage import Json, Plan, Run, Stage
@@ -38,6 +38,9 @@ class Submission:
     limit: int | None  # micro-dollars
     slots: int | None
     priority: int
+    weight: float = 1.0
+    window: str = ""  # JSON of the spec's section
+    deadline: int | None = None  # milliseconds since 1970
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,11 @@ def _open(store: Store, submission: Submission) -> str:
         "spec": json.dumps(dict(submission.spec)),
         "user": submission.user,
         "priority": submission.priority,
+        "weight": submission.weight,
         "slots": submission.slots or 0,
+        "window": submission.window,
+        "deadline": "" if submission.deadline is None else submission.deadline,
+        "lanes": " ".join(sorted({lane_of(str(stage.recipe["model"])) for stage in plan.stages})),
         "limit": "" if submission.limit is None else submission.limit,
         "totals": json.dumps(asdict(plan.totals)),
     }
@@ -139,6 +146,7 @@ def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
     return {
         "kind": stage.kind,
         "service": service_of(model),
+        "lane": lane_of(model),
         "label": stage.label,
         "recipe": json.dumps(dict(stage.recipe), separators=(",", ":")),
         "execution": json.dumps(dict(stage.execution), separators=(",", ":")),

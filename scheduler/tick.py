@@ -4,13 +4,17 @@ Everything here may be repeated, interrupted or done by two schedulers at once: 
 the truth calls for it. The leader lease merely saves double work.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from scheduler import keys
-from scheduler.admission import Admitted, Queue, admit, still_open, window
+from scheduler.admission import GATES, Admitted, Board, Contender, Queue, Room, admit, still_open, window
+from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges
+from scheduler.fleet import look, steer
+from scheduler.hours import keep_hours
 from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
+from scheduler.services import SERVICES, pool_of
 from scheduler.states import StageState
 from scheduler.store import Store
 
@@ -23,9 +27,10 @@ LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps ma
 class Limits:
     """How much at once, and how long anything may take: what a tick is told by the settings."""
 
-    slots: int  # attempts at a time in the whole fleet
+    slots: Bounds  # clients at a time in the whole fleet, of each kind at each service
     stall: float  # seconds after which an attempt that gets no further should end itself
     claim: float = 20.0  # seconds a worker has to claim what it was sent
+    weights: Mapping[str, float] = field(default_factory=dict)  # of users
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class Ticked:
     restaged: int
     woken: int
     spread: int
+    turned: int
     dispatched: int
 
     @property
     def idle(self) -> bool:
-        return not (self.expired or self.restaged or self.woken or self.spread or self.dispatched)
+        return not any(vars(self).values())
 
 
 def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
@@ -50,6 +56,7 @@ def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
         restaged=restage(store),
         woken=wake(store),
         spread=spread(store),
+        turned=keep_hours(store),
         dispatched=dispatch(store, nudges, limits),
     )
 
@@ -75,8 +82,8 @@ def restage(store: Store) -> int:
 def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> None:
     stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
     if stages:
-        if how == "reopen":
-            store.scripts.run("reopen", *stages)
+        if how != "reconsider":
+            store.scripts.run("reopen", how, *stages)
         store.scripts.run("reconsider", *stages)
         store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
     if len(stages) == PAGE:
@@ -108,13 +115,23 @@ def spread(store: Store) -> int:
 
 def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
-    room, started = _room(store, limits.slots), 0
-    queues = _queues(store, room) if room else []
-    while started < room and (admitted := admit(queues, room - started)):
+    threads, started = _threads(store), 0
+    board = _board(store, threads, limits.weights)
+    room = Room(threads, _slots(store, board, limits.slots))
+    while admitted := admit(board, room):
         answers = {each: _start(store, nudges, each, limits.claim) for each in admitted}
         started += sum(not refused for refused in answers.values())
-        queues = still_open(queues, answers)
+        board, room = still_open(board, room, answers)
     return started
+
+
+def _slots(store: Store, board: Board, bounds: Bounds) -> dict[str, int]:
+    """How many more clients each pool has room for, in the light of what the services say now."""
+    wanted = {pool_of(queue.lane) for queue in board.queues}
+    rooms: dict[str, int] = {}
+    for service in SERVICES:
+        rooms |= steer(store, look(store, service, bounds, wanted), bounds)
+    return rooms
 
 
 def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) -> str:
@@ -129,19 +146,15 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
     """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
-    if refused in ("budget", "slots"):
+    if refused in GATES:
         store.client.hset(keys.sweep(sweep), "gate", refused)
     elif not refused:
         store.client.hdel(keys.sweep(sweep), "gate")
 
 
-def _room(store: Store, slots: int) -> int:
+def _threads(store: Store) -> int:
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in live_workers(store).values())
-    pipe = store.client.pipeline(transaction=False)
-    pipe.zcard(keys.state(StageState.DISPATCHED))
-    pipe.zcard(keys.state(StageState.RUNNING))
-    unclaimed, running = pipe.execute()
-    return window(slots=slots, inflight=unclaimed + running, threads=threads, unclaimed=unclaimed)
+    return window(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
 
 
 def live_workers(store: Store) -> dict[str, dict[str, str]]:
@@ -156,18 +169,23 @@ def live_workers(store: Store) -> dict[str, dict[str, str]]:
     return {name: said for name, said in heard.items() if said}
 
 
-def _queues(store: Store, room: int) -> list[Queue]:
+def _board(store: Store, threads: int, weights: Mapping[str, float]) -> Board:
+    """The sweeps that pay, and what of theirs is ready: of each queue no more than could start."""
     sweeps = sorted(store.client.smembers(keys.LIVE))
     pipe = store.client.pipeline(transaction=False)
     for sweep in sweeps:
-        pipe.hmget(keys.sweep(sweep), ["priority", "inflight", "slots"])
-        pipe.zrange(keys.sweep_ready(sweep), 0, room + LOOK_AHEAD - 1)
-    answers = pipe.execute()
-    return [
-        Queue(sweep, int(priority or 0), int(inflight or 0), int(slots or 0), ready)
-        for sweep, (priority, inflight, slots), ready in zip(sweeps, answers[::2], answers[1::2], strict=True)
-        if ready
-    ]
+        pipe.hmget(keys.sweep(sweep), ["user", "priority", "weight", "slots", "inflight", "lanes"])
+    rows = dict(zip(sweeps, pipe.execute(), strict=True))
+    contenders = {
+        sweep: Contender(user or "", int(priority or 0), float(weight or 1), int(slots or 0), int(inflight or 0))
+        for sweep, (user, priority, weight, slots, inflight, _) in rows.items()
+    }
+    lanes = [(sweep, lane) for sweep, row in rows.items() for lane in (row[-1] or "").split()] if threads else []
+    pipe = store.client.pipeline(transaction=False)
+    for sweep, lane in lanes:
+        pipe.zrange(keys.sweep_ready(sweep, lane), 0, threads + LOOK_AHEAD - 1)
+    queues = [Queue(*lane, ready) for lane, ready in zip(lanes, pipe.execute(), strict=True) if ready]
+    return Board(contenders, queues, weights)
 
 
 def _neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
 from sweeps.errors import SpecError
-from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Whole, shown
+from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Whole, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
 from sweeps.recipe import Method, Train
@@ -94,6 +94,7 @@ class Sweep(Model):
     budget: Budget | None = None
     limits: Limits = Limits()
     priority: Whole = 0
+    weight: Positive = 1.0  # its share beside others of the same priority
     window: Window | None = None
     deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None
     checkpoint: Checkpoints = Checkpoints()
@@ -157,7 +158,7 @@ class Sweep(Model):
 
     def unenforced(self) -> tuple[str, ...]:
         """The part of `not_yet` that can be planned but not yet be kept."""
-        wishes = {"window": self.window, "deadline": self.deadline, "notify": self.notify}
+        wishes = {"notify": self.notify}
         return tuple(f"{key}: found; it is not kept yet, leave the key out" for key, wish in wishes.items() if wish)
 
     def _varied(self, path: str) -> tuple[Any, ...]:

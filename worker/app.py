@@ -14,6 +14,7 @@ from scheduler.embedded import server_url
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from worker.attempt import Hands
+from worker.canary import Canaries
 from worker.endpoints import endpoint_of
 from worker.examples import Examples
 from worker.housekeeping import Housekeeping
@@ -88,6 +89,9 @@ def _begin(**_: object) -> None:
     housekeeping = Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires
+    canaries = Canaries(hands())
+    canaries.start()
+    worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
 
 
 @worker_shutting_down.connect

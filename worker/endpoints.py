@@ -17,7 +17,7 @@ def endpoint_of(settings: Settings) -> Callable[[str], Endpoint]:
         if service_of(model) != "offline":
             return Endpoint(base_url=None, api_key=None)  # the SDK reads TINKER_BASE_URL and TINKER_API_KEY itself
         if settings.offline_url is None:
-            raise ServiceError(Fault.ACCOUNT, f"{model} needs tinker_offline, and SWEEP_OFFLINE_URL does not name one")
+            raise ServiceError(Fault.MACHINE, f"{model} needs tinker_offline, and SWEEP_OFFLINE_URL does not name one")
         return Endpoint(base_url=settings.offline_url, api_key=OFFLINE_KEY)
 
     return endpoint

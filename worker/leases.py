@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from scheduler.connection import RedisError
-from scheduler.store import Lease, Store
+from scheduler.store import Lease, Pulse, Store
+from worker.told import Sign, Told
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
 PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
+PARKING = 20.0  # seconds for a last checkpoint at a service that is down, should it still be able to make one
+TURNED_AWAY = 30.0  # seconds for which a creation may wait for others to end before its slot is given back
 GOODBYE = 2.0  # seconds for the last word to Redis
 
 
@@ -21,10 +24,11 @@ class Asked(StrEnum):
     NOTHING = ""
     CANCEL = "no sweep wants it any more"
     YIELD = "the sweep that paid for it pays no more"
+    PARK = "the service is down: parked until it is back"
     LEAVE = "the worker is stopping"
 
 
-ENDINGS = {"stop": Asked.CANCEL, "yield": Asked.YIELD}
+ENDINGS = {"stop": Asked.CANCEL, "yield": Asked.YIELD, "park": Asked.PARK}
 """What the store answers to a renewal, beyond that it is held or lost."""
 
 
@@ -40,6 +44,10 @@ class TimeIsUp(Exception):
         self.asked = asked
 
 
+class TurnedAway(Exception):
+    """The service lets us have no more clients at a time, and none of the others has ended for a while."""
+
+
 class Stalled(Exception):
     """No answer has come for too long. The message says for how long."""
 
@@ -51,30 +59,44 @@ class Stalled(Exception):
 class HeldLease:
     """One lease, as the attempt sees it."""
 
-    def __init__(self, lease: Lease, seconds: float, stall: float = math.inf, *, asked_at: float | None = None) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        seconds: float,
+        stall: float = math.inf,
+        *,
+        asked_at: float | None = None,
+        told: Told | None = None,
+    ) -> None:
         """`asked_at` is when it was asked for (monotonic): on the way to the answer time may have passed."""
         self.lease = lease
+        self.told = told or Told()
+        self.reported = ""  # the sign that the store knows of
         self._seconds = seconds
         self._stall = stall
         self._until = (time.monotonic() if asked_at is None else asked_at) + seconds
         self._lost = False
         self._end_by = math.inf
         self._moved = time.monotonic()
-        self._answered = False
+        self._heard: float | None = None
         self.asked = Asked.NOTHING
 
     def check(self) -> None:
-        """Raise LeaseLost, TimeIsUp or Stalled unless it is right to begin something, or to go on waiting."""
+        """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled unless it is right to begin something or to wait on."""
         if self.over:
             raise LeaseLost(self.lease.stage)
         if time.monotonic() > self._end_by:
             raise TimeIsUp(self.asked)
+        sign, seconds = self.told.now
+        if sign is Sign.QUEUED and seconds > TURNED_AWAY:
+            raise TurnedAway(f"the service had no room for another client in {seconds:.0f} s")
         if self.quiet > self._stall:
-            raise Stalled(self._stall, answered=self._answered)
+            raise Stalled(self._stall, answered=self._heard is not None)
 
     def answered(self) -> None:
         """The service did something for us: the attempt gets on."""
-        self._answered = True
+        self._heard = time.monotonic()
+        self.told.answered()
         self.told_to_wait()
 
     def told_to_wait(self) -> None:
@@ -85,6 +107,12 @@ class HeldLease:
     def quiet(self) -> float:
         """Seconds since anything was heard."""
         return time.monotonic() - self._moved
+
+    @property
+    def pulse(self) -> Pulse:
+        """What a renewal says of it."""
+        heard = None if self._heard is None else time.monotonic() - self._heard
+        return Pulse(self.lease, self.quiet, heard, self.told.troubled)
 
     @property
     def over(self) -> bool:
@@ -168,9 +196,13 @@ class Leases:
             self._count(-1)
 
     @contextmanager
-    def holding(self, lease: Lease, *, asked_at: float) -> Iterator[HeldLease]:
-        """Renew a lease for as long as the block runs. It is the block's part to settle or give back."""
-        held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at)
+    def holding(self, lease: Lease, *, asked_at: float, opened: bool = False) -> Iterator[HeldLease]:
+        """Renew a lease for as long as the block runs; `opened` with a client that is there already.
+
+        It is the block's part to settle or give back.
+        """
+        told = Told(self._wake.set, opened=opened)
+        held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at, told=told)
         with self._lock:
             self._held[lease] = held
             if self._leaving:
@@ -208,6 +240,7 @@ class Leases:
             now = time.monotonic()
             due = now >= renew_at
             self._guarded(self._report)
+            self._guarded(self._report_signs)
             if due:
                 renew_at = now + pace
                 self._guarded(self._renew)
@@ -232,11 +265,20 @@ class Leases:
             self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
         )
 
-    def _renew(self) -> None:
+    def _report_signs(self) -> None:
+        """Pass on what the service tells each client, as soon as it changes."""
+        for held in self._mine():
+            sign, seconds = held.told.now
+            if sign != held.reported and self._store.sign(held.lease, sign, ago=seconds):
+                held.reported = sign
+
+    def _mine(self) -> Sequence[HeldLease]:
         with self._lock:
-            mine: Sequence[HeldLease] = list(self._held.values())
-        asked_at = time.monotonic()
-        answers = self._store.renew([(held.lease, held.quiet) for held in mine], lease=self.seconds)
+            return list(self._held.values())
+
+    def _renew(self) -> None:
+        mine, asked_at = self._mine(), time.monotonic()
+        answers = self._store.renew([held.pulse for held in mine], lease=self.seconds)
         for held, answer in zip(mine, answers, strict=True):
             if answer == "lost":
                 held.lose()
@@ -244,4 +286,7 @@ class Leases:
             held.renewed(asked_at)
             if asked := ENDINGS.get(answer):
                 # What will be gone on with is worth its checkpoint, however long a step takes; a stall ends even that.
-                held.ask(asked, within=self._patience if asked is Asked.CANCEL else math.inf)
+                held.ask(asked, within=self._within(asked))
+
+    def _within(self, asked: Asked) -> float:
+        return {Asked.CANCEL: self._patience, Asked.PARK: PARKING}.get(asked, math.inf)

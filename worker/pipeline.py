@@ -11,12 +11,13 @@ from contextlib import suppress
 from scheduler.connection import RedisError
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
+from scheduler.services import service_of
 from scheduler.states import StageState
 from scheduler.store import Lease, Opening
 from sweeps.errors import SweepsError
 from worker.attempt import Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
-from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp
+from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
 from worker.service import Ending, ServiceError, Session, Trainer, responds
 from worker.train import train
@@ -41,8 +42,14 @@ def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Out
     if trainer is not None and stands and isinstance(outcome, Succeeded):
         with suppress(RedisError):  # what is not adopted will be dispatched
             _go_on(this, trainer)
-    session.close(_ended(outcome))
+    session.close(_ended(outcome), lambda: _free(this))
     return outcome
+
+
+def _free(this: Attempt) -> None:
+    """Its client is closed: another one may be opened. If that cannot be said, the slot runs out by itself."""
+    with suppress(Exception):
+        this.hands.store.free_slot(this.work.lane, this.work.slot)
 
 
 def _ended(outcome: Outcome) -> Ending:
@@ -89,6 +96,8 @@ def settled(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -
         return Lost(), None
     except TimeIsUp as up:
         return stopped(up.asked, cost="at most"), None
+    except TurnedAway as away:
+        return Stopped(cancelled=False, cause=str(away)), None
     except ParentGone as gone:
         return Orphaned(gone.parent, gone.path, str(gone)), None
     except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
@@ -110,7 +119,7 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
         # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
         case ArtefactError() | ServiceRefused():
-            return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.ACCOUNT, str(error))
+            return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.MACHINE, str(error))
         case Unfit() | SweepsError() | SchedulerError():
             return Failed(Fault.STAGE, str(error))
         case _:
@@ -157,6 +166,8 @@ def _tell(this: Attempt, outcome: Outcome) -> bool:
 
 def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
     store, lease, meter = this.hands.store, this.lease, this.spending.meter
+    if fault is Fault.ACCOUNT:
+        store.stop_service(service_of(str(this.recipe["model"])), cause)
     match decide(fault, failures=this.work.failures, chance=this.hands.chance):
         case RetryAt(delay):
             return store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
@@ -176,7 +187,7 @@ def _go_on(this: Attempt, trainer: Trainer) -> None:
         payer, seconds, asked_at = this.work.payer, hands.leases.seconds, time.monotonic()
         lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
-            with hands.leases.holding(lease, asked_at=asked_at) as held:
+            with hands.leases.holding(lease, asked_at=asked_at, opened=True) as held:
                 tokens = _adopted(hands, held, trainer, this.narrator, opening)
             if tokens is None:
                 return  # what it cost is read off the session, so nothing may come behind it there

@@ -204,15 +204,18 @@ class Session:
         )
         return self._open(lambda: begin(path, user_metadata=self._metadata).future())
 
-    def close(self, status: Ending) -> None:
-        """Free what the session holds at the service, without waiting for it for long."""
+    def close(self, status: Ending, then: Callable[[], None] = lambda: None) -> None:
+        """Free what the session holds at the service, without waiting for it; `then` is called when that is done."""
         if "_client" in vars(self):
-            threading.Thread(target=self._close, args=(status,), daemon=True).start()
+            threading.Thread(target=self._close, args=(status, then), daemon=True).start()
+        else:
+            then()
 
-    def _close(self, status: Ending) -> None:
+    def _close(self, status: Ending, then: Callable[[], None] = lambda: None) -> None:
         with suppress(Exception):  # the session times out by itself; nothing is lost
             self._client.close(status).result(timeout=10)
         del self._client
+        then()
         if next(_closed) % COLLECT_EVERY == 0:
             gc.collect()
 

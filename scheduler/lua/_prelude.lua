@@ -30,7 +30,7 @@ end
 
 -- Is there a sweep that wants this stage, be it now or when it is resumed?
 local function wanted(id)
-  return payable(id) or #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'paused') > 0
+  return payable(id) or #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
 end
 
 local function parents(id)
@@ -44,11 +44,31 @@ local function touch(id)
   redis.call('ZADD', PREFIX .. 'changed', redis.call('INCR', PREFIX .. 'sequence'), id)
 end
 
--- Has the tick walk through all stages of a sweep; `how` is 'reconsider' or 'reopen'. Each call is a walk of its own:
+-- Has the tick walk through all stages of a sweep; `how` is 'reconsider', 'reopen' or 'reopen_failed'. Each call is a walk of its own:
 -- one that is under way may have passed the stages that matter now.
 local function restage(sweep, how)
   local walk = redis.call('HINCRBY', sweep_key(sweep), 'walks', 1)
   redis.call('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
+end
+
+-- Brings a sweep to where its state and its hours want it: among those that pay, those that only want, or neither.
+local function stand(sweep)
+  local row = redis.call('HMGET', sweep_key(sweep), 'state', 'outside')
+  local pays = row[1] == 'active' and not row[2]
+  local wants = row[1] == 'paused' or (row[1] == 'active' and row[2])
+  redis.call(pays and 'SADD' or 'SREM', PREFIX .. 'live', sweep)
+  redis.call(wants and 'SADD' or 'SREM', PREFIX .. 'held', sweep)
+end
+
+-- One that has hours or a deadline is looked at by the next tick, and pays for nothing before.
+local function begin_hours(sweep)
+  local row = redis.call('HMGET', sweep_key(sweep), 'window', 'deadline')
+  if (row[1] or '') == '' and (row[2] or '') == '' then
+    redis.call('HDEL', sweep_key(sweep), 'outside')
+    return
+  end
+  redis.call('HSETNX', sweep_key(sweep), 'outside', NOW)
+  redis.call('ZADD', PREFIX .. 'turns', NOW, sweep)
 end
 
 -- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
@@ -62,7 +82,7 @@ local function close_if_done(sweep)
   end
   if ended < redis.call('ZCARD', key .. ':stages') then return end
   redis.call('HSET', key, 'state', 'finished', 'since', NOW)
-  redis.call('SREM', PREFIX .. 'live', sweep)
+  stand(sweep)
 end
 
 -- What people should be able to read later, and no move of a stage tells.
@@ -115,7 +135,8 @@ end
 local function lease(id, worker, call)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local fence = string.sub(run, 1, 8) .. '-' .. redis.call('INCR', PREFIX .. 'fence')
-  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW)
+  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW,
+    'slot', id .. '|' .. stage(id, 'attempt'))
   redis.call('ZADD', PREFIX .. 'progressed', NOW, id)
   return fence
 end

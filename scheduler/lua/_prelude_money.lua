@@ -61,13 +61,20 @@ local function let_go(id, cost)
     redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  redis.call('HDEL', key, 'fence', 'call', 'stop', 'opened_by', 'opened_tokens')
+  redis.call('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_tokens')
   redis.call('ZREM', PREFIX .. 'progressed', id)
+end
+
+-- Ends a dispatch that no attempt followed.
+local function recall(id)
+  free_slot(stage(id, 'lane'), id .. '|' .. stage(id, 'attempt'))
+  let_go(id, 'exact')
 end
 
 -- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
 local function refuse(id, sweep)
   if not is_live(sweep) then return 'the sweep is not active' end
+  if breaker(stage(id, 'service')) ~= 'closed' then return 'breaker' end
   for _, parent in ipairs(parents(id)) do
     if stage(parent, 'state') ~= 'succeeded' then return 'parents' end
   end

@@ -14,6 +14,7 @@ hold(id, sweep, remaining(id))
 redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
 local fence = lease(id, worker, call)
-redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7])
+redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7], 'slot', ARGS[6])
+hold_slot(stage(id, 'lane'), ARGS[6], NOW + ttl)
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
 return fence

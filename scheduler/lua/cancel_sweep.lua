@@ -1,11 +1,11 @@
--- Ends a sweep's interest in all its stages. Argument: name. Answers its state before, or '' if there is none.
-local name = ARGS[1]
+-- Ends a sweep's interest in all its stages. Arguments: name, why ('' where a person says so). Answers its state before, or '' if there is none.
+local name, why = ARGS[1], ARGS[2] or ''
 local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'active' or state == 'paused' or state == 'opening' then
-  redis.call('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW)
-  redis.call('SREM', PREFIX .. 'live', name)
-  redis.call('SREM', PREFIX .. 'paused', name)
+  redis.call('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
+  redis.call('ZREM', PREFIX .. 'turns', name)
+  stand(name)
   restage(name, 'reconsider')
 end
 return state

@@ -7,4 +7,7 @@ if taken then return taken end
 if stage(id, 'state') ~= 'dispatched' or stage(id, 'attempt') ~= attempt then return '' end
 local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
+local lane, slot = stage(id, 'lane'), stage(id, 'slot')
+hold_slot(lane, slot, NOW + ttl)
+redis.call('HSET', signs_key(pool_of(lane)), slot, 'opening|' .. NOW)
 return fence

@@ -3,9 +3,11 @@
 local id, sweep, patience = ARGS[1], ARGS[2], tonumber(ARGS[3])
 if stage(id, 'state') ~= 'ready' then return {0, 'not ready'} end
 if number(stage(id, 'not_before')) > NOW then return {0, 'backoff'} end
-local reason = refuse(id, sweep)
+local reason = refuse(id, sweep) or no_room(id)
 if reason then return {0, reason} end
 hold(id, sweep, remaining(id))
 local attempt = redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + patience, 'paid by ' .. sweep)
+hold_slot(stage(id, 'lane'), id .. '|' .. attempt, NOW + patience)
+redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model)
 return {attempt, ''}

@@ -9,10 +9,6 @@ local function due(key, until_when)
   return redis.call('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
-local function take(id, cost)
-  let_go(id, cost)
-  taken[#taken + 1] = id
-end
 
 -- The one that was tried alone, and died again and again: the others were there by chance.
 local function convict(id)
@@ -38,12 +34,14 @@ local function end_attempt(id, kind, allowed, detail)
     end
     move(id, 'running', 'ready', NOW, detail)
   end
-  take(id, 'unknown') -- what it did at the service nobody knows yet
+  let_go(id, 'unknown') -- what it did at the service nobody knows yet
+  taken[#taken + 1] = id
 end
 
 for _, id in ipairs(due(state_key('dispatched'), NOW)) do
   move(id, 'dispatched', 'ready', NOW, 'no worker claimed it in time')
-  take(id, 'exact') -- it never began
+  recall(id)
+  taken[#taken + 1] = id
 end
 for _, id in ipairs(due(state_key('running'), NOW)) do
   end_attempt(id, 'lost', losses, 'the lease ran out')

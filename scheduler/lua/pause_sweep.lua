@@ -5,8 +5,7 @@ local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'active' then
   redis.call('HSET', sweep_key(name), 'state', 'paused', 'since', NOW)
-  redis.call('SREM', PREFIX .. 'live', name)
-  redis.call('SADD', PREFIX .. 'paused', name)
+  stand(name)
   restage(name, 'reconsider')
 end
 return state

@@ -1,5 +1,5 @@
 -- Brings stages to where their parents and their sweeps want them; nothing happens where they are there already.
--- Arguments: stages. Answers how many moved or were asked to stop.
+-- Arguments: stages. Answers how many moved.
 local function fate(id)
   local all_succeeded = true
   for _, parent in ipairs(parents(id)) do
@@ -10,24 +10,10 @@ local function fate(id)
   return all_succeeded and 'ready' or 'waiting', ''
 end
 
--- What the attempt that runs should do: go on (nil), 'stop' for good, 'yield' from a fresh checkpoint.
-local function ask(id, what)
-  if (stage(id, 'stop') or nil) == what then return false end
-  if what then redis.call('HSET', stage_key(id), 'stop', what) else redis.call('HDEL', stage_key(id), 'stop') end
-  return true
-end
-
 local function take_out(id, state, target, detail)
   local moved = move(id, state, target, NOW, detail)
-  if state == 'dispatched' then let_go(id, 'exact') end
+  if state == 'dispatched' then recall(id) end
   return moved
-end
-
--- Of one that is under way: a sweep that pays no more must not go on paying, and another one that wants it will.
-local function under_way(id, state)
-  local paid = is_live(stage(id, 'payer'))
-  if state == 'running' then return ask(id, not paid and 'yield' or nil) end
-  return not paid and take_out(id, state, 'ready', 'nobody pays for it at the moment')
 end
 
 local function bring_to(id, state, target, detail)
@@ -48,10 +34,12 @@ local function reconsider(id)
   if state == 'succeeded' or state == 'failed' or state == 'cancelled' then return false end
   if not wanted(id) then
     if state == 'skipped' then return false end
-    if state == 'running' then return ask(id, 'stop') end
-    return take_out(id, state, 'cancelled', 'no sweep wants it')
+    return state ~= 'running' and take_out(id, state, 'cancelled', 'no sweep wants it')
   end
-  if state == 'running' or state == 'dispatched' then return under_way(id, state) end
+  if state == 'running' then return false end -- what it is to do, its next renewal says
+  if state == 'dispatched' then
+    return not is_live(stage(id, 'payer')) and take_out(id, state, 'ready', 'nobody pays for it at the moment')
+  end
   return bring_to(id, state, fate(id))
 end
 

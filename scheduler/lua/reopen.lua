@@ -1,8 +1,11 @@
--- Gives stages that ended without a result another life. Arguments: stages. Answers how many were reopened.
+-- Gives stages that ended without a result another life. Arguments: 'reopen', or 'reopen_failed' which leaves those that
+-- were called off as they are, then stages. Answers how many were reopened.
+local how = ARGS[1]
 local count = 0
-for _, id in ipairs(ARGS) do
+for i = 2, #ARGS do
+  local id = ARGS[i]
   local state = stage(id, 'state')
-  if state == 'failed' or state == 'cancelled' or state == 'skipped' then
+  if state == 'failed' or (state == 'cancelled' and how == 'reopen') or state == 'skipped' then
     forgive(id)
     redis.call('HSET', stage_key(id), 'not_before', 0)
     redis.call('HDEL', stage_key(id), 'cause', 'retrained', 'progress')

@@ -4,8 +4,7 @@ local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'paused' then
   redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
-  redis.call('SREM', PREFIX .. 'paused', name)
-  redis.call('SADD', PREFIX .. 'live', name)
+  stand(name)
   restage(name, 'reconsider')
 end
 return state

@@ -1,18 +1,22 @@
--- Opens a sweep again: what failed in it, or was called off, is wanted once more. Argument: name.
+-- Opens a sweep again: what failed in it (and was skipped for that) is wanted once more, and with 'reopen' in place of
+-- 'reopen_failed' what was called off as well. A deadline that has passed counts no more: a person says so.
+-- Arguments: name, 'reopen' (if nothing is said) or 'reopen_failed'.
 -- Answers its state before, or '' if there is none. The tick reopens the stages, page by page; of a sweep that was never
 -- wholly written the rest must be submitted first.
-local name = ARGS[1]
+local name, how = ARGS[1], ARGS[2] or 'reopen'
 local key = sweep_key(name)
-local row = redis.call('HMGET', key, 'state', 'sealed')
+local row = redis.call('HMGET', key, 'state', 'sealed', 'deadline')
 local state, sealed = row[1], row[2]
 if not state then return '' end
+if number(row[3]) > 0 and number(row[3]) <= NOW then redis.call('HSET', key, 'deadline', '') end
 if not sealed then
   redis.call('HSET', key, 'state', 'opening', 'since', NOW)
 elseif state == 'paused' then -- still paused, with more to do when it is resumed
-  restage(name, 'reopen')
+  restage(name, how)
 else
   redis.call('HSET', key, 'state', 'active', 'since', NOW)
-  redis.call('SADD', PREFIX .. 'live', name)
-  restage(name, 'reopen')
+  begin_hours(name)
+  stand(name)
+  restage(name, how)
 end
 return state

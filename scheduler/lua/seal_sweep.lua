@@ -3,6 +3,7 @@
 local name = ARGS[1]
 if redis.call('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
 redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW, 'sealed', 1)
-redis.call('SADD', PREFIX .. 'live', name)
+begin_hours(name)
+stand(name)
 restage(name, 'reopen')
 return 1

@@ -14,10 +14,11 @@ end
 
 -- What waits for its backoff is in no queue: `wake` brings it back, and a tick never looks at it before.
 local function queue()
+  local ready = base .. ':ready:' .. stage(id, 'lane')
   if state == 'ready' and number(stage(id, 'not_before')) <= NOW then
-    redis.call('ZADD', base .. ':ready', redis.call('ZSCORE', base .. ':stages', id), id)
+    redis.call('ZADD', ready, redis.call('ZSCORE', base .. ':stages', id), id)
   else
-    redis.call('ZREM', base .. ':ready', id)
+    redis.call('ZREM', ready, id)
   end
 end
 

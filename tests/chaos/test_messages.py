@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from scheduler import keys, views
+from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges, waiting
 from scheduler.store import Store
 from scheduler.tick import Limits, tick
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 
-LIMITS = Limits(slots=8, stall=600, claim=3)  # a message that is not there in 3 s is thought lost
+# A message that is not there in 3 s is thought lost.
+LIMITS = Limits(Bounds(floor=8, ceiling=8, start=8), stall=600, claim=3)
 SPEC = """
 sweep: {name}
 experiment: grid

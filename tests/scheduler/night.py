@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler import keys
+from scheduler.capacity import Bounds
 from scheduler.connection import Word
 from scheduler.dispatch import QUEUE, Nudges
 from scheduler.states import StageState
-from scheduler.store import Hold, Lease, Meter, Opening, Store
+from scheduler.store import Hold, Lease, Meter, Opening, Pulse, Store
 from scheduler.submission import Submitted, submit
 from scheduler.tick import Limits, Ticked, restage, spread, take_back, tick, wake
 from sweeps.plan import Plan
@@ -20,6 +21,11 @@ from tests.support import FakeClock
 LEASE = 60.0
 PATIENCE = 20.0
 STALL = 1800.0
+
+
+def limits(slots: int, stall: float = STALL) -> Limits:
+    """So many slots and no search."""
+    return Limits(Bounds(floor=slots, ceiling=slots, start=slots), stall)
 
 
 def checkpoint(step: int, cost: int = 0, run: str = "run") -> dict[str, Json]:
@@ -57,9 +63,16 @@ class Night:
 
     def succeed(self, lease: Lease, metrics: Mapping[str, float] | None = None, *, cost: int = COST) -> bool:
         document = json.dumps({"metrics": dict(metrics or {})})
-        return self.store.settle(
+        done = self.store.settle(
             lease, Meter(cost, cost), StageState.SUCCEEDED, cost="exact", result=document, cause=""
         )
+        self.close(lease)
+        return done
+
+    def close(self, lease: Lease) -> None:
+        """The client is closed, and its slot free."""
+        row = self.store.client.hmget(keys.stage(lease.stage), ["lane", "attempt"])
+        self.store.free_slot(str(row[0]), f"{lease.stage}|{row[1]}")
 
     def fail(self, lease: Lease, cause: str = "bad data") -> bool:
         return self.store.settle(lease, Meter(0, 0), StageState.FAILED, cost="exact", cause=cause)
@@ -79,7 +92,7 @@ class Night:
         return self.store.adopt(stage, sweep=sweep, worker="w1", lease=LEASE, opening=opening)
 
     def renew(self, *leases: Lease, quiet: float = 0) -> list[Hold]:
-        return self.store.renew([(lease, quiet) for lease in leases], lease=LEASE)
+        return self.store.renew([Pulse(lease, quiet) for lease in leases], lease=LEASE)
 
     def tell(self, verb: str, *arguments: Word) -> Any:
         """One verb by its name, and everything spread."""
@@ -120,9 +133,9 @@ class Fleet:
         self.nudges = Nudges(url)
         self._threads = threads
 
-    def tick(self, *, slots: int = 8) -> Ticked:
+    def tick(self, told: Limits | None = None, *, slots: int = 8) -> Ticked:
         self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
-        return tick(self.night.store, self.nudges, Limits(slots=slots, stall=STALL))
+        return tick(self.night.store, self.nudges, told or limits(slots))
 
     def received(self) -> list[tuple[str, int]]:
         """Take every nudge that lies at the broker, in the order in which they were sent."""

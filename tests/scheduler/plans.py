@@ -74,14 +74,21 @@ def submission(
     limit: int | None = None,
     slots: int | None = None,
     priority: int = 0,
+    weight: float = 1.0,
+    window: str = "",
+    deadline: int | None = None,
+    user: str = "ada",
     spec: Mapping[str, Json] | None = None,
 ) -> Submission:
     return Submission(
         plan=plan,
         spec=spec or {"sweep": plan.sweep},
-        user="ada",
+        user=user,
         rates={MODEL: 1_000_000},
         limit=limit,
         slots=slots,
         priority=priority,
+        weight=weight,
+        window=window,
+        deadline=deadline,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scheduler.states import StageState
-from scheduler.store import Lease, Meter, Store
+from scheduler.store import Lease, Meter, Pulse, Store
 from tests.scheduler.night import LEASE, Night, checkpoint
 from tests.scheduler.plans import single
 
@@ -20,7 +20,7 @@ WRITES: dict[str, Write] = {
     "give back": lambda store, lease: store.give_back(
         lease, Meter(7, 7), delay=5, failure="lost", cost="exact", cause="late"
     ),
-    "renewal": lambda store, lease: store.renew([(lease, 0)], lease=LEASE) != ["lost"],
+    "renewal": lambda store, lease: store.renew([Pulse(lease, 0)], lease=LEASE) != ["lost"],
     "a line": lambda store, lease: store.say(lease, "late"),
     "a checkpoint gone": lambda store, lease: store.forget_checkpoint(lease, "early"),
     "a parent gone": lambda store, lease: store.retrain_parent(lease, Meter(7, 7), "train-0001", "early"),

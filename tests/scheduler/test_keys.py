@@ -7,10 +7,11 @@ from pathlib import Path
 import scheduler
 from scheduler import keys
 from scheduler.retry import SUSPECTED_AFTER
-from scheduler.store import Meter
+from scheduler.store import Meter, Pulse
 from tests.scheduler.conftest import named
 from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
 from tests.scheduler.plans import scaling, single
+from tests.scheduler.seen import LANE
 from tests.support import RedisServer
 
 
@@ -20,6 +21,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("lead", "a", 10_000)
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.fleet()
+    night.store.scripts.run("cap_lanes", LANE, 4)
     fleet.tick()
     base, first, last = fleet.claim_all()
     night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
@@ -27,9 +29,11 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
         night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})
     night.store.give_back(last, Meter(1, 1), delay=60, failure="outage", cost="at most", cause="429")
     seen = set(night.snapshot())
+    night.store.renew([Pulse(first, 0.0, 0.0, troubled=True)], lease=LEASE)
+    seen |= set(night.snapshot())
     night.succeed(first)
     night.succeed(base, {"nll": 1.0})
-    night.submit(scaling("paused", [8]))
+    night.submit(scaling("paused", [8]), window='{"daily": "22:00-07:30", "tz": "UTC"}')
     night.store.scripts.run("pause_sweep", "paused")
     seen |= set(night.snapshot())
     night.spread()

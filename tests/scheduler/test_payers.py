@@ -200,8 +200,8 @@ def test_each_change_of_mind_answers_what_was_and_says_what_is(night: Night, ver
     assert night.tell(verb, "s") == before
     assert night.sweep_state("s") == MOODS[verb][before]
     client: Any = night.store.client
-    kept = {state for state in ("live", "paused") if client.sismember(keys.PREFIX + state, "s")}
-    assert kept == {"active": {"live"}, "paused": {"paused"}}.get(night.sweep_state("s"), set())
+    kept = {state for state in ("live", "held") if client.sismember(keys.PREFIX + state, "s")}
+    assert kept == {"active": {"live"}, "paused": {"held"}}.get(night.sweep_state("s"), set())
 
 
 def test_a_retry_while_paused_opens_what_failed_and_pays_for_it_when_it_is_resumed(night: Night) -> None:

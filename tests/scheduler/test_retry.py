@@ -45,8 +45,10 @@ def test_a_failure_that_is_the_stages_own_ends_it_at_once(failures: int) -> None
 
 
 @pytest.mark.parametrize("failures", [0, 7])
-def test_an_account_that_cannot_pay_waits_for_a_person(failures: int) -> None:
-    assert decide(Fault.ACCOUNT, failures={Fault.ACCOUNT: failures}, chance=chance()) == Park(LOOK_AGAIN)
+def test_what_a_person_has_to_see_to_waits_for_one(failures: int) -> None:
+    """What is wrong with the account closes the breaker; what is wrong with the machine is looked at again."""
+    assert decide(Fault.ACCOUNT, failures={Fault.ACCOUNT: failures}, chance=chance()) == Park(0.0)
+    assert decide(Fault.MACHINE, failures={Fault.MACHINE: failures}, chance=chance()) == Park(LOOK_AGAIN)
 
 
 @pytest.mark.parametrize("fault", COUNTED)

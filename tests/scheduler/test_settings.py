@@ -14,7 +14,7 @@ def test_with_nothing_set_everything_lives_where_one_stands() -> None:
     assert settings.home == Path.cwd() / ".sweep"
     assert settings.store == str(settings.home / "store")
     assert (settings.redis_url, settings.offline_url) == (None, None)
-    assert (settings.threads, settings.slots, settings.lease) == (16, 12, 60.0)
+    assert (settings.threads, settings.slots, settings.lease) == (16, 500, 60.0)
 
 
 def test_what_is_set_is_what_counts(tmp_path: Path) -> None:

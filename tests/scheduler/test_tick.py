@@ -11,8 +11,8 @@ import pytest
 from scheduler import keys
 from scheduler.store import Meter, Store
 from scheduler.submission import submit
-from scheduler.tick import PAGE, Limits, _walk, live_workers, restage, spread, take_back, tick
-from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night
+from scheduler.tick import PAGE, _walk, live_workers, restage, spread, take_back, tick
+from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night, limits
 from tests.scheduler.plans import scaling, single, submission
 from tests.support import RedisServer
 
@@ -61,18 +61,18 @@ def test_the_window_is_the_smaller_of_free_slots_and_free_threads(
 
 def test_without_a_worker_nothing_is_sent(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3))
-    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 0
+    assert tick(night.store, fleet.nudges, limits(8, 60)).dispatched == 0
     assert fleet.received() == []
 
 
 def test_a_worker_that_fell_silent_has_no_threads_and_is_forgotten(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3))
     night.store.client.sadd(keys.WORKERS, "gone")  # its hash has expired
-    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 0
+    assert tick(night.store, fleet.nudges, limits(8, 60)).dispatched == 0
     assert night.store.client.smembers(keys.WORKERS) == set()
     night.store.report_worker("w", threads=4, busy=1, ttl=60, host="here")
     assert live_workers(night.store) == {"w": {"threads": "4", "busy": "1", "host": "here"}}
-    assert tick(night.store, fleet.nudges, Limits(slots=8, stall=60)).dispatched == 3
+    assert tick(night.store, fleet.nudges, limits(8, 60)).dispatched == 3
     night.store.forget_worker("w")
     assert live_workers(night.store) == {}
 
@@ -125,6 +125,7 @@ def test_stages_that_wait_for_their_backoff_hold_nobody_up(night: Night, fleet: 
     fleet.tick(slots=30)
     for lease in fleet.claim_all():
         night.store.give_back(lease, Meter(0, 0), delay=50, failure="", cost="exact", cause="429")
+        night.close(lease)
     assert fleet.tick(slots=8).dispatched == 8
     assert [stage for stage, _ in fleet.received()] == [f"train-{n:04d}" for n in range(30, 38)]
     night.clock.pass_seconds(49.999)
@@ -168,7 +169,7 @@ def test_two_schedulers_at_once_do_no_harm(night: Night, redis: RedisServer) -> 
     def schedule() -> None:
         store, fleet = Store(redis.client(), night.clock), Fleet(night, redis.url)
         while not stop.is_set():
-            tick(store, fleet.nudges, Limits(slots=20, stall=STALL))
+            tick(store, fleet.nudges, limits(20))
         store.client.close()
         fleet.nudges.close()
 
@@ -211,6 +212,7 @@ def cost(night: Night, fleet: Fleet, *, waiting: int, delayed: int) -> dict[str,
     for number in range(delayed):
         lease = night.start(f"train-other{number:04d}", "other")
         night.store.give_back(lease, Meter(0, 0), delay=3600, failure="", cost="exact", cause="429")
+        night.close(lease)
     night.spread()
     night.submit(single("s", 100 + waiting), priority=1)
     fleet.tick(slots=2)

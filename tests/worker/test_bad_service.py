@@ -16,6 +16,7 @@ from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt, stopped
+from worker.canary import Canaries
 from worker.leases import Asked, Leases
 from worker.opening import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped, Succeeded
@@ -98,13 +99,19 @@ def test_a_storm_of_errors_drops_and_lost_replies_changes_nothing_but_time(
 
 
 @pytest.mark.parametrize("on", ["optim_step", "retrieve_future", "create_session"])
-def test_a_bill_that_is_not_paid_parks_the_stage_at_once(impatient: Workshop, control: Control, on: str) -> None:
+def test_a_bill_that_is_not_paid_stops_all_spending_at_once(impatient: Workshop, control: Control, on: str) -> None:
     stage = training(impatient)
     control.set(rules=[{"on": on, "answer": {"status": 402}}])
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
+    assert impatient.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker", "all spending stops"
+    assert Canaries(impatient.hands).turn("offline") is None, "until a person has acted, nobody tries"
     control.clear()
+    impatient.store.scripts.run("resume_service", "offline")
+    verdict = Canaries(impatient.hands).turn("offline")
+    assert verdict is not None
+    assert verdict.word == "healthy"
     assert isinstance(again(impatient, stage), Succeeded)
 
 

@@ -40,7 +40,7 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15)
 
     with monkeypatch.context() as patch:
         patch.setattr(Attempt, "asked_to_stop", asked)
-        patch.setattr(Session, "close", lambda _session, _status: None)
+        patch.setattr(Session, "close", lambda _session, _status, _then: None)
         assert isinstance(workshop.attempt(stage), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
     assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]

@@ -101,7 +101,7 @@ def test_data_that_vanished_wait_for_a_person(workshop: Workshop) -> None:
     shutil.rmtree(Path(workshop.artefacts.url) / "data")
     outcome = workshop.attempt(stage)
     assert isinstance(outcome, Failed)
-    assert outcome.fault is Fault.ACCOUNT
+    assert outcome.fault is Fault.MACHINE
     uncharged(workshop, stage, "the artefact store has no data/")
 
 
@@ -115,7 +115,7 @@ def test_a_tokenizer_that_cannot_be_had_is_waited_for(workshop: Workshop, monkey
     monkeypatch.setattr(examples, "tokenizer_for", away)
     outcome = workshop.attempt(stage)
     assert isinstance(outcome, Failed)
-    assert outcome.fault is Fault.ACCOUNT
+    assert outcome.fault is Fault.MACHINE
     uncharged(workshop, stage, "the tokenizer of offline/ngram-s")
 
 
@@ -139,7 +139,7 @@ def test_a_redis_that_is_full_costs_the_stage_nothing(workshop: Workshop) -> Non
 
 def test_a_worker_that_knows_no_service_for_a_model_parks_it(workshop: Workshop) -> None:
     def nowhere(model: str) -> Endpoint:
-        raise ServiceError(Fault.ACCOUNT, f"{model} is served nowhere")
+        raise ServiceError(Fault.MACHINE, f"{model} is served nowhere")
 
     hands = replace(workshop.hands, endpoint=nowhere)
     stage = training(workshop)

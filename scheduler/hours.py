@@ -1,0 +1,44 @@
+"""When the hours of a sweep begin and end, and when its deadline has passed: looked at when that is due."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from scheduler import keys
+from scheduler.store import Store
+from sweeps.hours import hours_at
+from sweeps.sections import Window
+
+FIELDS = ["state", "window", "deadline"]
+
+
+def keep_hours(store: Store, most: int = 100) -> int:
+    """Open and close the hours of the sweeps that it is time to look at. How many were looked at."""
+    due = store.scripts.run("due", keys.TURNS, most)
+    for sweep in due:
+        row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
+        _turn(store, sweep, row)
+    return len(due)
+
+
+def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
+    now, deadline = store.now(), _moment(row["deadline"])
+    if deadline is not None and deadline <= now:
+        store.scripts.run("cancel_sweep", sweep, f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)")
+        return
+    window = Window.model_validate(json.loads(row["window"])) if row["window"] else None
+    if window is None:
+        store.scripts.run("turn_sweep", sweep, 1, _milliseconds(deadline), "")
+        return
+    hours = hours_at(window, now)
+    again = min(hours.until, deadline) if deadline else hours.until
+    store.scripts.run("turn_sweep", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
+
+
+def _moment(milliseconds: str | None) -> datetime | None:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
+
+
+def _milliseconds(moment: datetime | None) -> int | str:
+    """Rounded up: what is looked at too early would be looked at again and again."""
+    return "" if moment is None else -int(-moment.timestamp() * 1000 // 1)

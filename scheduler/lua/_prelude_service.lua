@@ -1,0 +1,47 @@
+-- Set behind `_prelude.lua`, before every verb.
+-- What a service allows: slots for the clients that we have open there, and a breaker for when it is down.
+-- BREAKER, the table of its legal moves, is written in front of these files from scheduler/breaker.py.
+
+local function slots_key(pool) return PREFIX .. 'slots:' .. pool end
+local function signs_key(pool) return PREFIX .. 'signs:' .. pool end
+local function pool_of(lane) return string.match(lane, '^[^/]+/[^/]+') end
+
+-- A slot is a lease of its own, under the name of the attempt that opens the client: it outlives that attempt until the
+-- client is closed, or its worker has been silent for as long as a lease.
+local function hold_slot(lane, name, till)
+  redis.call('ZADD', slots_key(pool_of(lane)), till, name)
+  redis.call('ZADD', slots_key(lane), till, name)
+end
+
+local function free_slot(lane, name)
+  redis.call('ZREM', slots_key(pool_of(lane)), name)
+  redis.call('ZREM', slots_key(lane), name)
+  redis.call('HDEL', signs_key(pool_of(lane)), name)
+end
+
+local function is_full(pool)
+  local limit = redis.call('HGET', PREFIX .. 'limits', pool)
+  return limit and redis.call('ZCOUNT', slots_key(pool), '(' .. NOW, '+inf') >= tonumber(limit)
+end
+
+-- Answers nil, or why no new client may be opened for this stage.
+local function no_room(id)
+  local lane = stage(id, 'lane')
+  return (is_full(pool_of(lane)) or is_full(lane)) and 'capacity' or nil
+end
+
+local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
+local function breaker(service) return redis.call('HGET', breaker_key(service), 'state') or 'closed' end
+
+-- The only place where the state of a breaker is written. Answers whether it was in `from`.
+local function turn(service, from, to, cause)
+  if not (BREAKER[from] and BREAKER[from][to]) then
+    error('illegal turn of the breaker of ' .. service .. ': ' .. from .. ' to ' .. to)
+  end
+  if breaker(service) ~= from then return false end
+  redis.call('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause, 'next', NOW)
+  redis.call('HDEL', breaker_key(service), 'canary', 'canary_until')
+  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
+    'from', from, 'to', to, 'detail', service .. ': ' .. cause)
+  return true
+end

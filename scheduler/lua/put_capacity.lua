@@ -1,0 +1,8 @@
+-- Writes what has been concluded about a pool, unless somebody else has meanwhile. Arguments: pool, the version that the
+-- conclusion is drawn from, the limit that follows, then field/value pairs. Answers 1, or 0 where it came too late.
+local pool, version, limit = ARGS[1], ARGS[2], ARGS[3]
+local key = PREFIX .. 'capacity:' .. pool
+if (redis.call('HGET', key, 'version') or '0') ~= version then return 0 end
+redis.call('HSET', key, 'version', tonumber(version) + 1, unpack(ARGS, 4))
+redis.call('HSET', PREFIX .. 'limits', pool, limit)
+return 1

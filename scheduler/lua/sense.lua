@@ -1,0 +1,29 @@
+-- What is known of a service at this moment. Arguments: service, milliseconds that count as lately, its pools.
+-- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool: {limit,
+-- taken, and for each sign how many clients were told it, and since when the first of them was, and how many were ever opened}}}; moments in
+-- milliseconds, 0 where there is none. Slots that have run out are cleared away.
+local service, lately = ARGS[1], tonumber(ARGS[2])
+local row = redis.call('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
+
+local function pool_state(pool)
+  redis.call('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
+  local found = {taken = redis.call('ZCARD', slots_key(pool)), limit = number(redis.call('HGET', PREFIX .. 'limits', pool)),
+    opened = number(redis.call('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signs = {}, since = {}}
+  local told = redis.call('HGETALL', signs_key(pool))
+  for i = 1, #told, 2 do
+    if redis.call('ZSCORE', slots_key(pool), told[i]) then
+      local sign, since = string.match(told[i + 1], '^(%a+)|(%d+)$')
+      found.signs[sign] = (found.signs[sign] or 0) + 1
+      found.since[sign] = math.min(found.since[sign] or NOW, tonumber(since))
+    else
+      redis.call('HDEL', signs_key(pool), told[i])
+    end
+  end
+  return found
+end
+
+local pools = {}
+for i = 3, #ARGS do pools[ARGS[i]] = pool_state(ARGS[i]) end
+return cjson.encode({now = NOW, state = row[1] or 'closed', since = number(row[2]), recovered = number(row[3]),
+  heard = number(row[4]), troubled = redis.call('ZCOUNT', PREFIX .. 'trouble:' .. service, NOW - lately, '+inf'),
+  pools = pools})

@@ -1,0 +1,14 @@
+-- Notes what the service tells an attempt's client. Arguments: stage, fence, the sign ('opening', 'active', 'queued': its
+-- creation waits for others to end; 'limited': it is paused for having too many others beside it; 'starved': it is paused
+-- for want of capacity), milliseconds since when.
+-- Answers 1, or 0 without the lease.
+local id, fence, sign, ago = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4])
+if not holds(id, fence) then return 0 end
+local row = redis.call('HMGET', stage_key(id), 'lane', 'slot')
+local pool = pool_of(row[1])
+local before = redis.call('HGET', signs_key(pool), row[2])
+if sign == 'active' and before and (string.find(before, '^opening') or string.find(before, '^queued')) then
+  redis.call('HINCRBY', PREFIX .. 'capacity:' .. pool, 'openings', 1)
+end
+redis.call('HSET', signs_key(pool), row[2], sign .. '|' .. (NOW - ago))
+return 1

@@ -1,0 +1,18 @@
+-- Opens or closes the hours of a sweep, and says when to look again. Arguments: name, '1' if it may run now, when its
+-- hours begin or end next or its deadline passes (milliseconds, '' for never), a line for people.
+-- Answers 1 if that changed anything. Outside its hours it wants its stages, and pays for none.
+local name, open, again, detail = unpack(ARGS, 1, 4)
+local key = sweep_key(name)
+local state = redis.call('HGET', key, 'state')
+if again == '' or (state ~= 'active' and state ~= 'paused') then
+  redis.call('ZREM', PREFIX .. 'turns', name)
+else
+  redis.call('ZADD', PREFIX .. 'turns', again, name)
+end
+local was_closed = redis.call('HEXISTS', key, 'outside') == 1
+if was_closed == (open ~= '1') then return 0 end
+if open == '1' then redis.call('HDEL', key, 'outside') else redis.call('HSET', key, 'outside', NOW) end
+redis.call('HSET', key, 'hours', detail)
+stand(name)
+restage(name, 'reconsider')
+return 1

@@ -1,0 +1,19 @@
+-- What a canary found. Arguments: service, the name of the try, 'healthy', 'down' or 'stopped' (the key or the account is
+-- refused), why. Answers the state of the breaker now; a verdict of a try that is not the current one changes nothing.
+local service, name, word, cause = unpack(ARGS, 1, 4)
+local state = breaker(service)
+if redis.call('HGET', breaker_key(service), 'canary') ~= name then return state end
+redis.call('HDEL', breaker_key(service), 'canary', 'canary_until')
+if word == 'healthy' then
+  redis.call('HSET', breaker_key(service), 'heard', NOW)
+  -- Whoever was only suspected goes on as before; behind an outage everybody would come back at once.
+  if state == 'open' then redis.call('HSET', breaker_key(service), 'recovered', NOW) end
+  turn(service, state, 'closed', cause)
+elseif word == 'stopped' then
+  turn(service, state, 'stopped', cause)
+elseif state == 'suspect' then
+  turn(service, 'suspect', 'open', cause)
+else
+  redis.call('HSET', breaker_key(service), 'cause', cause)
+end
+return breaker(service)

@@ -1,0 +1,116 @@
+"""Is a service down? One small training step on it, with a deadline of its own, where the breaker asks for one."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scheduler.breaker import CANARY_PACE, CANARY_PATIENCE
+from scheduler.connection import RedisError
+from scheduler.retry import Fault
+from scheduler.services import SERVICES
+from sweeps.render import Example
+from worker.attempt import Hands
+from worker.opening import ALL_LAYERS, EVALUATION_RANK
+from worker.service import Adam, Batch, Endpoint, ServiceError, Session, responds
+from worker.told import Sign, Told
+
+LOOK_EVERY = 1.0  # seconds
+TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
+STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a try found."""
+
+    word: Literal["healthy", "down", "stopped"]
+    cause: str
+
+
+class TooLate(Exception):
+    """The step was not done in time."""
+
+
+class Paused(Exception):
+    """The service answers that it has paused us, so that it is there."""
+
+
+class Canaries:
+    """Tries a service whenever its breaker asks for it; one worker of the fleet does at a time."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="canaries", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more; a try that is under way runs out."""
+        self._done.set()
+
+    def _watch(self) -> None:
+        while not self._done.wait(LOOK_EVERY):
+            for service in SERVICES:
+                try:
+                    self.turn(service)
+                except RedisError as error:
+                    log.warning("canaries wait for Redis: %s", error)
+
+    def turn(self, service: str) -> Verdict | None:
+        """One try, if it is time for one."""
+        store, name = self._hands.store, uuid.uuid4().hex
+        model = store.take_canary(service, name, patience=CANARY_PATIENCE, pace=CANARY_PACE)
+        if not model:
+            return None
+        metadata = {"fleet": self._hands.fleet, "canary": name}
+        verdict = tried(lambda: self._hands.endpoint(model), model, metadata, CANARY_PATIENCE - 5)
+        state = store.verdict(service, name, verdict.word, verdict.cause)
+        log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
+        return verdict
+
+
+def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
+    """Ask for one step within so many seconds. Whatever comes of it is a verdict."""
+    told, give_up = Told(), time.monotonic() + seconds
+
+    def check() -> None:
+        if told.now[0] in (Sign.QUEUED, Sign.LIMITED, Sign.STARVED):
+            raise Paused(f"it answers, and has paused us ({told.now[0]})")
+        if time.monotonic() > give_up:
+            raise TooLate(f"a single step was not done within {seconds:.0f} s")
+
+    session = None
+    try:
+        if not responds(where := endpoint()):
+            return Verdict("down", "it does not answer the simplest question")
+        session = Session(lambda: where, metadata, paused=told.no_capacity)
+        _step(session, model, check)
+    except Paused as paused:
+        return Verdict("healthy", str(paused))
+    except TooLate as late:
+        return Verdict("down", str(late))
+    except ServiceError as error:
+        return Verdict("stopped" if error.fault is Fault.ACCOUNT else "down", str(error))
+    finally:
+        if session is not None:
+            session.close("success")
+    return Verdict("healthy", "a step was done")
+
+
+def _step(session: Session, model: str, check: Callable[[], None]) -> None:
+    tokens = np.asarray(TOKENS, dtype=np.int32)
+    example = Example(tokens=tokens, weights=np.ones(len(tokens) - 1, dtype=np.float32), text_bytes=len(tokens))
+    trainer = session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS).wait(check)
+    losses, applied = trainer.forward_backward(Batch([example])), trainer.step(STILL)
+    losses.wait(check)
+    applied.wait(check)
