@@ -11,7 +11,6 @@ from types import FrameType
 
 import redis
 
-from scheduler.capacity import Bounds
 from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
@@ -44,8 +43,7 @@ def run(settings: Settings) -> None:
 def limits_of(settings: Settings) -> Limits:
     """What a tick is told."""
     least, share = CLAIM
-    slots = Bounds(floor=min(settings.slots_least, settings.slots), ceiling=settings.slots, start=settings.slots_start)
-    return Limits(slots, settings.stall, claim=max(least, share * settings.lease), weights=settings.weights)
+    return Limits(settings.bounds, settings.stall, claim=max(least, share * settings.lease), weights=settings.weights)
 
 
 class Scheduler:

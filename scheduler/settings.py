@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scheduler.capacity import Bounds
 from scheduler.errors import SettingInvalid
 
 
@@ -32,6 +33,11 @@ class Settings:
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
+
+    @property
+    def bounds(self) -> Bounds:
+        """Between which the number of clients is sought."""
+        return Bounds(min(self.slots_least, self.slots), self.slots, min(self.slots_start, self.slots))
 
 
 DEFAULTS = {

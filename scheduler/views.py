@@ -32,7 +32,17 @@ class SweepView:
     limit: int | None
     tokens: int
     gate: str | None  # why its ready stages wait, if a gate is closed
+    why: str  # it was called off, if not by hand
+    lanes: Sequence[str]
+    outside: int | None  # since when it is outside its hours; milliseconds
+    hours: str  # for people
+    turn: int | None  # when its hours begin or end next, or its deadline passes
     spec: Mapping[str, Json]
+
+    @property
+    def services(self) -> list[str]:
+        """Those that its stages run on."""
+        return sorted({lane.partition("/")[0] for lane in self.lanes})
 
     @property
     def ended(self) -> int:
@@ -69,7 +79,8 @@ def sweep(store: Store, name: str) -> SweepView:
     pipe.hgetall(keys.sweep(name))
     pipe.hgetall(keys.sweep_counts(name))
     pipe.zcard(keys.sweep_stages(name))
-    row, counts, total = pipe.execute()
+    pipe.zscore(keys.TURNS, name)
+    row, counts, total, turn = pipe.execute()
     if not row:
         known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
         there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
@@ -88,6 +99,11 @@ def sweep(store: Store, name: str) -> SweepView:
         limit=int(row["limit"]) if row.get("limit") else None,
         tokens=int(row.get("tokens", 0)),
         gate=row.get("gate"),
+        why=row.get("why", ""),
+        lanes=row.get("lanes", "").split(),
+        outside=int(row["outside"]) if "outside" in row else None,
+        hours=row.get("hours", ""),
+        turn=None if turn is None else int(turn),
         spec=json.loads(row.get("spec", "{}")),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from scheduler.breaker import TURNS
 from scheduler.cli import COMMANDS
 from scheduler.retry import BUDGETS, Fault
 from scheduler.settings import DEFAULTS, from_environment
@@ -18,6 +19,11 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 def test_the_diagram_of_states_is_the_table() -> None:
     drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE))
     assert drawn == {(source.value, target.value) for source, targets in MOVES.items() for target in targets}
+
+
+def test_the_diagram_of_the_breaker_is_its_table() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "nights.md").read_text(), re.MULTILINE))
+    assert drawn == {(source.value, target.value) for source, targets in TURNS.items() for target in targets}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -27,6 +27,7 @@ COMMANDS = {  # name: module, so that `sweep --help` need not import everything
     "resume": "scheduler.cli.change",
     "cancel": "scheduler.cli.change",
     "retry": "scheduler.cli.change",
+    "priority": "scheduler.cli.change",
     "doctor": "scheduler.cli.doctor",
 }
 

@@ -1,12 +1,16 @@
-"""`sweep pause`, `sweep resume`, `sweep cancel` and `sweep retry`."""
+"""`sweep pause`, `sweep resume`, `sweep cancel`, `sweep retry` and `sweep priority`."""
 
 import click
 
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.errors import UnknownSweep
+from scheduler.services import SERVICES
 from scheduler.settings import from_environment
+from scheduler.states import StageState
 from scheduler.views import sweep
+
+FAILED = (StageState.FAILED, StageState.SKIPPED)
 
 
 @click.command()
@@ -25,18 +29,26 @@ def pause(output: Output, name: str) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.pass_obj
-def resume(output: Output, name: str) -> None:
-    """Let NAME, which is paused, go on."""
+def resume(output: Output, name: str | None) -> None:
+    """Let NAME, which is paused, go on; and every service that was stopped for its key or its bill."""
     with the_store(from_environment()) as store:
-        before = store.scripts.run("resume_sweep", name)
-    _known(name, before)
-    _tell(output, name, "active" if before == "paused" else before)
-    if before == "paused":
+        before = store.scripts.run("resume_sweep", name) if name else ""
+        if name:
+            _known(name, before)
+        services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
+    for service in services:
+        output.say(f"{service}: is tried again with one small step; if that is done, everything goes on")
+    if not output.for_people:
+        rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
+        output.document({"sweeps": rows, "services": services})
+    elif name and before == "paused":
         output.say(f"{name}: goes on")
-    else:
+    elif name and not services:
         output.say(f"{name} is {before}, not paused; nothing to resume")
+    elif not name and not services:
+        output.say("no service is stopped; `sweep resume NAME` lets a sweep that is paused go on")
 
 
 @click.command()
@@ -56,17 +68,34 @@ def cancel(output: Output, name: str) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--failed", is_flag=True, help="Only what failed, and what was skipped for that; not what was cancelled.")
 @click.pass_obj
-def retry(output: Output, name: str) -> None:
+def retry(output: Output, name: str, failed: bool) -> None:
     """Try what failed in NAME, or was cancelled, once more."""
+    how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
     with the_store(from_environment()) as store:
         counts = sweep(store, name).counts
-        store.scripts.run("retry_sweep", name)
-    again = sum(counts.get(state, 0) for state in ("failed", "cancelled", "skipped"))
+        store.scripts.run("retry_sweep", name, how)
+    again = sum(counts.get(state, 0) for state in states)
     if output.for_people:
         output.say(f"{name}: {again:,} stages are opened again")
     else:
         output.rows("sweeps", [{"sweep": name, "reopened": again}])
+
+
+@click.command()
+@click.argument("name")
+@click.argument("number", type=click.IntRange(0, 1_000_000))
+@click.pass_obj
+def priority(output: Output, name: str, number: int) -> None:
+    """Let NAME go before those with a lower NUMBER, from now on; what runs is not interrupted."""
+    with the_store(from_environment()) as store:
+        before = store.scripts.run("set_priority", name, number)
+    _known(name, before)
+    if output.for_people:
+        output.say(f"{name}: priority {number}, {before} before")
+    else:
+        output.rows("sweeps", [{"sweep": name, "priority": number, "before": int(before)}])
 
 
 def _tell(output: Output, name: str, state: str) -> None:
@@ -80,4 +109,4 @@ def _known(name: str, state: str) -> None:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
 
 
-commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry}
+commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry, "priority": priority}

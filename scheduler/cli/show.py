@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,6 +12,9 @@ from scheduler import views
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, counted, dollars, duration
 from scheduler.cli.up import where
+from scheduler.fleet import ServiceView, look
+from scheduler.reasons import Fleet, why_it_waits
+from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
@@ -40,7 +44,7 @@ def status(output: Output, name: str | None) -> None:
     settings = from_environment()
     with the_store(settings) as store:
         found = [views.sweep(store, name)] if name else views.sweeps(store)
-        document = _document(store, found, name)
+        document = _document(store, settings, found, name)
     if output.form == "json":
         output.document(document)
     elif output.form == "csv":
@@ -49,11 +53,19 @@ def status(output: Output, name: str | None) -> None:
         _print(output, settings, found, document)
 
 
-def _document(store: Store, found: list[SweepView], name: str | None) -> dict[str, Any]:
-    workers = live_workers(store)
+def fleet_of(store: Store, settings: Settings) -> Fleet:
+    """All that stands between a ready stage and its start."""
+    workers, bounds = live_workers(store), settings.bounds
+    threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
+    return Fleet(len(workers), threads, {service: look(store, service, bounds) for service in SERVICES})
+
+
+def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
+    workers, fleet = live_workers(store), fleet_of(store, settings)
     skipped = Counter(stage.cause for stage in views.stages_of(store, name, StageState.SKIPPED)) if name else Counter()
     return {
-        "sweeps": [_sweep_row(view) | {"waits": why_it_waits(view, workers)} for view in found],
+        "sweeps": [_sweep_row(view) | {"waits": why_it_waits(view, fleet)} for view in found],
+        "services": [_service_row(each) for each in fleet.services.values() if each.pools],
         "workers": [{"worker": worker, **said} for worker, said in workers.items()],
         "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
         "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
@@ -66,28 +78,15 @@ def _some(store: Store, state: StageState, name: str | None) -> list[StageView]:
     return views.stages_of(store, name, state)[:MOST] if name else views.stages_in(store, state, MOST)
 
 
-def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> str:
-    """The one reason that a person should know first; empty if nothing waits without need."""
-    if view.state != "active":
-        return _held_by_hand(view)
-    if not workers:
-        return "no worker is up: `sweep up` starts some"
-    if view.gate == "budget":
-        held = view.reserved + view.doubtful
-        return f"budget: {dollars(view.spent)} spent and {dollars(held)} held of {dollars(view.limit)}"
-    ready = view.counts.get(StageState.READY, 0)
-    if view.gate == "slots" and ready:
-        return f"{ready:,} wait for a slot of the sweep's own limit"
-    return f"{ready:,} wait for a slot or a thread" if ready else ""
+def _service_row(service: ServiceView) -> dict[str, Any]:
+    pools = {pool.name: {"limit": pool.capacity.limit, **asdict(pool.sight)} for pool in service.pools.values()}
+    return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
 
 
-def _held_by_hand(view: SweepView) -> str:
-    if view.state == "opening":
-        return "not wholly submitted: submit the same file again"
-    if view.state == "paused":
-        since = time.strftime("%H:%M", time.localtime(view.since / 1000))
-        return f"paused since {since}; `sweep resume {view.name}` goes on"
-    return ""
+def _slots(services: Sequence[Mapping[str, Any]]) -> str:
+    """What is taken of what has been found, where anything is."""
+    pools = [(name, pool) for service in services for name, pool in service["pools"].items()]
+    return ", ".join(f"{pool['taken']} of {pool['limit']} {name} slots" for name, pool in pools if pool["taken"])
 
 
 def _sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
@@ -138,8 +137,9 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
             output.say(f"{view.name}: {again:,} have no result; `sweep retry {view.name}` tries them again")
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
+    taken = _slots(document["services"])
     output.say(
-        f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy, {settings.slots} slots"
+        f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy{taken and f', {taken}'}"
     )
     if addresses := find(settings.home):
         output.say(where(addresses))

@@ -15,11 +15,11 @@ from rich.text import Text
 from scheduler import views
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, dollars, duration
-from scheduler.cli.show import why_it_waits
-from scheduler.settings import from_environment
+from scheduler.cli.show import fleet_of
+from scheduler.reasons import why_it_waits
+from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
-from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
 
 LOOK_EVERY = 0.5  # seconds
@@ -41,8 +41,9 @@ def follow(
 ) -> list[SweepView]:
     """Show sweeps until all have ended; `each` is called with every look. The last views are the answer."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
+    settings = from_environment()
     pace = Pace(sum(views.sweep(store, name).ended for name in names))
-    with draws(store, output) as picture:
+    with draws(store, settings, output) as picture:
         while True:
             each()
             seen = [views.sweep(store, name) for name in names]
@@ -71,8 +72,8 @@ class Pace:
 class _Drawing:
     """A live picture on a terminal; it goes when the watch ends."""
 
-    def __init__(self, store: Store, output: Output) -> None:
-        self._store = store
+    def __init__(self, store: Store, settings: Settings, output: Output) -> None:
+        self._store, self._settings = store, settings
         self._live = Live(console=output.console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
@@ -83,14 +84,14 @@ class _Drawing:
         self._live.stop()
 
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:  # noqa: ARG002 - as in _Lines
-        self._live.update(_picture(self._store, seen, left))
+        self._live.update(_picture(self._store, self._settings, seen, left))
 
 
 class _Lines:
     """A line now and then, where there is no terminal to draw on."""
 
-    def __init__(self, store: Store, output: Output) -> None:
-        self._store, self._output = store, output
+    def __init__(self, store: Store, settings: Settings, output: Output) -> None:
+        self._store, self._settings, self._output = store, settings, output
         self._next, self._last = 0.0, ""
 
     def __enter__(self) -> Self:
@@ -102,8 +103,8 @@ class _Lines:
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:
         if not ended and time.monotonic() < self._next:
             return
-        workers = live_workers(self._store)
-        reasons = ((view, why_it_waits(view, workers)) for view in seen)
+        fleet = fleet_of(self._store, self._settings)
+        reasons = ((view, why_it_waits(view, fleet)) for view in seen)
         lines = [_summary(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
         text = "\n".join([*lines, left] if left else lines)
         if text != self._last:
@@ -111,12 +112,12 @@ class _Lines:
         self._next, self._last = time.monotonic() + LINE_EVERY, text
 
 
-def _picture(store: Store, seen: Sequence[SweepView], left: str) -> RenderableType:
-    workers = live_workers(store)
+def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: str) -> RenderableType:
+    fleet = fleet_of(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
         parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(_summary(view))]
-        if waits := why_it_waits(view, workers):
+        if waits := why_it_waits(view, fleet):
             parts.append(Text(waits, style="yellow"))
     return Group(*parts, Text(left), _running_table(views.stages_in(store, StageState.RUNNING, 200)))
 

@@ -137,6 +137,11 @@ class Fleet:
         self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
         return tick(self.night.store, self.nudges, told or limits(slots))
 
+    @staticmethod
+    def searching(ceiling: int = 500, start: int = 4) -> Limits:
+        """Nobody has said how many slots there are."""
+        return Limits(Bounds(floor=1, ceiling=ceiling, start=start), STALL)
+
     def received(self) -> list[tuple[str, int]]:
         """Take every nudge that lies at the broker, in the order in which they were sent."""
         client: Any = self.night.store.client

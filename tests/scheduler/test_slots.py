@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from scheduler import keys
-from scheduler.capacity import Bounds
 from scheduler.fleet import look
 from scheduler.states import StageState
 from scheduler.store import Lease, Meter, Pulse
-from scheduler.tick import Limits
-from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night
+from tests.scheduler.night import LEASE, PATIENCE, Fleet, Night
 from tests.scheduler.plans import evaluate, plan, single, train
 from tests.scheduler.seen import LANE
 from tests.support import RedisServer
@@ -132,7 +130,7 @@ def test_a_conclusion_drawn_from_what_has_changed_meanwhile_is_refused(night: Ni
 
 def test_the_search_begins_small_and_follows_what_is_known_to_be_there(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 60))
-    searching = Limits(Bounds(floor=1, ceiling=40, start=4), STALL)
+    searching = fleet.searching(ceiling=40)
     assert [fleet.tick(searching).dispatched for _ in range(3)] == [4, 0, 0], "none of the four is known to be there"
     leases = fleet.claim_all()
     for lease in leases:

@@ -1,0 +1,112 @@
+"""Why anything waits, in the words that a person should read first: pure, of what the views say."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scheduler.breaker import BreakerState
+from scheduler.fleet import PoolView, ServiceView
+from scheduler.services import pool_of
+from scheduler.states import StageState
+from scheduler.views import SweepView
+from scheduler.wording import dollars, duration
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All that stands between a ready stage and its start."""
+
+    workers: int
+    threads: int  # free ones
+    services: Mapping[str, ServiceView]
+
+
+def why_it_waits(view: SweepView, fleet: Fleet) -> str:
+    """The one reason that a person should know first; empty if nothing waits without need."""
+    if view.state == "cancelled":
+        return view.why
+    return next(_reasons(view, fleet), "") if view.state in ("opening", "paused", "active") else ""
+
+
+def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
+    yield from _by_hand(view)
+    yield from _by_the_clock(view)
+    if view.ended == view.total:
+        return
+    if not fleet.workers:
+        yield "no worker is up: `sweep up` starts some"
+    for service in _services(view, fleet):
+        yield from _breaker(service)
+    yield from _budget(view)
+    for service in _services(view, fleet):
+        yield from _told_to_wait(view, service)
+    yield from _no_room(view, fleet)
+
+
+def _by_hand(view: SweepView) -> Iterator[str]:
+    if view.state == "opening":
+        yield "not wholly submitted: submit the same file again"
+    if view.state == "paused":
+        yield f"paused since {clock(view.since)}; `sweep resume {view.name}` goes on"
+
+
+def _by_the_clock(view: SweepView) -> Iterator[str]:
+    if view.outside:
+        again = f", goes on at {clock(view.turn)}" if view.turn else ""
+        yield f"outside its hours ({view.hours}){again}" if view.hours else "its hours are looked at by the next tick"
+
+
+def _services(view: SweepView, fleet: Fleet) -> list[ServiceView]:
+    return [fleet.services[name] for name in view.services if name in fleet.services]
+
+
+def _breaker(service: ServiceView) -> Iterator[str]:
+    since = duration((service.now - service.since) / 1000)
+    canary = max(0, service.next_canary - service.now) / 1000
+    match service.state:
+        case BreakerState.STOPPED:
+            yield f"{service.name} stopped at {clock(service.since)}: {service.cause}; `sweep resume` tries it again"
+        case BreakerState.OPEN:
+            yield f"breaker open {since}, next canary in {duration(canary)}: {service.name}: {service.cause}"
+        case BreakerState.SUSPECT:
+            yield f"{service.name} is being tried, for {service.cause}"
+
+
+def _budget(view: SweepView) -> Iterator[str]:
+    if view.gate == "budget" and view.limit is not None:
+        held = view.spent + view.reserved + view.doubtful
+        yield f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
+    if view.gate == "day budget":
+        yield "budget of the day is reserved: it goes on at midnight UTC"
+
+
+def _told_to_wait(view: SweepView, service: ServiceView) -> Iterator[str]:
+    for pool in _pools(view, service):
+        told = {"starved": ("capacity", pool.sight.starved), "limited": ("too many clients", pool.sight.limited)}
+        for sign, (what, count) in told.items():
+            if count:
+                yield f"paused: {what} since {clock(pool.since[sign])} ({count} of {pool.sight.taken} clients)"
+
+
+def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
+    ready = view.counts.get(StageState.READY, 0)
+    if not ready:
+        return
+    if view.gate == "slots":
+        yield f"{ready:,} wait for a slot of the sweep's own limit"
+    for service in _services(view, fleet):
+        for pool in _pools(view, service):
+            if pool.sight.queued or pool.sight.taken >= pool.capacity.limit:
+                queued = f", {pool.sight.queued} queued at the service" if pool.sight.queued else ""
+                yield f"waiting: {pool.sight.taken} of {pool.capacity.limit} slots{queued}"
+    yield f"{ready:,} wait for a free thread" if not fleet.threads else f"{ready:,} wait for their turn"
+
+
+def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
+    names = {pool_of(lane) for lane in view.lanes}
+    return (pool for name, pool in service.pools.items() if name in names)
+
+
+def clock(milliseconds: int) -> str:
+    """02:14, in the time zone of whoever asks."""
+    return time.strftime("%H:%M", time.localtime(milliseconds / 1000))

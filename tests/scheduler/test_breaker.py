@@ -1,0 +1,195 @@
+"""A service that does nothing for anybody is looked at; one that is down holds nobody's work and costs no attempt."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler import keys
+from scheduler.breaker import CANARY_PACE, CANARY_PATIENCE, SILENCE, TURNS, BreakerState, Pulse, suspicion
+from scheduler.capacity import START
+from scheduler.store import Lease, Meter
+from scheduler.store import Pulse as Renewal
+from tests.scheduler.night import LEASE, Fleet, Night
+from tests.scheduler.plans import single
+from tests.support import RedisServer
+
+SERVICE = "offline"
+STAGE = "train-0000"
+
+
+@pytest.fixture
+def fleet(night: Night, redis: RedisServer) -> Any:
+    fleet = Fleet(night, redis.url)
+    yield fleet
+    fleet.nudges.close()
+
+
+def state(night: Night) -> str:
+    return night.store.client.hget(keys.breaker(SERVICE), "state") or "closed"
+
+
+def canary(night: Night, word: str, name: str = "c") -> str:
+    """Take the duty, and tell what was found; the state of the breaker then."""
+    assert night.store.take_canary(SERVICE, name, patience=CANARY_PATIENCE, pace=CANARY_PACE)
+    return night.store.verdict(SERVICE, name, word, "as it was found")
+
+
+def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
+    """A service that is down, with attempts at work there."""
+    night.submit(single("s", 10))
+    fleet.tick(slots=count)
+    leases = fleet.claim_all()
+    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    assert canary(night, "down") == "open"
+    return leases
+
+
+@given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
+def test_only_silence_towards_somebody_who_waits_is_suspicious(now: int, heard: int, since: int) -> None:
+    heard, since = min(heard, now), min(since, now)
+    found = suspicion(Pulse(now, heard, since))
+    assert (found is not None) == (since > 0 and now - max(heard, since) > 1000 * SILENCE)
+
+
+def test_a_service_that_does_nothing_for_anybody_is_suspected_and_nothing_new_is_started(
+    night: Night, fleet: Fleet
+) -> None:
+    night.submit(single("s", 10))
+    fleet.tick(slots=2)
+    leases = fleet.claim_all()
+    for second in range(round(SILENCE) // 5 + 1):
+        assert state(night) == "closed", f"after {5 * second} s"
+        night.renew(*leases)
+        night.clock.pass_seconds(5)
+        fleet.tick(slots=2)
+    assert state(night) == "suspect"
+    assert night.renew(*leases) == ["held", "held"], "it may be nothing: what runs goes on"
+    assert fleet.tick(slots=8).dispatched == 0
+    assert canary(night, "healthy") == "closed"
+    assert fleet.tick(slots=8).dispatched == 6
+    assert state(night) == "closed", "what the canary was answered counts as being heard"
+
+
+def test_one_attempt_that_gets_on_is_proof_that_the_service_is_there(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 2))
+    fleet.tick(slots=2)
+    silent, lively = fleet.claim_all()
+    for _ in range(100):
+        night.clock.pass_seconds(5)
+        night.store.renew([Renewal(silent, 500.0), Renewal(lively, 2.0, 2.0)], lease=LEASE)
+        fleet.tick(slots=2)
+    assert state(night) == "closed"
+
+
+@pytest.mark.parametrize("sign", ["queued", "limited", "starved"])
+def test_who_is_told_to_wait_makes_nobody_suspicious(night: Night, fleet: Fleet, sign: str) -> None:
+    night.submit(single("s", 2))
+    fleet.tick(slots=2)
+    leases = fleet.claim_all()
+    for lease in leases:
+        night.store.sign(lease, sign, ago=0)
+    for _ in range(100):
+        night.clock.pass_seconds(5)
+        night.renew(*leases)
+        fleet.tick(slots=2)
+    assert state(night) == "closed"
+
+
+def test_what_runs_at_a_service_that_is_down_is_parked_and_nothing_is_charged(night: Night, fleet: Fleet) -> None:
+    leases = opened(night, fleet)
+    assert night.renew(*leases) == ["park", "park"]
+    for lease in leases:
+        assert night.store.give_back(lease, Meter(1, 1), delay=0, failure="", cost="at most", cause="parked")
+        night.close(lease)
+    assert fleet.tick(slots=8).dispatched == 0
+    assert night.store.dispatch(STAGE, sweep="s", patience=9).refused == "breaker"
+    row = night.store.client.hgetall(keys.stage(STAGE))
+    assert not [field for field in row if field.startswith("failed:")]
+    assert canary_after(night, CANARY_PACE, "healthy") == "closed"
+    assert fleet.tick(slots=8).dispatched == 8
+
+
+def canary_after(night: Night, seconds: float, word: str) -> str:
+    night.clock.pass_seconds(seconds)
+    return canary(night, word, name=f"at {night.clock()}")
+
+
+def test_canaries_follow_each_other_one_at_a_time_and_a_lost_one_is_followed_by_the_next(
+    night: Night, fleet: Fleet
+) -> None:
+    opened(night, fleet)
+    take = night.store.take_canary
+    night.clock.pass_seconds(CANARY_PACE)
+    assert take(SERVICE, "a", patience=CANARY_PATIENCE, pace=CANARY_PACE)
+    assert take(SERVICE, "a", patience=CANARY_PATIENCE, pace=CANARY_PACE), "the same call again, after a lost answer"
+    assert not take(SERVICE, "b", patience=CANARY_PATIENCE, pace=CANARY_PACE)
+    night.clock.pass_seconds(CANARY_PATIENCE)
+    assert take(SERVICE, "b", patience=CANARY_PATIENCE, pace=CANARY_PACE), "whoever had it has died"
+    assert night.store.verdict(SERVICE, "a", "healthy", "too late") == "open"
+    assert night.store.verdict(SERVICE, "b", "down", "still") == "open"
+    assert not take(SERVICE, "c", patience=CANARY_PATIENCE, pace=CANARY_PACE), "not before it is due"
+
+
+def test_no_canary_is_sent_to_a_service_that_is_well_or_stopped(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 2))
+    fleet.tick(slots=1)
+    assert not night.store.take_canary(SERVICE, "a", patience=9, pace=9)
+    assert night.store.stop_service(SERVICE, "402")
+    assert not night.store.stop_service(SERVICE, "402 again"), "a person is told once"
+    assert not night.store.take_canary(SERVICE, "a", patience=9, pace=9)
+
+
+def test_a_refused_account_stops_all_spending_until_a_person_acts(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 10))
+    fleet.tick(slots=2)
+    leases = fleet.claim_all()
+    night.store.stop_service(SERVICE, "402: the bill is not paid")
+    assert night.renew(*leases) == ["park", "park"]
+    night.clock.pass_seconds(24 * 3600)
+    assert fleet.tick(slots=8).dispatched == 0
+    assert night.store.scripts.run("resume_service", SERVICE) == 1
+    assert night.store.scripts.run("resume_service", SERVICE) == 0
+    assert canary(night, "stopped", "still") == "stopped"
+    night.store.scripts.run("resume_service", SERVICE)
+    assert canary(night, "healthy", "paid") == "closed"
+    assert fleet.tick(slots=8).dispatched > 0
+
+
+def test_behind_an_outage_work_begins_slowly(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 60))
+    fleet.tick(slots=40)
+    for lease in fleet.claim_all():
+        night.store.give_back(lease, Meter(0, 0), delay=0, failure="", cost="exact", cause="parked")
+        night.close(lease)
+    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    canary(night, "down")
+    assert canary_after(night, CANARY_PACE, "healthy") == "closed"
+    searching = fleet.searching(ceiling=40)
+    assert fleet.tick(searching).dispatched == START
+
+
+def test_other_services_go_on(night: Night) -> None:
+    night.store.stop_service("tinker", "403")
+    night.submit(single("s", 1))
+    assert night.start(STAGE, "s")
+
+
+@pytest.mark.parametrize("source", BreakerState)
+@pytest.mark.parametrize("target", BreakerState)
+def test_only_the_turns_of_the_table_are_possible(source: BreakerState, target: BreakerState) -> None:
+    """`stopped` is left by a person alone; nothing closes what was not tried."""
+    assert (target in TURNS[source]) == (
+        (source, target)
+        in {
+            (BreakerState.CLOSED, BreakerState.SUSPECT),
+            (BreakerState.CLOSED, BreakerState.STOPPED),
+            (BreakerState.SUSPECT, BreakerState.CLOSED),
+            (BreakerState.SUSPECT, BreakerState.OPEN),
+            (BreakerState.SUSPECT, BreakerState.STOPPED),
+            (BreakerState.OPEN, BreakerState.CLOSED),
+            (BreakerState.OPEN, BreakerState.STOPPED),
+            (BreakerState.STOPPED, BreakerState.OPEN),
+        }
+    )
