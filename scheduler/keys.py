@@ -107,6 +107,11 @@ def sweep_ready(name: str) -> str:
     return f"{PREFIX}sweep:{name}:ready"
 
 
+def account(service: str) -> str:
+    """Hash: what was found out about our account at a service, each answer with its time."""
+    return f"{PREFIX}account:{service}"
+
+
 def worker(name: str) -> str:
     """Hash, expires: threads, busy, host, process id of one worker."""
     return f"{PREFIX}worker:{name}"
