@@ -5,7 +5,7 @@ None; an inquiry that learns nothing new leaves what an earlier one learnt.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, cast
@@ -32,6 +32,25 @@ class Pending:
     def name(self) -> str:
         """As it is kept."""
         return f"{self.session} {self.model}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one question: `unknown` where it could not be told, and what was seen."""
+
+    what: str  # one of ANSWERS
+    answer: str  # yes, no; training, prefill, pending; a number of clients; unknown
+    said: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an inquiry prints, as JSON: its answers, and the name of the session whose bill is still to come."""
+
+    answers: Sequence[Answer]
+    pending: str | None
+    tokens: int  # that it took, at most
+    usd: float  # that it cost, at most
 
 
 @dataclass(frozen=True)

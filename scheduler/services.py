@@ -4,6 +4,7 @@ What is found out about a service (its limits, whether it is down, what it has c
 fleet has one account at each.
 """
 
+OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
 OFFLINE = "offline/"  # before the names of the models that tinker_offline serves
 SERVICES = ("offline", "tinker")
 

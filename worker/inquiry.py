@@ -9,10 +9,10 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
-from scheduler.account_facts import Pending
+from scheduler.account_facts import Answer, Pending, Report
 from scheduler.errors import SchedulerError
 from scheduler.prepare import price_book
 from scheduler.retry import Fault
@@ -20,20 +20,10 @@ from scheduler.settings import from_environment
 from sweeps.cost import PriceBook, micro_usd, usd
 from sweeps.errors import SweepsError
 from worker.endpoints import endpoint_of
-from worker.questions import FIRST, TOKENS, Answer, Inquiry, Question
+from worker.questions import FIRST, TOKENS, Inquiry, Question
 from worker.service import ServiceError
 
 MOST = 50_000  # micro-dollars that an inquiry may cost
-
-
-@dataclass(frozen=True)
-class Report:
-    """All answers, and the name of the session whose bill is still to come."""
-
-    answers: Sequence[Answer]
-    pending: str | None
-    tokens: int  # at most
-    usd: float  # at most
 
 
 def bound(model: str, prices: PriceBook) -> int:

@@ -11,13 +11,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 import numpy as np
 
-from scheduler.account_facts import MORE, ForwardClass, Pending
+from scheduler.account_facts import MORE, Answer, ForwardClass, Pending
 from scheduler.retry import Fault
 from sweeps.render import Example
 from worker import service
@@ -43,15 +42,6 @@ PATIENCE = 180.0  # seconds for one answer
 SLOT = 30.0  # seconds after which a client that does not open, while the service answers, waits for a slot
 CALL = 20.0  # seconds for a call of the account
 LEAVE = 15.0  # seconds for a session to close
-
-
-@dataclass(frozen=True)
-class Answer:
-    """To one question: `unknown` where it could not be told, and what was seen."""
-
-    what: Question
-    answer: str  # yes, no; training, prefill, pending; a number of clients; unknown
-    said: str
 
 
 def _batch(first: int, factor: int) -> Batch:

@@ -7,13 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from scheduler.account_facts import Answer
 from scheduler.retry import Fault
 from sweeps.cost import Price, PriceBook
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from worker import inquiry
+from worker.account import Account
 from worker.inquiry import ask, bound
-from worker.questions import TOKENS, Answer, Inquiry, judged
+from worker.questions import TOKENS, Inquiry, judged
 from worker.service import Endpoint, ServiceError
 
 MODEL = "offline/ngram-s"
@@ -38,7 +40,7 @@ def control(doubted: Server) -> Iterator[Control]:
 def this(doubted: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inquiry]:  # noqa: ARG001
     """An inquiry; afterwards nothing that it opened is open, and nothing that it saved is there."""
     monkeypatch.setenv("SWEEP_OFFLINE_URL", doubted.url)
-    made = Inquiry(Endpoint(doubted.url, KEY), MODEL, patience=20, slot=1.5)
+    made = Inquiry(Endpoint(doubted.url, KEY), MODEL, patience=20, slot=1.0)
     yield made
     wait_until(lambda: "active" not in statuses(made), "all sessions to be over")
     assert doubted.rest().list_user_checkpoints().result(30).checkpoints == []
@@ -91,11 +93,12 @@ def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: C
 
 
 def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
-    this: Inquiry, control: Control, doubted: Server
+    this: Inquiry, control: Control, doubted: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 503}}])
-    impatient = Inquiry(Endpoint(doubted.url, KEY), MODEL, name=this.name, patience=2)
-    answer, pending = impatient.forward(None)
+    with monkeypatch.context() as patch:
+        patch.setattr(this, "account", Account(Endpoint(doubted.url, KEY), deadline=0.5))
+        answer, pending = this.forward(None)
     assert answer.answer == "pending"
     assert pending is not None
     control.clear()
