@@ -94,8 +94,6 @@ def _say(document: object) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The status: 0, 1 where nothing could be asked, 130 where it was stopped."""
     told = _arguments(arguments)
-    logging.getLogger("tinker").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us wants everything closed, too
     try:
         cost = bound(told.model, price_book())
         this = Inquiry(endpoint_of(from_environment())(told.model), told.model, name=told.open)
@@ -126,4 +124,6 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    logging.getLogger("tinker").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us wants everything closed, too
     sys.exit(main())

@@ -81,7 +81,7 @@ class Inquiry:
                 self._train(trainer, FIRST, BEFORE)
                 path = self.wait(trainer.save("inquiry", ttl_seconds=KEPT, metadata={"inquiry": self.name}))
                 unbroken = self._train(trainer, SECOND, AFTER)
-                session.close("success").result(LEAVE)  # where one client is allowed, the next has its place
+                _leave(session, "success")  # where one client is allowed, the next has its place
                 resumed, control = (self._resumed(path, optimizer=optimizer) for optimizer in (True, False))
         return judged(unbroken, resumed, control)
 
@@ -129,6 +129,8 @@ class Inquiry:
             count = 0
             while count < most and self._opens(session):
                 count += 1
+        if count == 0:
+            return Answer("clients", "unknown", f"not one opened in {self._slot:g} s, though the service answers")
         if count < most:
             return Answer("clients", str(count), f"{count} open at once, and one more waits")
         return Answer("clients", f"{count}{MORE}", f"{count} open at once, and no more were tried")
@@ -167,7 +169,7 @@ class Inquiry:
             yield session
             ending = "success"
         finally:
-            session.close(ending).result(LEAVE)
+            _leave(session, ending)
 
     @contextmanager
     def _nothing_kept(self, session: str) -> Iterator[None]:
@@ -190,7 +192,7 @@ class Inquiry:
     @contextmanager
     def _elsewhere(self) -> "Iterator[tuple[Callable[[], dict[str, str]], Callable[[], None]]]":
         """Another process with a session: what it tells next, and how to have it go on. It ends when we do."""
-        command = [sys.executable, "-m", "worker.inquiry", self.model, "--open", self.name]
+        command = [sys.executable, "-W", "ignore", "-m", "worker.inquiry", self.model, "--open", self.name]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert process.stdin is not None
         assert process.stdout is not None
@@ -220,6 +222,11 @@ class Inquiry:
             process.kill()
             process.wait()
             speaks.close()
+
+
+def _leave(session: Session, ending: Ending) -> None:
+    with suppress(TimeoutError):  # the SDK hangs: the service drops what is silent
+        session.close(ending).result(LEAVE)
 
 
 def judged(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> Answer:

@@ -85,6 +85,11 @@ def test_one_slot_is_enough_for_every_question(this: Inquiry, control: Control) 
     assert this.clients(1).answer == "1+"
 
 
+def test_that_not_one_client_opens_is_no_number_to_go_by(this: Inquiry, control: Control, doubted: Server) -> None:
+    control.set(max_clients=0)
+    assert Inquiry(Endpoint(doubted.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
+
+
 def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: Control) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
     answer, pending = this.forward(None)
