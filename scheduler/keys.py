@@ -134,6 +134,11 @@ def trouble(service: str) -> str:
     return f"{PREFIX}trouble:{service}"
 
 
+def account(service: str) -> str:
+    """Hash: what was found out about our account at a service, each answer with its time."""
+    return f"{PREFIX}account:{service}"
+
+
 def worker(name: str) -> str:
     """Hash, expires: threads, busy, host, process id of one worker."""
     return f"{PREFIX}worker:{name}"

@@ -16,10 +16,11 @@ OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l")
 def check_models(models: Sequence[str]) -> None:
     """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there."""
     offline = [model for model in models if service_of(model) == "offline"]
-    _check_served(offline, OFFLINE_MODELS, "tinker_offline")
+    check_served(offline, OFFLINE_MODELS, "tinker_offline")
     if live := [model for model in models if model not in offline]:
         url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
-        _check_served(live, served_models(url, _key(live[0])), "the account")
+        key = key_for(f"{live[0]} runs on Tinker", f"model={OFFLINE_MODELS[0]}")
+        check_served(live, served_models(url, key), "the account")
 
 
 def served_models(base_url: str, key: str) -> list[str]:
@@ -43,20 +44,22 @@ def served_models(base_url: str, key: str) -> list[str]:
         raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
 
 
-def _key(model: str) -> str:
+def key_for(what: str, instead: str) -> str:
+    """The key from the environment. Raises ServiceRefused, saying what needs it and how to do without."""
     key = os.environ.get("TINKER_API_KEY")
     if not key:
         raise ServiceRefused(
-            f"{model} runs on Tinker, and there is no TINKER_API_KEY\n"
+            f"{what}, and there is no TINKER_API_KEY\n"
             "get a key at https://tinker-console.thinkingmachines.ai and export TINKER_API_KEY=tml-…,\n"
-            f"or rehearse offline, for nothing: model={OFFLINE_MODELS[0]}"
+            f"or rehearse offline, for nothing: {instead}"
         )
     if not (key.isascii() and key.isprintable()):  # httpx would say so too, and quote the key
         raise ServiceRefused("TINKER_API_KEY holds a line break or another character that no key has; set it anew")
     return key
 
 
-def _check_served(models: Sequence[str], served: Sequence[str], where: str) -> None:
+def check_served(models: Sequence[str], served: Sequence[str], where: str) -> None:
+    """Raise ServiceRefused for a model that is not among those served."""
     for model in models:
         if model not in served:
             near = difflib.get_close_matches(model, served, n=1)

@@ -9,6 +9,7 @@ clients of one kind, whatever their models. Each lane may be limited further by 
 
 from typing import Literal
 
+OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
 OFFLINE = "offline/"  # before the names of the models that tinker_offline serves
 SERVICES = ("offline", "tinker")
 CLIENTS = ("training", "sampling")

@@ -21,6 +21,7 @@ from tinker_offline.rehearsal import API, Rehearsal
 from tinker_offline.service import Service
 
 HOLD = 25.0  # seconds that a poll is held open; clients give up after 45 and an instant answer would make them spin
+CLOSE = "ServiceClient.close"  # so a client says that it finishes its own session; nothing else tells clients apart
 Endpoint = Callable[[Request], Awaitable[Response]]
 M = TypeVar("M", bound=Message)
 Json = dict[str, Any]
@@ -142,6 +143,8 @@ def _heartbeat(service: Service, request: messages.OfSession) -> Json:
 async def _finish_session(request: Request) -> Response:
     service: Service = request.app.state.service
     session_id = request.path_params["session_id"]
+    if not service.account.finish and request.headers.get("x-sdk-method") != CLOSE:
+        raise Refusal(f"session {session_id} may be finished by the client that opened it only", 403)
     service.sessions.finish(session_id, await _read(request, messages.FinishSession))
     service.release(service.sessions.get(session_id))
     return JSONResponse({})

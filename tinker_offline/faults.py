@@ -7,6 +7,7 @@
     max_clients: 2
     pause: {from: 10, for: 20}
     silence: 30
+    account: {moments: false, finish: false, forward: prefill}
 
 Seconds count from the moment when the document was set.
 """
@@ -89,6 +90,14 @@ class Rule(Part):
         return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
 
 
+class Account(Part):
+    """What the documentation of the service leaves open, and an account may find either way."""
+
+    moments: bool = True  # does a model restored with its optimizer have the moments, or does it begin without
+    finish: bool = True  # may a session be finished otherwise than by the SDK client that opened it
+    forward: Literal["training", "prefill"] = "training"  # how the tokens of `forward` are billed
+
+
 class Faults(Part):
     """The document."""
 
@@ -97,6 +106,7 @@ class Faults(Part):
     max_clients: int | None = Field(default=None, ge=0)
     pause: Window | None = None
     silence: float | None = Field(default=None, gt=0)
+    account: Account = Account()
 
 
 def read_faults(text: str, paths: Iterable[str]) -> Faults:

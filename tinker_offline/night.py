@@ -39,6 +39,7 @@ class Night:
         self._put(faults)
         self._service.models.slots.limit = faults.max_clients
         self._service.models.slots.fill()
+        self._service.account = faults.account
         self._look()
         if faults.pause is not None or faults.silence is not None:
             self._watch = asyncio.get_running_loop().create_task(self._look_often())

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from tinker_offline.base import load_base
 from tinker_offline.checkpoints import Checkpoints
+from tinker_offline.faults import Account
 from tinker_offline.futures import Futures, Reply, Work
 from tinker_offline.models import Models
 from tinker_offline.ngram import SIZES, Base
@@ -31,6 +32,7 @@ class Service:
         self.checkpoints = Checkpoints(state / "runs")
         self.models = Models()
         self.futures = Futures()
+        self.account = Account()
         self._cache = cache.resolve()
         self._bases: dict[str, Base] = {}
 

@@ -17,7 +17,7 @@ from tinker_offline.models import Lane, Model, Sampler
 from tinker_offline.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
 from tinker_offline.refusal import Refusal
 from tinker_offline.service import Service
-from tinker_offline.usage import Deed
+from tinker_offline.usage import Deed, Kind
 
 Json = dict[str, Any]
 MAX_RANK = 256
@@ -48,7 +48,8 @@ def load_weights(service: Service, request: messages.LoadWeights) -> Json:
 
     def build() -> tuple[Base, Learner]:
         arrays = service.checkpoints.load(request.path)
-        return service.base(run.base_model), Learner.restored(arrays, with_optimizer=request.optimizer)
+        moments = request.optimizer and service.account.moments
+        return service.base(run.base_model), Learner.restored(arrays, with_optimizer=moments)
 
     reply = {"type": "load_weights", "path": request.path}
     return _create(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
@@ -116,10 +117,17 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
     else:
         slopes = partial(_slopes, loss, inputs)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
-    did: Deed = "forward" if asked.forward_only else "forward_backward"
-    service.usage.add(model.session_id, model.base_model, "training", len(data.tokens), did=did)
+    kind, did = _counted(service, forward_only=asked.forward_only)
+    service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
     total = float(loss.values(logprobs, inputs).sum(dtype=np.float64))
     return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
+
+
+def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
+    """What a pass is billed as, and what it is."""
+    if not forward_only:
+        return "training", "forward_backward"
+    return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
 
 
 def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Mapping[str, Floats]]:

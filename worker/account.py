@@ -49,11 +49,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Used:
-    """Tokens that the service counted in a session; those of one session come in several."""
+    """Tokens of one kind that the service counted in a session; those of one session come in several."""
 
     session: str
     metadata: Mapping[str, str]
     tokens: int
+    kind: str  # training, sampling_prefill or sampling_sample
 
 
 class Account:
@@ -108,7 +109,12 @@ class Account:
         """The tokens of every session between two full hours, at most 14 days apart."""
         answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end))
         return [
-            Used(event.session_id, _metadata(answer, event.session_id), event.event_info.token_count)
+            Used(
+                event.session_id,
+                _metadata(answer, event.session_id),
+                event.event_info.token_count,
+                event.event_info.type,
+            )
             for event in answer.data
             if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
         ]

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 from scheduler.retry import Fault
-from scheduler.services import service_of
+from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
 from worker.service import Endpoint, ServiceError
-
-OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
 
 
 def endpoint_of(settings: Settings) -> Callable[[str], Endpoint]:

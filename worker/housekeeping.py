@@ -15,18 +15,22 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from scheduler import keys
+from scheduler.account_facts import Pending, facts, learn
 from scheduler.connection import RedisError
 from scheduler.retry import Fault
-from scheduler.services import service_of
+from scheduler.services import SERVICES, service_of
 from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
 from worker import reckoning
 from worker.account import DEADLINE, Account
 from worker.attempt import Hands
+from worker.questions import billed
 from worker.service import Endpoint, ServiceError
 
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer
 REFUSED = 3600.0  # seconds before what the service refused is tried again
+
+NOT_OURS = "the service does not let us finish sessions of workers that died; they end by themselves"
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +87,7 @@ class Housekeeping:
         self._accounts: dict[Endpoint, Account] = {}
         self._asked: set[str] = set()  # sessions that we asked to end
         self._finished: set[str] = set()  # those that did
+        self._bills_due: dict[str, float] = {}  # service -> when to look for the bill of an inquiry again
         self._noted: set[str] = set()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
@@ -124,6 +129,7 @@ class Housekeeping:
         this = Round(time.monotonic() + self._period + self._deadline)
         reaped = self._reap(this)
         resolved = self._reckon(this)
+        self._learn_from_bills(this)
         extended = self._each(this, keys.EXPIRING, self._upkeep.needed(MOST), self._extend)
         deleted = self._each(this, keys.DISCARDED, self._upkeep.discarded(MOST), self._delete)
         return Kept(reaped, deleted, extended, resolved)
@@ -138,7 +144,8 @@ class Housekeeping:
             self._put_off(doubt)
             return 0
         found = account.sessions_of(reckoning.metadata_of(self._hands.fleet, doubt.opener))
-        finished = [session for session in reckoning.to_finish(found, self._asked) if self._finish(account, session)]
+        open_yet = reckoning.to_finish(found, self._asked) if self._may_finish(doubt.model) else []
+        finished = [session for session in open_yet if self._finish(account, session)]
         if finished or not reckoning.over(found, self._finished):
             self._put_off(doubt)  # what was under way when it was finished may still be ending
             return len(finished)
@@ -152,10 +159,17 @@ class Housekeeping:
         allowed = account.finish(session)
         self._asked.add(session)  # not before: one that the service could not be told of is tried again
         if not allowed:
-            self._note("the service does not let us finish sessions of workers that died; they end by themselves")
+            self._note(NOT_OURS)
             return False
         self._finished.add(session)
         return True
+
+    def _may_finish(self, model: str) -> bool:
+        """Where an inquiry has found that it is of no use, it is not tried."""
+        allowed = facts(self._hands.store, service_of(model)).finish is not False
+        if not allowed:
+            self._note(NOT_OURS)
+        return allowed
 
     def _put_off(self, doubt: Doubt, seconds: float | None = None) -> None:
         self._upkeep.put_off(keys.DOUBTS, doubt.name, self._period if seconds is None else seconds)
@@ -184,6 +198,31 @@ class Housekeeping:
             return 0
         fleet = self._hands.fleet
         return sum(self._upkeep.resolve(doubt, reckoning.tokens_of(doubt, used, fleet)) for doubt in doubts)
+
+    def _learn_from_bills(self, this: Round) -> None:
+        """Read the bill that an inquiry left to come, once it can be there."""
+        for service in SERVICES:
+            pending = facts(self._hands.store, service).pending
+            if pending is None or time.monotonic() < self._bills_due.get(service, 0):
+                continue
+            age = (datetime.now(UTC) - pending.since).total_seconds()
+            if service == "offline" or age > self._lag:
+                self._bills_due[service] = time.monotonic() + REFUSED
+                self._try(this, keys.DOUBTS, pending.model, [], partial(self._read_bill, service, pending))
+
+    def _read_bill(self, service: str, pending: Pending, account: Account) -> int:
+        try:
+            kind = billed(account, pending)
+        except ServiceError as error:
+            if not error.missing and error.fault is not Fault.ACCOUNT:
+                raise
+            self._note("this key may not read the bills: as what `forward` is billed stays unknown")
+            learn(self._hands.store, service, {"pending": ""}, bill=pending)
+            return 0
+        if kind is not None:
+            learn(self._hands.store, service, {"forward": kind, "pending": ""}, bill=pending)
+            log.info("housekeeping: `forward` is billed as %s at %s", kind, service)
+        return 0
 
     def _extend(self, account: Account, needed: Needed) -> int:
         for path in needed.paths:

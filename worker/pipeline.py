@@ -42,7 +42,7 @@ def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Out
     if trainer is not None and stands and isinstance(outcome, Succeeded):
         with suppress(RedisError):  # what is not adopted will be dispatched
             _go_on(this, trainer)
-    session.close(_ended(outcome), lambda: _free(this))
+    session.close(_ended(outcome)).add_done_callback(lambda _: _free(this))
     return outcome
 
 

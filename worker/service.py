@@ -139,6 +139,7 @@ class Trainer:
         self._client = client
         client._queue_state_logger = Pauses(paused)  # type: ignore[assignment] # noqa: SLF001 - no public hook (0.38)
         self.run_id = str(client.model_id)
+        self.session_id = self.run_id.partition(":")[0]
 
     def forward_backward(self, batch: Batch) -> Pending[Losses]:
         """Add the gradient of the batch's cross-entropy."""
@@ -204,18 +205,16 @@ class Session:
         )
         return self._open(lambda: begin(path, user_metadata=self._metadata).future())
 
-    def close(self, status: Ending, then: Callable[[], None] = lambda: None) -> None:
-        """Free what the session holds at the service, without waiting for it; `then` is called when that is done."""
-        if "_client" in vars(self):
-            threading.Thread(target=self._close, args=(status, then), daemon=True).start()
-        else:
-            then()
+    def close(self, status: Ending) -> "Future[None]":
+        """Free what the session holds at the service. Nobody need wait for it; who does, waits for seconds at most."""
+        return abandonable(lambda: self._close(status))
 
-    def _close(self, status: Ending, then: Callable[[], None] = lambda: None) -> None:
+    def _close(self, status: Ending) -> None:
+        if "_client" not in vars(self):
+            return
         with suppress(Exception):  # the session times out by itself; nothing is lost
             self._client.close(status).result(timeout=10)
         del self._client
-        then()
         if next(_closed) % COLLECT_EVERY == 0:
             gc.collect()
 

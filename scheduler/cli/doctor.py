@@ -5,17 +5,22 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
+from scheduler.account_facts import known_accounts
 from scheduler.artefacts import Artefacts
+from scheduler.cli.accounts import told
+from scheduler.cli.inquire import Told, inquire
+from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect, shown
 from scheduler.embedded import server
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.settings import Settings, from_environment
 from scheduler.supervise import find, is_up
@@ -32,11 +37,22 @@ class Finding(NamedTuple):
 
 
 @click.command()
+@click.option("--live", is_flag=True, help="Ask the service what its documentation leaves open, for less than $0.05.")
+@click.option("--model", help="Which model to ask with --live; the cheapest, if none is named.")
+@click.option(
+    "--clients",
+    default=16,
+    type=click.IntRange(0, 1000),
+    help="Training clients that --live opens at most; 0 opens none.",
+)
 @click.pass_obj
-def doctor(output: Output) -> None:
+def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
     """Check this machine, and say what to do about what is wrong."""
+    if not live and model is not None:
+        raise click.UsageError("--model is for --live")
     settings = from_environment()
-    findings = [finding for look in LOOKS for finding in _guarded(look, settings)]
+    looks = (*LOOKS, partial(_live, model, clients)) if live else (*LOOKS, _accounts)
+    findings = [finding for look in looks for finding in _guarded(look, settings)]
     output.rows("findings", [finding._asdict() for finding in findings], title="doctor")
     wrong = [finding.what for finding in findings if finding.verdict == "wrong"]
     if wrong:
@@ -47,7 +63,7 @@ def _guarded(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     try:
         yield from look(settings)
     except (SchedulerError, OSError) as error:
-        yield Finding(look.__name__.strip("_"), "wrong", str(error))
+        yield Finding(getattr(look, "__name__", "live").strip("_"), "wrong", str(error))
 
 
 def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
@@ -110,6 +126,36 @@ def _processes(settings: Settings) -> Iterator[Finding]:
     addresses = find(settings.home)
     yield Finding("processes", "ok", f"up, Flower at {addresses.flower_url}" if addresses else "coming up")
 
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    """What `--live` has found out before."""
+    try:
+        with the_store(settings) as store:
+            known = known_accounts(store)
+    except StoreUnavailable:  # which has been said already
+        return
+    for facts in known:
+        yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", told(facts))
+    if os.environ.get("TINKER_API_KEY") and "tinker" not in {facts.service for facts in known}:
+        yield Finding("account tinker", "note", "nobody has asked yet what it can expect; `sweep doctor --live` does")
+
+
+def _live(model: str | None, clients: int, settings: Settings) -> Iterator[Finding]:
+    with the_store(settings) as store:
+        found = inquire(store, settings, model=model, clients=clients)
+    for answer in found.report.answers:
+        yield Finding(answer.what, "note" if answer.answer in UNEXPECTED else "ok", f"{answer.answer}: {answer.said}")
+    yield from _of_the_inquiry(found)
+
+
+def _of_the_inquiry(found: Told) -> Iterator[Finding]:
+    if found.busy:
+        yield Finding("clients", "note", "not asked: stages are running, and the clients would be in their way")
+    yield Finding("models", "ok", f"{len(found.models)}: {', '.join(found.models)}")
+    yield Finding("cost", "ok", f"at most ${found.report.usd:.4f}: {found.report.tokens} tokens of {found.model}")
+
+
+UNEXPECTED = ("no", "unknown", "pending")
 
 LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _processes)
 commands = {"doctor": doctor}

@@ -1,11 +1,13 @@
-"""What of a plan has its result already, and how old that is: read before anything is submitted."""
+"""What of a plan has its result already, how old that is, and what is known of its services. Nothing is submitted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler import keys, views
+from scheduler.account_facts import Facts, known_accounts
 from scheduler.cli.options import the_store
 from scheduler.errors import StoreUnavailable
+from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.states import StageState
 from scheduler.store import Store
@@ -20,6 +22,7 @@ class Known:
     micro_usd: int  # of the estimate, that is not spent again
     taken: bool = False  # the sweep's name stands for another question there
     unread: str = ""
+    accounts: Sequence[Facts] = ()  # at the services of the plan
 
     def document(self) -> Json:
         """As JSON; None where nobody could look."""
@@ -52,4 +55,7 @@ def _read(planned: Plan, store: Store) -> Known:
     found = (view for view in views.stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
     ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
-    return Known(ages, sum(costs[stage] for stage in ages), taken=digest not in (None, planned.digest))
+    services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
+    accounts = [each for each in known_accounts(store) if each.service in services]
+    taken = digest not in (None, planned.digest)
+    return Known(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts)

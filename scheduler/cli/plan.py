@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from scheduler.cli.accounts import document, told
 from scheduler.cli.known import Known, known
 from scheduler.cli.options import takes_file
 from scheduler.cli.output import Output, counted, dollars, duration, written
@@ -34,8 +35,9 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
 
 
 def _document(planned: Plan, there: Known) -> dict[str, Json]:
-    document = plan_document(planned)
-    return {**document, "refused": [*planned.refused, *_refused(planned, there)], "known": there.document()}
+    refused: list[Json] = [*planned.refused, *_refused(planned, there)]
+    accounts: list[Json] = [document(each) for each in there.accounts]
+    return {**plan_document(planned), "refused": refused, "known": there.document(), "accounts": accounts}
 
 
 def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage]) -> None:
@@ -50,6 +52,8 @@ def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage])
         output.say(_by_kind(planned))
     if said := _reused(planned, there):
         output.say(said)
+    for each in there.accounts:
+        output.say(f"account  {each.service}: {told(each)}")
     for path, value in planned.defaults:
         output.say(f"default  {path}: {written(value)}")
     for note in planned.notes:

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from scheduler import views
+from scheduler.account_facts import Facts, known_accounts
+from scheduler.cli.accounts import document, told
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, counted, dollars, duration
 from scheduler.cli.up import where
@@ -44,13 +46,15 @@ def status(output: Output, name: str | None) -> None:
     settings = from_environment()
     with the_store(settings) as store:
         found = [views.sweep(store, name)] if name else views.sweeps(store)
-        document = _document(store, settings, found, name)
+        accounts = known_accounts(store)
+        state = _document(store, settings, found, name) | {"accounts": [document(each) for each in accounts]}
     if output.form == "json":
-        output.document(document)
+        output.document(state)
     elif output.form == "csv":
-        output.csv(document["sweeps"], columns=_columns(document["sweeps"]))
+        output.csv(state["sweeps"], columns=_columns(state["sweeps"]))
     else:
-        _print(output, settings, found, document)
+        _print(output, found, state)
+        _print_where(output, settings, accounts)
 
 
 def fleet_of(store: Store, settings: Settings) -> Fleet:
@@ -122,7 +126,7 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, settings: Settings, found: list[SweepView], document: Mapping[str, Any]) -> None:
+def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) -> None:
     rows = [_sweep_row(view, output) for view in found]
     output.table(rows, title=counted(len(rows), "sweep"), columns=_columns(rows))
     for row in document["sweeps"]:
@@ -141,6 +145,11 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
     output.say(
         f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy{taken and f', {taken}'}"
     )
+
+
+def _print_where(output: Output, settings: Settings, accounts: Sequence[Facts]) -> None:
+    for each in accounts:
+        output.say(f"account at {each.service}: {told(each)}")
     if addresses := find(settings.home):
         output.say(where(addresses))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import scheduler
 from scheduler import keys
+from scheduler.account_facts import learn
 from scheduler.retry import SUSPECTED_AFTER
 from scheduler.store import Meter, Pulse
 from tests.scheduler.conftest import named
@@ -22,6 +23,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.fleet()
     night.store.scripts.run("cap_lanes", LANE, 4)
+    learn(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
     night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])

@@ -22,6 +22,7 @@ rules:
 max_clients: 2
 pause: {from: 1, for: 20}
 silence: 30
+account: {moments: false, forward: prefill}
 """
 
 
@@ -32,6 +33,8 @@ silence: 30
         ("rules: [", "line 1"),
         ("{seed: 1, seed: 2}", "duplicate key"),
         ("clients: 3", "clients: "),
+        ("account: {forward: free}", "account.forward: "),
+        ("account: {clients: 3}", "account.clients: "),
         ("rules: [{on: optim_step}]", "rules.0: has no effect; exactly one of answer, drop,"),
         ("rules: [{on: optim_step, delay: 1, never: true}]", "rules.0: has delay and never"),
         ("rules: [{on: optim_step, share: 3, delay: 1}]", "rules.0.share: "),
@@ -50,9 +53,9 @@ def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> 
 def test_every_example_of_the_page_is_a_document() -> None:
     page = (ROOT / "docs" / "rehearsals.md").read_text()
     rules = re.findall(r"^\|[^|]*\| `(\{on: .*?\})`", page, re.MULTILINE)
-    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence): .*?)`", page, re.MULTILINE)
+    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence|account): .*?)`", page, re.MULTILINE)
     [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert (len(rules), len(whole)) == (11, 3)
+    assert (len(rules), len(whole)) == (12, 7)
     for text in [block, *whole, *(f"rules: [{rule}]" for rule in rules)]:
         read_faults(text, paths())
 

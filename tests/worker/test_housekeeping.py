@@ -1,12 +1,14 @@
 """What an attempt that died leaves at the service is ended, deleted and counted; what is needed lives on."""
 
 import signal
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from scheduler import keys
+from scheduler.account_facts import facts, learn
 from scheduler.retry import Fault
 from scheduler.upkeep import Upkeep
 from sweeps.stage import Stage
@@ -18,6 +20,7 @@ from worker.attempt import Attempt
 from worker.housekeeping import Housekeeping, Kept
 from worker.leases import LeaseLost
 from worker.outcome import Lost, Stopped, Succeeded
+from worker.questions import FIRST, Inquiry
 from worker.service import ServiceError, Session
 
 
@@ -40,7 +43,7 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15)
 
     with monkeypatch.context() as patch:
         patch.setattr(Attempt, "asked_to_stop", asked)
-        patch.setattr(Session, "close", lambda _session, _status, _then: None)
+        patch.setattr(Session, "close", lambda _session, _status: Future())
         assert isinstance(workshop.attempt(stage), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
     assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
@@ -187,6 +190,50 @@ def test_a_service_that_does_not_let_us_finish_is_waited_for(
     assert [keeper.round() for _ in range(3)] == [Kept()] * 3
     assert ledger(workshop)["doubtful"] > 0
     assert caplog.text.count("does not let us finish") == 1
+
+
+def test_what_an_inquiry_found_no_use_in_is_not_tried(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    learn(workshop.store, "offline", {"finish": "no"})
+    assert [keeper.round() for _ in range(3)] == [Kept()] * 3
+    assert list(sessions(workshop, stage).values()) == ["active"]
+    assert caplog.text.count("does not let us finish") == 1
+    learn(workshop.store, "offline", {"finish": "yes"})
+    assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
+
+
+def test_a_bill_that_an_inquiry_left_to_come_is_read_when_it_is_there(workshop: Workshop) -> None:
+    """At once offline; of the live service not before its lag is over."""
+    learn(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
+    learn(workshop.store, "tinker", {"pending": "elsewhere some/model"})
+    house(workshop, lag=3600).round()
+    found, live = facts(workshop.store, "offline"), facts(workshop.store, "tinker")
+    assert (found.forward, found.pending) == ("training", None)
+    assert live.pending is not None
+
+
+def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise ServiceError(Fault.ACCOUNT, "403")
+
+    learn(workshop.store, "offline", {"pending": "s offline/ngram-s"})
+    monkeypatch.setattr(Account, "used", forbidden)
+    house(workshop).round()
+    assert facts(workshop.store, "offline").pending is None
+    assert "stays unknown" in caplog.text
+
+
+def measured(workshop: Workshop) -> str:
+    """A session in which nothing but `forward` was done."""
+    inquiry = Inquiry(workshop.hands.endpoint("offline/ngram-s"), "offline/ngram-s")
+    with inquiry.session("forward") as session:
+        trainer = inquiry.opened(session)
+        inquiry.wait(trainer.forward(FIRST))
+    return trainer.session_id
 
 
 def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(

@@ -39,11 +39,11 @@ def test_every_session_of_the_attempt_counts_and_no_other() -> None:
     doubt = Doubt("evaluate-b|1", "train-a|2", "m", sessions=("named",))
     ours = {**metadata_of("fleet", "train-a|2"), "sweep": "s"}
     used = [
-        Used("named", {}, 1),
-        Used("unnamed", ours, 10),
-        Used("unnamed", ours, 100),
-        Used("x", {**ours, "attempt": "1"}, 1_000),
-        Used("y", {**ours, "fleet": "another"}, 10_000),
+        Used("named", {}, 1, "training"),
+        Used("unnamed", ours, 10, "training"),
+        Used("unnamed", ours, 100, "training"),
+        Used("x", {**ours, "attempt": "1"}, 1_000, "training"),
+        Used("y", {**ours, "fleet": "another"}, 10_000, "training"),
     ]
     assert tokens_of(doubt, used, "fleet") == 111
 

@@ -1,0 +1,65 @@
+"""`sweep doctor --live`, rehearsed: what it asks, what it keeps, and who uses that."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.command import Desk, until
+from tests.acceptance.test_a_night import small
+from tests.acceptance.test_plain_errors import refused
+from tests.tinker_offline.process import KEY, Server
+from worker.account import Account
+from worker.service import Endpoint
+
+LIVE = ("doctor", "--live", "--model", "offline/ngram-s")
+
+
+@pytest.fixture(scope="module")
+def tinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("tinker"), ["--control"])
+    server.start()
+    yield server
+    server.end()
+
+
+def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) -> None:
+    desk.environment["SWEEP_OFFLINE_URL"] = tinker.url
+    with tinker.control() as control:
+        control.set(account={"moments": False, "forward": "prefill"})
+    said = desk.call("-f", "json", *LIVE, "--clients", "2")
+    assert said.status == 0, said.err
+    found = {finding["what"]: finding for finding in said.json["findings"]}
+    heads = {
+        what: found[what]["said"].partition(":")[0] for what in ("moments", "finish", "forward", "clients", "models")
+    }
+    assert heads == {"moments": "no", "finish": "yes", "forward": "prefill", "clients": "2+", "models": "3"}
+    assert found["moments"]["verdict"] == "note"
+    file = str(desk.write("small.yaml", small()))
+    for words in (("doctor",), ("status",), ("plan", file)):
+        assert "a resumed run is not exact" in desk.call(*words).out
+    (account,) = desk.call("-f", "json", "status").json["accounts"]
+    assert {key: account[key] for key in ("moments", "finish", "forward", "clients", "capped")} == {
+        "moments": False, "finish": True, "forward": "prefill", "clients": 2, "capped": False,
+    }  # fmt: skip
+
+
+def test_stopped_in_the_midst_it_leaves_nothing_open(desk: Desk, tinker: Server) -> None:
+    desk.environment["SWEEP_OFFLINE_URL"] = tinker.url
+    account = Account(Endpoint(tinker.url, KEY))
+    with tinker.control() as control:
+        control.set(max_clients=0)
+    before = len(account.sessions_of({}))
+    with desk.sweeping(*LIVE) as process:
+        until(lambda: len(account.sessions_of({})) > before, "it has begun to ask")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130, desk.said()
+    assert {session.status for session in account.sessions_of({})} == {"client_finished"}
+
+
+def test_what_cannot_be_asked_says_what_would_be_right(desk: Desk) -> None:
+    for words, part in ((LIVE, "`sweep up` starts one"), (("doctor", "--live"), "no TINKER_API_KEY")):
+        said = desk.call(*words)
+        refused(said, "live")
+        assert part in said.out
+    refused(desk.call("doctor", "--model", "a/b"), "--live", status=2)
