@@ -24,7 +24,11 @@ DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attemp
 FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
-SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes
+SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes, and the names of notices
+NOTICES = PREFIX + "notices"  # zset notice -> when to send it: what people are to be told, and have not been yet
+TOLD = PREFIX + "told"  # hash kind -> the occurrence of it that was told last: of what concerns the whole fleet
+FLEET_ADDRESSES = PREFIX + "fleet_addresses"  # set: variables that hold the addresses of who looks after the fleet
+WEBHOOKS = PREFIX + "webhooks"  # hash variable -> JSON: since when its address takes what it is sent, or why not
 
 
 def stage(stage_id: str) -> str:
@@ -105,6 +109,11 @@ def sweep_counts(name: str) -> str:
 def sweep_ready(name: str) -> str:
     """Zset: stages of this sweep that are ready, in the order in which it wants them."""
     return f"{PREFIX}sweep:{name}:ready"
+
+
+def notice(notice_id: str) -> str:
+    """Hash: whom to tell (the variable that holds the address), of what, when it was, and how often that was tried."""
+    return f"{PREFIX}notice:{notice_id}"
 
 
 def worker(name: str) -> str:

@@ -89,6 +89,7 @@ def submission_of(prepared: Prepared) -> Submission:
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,
+        notify=tuple(dict.fromkeys(notice.address for notice in sweep.notify)),
     )
 
 

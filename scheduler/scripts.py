@@ -17,7 +17,7 @@ def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_money.lua")]
+    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_notices.lua", "_prelude_money.lua")]
     before = "\n".join([f"local MOVES = {moves_as_lua()}", *preludes])
     return {name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items())}
 
@@ -40,6 +40,13 @@ class Scripts:
         for arguments in calls:
             self._verbs[verb](args=[PREFIX, self.now(), *arguments], client=pipe)
         return pipe.execute()
+
+    def moment(self) -> int:
+        """Milliseconds since 1970, by the clock that the verbs go by."""
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = self._client.time()
+        return seconds * 1000 + micros // 1000
 
     def now(self) -> Word:
         """The time to send along: '' lets the server look at its own clock."""

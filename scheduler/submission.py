@@ -38,6 +38,7 @@ class Submission:
     limit: int | None  # micro-dollars
     slots: int | None
     priority: int
+    notify: tuple[str, ...]  # variables that hold the addresses of who is told
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def _open(store: Store, submission: Submission) -> str:
         "priority": submission.priority,
         "slots": submission.slots or 0,
         "limit": "" if submission.limit is None else submission.limit,
+        "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
     }
     flat = [word for pair in fields.items() for word in pair]

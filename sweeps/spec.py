@@ -157,7 +157,7 @@ class Sweep(Model):
 
     def unenforced(self) -> tuple[str, ...]:
         """The part of `not_yet` that can be planned but not yet be kept."""
-        wishes = {"window": self.window, "deadline": self.deadline, "notify": self.notify}
+        wishes = {"window": self.window, "deadline": self.deadline}
         return tuple(f"{key}: found; it is not kept yet, leave the key out" for key, wish in wishes.items() if wish)
 
     def _varied(self, path: str) -> tuple[Any, ...]:

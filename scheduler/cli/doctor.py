@@ -12,10 +12,12 @@ from typing import NamedTuple
 import click
 
 from scheduler.artefacts import Artefacts
+from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect, shown
 from scheduler.embedded import server
 from scheduler.errors import SchedulerError
+from scheduler.notices import troubled_webhooks
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.settings import Settings, from_environment
 from scheduler.supervise import find, is_up
@@ -111,5 +113,14 @@ def _processes(settings: Settings) -> Iterator[Finding]:
     yield Finding("processes", "ok", f"up, Flower at {addresses.flower_url}" if addresses else "coming up")
 
 
-LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _processes)
+def _webhooks(settings: Settings) -> Iterator[Finding]:
+    for variable in settings.notify:
+        if not os.environ.get(variable):
+            yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
+    with the_store(settings) as store:
+        for line in troubled_webhooks(store):
+            yield Finding("webhooks", "note", line)
+
+
+LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _webhooks, _processes)
 commands = {"doctor": doctor}

@@ -7,9 +7,10 @@ import click
 
 from scheduler.cli.known import Known, known
 from scheduler.cli.options import takes_file
-from scheduler.cli.output import Output, counted, dollars, duration, written
+from scheduler.cli.output import Output
 from scheduler.prepare import prepare
 from scheduler.settings import from_environment
+from scheduler.wording import counted, dollars, duration, written
 from sweeps.plan_document import plan_document
 from sweeps.stage import Json, Plan, Stage
 

@@ -9,14 +9,16 @@ import click
 
 from scheduler import views
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, counted, dollars, duration
+from scheduler.cli.output import Output
 from scheduler.cli.up import where
+from scheduler.notices import troubled_webhooks
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.supervise import find
 from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
+from scheduler.wording import counted, dollars, duration
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
 ORDER = [state.value for state in StageState]
@@ -58,6 +60,7 @@ def _document(store: Store, found: list[SweepView], name: str | None) -> dict[st
         "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
         "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
+        "webhooks": troubled_webhooks(store),
     }
 
 
@@ -136,6 +139,8 @@ def _print(output: Output, settings: Settings, found: list[SweepView], document:
     for view in found:
         if again := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
             output.say(f"{view.name}: {again:,} have no result; `sweep retry {view.name}` tries them again")
+    for line in document["webhooks"]:
+        output.say(line)
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
     output.say(

@@ -16,4 +16,5 @@ move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
 local fence = lease(id, worker, call)
 redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7])
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
+begin(id)
 return fence

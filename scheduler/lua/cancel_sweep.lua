@@ -7,5 +7,6 @@ if state == 'active' or state == 'paused' or state == 'opening' then
   redis.call('SREM', PREFIX .. 'live', name)
   redis.call('SREM', PREFIX .. 'paused', name)
   restage(name, 'reconsider')
+  notify(name, 'cancelled')
 end
 return state

@@ -7,4 +7,5 @@ if taken then return taken end
 if stage(id, 'state') ~= 'dispatched' or stage(id, 'attempt') ~= attempt then return '' end
 local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
+begin(id)
 return fence

@@ -75,6 +75,7 @@ def submission(
     slots: int | None = None,
     priority: int = 0,
     spec: Mapping[str, Json] | None = None,
+    notify: tuple[str, ...] = (),
 ) -> Submission:
     return Submission(
         plan=plan,
@@ -84,4 +85,5 @@ def submission(
         limit=limit,
         slots=slots,
         priority=priority,
+        notify=notify,
     )

@@ -109,7 +109,7 @@ def test_a_comparison_is_refused_with_everything_that_it_lacks() -> None:
 
 def test_limits_of_the_night_are_planned_and_handed_to_submission_to_refuse() -> None:
     plan = planned((ROOT / "examples/night.yaml").read_text(), load=Load(8192))
-    assert [reason.split(":")[0] for reason in plan.refused] == ["window", "deadline", "notify"]
+    assert [reason.split(":")[0] for reason in plan.refused] == ["window", "deadline"]
     assert planned(HEAD).refused == ()
 
 
