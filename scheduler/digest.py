@@ -1,6 +1,6 @@
 """A night in a few lines: what is done, what it has cost, what is best so far, what to look at, and how long yet."""
 
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from scheduler import keys, views
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
-from scheduler.views import SweepView
+from scheduler.views import StageView, SweepView
 from scheduler.wording import dollars, duration, written
 from sweeps.results import CellSummary, Moments, Winner, winner
 from sweeps.stage import Json
@@ -91,7 +91,7 @@ def digest(store: Store, name: str) -> Digest:
         limit=view.limit,
         best=_best(view.spec, _summaries(store, name)),
         look_at=_causes(store, name) if count(StageState.FAILED) else (),
-        seconds_left=None if parked else _left(store, view),
+        seconds_left=None if by else _left(store, view),
     )
 
 
@@ -115,10 +115,12 @@ def _left(store: Store, view: SweepView) -> float | None:
 
 
 def _causes(store: Store, name: str) -> tuple[Cause, ...]:
-    failed = views.stages_of(store, name, StageState.FAILED)
-    labels = {stage.cause or "no cause is known": stage.label for stage in reversed(failed)}
-    counts = Counter(stage.cause or "no cause is known" for stage in failed)
-    return tuple(Cause(cause, count, labels[cause]) for cause, count in counts.most_common(FEW))
+    """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
+    alike: dict[str, list[StageView]] = {}
+    for stage in views.stages_of(store, name, StageState.FAILED):
+        alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
+    frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
+    return tuple(Cause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent)
 
 
 def _summaries(store: Store, name: str) -> list[CellSummary]:

@@ -24,7 +24,6 @@ TITLES = {
     "failure": "the first failure",
     "breaker_open": "an outage: nothing new is started",
     "breaker_closed": "the outage is over",
-    "window": "the window",
     "budget80": "80 % of the budget is spent or held",
     "budget": "the budget is reached",
     "finished": "finished",

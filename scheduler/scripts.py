@@ -12,14 +12,24 @@ from scheduler.states import moves_as_lua
 Clock = Callable[[], int]
 
 
+PRELUDES = ("_prelude.lua", "_prelude_notices.lua", "_prelude_money.lua")
+
+
 @cache
 def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_notices.lua", "_prelude_money.lua")]
-    before = "\n".join([f"local MOVES = {moves_as_lua()}", *preludes])
-    return {name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items())}
+    before = prelude()
+    return {
+        name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items()) if name not in PRELUDES
+    }
+
+
+def prelude() -> str:
+    """What stands in front of every verb."""
+    folder = files("scheduler") / "lua"
+    return "\n".join([f"local MOVES = {moves_as_lua()}", *((folder / name).read_text() for name in PRELUDES)])
 
 
 class Scripts:

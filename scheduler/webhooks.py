@@ -9,6 +9,8 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,13 +115,15 @@ def _seconds(text: str) -> float:
 
 
 def _cause(error: Exception) -> str:
-    """What the system said underneath, in its words alone: what others make of it may quote the host."""
+    """What the system said underneath, without the words that others put around it: they may quote the host."""
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, ssl.SSLError):
             return "no TLS connection, or a certificate that is not trusted"
-        if isinstance(below, OSError) and below.strerror and below.errno:
-            return below.strerror.lower()
+        if isinstance(below, socket.gaierror):
+            return "its host is not known"
+        if isinstance(below, OSError) and below.errno:
+            return os.strerror(below.errno).lower()
         below = below.__cause__ or below.__context__
     return "no connection"
 

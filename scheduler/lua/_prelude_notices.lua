@@ -10,8 +10,9 @@ local function has_been_told(key, field, occurrence)
   return false
 end
 
+-- Its name puts it behind all that were written before, in the same millisecond too.
 local function post(address, kind, sweep, detail)
-  local id = kind .. '-' .. NOW .. '-' .. redis.call('INCR', PREFIX .. 'sequence')
+  local id = string.format('%d-%09d-%s', NOW, redis.call('INCR', PREFIX .. 'sequence'), kind)
   redis.call('HSET', PREFIX .. 'notice:' .. id, 'address', address, 'kind', kind, 'sweep', sweep, 'at', NOW,
     'detail', detail, 'tries', 0)
   redis.call('ZADD', PREFIX .. 'notices', NOW, id)
@@ -65,7 +66,7 @@ local function ended(sweep)
   return count
 end
 
--- `started` and what had ended by then (it was known already) are what the pace of a sweep is reckoned from.
+-- `started` and what had ended by then are what the pace of a sweep is reckoned from; a pause begins it anew.
 local function begin(id)
   local sweep = stage(id, 'payer')
   if redis.call('HSETNX', sweep_key(sweep), 'started', NOW) == 0 then return end

@@ -4,6 +4,7 @@ local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'paused' then
   redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
+  redis.call('HDEL', sweep_key(name), 'started') -- the pause does not count for its pace
   redis.call('SREM', PREFIX .. 'paused', name)
   redis.call('SADD', PREFIX .. 'live', name)
   restage(name, 'reconsider')

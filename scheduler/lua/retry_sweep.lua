@@ -6,7 +6,7 @@ local key = sweep_key(name)
 local row = redis.call('HMGET', key, 'state', 'sealed')
 local state, sealed = row[1], row[2]
 if not state then return '' end
-redis.call('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled') -- its end is told anew
+redis.call('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled', 'started') -- its end is told anew
 if not sealed then
   redis.call('HSET', key, 'state', 'opening', 'since', NOW)
 elseif state == 'paused' then -- still paused, with more to do when it is resumed
