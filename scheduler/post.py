@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from scheduler.connection import RedisError
 from scheduler.digest import digest
-from scheduler.errors import SchedulerError
 from scheduler.notices import Notice, Outbox, next_try
 from scheduler.settings import SIGNED_WITH
 from scheduler.store import Store
@@ -102,5 +101,8 @@ class Post:
             return notice.headline
         try:
             return f"{notice.headline}\n{digest(self._store, notice.sweep).text}"
-        except SchedulerError as error:
-            return f"{notice.headline}\n{error}"
+        except RedisError:
+            raise
+        except Exception:  # that it has ended is worth telling without it
+            log.exception("there is no digest of %s", notice.sweep)
+            return notice.headline
