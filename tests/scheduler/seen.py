@@ -175,7 +175,7 @@ def check_doubts(client: Any, seen: Seen) -> None:
 
 
 def check_outbox(client: Any) -> None:
-    """Every notice has its entry. Each kind is told of a sweep once; what a retry begins anew, once more."""
+    """Every notice has its entry, and that a sweep started is told once, whatever is paused, retried or adopted."""
     names = client.zrange(keys.NOTICES, 0, -1)
     assert sorted(client.scan_iter(match=keys.notice("*"))) == sorted(map(keys.notice, names))
     told = Counter(tuple(client.hmget(keys.notice(name), ["kind", "sweep"])) for name in names)
