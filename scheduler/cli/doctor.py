@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect, shown
 from scheduler.embedded import server
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.notices import troubled_webhooks
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.settings import Settings, from_environment
@@ -117,7 +118,7 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
     for variable in settings.notify:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
-    with the_store(settings) as store:
+    with suppress(StoreUnavailable), the_store(settings) as store:  # which is told already
         for line in troubled_webhooks(store):
             yield Finding("webhooks", "note", line)
 
