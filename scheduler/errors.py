@@ -4,7 +4,6 @@ SchedulerError
 ├── StoreUnavailable   no Redis, or one that must not be trusted with the truth
 ├── SweepConflict      the name is taken by another question
 ├── UnknownSweep       nothing was submitted under that name
-├── NotEnforced        the file asks for something that nothing would enforce yet
 ├── ServiceRefused     Tinker does not accept the key, or does not serve the model
 ├── SettingInvalid     an environment variable holds something impossible
 └── ArtefactError      the artefact store cannot be read or written
@@ -25,10 +24,6 @@ class SweepConflict(SchedulerError):
 
 class UnknownSweep(SchedulerError):
     """There is no sweep of this name."""
-
-
-class NotEnforced(SchedulerError):
-    """Refused, rather than ignored."""
 
 
 class ServiceRefused(SchedulerError):

@@ -26,7 +26,11 @@ FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by w
 LIMITS = PREFIX + "limits"  # hash pool, or lane -> how many slots of it may be taken; none: as many as one likes
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
-SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes
+SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes, and the names of notices
+NOTICES = PREFIX + "notices"  # zset notice -> when to send it: what people are to be told, and have not been yet
+TOLD = PREFIX + "told"  # hash kind -> the occurrence of it that was told last: of what concerns the whole fleet
+FLEET_ADDRESSES = PREFIX + "fleet_addresses"  # set: variables that hold the addresses of who looks after the fleet
+WEBHOOKS = PREFIX + "webhooks"  # hash variable -> JSON: since when its address takes what it is sent, or why not
 
 
 def stage(stage_id: str) -> str:
@@ -137,6 +141,11 @@ def trouble(service: str) -> str:
 def account(service: str) -> str:
     """Hash: what was found out about our account at a service, each answer with its time."""
     return f"{PREFIX}account:{service}"
+
+
+def notice(notice_id: str) -> str:
+    """Hash: whom to tell (the variable that holds the address), of what, when it was, and how often that was tried."""
+    return f"{PREFIX}notice:{notice_id}"
 
 
 def worker(name: str) -> str:

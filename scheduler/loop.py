@@ -14,6 +14,7 @@ import redis
 from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
+from scheduler.post import Post
 from scheduler.services import lane_of
 from scheduler.settings import Settings
 from scheduler.store import Store
@@ -34,9 +35,12 @@ def run(settings: Settings) -> None:
     url = server_url(settings)
     client = connect(url)
     check(client, url)
-    scheduler = Scheduler(Store(client), Nudges(url), settings)
+    store = Store(client)
+    scheduler, post = Scheduler(store, Nudges(url), settings), Post(store, settings.notify)
+    post.open()
     while not stop.is_set():
         stop.wait(scheduler.turn())
+    post.close()
     scheduler.leave()
 
 

@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
-from scheduler.errors import NotEnforced
 from scheduler.service_check import check_models
 from scheduler.settings import Settings
 from scheduler.submission import Submission
@@ -41,15 +40,11 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings) -> Prepare
 def prepare_to_submit(file: Path, overrides: Sequence[str], settings: Settings) -> Prepared:
     """The same for a file that is to run: key and models are looked at first, before time goes into planning.
 
-    Raises NotEnforced or ServiceRefused as well, where submitting would promise too much.
+    Raises ServiceRefused as well.
     """
     sweep = read(file, overrides)
     check_models(sorted(models(sweep)))
-    prepared = plan_it(sweep, file.parent, settings)
-    if prepared.plan.refused:
-        reasons = "\n".join(f"  {reason}" for reason in prepared.plan.refused)
-        raise NotEnforced(f"{sweep.sweep} asks for what nothing would enforce yet:\n{reasons}")
-    return prepared
+    return plan_it(sweep, file.parent, settings)
 
 
 def read(file: Path, overrides: Sequence[str]) -> Sweep:
@@ -92,6 +87,7 @@ def submission_of(prepared: Prepared) -> Submission:
         weight=sweep.weight,
         window="" if sweep.window is None else sweep.window.model_dump_json(),
         deadline=None if sweep.deadline is None else round(sweep.deadline.timestamp() * 1000),
+        notify=tuple(dict.fromkeys(notice.address for notice in sweep.notify)),
     )
 
 

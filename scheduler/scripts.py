@@ -13,14 +13,30 @@ from scheduler.states import moves_as_lua
 Clock = Callable[[], int]
 
 
+PRELUDES = ("_prelude.lua", "_prelude_notices.lua", "_prelude_service.lua", "_prelude_money.lua")
+
+
 @cache
 def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    preludes = [texts.pop(name) for name in ("_prelude.lua", "_prelude_service.lua", "_prelude_money.lua")]
-    before = "\n".join([f"local MOVES = {moves_as_lua()}", f"local BREAKER = {turns_as_lua()}", *preludes])
-    return {name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items())}
+    before = prelude()
+    return {
+        name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items()) if name not in PRELUDES
+    }
+
+
+def prelude() -> str:
+    """What stands in front of every verb."""
+    folder = files("scheduler") / "lua"
+    return "\n".join(
+        [
+            f"local MOVES = {moves_as_lua()}",
+            f"local BREAKER = {turns_as_lua()}",
+            *((folder / name).read_text() for name in PRELUDES),
+        ]
+    )
 
 
 class Scripts:
@@ -28,7 +44,7 @@ class Scripts:
 
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
-        self.clock = clock
+        self._clock = clock
         self._verbs = {name: client.register_script(text) for name, text in verbs().items()}
 
     def run(self, verb: str, *arguments: Word) -> Any:
@@ -42,6 +58,13 @@ class Scripts:
             self._verbs[verb](args=[PREFIX, self.now(), *arguments], client=pipe)
         return pipe.execute()
 
+    def moment(self) -> int:
+        """Milliseconds since 1970, by the clock that the verbs go by."""
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = self._client.time()
+        return seconds * 1000 + micros // 1000
+
     def now(self) -> Word:
         """The time to send along: '' lets the server look at its own clock."""
-        return "" if self.clock is None else self.clock()
+        return "" if self._clock is None else self._clock()

@@ -1,6 +1,7 @@
 """What the machine says: read from the environment once, at an edge, and passed down."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Settings:
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
+    notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses of who is told what concerns the whole fleet
 
     @property
     def bounds(self) -> Bounds:
@@ -55,6 +57,8 @@ DEFAULTS = {
     "SWEEP_USAGE_LAG": "21600",
     "SWEEP_FLOWER_PORT": "0",
 }
+
+SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up where one is sent, and kept nowhere
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -81,6 +85,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
+        notify=_variables(environment, "SWEEP_NOTIFY"),
     )
 
 
@@ -105,6 +110,15 @@ def _file(environment: Mapping[str, str], name: str) -> Path | None:
     if not path.is_file():
         raise SettingInvalid(f"{name}={environment[name]} is no file")
     return path
+
+
+def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """`env:NAME`, separated by spaces or commas. What is none may be an address, a secret: it is not quoted."""
+    words = environment.get(name, "").replace(",", " ").split()
+    for position, word in enumerate(words, 1):
+        if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):
+            raise SettingInvalid(f"{name}: word {position} is no name of a variable; env:SLACK_WEBHOOK is right")
+    return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -86,10 +86,7 @@ class Store:
 
     def now(self) -> datetime:
         """The time by the server's clock, which is everybody's."""
-        if self.scripts.clock is not None:
-            return datetime.fromtimestamp(self.scripts.clock() / 1000, UTC)
-        seconds, microseconds = self.client.time()
-        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+        return datetime.fromtimestamp(self.scripts.moment() / 1000, UTC)
 
     def free_slot(self, lane: str, slot: str) -> None:
         """The client is closed that an attempt had opened: another one may take its place."""

@@ -38,6 +38,7 @@ class Submission:
     limit: int | None  # micro-dollars
     slots: int | None
     priority: int
+    notify: tuple[str, ...]  # variables that hold the addresses of who is told
     weight: float = 1.0
     window: str = ""  # JSON of the spec's section
     deadline: int | None = None  # milliseconds since 1970
@@ -79,6 +80,7 @@ def _open(store: Store, submission: Submission) -> str:
         "deadline": "" if submission.deadline is None else submission.deadline,
         "lanes": " ".join(sorted({lane_of(str(stage.recipe["model"])) for stage in plan.stages})),
         "limit": "" if submission.limit is None else submission.limit,
+        "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
     }
     flat = [word for pair in fields.items() for word in pair]

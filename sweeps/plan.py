@@ -45,7 +45,6 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
         totals=totals,
         defaults=defaults(sweep),
         notes=tuple(_notes(sweep, shelf, totals, prices)),
-        refused=sweep.unenforced(),
         prefixes=shelf.prefixes,
     )
 

@@ -13,7 +13,6 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "totals": _totals(plan.totals),
         "defaults": dict(plan.defaults),
         "notes": list(plan.notes),
-        "refused": list(plan.refused),
     }
 
 

@@ -159,10 +159,19 @@ class Checkpoints(Model):
     ttl_days: Positive = 7.0
 
 
-NOTICE = r"^env:[A-Za-z_][A-Za-z0-9_]*$"
+def variable(value: str) -> str:
+    """`env:NAME`. What stands in its place may be the address itself, so it is not quoted."""
+    if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError("no name of a variable found; env:NAME is right: the address is a secret, and stays outside")
+    return value
 
 
 class Notice(Model):
     """Whom to tell. The address is a secret, so the file only names the variable that holds it."""
 
-    webhook: Annotated[str, Field(pattern=NOTICE)]
+    webhook: Annotated[str, AfterValidator(variable)]
+
+    @property
+    def address(self) -> str:
+        """The name of the variable."""
+        return self.webhook.removeprefix("env:")

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from sweeps.fields import NAME, SWEEP_NAME, Finding, Findings, shown
 from sweeps.paths import keys
 from sweeps.recipe import Train
-from sweeps.sections import NOTICE, nearest
+from sweeps.sections import nearest
 
 SENTENCES: Mapping[str, str] = {
     "dict_type": "`key: value` lines are right",
@@ -28,7 +28,6 @@ BOUNDS: Mapping[str, str] = {
     "less_than_equal": "of at most",
 }
 PATTERNS: Mapping[str, str] = {
-    NOTICE: "env:NAME is right",
     NAME: "letters, digits, `_` and `-` are right, a letter or digit first",
     SWEEP_NAME: "letters, digits, `.`, `_` and `-` are right, a letter or digit first",
 }

@@ -140,10 +140,6 @@ class Sweep(Model):
 
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
-        return (*self.unplannable(), *self.unenforced())
-
-    def unplannable(self) -> tuple[str, ...]:
-        """The part of `not_yet` without which a plan means nothing."""
         parts = [self.train, *(self.methods or {}).values()] if self.train else [*(self.methods or {}).values()]
         rates = [part.learning_rate for part in parts] + list(self._varied("train.learning_rate"))
         methods = {part.method for part in parts} | {str(word) for word in self._varied("train.method")}
@@ -155,11 +151,6 @@ class Sweep(Model):
         if "auto" in rates:
             found.append(f"train.learning_rate: auto has no rule for {self.model} yet; write a number, or vary it")
         return tuple(found)
-
-    def unenforced(self) -> tuple[str, ...]:
-        """The part of `not_yet` that can be planned but not yet be kept."""
-        wishes = {"notify": self.notify}
-        return tuple(f"{key}: found; it is not kept yet, leave the key out" for key, wish in wishes.items() if wish)
 
     def _varied(self, path: str) -> tuple[Any, ...]:
         axis = self.vary.get(path)

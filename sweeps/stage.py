@@ -63,7 +63,6 @@ class Plan:
     totals: Totals
     defaults: tuple[tuple[str, Json], ...]  # every value that the file left open, by its path
     notes: tuple[str, ...]
-    refused: tuple[str, ...]  # why submission will refuse it
     prefixes: Prefixes
 
     def contains(self, stage: Stage) -> dict[int, str]:

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from scheduler.breaker import TURNS
 from scheduler.cli import COMMANDS
+from scheduler.notices import TITLES
 from scheduler.retry import BUDGETS, Fault
 from scheduler.settings import DEFAULTS, from_environment
 from scheduler.states import MOVES
@@ -59,6 +60,11 @@ def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
     for option in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
         assert option in services["redis"]["command"]
     assert "healthcheck" in services["redis"]
+
+
+def test_every_kind_of_notice_is_documented() -> None:
+    page = (ROOT / "docs" / "notices.md").read_text()
+    assert [kind for kind in TITLES if f"`{kind}`" not in page] == []
 
 
 def test_the_budgets_of_faults_are_documented() -> None:

@@ -23,6 +23,7 @@ COMMANDS = {  # name: module, so that `sweep --help` need not import everything
     "watch": "scheduler.cli.watch",
     "results": "scheduler.cli.results",
     "events": "scheduler.cli.events",
+    "digest": "scheduler.cli.digest",
     "pause": "scheduler.cli.change",
     "resume": "scheduler.cli.change",
     "cancel": "scheduler.cli.change",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from scheduler.account_facts import Facts
-from scheduler.cli.output import counted, duration
+from scheduler.wording import counted, duration
 from sweeps.stage import Json
 
 INEXACT = "a resumed run is not exact, for it begins with cold moments"

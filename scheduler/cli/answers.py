@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.cli.output import Output, counted, written
+from scheduler.cli.output import Output
+from scheduler.wording import counted, written
 from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
-from sweeps.results import CellSummary, RunResult, by_cell, cells
+from sweeps.results import CellSummary, RunResult, by_cell, cells, winner
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.stage import Json
 from sweeps.transfer import AXES, Estimate, TransferCell, TransferMatrix, transfer_matrix
@@ -174,18 +175,15 @@ def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
 
 def _best_of(summaries: Sequence[CellSummary], metric: str, *, mode: str) -> str:
     """Chosen by the validation set where there is one, and reported on the holdout."""
-    seen = f"validation.{metric}"
-    by = seen if any(seen in cell.metrics for cell in summaries) else metric
-    judged = [cell for cell in summaries if by in cell.metrics]
-    if not judged:
-        return f"no run has {by} yet"
-    pick = max if mode == "max" else min
-    first = pick(judged, key=lambda cell: cell.metrics[by].mean)
+    best = winner(summaries, metric, mode=mode)
+    if best is None:
+        return f"no run has {metric} yet"
+    first = best.cell
     what = ", ".join(f"{key}={written(value)}" for key, value in first.cell.items() if key != "data")
     if not what:
         return f"one cell; {_held_out(first, metric)}"
-    flatters = "" if by == seen else " of the holdout itself, which flatters: add `validation`"
-    return f"{what}\n  chosen among {counted(len(judged), 'cell')} by {by}{flatters}\n  {_held_out(first, metric)}"
+    flatters = "" if best.by != metric else " of the holdout itself, which flatters: add `validation`"
+    return f"{what}\n  chosen among {counted(best.among, 'cell')} by {best.by}{flatters}\n  {_held_out(first, metric)}"
 
 
 def _held_out(cell: CellSummary, metric: str) -> str:

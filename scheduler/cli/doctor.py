@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from scheduler.cli.output import Output
 from scheduler.connection import check, connect, shown
 from scheduler.embedded import server
 from scheduler.errors import SchedulerError, StoreUnavailable
+from scheduler.notices import troubled_webhooks
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.settings import Settings, from_environment
 from scheduler.supervise import find, is_up
@@ -157,5 +159,15 @@ def _of_the_inquiry(found: Told) -> Iterator[Finding]:
 
 UNEXPECTED = ("no", "unknown", "pending")
 
-LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _processes)
+
+def _webhooks(settings: Settings) -> Iterator[Finding]:
+    for variable in settings.notify:
+        if not os.environ.get(variable):
+            yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
+    with suppress(StoreUnavailable), the_store(settings) as store:  # which is told already
+        for line in troubled_webhooks(store):
+            yield Finding("webhooks", "note", line)
+
+
+LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _webhooks, _processes)
 commands = {"doctor": doctor}

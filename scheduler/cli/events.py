@@ -7,11 +7,12 @@ import click
 
 from scheduler import views
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, counted
+from scheduler.cli.output import Output
 from scheduler.errors import SchedulerError
 from scheduler.history import Event
 from scheduler.history import events as read
 from scheduler.settings import from_environment
+from scheduler.wording import counted
 
 
 @click.command()

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from scheduler.wording import counted
+
 Row = Mapping[str, Any]
 
 RIGID = 26  # characters: what is no longer, an id or a number, is never broken; a longer text may be
@@ -97,38 +99,6 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
-
-
-def written(value: Any) -> str:
-    """A value as it would stand in a file, so that it can be copied into one."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(written, value))}]"
-    return str(value)
-
-
-def counted(number: int, noun: str) -> str:
-    """1 sweep, 2 sweeps."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def dollars(micro_usd: int | None) -> str:
-    """Micro-dollars for people: enough digits to see that small sums are not nothing."""
-    if micro_usd is None:
-        return "-"
-    amount = micro_usd / 1_000_000
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: 8 s, 3 min, 2 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _least_width(cells: Sequence[Sequence[str]]) -> int:

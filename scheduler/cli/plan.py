@@ -8,9 +8,10 @@ import click
 from scheduler.cli.accounts import document, told
 from scheduler.cli.known import Known, known
 from scheduler.cli.options import takes_file
-from scheduler.cli.output import Output, counted, dollars, duration, written
+from scheduler.cli.output import Output
 from scheduler.prepare import prepare
 from scheduler.settings import from_environment
+from scheduler.wording import counted, dollars, duration, written
 from sweeps.plan_document import plan_document
 from sweeps.stage import Json, Plan, Stage
 
@@ -35,7 +36,7 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
 
 
 def _document(planned: Plan, there: Known) -> dict[str, Json]:
-    refused: list[Json] = [*planned.refused, *_refused(planned, there)]
+    refused: list[Json] = [*_refused(planned, there)]
     accounts: list[Json] = [document(each) for each in there.accounts]
     return {**plan_document(planned), "refused": refused, "known": there.document(), "accounts": accounts}
 
@@ -58,7 +59,7 @@ def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage])
         output.say(f"default  {path}: {written(value)}")
     for note in planned.notes:
         output.say(f"note     {note}")
-    for reason in (*planned.refused, *_refused(planned, there)):
+    for reason in _refused(planned, there):
         output.say(f"refused  {reason}")
 
 

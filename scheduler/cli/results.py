@@ -9,9 +9,10 @@ import click
 from scheduler import views
 from scheduler.cli.answers import answer
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, counted, dollars, written
+from scheduler.cli.output import Output
 from scheduler.settings import from_environment
 from scheduler.store import Store
+from scheduler.wording import counted, dollars, written
 from sweeps.results import RunResult
 
 

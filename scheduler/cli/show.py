@@ -12,9 +12,10 @@ from scheduler import views
 from scheduler.account_facts import Facts, known_accounts
 from scheduler.cli.accounts import document, told
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, counted, dollars, duration
+from scheduler.cli.output import Output
 from scheduler.cli.up import where
 from scheduler.fleet import ServiceView, look
+from scheduler.notices import troubled_webhooks
 from scheduler.reasons import Fleet, why_it_waits
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
@@ -23,6 +24,7 @@ from scheduler.store import Store
 from scheduler.supervise import find
 from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
+from scheduler.wording import counted, dollars, duration
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
 ORDER = [state.value for state in StageState]
@@ -74,6 +76,7 @@ def _document(store: Store, settings: Settings, found: list[SweepView], name: st
         "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
         "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
+        "webhooks": troubled_webhooks(store),
     }
 
 
@@ -139,6 +142,8 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
     for view in found:
         if again := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
             output.say(f"{view.name}: {again:,} have no result; `sweep retry {view.name}` tries them again")
+    for line in document["webhooks"]:
+        output.say(line)
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
     taken = _slots(document["services"])

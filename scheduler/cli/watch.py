@@ -14,13 +14,14 @@ from rich.text import Text
 
 from scheduler import views
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, dollars, duration
+from scheduler.cli.output import Output
 from scheduler.cli.show import fleet_of
 from scheduler.reasons import why_it_waits
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
+from scheduler.wording import dollars, duration
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on

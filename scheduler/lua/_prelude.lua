@@ -23,6 +23,11 @@ local function is_live(sweep)
   return redis.call('SISMEMBER', PREFIX .. 'live', sweep) == 1
 end
 
+-- Does this sweep want its stages, be it now or when it is resumed?
+local function wants(sweep)
+  return is_live(sweep) or redis.call('SISMEMBER', PREFIX .. 'held', sweep) == 1
+end
+
 -- Is there a sweep that wants this stage and pays now?
 local function payable(id)
   return #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
@@ -69,20 +74,6 @@ local function begin_hours(sweep)
   end
   redis.call('HSETNX', sweep_key(sweep), 'outside', NOW)
   redis.call('ZADD', PREFIX .. 'turns', NOW, sweep)
-end
-
--- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
-local function close_if_done(sweep)
-  local key = sweep_key(sweep)
-  local row = redis.call('HMGET', key, 'state', 'walks', 'walked')
-  if row[1] ~= 'active' or number(row[2]) > number(row[3]) then return end
-  local ended = 0
-  for _, count in ipairs(redis.call('HMGET', key .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')) do
-    ended = ended + number(count)
-  end
-  if ended < redis.call('ZCARD', key .. ':stages') then return end
-  redis.call('HSET', key, 'state', 'finished', 'since', NOW)
-  stand(sweep)
 end
 
 -- What people should be able to read later, and no move of a stage tells.

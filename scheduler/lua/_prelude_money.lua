@@ -1,4 +1,4 @@
--- Set behind `_prelude.lua`, before every verb.
+-- Set behind `_prelude.lua` and `_prelude_notices.lua`, before every verb.
 -- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, and `limit` where it has a budget.
 -- An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
 

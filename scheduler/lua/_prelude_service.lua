@@ -33,6 +33,9 @@ end
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
 local function breaker(service) return redis.call('HGET', breaker_key(service), 'state') or 'closed' end
 
+-- What people are told of a turn; that a suspicion came to nothing is not worth a word.
+local TOLD_OF_TURN = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}
+
 -- The only place where the state of a breaker is written. Answers whether it was in `from`.
 local function turn(service, from, to, cause)
   if not (BREAKER[from] and BREAKER[from][to]) then
@@ -43,5 +46,8 @@ local function turn(service, from, to, cause)
   redis.call('HDEL', breaker_key(service), 'canary', 'canary_until')
   redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
     'from', from, 'to', to, 'detail', service .. ': ' .. cause)
+  if TOLD_OF_TURN[to] and not (from == 'suspect' and to == 'closed') then
+    notify_all(TOLD_OF_TURN[to], service .. ': ' .. cause, service .. '|' .. NOW)
+  end
   return true
 end

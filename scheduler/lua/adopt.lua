@@ -17,4 +17,5 @@ local fence = lease(id, worker, call)
 redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7], 'slot', ARGS[6])
 hold_slot(stage(id, 'lane'), ARGS[6], NOW + ttl)
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
+begin(id)
 return fence

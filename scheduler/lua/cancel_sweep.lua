@@ -1,4 +1,5 @@
--- Ends a sweep's interest in all its stages. Arguments: name, why ('' where a person says so). Answers its state before, or '' if there is none.
+-- Ends a sweep's interest in all its stages. Arguments: name, why ('' where a person says so).
+-- Answers its state before, or '' if there is none.
 local name, why = ARGS[1], ARGS[2] or ''
 local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
@@ -7,5 +8,6 @@ if state == 'active' or state == 'paused' or state == 'opening' then
   redis.call('ZREM', PREFIX .. 'turns', name)
   stand(name)
   restage(name, 'reconsider')
+  notify(name, 'cancelled', why)
 end
 return state

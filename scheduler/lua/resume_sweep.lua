@@ -5,6 +5,7 @@ if not state then return '' end
 if state == 'paused' then
   redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
   stand(name)
+  redis.call('HDEL', sweep_key(name), 'started') -- the pause does not count for its pace
   restage(name, 'reconsider')
 end
 return state

@@ -9,6 +9,7 @@ local row = redis.call('HMGET', key, 'state', 'sealed', 'deadline')
 local state, sealed = row[1], row[2]
 if not state then return '' end
 if number(row[3]) > 0 and number(row[3]) <= NOW then redis.call('HSET', key, 'deadline', '') end
+redis.call('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled', 'started') -- its end is told anew
 if not sealed then
   redis.call('HSET', key, 'state', 'opening', 'since', NOW)
 elseif state == 'paused' then -- still paused, with more to do when it is resumed

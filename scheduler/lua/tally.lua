@@ -10,6 +10,9 @@ local function count()
   if seen then redis.call('HINCRBY', base .. ':counts', seen, -1) end
   redis.call('HINCRBY', base .. ':counts', state, 1)
   redis.call('HSET', base .. ':seen', id, state)
+  if state == 'failed' and wants(sweep) then
+    notify(sweep, 'failure', stage(id, 'label') .. ': ' .. (stage(id, 'cause') or ''))
+  end
 end
 
 -- What waits for its backoff is in no queue: `wake` brings it back, and a tick never looks at it before.

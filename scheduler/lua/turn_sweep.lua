@@ -14,5 +14,6 @@ if was_closed == (open ~= '1') then return 0 end
 if open == '1' then redis.call('HDEL', key, 'outside') else redis.call('HSET', key, 'outside', NOW) end
 redis.call('HSET', key, 'hours', detail)
 stand(name)
+if open ~= '1' and redis.call('HGET', key, 'started') then notify(name, 'hours', detail, NOW) end
 restage(name, 'reconsider')
 return 1

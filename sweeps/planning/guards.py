@@ -15,8 +15,8 @@ MOST_RUNS = 200_000
 
 def refuse_unbuilt(sweep: Sweep) -> None:
     """Raise PlanError for what would make the plan another one than the file says."""
-    if sweep.unplannable():
-        raise PlanError("\n".join(sweep.unplannable()))
+    if lacking := sweep.not_yet():
+        raise PlanError("\n".join(lacking))
 
 
 def refuse_too_many(sweep: Sweep) -> None:

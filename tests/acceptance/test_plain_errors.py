@@ -75,6 +75,14 @@ def test_what_nothing_would_enforce_is_refused(desk: Desk) -> None:
     nothing_was_submitted(desk)
 
 
+def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small() + 'notify: [{webhook: "env:HOOK"}, {webhook: "env:OTHER"}]\n'))
+    said = desk.call("submit", file, HOOK="https://hooks.example/T0KEN")
+    assert said.status == 0, said.err
+    expected = "Warning: notify: OTHER is not set here; where the scheduler runs it must be, or nobody is told\n"
+    assert said.err == expected
+
+
 def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
     file = desk.write("small.yaml", small(sizes=(32, 64, 128, 256), seeds=2))

@@ -85,6 +85,17 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
     assert spent == pytest.approx(sum(run["usd"] for run in runs))  # here no two runs share a stage
 
 
+def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
+    assert ran.status == 1
+    said, found = desk.call("digest", "rates").out.splitlines(), desk.call("-f", "json", "digest", "rates").json
+    assert said[:2] == ["rates is finished", "12 of 24 stages done, 4 failed, 8 skipped"]
+    assert "best on hard: train.learning_rate=0.0123456: nll " in said[3]
+    assert (found["done"], found["failed"], found["seconds_left"]) == (12, 4, None)
+    assert found["usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
+    assert sum(cause["stages"] for cause in found["look_at"]) == 4
+    assert desk.call("-f", "json", "status").json["webhooks"] == []
+
+
 def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
     planned = desk.call("-f", "json", "plan", "more.yaml").json

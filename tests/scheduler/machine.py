@@ -83,7 +83,8 @@ class Books(RuleBasedStateMachine):
 
     @rule(sweep=SWEEPS)
     def submit(self, sweep: str) -> None:
-        submit(self.store, submission(question(sweep), limit=LIMITS[sweep], slots=2 if sweep == "free" else None))
+        slots = 2 if sweep == "free" else None
+        submit(self.store, submission(question(sweep), limit=LIMITS[sweep], slots=slots, notify=("HOOK",)))
         self.submitted.add(sweep)
 
     # Beginning.
@@ -295,6 +296,7 @@ class Books(RuleBasedStateMachine):
         seen = self._look()
         law.check_rest(seen, ALL)
         law.check_doubts(self.client, seen)
+        law.check_outbox(self.client)
         for sweep in self.submitted:
             law.check_sweep(self.store, seen, sweep, question(sweep).stages)
 

@@ -9,6 +9,7 @@ from scheduler import keys
 from scheduler.capacity import Bounds
 from scheduler.connection import Word
 from scheduler.dispatch import QUEUE, Nudges
+from scheduler.scripts import prelude
 from scheduler.states import StageState
 from scheduler.store import Hold, Lease, Meter, Opening, Pulse, Store
 from scheduler.submission import Submitted, submit
@@ -99,6 +100,11 @@ class Night:
         answer = self.store.scripts.run(verb, *arguments)
         self.spread()
         return answer
+
+    def run_lua(self, body: str, *arguments: Word) -> Any:
+        """A verb of the test's own."""
+        script = self.store.client.register_script(f"{prelude()}\n{body}")
+        return script(args=[keys.PREFIX, self.clock(), *arguments])
 
     def steps(self, stage: str) -> list[int]:
         """The steps of the checkpoints that a stage has, the oldest first."""

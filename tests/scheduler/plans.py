@@ -48,7 +48,7 @@ def plan(sweep: str, stages: Iterable[Stage], runs: Iterable[Run] = ()) -> Plan:
         micro_usd=sum(stage.micro_usd or 0 for stage in found),
     )
     digest = fingerprint({"sweep": sweep, "stages": [stage.id for stage in found], "runs": len(rows)})
-    return Plan(sweep, digest, found, rows, totals, (), (), (), {})
+    return Plan(sweep, digest, found, rows, totals, (), (), {})
 
 
 def single(sweep: str, count: int, *, cost: int = COST, prefix: str = "") -> Plan:
@@ -79,6 +79,7 @@ def submission(
     deadline: int | None = None,
     user: str = "ada",
     spec: Mapping[str, Json] | None = None,
+    notify: tuple[str, ...] = (),
 ) -> Submission:
     return Submission(
         plan=plan,
@@ -91,4 +92,5 @@ def submission(
         weight=weight,
         window=window,
         deadline=deadline,
+        notify=notify,
     )

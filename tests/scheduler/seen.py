@@ -181,6 +181,14 @@ def check_doubts(client: Any, seen: Seen) -> None:
         assert book["doubtful"] == sum(int(row["doubtful"]) for row in rows if row["payer"] == sweep)
 
 
+def check_outbox(client: Any) -> None:
+    """Every notice has its entry, and that a sweep started is told once, whatever is paused, retried or adopted."""
+    names = client.zrange(keys.NOTICES, 0, -1)
+    assert sorted(client.scan_iter(match=keys.notice("*"))) == sorted(map(keys.notice, names))
+    told = Counter(tuple(client.hmget(keys.notice(name), ["kind", "sweep"])) for name in names)
+    assert max((told[each] for each in told if each[0] == "started"), default=0) <= 1
+
+
 def check_sweep(store: Store, seen: Seen, sweep: str, stages: Iterable[Stage]) -> None:
     """A sweep's counts and aggregates are those of its stages; while it is live it has something left to do."""
     states = [seen.state(stage.id) for stage in stages]

@@ -176,6 +176,21 @@ def test_other_services_go_on(night: Night) -> None:
     assert night.start(STAGE, "s")
 
 
+def test_each_outage_and_its_end_is_told_once_and_a_false_alarm_is_not(night: Night) -> None:
+    night.submit(single("s", 1), notify=("HOOK",))
+    night.start(STAGE, "s")
+    for _ in range(2):
+        night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+        canary_after(night, CANARY_PACE, "healthy")
+    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    for word in ("down", "down", "healthy"):
+        canary_after(night, CANARY_PACE, word)
+    night.store.stop_service(SERVICE, "402")
+    night.store.stop_service(SERVICE, "402")
+    told = [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
+    assert told == ["started", "breaker_open", "breaker_closed", "account"]
+
+
 @pytest.mark.parametrize("source", BreakerState)
 @pytest.mark.parametrize("target", BreakerState)
 def test_only_the_turns_of_the_table_are_possible(source: BreakerState, target: BreakerState) -> None:

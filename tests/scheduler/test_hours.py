@@ -74,6 +74,18 @@ def test_what_is_done_in_the_night_finishes_the_sweep_and_it_is_looked_at_no_mor
     assert not night.store.client.smembers(keys.LIVE) | night.store.client.smembers(keys.HELD)
 
 
+def test_at_the_end_of_its_hours_a_sweep_that_has_begun_is_told_of(night: Night) -> None:
+    night.submit(single("s", 1), window=NIGHT, notify=("HOOK",))
+    settle_hours(night)
+    night.clock.pass_seconds(MINUTE)
+    settle_hours(night)
+    night.store.give_back(night.start(STAGE, "s"), Meter(0, 0), delay=0, failure="", cost="exact", cause="")
+    night.clock.pass_seconds(10 * HOUR)
+    settle_hours(night)
+    told = [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
+    assert told == ["started", "hours"]
+
+
 def test_a_pause_by_hand_outlasts_the_hours_and_a_resume_outside_them_waits_for_them(night: Night) -> None:
     night.submit(single("s", 1), window=NIGHT)
     settle_hours(night)

@@ -7,6 +7,7 @@ from pathlib import Path
 import scheduler
 from scheduler import keys
 from scheduler.account_facts import learn
+from scheduler.notices import Outbox
 from scheduler.retry import SUSPECTED_AFTER
 from scheduler.store import Meter, Pulse
 from tests.scheduler.conftest import named
@@ -18,7 +19,10 @@ from tests.support import RedisServer
 
 def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis: RedisServer) -> None:
     fleet = Fleet(night, redis.url)
-    night.submit(scaling("s", [8]))
+    night.submit(scaling("s", [8]), notify=("HOOK",))
+    outbox = Outbox(night.store)
+    outbox.tell_of_the_fleet(["OPS"])
+    night.run_lua("notify_all('breaker_open', 'tinker', 1)")
     night.store.scripts.run("lead", "a", 10_000)
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.fleet()
@@ -26,6 +30,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     learn(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
+    outbox.failed(outbox.take(1, [])[0], "answers 502", 60)
     night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
     for step in range(3):
         night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})

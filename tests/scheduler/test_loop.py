@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from scheduler import keys
 from scheduler.connection import connect
 from scheduler.embedded import server
 from scheduler.settings import from_environment
-from scheduler.store import Store
+from scheduler.states import StageState
+from scheduler.store import Meter, Store
 from scheduler.submission import submit
+from scheduler.webhooks import DEADLINE
 from tests.scheduler.plans import single, submission
+from tests.scheduler.receiver import TOKEN, keeps_silent, receiver, says
 from tests.support import wait_until
 
 
@@ -30,6 +34,32 @@ def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_
         assert (process.returncode, b"Traceback" in said) == (0, False)
         assert not store.client.exists(keys.LEADER)
         store.client.close()
+
+
+def test_an_address_that_hangs_keeps_it_neither_from_its_work_nor_from_leaving(tmp_path: Path) -> None:
+    with receiver(keeps_silent) as slow, receiver(says(200)) as quick:
+        told = {"SLOW": slow.url, "QUICK": quick.url, "SWEEP_NOTIFY": "env:OPS"}
+        environment = {**os.environ, **told, "SWEEP_HOME": str(tmp_path / "home")}
+        with server(from_environment(environment)) as url:
+            store = Store(connect(url))
+            submit(store, submission(single("s", 2), notify=("SLOW", "QUICK")))
+            store.report_worker("w", threads=1, busy=0, ttl=600)
+            process = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment, stderr=subprocess.PIPE)
+            wait_until(lambda: store.client.zcard(keys.state("dispatched")) == 1, "a stage to be dispatched")
+            (stage,) = store.client.zrange(keys.state("dispatched"), 0, -1)
+            lease = store.claim(stage, attempt=1, worker="w", lease=600)
+            wait_until(lambda: len(slow.requests) == len(quick.requests) == 1, "both to be told that it started")
+            assert store.client.smembers(keys.FLEET_ADDRESSES) == {"OPS"}
+            assert lease is not None
+            store.settle(lease, Meter(0, 0), StageState.SUCCEEDED, cost="exact", result="{}")
+            wait_until(lambda: store.client.zcard(keys.state("dispatched")) == 1, "the next one, meanwhile")
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+            assert time.monotonic() - began < DEADLINE / 2
+            assert (process.returncode, b"Traceback" in said, TOKEN.encode() in said) == (0, False, False)
+            assert store.client.zcard(keys.NOTICES) == 1, "what was under way is somebody else's to send"
+            store.client.close()
 
 
 def test_without_a_redis_it_says_so_and_ends() -> None:

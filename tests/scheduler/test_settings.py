@@ -52,6 +52,13 @@ def test_a_part_of_a_thread_is_refused(name: str) -> None:
         from_environment({name: "2.5"})
 
 
+def test_who_is_told_is_named_by_variables_and_an_address_is_never_quoted() -> None:
+    assert from_environment({"SWEEP_NOTIFY": "env:OPS, env:SLACK_WEBHOOK env:OPS"}).notify == ("OPS", "SLACK_WEBHOOK")
+    with pytest.raises(SettingInvalid, match="SWEEP_NOTIFY: word 2 is no name of a variable") as refused:
+        from_environment({"SWEEP_NOTIFY": "env:OPS https://hooks.example/T0KEN"})
+    assert "T0KEN" not in str(refused.value)
+
+
 def test_a_home_is_absolute_wherever_the_process_goes_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert from_environment({"SWEEP_HOME": "state"}).home == tmp_path / "state"

@@ -258,7 +258,6 @@ def test_the_document_is_json_and_has_what_it_promises() -> None:
     assert list(train["contains"]) == ["16", "32", "64"]
     assert set(row["runs"][0]) == {"cell", "seed", "stage", "measures"}
     assert row["totals"]["usd"] == pytest.approx(sum(stage["usd"] for stage in row["stages"]))
-    assert row["refused"] == ["deadline: found; it is not kept yet, leave the key out"]
 
 
 def test_every_default_is_stated() -> None:

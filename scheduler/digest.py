@@ -1,0 +1,174 @@
+"""A night in a few lines: what is done, what it has cost, what is best so far, what to look at, and how long yet."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from scheduler import keys, views
+from scheduler.breaker import BreakerState
+from scheduler.states import StageState, SweepState
+from scheduler.store import Store
+from scheduler.views import StageView, SweepView
+from scheduler.wording import dollars, duration, written
+from sweeps.results import CellSummary, Moments, Winner, winner
+from sweeps.stage import Json
+
+FEW = 3  # best cells, and causes of failures, that are told
+LENGTH = 160  # characters of a cause
+ENOUGH = 3  # stages that must have ended before there is a pace to speak of
+
+
+class Cause(NamedTuple):
+    """Why stages failed."""
+
+    cause: str
+    stages: int
+    label: str  # of one of them
+
+
+@dataclass(frozen=True)
+class Digest:
+    """One sweep in the morning. Money is in micro-dollars."""
+
+    sweep: str
+    state: str
+    stages: int
+    done: int
+    failed: int
+    skipped: int  # because what they start from failed
+    cancelled: int
+    running: int
+    waiting: int
+    parked: int  # ready, and something keeps them from starting
+    parked_by: str  # what that is, where it is one thing
+    spent: int
+    limit: int | None
+    best: tuple[str, ...]
+    look_at: tuple[Cause, ...]
+    seconds_left: float | None  # at the pace so far; None where there is none
+
+    @property
+    def text(self) -> str:
+        """For a phone."""
+        limit = "" if self.limit is None else f" of {dollars(self.limit)}"
+        causes = [f"look at: {each.stages:,} × {_short(each.cause)} ({each.label})" for each in self.look_at]
+        left = [] if self.seconds_left is None else [f"about {duration(self.seconds_left)} left"]
+        return "\n".join([self._counts(), f"{dollars(self.spent)}{limit} spent", *self.best, *causes, *left])
+
+    def _counts(self) -> str:
+        parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
+        others = {
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "cancelled": self.cancelled,
+            parked: self.parked,
+            "running": self.running,
+            "waiting": self.waiting,
+        }
+        said = [f"{count:,} {what}" for what, count in others.items() if count]
+        return ", ".join([f"{self.done:,} of {self.stages:,} stages done", *said])
+
+
+def digest(store: Store, name: str) -> Digest:
+    """The digest of a sweep as it stands. Raises UnknownSweep."""
+    view = views.sweep(store, name)
+    parked, by = _parked(store, view)
+    count = view.counts.get
+    return Digest(
+        sweep=name,
+        state=view.state,
+        stages=view.total,
+        done=count(StageState.SUCCEEDED, 0),
+        failed=count(StageState.FAILED, 0),
+        skipped=count(StageState.SKIPPED, 0),
+        cancelled=count(StageState.CANCELLED, 0),
+        running=count(StageState.RUNNING, 0) + count(StageState.DISPATCHED, 0),
+        waiting=count(StageState.WAITING, 0) + count(StageState.READY, 0) - parked,
+        parked=parked,
+        parked_by=by,
+        spent=view.spent,
+        limit=view.limit,
+        best=_best(view.spec, _summaries(store, name)),
+        look_at=_causes(store, name) if count(StageState.FAILED) else (),
+        seconds_left=None if by else _left(store, view),
+    )
+
+
+def _parked(store: Store, view: SweepView) -> tuple[int, str]:
+    """All that is ready where a gate is closed; else what is in no queue, for it waits by itself."""
+    ready = view.counts.get(StageState.READY, 0)
+    if view.state == SweepState.PAUSED:
+        return ready, "paused"
+    if view.outside:
+        return ready, "outside its hours"
+    for service in view.services:
+        if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
+            return ready, f"{service} is down or refuses us"
+    if view.gate and view.gate != "slots":
+        return ready, view.gate
+    queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
+    return max(0, ready - queued), ""
+
+
+def _left(store: Store, view: SweepView) -> float | None:
+    """Seconds, at the pace of what has ended since the sweep's first stage ran; what was known before has no pace."""
+    started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
+    done = view.ended - int(before or 0)
+    if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
+        return None
+    return (store.scripts.moment() - int(started)) / 1000 / done * (view.total - view.ended)
+
+
+def _causes(store: Store, name: str) -> tuple[Cause, ...]:
+    """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
+    alike: dict[str, list[StageView]] = {}
+    for stage in views.stages_of(store, name, StageState.FAILED):
+        alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
+    frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
+    return tuple(Cause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent)
+
+
+def _summaries(store: Store, name: str) -> list[CellSummary]:
+    return [CellSummary(each["cell"], each["runs"], _moments(each["metrics"])) for each in views.cells(store, name)]
+
+
+def _moments(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Moments]:
+    return {metric: Moments(**each, diverged=0) for metric, each in metrics.items()}
+
+
+def _best(spec: Mapping[str, Json], summaries: Sequence[CellSummary]) -> tuple[str, ...]:
+    """The best cell on each data set: losses on different holdouts do not compare."""
+    metric, mode = _sought(spec)
+    groups: dict[str, list[CellSummary]] = {}
+    for summary in summaries:
+        on = summary.cell.get("target", summary.cell.get("data"))
+        groups.setdefault("" if on is None else str(on), []).append(summary)
+    found = {on: winner(group, metric, mode=mode) for on, group in groups.items()}
+    return tuple(_said(on, best, metric) for on, best in [*found.items()][:FEW] if best is not None)
+
+
+def _sought(spec: Mapping[str, Json]) -> tuple[str, str]:
+    """What is compared, and whether less or more of it is better."""
+    best, target = spec.get("best"), spec.get("target")
+    if isinstance(best, dict):
+        return str(best["metric"]).removeprefix("validation."), str(best["mode"])
+    if isinstance(target, dict):
+        return str(target["metric"]), "min" if target.get("above") is None else "max"
+    return "nll", "min"
+
+
+def _said(on: str, best: Winner, metric: str) -> str:
+    """Chosen by the validation set where there is one, and told by the holdout where that is known."""
+    told = metric if metric in best.cell.metrics else best.by
+    found = best.cell.metrics[told]
+    spread = "" if found.variance is None else f" ± {found.variance**0.5:.4f}"
+    rest = {key: value for key, value in best.cell.cell.items() if key not in ("data", "target")}
+    cell = ", ".join(f"{key}={written(value)}" for key, value in rest.items()) or "its one cell"
+    where = f"best on {on}" if on else "best"
+    return f"{where}: {cell}: {told} {found.mean:.4f}{spread}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LENGTH else f"{line[:LENGTH]}…"
