@@ -13,7 +13,7 @@ SEARCH = 1.5  # times as many at each step of a search
 STRIDE = 2  # slots more at a step, once two steps of one have done well
 DECREASE = 0.7  # of what is there is left, when the service has room for fewer than it had
 RATE_LIMITED = 2  # clients paused beside others, below which it is no sign that there are too many
-SETTLE = 15_000  # milliseconds between two decreases: what was told before the first is no reason for a second
+SETTLE = 30_000  # milliseconds after a decrease in which more of the same is the same event
 COOL_DOWN = 60_000  # milliseconds after a decrease before more is tried; doubled while it is in vain
 LONGEST_COOL_DOWN = 240_000
 TROUBLED = 30_000  # milliseconds without growth after an error of the service, or a pause for want of capacity
@@ -34,7 +34,9 @@ class Capacity:
 
     limit: int
     proven: int = 0  # as many clients were there at once, and none was refused
-    steps: int = 0  # of growth that did well in a row
+    steps: int = 0  # of growth since the last decrease
+    before: int = 0  # the limit, before it was last decreased
+    least: int = 0  # to which the event that decreased it may decrease it further
     changed: int = 0  # when the limit last changed
     not_before: int = 0  # when growth may be tried again
     cool_down: int = COOL_DOWN  # the next one
@@ -52,6 +54,7 @@ class Sight:
     opening: int = 0  # of which are on their way, and not told to wait
     queued: int = 0  # of which wait for others to end
     limited: int = 0  # of which are there, and paused for having too many beside them
+    told: int = 0  # when one of these two was told so last
     starved: int = 0  # of which are paused for want of capacity
     troubled: int = 0  # attempts that an error of the service has kept from getting on
     recovered: int = 0  # when the service came back from an outage
@@ -88,21 +91,25 @@ def _slowly(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
 
 
 def _fewer(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
+    """What is said within moments is one event; what was said before the last change is no news."""
     there = sight.taken - sight.queued
-    if sight.now - capacity.changed < SETTLE and capacity.limit <= there:
+    decreased = not capacity.steps and capacity.limit < capacity.before
+    if decreased and sight.told < capacity.changed + SETTLE:
+        limit = max(capacity.least, there)
+        return capacity if limit >= capacity.limit else replace(capacity, limit=limit, proven=limit)
+    if sight.told < capacity.changed:
         return capacity
-    tried_more = sight.taken > capacity.proven and not sight.limited
+    tried_more = capacity.limit > capacity.proven and not sight.limited
     # Beyond what ever was: the service has said how many there may be. Below that: it has room for fewer now.
-    limit = there if tried_more or capacity.searching else int(DECREASE * there)
-    limit = min(max(bounds.floor, limit), capacity.limit)
-    if limit == capacity.limit and sight.now < capacity.not_before:
-        return capacity
+    least = capacity.proven if tried_more else int(DECREASE * there)
+    limit = min(max(bounds.floor, least, there if tried_more else 0), capacity.limit)
     in_vain = tried_more and capacity.steps <= 1 and not capacity.searching
     cool_down = min(LONGEST_COOL_DOWN, 2 * capacity.cool_down) if in_vain else COOL_DOWN
     return Capacity(
         limit=limit,
         proven=limit,
-        steps=0,
+        before=capacity.limit,
+        least=max(bounds.floor, least),
         changed=sight.now,
         not_before=sight.now + cool_down,
         cool_down=cool_down,

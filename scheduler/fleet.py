@@ -101,6 +101,7 @@ def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bound
         opening=there["taken"] - signs.total() + signs["opening"],  # what is not yet claimed is told nothing
         queued=signs["queued"],
         limited=signs["limited"],
+        told=max(there["last"].get("queued", 0), there["last"].get("limited", 0)),
         starved=signs["starved"],
         troubled=seen["troubled"],
         recovered=seen["recovered"],
