@@ -24,7 +24,7 @@ class Admitted(NamedTuple):
     sweep: str
 
 
-GATES = frozenset({"the sweep is not active", "slots", "budget"})
+GATES = frozenset({"the sweep is not active", "slots", "budget", "day budget", "no price"})
 """Refusals that hold for a whole sweep; the others are the stage's own."""
 
 

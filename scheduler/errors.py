@@ -4,6 +4,7 @@ SchedulerError
 ├── StoreUnavailable   no Redis, or one that must not be trusted with the truth
 ├── SweepConflict      the name is taken by another question
 ├── UnknownSweep       nothing was submitted under that name
+├── BudgetTooSmall     less than a sweep has spent and holds already
 ├── NotEnforced        the file asks for something that nothing would enforce yet
 ├── ServiceRefused     Tinker does not accept the key, or does not serve the model
 ├── SettingInvalid     an environment variable holds something impossible
@@ -21,6 +22,10 @@ class StoreUnavailable(SchedulerError):
 
 class SweepConflict(SchedulerError):
     """Another sweep has this name."""
+
+
+class BudgetTooSmall(SchedulerError):
+    """Less than has been spent or is held already."""
 
 
 class UnknownSweep(SchedulerError):

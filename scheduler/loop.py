@@ -11,9 +11,10 @@ from types import FrameType
 
 import redis
 
-from scheduler.connection import check, connect, problems
+from scheduler.connection import Word, check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
+from scheduler.services import SERVICES
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.tick import Limits, tick
@@ -45,6 +46,12 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(slots=settings.slots, stall=settings.stall, claim=max(least, share * settings.lease))
 
 
+def fleet_limits(settings: Settings) -> list[Word]:
+    """What the leader writes down for the verbs to keep: what is limited, and the number ("" for none)."""
+    day = "" if settings.day_budget is None else round(settings.day_budget * 1_000_000)
+    return [word for service in SERVICES for word in (f"day:{service}", day)]
+
+
 class Scheduler:
     """One of any number of schedulers, of which one leads."""
 
@@ -52,6 +59,7 @@ class Scheduler:
         self._store = store
         self._nudges = nudges
         self._limits = limits_of(settings)
+        self._fleet_limits = fleet_limits(settings)
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._lead = round(1000 * min(LEAD, settings.lease))
         self._look_at = 0.0
@@ -62,8 +70,10 @@ class Scheduler:
             if found := self._problems():
                 log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
                 return TROUBLE
-            leads = self._store.scripts.run("lead", self._name, self._lead)
-            return PAUSE if not leads or tick(self._store, self._nudges, self._limits).idle else 0
+            if not self._store.scripts.run("lead", self._name, self._lead):
+                return PAUSE
+            self._store.scripts.run("limit", *self._fleet_limits)
+            return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
         except redis.RedisError as error:
             log.warning("Redis does not do what is asked (%s); trying again", error)
             return TROUBLE

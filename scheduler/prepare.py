@@ -17,7 +17,7 @@ from sweeps.cost import PriceBook, parse_prices
 from sweeps.data import DataSource, load_dataset
 from sweeps.errors import SpecError
 from sweeps.plan import plan
-from sweeps.planning.guards import models
+from sweeps.planning.guards import models, unpriced
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan
@@ -49,6 +49,10 @@ def prepare_to_submit(file: Path, overrides: Sequence[str], settings: Settings) 
     if prepared.plan.refused:
         reasons = "\n".join(f"  {reason}" for reason in prepared.plan.refused)
         raise NotEnforced(f"{sweep.sweep} asks for what nothing would enforce yet:\n{reasons}")
+    missing = unpriced(prepared.plan.stages)
+    if missing and settings.day_budget is not None:
+        said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {prepared.prices.name}"
+        raise NotEnforced(f"{said}; add it in a file that SWEEP_PRICES names")
     return prepared
 
 
@@ -68,14 +72,18 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings) -> Prepared:
                 records[each.sha256] = each
         return dataset
 
-    prices = price_book()
+    prices = price_book(settings)
     planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices)
     return Prepared(sweep, planned, records, prices)
 
 
-def price_book() -> PriceBook:
-    """The prices that ship with us."""
-    return parse_prices((files("scheduler") / "prices.yaml").read_text(), name="scheduler/prices.yaml")
+def price_book(settings: Settings) -> PriceBook:
+    """The prices that ship with us, and over them those of SWEEP_PRICES. Raises SpecError."""
+    ours = parse_prices((files("scheduler") / "prices.yaml").read_text(), name="scheduler/prices.yaml")
+    if settings.prices is None:
+        return ours
+    theirs = _text(settings.prices, "a list of `prices:` was expected")
+    return ours.under(parse_prices(theirs, name=str(settings.prices)))
 
 
 def submission_of(prepared: Prepared) -> Submission:
@@ -85,7 +93,7 @@ def submission_of(prepared: Prepared) -> Submission:
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
         user=_user(),
-        rates={model: _rate(prepared.prices, model) for model in models(sweep)},
+        rates={model: prepared.prices.rates(model) for model in models(sweep)},
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,
@@ -108,14 +116,9 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _rate(prices: PriceBook, model: str) -> int:
-    price = prices.of(model)
-    return 0 if price is None else round(price.train * 1_000_000)
-
-
-def _text(file: Path) -> str:
+def _text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SpecError(f"{file}: {cause}; a file that states a sweep was expected here (see examples/)") from None
+        raise SpecError(f"{file}: {cause}; {expected}") from None

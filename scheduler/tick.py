@@ -16,6 +16,7 @@ from scheduler.store import Store
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
+NOTED = ("budget", "day budget", "no price", "slots")  # gates that status tells of
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
 
@@ -129,7 +130,7 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
     """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
-    if refused in ("budget", "slots"):
+    if refused in NOTED:
         store.client.hset(keys.sweep(sweep), "gate", refused)
     elif not refused:
         store.client.hdel(keys.sweep(sweep), "gate")

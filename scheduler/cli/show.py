@@ -19,6 +19,12 @@ from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
+GATES = {
+    "day budget": "day budget: what all sweeps may spend in a day (SWEEP_DAY_BUDGET) is spent or held; "
+    "`sweep costs` shows it, and it goes on at 00:00 UTC",
+    "no price": "no price: under a budget nothing runs that has none; add one in a file that SWEEP_PRICES names, "
+    "and submit the sweep under another name",
+}
 ORDER = [state.value for state in StageState]
 
 
@@ -74,7 +80,10 @@ def why_it_waits(view: SweepView, workers: Mapping[str, Mapping[str, str]]) -> s
         return "no worker is up: `sweep up` starts some"
     if view.gate == "budget":
         held = view.reserved + view.doubtful
-        return f"budget: {dollars(view.spent)} spent and {dollars(held)} held of {dollars(view.limit)}"
+        spent = f"{dollars(view.spent)} spent and {dollars(held)} held of {dollars(view.limit)}"
+        return f"budget: {spent}; `sweep budget {view.name} USD` raises it"
+    if view.gate in GATES:
+        return GATES[view.gate]
     ready = view.counts.get(StageState.READY, 0)
     if view.gate == "slots" and ready:
         return f"{ready:,} wait for a slot of the sweep's own limit"

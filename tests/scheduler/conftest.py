@@ -54,11 +54,11 @@ def night(store: Store, clock: FakeClock) -> Night:
 
 def named() -> dict[str, re.Pattern[str]]:
     """Every key that keys.py names, with `@` for what varies, and the pattern of its names."""
-    functions: list[Callable[[str], str]] = [
+    functions: list[Callable[..., str]] = [
         each for _, each in inspect.getmembers(keys, inspect.isfunction) if each.__module__ == keys.__name__
     ]
     fixed = [value for name, value in vars(keys).items() if name.isupper() and name not in ("PREFIX", "BROKER")]
-    spelled = [*fixed, *(function("@") for function in functions)]
+    spelled = [*fixed, *(function(*("@" for _ in inspect.signature(function).parameters)) for function in functions)]
     return {each: re.compile(re.escape(each).replace("@", "[^:]+")) for each in spelled}
 
 

@@ -265,9 +265,11 @@ class Books(RuleBasedStateMachine):
         doubted = sorted(self.client.zrange(keys.DOUBTS, 0, -1))
         attempt = data.draw(st.sampled_from([*doubted, *doubted, "train-a|99"]))
         row = self.client.hgetall(keys.doubt(attempt))
-        earlier = int(row.get("opened_tokens", 0))
+        earlier = int(json.loads(row.get("opened_usage", "{}")).get("training", 0))
         counted = round(share * (int(row.get("tokens", 0)) + int(row.get("doubtful", 0))))
-        assert self.store.scripts.run("resolve_doubt", attempt, earlier + counted) == int(attempt in doubted)
+        assert self.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": earlier + counted})) == int(
+            attempt in doubted
+        )
         if attempt in doubted:
             self.booked[attempt] = self.booked[attempt][0], counted
 

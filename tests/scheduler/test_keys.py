@@ -19,6 +19,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.submit(scaling("s", [8]))
     night.store.scripts.run("lead", "a", 10_000)
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
+    night.store.scripts.run("limit", "day:offline", 10_000_000)
     night.store.fleet()
     fleet.tick()
     base, first, last = fleet.claim_all()
