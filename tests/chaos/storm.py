@@ -19,6 +19,7 @@ import numpy as np
 
 from scheduler import keys, views
 from scheduler.connection import RedisError
+from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
 
 Say = Callable[[str], None]
