@@ -27,7 +27,7 @@ STAGES = [train("a"), train("b", "train-a"), train("c", cost=700)]
 EVALUATIONS = [evaluate(stage.id[6:], stage.id, cost=90) for stage in STAGES]
 ALL: dict[str, Stage] = {stage.id: stage for stage in (*STAGES, *EVALUATIONS)}
 SERVICE = "offline"
-DAYS = st.sampled_from([None, 3_200, 5_000])  # micro-dollars a day at the service
+DAYS = st.sampled_from([None, 1_800, 3_200])  # micro-dollars a day at the service
 LIMITS: dict[str, int | None] = {"poor": 1_950, "rich": 9_000, "free": None}
 SWEEPS = st.sampled_from(sorted(LIMITS))
 SOME_STAGE = st.sampled_from(sorted(ALL))  # of all, for what may be asked in vain
@@ -153,7 +153,7 @@ class Books(RuleBasedStateMachine):
             assert self._book(lease, share, self.store.report_progress(lease, self._meter(lease, share), {})) == held
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), share=SHARE, needed=st.sampled_from([1, 100, 1_500]), again=st.booleans())
+    @rule(data=st.data(), share=SHARE, needed=st.sampled_from([1, 100, 2_500]), again=st.booleans())
     def reserve_more(self, data: st.DataObject, share: float, needed: int, again: bool) -> None:
         """The estimate was too small: so much is needed for what is next."""
         lease = data.draw(self._a_lease())
