@@ -24,7 +24,8 @@ class Admitted(NamedTuple):
     sweep: str
 
 
-GATES = frozenset({"the sweep is not active", "slots", "budget", "day budget", "no price"})
+MONEY = frozenset({"budget", "day budget", "no price"})
+GATES = frozenset({"the sweep is not active", "slots", *MONEY})
 """Refusals that hold for a whole sweep; the others are the stage's own."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scheduler import keys
-from scheduler.admission import Admitted, Queue, admit, still_open, window
+from scheduler.admission import MONEY, Admitted, Queue, admit, still_open, window
 from scheduler.dispatch import Nudges
 from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.states import StageState
@@ -16,7 +16,7 @@ from scheduler.store import Store
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
-NOTED = ("budget", "day budget", "no price", "slots")  # gates that status tells of
+NOTED = MONEY | {"slots"}  # gates that status tells of
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
 
