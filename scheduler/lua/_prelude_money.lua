@@ -66,7 +66,7 @@ local function over_budget(id, sweep, amount)
 end
 
 -- What an attempt may still cost: the estimate less what its checkpoint embodies already; and where that has proved too
--- little, as much as the last attempt was short of.
+-- little, as much as an attempt was short of.
 local function remaining(id)
   local newest = redis.call('LINDEX', stage_key(id) .. ':checkpoints', -1)
   local embodied = newest and number(cjson.decode(newest).micro_usd) or 0
@@ -75,7 +75,6 @@ end
 
 local function hold(id, sweep, amount)
   redis.call('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
-  redis.call('HDEL', stage_key(id), 'short')
   book(id, sweep, 'reserved', amount)
   redis.call('HINCRBY', sweep_key(sweep), 'inflight', 1)
 end
