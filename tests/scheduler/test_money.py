@@ -131,6 +131,9 @@ def test_more_is_refused_where_the_budget_is_spent_and_the_next_attempt_waits_un
     assert night.store.dispatch(STAGE, sweep="s", patience=9).refused == "budget"
     night.tell("set_budget", "s", 1_200)
     assert night.store.client.hget(keys.sweep("s"), "gate") is None
+    assert night.store.dispatch(STAGE, sweep="s", patience=9).attempt == 2
+    night.clock.pass_seconds(9)  # that nudge is lost
+    night.spread()
     night.start(STAGE, "s")
     assert night.money("s") == (1_000, 200, 0)
 
