@@ -3,7 +3,8 @@
 -- `limit` where it has a budget. A service holds: what is reserved there, and of each day in UTC what was spent and is
 -- doubtful. An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
 
-local TODAY = math.floor(NOW / 86400000)
+local function day_of(time) return math.floor(time / 86400000) end
+local TODAY = day_of(NOW)
 local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
 
 -- Enters an amount in every book that it belongs to: 'spent', 'reserved', 'doubtful', or 'tokens', which are a sweep's
@@ -104,7 +105,7 @@ end
 local function let_go(id, cost)
   local key = stage_key(id)
   local held = redis.call('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
-    'opened_by', 'opened_usage', 'recipe')
+    'opened_by', 'opened_usage', 'recipe', 'started')
   local payer, left = held[1], number(held[2])
   book(id, payer, 'reserved', -left)
   redis.call('HINCRBY', sweep_key(payer), 'inflight', -1)
@@ -115,8 +116,9 @@ local function let_go(id, cost)
     tell_budget(payer)
     redis.call('HINCRBY', key, 'doubtful', doubtful)
     redis.call('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
-      'tokens', number(held[4]), 'doubtful', doubtful, 'day', TODAY, 'rates', held[6] or '', 'opened_by',
-      held[7] or attempt, 'opened_usage', held[8] or '{}', 'model', cjson.decode(held[9] or '{}').model or '')
+      'tokens', number(held[4]), 'doubtful', doubtful, 'began_day', day_of(number(held[10])), 'day', TODAY,
+      'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
+      'model', cjson.decode(held[9] or '{}').model or '')
     redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')

@@ -4,7 +4,7 @@
 local attempt, counted = ARGS[1], cjson.decode(ARGS[2])
 local key = PREFIX .. 'doubt:' .. attempt
 local row = redis.call('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rates', 'opened_usage',
-  'day')
+  'day', 'began_day')
 if not row[1] then return 0 end
 local id, payer, doubtful, day = row[1], row[2], number(row[5]), row[8]
 local before = cjson.decode(row[7])
@@ -19,7 +19,8 @@ redis.call('HINCRBY', stage_key(id), 'tokens', more)
 redis.call('HINCRBY', stage_key(id), 'micro_usd', dearer)
 redis.call('HINCRBY', stage_key(id), 'doubtful', -doubtful)
 book(id, payer, 'tokens', more)
-book(id, payer, 'spent', dearer, day)
+-- What was booked too much may have been booked on the day before the attempt ended: today must not make up for it.
+book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
 book(id, payer, 'doubtful', -doubtful, day)
 tell_budget(payer)
 redis.call('DEL', key)

@@ -69,6 +69,7 @@ class Books(RuleBasedStateMachine):
         super().__init__()
         client.flushall()
         self.clock = FakeClock()
+        self.clock.now += 86_400_000 - self.clock.now % 86_400_000 - 12_000  # midnight is near
         self.night = Night(Store(client, self.clock), self.clock)
         self.store = self.night.store
         self.client: Any = client

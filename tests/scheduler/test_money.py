@@ -216,13 +216,10 @@ def test_a_day_holds_what_all_sweeps_reserve_and_when_it_turns_they_go_on(night:
 def test_what_is_held_over_midnight_is_held_of_the_new_day_too(night: Night) -> None:
     day_limit(night, 1_500)
     night.submit(single("s", 2))
+    night.clock.pass_seconds(MIDNIGHT - 5)
     lease = night.start(STAGE, "s")
     night.store.report_progress(lease, Meter(100, 100), {})
-    night.clock.pass_seconds(LEASE / 2)
-    night.renew(lease)
-    night.clock.now += 1_000 * (MIDNIGHT - 1 - round(LEASE / 2))
-    night.store.client.zadd(keys.state("running"), {STAGE: night.clock() + 60_000})
-    night.clock.pass_seconds(2)
+    night.clock.pass_seconds(10)
     assert night.store.dispatch("train-0001", sweep="s", patience=9).refused == "day budget"
     night.succeed(lease, cost=500)
     assert [today(night.store, night.clock() - back)[0].spent for back in (0, 10_000)] == [400, 100]
@@ -241,6 +238,19 @@ def test_a_doubt_is_of_the_day_on_which_its_attempt_ended(night: Night) -> None:
     (then,), (now,) = today(night.store, ended), today(night.store, night.clock())
     assert ((then.spent, then.doubtful), (now.spent, now.doubtful)) == ((700, 0), (0, 0))
     night.start(STAGE, "s")
+
+
+def test_what_turns_out_to_be_less_makes_no_room_on_a_day_on_which_it_was_not_booked(night: Night) -> None:
+    """An attempt over midnight, cut off: most of what it was thought to have used was booked before."""
+    day_limit(night, 1_000)
+    night.submit(single("s", 2))
+    night.clock.pass_seconds(MIDNIGHT - 5)
+    lease = night.start(STAGE, "s")
+    night.store.report_progress(lease, Meter(900, 900), {})
+    night.clock.pass_seconds(10)
+    night.store.give_back(lease, Meter(950, 950), delay=60, failure="outage", cost="at most", cause="503")
+    night.tell("resolve_doubt", f"{STAGE}|1", json.dumps({"training": 300}))
+    assert (night.money("s"), [day.spent for day in today(night.store, night.clock())]) == ((300, 0, 0), [50])
 
 
 def test_each_service_has_a_day_of_its_own(night: Night) -> None:
