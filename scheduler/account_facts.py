@@ -8,13 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 
 from scheduler import keys
 from scheduler.services import SERVICES
 from scheduler.store import Store
-
-ForwardClass = Literal["training", "prefill"]
+from sweeps.cost import Forward
 
 ANSWERS = ("moments", "finish", "forward", "clients", "models")
 MORE = "+"  # behind a number of clients: so many opened, and more might
@@ -60,7 +59,7 @@ class Facts:
     service: str
     moments: bool | None = None  # does a model restored with its optimizer go on as if it had never stopped
     finish: bool | None = None  # can a session be finished by another process than the one that opened it
-    forward: ForwardClass | None = None  # as what its tokens are billed
+    forward: Forward | None = None  # as what its tokens are billed
     clients: int | None = None  # training clients that were open at once
     capped: bool = False  # one more had to wait
     models: tuple[str, ...] = ()
@@ -81,7 +80,7 @@ def facts(store: Store, service: str) -> Facts:
         service=service,
         moments=_yes(row.get("moments")),
         finish=_yes(row.get("finish")),
-        forward=cast(ForwardClass | None, row.get("forward")),
+        forward=cast(Forward | None, row.get("forward")),
         clients=int(clients.removesuffix(MORE)) if clients else None,
         capped=clients.isdigit(),
         models=tuple(json.loads(row.get("models", "[]"))),
@@ -95,7 +94,7 @@ def known_accounts(store: Store) -> list[Facts]:
     return [each for each in (facts(store, service) for service in SERVICES) if each.times]
 
 
-def forward_class(store: Store, service: str) -> ForwardClass:
+def forward_class(store: Store, service: str) -> Forward:
     """As what `forward` is billed; training, the dearer, until it is known."""
     return facts(store, service).forward or "training"
 
@@ -103,7 +102,7 @@ def forward_class(store: Store, service: str) -> ForwardClass:
 def learn(store: Store, service: str, answers: Mapping[str, str], *, bill: Pending | None = None) -> bool:
     """Keep answers, and with an empty one forget; with `bill`, only if that is what is waited for still.
 
-    `moments` and `finish` are yes or no, `forward` a ForwardClass, `clients` a number that MORE may follow, `models` a
+    `moments` and `finish` are yes or no, `forward` a Forward, `clients` a number that MORE may follow, `models` a
     JSON list, `pending` the name of a Pending.
     """
     flat = [word for pair in answers.items() for word in pair]

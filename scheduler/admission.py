@@ -52,7 +52,8 @@ class Board:
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
-GATES = frozenset({"the sweep is not active", "slots", "budget", "day budget"})
+MONEY = frozenset({"budget", "day budget", "no price"})
+GATES = frozenset({"the sweep is not active", "slots", *MONEY})
 """Refusals that hold for a whole sweep."""
 
 LANE_GATES = frozenset({"capacity", "breaker"})

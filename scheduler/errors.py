@@ -4,6 +4,8 @@ SchedulerError
 ├── StoreUnavailable   no Redis, or one that must not be trusted with the truth
 ├── SweepConflict      the name is taken by another question
 ├── UnknownSweep       nothing was submitted under that name
+├── BudgetTooSmall     less than a sweep has spent and holds already
+├── NotEnforced        a limit that is set could not be kept
 ├── ServiceRefused     Tinker does not accept the key, or does not serve the model
 ├── SettingInvalid     an environment variable holds something impossible
 └── ArtefactError      the artefact store cannot be read or written
@@ -22,8 +24,16 @@ class SweepConflict(SchedulerError):
     """Another sweep has this name."""
 
 
+class BudgetTooSmall(SchedulerError):
+    """Less than has been spent or is held already."""
+
+
 class UnknownSweep(SchedulerError):
     """There is no sweep of this name."""
+
+
+class NotEnforced(SchedulerError):
+    """Refused, rather than ignored."""
 
 
 class ServiceRefused(SchedulerError):

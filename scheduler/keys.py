@@ -22,6 +22,8 @@ SUSPECTS = PREFIX + "suspects"  # set: stages that lost several attempts in a ro
 DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when to delete it: checkpoints that nobody needs any more
 EXPIRING = PREFIX + "expiring"  # zset stage -> half way to its newest checkpoint's expiry: is that one still needed?
 DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly
+LIMITS = PREFIX + "limits"  # hash "day:<service>" -> micro-dollars: what all sweeps may spend there in a day
+RESERVED = PREFIX + "reserved"  # hash service -> micro-dollars that all attempts hold, whoever pays
 FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
 LIMITS = PREFIX + "limits"  # hash pool, or lane -> how many slots of it may be taken; none: as many as one likes
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
@@ -61,6 +63,11 @@ def checkpoints(stage_id: str) -> str:
 def doubt(attempt: str) -> str:
     """Hash: who paid for an attempt whose cost is not known exactly, and what was booked for it. `stage|attempt`."""
     return f"{PREFIX}doubt:{attempt}"
+
+
+def day(service: str, number: int | str) -> str:
+    """Hash: micro-dollars spent and doubtful at a service in one day, in UTC, counted from 1970-01-01."""
+    return f"{PREFIX}day:{service}:{number}"
 
 
 def state(name: str) -> str:

@@ -15,7 +15,7 @@ from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
 from scheduler.post import Post
-from scheduler.services import lane_of
+from scheduler.services import SERVICES, lane_of
 from scheduler.settings import Settings
 from scheduler.store import Store
 from scheduler.tick import Limits, tick
@@ -50,6 +50,14 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.bounds, settings.stall, claim=max(least, share * settings.lease), weights=settings.weights)
 
 
+def fleet_limits(settings: Settings) -> dict[str, int]:
+    """What the leader writes down for the verbs to keep: what is limited, and the number."""
+    capped = {lane_of(model): most for model, most in settings.model_slots.items()}
+    if settings.day_budget is None:
+        return capped
+    return capped | {f"day:{service}": round(settings.day_budget * 1_000_000) for service in SERVICES}
+
+
 class Scheduler:
     """One of any number of schedulers, of which one leads."""
 
@@ -57,10 +65,10 @@ class Scheduler:
         self._store = store
         self._nudges = nudges
         self._limits = limits_of(settings)
+        self._fleet_limits = fleet_limits(settings)
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._lead = round(1000 * min(LEAD, settings.lease))
-        self._look_at = 0.0
-        self._caps = {lane_of(model): most for model, most in settings.model_slots.items()}
+        self._look_at = self._write_at = 0.0
 
     def turn(self) -> float:
         """One tick if we lead; seconds until the next. A Redis that is in trouble is waited for as long as it takes."""
@@ -68,8 +76,10 @@ class Scheduler:
             if found := self._problems():
                 log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
                 return TROUBLE
-            leads = self._store.scripts.run("lead", self._name, self._lead)
-            return PAUSE if not leads or tick(self._store, self._nudges, self._limits).idle else 0
+            if not self._store.scripts.run("lead", self._name, self._lead):
+                return PAUSE
+            self._write_limits()
+            return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
         except redis.RedisError as error:
             log.warning("Redis does not do what is asked (%s); trying again", error)
             return TROUBLE
@@ -79,9 +89,15 @@ class Scheduler:
         if time.monotonic() < self._look_at:
             return []
         found = problems(self._store.client)
-        self._store.scripts.run("cap_lanes", *(word for cap in self._caps.items() for word in cap))
         self._look_at = 0.0 if found else time.monotonic() + LOOK
         return found
+
+    def _write_limits(self) -> None:
+        """The leader's settings are the fleet's: written now and then, because another's may have been."""
+        if time.monotonic() < self._write_at:
+            return
+        self._store.scripts.run("set_limits", *(word for limit in self._fleet_limits.items() for word in limit))
+        self._write_at = time.monotonic() + LOOK
 
     def leave(self) -> None:
         """Whoever comes next need not wait until we are thought dead."""

@@ -8,15 +8,17 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
+from scheduler.errors import NotEnforced
 from scheduler.service_check import check_models
+from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.submission import Submission
 from scheduler.tokenizers import tokenizer_for
-from sweeps.cost import PriceBook, parse_prices
+from sweeps.cost import Forward, PriceBook, parse_prices
 from sweeps.data import DataSource, load_dataset
 from sweeps.errors import SpecError
 from sweeps.plan import plan
-from sweeps.planning.guards import models
+from sweeps.planning.guards import models, unpriced
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan
@@ -32,19 +34,26 @@ class Prepared:
     prices: PriceBook
 
 
-def prepare(file: Path, overrides: Sequence[str], settings: Settings) -> Prepared:
+def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training") -> Prepared:
     """Read and plan a file. Raises SweepsError or SchedulerError, each with what would be right."""
-    return plan_it(read(file, overrides), file.parent, settings)
+    return plan_it(read(file, overrides), file.parent, settings, forward)
 
 
-def prepare_to_submit(file: Path, overrides: Sequence[str], settings: Settings) -> Prepared:
+def prepare_to_submit(
+    file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
+) -> Prepared:
     """The same for a file that is to run: key and models are looked at first, before time goes into planning.
 
     Raises ServiceRefused as well.
     """
     sweep = read(file, overrides)
     check_models(sorted(models(sweep)))
-    return plan_it(sweep, file.parent, settings)
+    prepared = plan_it(sweep, file.parent, settings, forward)
+    missing = unpriced(prepared.plan.stages)
+    if missing and settings.day_budget is not None:
+        said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {prepared.prices.name}"
+        raise NotEnforced(f"{said}; add it in a file that SWEEP_PRICES names")
+    return prepared
 
 
 def read(file: Path, overrides: Sequence[str]) -> Sweep:
@@ -52,8 +61,8 @@ def read(file: Path, overrides: Sequence[str]) -> Sweep:
     return parse(_text(file), name=str(file), overrides=overrides)
 
 
-def plan_it(sweep: Sweep, folder: Path, settings: Settings) -> Prepared:
-    """Plan a sweep whose relative paths start at `folder`."""
+def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
+    """Plan a sweep whose relative paths start at `folder`. `forward` is as what Tinker bills a forward pass."""
     records: dict[str, Records] = {}
 
     def load(name: str, spec: DataSource) -> Dataset:
@@ -63,14 +72,19 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings) -> Prepared:
                 records[each.sha256] = each
         return dataset
 
-    prices = price_book()
+    live = all(service_of(model) == "tinker" for model in models(sweep))
+    prices = price_book(settings).billing(forward if live else "training")
     planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices)
     return Prepared(sweep, planned, records, prices)
 
 
-def price_book() -> PriceBook:
-    """The prices that ship with us."""
-    return parse_prices((files("scheduler") / "prices.yaml").read_text(), name="scheduler/prices.yaml")
+def price_book(settings: Settings) -> PriceBook:
+    """The prices that ship with us, and over them those of SWEEP_PRICES. Raises SpecError."""
+    ours = parse_prices((files("scheduler") / "prices.yaml").read_text(), name="scheduler/prices.yaml")
+    if settings.prices is None:
+        return ours
+    theirs = _text(settings.prices, "a list of `prices:` was expected")
+    return ours.under(parse_prices(theirs, name=str(settings.prices)))
 
 
 def submission_of(prepared: Prepared) -> Submission:
@@ -80,7 +94,7 @@ def submission_of(prepared: Prepared) -> Submission:
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
         user=_user(),
-        rates={model: _rate(prepared.prices, model) for model in models(sweep)},
+        rates={model: prepared.prices.rates(model) for model in models(sweep)},
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,
@@ -107,14 +121,9 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _rate(prices: PriceBook, model: str) -> int:
-    price = prices.of(model)
-    return 0 if price is None else round(price.train * 1_000_000)
-
-
-def _text(file: Path) -> str:
+def _text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SpecError(f"{file}: {cause}; a file that states a sweep was expected here (see examples/)") from None
+        raise SpecError(f"{file}: {cause}; {expected}") from None

@@ -11,6 +11,13 @@ from scheduler.states import StageState
 from scheduler.views import SweepView
 from scheduler.wording import dollars, duration
 
+GATES = {
+    "day budget": "day budget: what all sweeps may spend in a day (SWEEP_DAY_BUDGET) is spent or held; "
+    "`sweep costs` shows it, and it goes on at 00:00 UTC",
+    "no price": "no price: under a budget nothing runs that has none; add one in a file that SWEEP_PRICES names, "
+    "and submit the sweep under another name",
+}
+
 
 @dataclass(frozen=True)
 class Fleet:
@@ -75,9 +82,10 @@ def _breaker(service: ServiceView) -> Iterator[str]:
 def _budget(view: SweepView) -> Iterator[str]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.doubtful
-        yield f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
-    if view.gate == "day budget":
-        yield "budget of the day is reserved: it goes on at midnight UTC"
+        said = f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
+        yield f"{said}; `sweep budget {view.name} USD` raises it"
+    if view.gate in GATES:
+        yield GATES[view.gate]
 
 
 def _told_to_wait(view: SweepView, service: ServiceView) -> Iterator[str]:

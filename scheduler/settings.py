@@ -28,6 +28,8 @@ class Settings:
     lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
     grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
     stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
+    day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a day, in UTC
+    prices: Path | None  # SWEEP_PRICES: a price book whose rows take the place of ours
     deaf: float  # SWEEP_DEAF: seconds after which a free worker that receives nothing of what waits ends itself
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two looks at what attempts that ended left at the service
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
@@ -79,6 +81,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
         stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
+        day_budget=_amount(environment, "SWEEP_DAY_BUDGET"),
+        prices=_file(environment, "SWEEP_PRICES"),
         deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
@@ -119,6 +123,11 @@ def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):
             raise SettingInvalid(f"{name}: word {position} is no name of a variable; env:SLACK_WEBHOOK is right")
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
+
+
+def _amount(environment: Mapping[str, str], name: str) -> float | None:
+    """A number that there may be none of."""
+    return _number(environment, name, least=0, most=1_000_000) if environment.get(name) else None
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -11,6 +11,7 @@ from scheduler import keys
 from scheduler.connection import Client
 from scheduler.scripts import Clock, Scripts
 from scheduler.states import StageState
+from sweeps.cost import Rates, Usage
 from sweeps.stage import Json
 
 Hold = Literal["held", "stop", "yield", "park", "lost"]
@@ -65,7 +66,8 @@ class Assignment:
     payer: str
     lane: str
     slot: str  # the attempt that opened the client it works with: stage|number
-    rate: int  # micro-dollars for a million tokens
+    rates: Rates
+    reserved: int  # micro-dollars that the attempt may use
     checkpoint: Mapping[str, Json] | None  # the newest one
 
 
@@ -74,7 +76,7 @@ class Opening:
     """The Tinker session that an attempt works in: which attempt opened it, and what was used in it before."""
 
     attempt: str  # stage|number
-    tokens: int
+    usage: Usage
 
 
 class Store:
@@ -123,7 +125,7 @@ class Store:
     def adopt(self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening) -> Lease | None:
         """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
         call = (stage, sweep, worker, _milliseconds(lease), _call())
-        fence = self.scripts.run("adopt", *call, opening.attempt, opening.tokens)
+        fence = self.scripts.run("adopt", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
     def renew(self, pulses: Sequence[Pulse], *, lease: float) -> list[Hold]:
@@ -133,6 +135,11 @@ class Store:
         flat = [word for pulse in pulses for word in _spelled(pulse)]
         answers: list[Hold] = self.scripts.run("renew", _milliseconds(lease), *flat)
         return answers
+
+    def reserve_more(self, lease: Lease, meter: Meter, needed: int) -> str:
+        """Hold so many micro-dollars for what is next: "held", or "lost", or the gate that is closed."""
+        answer: str = self.scripts.run("reserve_more", *lease, *meter, needed)
+        return answer
 
     def report_progress(
         self,
@@ -199,7 +206,8 @@ class Store:
             payer=row["payer"],
             lane=row["lane"],
             slot=row.get("slot", ""),
-            rate=int(row["rate"]),
+            rates=Rates.read(json.loads(row["rates"] or "{}")),
+            reserved=int(row["reserved"]) + int(row["metered"]),
             checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
         )
 
@@ -240,6 +248,11 @@ def _spelled(pulse: Pulse) -> tuple[str | int, ...]:
 def _call() -> str:
     """A name for one call: when its answer is lost and the client sends it again, it is not a second taker."""
     return uuid.uuid4().hex
+
+
+def compact(document: Mapping[str, Json]) -> str:
+    """As JSON, without a space that is not needed."""
+    return json.dumps(dict(document), separators=(",", ":"))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -13,7 +13,8 @@ from scheduler import keys
 from scheduler.connection import Word
 from scheduler.errors import SweepConflict
 from scheduler.services import lane_of, service_of
-from scheduler.store import Store
+from scheduler.store import Store, compact
+from sweeps.cost import Rates
 from sweeps.identity import fingerprint
 from sweeps.stage import Json, Plan, Run, Stage
 
@@ -34,7 +35,7 @@ class Submission:
     plan: Plan
     spec: Mapping[str, Json]  # the file as understood, for people and for the report
     user: str
-    rates: Mapping[str, int]  # of each model, in micro-dollars for a million tokens
+    rates: Mapping[str, Rates]  # of each model
     limit: int | None  # micro-dollars
     slots: int | None
     priority: int
@@ -82,6 +83,7 @@ def _open(store: Store, submission: Submission) -> str:
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
+        "models": " ".join(submission.rates),
     }
     flat = [word for pair in fields.items() for word in pair]
     answer: str = store.scripts.run("open_sweep", plan.sweep, plan.digest, *flat)
@@ -150,12 +152,13 @@ def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
         "service": service_of(model),
         "lane": lane_of(model),
         "label": stage.label,
-        "recipe": json.dumps(dict(stage.recipe), separators=(",", ":")),
-        "execution": json.dumps(dict(stage.execution), separators=(",", ":")),
+        "recipe": compact(stage.recipe),
+        "execution": compact(stage.execution),
         "steps": stage.steps,
         "estimate_tokens": stage.tokens,
         "estimate": stage.micro_usd or 0,
-        "rate": submission.rates.get(model, 0),
+        "low_estimate": stage.low_micro_usd or 0,
+        "rates": "" if stage.micro_usd is None else compact(submission.rates[model].document()),
     }
 
 

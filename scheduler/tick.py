@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler import keys
-from scheduler.admission import GATES, Admitted, Board, Contender, Queue, Room, admit, still_open, window
+from scheduler.admission import MONEY, Admitted, Board, Contender, Queue, Room, admit, still_open, window
 from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges
 from scheduler.fleet import look, steer
@@ -20,6 +20,7 @@ from scheduler.store import Store
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
+NOTED = MONEY | {"slots"}  # gates that status tells of
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
 
@@ -146,7 +147,7 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
     """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
-    if refused in GATES:
+    if refused in NOTED:
         store.client.hset(keys.sweep(sweep), "gate", refused)
     elif not refused:
         store.client.hdel(keys.sweep(sweep), "gate")

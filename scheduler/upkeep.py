@@ -4,12 +4,14 @@ Nothing here talks to the service. Each verb acts only where the truth calls for
 at the same time do no harm.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scheduler import keys
 from scheduler.store import Store
+from sweeps.cost import Usage
 
 DUTY = keys.HOUSEKEEPER.removeprefix(keys.PREFIX)
 
@@ -79,9 +81,22 @@ class Upkeep:
             self._scripts.run("close_doubt", doubt.name, moment, round(lag * 1000), " ".join(sessions), *paths),
         )
 
-    def resolve(self, doubt: Doubt, tokens: int) -> bool:
+    def resolve(self, doubt: Doubt, usage: Usage) -> bool:
         """Book what the service counted in the doubt's session. False if that has been done."""
-        return bool(self._scripts.run("resolve_doubt", doubt.name, tokens))
+        return bool(self._scripts.run("resolve_doubt", doubt.name, json.dumps(usage.document())))
+
+    def recent(self, since: datetime) -> dict[str, list[str]]:
+        """The sweeps that were submitted since then, and the models of each."""
+        there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)
+        names = [name for name, submitted in there if submitted >= since.timestamp() * 1000]
+        pipe = self._client.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(keys.sweep(name), ["models"])
+        return {name: (models or "").split() for name, (models,) in zip(names, pipe.execute(), strict=True)}
+
+    def note_billed(self, sweep: str, service: str, tokens: int, micro_usd: int | None) -> bool:
+        """What a service says that it bills for a sweep, in all. False where there is no such sweep."""
+        return bool(self._scripts.run("note_billed", sweep, service, tokens, "" if micro_usd is None else micro_usd))
 
     def discarded(self, most: int) -> list[Discarded]:
         """Checkpoints to delete."""

@@ -7,14 +7,14 @@ same data is the same plan.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.cost import PriceBook
 from sweeps.defaults import defaults
 from sweeps.errors import PlanError
 from sweeps.identity import fingerprint
 from sweeps.planning.foundry import Foundry
-from sweeps.planning.guards import models, refuse_too_many, refuse_unbuilt, refuse_unpriced
+from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
 from sweeps.planning.kinds import Row, rows
 from sweeps.planning.shelf import Load, Shelf
 from sweeps.spec import Sweep
@@ -36,7 +36,8 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
     stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
-    totals = _totals(stages, made)
+    refuse_half_priced(sweep, stages, prices)
+    totals = _totals(stages, made, _dates(sweep, prices))
     return Plan(
         sweep=sweep.sweep,
         digest=_digest(sweep, stages, runs),
@@ -49,9 +50,8 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
     )
 
 
-def _totals(stages: Sequence[Stage], made: Sequence[Row]) -> Totals:
+def _totals(stages: Sequence[Stage], made: Sequence[Row], dates: tuple[str, str] | None) -> Totals:
     trained = [stage for stage in stages if stage.kind == "train"]
-    priced = [stage.micro_usd for stage in stages if stage.micro_usd is not None]
     return Totals(
         stages=len(stages),
         train=len(trained),
@@ -60,8 +60,23 @@ def _totals(stages: Sequence[Stage], made: Sequence[Row]) -> Totals:
         examples=sum(stage.examples for stage in trained),
         naive_examples=sum(naive.examples for _, naive in made),
         tokens=sum(stage.tokens for stage in stages),
-        micro_usd=sum(priced) if len(priced) == len(stages) else None,
+        low_tokens=sum(stage.low_tokens for stage in stages),
+        micro_usd=_sum(stage.micro_usd for stage in stages),
+        low_micro_usd=_sum(stage.low_micro_usd for stage in stages),
+        price_dates=dates,
     )
+
+
+def _sum(amounts: Iterable[int | None]) -> int | None:
+    """None if any of them is not known."""
+    found = list(amounts)
+    known = [amount for amount in found if amount is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _dates(sweep: Sweep, prices: PriceBook) -> tuple[str, str] | None:
+    dates = sorted(str(row.date) for model in models(sweep) if (row := prices.of(model)))
+    return (dates[0], dates[-1]) if dates else None
 
 
 def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
@@ -94,7 +109,11 @@ def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in models(sweep):
         price = prices.of(model)
         said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
-        yield f"price of {model}: {said}"
+        other = f"; by the row of {price.name}, for this variant has none" if price and price.name != model else ""
+        yield f"price of {model}: {said}{other}"
+    if kept := prices.kept:
+        rate = f"${kept.usd_per_gb_month:.2f} for a GB and month, {kept.date} ({kept.source})"
+        yield f"checkpoints at Tinker cost {rate}; no part of the estimate, nor of a budget"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
         said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
         yield f"budget: {said}; it stops the sweep early, unless enough is reused"

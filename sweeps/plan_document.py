@@ -1,6 +1,6 @@
 """The plan as JSON, for `sweep -f json plan`."""
 
-from sweeps.stage import Json, Plan, Run, Stage, Totals
+from sweeps.stage import Json, Plan, Run, Stage, Totals, dollars_of
 
 
 def plan_document(plan: Plan) -> dict[str, Json]:
@@ -24,8 +24,10 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Json]:
         "label": stage.label,
         "steps": stage.steps,
         "tokens": stage.tokens,
+        "low_tokens": stage.low_tokens,
         "examples": stage.examples,
-        "usd": None if stage.micro_usd is None else stage.micro_usd / 1_000_000,
+        "usd": dollars_of(stage.micro_usd),
+        "low_usd": dollars_of(stage.low_micro_usd),
     }
     data = stage.recipe.get("data")
     if isinstance(data, dict):
@@ -47,5 +49,8 @@ def _totals(totals: Totals) -> dict[str, Json]:
         "examples": totals.examples,
         "naive_examples": totals.naive_examples,
         "tokens": totals.tokens,
+        "low_tokens": totals.low_tokens,
         "usd": totals.usd,
+        "low_usd": dollars_of(totals.low_micro_usd),
+        "price_dates": list(totals.price_dates) if totals.price_dates else None,
     }

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+MICRO = 1_000_000  # micro-dollars in a dollar
 Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed) to the hash of the first n, for each n
+
+
+def dollars_of(micro_usd: int | None) -> float | None:
+    """Micro-dollars as dollars, for JSON."""
+    return None if micro_usd is None else micro_usd / MICRO
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +24,11 @@ class Stage:
     recipe: Mapping[str, Json]  # everything that a worker needs to do it, and everything that identifies it
     label: str  # for people: "code n=128 seed 1"
     steps: int  # optimizer steps (train), else 0
-    tokens: int  # that will be billed, exact for supervised training and held-out NLL
+    tokens: int  # that will be billed at most; the same as at least for supervised training and held-out NLL
+    low_tokens: int
     examples: int  # distinct training examples (train) or items (evaluate)
-    micro_usd: int | None  # at the price book's price, rounded up; None where the model has no price
+    micro_usd: int | None  # at most, at the price book's prices: what is reserved; None where something has no price
+    low_micro_usd: int | None
     execution: Mapping[str, Json] = field(default_factory=dict)  # how to do it; changes no result, and no identity
 
 
@@ -44,12 +52,15 @@ class Totals:
     naive_train: int
     examples: int  # over all train stages
     naive_examples: int
-    tokens: int
-    micro_usd: int | None  # None where a model has no price
+    tokens: int  # at most
+    low_tokens: int
+    micro_usd: int | None  # at most; None where something has no price
+    low_micro_usd: int | None
+    price_dates: tuple[str, str] | None  # of the oldest and the newest price that it is reckoned with
 
     @property
     def usd(self) -> float | None:
-        return None if self.micro_usd is None else self.micro_usd / 1_000_000
+        return dollars_of(self.micro_usd)
 
 
 @dataclass(frozen=True, slots=True)

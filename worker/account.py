@@ -15,6 +15,7 @@ from tinker.lib.client_connection_pool_type import ClientConnectionPoolType
 from tinker.types import SessionSearchRequest, SessionSearchResponse
 
 from scheduler.retry import Fault
+from sweeps.cost import Usage
 from worker.service import Endpoint, ServiceError, abandonable, plain
 
 T = TypeVar("T")
@@ -49,12 +50,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Used:
-    """Tokens of one kind that the service counted in a session; those of one session come in several."""
+    """What the service counted in a session, and bills for it; that of one session comes in several."""
 
     session: str
     metadata: Mapping[str, str]
-    tokens: int
-    kind: str  # training, sampling_prefill or sampling_sample
+    usage: Usage
+    usd: float | None = None  # None where it names no amount
 
 
 class Account:
@@ -112,8 +113,8 @@ class Account:
             Used(
                 event.session_id,
                 _metadata(answer, event.session_id),
-                event.event_info.token_count,
-                event.event_info.type,
+                _usage(event.event_info),
+                event.estimated_cost_usd,
             )
             for event in answer.data
             if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
@@ -177,6 +178,20 @@ def _post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
         return holder.run_coroutine_threadsafe(send())
 
     return call
+
+
+def _usage(counted: Any) -> Usage:
+    """Tokens by kind, of a billing event that counts tokens."""
+    tokens = int(counted.token_count)
+    match counted:
+        case types.SamplingPrefillBillingEvent(cached=True):
+            return Usage(cached_prefill=tokens)
+        case types.SamplingPrefillBillingEvent():
+            return Usage(prefill=tokens)
+        case types.SamplingSampleBillingEvent():
+            return Usage(sample=tokens)
+        case _:
+            return Usage(training=tokens)
 
 
 _WITHOUT_TOKENS = (types.CheckpointBillingEvent, types.StorageBillingEvent)

@@ -1,6 +1,7 @@
 """One execution of a stage under one lease, as a value that flows through the pipeline."""
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Protocol, TypeVar
 from scheduler.artefacts import Artefacts, attempt_path
 from scheduler.connection import RedisError
 from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
-from sweeps.stage import Json
+from sweeps.cost import Rates, Usage
+from sweeps.stage import MICRO, Json
 from worker.examples import Examples
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
@@ -18,6 +20,7 @@ from worker.progress import Row, line
 from worker.service import Endpoint, Pending
 
 T = TypeVar("T")
+PAUSE = 0.5  # seconds between two tries to reach Redis
 
 
 class Narrator(Protocol):
@@ -51,28 +54,39 @@ class Hands:
 
 
 class Spending:
-    """What one attempt has used so far: tokens exactly, and dollars at the stage's rate, rounded up as a whole."""
+    """What one attempt has used so far: tokens exactly, and dollars at the stage's rates, rounded up as a whole.
 
-    def __init__(self, rate: int) -> None:
-        self.rate = rate
-        self.tokens = 0
+    And what it may use: so many micro-dollars are held for it.
+    """
 
-    def add(self, tokens: int) -> None:
-        self.tokens += tokens
+    def __init__(self, rates: Rates, reserved: int) -> None:
+        self.rates = rates
+        self.usage = Usage()
+        self._reserved = reserved
+
+    def add(self, usage: Usage) -> None:
+        self.usage = self.usage.plus(usage)
+
+    def passed(self, tokens: int) -> None:
+        """Add a forward pass over so many tokens."""
+        self.add(self.rates.passed(tokens))
+
+    def covers(self, more: Usage) -> bool:
+        """Is what is held enough for that as well?"""
+        return self.rates.price(self.usage.plus(more)) <= self._reserved
+
+    def allow(self, needed: int) -> None:
+        """So many micro-dollars are held for what is next."""
+        self._reserved = max(self._reserved, self.meter.micro_usd + needed)
 
     @property
     def meter(self) -> Meter:
-        return Meter(self.tokens, price(self.tokens, self.rate))
+        return Meter(self.usage.tokens, self.rates.price(self.usage))
 
 
 def stopped(asked: Asked, cost: Cost = "exact") -> Stopped:
     """The end of an attempt that was asked to end."""
     return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked), cost=cost)
-
-
-def price(tokens: int, rate: int) -> int:
-    """Micro-dollars, rounded up; `rate` is micro-dollars for a million tokens."""
-    return -(-tokens * rate // 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,32 @@ class Attempt:
         """The answer to a request to end, if there is one."""
         asked = self.held.asked
         return stopped(asked) if asked else None
+
+    def too_dear(self, more: Usage) -> Stopped | None:
+        """The end of an attempt that nobody can pay for any further; None where it may use this much more.
+
+        Nothing is ever asked of the service that is not held for it before: where the estimate was too small, more is
+        asked of the budget. Raises LeaseLost, and what `check` raises.
+        """
+        if self.spending.covers(more):
+            return None
+        needed = self.spending.rates.price(more)
+        answer = self._reserve(needed)
+        if answer == "lost":
+            raise LeaseLost(self.work.stage)
+        if answer != "held":
+            return Stopped(cancelled=False, cause=f"{answer}: ${needed / MICRO:.4f} for what is next cannot be held")
+        self.spending.allow(needed)
+        return None
+
+    def _reserve(self, needed: int) -> str:
+        """What the store says. While Redis is away it is asked again, until the lease would be over."""
+        while True:
+            try:
+                return self.hands.store.reserve_more(self.lease, self.spending.meter, needed)
+            except RedisError:
+                self.check()
+                time.sleep(PAUSE)
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book what was used so far and show where it is. Redis may fail for a moment; the lease decides."""

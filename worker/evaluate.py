@@ -23,9 +23,10 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     recipe = cast(Mapping[str, Any], this.recipe)
     examples = this.hands.examples.of(recipe["items"], recipe)
     this.check()
-    if stop := this.asked_to_stop():
+    whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
+    if stop := this.asked_to_stop() or this.too_dear(whole):
         return stop  # nothing has been asked for yet; once it has, it is worth waiting for
-    pending = submit_forward(trainer, examples, this.spending.add)
+    pending = submit_forward(trainer, examples, this.spending.passed)
     answers = [this.wait(each) for each in pending]
     return Succeeded(_result(this, examples, answers), steps=0)
 
@@ -68,4 +69,5 @@ def _result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses
         "metrics": {"nll": sum(nlls) / sum(tokens), "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
         "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
         "count": len(examples),
+        "usage": this.spending.usage.document(),
     }

@@ -8,7 +8,7 @@ booked that was not spent; it never loses anything.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,13 +21,14 @@ from scheduler.retry import Fault
 from scheduler.services import SERVICES, service_of
 from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
 from worker import reckoning
-from worker.account import DEADLINE, Account
+from worker.account import DEADLINE, Account, Used
 from worker.attempt import Hands
 from worker.questions import billed
 from worker.service import Endpoint, ServiceError
 
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer
+BILLS = 3600.0  # seconds between two looks at what the live service bills
 REFUSED = 3600.0  # seconds before what the service refused is tried again
 
 NOT_OURS = "the service does not let us finish sessions of workers that died; they end by themselves"
@@ -89,6 +90,7 @@ class Housekeeping:
         self._finished: set[str] = set()  # those that did
         self._bills_due: dict[str, float] = {}  # service -> when to look for the bill of an inquiry again
         self._noted: set[str] = set()
+        self._bill_at: dict[str, float] = {}  # service -> when to look at its bills again (monotonic)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
 
@@ -130,6 +132,7 @@ class Housekeeping:
         reaped = self._reap(this)
         resolved = self._reckon(this)
         self._learn_from_bills(this)
+        self._bill(this)
         extended = self._each(this, keys.EXPIRING, self._upkeep.needed(MOST), self._extend)
         deleted = self._each(this, keys.DISCARDED, self._upkeep.discarded(MOST), self._delete)
         return Kept(reaped, deleted, extended, resolved)
@@ -186,18 +189,43 @@ class Housekeeping:
         )
 
     def _settle(self, doubts: Sequence[Doubt], account: Account) -> int:
-        try:
-            windows = reckoning.windows(doubts, datetime.now(UTC))
-            used = [each for start, end in windows for each in account.used(start, end)]
-        except ServiceError as error:
-            if not error.missing and error.fault is not Fault.ACCOUNT:
-                raise
-            self._note("this key may not read what the service counted: what is in doubt stays booked as it was feared")
+        used = self._used(account, reckoning.windows(doubts, datetime.now(UTC)))
+        if used is None:
             for doubt in doubts:
                 self._put_off(doubt, REFUSED)
             return 0
         fleet = self._hands.fleet
-        return sum(self._upkeep.resolve(doubt, reckoning.tokens_of(doubt, used, fleet)) for doubt in doubts)
+        return sum(self._upkeep.resolve(doubt, reckoning.usage_of(doubt, used, fleet)) for doubt in doubts)
+
+    def _used(self, account: Account, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
+        """What the service counted; None where the key may not read it."""
+        try:
+            return [each for start, end in spans for each in account.used(start, end)]
+        except ServiceError as error:
+            if not error.missing and error.fault is not Fault.ACCOUNT:
+                raise
+            self._note("this key may not read what the service counted: what is in doubt stays booked as it was feared")
+            return None
+
+    def _bill(self, this: Round) -> None:
+        """Note what each service bills for the sweeps of the last days. Nothing waits for it, so it is asked rarely."""
+        recent = self._upkeep.recent(datetime.now(UTC) - reckoning.LONGEST_WINDOW)
+        models = {service_of(model): model for models in recent.values() for model in models}
+        for service, model in models.items():
+            if time.monotonic() < self._bill_at.get(service, 0.0):
+                continue
+            self._bill_at[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
+            names = [name for name, models in recent.items() if service in map(service_of, models)]
+            self._try(this, "", model, [], partial(self._note_bills, service, names))
+
+    def _note_bills(self, service: str, sweeps: Sequence[str], account: Account) -> int:
+        now = datetime.now(UTC)
+        used = self._used(account, reckoning.spans(now - reckoning.LONGEST_WINDOW, now))
+        bills = {} if used is None else reckoning.bills(used, self._hands.fleet)
+        for sweep in sweeps if used is not None else ():
+            bill = bills.get(sweep, reckoning.Bill())
+            self._upkeep.note_billed(sweep, service, bill.tokens, bill.micro_usd)
+        return len(bills)
 
     def _learn_from_bills(self, this: Round) -> None:
         """Read the bill that an inquiry left to come, once it can be there."""

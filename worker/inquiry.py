@@ -17,8 +17,9 @@ from scheduler.errors import SchedulerError
 from scheduler.prepare import price_book
 from scheduler.retry import Fault
 from scheduler.settings import from_environment
-from sweeps.cost import PriceBook, micro_usd, usd
+from sweeps.cost import PriceBook, Usage
 from sweeps.errors import SweepsError
+from sweeps.stage import MICRO
 from worker.endpoints import endpoint_of
 from worker.questions import FIRST, TOKENS, Inquiry, Question
 from worker.service import ServiceError
@@ -28,13 +29,14 @@ MOST = 50_000  # micro-dollars that an inquiry may cost
 
 def bound(model: str, prices: PriceBook) -> int:
     """Micro-dollars that an inquiry costs at most. Raises SchedulerError where that is not known, or too much."""
-    price = prices.of(model)
-    if price is None:
+    rates, each = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
+    if not all(map(rates.know, each)):
         raise SchedulerError(f"{model} has no price in {prices.name}; name a model that has, or add its row")
-    most = micro_usd(TOKENS, max(price.train, price.prefill, price.sample))
+    most = max(map(rates.price, each))
     if most > MOST:
         raise SchedulerError(
-            f"asking {model} could cost ${usd(most):.4f} ({TOKENS} tokens); more than ${usd(MOST):g} is not spent on it"
+            f"asking {model} could cost ${most / MICRO:.4f} ({TOKENS} tokens); "
+            f"more than ${MOST / MICRO:g} is not spent on it"
         )
     return most
 
@@ -95,13 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The status: 0, 1 where nothing could be asked, 130 where it was stopped."""
     told = _arguments(arguments)
     try:
-        cost = bound(told.model, price_book())
-        this = Inquiry(endpoint_of(from_environment())(told.model), told.model, name=told.open)
+        settings = from_environment()
+        cost = bound(told.model, price_book(settings))
+        this = Inquiry(endpoint_of(settings)(told.model), told.model, name=told.open)
         if told.open:
             _open(this)
             return 0
         answers, pending = ask(this, clients=told.clients, pending=_pending(told.pending))
-        _say(asdict(Report(answers, pending.name if pending else None, TOKENS, usd(cost))))
+        _say(asdict(Report(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
     except (SchedulerError, SweepsError, ServiceError) as error:
         _say({"error": str(error)})
         return 1

@@ -8,12 +8,14 @@ from typing import Any, cast
 from scheduler.artefacts import rows_of
 from scheduler.connection import RedisError
 from scheduler.retry import Fault
+from sweeps.cost import Usage
 from worker.attempt import Attempt
 from worker.outcome import ParentGone
 from worker.progress import Row
 from worker.service import ServiceError, Session, Trainer, keeps
 
 EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
+NOTHING = Usage()
 ALL_LAYERS = {"mlp": True, "attn": True, "unembed": True}
 
 
@@ -23,7 +25,7 @@ class Start:
 
     trainer: Trainer
     step: int = 0
-    tokens: int = 0  # that its checkpoint embodies, whichever attempts paid for them
+    usage: Usage = NOTHING  # that its checkpoint embodies, whichever attempts paid for them
     rows: list[Row] = field(default_factory=list)
 
 
@@ -58,7 +60,7 @@ def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> 
     rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
     with suppress(RedisError):
         this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
-    return Start(trainer, checkpoint["step"], checkpoint["tokens"], rows)
+    return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows)
 
 
 def _new(this: Attempt, session: Session) -> Trainer:

@@ -14,15 +14,14 @@ from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.services import service_of
 from scheduler.states import StageState
 from scheduler.store import Lease, Opening
+from sweeps.cost import Usage
 from sweeps.errors import SweepsError
-from worker.attempt import Attempt, Hands, Narrator, Spending, stopped
+from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
 from worker.service import Ending, ServiceError, Session, Trainer, responds
 from worker.train import train
-
-PAUSE = 0.5  # seconds between two tries to reach Redis
 
 
 def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
@@ -68,8 +67,8 @@ def _attempt(hands: Hands, held: HeldLease, narrator: Narrator, opening: Opening
             if held.over:
                 raise
             time.sleep(PAUSE)
-    opening = opening or Opening(f"{work.stage}|{work.attempt}", 0)
-    return Attempt(hands, held, work, Spending(work.rate), narrator, opening)
+    opening = opening or Opening(f"{work.stage}|{work.attempt}", Usage())
+    return Attempt(hands, held, work, Spending(work.rates, work.reserved), narrator, opening)
 
 
 def _session(this: Attempt) -> Session:
@@ -119,7 +118,7 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
         # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
         case ArtefactError() | ServiceRefused():
-            return Failed(Fault.UNKNOWN if this.spending.tokens else Fault.MACHINE, str(error))
+            return Failed(Fault.UNKNOWN if this.spending.usage.tokens else Fault.MACHINE, str(error))
         case Unfit() | SweepsError() | SchedulerError():
             return Failed(Fault.STAGE, str(error))
         case _:
@@ -180,7 +179,7 @@ def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
 def _go_on(this: Attempt, trainer: Trainer) -> None:
     """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
     hands, worker = this.hands, this.hands.leases.worker
-    opening = Opening(this.opening.attempt, this.spending.tokens)
+    opening = Opening(this.opening.attempt, this.spending.usage)
     for child in hands.store.evaluations_of(this.work.stage):
         if this.held.asked:
             return
@@ -188,17 +187,17 @@ def _go_on(this: Attempt, trainer: Trainer) -> None:
         lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
             with hands.leases.holding(lease, asked_at=asked_at, opened=True) as held:
-                tokens = _adopted(hands, held, trainer, this.narrator, opening)
-            if tokens is None:
+                used = _adopted(hands, held, trainer, this.narrator, opening)
+            if used is None:
                 return  # what it cost is read off the session, so nothing may come behind it there
-            opening = Opening(opening.attempt, opening.tokens + tokens)
+            opening = Opening(opening.attempt, opening.usage.plus(used))
 
 
-def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator, opening: Opening) -> int | None:
-    """The tokens that it used; None unless it succeeded, and that stands."""
+def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator, opening: Opening) -> Usage | None:
+    """What it used; None unless it succeeded, and that stands."""
     this = _attempt(hands, held, narrator, opening)
     with narrator.adopted(this.work.label) as tell:
         outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
         stands = conclude(this, outcome)
         tell(outcome)
-    return this.spending.tokens if stands and isinstance(outcome, Succeeded) else None
+    return this.spending.usage if stands and isinstance(outcome, Succeeded) else None

@@ -16,8 +16,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from scheduler.account_facts import MORE, Answer, ForwardClass, Pending
+from scheduler.account_facts import MORE, Answer, Pending
 from scheduler.retry import Fault
+from sweeps.cost import Forward
 from sweeps.render import Example
 from worker import service
 from worker.account import Account
@@ -246,11 +247,11 @@ def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(np.max(np.abs(np.subtract(ours, theirs))))  # NaN if any is
 
 
-def billed(account: Account, pending: Pending) -> ForwardClass | None:
+def billed(account: Account, pending: Pending) -> Forward | None:
     """As what the session's tokens are in the bills; None if they are not. Raises ServiceError."""
     hour = pending.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     used = account.used(hour - timedelta(hours=1), hour + timedelta(hours=3))
-    kinds = {each.kind for each in used if each.session == pending.session}
-    if "training" in kinds:
+    counted = [each.usage for each in used if each.session == pending.session]
+    if any(usage.training for usage in counted):
         return "training"
-    return "prefill" if kinds else None
+    return "prefill" if counted else None

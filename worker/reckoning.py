@@ -1,9 +1,13 @@
 """What the service says of attempts in doubt, judged: which sessions to finish, which are over, what was used."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from scheduler.upkeep import Doubt
+from sweeps.cost import Usage
+from sweeps.stage import MICRO
 from worker.account import Found, Used
 
 LONGEST_WINDOW = timedelta(days=14)  # of a look at the bills
@@ -37,10 +41,36 @@ def began(found: Iterable[Found]) -> datetime | None:
     return min((session.began for session in found), default=None)
 
 
-def tokens_of(doubt: Doubt, used: Iterable[Used], fleet: str) -> int:
+def usage_of(doubt: Doubt, used: Iterable[Used], fleet: str) -> Usage:
     """All that the service counted in the sessions of a doubt, known by name or by what they were opened with."""
     metadata = metadata_of(fleet, doubt.opener).items()
-    return sum(each.tokens for each in used if each.session in doubt.sessions or metadata <= _items(each.metadata))
+    mine = (each.usage for each in used if each.session in doubt.sessions or metadata <= _items(each.metadata))
+    return reduce(Usage.plus, mine, Usage())
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a service says of a sweep, in all."""
+
+    tokens: int = 0
+    usd: float | None = None  # None where it names no amount for anything
+
+    def plus(self, used: Used) -> "Bill":
+        known = [amount for amount in (self.usd, used.usd) if amount is not None]
+        return Bill(self.tokens + used.usage.tokens, sum(known) if known else None)
+
+    @property
+    def micro_usd(self) -> int | None:
+        return None if self.usd is None else round(self.usd * MICRO)
+
+
+def bills(used: Iterable[Used], fleet: str) -> dict[str, Bill]:
+    """By sweep, of the sessions that this installation opened for it."""
+    found: dict[str, Bill] = {}
+    for each in used:
+        if each.metadata.get("fleet") == fleet and (sweep := each.metadata.get("sweep")):
+            found[sweep] = found.get(sweep, Bill()).plus(each)
+    return found
 
 
 def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -49,8 +79,13 @@ def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
 
 def windows(doubts: Iterable[Doubt], now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Spans of full hours, none too long, that hold all that doubts which are over can have used."""
+    return spans(min(doubt.began or (doubt.over or now) - UNSEEN for doubt in doubts), now)
+
+
+def spans(start: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Full hours from then to now, none too many at a time."""
     ends = _hour(now + AHEAD) + timedelta(hours=1)
-    start = _hour(min(doubt.began or (doubt.over or now) - UNSEEN for doubt in doubts))
+    start = _hour(start)
     while start < ends:
         yield start, min(start + LONGEST_WINDOW, ends)
         start += LONGEST_WINDOW

@@ -3,11 +3,12 @@
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from scheduler.artefacts import lines
+from sweeps.cost import Usage
 from sweeps.order import batch_rows, subset_order
 from sweeps.render import Example
 from sweeps.stage import Json
@@ -46,7 +47,7 @@ class Saved:
     """A checkpoint on its way: everything submitted before it is in it, nothing after."""
 
     step: int
-    tokens: int
+    usage: Usage  # that it embodies, whichever attempts paid for it
     path: Pending[str]
 
 
@@ -66,7 +67,7 @@ class Training:
         self._execution = cast(Mapping[str, Any], this.work.execution)
         self._trainer = start.trainer
         self._start = start
-        self._tokens = start.tokens
+        self._usage = start.usage
         self._curve = Curve(start.rows)
         self._waiting: deque[Stepped | Validated | Saved] = deque()
         self._pace = Pace()
@@ -79,9 +80,10 @@ class Training:
         """All the steps that are left, then the final checkpoint."""
         for step in range(self._start.step, self._recipe["steps"]):
             self._this.check()
-            if stop := self._this.asked_to_stop():
+            examples = [self._examples[position] for position in self._rows_of(step)]
+            if stop := self._this.asked_to_stop() or self._this.too_dear(self._usage_of(step, examples)):
                 return self._stop(stop, step)
-            self._submit(step)
+            self._submit(step, examples)
             self._finish(leave=AHEAD)
         self._save(self._recipe["steps"])
         self._finish(leave=0)
@@ -94,15 +96,21 @@ class Training:
         self._finish(leave=0)
         return stop
 
-    def _submit(self, step: int) -> None:
+    def _usage_of(self, step: int, examples: Sequence[Example]) -> Usage:
+        """All that is asked for up to the next step: then it can stop where a checkpoint can be made."""
+        usage = Usage(training=sum(len(example.weights) for example in examples))
+        if self._looks_after(step + 1):
+            looked = sum(len(example.weights) for example in self._validation)
+            usage = usage.plus(self._this.spending.rates.passed(looked))
+        return usage
+
+    def _submit(self, step: int, examples: Sequence[Example]) -> None:
         """Send one step, and what is due right behind it, before anything is waited for."""
-        positions = self._rows_of(step)
-        examples = [self._examples[position] for position in positions]
         loss_tokens = sum(float(example.weights.sum()) for example in examples)
         batch = Batch(examples, scale=1.0 / loss_tokens)
         rate = self._learning_rate(step)
         self._this.check()  # a frozen process may wake up here
-        self._use(batch.tokens)  # before it is asked for: the books are never behind the service
+        self._use(Usage(training=batch.tokens))  # before it is asked for: the books are never behind the service
         losses = self._trainer.forward_backward(batch)
         applied = self._trainer.step(self._adam(rate))
         row = self._row(step, rate, batch, len(examples), loss_tokens)
@@ -112,9 +120,9 @@ class Training:
             self._save(step + 1)
             self._finish(leave=0)  # so that an attempt that dies repeats no more than one interval
 
-    def _use(self, tokens: int) -> None:
-        self._this.spending.add(tokens)
-        self._tokens += tokens
+    def _use(self, usage: Usage) -> None:
+        self._this.spending.add(usage)
+        self._usage = self._usage.plus(usage)
 
     def _finish(self, *, leave: int) -> None:
         """Wait for the oldest until at most `leave` steps are on their way."""
@@ -161,7 +169,7 @@ class Training:
             ttl_seconds=None if days is None else round(days * 86_400),
             metadata={"sweep": work.payer, "stage": work.stage, "step": str(step)},
         )
-        self._waiting.append(Saved(step, self._tokens, path))
+        self._waiting.append(Saved(step, self._usage, path))
         self._saved_at = time.monotonic()
         self._saved_step = step
 
@@ -174,12 +182,12 @@ class Training:
             "path": path,
             "model": self._recipe["model"],
             "step": saved.step,
-            "tokens": saved.tokens,
+            "usage": saved.usage.document(),
             "metrics": metrics,
             "run": self._trainer.run_id,
             "ttl_days": days,
             # Rounded down: what is left to reserve must never be too little.
-            "micro_usd": saved.tokens * self._this.spending.rate // 1_000_000,
+            "micro_usd": self._this.spending.rates.price_at_least(saved.usage),
         }
         if not self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
             raise LeaseLost(self._this.work.stage)
@@ -193,11 +201,17 @@ class Training:
         return bool(by_steps or (minutes and time.monotonic() - self._saved_at > 60 * minutes))
 
     def _validate_if_due(self, done: int, row: Row) -> None:
+        if self._looks_after(done):
+            losses = submit_forward(self._trainer, self._validation, self._use_forward)
+            self._waiting.append(Validated(row, losses, self._validation))
+
+    def _looks_after(self, done: int) -> bool:
+        """Is the validation set looked at when so many steps are done?"""
         every = self._execution.get("eval_every")
-        if not (self._validation and every and done % every == 0):
-            return
-        losses = submit_forward(self._trainer, self._validation, self._use)
-        self._waiting.append(Validated(row, losses, self._validation))
+        return bool(self._validation and every and done % every == 0)
+
+    def _use_forward(self, tokens: int) -> None:
+        self._use(self._this.spending.rates.passed(tokens))
 
     def _rows_of(self, step: int) -> list[int]:
         recipe = self._recipe
@@ -251,7 +265,7 @@ class Training:
             result={
                 "metrics": {"train_nll": last["train_mean_nll"]},
                 "metrics_file": self._this.keep("metrics.jsonl", lines(self._curve.rows)),
-                "tokens": self._tokens,
+                "usage": self._usage.document(),
                 "resumed_at": self._start.step,
             },
             steps=self._recipe["steps"],

@@ -42,7 +42,7 @@ class Where(NamedTuple):
 
 def inquire(store: Store, settings: Settings, *, model: str | None, clients: int) -> Told:
     """Ask, and keep what was answered. Raises SchedulerError where nothing could be asked."""
-    where = _offline(settings, model) if model and service_of(model) == "offline" else _live(model)
+    where = _offline(settings, model) if model and service_of(model) == "offline" else _live(model, settings)
     service, busy = service_of(where.model), bool(views.stages_in(store, StageState.RUNNING, 1))
     pending = facts(store, service).pending
     words = [where.model, "--clients", "0" if busy else str(clients), *_earlier(pending)]
@@ -73,20 +73,20 @@ def _offline(settings: Settings, model: str) -> Where:
     return Where(model, models, {**os.environ, "SWEEP_OFFLINE_URL": url})
 
 
-def _live(model: str | None) -> Where:
+def _live(model: str | None, settings: Settings) -> Where:
     key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
     models = served_models(os.environ.get("TINKER_BASE_URL") or DEFAULT_URL, key)
     if model is not None:
         check_served([model], models, "the account")
-    return Where(model or _cheapest(models), models, os.environ)
+    return Where(model or _cheapest(models, settings), models, os.environ)
 
 
-def _cheapest(models: Sequence[str]) -> str:
-    prices = price_book()
-    priced = {model: price for model in models if (price := prices.of(model)) is not None}
+def _cheapest(models: Sequence[str], settings: Settings) -> str:
+    prices = price_book(settings)
+    priced = {model: price for model in models if (price := prices.of(model)) is not None and price.train is not None}
     if not priced:
         raise SchedulerError(f"{prices.name} has no price of any model that the account may use; add one")
-    return min(priced, key=lambda model: (priced[model].train, model))
+    return min(priced, key=lambda model: (priced[model].train or 0, model))
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> Report:

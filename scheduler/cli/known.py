@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler import keys, views
-from scheduler.account_facts import Facts, known_accounts
+from scheduler.account_facts import Facts, forward_class, known_accounts
 from scheduler.cli.options import the_store
 from scheduler.errors import StoreUnavailable
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.states import StageState
 from scheduler.store import Store
+from sweeps.cost import Forward
 from sweeps.stage import Json, Plan
 
 
@@ -46,6 +47,17 @@ def known(planned: Plan, settings: Settings) -> Known:
             return _read(planned, store)
     except StoreUnavailable as error:
         return Known({}, 0, unread=str(error).splitlines()[0])
+
+
+def billed_as(settings: Settings) -> Forward:
+    """As what Tinker bills a forward pass, as far as is known; the dearer one where nobody could look."""
+    if not settings.redis_url and not (settings.home / "redis").exists():
+        return "training"
+    try:
+        with the_store(settings) as store:
+            return forward_class(store, "tinker")
+    except StoreUnavailable:
+        return "training"
 
 
 def _read(planned: Plan, store: Store) -> Known:

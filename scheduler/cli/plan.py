@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from scheduler.cli.accounts import document, told
-from scheduler.cli.known import Known, known
+from scheduler.cli.known import Known, billed_as, known
 from scheduler.cli.options import takes_file
 from scheduler.cli.output import Output
 from scheduler.prepare import prepare
 from scheduler.settings import from_environment
 from scheduler.wording import counted, dollars, duration, written
 from sweeps.plan_document import plan_document
-from sweeps.stage import Json, Plan, Stage
+from sweeps.stage import Json, Plan, Stage, dollars_of
 
 FEW = 24  # stages that are listed; the rest is counted
 
@@ -25,7 +25,7 @@ FEW = 24  # stages that are listed; the rest is counted
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Print the stages of FILE, what they cost, and every default taken."""
     settings = from_environment()
-    planned = prepare(file, overrides, settings).plan
+    planned = prepare(file, overrides, settings, billed_as(settings)).plan
     there = known(planned, settings)
     if output.form == "json":
         output.document(_document(planned, there))
@@ -94,8 +94,17 @@ def summarise(output: Output, planned: Plan) -> None:
     saved = f" instead of {totals.naive_train:,} with nothing shared" if totals.naive_train > totals.train else ""
     runs, evaluations = counted(len(planned.runs), "run"), counted(totals.evaluate, "evaluate stage")
     output.say(f"{runs}: {counted(totals.train, 'train stage')}{saved}, {evaluations}")
-    cost = "no price" if totals.micro_usd is None else f"{dollars(totals.micro_usd)}"
-    output.say(f"{totals.tokens:,} tokens, {cost} (low = high: supervised training is reckoned exactly)")
+    tokens = _span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
+    cost = "no price" if totals.micro_usd is None else _span(dollars(totals.low_micro_usd), dollars(totals.micro_usd))
+    exact = totals.low_tokens == totals.tokens
+    how = "low = high: supervised training is reckoned exactly" if exact else "low to high; the high one is reserved"
+    output.say(f"{tokens} tokens, {cost} ({how})")
+    if totals.price_dates:
+        output.say(f"prices of {_span(*totals.price_dates)}")
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _row(stage: Stage, there: Known) -> dict[str, object]:
@@ -104,8 +113,8 @@ def _row(stage: Stage, there: Known) -> dict[str, object]:
         "stage": stage.id,
         "what": stage.label,
         "steps": stage.steps or None,
-        "tokens": stage.tokens,
-        "cost": dollars(stage.micro_usd),
+        "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
+        "cost": _span(dollars(stage.low_micro_usd), dollars(stage.micro_usd)),
     }
     return row | ({"known": f"{duration(age)} old"} if age is not None else {})
 
@@ -118,8 +127,10 @@ def _csv_row(stage: Stage, there: Known) -> dict[str, object]:
         "what": stage.label,
         "parents": " ".join(stage.parents),
         "steps": stage.steps,
+        "low_tokens": stage.low_tokens,
         "tokens": stage.tokens,
-        "usd": None if stage.micro_usd is None else stage.micro_usd / 1_000_000,
+        "low_usd": dollars_of(stage.low_micro_usd),
+        "usd": dollars_of(stage.micro_usd),
         "known_seconds": there.ages.get(stage.id),
     }
 

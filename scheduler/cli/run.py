@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from scheduler.cli.known import billed_as
 from scheduler.cli.options import files_and_overrides, takes_files, the_store
 from scheduler.cli.output import Output
 from scheduler.cli.plan import summarise
@@ -39,7 +40,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     settings = from_environment()
     files, overrides = files_and_overrides(words)
     # All are read before one is written: a bad one refuses all.
-    asked = [prepare_to_submit(file, overrides, settings) for file in files]
+    asked = [prepare_to_submit(file, overrides, settings, billed_as(settings)) for file in files]
     submissions = [submission_of(prepared) for prepared in asked]
     with the_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from scheduler.artefacts import Artefacts
+from scheduler.cli.known import billed_as
 from scheduler.cli.options import takes_file, the_store
 from scheduler.cli.output import Output
 from scheduler.prepare import Prepared, keep_data, prepare_to_submit, submission_of
@@ -21,7 +22,7 @@ from scheduler.submission import submit as write
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Submit FILE; submitting it again changes nothing."""
     settings = from_environment()
-    prepared = prepare_to_submit(file, overrides, settings)
+    prepared = prepare_to_submit(file, overrides, settings, billed_as(settings))
     submission = submission_of(prepared)
     with the_store(settings) as store:
         submitted = put(store, prepared, submission, settings)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scheduler import views
+from scheduler.admission import MONEY
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.cli.show import fleet_of
@@ -65,7 +66,7 @@ class Pace:
     def left(self, seen: Sequence[SweepView]) -> str:
         ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
         done = ended - self._before
-        if done < 3 or ended == total or any(view.gate == "budget" for view in seen):
+        if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
             return ""  # what a budget stops has no pace
         return f"about {duration((time.monotonic() - self._began) / done * (total - ended))} left"
 

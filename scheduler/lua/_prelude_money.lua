@@ -1,24 +1,86 @@
--- Set behind `_prelude.lua` and `_prelude_notices.lua`, before every verb.
--- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, and `limit` where it has a budget.
--- An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
+-- Set behind `_prelude.lua`, before every verb.
+-- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, each in all and by the kind of stage, and
+-- `limit` where it has a budget. A service holds: what is reserved there, and of each day in UTC what was spent and is
+-- doubtful. An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
 
-local function affordable(sweep, amount)
-  local limit = redis.call('HGET', sweep_key(sweep), 'limit')
-  if not limit or limit == '' then return true end
-  local held = redis.call('HMGET', sweep_key(sweep), 'spent', 'reserved', 'doubtful')
-  return number(held[1]) + number(held[2]) + number(held[3]) + amount <= tonumber(limit)
+local function day_of(time) return math.floor(time / 86400000) end
+local TODAY = day_of(NOW)
+local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
+
+-- Enters an amount in every book that it belongs to: 'spent', 'reserved', 'doubtful', or 'tokens', which are a sweep's
+-- alone. `day`: of what is spent or doubtful, if not today.
+local function book(id, sweep, what, amount, day)
+  if amount == 0 then return end
+  local of = redis.call('HMGET', stage_key(id), 'kind', 'service')
+  redis.call('HINCRBY', sweep_key(sweep), what, amount)
+  redis.call('HINCRBY', sweep_key(sweep), what .. ':' .. of[1], amount)
+  if what == 'reserved' then
+    redis.call('HINCRBY', PREFIX .. 'reserved', of[2], amount)
+  elseif what ~= 'tokens' then
+    redis.call('HINCRBY', day_key(of[2], day or TODAY), what, amount)
+  end
 end
 
--- What an attempt may still cost: the estimate less what its checkpoint embodies already.
+-- The price of tokens by kind, rounded up once for the whole; rates are micro-dollars for a million of each kind.
+local function price(usage, rates)
+  local exact = 0
+  for kind, tokens in pairs(usage) do exact = exact + tokens * number(rates[kind]) end
+  return math.ceil(exact / 1000000)
+end
+
+-- Tells people how a sweep's budget stands: once when four fifths of it are gone, once when it was too small for a
+-- stage. A budget that is changed is told of anew.
+local function tell_budget(sweep, refused)
+  local key = sweep_key(sweep)
+  local row = redis.call('HMGET', key, 'limit', 'spent', 'doubtful')
+  local limit = tonumber(row[1])
+  if not limit then return end
+  local function once(field, kind)
+    if redis.call('HSETNX', key, field, NOW) == 0 then return end
+    notify(sweep, kind, string.format('$%.2f of $%.2f is spent', number(row[2]) / 1000000, limit / 1000000), NOW)
+  end
+  if number(row[2]) + number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
+  if refused then once('budget:reached', 'budget') end
+end
+
+local function affordable(sweep, amount)
+  local row = redis.call('HMGET', sweep_key(sweep), 'limit', 'spent', 'reserved', 'doubtful')
+  local limit = tonumber(row[1])
+  return not limit or number(row[2]) + number(row[3]) + number(row[4]) + amount <= limit
+end
+
+local function day_limit(service) return tonumber(redis.call('HGET', PREFIX .. 'limits', 'day:' .. service)) end
+
+local function affordable_today(service, amount)
+  local limit = day_limit(service)
+  if not limit then return true end
+  local row = redis.call('HMGET', day_key(service, TODAY), 'spent', 'doubtful')
+  local reserved = redis.call('HGET', PREFIX .. 'reserved', service)
+  return number(row[1]) + number(row[2]) + number(reserved) + amount <= limit
+end
+
+-- Why so much more cannot be held for a stage, or nil. What has no price can be held under no limit.
+local function over_budget(id, sweep, amount)
+  local row = redis.call('HMGET', stage_key(id), 'service', 'rates')
+  if row[2] == '' then
+    local limited = tonumber(redis.call('HGET', sweep_key(sweep), 'limit')) or day_limit(row[1])
+    return limited and 'no price' or nil
+  end
+  if not affordable(sweep, amount) then return 'budget' end
+  return not affordable_today(row[1], amount) and 'day budget' or nil
+end
+
+-- What an attempt may still cost: the estimate less what its checkpoint embodies already; and where that has proved too
+-- little, as much as an attempt was short of.
 local function remaining(id)
   local newest = redis.call('LINDEX', stage_key(id) .. ':checkpoints', -1)
   local embodied = newest and number(cjson.decode(newest).micro_usd) or 0
-  return math.max(0, number(stage(id, 'estimate')) - embodied)
+  return math.max(0, number(stage(id, 'estimate')) - embodied, number(stage(id, 'short')))
 end
 
 local function hold(id, sweep, amount)
   redis.call('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
-  redis.call('HINCRBY', sweep_key(sweep), 'reserved', amount)
+  book(id, sweep, 'reserved', amount)
   redis.call('HINCRBY', sweep_key(sweep), 'inflight', 1)
 end
 
@@ -28,15 +90,16 @@ local function meter(id, total, tokens)
   local delta = number(total) - number(stage(id, 'metered'))
   local more = number(tokens) - number(stage(id, 'metered_tokens'))
   if delta < 0 or more < 0 then return end
-  local payer = sweep_key(stage(id, 'payer'))
+  local payer = stage(id, 'payer')
   local freed = math.min(delta, number(stage(id, 'reserved')))
   redis.call('HSET', key, 'metered', number(total), 'metered_tokens', number(tokens))
   redis.call('HINCRBY', key, 'reserved', -freed)
   redis.call('HINCRBY', key, 'micro_usd', delta)
   redis.call('HINCRBY', key, 'tokens', more)
-  redis.call('HINCRBY', payer, 'spent', delta)
-  redis.call('HINCRBY', payer, 'tokens', more)
-  redis.call('HINCRBY', payer, 'reserved', -freed)
+  book(id, payer, 'spent', delta)
+  book(id, payer, 'tokens', more)
+  book(id, payer, 'reserved', -freed)
+  if delta > 0 then tell_budget(payer) end
 end
 
 -- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation
@@ -45,19 +108,21 @@ end
 -- A doubt is kept until the service has said what it counted (see resolve_doubt).
 local function let_go(id, cost)
   local key = stage_key(id)
-  local held = redis.call('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rate', 'opened_by',
-    'opened_tokens', 'recipe')
-  local payer, left = sweep_key(held[1]), number(held[2])
-  redis.call('HINCRBY', payer, 'reserved', -left)
-  redis.call('HINCRBY', payer, 'inflight', -1)
+  local held = redis.call('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
+    'opened_by', 'opened_usage', 'recipe', 'started')
+  local payer, left = held[1], number(held[2])
+  book(id, payer, 'reserved', -left)
+  redis.call('HINCRBY', sweep_key(payer), 'inflight', -1)
   if cost == 'unknown' or (cost == 'at most' and number(held[4]) > 0) then
     local doubtful = cost == 'unknown' and left or 0
     local attempt = id .. '|' .. held[5]
-    redis.call('HINCRBY', payer, 'doubtful', doubtful)
+    book(id, payer, 'doubtful', doubtful)
+    tell_budget(payer)
     redis.call('HINCRBY', key, 'doubtful', doubtful)
-    redis.call('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', held[1], 'micro_usd', number(held[3]),
-      'tokens', number(held[4]), 'doubtful', doubtful, 'rate', number(held[6]), 'opened_by', held[7] or attempt,
-      'opened_tokens', number(held[8]), 'model', cjson.decode(held[9] or '{}').model or '')
+    redis.call('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
+      'tokens', number(held[4]), 'doubtful', doubtful, 'began_day', day_of(number(held[10])), 'day', TODAY,
+      'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
+      'model', cjson.decode(held[9] or '{}').model or '')
     redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
@@ -81,6 +146,5 @@ local function refuse(id, sweep)
   if must_wait_its_turn(id) then return 'suspect' end
   local slots = number(redis.call('HGET', sweep_key(sweep), 'slots'))
   if slots > 0 and number(redis.call('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
-  if not affordable(sweep, remaining(id)) then return 'budget' end
-  return nil
+  return over_budget(id, sweep, remaining(id))
 end

@@ -1,6 +1,6 @@
 -- Lets the worker that just finished a parent go straight on with a child, through the same gates as a dispatch.
 -- Arguments: stage, sweep (that pays), worker, lease in milliseconds, a name of this call, the attempt (stage|number)
--- that opened the session it goes on in, and the tokens that were used in that session before.
+-- that opened the session it goes on in, and what was used in that session before, as JSON.
 -- Answers the fencing number, or ''.
 local id, sweep, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
 local taken = taken_by(id, call)
@@ -14,7 +14,7 @@ hold(id, sweep, remaining(id))
 redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
 local fence = lease(id, worker, call)
-redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_tokens', ARGS[7], 'slot', ARGS[6])
+redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_usage', ARGS[7], 'slot', ARGS[6])
 hold_slot(stage(id, 'lane'), ARGS[6], NOW + ttl)
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
 begin(id)

@@ -4,6 +4,7 @@ local id, sweep, patience = ARGS[1], ARGS[2], tonumber(ARGS[3])
 if stage(id, 'state') ~= 'ready' then return {0, 'not ready'} end
 if number(stage(id, 'not_before')) > NOW then return {0, 'backoff'} end
 local reason = refuse(id, sweep) or no_room(id)
+if reason == 'budget' then tell_budget(sweep, true) end
 if reason then return {0, reason} end
 hold(id, sweep, remaining(id))
 local attempt = redis.call('HINCRBY', stage_key(id), 'attempt', 1)

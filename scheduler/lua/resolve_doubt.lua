@@ -1,20 +1,28 @@
 -- Books what an attempt really cost, now that the service has said what it counted, in place of what was feared.
--- Arguments: the attempt (stage|number), tokens that the service counted in its session.
+-- Arguments: the attempt (stage|number), tokens by kind that the service counted in its session, as JSON.
 -- Answers 1, or 0 where there is no such doubt any more.
-local attempt, counted = ARGS[1], tonumber(ARGS[2])
+local attempt, counted = ARGS[1], cjson.decode(ARGS[2])
 local key = PREFIX .. 'doubt:' .. attempt
-local row = redis.call('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rate', 'opened_tokens')
+local row = redis.call('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rates', 'opened_usage',
+  'day', 'began_day')
 if not row[1] then return 0 end
-local id, payer, doubtful = stage_key(row[1]), sweep_key(row[2]), number(row[5])
-local tokens = math.max(0, counted - number(row[7])) -- the stage before it, on the same live client, is booked already
-local more = tokens - number(row[3])
-local dearer = math.ceil(tokens * number(row[6]) / 1000000) - number(row[4])
-for _, book in ipairs({id, payer}) do
-  redis.call('HINCRBY', book, 'tokens', more)
-  redis.call('HINCRBY', book, 'doubtful', -doubtful)
+local id, payer, doubtful, day = row[1], row[2], number(row[5]), row[8]
+local before = cjson.decode(row[7])
+local tokens = 0
+for kind, count in pairs(counted) do -- the stage before it, on the same live client, is booked already
+  counted[kind] = math.max(0, count - number(before[kind]))
+  tokens = tokens + counted[kind]
 end
-redis.call('HINCRBY', id, 'micro_usd', dearer)
-redis.call('HINCRBY', payer, 'spent', dearer)
+local more = tokens - number(row[3])
+local dearer = price(counted, row[6] == '' and {} or cjson.decode(row[6])) - number(row[4])
+redis.call('HINCRBY', stage_key(id), 'tokens', more)
+redis.call('HINCRBY', stage_key(id), 'micro_usd', dearer)
+redis.call('HINCRBY', stage_key(id), 'doubtful', -doubtful)
+book(id, payer, 'tokens', more)
+-- What was booked too much may have been booked on the day before the attempt ended: today must not make up for it.
+book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
+book(id, payer, 'doubtful', -doubtful, day)
+tell_budget(payer)
 redis.call('DEL', key)
 redis.call('ZREM', PREFIX .. 'doubts', attempt)
 return 1

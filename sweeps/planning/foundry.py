@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sweeps.cells import Variant
-from sweeps.cost import PriceBook, micro_usd
+from sweeps.cost import PriceBook, Usage
 from sweeps.identity import fingerprint
 from sweeps.planning import pieces
 from sweeps.planning.pieces import Piece
@@ -72,7 +73,7 @@ class Foundry:
         key = pieces.identity("evaluate", parts)
         if key in self.stages:
             return self.stages[key]
-        tokens = self.shelf.tokens(records, model)
+        usage = self.prices.rates(model).passed(self.shelf.tokens(records, model))
         stage = Stage(
             id=key,
             kind="evaluate",
@@ -80,20 +81,21 @@ class Foundry:
             recipe=pieces.recipe(parts),
             label=f"{evaluation.name} on {on}: {of.label if of else f'{model} untrained'}",
             steps=0,
-            tokens=tokens,
             examples=len(records),
-            micro_usd=self._price(model, tokens),
+            **self._estimate(model, low=usage, high=usage),
         )
         return self._keep(stage)
 
     def _trained(self, key: str, asked: Training, parts: tuple[Piece, ...], steps: int) -> Stage:
         train, model = asked.variant.train, asked.variant.model
         validation = asked.dataset.validation if train.eval_every else None
-        tokens = self.shelf.visited(
+        visited = self.shelf.visited(
             asked.dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
         )
+        usage = Usage(training=visited)
         if validation is not None and train.eval_every:
-            tokens += steps // train.eval_every * self.shelf.tokens(validation, model)
+            looks = steps // train.eval_every * self.shelf.tokens(validation, model)
+            usage = usage.plus(self.prices.rates(model).passed(looks))
         watched = validation.sha256 if validation is not None else None
         return Stage(
             id=key,
@@ -102,9 +104,8 @@ class Foundry:
             recipe=pieces.recipe(parts),
             label=_label(asked),
             steps=steps,
-            tokens=tokens,
             examples=asked.size,
-            micro_usd=self._price(model, tokens),
+            **self._estimate(model, low=usage, high=usage),
             execution=pieces.execution(self.sweep.checkpoint, train.eval_every, watched, train.diverged_above),
         )
 
@@ -121,10 +122,11 @@ class Foundry:
     def _keep(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)
 
-    def _price(self, model: str, tokens: int) -> int | None:
-        """Training and `forward` have one price."""
-        price = self.prices.of(model)
-        return micro_usd(tokens, price.train) if price else None
+    def _estimate(self, model: str, *, low: Usage, high: Usage) -> dict[str, Any]:
+        """What a stage will use at least and at most, as its fields: tokens, and money where all of it has a price."""
+        rates = self.prices.rates(model)
+        least, most = ((rates.price(usage) if rates.know(usage) else None) for usage in (low, high))
+        return {"tokens": high.tokens, "low_tokens": low.tokens, "micro_usd": most, "low_micro_usd": least}
 
 
 def _label(asked: Training) -> str:

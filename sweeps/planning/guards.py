@@ -1,6 +1,6 @@
 """What cannot be planned, said before anything is expanded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 
 from sweeps import axes
@@ -9,6 +9,7 @@ from sweeps.cost import PriceBook
 from sweeps.errors import PlanError
 from sweeps.records import Dataset
 from sweeps.spec import Sweep
+from sweeps.stage import Stage
 
 MOST_RUNS = 200_000
 
@@ -47,6 +48,18 @@ def refuse_unpriced(sweep: Sweep, prices: PriceBook) -> None:
     if sweep.budget is not None and missing:
         names = ", ".join(missing)
         raise PlanError(f"budget.usd: no price for {names} in {prices.name}; add a row there, or drop the budget")
+
+
+def unpriced(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """The models of stages that need a price which nobody knows: a row may lack the one for training."""
+    return tuple(dict.fromkeys(str(stage.recipe["model"]) for stage in stages if stage.micro_usd is None))
+
+
+def refuse_half_priced(sweep: Sweep, stages: Iterable[Stage], prices: PriceBook) -> None:
+    """The same where there is a row, but not for all that the stages need."""
+    if sweep.budget is not None and (missing := unpriced(stages)):
+        said = f"budget.usd: the price of {', '.join(missing)} in {prices.name} lacks what this sweep needs"
+        raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:

@@ -9,6 +9,7 @@ from tests.acceptance.command import Desk
 from tests.acceptance.my_chats import lay_out
 
 RUN = ("data_scaling", "transfer", "grid")
+DEMO = ("demo_scaling", "demo_transfer")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_comparison_of_methods_says_that_it_comes_later(desk: Desk) -> None:
 @pytest.mark.timeout(400)
 def test_the_first_three_run(desk: Desk) -> None:
     folder = lay_out(desk.folder / "mine")
-    files = [str(folder / f"{name}.yaml") for name in RUN]
+    files = [str(folder / f"{name}.yaml") for name in (*RUN, *DEMO)]
     said = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
     assert said.status == 0, said.err
     for answer in ("fitted curves", "Does training on the row help the column?", "Best: train.learning_rate"):
@@ -53,3 +54,14 @@ def test_the_first_three_run(desk: Desk) -> None:
     for name in ("reference-scaling", "does-code-help", "first-lr-sweep"):
         runs = desk.call("-f", "json", "results", name).json["runs"]
         assert {run["state"] for run in runs} == {"succeeded"}
+    every_estimate_holds_what_was_metered(desk)
+
+
+def every_estimate_holds_what_was_metered(desk: Desk) -> None:
+    """Of each sweep and kind of stage; what another sweep has paid for costs nothing."""
+    found = desk.call("-f", "json", "costs").json["sweeps"]
+    assert len(found) == len((*RUN, *DEMO))
+    for kind in (kind for sweep in found for kind in sweep["kinds"]):
+        assert kind["low_usd"] <= round(kind["metered_usd"] + kind["reused_usd"], 6) <= kind["high_usd"]
+        assert kind["reserved_usd"] == kind["doubtful_usd"] == 0
+    assert any(kind["reused_usd"] for sweep in found for kind in sweep["kinds"])

@@ -19,6 +19,7 @@ import numpy as np
 
 from scheduler import keys, views
 from scheduler.connection import RedisError
+from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
 
 Say = Callable[[str], None]
@@ -141,7 +142,8 @@ class Storm:
             used = control.usage()
             with self.fleet.store() as store:
                 view = views.sweep(store, "storm")
-                rate = int(store.client.hget(keys.stage(views.stages_of(store, "storm")[0].id), "rate") or 0)
+                document = store.client.hget(keys.stage(views.stages_of(store, "storm")[0].id), "rates") or "{}"
+                rate = Rates.read(json.loads(document)).training or 0  # it bills a forward pass like training
             counted = sum(sum(each["tokens"].values()) for each in used.values()) * rate / 1_000_000
             held = view.spent + view.reserved + view.doubtful
             assert held >= counted, f"the ledger holds {held} micro-dollars; the service has done {counted}"

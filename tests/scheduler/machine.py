@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,8 @@ from tests.support import FakeClock
 STAGES = [train("a"), train("b", "train-a"), train("c", cost=700)]
 EVALUATIONS = [evaluate(stage.id[6:], stage.id, cost=90) for stage in STAGES]
 ALL: dict[str, Stage] = {stage.id: stage for stage in (*STAGES, *EVALUATIONS)}
+SERVICE = "offline"
+DAYS = st.sampled_from([None, 1_800, 3_200])  # micro-dollars a day at the service
 LIMITS: dict[str, int | None] = {"poor": 1_950, "rich": 9_000, "free": None}
 SWEEPS = st.sampled_from(sorted(LIMITS))
 SOME_STAGE = st.sampled_from(sorted(ALL))  # of all, for what may be asked in vain
@@ -35,6 +37,7 @@ FAULTS = st.sampled_from(["", *sorted(Fault)])
 MOODS = st.sampled_from(["cancel_sweep", "retry_sweep", "pause_sweep", "resume_sweep"])
 KEPT, LEFT = 2, 1  # checkpoints of an unfinished stage, and of one that has succeeded
 EARLIER = 500  # tokens used in a session before an adoption
+DAY = 86_400.0
 STEPS = [partial(take_back, stall=STALL), restage, wake, spread]
 
 
@@ -66,6 +69,7 @@ class Books(RuleBasedStateMachine):
         super().__init__()
         client.flushall()
         self.clock = FakeClock()
+        self.clock.now += 86_400_000 - self.clock.now % 86_400_000 - 12_000  # midnight is near
         self.night = Night(Store(client, self.clock), self.clock)
         self.store = self.night.store
         self.client: Any = client
@@ -74,9 +78,14 @@ class Books(RuleBasedStateMachine):
         self.booked: dict[str, tuple[str, int]] = {}  # attempt -> who pays, and what has been said of its cost
         self.kept: dict[str, list[str]] = {}  # stage -> paths of its checkpoints, as the law has it
         self.submitted: set[str] = set()
+        self.limits = dict(LIMITS)
+        self.day_limit: int | None = None
+        self.days = [self.clock() // 86_400_000]
 
-    @initialize(sweeps=st.sets(SWEEPS, min_size=1))
-    def begin(self, sweeps: set[str]) -> None:
+    @initialize(sweeps=st.sets(SWEEPS, min_size=1), day_limit=DAYS)
+    def begin(self, sweeps: set[str], day_limit: int | None) -> None:
+        self.day_limit = day_limit
+        self.store.scripts.run("set_limits", *(() if day_limit is None else (f"day:{SERVICE}", day_limit)))
         for sweep in sorted(sweeps):
             self.submit(sweep)
         self.night.spread()
@@ -144,6 +153,22 @@ class Books(RuleBasedStateMachine):
             assert self.night.renew(lease, quiet=quiet) == [law.asked(self._look(), lease.stage) if held else "lost"]
         else:
             assert self._book(lease, share, self.store.report_progress(lease, self._meter(lease, share), {})) == held
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), share=SHARE, needed=st.sampled_from([1, 100, 2_500]), again=st.booleans())
+    def reserve_more(self, data: st.DataObject, share: float, needed: int, again: bool) -> None:
+        """The estimate was too small: so much is needed for what is next."""
+        lease = data.draw(self._a_lease())
+        held, used, taken = self._held(lease), self._meter(lease, share), self.leases[lease]
+        answer = self.store.reserve_more(lease, used, needed)
+        assert (answer == "lost") != self._book(lease, share, answer != "lost") == held
+        if answer == "held":
+            booked = self.booked[taken.attempt][1]
+            self.leases[lease] = replace(taken, held=max(taken.held, booked + needed))
+        if again and answer != "lost":
+            before = self.night.snapshot()
+            assert self.store.reserve_more(lease, used, needed) == answer
+            assert self.night.snapshot() == before
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), share=SHARE, again=st.booleans())
@@ -266,15 +291,26 @@ class Books(RuleBasedStateMachine):
         doubted = sorted(self.client.zrange(keys.DOUBTS, 0, -1))
         attempt = data.draw(st.sampled_from([*doubted, *doubted, "train-a|99"]))
         row = self.client.hgetall(keys.doubt(attempt))
-        earlier = int(row.get("opened_tokens", 0))
+        earlier = int(json.loads(row.get("opened_usage", "{}")).get("training", 0))
         counted = round(share * (int(row.get("tokens", 0)) + int(row.get("doubtful", 0))))
-        assert self.store.scripts.run("resolve_doubt", attempt, earlier + counted) == int(attempt in doubted)
+        assert self.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": earlier + counted})) == int(
+            attempt in doubted
+        )
         if attempt in doubted:
             self.booked[attempt] = self.booked[attempt][0], counted
 
-    @rule(seconds=st.sampled_from([5.0, PATIENCE, LEASE, OVERDUE * STALL]), noticed=st.booleans())
+    @rule(sweep=SWEEPS, limit=st.sampled_from([0, 500, 1_950, 9_000]))
+    def set_budget(self, sweep: str, limit: int) -> None:
+        held = sum(self._look().books[sweep][what] for what in ("spent", "reserved", "doubtful"))
+        state, done, *_ = self.store.scripts.run("set_budget", sweep, limit)
+        assert (bool(state), bool(done)) == (sweep in self.submitted, sweep in self.submitted and held <= limit)
+        if done:
+            self.limits[sweep] = limit
+
+    @rule(seconds=st.sampled_from([5.0, PATIENCE, LEASE, OVERDUE * STALL, DAY]), noticed=st.booleans())
     def time_passes(self, seconds: float, noticed: bool) -> None:
         self.clock.pass_seconds(seconds)
+        self.days.append(self.clock() // 86_400_000)
         if noticed:
             self.come_to_rest()
 
@@ -304,7 +340,8 @@ class Books(RuleBasedStateMachine):
     def the_books_agree(self) -> None:
         seen = self._look()
         law.check_indices(seen)
-        law.check_books(seen, LIMITS, self.booked)
+        law.check_books(seen, self.limits, self.booked)
+        law.check_days(self.client, seen, SERVICE, sorted(set(self.days)), self.day_limit)
         law.check_checkpoints(seen, self.kept)
 
     def _look(self) -> law.Seen:

@@ -14,6 +14,7 @@ from scheduler.states import StageState
 from scheduler.store import Hold, Lease, Meter, Opening, Pulse, Store
 from scheduler.submission import Submitted, submit
 from scheduler.tick import Limits, Ticked, restage, spread, take_back, tick, wake
+from sweeps.cost import Usage
 from sweeps.plan import Plan
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL, submission
@@ -89,7 +90,7 @@ class Night:
 
     def adopt(self, stage: str, sweep: str, *, opened_by: str = "train-a|1", used: int = COST) -> Lease | None:
         """Go on with a child in the session of an attempt that has used so many tokens there."""
-        opening = Opening(opened_by, used)
+        opening = Opening(opened_by, Usage(training=used))
         return self.store.adopt(stage, sweep=sweep, worker="w1", lease=LEASE, opening=opening)
 
     def renew(self, *leases: Lease, quiet: float = 0) -> list[Hold]:

@@ -3,23 +3,25 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from scheduler.submission import Submission
+from sweeps.cost import Rates
 from sweeps.identity import fingerprint
 from sweeps.plan import Json, Plan, Run, Stage, Totals
 
 MODEL = "offline/ngram-s"
+RATES = Rates(training=1_000_000)
 COST = 1_000  # micro-dollars of a stage unless it says otherwise
 
 
-def train(name: str, *parents: str, cost: int = COST) -> Stage:
+def train(name: str, *parents: str, cost: int = COST, low: int | None = None) -> Stage:
     """A train stage; its estimate in tokens is its cost, at a dollar for a million."""
-    return _stage("train", name, parents, cost)
+    return _stage("train", name, parents, cost, low)
 
 
 def evaluate(name: str, *parents: str, cost: int = COST) -> Stage:
     return _stage("evaluate", name, parents, cost)
 
 
-def _stage(kind: str, name: str, parents: tuple[str, ...], cost: int) -> Stage:
+def _stage(kind: str, name: str, parents: tuple[str, ...], cost: int, low: int | None = None) -> Stage:
     recipe: dict[str, Json] = {"model": MODEL, "name": name}
     return Stage(
         id=f"{kind}-{name}",
@@ -29,8 +31,10 @@ def _stage(kind: str, name: str, parents: tuple[str, ...], cost: int) -> Stage:
         label=f"{kind} {name}",
         steps=10 if kind == "train" else 0,
         tokens=cost,
+        low_tokens=cost if low is None else low,
         examples=1,
         micro_usd=cost,
+        low_micro_usd=cost if low is None else low,
     )
 
 
@@ -45,7 +49,10 @@ def plan(sweep: str, stages: Iterable[Stage], runs: Iterable[Run] = ()) -> Plan:
         examples=len(found),
         naive_examples=len(found),
         tokens=sum(stage.tokens for stage in found),
+        low_tokens=sum(stage.low_tokens for stage in found),
         micro_usd=sum(stage.micro_usd or 0 for stage in found),
+        low_micro_usd=sum(stage.low_micro_usd or 0 for stage in found),
+        price_dates=None,
     )
     digest = fingerprint({"sweep": sweep, "stages": [stage.id for stage in found], "runs": len(rows)})
     return Plan(sweep, digest, found, rows, totals, (), (), {})
@@ -85,7 +92,7 @@ def submission(
         plan=plan,
         spec=spec or {"sweep": plan.sweep},
         user=user,
-        rates={MODEL: 1_000_000},
+        rates={MODEL: RATES},
         limit=limit,
         slots=slots,
         priority=priority,

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from tests.scheduler.plans import MODEL
 Row = Mapping[str, str]
 LANE = lane_of(MODEL)
 MONEY = ["spent", "reserved", "doubtful", "inflight", "tokens"]
+KINDS = ("train", "evaluate")
+BY_KIND = [f"{what}:{kind}" for what in MONEY if what != "inflight" for kind in KINDS]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
     for state in StageState:
         pipe.zrange(keys.state(state), 0, -1)
     for sweep in sweeps:
-        pipe.hmget(keys.sweep(sweep), MONEY)
+        pipe.hmget(keys.sweep(sweep), [*MONEY, *BY_KIND])
         pipe.zrange(keys.sweep_ready(sweep, LANE), 0, -1)
     for name in (keys.LIVE, keys.HELD):
         pipe.smembers(name)
@@ -82,7 +84,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
         subscribers={stage: names for stage, (_, _, names) in there.items()},
         indices=indices,
         books={
-            sweep: dict(zip(MONEY, (int(value or 0) for value in values), strict=True))
+            sweep: dict(zip([*MONEY, *BY_KIND], (int(value or 0) for value in values), strict=True))
             for sweep, (values, _) in by_sweep.items()
         },
         ready={sweep: set(queue) for sweep, (_, queue) in by_sweep.items()},
@@ -116,11 +118,31 @@ def check_books(seen: Seen, limits: Mapping[str, int | None], booked: Mapping[st
         assert book["reserved"] == sum(int(row["reserved"]) for row in under_way)
         assert min(book.values()) >= 0
         assert book["spent"] == book["tokens"] == sum(amount for payer, amount in booked.values() if payer == sweep)
+        for what in ("spent", "reserved", "doubtful", "tokens"):
+            assert book[what] == sum(book[f"{what}:{kind}"] for kind in KINDS)
         limit = limits[sweep]
         assert limit is None or book["spent"] + book["reserved"] + book["doubtful"] <= limit
     for mine, theirs in (("micro_usd", "spent"), ("tokens", "tokens"), ("doubtful", "doubtful")):
         total = sum(int(row.get(mine, 0)) for row in seen.stages.values())
         assert total == sum(book[theirs] for book in seen.books.values()), mine
+
+
+def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit: int | None) -> None:
+    """What the days at a service and its reservations add up to is what sweeps have; no day goes beyond the limit."""
+    pipe = client.pipeline()
+    pipe.hget(keys.RESERVED, service)
+    for day in days:
+        pipe.hgetall(keys.day(service, day))
+    held, *rows = pipe.execute()
+    reserved = int(held or 0)
+    books = [{what: int(row.get(what, 0)) for what in ("spent", "doubtful")} for row in rows]
+    for what in ("spent", "doubtful"):
+        assert sum(book[what] for book in books) == sum(book[what] for book in seen.books.values())
+        assert books[-1][what] >= 0
+    assert reserved == sum(book["reserved"] for book in seen.books.values())
+    if limit is not None:
+        assert max(book["spent"] + book["doubtful"] for book in books) <= limit
+        assert books[-1]["spent"] + books[-1]["doubtful"] + reserved <= limit
 
 
 def _holds(row: Row) -> bool:

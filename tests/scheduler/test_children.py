@@ -4,11 +4,12 @@ import pytest
 
 from scheduler import keys
 from scheduler.store import Meter, Opening
+from sweeps.cost import Usage
 from tests.scheduler.night import LEASE, Night
 from tests.scheduler.plans import evaluate, plan, train
 
 CHAIN = [train("a"), train("b", "train-a"), evaluate("b", "train-b")]
-OPENING = Opening("train-a|1", 1_000)
+OPENING = Opening("train-a|1", Usage(training=1_000))
 JOIN = [train("a"), train("b"), evaluate("ab", "train-a", "train-b")]
 
 

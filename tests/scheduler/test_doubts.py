@@ -1,5 +1,6 @@
 """An attempt whose end leaves open what it cost is doubted until the service has said what it counted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def doubts(night: Night) -> list[str]:
 
 
 def resolve(night: Night, attempt: str, tokens: int) -> bool:
-    return bool(night.store.scripts.run("resolve_doubt", attempt, tokens))
+    return bool(night.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": tokens})))
 
 
 def tokens(night: Night) -> tuple[str | None, str | None]:
@@ -154,14 +155,17 @@ def test_what_a_session_was_used_for_before_an_adoption_is_not_counted_twice(nig
     night.clock.pass_seconds(LEASE)
     night.spread()
     (attempt,) = doubts(night)
-    assert night.store.client.hmget(keys.doubt(attempt), ["opened_by", "opened_tokens"]) == ["train-a|1", "1400"]
+    assert night.store.client.hmget(keys.doubt(attempt), ["opened_by", "opened_usage"]) == [
+        "train-a|1",
+        '{"training":1400}',
+    ]
     assert resolve(night, attempt, 1_400 + 250)
     assert night.money("s") == (1_650, 0, 0)
 
 
 def test_a_price_is_rounded_up_once_for_the_whole_attempt(night: Night) -> None:
     night.submit(single("s", 1))
-    night.store.client.hset(keys.stage(STAGE), "rate", 333_333)
+    night.store.client.hset(keys.stage(STAGE), "rates", '{"training":333333}')
     night.store.report_progress(night.start(STAGE, "s"), Meter(10, 4), {})
     night.clock.pass_seconds(LEASE)
     night.spread()

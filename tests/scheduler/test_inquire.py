@@ -84,9 +84,10 @@ def test_a_model_that_is_not_served_is_not_asked(store: Store, tmp_path: Path) -
 
 
 def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
-    assert inquire._cheapest(MODELS) == "offline/ngram-s"
+    settings = from_environment({})
+    assert inquire._cheapest(MODELS, settings) == "offline/ngram-s"
     with pytest.raises(SchedulerError, match="no price of any model"):
-        inquire._cheapest(["other/free"])
+        inquire._cheapest(["other/free"], settings)
 
 
 @pytest.mark.parametrize(

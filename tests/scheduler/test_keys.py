@@ -26,7 +26,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("lead", "a", 10_000)
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.fleet()
-    night.store.scripts.run("cap_lanes", LANE, 4)
+    night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)
     learn(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()

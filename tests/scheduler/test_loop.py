@@ -21,7 +21,7 @@ from tests.support import wait_until
 
 
 def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_path: Path) -> None:
-    environment = {**os.environ, "SWEEP_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "SWEEP_HOME": str(tmp_path / "home"), "SWEEP_DAY_BUDGET": "12.5"}
     with server(from_environment(environment)) as url:
         store = Store(connect(url))
         submit(store, submission(single("s", 3)))
@@ -29,6 +29,8 @@ def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_
         process = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment, stderr=subprocess.PIPE)
         wait_until(lambda: store.client.zcard(keys.state("dispatched")) == 2, "both threads to have work")
         assert store.client.exists(keys.LEADER)
+        days = {name: value for name, value in store.client.hgetall(keys.LIMITS).items() if name.startswith("day:")}
+        assert days == {"day:offline": "12500000", "day:tinker": "12500000"}
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
         assert (process.returncode, b"Traceback" in said) == (0, False)

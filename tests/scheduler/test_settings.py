@@ -46,6 +46,13 @@ def test_an_impossible_number_is_refused_with_its_name_and_what_would_be_right(n
     assert "must be" in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["much", "-1", "1e9", "nan"])
+def test_an_impossible_day_budget_is_refused_and_none_is_none(text: str) -> None:
+    assert (from_environment({}).day_budget, from_environment({"SWEEP_DAY_BUDGET": "2.5"}).day_budget) == (None, 2.5)
+    with pytest.raises(SettingInvalid, match="SWEEP_DAY_BUDGET"):
+        from_environment({"SWEEP_DAY_BUDGET": text})
+
+
 @pytest.mark.parametrize("name", ["SWEEP_THREADS", "SWEEP_WORKERS", "SWEEP_SLOTS", "SWEEP_FLOWER_PORT"])
 def test_a_part_of_a_thread_is_refused(name: str) -> None:
     with pytest.raises(SettingInvalid, match=name):

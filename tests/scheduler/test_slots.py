@@ -49,10 +49,10 @@ def test_a_limit_is_kept_whoever_asks_and_a_full_pool_says_so(night: Night) -> N
 
 def test_one_model_may_be_limited_further(night: Night) -> None:
     night.submit(single("s", 2))
-    night.store.scripts.run("cap_lanes", LANE, 1)
+    night.store.scripts.run("set_limits", LANE, 1)
     night.start("train-0000", "s")
     assert night.store.dispatch("train-0001", sweep="s", patience=9).refused == "capacity"
-    night.store.scripts.run("cap_lanes")
+    night.store.scripts.run("set_limits")
     assert night.start("train-0001", "s"), "a cap that the settings no longer name is gone"
 
 

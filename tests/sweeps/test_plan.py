@@ -251,7 +251,8 @@ def test_the_document_is_json_and_has_what_it_promises() -> None:
     plan = planned(TRANSFER, "deadline=2026-12-01T08:00:00+01:00")
     row = json.loads(json.dumps(plan_document(plan)))
     assert list(row["totals"]) == [
-        *("stages", "train", "evaluate", "naive_train", "examples", "naive_examples", "tokens", "usd"),
+        *("stages", "train", "evaluate", "naive_train", "examples", "naive_examples"),
+        *("tokens", "low_tokens", "usd", "low_usd", "price_dates"),
     ]
     train = next(stage for stage in row["stages"] if stage["examples"] == 128 and stage["parents"])
     assert set(train) >= {"id", "kind", "parents", "label", "steps", "tokens", "usd", "subset", "contains"}

@@ -11,6 +11,7 @@ import pytest
 
 from scheduler import keys
 from scheduler.retry import Fault
+from sweeps.cost import Usage
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
@@ -224,7 +225,7 @@ def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient:
     assert outcomes == [Stopped(cancelled=False, cause=str(Asked.YIELD), cost="exact")]
     checkpoint = calm.store.assignment(stage.id).checkpoint
     assert checkpoint is not None
-    assert str(checkpoint["tokens"]) == row(calm, stage)["tokens"], "all that was paid for is in it"
+    assert str(Usage.read(checkpoint["usage"]).tokens) == row(calm, stage)["tokens"], "all that was paid for is in it"
 
 
 def test_a_creation_that_waits_for_room_is_given_up_and_not_charged(impatient: Workshop, control: Control) -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scheduler.upkeep import Doubt
+from sweeps.cost import Usage
 from worker.account import Found, Used
-from worker.reckoning import LONGEST_WINDOW, metadata_of, over, to_finish, tokens_of, windows
+from worker.reckoning import LONGEST_WINDOW, Bill, bills, metadata_of, over, to_finish, usage_of, windows
 
 NOW = datetime(2026, 7, 14, 10, 20, tzinfo=UTC)
 
@@ -39,13 +40,26 @@ def test_every_session_of_the_attempt_counts_and_no_other() -> None:
     doubt = Doubt("evaluate-b|1", "train-a|2", "m", sessions=("named",))
     ours = {**metadata_of("fleet", "train-a|2"), "sweep": "s"}
     used = [
-        Used("named", {}, 1, "training"),
-        Used("unnamed", ours, 10, "training"),
-        Used("unnamed", ours, 100, "training"),
-        Used("x", {**ours, "attempt": "1"}, 1_000, "training"),
-        Used("y", {**ours, "fleet": "another"}, 10_000, "training"),
+        Used("named", {}, Usage(training=1)),
+        Used("unnamed", ours, Usage(training=10)),
+        Used("unnamed", ours, Usage(training=100, sample=7)),
+        Used("x", {**ours, "attempt": "1"}, Usage(training=1_000)),
+        Used("y", {**ours, "fleet": "another"}, Usage(training=10_000)),
     ]
-    assert tokens_of(doubt, used, "fleet") == 111
+    assert usage_of(doubt, used, "fleet") == Usage(training=111, sample=7)
+
+
+def test_a_bill_is_of_a_sweep_of_ours_and_names_an_amount_where_the_service_does() -> None:
+    ours = {"fleet": "fleet", "sweep": "s", "stage": "train-a", "attempt": "1"}
+    used = [
+        Used("a", ours, Usage(training=10), 0.25),
+        Used("b", {**ours, "attempt": "2"}, Usage(prefill=5), None),
+        Used("c", {**ours, "sweep": "t"}, Usage(training=1)),
+        Used("d", {**ours, "fleet": "another"}, Usage(training=100), 9.0),
+        Used("e", {}, Usage(training=100), 9.0),
+    ]
+    assert bills(used, "fleet") == {"s": Bill(15, 0.25), "t": Bill(1, None)}
+    assert bills(used, "fleet")["s"].micro_usd == 250_000
 
 
 @pytest.mark.parametrize("days", [0, 0.3, 13.9, 14, 30, 45])

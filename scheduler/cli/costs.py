@@ -1,0 +1,151 @@
+"""`sweep costs` and `sweep budget`: where the money is, and how much there may be of it."""
+
+import time
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+import click
+
+from scheduler import views
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output
+from scheduler.costs import Billed, DayCosts, KindCosts, SweepCosts, today
+from scheduler.costs import costs as read
+from scheduler.errors import BudgetTooSmall, UnknownSweep
+from scheduler.settings import from_environment
+from scheduler.wording import dollars, duration
+from sweeps.stage import MICRO, dollars_of
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def costs(output: Output, name: str | None) -> None:
+    """Show what was estimated, metered and billed, of all sweeps or of NAME; and of today."""
+    with the_store(from_environment()) as store:
+        names = [views.sweep(store, name).name] if name else [view.name for view in views.sweeps(store)]
+        found = [read(store, each) for each in names]
+        days = today(store, round(time.time() * 1000))
+    if output.form == "json":
+        output.document({"sweeps": [_document(each) for each in found], "today": [_day(day) for day in days]})
+    elif output.form == "csv":
+        output.csv([{"sweep": each.sweep, **_kind(kind)} for each in found for kind in each.kinds])
+    else:
+        _print(output, found, days)
+
+
+def _document(found: SweepCosts) -> dict[str, Any]:
+    return {
+        "sweep": found.sweep,
+        "budget_usd": dollars_of(found.limit),
+        "kinds": [_kind(kind) for kind in found.kinds],
+        "billed": [_billed(billed) for billed in found.billed],
+    }
+
+
+def _kind(kind: KindCosts) -> dict[str, Any]:
+    return {
+        "kind": kind.kind,
+        "stages": kind.stages,
+        "low_usd": dollars_of(kind.low),
+        "high_usd": dollars_of(kind.high),
+        "reused_usd": dollars_of(kind.reused),
+        "metered_usd": dollars_of(kind.metered),
+        "reserved_usd": dollars_of(kind.reserved),
+        "doubtful_usd": dollars_of(kind.doubtful),
+        "tokens": kind.tokens,
+    }
+
+
+def _billed(billed: Billed) -> dict[str, Any]:
+    return {
+        "service": billed.service,
+        "tokens": billed.tokens,
+        "usd": dollars_of(billed.micro_usd),
+        "at": billed.at / 1000,
+    }
+
+
+def _day(day: DayCosts) -> dict[str, Any]:
+    return {
+        "service": day.service,
+        "day": str(day.day),
+        "spent_usd": dollars_of(day.spent),
+        "doubtful_usd": dollars_of(day.doubtful),
+        "reserved_usd": dollars_of(day.reserved),
+        "budget_usd": dollars_of(day.limit),
+    }
+
+
+def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
+    output.table([_row(each, kind) for each in found for kind in each.kinds if kind.stages])
+    for each in found:
+        if said := _said(each):
+            output.say(f"{each.sweep}: {said}")
+    for day in days:
+        limit = "no day budget" if day.limit is None else f"of {dollars(day.limit)} a day"
+        held = dollars(day.reserved + day.doubtful)
+        output.say(f"{day.service}, {day.day} (UTC): {dollars(day.spent)} spent, {held} held, {limit}")
+
+
+def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
+    amounts = {
+        "low": kind.low,
+        "high": kind.high,
+        "reused": kind.reused,
+        "metered": kind.metered,
+        "reserved": kind.reserved,
+        "doubtful": kind.doubtful,
+    }
+    row = {"sweep": found.sweep, "kind": kind.kind, "stages": kind.stages}
+    return {**row, **{name: dollars(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
+
+
+def _said(found: SweepCosts) -> str:
+    """The budget, and what the services bill."""
+    spent = sum(kind.metered for kind in found.kinds)
+    held = sum(kind.reserved + kind.doubtful for kind in found.kinds)
+    budget = f"{dollars(spent)} spent and {dollars(held)} held of {dollars(found.limit)}"
+    return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_words, found.billed)])
+
+
+def _billed_words(billed: Billed) -> str:
+    age = duration(time.time() - billed.at / 1000)
+    amount = "no amount" if billed.micro_usd is None else dollars(billed.micro_usd)
+    return f"{billed.service} bills {billed.tokens:,} tokens, {amount}, as of {age} ago"
+
+
+def amount(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
+    """US dollars as micro-dollars, rounded down."""
+    try:
+        found = Decimal(value.removeprefix("$"))
+    except ArithmeticError:
+        raise click.BadParameter(f"{value!r} found; a number of US dollars is right, as 12.50") from None
+    if not found.is_finite() or not 0 <= found <= MICRO:
+        raise click.BadParameter(f"{value!r} found; 0 to {MICRO:,} is right")
+    return int((found * MICRO).to_integral_value(rounding=ROUND_FLOOR))
+
+
+@click.command()
+@click.argument("name")
+@click.argument("usd", callback=amount)
+@click.pass_obj
+def budget(output: Output, name: str, usd: int) -> None:
+    """Let NAME spend USD dollars in all, more than before or less; never less than it has spent and holds."""
+    with the_store(from_environment()) as store:
+        state, done, *held = store.scripts.run("set_budget", name, usd)
+    if not state:
+        raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
+    spent, reserved, doubtful = (dollars(int(each)) for each in held)
+    if not done:
+        least = dollars(sum(map(int, held)))
+        said = f"{name} has spent {spent}, holds {reserved} for what runs, and {doubtful} is in doubt"
+        raise BudgetTooSmall(f"{dollars(usd)} is too little: {said}; {least} or more is right")
+    if output.for_people:
+        output.say(f"{name} may spend {dollars(usd)}; {spent} is spent, {reserved} reserved, {doubtful} in doubt")
+    else:
+        output.rows("sweeps", [{"sweep": name, "budget_usd": dollars_of(usd)}])
+
+
+commands = {"costs": costs, "budget": budget}

@@ -1,0 +1,13 @@
+-- Sets what a sweep may spend. Arguments: name, micro-dollars. Answers its state ('' if there is none), 1 or 0, and what
+-- is spent, reserved and doubtful: 0 where that is more already, and nothing is changed.
+local name, limit = ARGS[1], tonumber(ARGS[2])
+local key = sweep_key(name)
+local row = redis.call('HMGET', key, 'state', 'spent', 'reserved', 'doubtful', 'gate')
+if not row[1] then return {'', 0, 0, 0, 0} end
+local spent, reserved, doubtful = number(row[2]), number(row[3]), number(row[4])
+if spent + reserved + doubtful > limit then return {row[1], 0, spent, reserved, doubtful} end
+redis.call('HSET', key, 'limit', limit)
+redis.call('HDEL', key, 'budget:80', 'budget:reached')
+if row[5] == 'budget' then redis.call('HDEL', key, 'gate') end
+tell_budget(name)
+return {row[1], 1, spent, reserved, doubtful}

@@ -1,0 +1,10 @@
+-- Sets the limits that settings name, and lifts those that they name no more; what has been found out about pools stays.
+-- Arguments: what is limited (a lane, or 'day:' and a service), the number, … Answers how many.
+local limits = PREFIX .. 'limits'
+local named = {}
+for i = 1, #ARGS, 2 do named[ARGS[i]] = ARGS[i + 1] end
+for _, name in ipairs(redis.call('HKEYS', limits)) do
+  if not named[name] and not string.find(name, '^[^/]+/[^/]+$') then redis.call('HDEL', limits, name) end
+end
+for name, number in pairs(named) do redis.call('HSET', limits, name, number) end
+return #ARGS / 2

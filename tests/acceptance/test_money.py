@@ -1,0 +1,96 @@
+"""What a night may cost, and where the money went: as a person asks, and changes, it."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from scheduler.cli.output import Output
+from scheduler.cli.plan import summarise
+from tests.acceptance.command import Desk, Said
+from tests.scheduler.plans import plan, train
+
+FILE = """
+sweep: small
+experiment: grid
+model: offline/ngram-s
+train: {method: sl, rank: 4, batch_size: 4, steps: 3, learning_rate: 0.01}
+data: {mine: {source: mine.jsonl, holdout: 4}}
+seeds: 2
+"""
+DEAR = '{model: offline/ngram-s, train: 4, prefill: 1, source: "my contract", date: 2026-01-02}'
+UNKNOWN = '{model: offline/ngram-s, prefill: 1, source: "a rumour", date: 2026-01-02}'
+
+
+@pytest.fixture
+def file(desk: Desk) -> str:
+    desk.write("mine.jsonl", "".join(json.dumps({"text": f"line {n} of the text"}) + "\n" for n in range(24)))
+    return str(desk.write("small.yaml", FILE))
+
+
+def costs(desk: Desk, *names: str) -> dict[str, Any]:
+    return desk.call("-f", "json", "costs", *names).json
+
+
+def refused(said: Said, *parts: str, status: int = 1) -> None:
+    assert (said.status, said.out) == (status, "")
+    assert "Traceback" not in said.err
+    for part in parts:
+        assert part in said.err, said.err
+
+
+def test_prices_of_ones_own_take_the_place_of_ours_and_the_plan_says_so(desk: Desk, file: str) -> None:
+    ours = desk.call("-f", "json", "plan", file).json["totals"]
+    mine = str(desk.write("mine.yaml", f"prices: [{DEAR}]"))
+    theirs = desk.call("-f", "json", "plan", file, SWEEP_PRICES=mine).json["totals"]
+    assert theirs["usd"] == pytest.approx(10 * ours["usd"], rel=0.02)
+    assert (theirs["low_usd"], theirs["low_tokens"]) == (theirs["usd"], theirs["tokens"])
+    assert theirs["price_dates"] == ["2026-01-02", "2026-01-02"]
+    said = desk.call("plan", file, SWEEP_PRICES=mine).out
+    assert "price of offline/ngram-s: 2026-01-02 (my contract)" in said
+    assert "$0.10 for a GB and month" in said
+
+
+def test_what_lacks_a_price_runs_under_no_limit(desk: Desk, file: str) -> None:
+    """A row may know what sampling costs and not what training does: then a plan has no estimate."""
+    book = str(desk.write("mine.yaml", f"prices: [{UNKNOWN}]"))
+    assert desk.call("-f", "json", "plan", file, SWEEP_PRICES=book).json["totals"]["usd"] is None
+    refused(
+        desk.call("plan", file, "budget.usd=1", SWEEP_PRICES=book), "offline/ngram-s", "mine.yaml", "complete the row"
+    )
+    limits = {"SWEEP_PRICES": book, "SWEEP_DAY_BUDGET": "5"}
+    refused(desk.call("submit", file, **limits), "SWEEP_DAY_BUDGET", "offline/ngram-s", "mine.yaml")
+    refused(desk.call("plan", file, SWEEP_DAY_BUDGET="lots"), "SWEEP_DAY_BUDGET", "lots")
+    refused(
+        desk.call("plan", file, SWEEP_PRICES=str(desk.write("bad.yaml", "prices: [{model: m}]"))), "bad.yaml", "source"
+    )
+
+
+def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(desk: Desk, file: str) -> None:
+    planned = desk.call("-f", "json", "plan", file).json["totals"]
+    assert desk.call("submit", file, "budget.usd=1").status == 0
+    assert costs(desk)["sweeps"] == costs(desk, "small")["sweeps"]
+    (found,) = costs(desk)["sweeps"]
+    assert found["budget_usd"] == 1
+    for bound in ("low_usd", "high_usd"):
+        assert sum(kind[bound] for kind in found["kinds"]) == pytest.approx(planned["usd"])
+    assert [kind["metered_usd"] for kind in found["kinds"]] == [0, 0]
+    assert "small may spend $2.50" in desk.call("budget", "small", "2.50").out
+    assert costs(desk)["sweeps"][0]["budget_usd"] == 2.5
+    assert desk.call("-f", "json", "budget", "small", "0").json == {"sweeps": [{"sweep": "small", "budget_usd": 0.0}]}
+    assert "$0.0000 spent and $0.0000 held of $0.0000" in desk.call("costs").out
+    refused(desk.call("budget", "nobody", "3"), "nobody", "sweep list")
+    refused(desk.call("costs", "nobody"), "nobody")
+    refused(desk.call("budget", "small", "much"), "much", "12.50", status=2)
+    refused(desk.call("budget", "small", "nan"), "nan", status=2)
+
+
+def test_a_plan_whose_cost_is_not_known_beforehand_says_low_and_high() -> None:
+    """As that of what samples until it is done: the high estimate is the one that is reserved."""
+    console = Console(file=io.StringIO(), width=200)
+    summarise(Output("table", console), plan("s", [train("a", cost=3_000_000, low=1_000_000)]))
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00 (low to high; the high one is reserved)" in said

@@ -1,0 +1,182 @@
+"""What is metered is what the service counts, kind by kind; and nothing is asked of it that is not held before."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+
+import pytest
+
+from scheduler import keys, views
+from scheduler.costs import costs
+from scheduler.retry import Fault
+from scheduler.store import Store
+from sweeps.cost import Rates, Usage
+from sweeps.stage import Stage
+from tests.worker.workshop import SPEC, Workshop
+from worker import reckoning
+from worker.account import Account, Used
+from worker.housekeeping import Housekeeping
+from worker.outcome import Stopped, Succeeded
+from worker.service import ServiceError
+from worker.train import Training
+
+LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
+
+
+def stages(workshop: Workshop, spec: str) -> tuple[Stage, Stage]:
+    """The training, and the evaluation of it."""
+    train, evaluate = sorted(workshop.submit(spec).plan.stages, key=lambda stage: stage.kind, reverse=True)[:2]
+    return train, evaluate
+
+
+def used(workshop: Workshop) -> list[Used]:
+    """What the service counted in sessions of this installation."""
+    now = datetime.now(UTC)
+    found = Account(workshop.hands.endpoint("offline/ngram-s"))
+    spans = reckoning.spans(now - timedelta(hours=1), now)
+    return [
+        each
+        for start, end in spans
+        for each in found.used(start, end)
+        if each.metadata.get("fleet") == workshop.hands.fleet
+    ]
+
+
+def counted(workshop: Workshop) -> Usage:
+    return reduce(Usage.plus, (each.usage for each in used(workshop)), Usage())
+
+
+def said(workshop: Workshop, *found: Stage) -> Usage:
+    """What the results of stages say that they used."""
+    results = [json.loads(workshop.store.client.hget(keys.stage(each.id), "result") or "{}") for each in found]
+    return reduce(Usage.plus, (Usage.read(result["usage"]) for result in results), Usage())
+
+
+def row(store: Store, stage: Stage) -> dict[str, str]:
+    return store.client.hgetall(keys.stage(stage.id))
+
+
+def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop) -> None:
+    plan = workshop.submit(LOOKING).plan
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert said(workshop, *plan.stages) == counted(workshop)
+    assert counted(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
+    kinds = costs(workshop.store, "one").kinds
+    assert [kind.low for kind in kinds] == [kind.metered for kind in kinds] == [kind.high for kind in kinds]
+    assert [(kind.reserved, kind.doubtful) for kind in kinds] == [(0, 0), (0, 0)]
+
+
+def test_a_forward_pass_is_metered_as_what_the_service_bills_it_as(workshop: Workshop) -> None:
+    train, evaluate = stages(workshop, SPEC)
+    rates = Rates(400_000, 130_000, forward="prefill")
+    workshop.store.client.hset(keys.stage(evaluate.id), "rates", json.dumps(rates.document()))
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert said(workshop, evaluate) == Usage(prefill=evaluate.tokens)
+    assert row(workshop.store, evaluate)["micro_usd"] == str(rates.price(Usage(prefill=evaluate.tokens)))
+
+
+def too_small(workshop: Workshop, stage: Stage, *, share: float) -> int:
+    """An estimate that is a part of what is right, in micro-dollars."""
+    estimate = round((stage.micro_usd or 0) * share)
+    workshop.store.client.hset(keys.stage(stage.id), "estimate", estimate)
+    return estimate
+
+
+@pytest.mark.parametrize("spec", [SPEC, LOOKING])
+def test_a_training_stops_at_a_checkpoint_before_its_budget_is_crossed(workshop: Workshop, spec: str) -> None:
+    """Its estimate is too small, and the budget holds no more: it goes as far as it can pay for, and keeps that."""
+    train, evaluate = stages(workshop, spec)
+    limit = too_small(workshop, train, share=0.6)
+    workshop.store.scripts.run("set_budget", "one", limit)
+    outcome = workshop.attempt(train)
+    assert isinstance(outcome, Stopped)
+    assert outcome.cause.startswith("budget: $")
+    rates = workshop.store.assignment(train.id).rates
+    checkpoint = workshop.store.assignment(train.id).checkpoint or {}
+    view = views.sweep(workshop.store, "one")
+    assert Usage.read(checkpoint["usage"]) == counted(workshop), "all that was paid for is in the checkpoint"
+    assert 0.4 * limit < rates.price(counted(workshop)) == view.spent <= limit
+    assert (view.gate, view.reserved, view.doubtful, workshop.state(train)) == ("budget", 0, 0, "ready")
+    assert workshop.store.dispatch(train.id, sweep="one", patience=9).refused == "budget"
+    enough = (train.micro_usd or 0) + (evaluate.micro_usd or 0) + 30  # of an attempt each amount is rounded up
+    workshop.store.scripts.run("set_budget", "one", enough)
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert said(workshop, train).tokens == train.tokens, "no step was paid for twice"
+    assert views.sweep(workshop.store, "one").spent <= enough
+
+
+def test_an_estimate_that_was_too_small_stops_nothing_that_can_be_paid_for(workshop: Workshop) -> None:
+    train, evaluate = stages(workshop, LOOKING)
+    too_small(workshop, train, share=0.3)
+    too_small(workshop, evaluate, share=0.3)
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert workshop.state(evaluate) == "succeeded"
+    assert said(workshop, train, evaluate).tokens == train.tokens + evaluate.tokens
+
+
+def test_an_estimate_that_is_right_is_never_asked_to_grow(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, evaluate = stages(workshop, LOOKING)
+    monkeypatch.setattr(Store, "reserve_more", lambda *_: "budget")
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert workshop.state(evaluate) == "succeeded"
+
+
+def test_an_evaluation_that_cannot_be_paid_for_whole_asks_for_nothing(workshop: Workshop) -> None:
+    train, evaluate = stages(workshop, SPEC)
+    too_small(workshop, evaluate, share=0.5)
+    workshop.store.scripts.run("set_budget", "one", (train.micro_usd or 0) + (evaluate.micro_usd or 0) - 1)
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert workshop.state(evaluate) == "ready"
+    assert counted(workshop).tokens == train.tokens
+    assert views.sweep(workshop.store, "one").gate == "budget"
+    assert workshop.store.dispatch(evaluate.id, sweep="one", patience=9).refused == "budget"
+
+
+def test_nothing_is_submitted_that_the_reservation_does_not_cover(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at right where it is submitted: what the attempt holds is never less than what it will have used."""
+    train, _ = stages(workshop, LOOKING)
+    too_small(workshop, train, share=0.6)
+    beyond: list[int] = []
+    use = Training._use
+
+    def watched(training: Training, usage: Usage) -> None:
+        use(training, usage)
+        this = training._this
+        reserved, metered = workshop.store.client.hmget(keys.stage(train.id), ["reserved", "metered"])
+        beyond.append(this.spending.meter.micro_usd - int(reserved or 0) - int(metered or 0))
+
+    monkeypatch.setattr(Training, "_use", watched)
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert max(beyond) <= 0
+
+
+def test_what_the_service_bills_stands_beside_what_was_metered(workshop: Workshop) -> None:
+    """Offline it counts, and names no amounts: nothing costs anything."""
+    plan = workshop.submit(LOOKING).plan
+    assert costs(workshop.store, "one").billed == ()
+    train = next(stage for stage in plan.stages if stage.kind == "train")
+    assert isinstance(workshop.attempt(train), Succeeded)
+    keeper = Housekeeping(workshop.hands, period=0, lag=0)
+    for _ in range(2):  # a total: looking twice counts nothing twice
+        keeper.round()
+        (billed,) = costs(workshop.store, "one").billed
+        assert (billed.service, billed.tokens, billed.micro_usd) == ("offline", plan.totals.tokens, None)
+
+
+def test_a_key_that_may_not_read_bills_leaves_what_is_known(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    workshop.submit(SPEC)
+
+    def forbidden(*_: object) -> None:
+        raise ServiceError(Fault.ACCOUNT, "403")
+
+    monkeypatch.setattr(Account, "used", forbidden)
+    keeper = Housekeeping(workshop.hands, period=0, lag=0)
+    for _ in range(2):
+        keeper.round()
+    assert costs(workshop.store, "one").billed == ()
+    assert caplog.text.count("may not read") == 1
