@@ -6,6 +6,7 @@ names in `lua/_prelude.lua`; `tests/scheduler/test_keys.py` holds the two agains
 
 PREFIX = "tinker-sweeps:"
 BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, never truth
+RATES = PREFIX + "rate"  # before every key of the rate limiter
 
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 HOUSEKEEPER = PREFIX + "housekeeper"  # string, expires: which worker keeps house at the service
@@ -105,6 +106,11 @@ def sweep_counts(name: str) -> str:
 def sweep_ready(name: str) -> str:
     """Zset: stages of this sweep that are ready, in the order in which it wants them."""
     return f"{PREFIX}sweep:{name}:ready"
+
+
+def rate(limit: str) -> str:
+    """String, expires: when a limit of the fleet's is used up no more, as throttled-py counts. `requests|service`."""
+    return f"{RATES}:v1:gcra:{limit}"
 
 
 def worker(name: str) -> str:

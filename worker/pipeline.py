@@ -70,7 +70,7 @@ def _session(this: Attempt) -> Session:
     work = this.work
     metadata = {"fleet": this.hands.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
     model = str(this.recipe["model"])
-    return Session(lambda: this.hands.endpoint(model), metadata, paused=this.held.told_to_wait)
+    return Session(lambda: this.hands.endpoint(model), metadata, seen=this.seen, permit=this.permit)
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
@@ -187,7 +187,7 @@ def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator
     """The tokens that it used; None unless it succeeded, and that stands."""
     this = _attempt(hands, held, narrator, opening)
     with narrator.adopted(this.work.label) as tell:
-        outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
+        outcome, _ = settled(this, lambda: (evaluate(this, trainer.asked_by(this.seen, this.permit)), None))
         stands = conclude(this, outcome)
         tell(outcome)
     return this.spending.tokens if stands and isinstance(outcome, Succeeded) else None
