@@ -67,7 +67,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         requests_per_second=_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
-        tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=1e12),
+        tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),

@@ -15,7 +15,6 @@ from functools import cache, wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import httpx
 import tinker
 from tinker._base_client import AsyncAPIClient
 from tinker.lib import api_future_impl
@@ -95,7 +94,8 @@ def _tell_trouble(status: int | None, url: str) -> None:
         _seen.get()(Sign.TROUBLE, f"{status or 'no answer'} at {what}")
 
 
-def _sampling(_: object) -> Any:
+def _sampling(original: Any) -> Any:
+    @wraps(original)
     def on_queue_state_change(
         self: SamplingClient,  # noqa: ARG001 - the signature is the SDK's
         queue_state: QueueState,
@@ -120,7 +120,7 @@ def _sending(original: Any) -> Any:
     """The inner loop of a request: up to ten times, before anybody else hears of it."""
 
     @wraps(original)
-    async def sleep(self: AsyncAPIClient, *, options: Any, response: httpx.Response | None, **others: Any) -> None:
+    async def sleep(self: AsyncAPIClient, *, options: Any, response: Any, **others: Any) -> None:
         _tell_trouble(response.status_code if response is not None else None, str(options.url))
         await original(self, options=options, response=response, **others)
 

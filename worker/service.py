@@ -203,7 +203,7 @@ class Session:
         seen: Seen = unseen,
         permit: Permit = unlimited,
     ) -> None:
-        """`metadata` finds the session again, at the service; `seen` is told what is seen while something is waited for.
+        """`metadata` finds the session again, at the service; `seen` is told what is seen while we wait for it.
 
         `permit` is asked before each request.
         """
@@ -244,15 +244,8 @@ class Session:
     def close(self, status: Ending) -> None:
         """Abandon what is on its way, and free what the session holds at the service, without waiting for it long."""
         self._asking.abandon()
-        if "_client" in vars(self):
-            threading.Thread(target=self._close, args=(status,), daemon=True).start()
-
-    def _close(self, status: Ending) -> None:
-        with suppress(Exception):  # the session times out by itself; nothing is lost
-            self._client.close(status).result(timeout=10)
-        del self._client
-        if next(_closed) % COLLECT_EVERY == 0:
-            gc.collect()
+        if client := vars(self).pop("_client", None):
+            threading.Thread(target=_finish, args=([client], status), daemon=True).start()
 
     def _open(self, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
         return self._asking.open(begin, lambda client: Trainer(client, self._asking))
@@ -287,6 +280,14 @@ def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]") -
         return question(client).result(PROBE)
 
     return abandonable(ask).result(PROBE)
+
+
+def _finish(last: list[tinker.ServiceClient], status: Ending) -> None:
+    """`last` holds the last reference to the client."""
+    with suppress(Exception):  # the session times out by itself; nothing is lost
+        last.pop().close(status).result(timeout=10)
+    if next(_closed) % COLLECT_EVERY == 0:
+        gc.collect()
 
 
 _closed = itertools.count(1)
