@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tinker
+from tinker._base_client import AsyncAPIClient
 from tinker.lib import internal_client_holder
 from tinker.lib.queue_state_logger import QueueStateLogger
 
@@ -85,7 +86,7 @@ def test_every_corner_is_there_as_we_know_it(owner: Any, name: str) -> None:
 
 def test_a_corner_that_is_not_there_is_named_with_the_version() -> None:
     with pytest.raises(ImportError, match=rf"^tinker {tinker.__version__} has no .*AsyncAPIClient._gone, "):
-        hooks._corner(hooks.AsyncAPIClient, "_gone")
+        hooks._corner(AsyncAPIClient, "_gone")
 
 
 def test_to_install_them_again_changes_nothing() -> None:
