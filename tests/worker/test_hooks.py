@@ -23,7 +23,7 @@ from worker.opening import ALL_LAYERS
 from worker.service import Adam, Endpoint, Pending, ServiceError, Session, Trainer
 
 ADAM = Adam(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
-SOON = 2.0  # seconds
+SOON = 5.0  # seconds, on a machine that is busy; the SDK by itself takes minutes
 NO_SLOT = (Sign.RATE_LIMITED, "rehearsal: too many training clients")
 
 SIGNATURES = {
