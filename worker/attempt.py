@@ -14,8 +14,10 @@ from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
 from worker.examples import Examples
+from worker.hooks import Sign
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
+from worker.pace import Pace, unpaced
 from worker.progress import Row, line
 from worker.service import Endpoint, Pending
 
@@ -45,6 +47,7 @@ class Hands:
     leases: Leases
     examples: Examples
     endpoint: Callable[[str], Endpoint]
+    pace: Callable[[str], Pace] = unpaced
     chance: random.Random = field(default_factory=random.Random)
 
     @cached_property
@@ -117,6 +120,21 @@ class Attempt:
         answer = pending.wait(self.check)
         self.held.answered()
         return answer
+
+    def seen(self, sign: Sign, reason: str) -> None:  # noqa: ARG002 - the reason is for people
+        """What the service lets us see while we wait: a pause that it tells of is no stall. On the SDK's thread."""
+        self.held.told.seen(sign)
+        if sign in (Sign.RATE_LIMITED, Sign.NO_CAPACITY):
+            self.held.told_to_wait()
+
+    def permit(self, tokens: int) -> None:
+        """Wait until the fleet may send one more request with so many tokens. Raises what `check` raises."""
+        self.hands.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self._still)
+
+    def _still(self) -> None:
+        """Our own limit is no stall either."""
+        self.held.told_to_wait()
+        self.check()
 
     def asked_to_stop(self) -> Stopped | None:
         """The answer to a request to end, if there is one."""

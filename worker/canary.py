@@ -16,9 +16,10 @@ from scheduler.retry import Fault
 from scheduler.services import SERVICES
 from sweeps.render import Example
 from worker.attempt import Hands
+from worker.failures import ServiceError
 from worker.opening import ALL_LAYERS, EVALUATION_RANK
-from worker.service import Adam, Batch, Endpoint, ServiceError, Session, responds
-from worker.told import Sign, Told
+from worker.service import Adam, Batch, Endpoint, Session, responds
+from worker.told import Standing, Told
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
@@ -84,7 +85,7 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
     told, give_up = Told(), time.monotonic() + seconds
 
     def check() -> None:
-        if told.now[0] in (Sign.QUEUED, Sign.LIMITED, Sign.STARVED):
+        if told.now[0] in (Standing.QUEUED, Standing.LIMITED, Standing.STARVED):
             raise Paused(f"it answers, and has paused us ({told.now[0]})")
         if time.monotonic() > give_up:
             raise TooLate(f"a single step was not done within {seconds:.0f} s")
@@ -93,7 +94,7 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
     try:
         if not responds(where := endpoint()):
             return Verdict("down", "it does not answer the simplest question")
-        session = Session(lambda: where, metadata, paused=told.no_capacity)
+        session = Session(lambda: where, metadata, seen=lambda sign, _: told.seen(sign))
         _step(session, model, check)
     except Paused as paused:
         return Verdict("healthy", str(paused))

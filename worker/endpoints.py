@@ -5,7 +5,8 @@ from collections.abc import Callable
 from scheduler.retry import Fault
 from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
-from worker.service import Endpoint, ServiceError
+from worker.failures import ServiceError
+from worker.service import Endpoint
 
 
 def endpoint_of(settings: Settings) -> Callable[[str], Endpoint]:

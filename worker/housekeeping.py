@@ -23,8 +23,9 @@ from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
 from worker import reckoning
 from worker.account import DEADLINE, Account, Used
 from worker.attempt import Hands
+from worker.failures import ServiceError
 from worker.questions import billed
-from worker.service import Endpoint, ServiceError
+from worker.service import Endpoint
 
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer

@@ -21,8 +21,8 @@ from sweeps.cost import PriceBook, Usage
 from sweeps.errors import SweepsError
 from sweeps.stage import MICRO
 from worker.endpoints import endpoint_of
+from worker.failures import ServiceError
 from worker.questions import FIRST, TOKENS, Inquiry, Question
-from worker.service import ServiceError
 
 MOST = 50_000  # micro-dollars that an inquiry may cost
 

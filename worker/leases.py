@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from scheduler.connection import RedisError
 from scheduler.store import Lease, Pulse, Store
-from worker.told import Sign, Told
+from worker.told import Standing, Told
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
 PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
@@ -88,7 +88,7 @@ class HeldLease:
         if time.monotonic() > self._end_by:
             raise TimeIsUp(self.asked)
         sign, seconds = self.told.now
-        if sign is Sign.QUEUED and seconds > TURNED_AWAY:
+        if sign is Standing.QUEUED and seconds > TURNED_AWAY:
             raise TurnedAway(f"the service had no room for another client in {seconds:.0f} s")
         if self.quiet > self._stall:
             raise Stalled(self._stall, answered=self._heard is not None)

@@ -10,9 +10,10 @@ from scheduler.connection import RedisError
 from scheduler.retry import Fault
 from sweeps.cost import Usage
 from worker.attempt import Attempt
+from worker.failures import ServiceError
 from worker.outcome import ParentGone
 from worker.progress import Row
-from worker.service import ServiceError, Session, Trainer, keeps
+from worker.service import Session, Trainer, keeps
 
 EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
 NOTHING = Usage()

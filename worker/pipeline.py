@@ -18,9 +18,10 @@ from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
+from worker.failures import ServiceError
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
-from worker.service import Ending, ServiceError, Session, Trainer, responds
+from worker.service import Ending, Session, Trainer, responds
 from worker.train import train
 
 
@@ -76,7 +77,7 @@ def _session(this: Attempt) -> Session:
     work = this.work
     metadata = {"fleet": this.hands.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
     model = str(this.recipe["model"])
-    return Session(lambda: this.hands.endpoint(model), metadata, paused=this.held.told_to_wait)
+    return Session(lambda: this.hands.endpoint(model), metadata, seen=this.seen, permit=this.permit)
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
@@ -197,7 +198,7 @@ def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator
     """What it used; None unless it succeeded, and that stands."""
     this = _attempt(hands, held, narrator, opening)
     with narrator.adopted(this.work.label) as tell:
-        outcome, _ = settled(this, lambda: (evaluate(this, trainer), None))
+        outcome, _ = settled(this, lambda: (evaluate(this, trainer.asked_by(this.seen, this.permit)), None))
         stands = conclude(this, outcome)
         tell(outcome)
     return this.spending.usage if stands and isinstance(outcome, Succeeded) else None

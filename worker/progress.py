@@ -26,7 +26,7 @@ class Curve:
         return chosen if not self.rows or chosen[-1] is self.rows[-1] else [*chosen, self.rows[-1]]
 
 
-class Pace:
+class Beat:
     """Says when another report is due."""
 
     def __init__(self, seconds: float = PACE) -> None:

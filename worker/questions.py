@@ -22,9 +22,10 @@ from sweeps.cost import Forward
 from sweeps.render import Example
 from worker import service
 from worker.account import Account
+from worker.failures import ServiceError
 from worker.opening import ALL_LAYERS
 from worker.reckoning import FINAL
-from worker.service import Adam, Batch, Ending, Endpoint, ServiceError, Session, Trainer, responds
+from worker.service import Adam, Batch, Ending, Endpoint, Session, Trainer, responds
 
 T = TypeVar("T")
 Question = Literal["moments", "finish", "forward", "clients"]

@@ -1,4 +1,4 @@
-"""The one door to Tinker: the only module that imports the SDK.
+"""The one door to Tinker: what an attempt asks of it goes through here.
 
 It gives the rest of the worker four nouns (session, trainer, batch, pending) and plain errors. An exception of the SDK
 can carry the API key inside, so none leaves this file.
@@ -9,9 +9,9 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,15 +19,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 import tinker
-from tinker.lib.api_future_impl import QueueState, QueueStateObserver
-from tinker.lib.internal_client_holder import InternalClientHolder
-from tinker.lib.retryable_exception import RetryableException
 
 from scheduler.retry import Fault
 from sweeps.render import Example
+from worker import hooks
+from worker.failures import ServiceError, plain
+from worker.hooks import Seen, unseen, watched
 
 T = TypeVar("T")
 Check = Callable[[], None]  # raises when the attempt must not go on waiting
+Permit = Callable[[int], None]  # returns when a request with so many tokens may be sent; raises as a Check does
 
 Ending = Literal["success", "errored", "interrupted"]
 
@@ -35,27 +36,11 @@ LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still w
 PROBE = 5.0  # seconds for an answer to the simplest question
 COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
 
-
-def _pause_on_billing(*_: object) -> bool:
-    """The SDK hides a 402 for an hour, and tries again every five seconds. We stop spending at once, and say so."""
-    return False
+hooks.install()
 
 
-InternalClientHolder._should_pause_on_billing = _pause_on_billing  # type: ignore[method-assign, assignment] # noqa: SLF001
-
-
-class ServiceError(Exception):
-    """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
-
-    def __init__(self, fault: Fault, message: str, *, missing: bool = False) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.missing = missing  # something that was named is not there (any more)
-
-    @property
-    def about_the_checkpoint(self) -> bool:
-        """Said while opening one: it is gone, or refused, and asking again will not help."""
-        return self.missing or self.fault is Fault.STAGE
+def unlimited(tokens: int) -> None:
+    """Any request may be sent at once."""
 
 
 @dataclass(frozen=True)
@@ -121,42 +106,72 @@ class Pending(Generic[T]):
             check()
 
 
-class Pauses(QueueStateObserver):
-    """Hears that the service has paused what we wait for; the SDK itself only logs it, after a quarter of an hour."""
+@dataclass(frozen=True)
+class Asking:
+    """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
-        self._told = told
+    seen: Seen = unseen
+    permit: Permit = unlimited
+    on_the_way: "set[Future[Any]]" = field(default_factory=set)
 
-    def on_queue_state_change(self, queue_state: QueueState, queue_state_reason: str | None) -> None:  # noqa: ARG002
-        if queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
-            self._told()
+    def submit(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0) -> Pending[T]:
+        """Send a request that holds so many tokens. Raises ServiceError, and what the permit raises."""
+        self.permit(tokens)
+        try:
+            with watched(self.seen):
+                return self._awaited(call(), read)
+        except Exception as error:  # noqa: BLE001 - as in Pending.wait
+            raise plain(error) from None
+
+    def open(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
+        """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
+        self.permit(0)
+        return self._awaited(_from_afar(call, self.seen), read)
+
+    def abandon(self) -> None:
+        """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
+        for future in list(self.on_the_way):
+            future.cancel()
+
+    def _awaited(self, future: "Future[Any]", read: Callable[[Any], T]) -> Pending[T]:
+        self.on_the_way.add(future)
+        future.add_done_callback(self.on_the_way.discard)
+        return Pending(future, read)
 
 
 class Trainer:
     """A model in training. Any ServiceError is final for it: go on from a checkpoint with a new one."""
 
-    def __init__(self, client: tinker.TrainingClient, paused: Callable[[], None]) -> None:
+    def __init__(self, client: tinker.TrainingClient, asking: Asking) -> None:
         self._client = client
-        client._queue_state_logger = Pauses(paused)  # type: ignore[assignment] # noqa: SLF001 - no public hook (0.38)
+        self._asking = asking
         self.run_id = str(client.model_id)
         self.session_id = self.run_id.partition(":")[0]
 
+    def asked_by(self, seen: Seen, permit: Permit) -> "Trainer":
+        """The same model, for another attempt in the same session."""
+        return Trainer(self._client, replace(self._asking, seen=seen, permit=permit))
+
     def forward_backward(self, batch: Batch) -> Pending[Losses]:
         """Add the gradient of the batch's cross-entropy."""
-        return _submit(lambda: self._client.forward_backward(batch.data, "cross_entropy").future(), _losses)
+        return self._asking.submit(
+            lambda: self._client.forward_backward(batch.data, "cross_entropy").future(), _losses, tokens=batch.tokens
+        )
 
     def forward(self, batch: Batch) -> Pending[Losses]:
         """The losses of the batch, with no gradient."""
-        return _submit(lambda: self._client.forward(batch.data, "cross_entropy").future(), _losses)
+        return self._asking.submit(
+            lambda: self._client.forward(batch.data, "cross_entropy").future(), _losses, tokens=batch.tokens
+        )
 
     def step(self, adam: Adam) -> Pending[None]:
         """Apply what was accumulated."""
         parameters = tinker.AdamParams(**vars(adam))
-        return _submit(lambda: self._client.optim_step(parameters).future(), lambda _: None)
+        return self._asking.submit(lambda: self._client.optim_step(parameters).future(), lambda _: None)
 
     def save(self, name: str, *, ttl_seconds: int | None, metadata: Mapping[str, str]) -> Pending[str]:
         """Keep weights and optimizer; the answer is their path. A name used before is written over."""
-        return _submit(
+        return self._asking.submit(
             lambda: self._client.save_state(
                 name, ttl_seconds=ttl_seconds, overwrite=True, user_metadata=dict(metadata)
             ).future(),
@@ -168,12 +183,20 @@ class Session:
     """One Tinker session, one for each attempt: failure, status and billing stay its own."""
 
     def __init__(
-        self, endpoint: Callable[[], Endpoint], metadata: Mapping[str, str], paused: Callable[[], None] = lambda: None
+        self,
+        endpoint: Callable[[], Endpoint],
+        metadata: Mapping[str, str],
+        *,
+        seen: Seen = unseen,
+        permit: Permit = unlimited,
     ) -> None:
-        """`metadata` finds the session again, at the service; `paused` is called while the service has paused us."""
+        """`metadata` finds the session again, at the service; `seen` is told what is seen while we wait for it.
+
+        `permit` is asked before each request.
+        """
         self._endpoint = endpoint
         self._metadata = dict(metadata)
-        self._paused = paused
+        self._asking = Asking(seen, permit)
 
     @cached_property
     def _client(self) -> tinker.ServiceClient:
@@ -206,21 +229,14 @@ class Session:
         return self._open(lambda: begin(path, user_metadata=self._metadata).future())
 
     def close(self, status: Ending) -> "Future[None]":
-        """Free what the session holds at the service. Nobody need wait for it; who does, waits for seconds at most."""
-        return abandonable(lambda: self._close(status))
-
-    def _close(self, status: Ending) -> None:
-        if "_client" not in vars(self):
-            return
-        with suppress(Exception):  # the session times out by itself; nothing is lost
-            self._client.close(status).result(timeout=10)
-        del self._client
-        if next(_closed) % COLLECT_EVERY == 0:
-            gc.collect()
+        """Abandon what is on its way, and free what the session holds at the service: done within seconds, for who
+        waits for it."""
+        self._asking.abandon()
+        last = [vars(self).pop("_client", None)]
+        return abandonable(lambda: _finish(last, status))
 
     def _open(self, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
-        """In a thread of its own: the SDK opens a session in the calling one, which a dead server holds for minutes."""
-        return Pending(abandonable(lambda: begin().result()), lambda client: Trainer(client, self._paused))
+        return self._asking.open(begin, lambda client: Trainer(client, self._asking))
 
 
 def responds(endpoint: Endpoint) -> bool:
@@ -254,6 +270,17 @@ def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]") -
     return abandonable(ask).result(PROBE)
 
 
+def _finish(last: list[tinker.ServiceClient | None], status: Ending) -> None:
+    """`last` holds the last reference to the client, if there was one."""
+    if (client := last.pop()) is None:
+        return
+    with suppress(Exception):  # the session times out by itself; nothing is lost
+        client.close(status).result(timeout=10)
+    del client
+    if next(_closed) % COLLECT_EVERY == 0:
+        gc.collect()
+
+
 _closed = itertools.count(1)
 
 
@@ -271,48 +298,33 @@ def abandonable(call: Callable[[], T]) -> "Future[T]":
     return answer
 
 
-def plain(error: Exception) -> ServiceError:
-    """What an exception of the SDK means, with nothing of it kept but text."""
-    hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
-    cause = error.__cause__ if hidden else error
-    missing = isinstance(cause, tinker.NotFoundError)
-    return ServiceError(_fault(cause), f"{type(error).__name__}: {_text(error)}", missing=missing)
+def _from_afar(begin: Callable[[], "Future[T]"], seen: Seen) -> "Future[T]":
+    """What a future of the SDK will hold, when even to ask for it may block. Cancelling it cancels that one too."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            with watched(seen):
+                future = begin()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            with suppress(InvalidStateError):  # nobody waits any more
+                answer.set_exception(error)
+            return
+        answer.add_done_callback(lambda _: future.cancel())  # at once, if it was abandoned meanwhile
+        future.add_done_callback(lambda _: _pass_on(future, answer))
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
 
 
-def _text(error: Exception) -> str:
-    """Its message without what the SDK appends of its own insides (`… with self.request_id=…`)."""
-    return str(error).partition("self.request_id=")[0].rstrip(" ,:;(")[:500]
-
-
-# The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
-_FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
-    ((tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError), Fault.ACCOUNT),
-    ((tinker.BadRequestError, tinker.UnprocessableEntityError), Fault.STAGE),
-    ((tinker.RateLimitError, tinker.InternalServerError, tinker.APIConnectionError, TimeoutError), Fault.OUTAGE),
-    ((tinker.NotFoundError, tinker.ConflictError, RetryableException), Fault.BROKEN),
-    ((tinker.APIResponseValidationError,), Fault.BROKEN),  # a proxy's page, or half an answer: nobody refused anything
-)
-
-
-# What the SDK has no class for. A 410 at a submit: the session is over (while waiting, it is a RetryableException).
-_STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
-
-
-def _fault(error: BaseException | None) -> Fault:
-    if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none, or it cannot be one
-        return Fault.ACCOUNT
-    if isinstance(error, tinker.RequestFailedError):
-        return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
-    if isinstance(error, tinker.APIStatusError) and error.status_code in _STATUSES:
-        return _STATUSES[error.status_code]
-    return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)
-
-
-def _submit(call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
-    try:
-        return Pending(call(), read)
-    except Exception as error:  # noqa: BLE001 - as in Pending.wait
-        raise plain(error) from None
+def _pass_on(future: "Future[T]", answer: "Future[T]") -> None:
+    with suppress(InvalidStateError):  # nobody waits any more
+        if future.cancelled():
+            answer.cancel()
+        elif (error := future.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(future.result())
 
 
 def _losses(answer: Any) -> Losses:

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+from worker.hooks import Sign
 
-class Sign(StrEnum):
+
+class Standing(StrEnum):
     """How a client stands with the service."""
 
     OPENING = "opening"
@@ -32,12 +34,12 @@ class Told:
         self._changed = changed
         self._lock = threading.Lock()
         self._opened = opened
-        self._sign = Sign.ACTIVE if opened else Sign.OPENING
+        self._sign = Standing.ACTIVE if opened else Standing.OPENING
         self._since = time.monotonic()
         self._trouble: float | None = None
 
     @property
-    def now(self) -> tuple[Sign, float]:
+    def now(self) -> tuple[Standing, float]:
         """The sign, and for how many seconds it has stood."""
         with self._lock:
             return self._sign, time.monotonic() - self._since
@@ -52,26 +54,24 @@ class Told:
         """The service did something: the client is there."""
         with self._lock:
             self._opened, self._trouble = True, None
-        self._see(Sign.ACTIVE)
+        self._see(Standing.ACTIVE)
 
-    def goes_on(self) -> None:
-        """It is paused no more."""
-        self._see(Sign.ACTIVE if self._opened else Sign.OPENING)
+    def seen(self, sign: Sign) -> None:
+        """What the SDK hears while something is waited for."""
+        match sign:
+            case Sign.ACTIVE:
+                with self._lock:
+                    self._trouble = None
+                self._see(Standing.ACTIVE if self._opened else Standing.OPENING)
+            case Sign.RATE_LIMITED:
+                self._see(Standing.LIMITED if self._opened else Standing.QUEUED)
+            case Sign.NO_CAPACITY:
+                self._see(Standing.STARVED)
+            case Sign.TROUBLE:
+                with self._lock:
+                    self._trouble = self._trouble or time.monotonic()
 
-    def too_many(self) -> None:
-        """There are too many clients at a time."""
-        self._see(Sign.LIMITED if self._opened else Sign.QUEUED)
-
-    def no_capacity(self) -> None:
-        """The service has paused it for want of capacity."""
-        self._see(Sign.STARVED)
-
-    def failed(self) -> None:
-        """A request met an error of the service, and is tried again by the SDK."""
-        with self._lock:
-            self._trouble = self._trouble or time.monotonic()
-
-    def _see(self, sign: Sign) -> None:
+    def _see(self, sign: Standing) -> None:
         with self._lock:
             if sign is self._sign:
                 return

@@ -18,7 +18,7 @@ from worker.evaluate import mean_nll, submit_forward
 from worker.leases import LeaseLost
 from worker.opening import Start, begin
 from worker.outcome import Outcome, Stopped, Succeeded, Unfit
-from worker.progress import Curve, Pace, Row
+from worker.progress import Beat, Curve, Row
 from worker.service import Adam, Batch, Losses, Pending, Session, Trainer
 
 AHEAD = 1  # steps submitted before the oldest is waited for: the service works in clock cycles
@@ -70,7 +70,7 @@ class Training:
         self._usage = start.usage
         self._curve = Curve(start.rows)
         self._waiting: deque[Stepped | Validated | Saved] = deque()
-        self._pace = Pace()
+        self._beat = Beat()
         self._saved_at = time.monotonic()
         self._saved_step = start.step
         self._examples = self._subset()
@@ -142,7 +142,7 @@ class Training:
         self._see_that_it_converges(loss, stepped.row)
         stepped.row["train_mean_nll"] = loss
         self._curve.add(stepped.row)
-        if self._pace.due():
+        if self._beat.due():
             self._this.report(self._progress(), self._shown())
 
     def _see_that_it_converges(self, loss: float, row: Row) -> None:

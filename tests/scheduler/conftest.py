@@ -12,7 +12,7 @@ from scheduler.store import Store
 from tests.scheduler.night import Night
 from tests.support import FakeClock, RedisServer, redis_server
 
-EXPIRING = {keys.LEADER, keys.worker("@")}
+EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@")}
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,9 @@ def named() -> dict[str, re.Pattern[str]]:
     functions: list[Callable[..., str]] = [
         each for _, each in inspect.getmembers(keys, inspect.isfunction) if each.__module__ == keys.__name__
     ]
-    fixed = [value for name, value in vars(keys).items() if name.isupper() and name not in ("PREFIX", "BROKER")]
+    fixed = [
+        value for name, value in vars(keys).items() if name.isupper() and name not in ("PREFIX", "BROKER", "RATES")
+    ]
     spelled = [*fixed, *(function(*"@" * len(inspect.signature(function).parameters)) for function in functions)]
     return {each: re.compile(re.escape(each).replace("@", "[^:]+")) for each in spelled}
 

@@ -8,6 +8,7 @@ import scheduler
 from scheduler import keys
 from scheduler.account_facts import learn
 from scheduler.notices import Outbox
+from scheduler.rate import Rate
 from scheduler.retry import SUSPECTED_AFTER
 from scheduler.store import Meter, Pulse
 from tests.scheduler.conftest import named
@@ -50,6 +51,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
         night.clock.pass_seconds(LEASE)
         night.spread()
     night.store.scripts.run("cancel_sweep", "s")
+    Rate(night.store.client, "requests|offline", per_second=10).draw()
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()

@@ -9,7 +9,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.connection import connect
 from scheduler.store import Store
 from tests.support import RedisServer, redis_server
-from tests.tinker_offline.process import KEY, Server
+from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import Workshop
 from worker.attempt import Hands
 from worker.examples import Examples
@@ -32,6 +32,22 @@ def tinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that has bad nights, when `control` says so."""
+    server = Server(tmp_path_factory.mktemp("moody"), ["--control"])
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def control(moody: Server) -> Iterator[Control]:
+    with moody.control() as control:
+        yield control
+        control.clear()
 
 
 @pytest.fixture

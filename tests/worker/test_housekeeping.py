@@ -17,11 +17,12 @@ from tests.worker.workshop import SPEC, Workshop
 from worker import reckoning
 from worker.account import Account
 from worker.attempt import Attempt
+from worker.failures import ServiceError
 from worker.housekeeping import Housekeeping, Kept
 from worker.leases import LeaseLost
 from worker.outcome import Lost, Stopped, Succeeded
 from worker.questions import FIRST, Inquiry
-from worker.service import ServiceError, Session
+from worker.service import Session
 
 
 def house(workshop: Workshop, *, lag: float = 0) -> Housekeeping:

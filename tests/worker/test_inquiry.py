@@ -14,9 +14,10 @@ from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from worker import inquiry
 from worker.account import Account
+from worker.failures import ServiceError
 from worker.inquiry import ask, bound
 from worker.questions import TOKENS, Inquiry, judged
-from worker.service import Endpoint, ServiceError
+from worker.service import Endpoint
 
 MODEL = "offline/ngram-s"
 

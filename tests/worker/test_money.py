@@ -15,9 +15,9 @@ from sweeps.stage import Stage
 from tests.worker.workshop import SPEC, Workshop
 from worker import reckoning
 from worker.account import Account, Used
+from worker.failures import ServiceError
 from worker.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
-from worker.service import ServiceError
 from worker.train import Training
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")

@@ -8,7 +8,7 @@ import tinker
 from tinker.lib.retryable_exception import RetryableException
 
 from scheduler.retry import Fault
-from worker.service import plain
+from worker.failures import plain
 
 KEY = "tml-secret"
 REQUEST = httpx.Request("POST", "http://tinker/api/v1/x", headers={"X-API-Key": KEY})

@@ -20,9 +20,10 @@ from tests.tinker_offline.process import Server
 from tests.worker.conftest import GRACE
 from tests.worker.workshop import SPEC, Workshop
 from worker import examples
+from worker.failures import ServiceError
 from worker.opening import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped
-from worker.service import Endpoint, ServiceError, Session
+from worker.service import Endpoint, Session
 
 
 def training(workshop: Workshop, *, steps: int = 20) -> Stage:

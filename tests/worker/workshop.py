@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,11 @@ from scheduler.store import Store
 from scheduler.tick import restage, spread
 from sweeps.spec import parse
 from sweeps.stage import Stage
-from tests.tinker_offline.process import CACHE, Server
+from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import Hands, Telling
 from worker.outcome import Outcome
 from worker.pipeline import attempt
+from worker.service import Endpoint
 
 SPEC = """
 sweep: one
@@ -58,6 +59,11 @@ class Workshop:
     @property
     def store(self) -> Store:
         return self.hands.store
+
+    def at(self, tinker: Server) -> "Workshop":
+        """The same, at another service."""
+        endpoint = Endpoint(base_url=tinker.url, api_key=KEY)
+        return Workshop(replace(self.hands, endpoint=lambda _: endpoint), tinker, self.folder)
 
     def submit(self, spec: str = SPEC) -> Prepared:
         """A small data set of chats, so that the loss mask matters, and the sweep on it."""
