@@ -32,10 +32,29 @@ TURNS: dict[BreakerState, frozenset[BreakerState]] = {
     BreakerState.STOPPED: frozenset({BreakerState.OPEN}),
 }
 
-SILENCE = 60.0  # seconds without progress of anybody after which a service is suspected; its clock cycles take about 10
 LATELY = 60.0  # seconds for which an error of the service counts
-CANARY_PACE = 20.0  # seconds between the beginnings of two canaries while it is open
-CANARY_PATIENCE = 45.0  # seconds for one: a creation and a step are some cycles
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How soon a service is suspected, and how it is tried; all of it in proportion to one setting, SWEEP_SILENCE."""
+
+    silence: float = 60.0  # seconds without progress of anybody: the service's clock cycles take about 10
+
+    @property
+    def pace(self) -> float:
+        """Seconds between the beginnings of two canaries while it is open."""
+        return self.silence / 3
+
+    @property
+    def patience(self) -> float:
+        """Seconds for one: a creation and a step are some cycles."""
+        return 0.75 * self.silence
+
+    @property
+    def parking(self) -> float:
+        """Seconds for a last checkpoint at a service that is down, should it still be able to make one."""
+        return self.silence / 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,7 @@ class Pulse:
     waiting_since: int  # since when the longest of those clients waits that are not told to; 0: none does
 
 
-def suspicion(pulse: Pulse) -> str | None:
+def suspicion(pulse: Pulse, timing: Timing) -> str | None:
     """Why the service should be looked at, or None: somebody waits, and nobody has got any further for too long.
 
     Who is told to wait (a pause for capacity, or for too many clients) is proof that the service is there.
@@ -55,7 +74,7 @@ def suspicion(pulse: Pulse) -> str | None:
     if not pulse.waiting_since:
         return None
     silent = (pulse.now - max(pulse.heard, pulse.waiting_since)) / 1000
-    return f"nothing has got any further for {silent:.0f} s" if silent > SILENCE else None
+    return f"nothing has got any further for {silent:.0f} s" if silent > timing.silence else None
 
 
 def turns_as_lua() -> str:

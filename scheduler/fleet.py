@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from scheduler import keys
-from scheduler.breaker import LATELY, BreakerState, Pulse, suspicion
+from scheduler.account_facts import MORE
+from scheduler.breaker import LATELY, BreakerState, Pulse, Timing, suspicion
 from scheduler.capacity import Bounds, Capacity, Sight, adapt, room
 from scheduler.services import CLIENTS
 from scheduler.store import Store
@@ -58,7 +59,9 @@ def look(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = (
     for pool in pools:
         pipe.hgetall(keys.capacity(pool))
     pipe.hgetall(keys.breaker(service))
-    *rows, breaker = pipe.execute()
+    pipe.hget(keys.account(service), "clients")
+    *rows, breaker, clients = pipe.execute()
+    begin = {f"{service}/training": _told_by_doctor(clients, bounds)}
     return ServiceView(
         name=service,
         now=seen["now"],
@@ -68,15 +71,15 @@ def look(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = (
         next_canary=int(breaker.get("next", 0)),
         heard=seen["heard"],
         pools={
-            pool: _pool_view(pool, row, seen, bounds, wanted=pool in wanted)
+            pool: _pool_view(pool, row or begin.get(pool, {}), seen, bounds, wanted=pool in wanted)
             for pool, row in zip(pools, rows, strict=True)
         },
     )
 
 
-def steer(store: Store, seen: ServiceView, bounds: Bounds) -> dict[str, int]:
+def steer(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:
     """Draw the conclusions of a look, and write them down: how many more clients may be opened in each pool."""
-    if seen.state is BreakerState.CLOSED and (cause := suspicion(seen.pulse)):
+    if seen.state is BreakerState.CLOSED and (cause := suspicion(seen.pulse, timing)):
         store.scripts.run("suspect", seen.name, cause)
         return dict.fromkeys(seen.pools, 0)
     rooms = {name: _steer_pool(store, pool, bounds) for name, pool in seen.pools.items()}
@@ -108,6 +111,14 @@ def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bound
         wanted=wanted,
     )
     return PoolView(pool, row.get("version", "0"), _capacity(row, bounds), sight, there["since"])
+
+
+def _told_by_doctor(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
+    """What `sweep doctor --live` has found is where to begin: exactly so many, or so many at least."""
+    if not clients:
+        return {}
+    count = min(bounds.ceiling, max(bounds.floor, int(clients.removesuffix(MORE))))
+    return {"limit": str(count), "proven": str(count), "searching": str(int(clients.endswith(MORE)))}
 
 
 def _capacity(row: Mapping[str, str], bounds: Bounds) -> Capacity:

@@ -11,6 +11,7 @@ from types import FrameType
 
 import redis
 
+from scheduler.breaker import Timing
 from scheduler.connection import check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
@@ -47,7 +48,8 @@ def run(settings: Settings) -> None:
 def limits_of(settings: Settings) -> Limits:
     """What a tick is told."""
     least, share = CLAIM
-    return Limits(settings.bounds, settings.stall, claim=max(least, share * settings.lease), weights=settings.weights)
+    claim = max(least, share * settings.lease)
+    return Limits(settings.bounds, settings.stall, claim, settings.weights, Timing(settings.silence))
 
 
 def fleet_limits(settings: Settings) -> dict[str, int]:

@@ -27,6 +27,7 @@ class Settings:
     weights: Mapping[str, float]  # SWEEP_WEIGHTS: "ada=2 bob=1": shares of users; 1 for who is not named
     lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
     grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
+    silence: float  # SWEEP_SILENCE: seconds without progress of anybody after which a service is suspected to be down
     stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
     day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a day, in UTC
     prices: Path | None  # SWEEP_PRICES: a price book whose rows take the place of ours
@@ -55,6 +56,7 @@ DEFAULTS = {
     "SWEEP_SLOTS_LEAST": "1",
     "SWEEP_LEASE": "60",
     "SWEEP_GRACE": "30",
+    "SWEEP_SILENCE": "60",
     "SWEEP_STALL": "1800",
     "SWEEP_DEAF": "300",
     "SWEEP_HOUSEKEEPING": "60",
@@ -84,6 +86,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         weights=dict(_pairs(environment, "SWEEP_WEIGHTS")),
         lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
         grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
+        silence=_number(environment, "SWEEP_SILENCE", least=1, most=3600),
         stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
         day_budget=_amount(environment, "SWEEP_DAY_BUDGET"),
         prices=_file(environment, "SWEEP_PRICES"),

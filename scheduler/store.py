@@ -94,11 +94,13 @@ class Store:
         """The client is closed that an attempt had opened: another one may take its place."""
         self.scripts.run("free_slot", lane, slot)
 
-    def take_canary(self, service: str, name: str, *, patience: float, pace: float) -> str:
-        """Take the duty of trying a service within `patience` seconds; the model to try it with, or ""."""
-        return str(
-            self.scripts.run("take_canary", service, name, _milliseconds(patience), _milliseconds(pace)),
-        )
+    def take_canary(self, service: str, name: str, *, tokens: int, patience: float, pace: float) -> str:
+        """Take the duty of trying a service, with so many tokens, within `patience` seconds.
+
+        The model to try it with, or "" where it is not time for it, or the day's budget has no room.
+        """
+        times = _milliseconds(patience), _milliseconds(pace)
+        return str(self.scripts.run("take_canary", service, name, *times, tokens))
 
     def verdict(self, service: str, name: str, word: str, cause: str) -> str:
         """What the try of this name found: `healthy`, `down` or `stopped`. The state of the breaker now."""

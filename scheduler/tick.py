@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from scheduler import keys
 from scheduler.admission import MONEY, Admitted, Board, Contender, Queue, Room, admit, still_open, window
+from scheduler.breaker import Timing
 from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges
 from scheduler.fleet import look, steer
@@ -32,6 +33,7 @@ class Limits:
     stall: float  # seconds after which an attempt that gets no further should end itself
     claim: float = 20.0  # seconds a worker has to claim what it was sent
     weights: Mapping[str, float] = field(default_factory=dict)  # of users
+    timing: Timing = field(default_factory=Timing)  # of breakers
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
     threads, started = _threads(store), 0
     board = _board(store, threads, limits.weights)
-    room = Room(threads, _slots(store, board, limits.slots))
+    room = Room(threads, _slots(store, board, limits))
     while admitted := admit(board, room):
         answers = {each: _start(store, nudges, each, limits.claim) for each in admitted}
         started += sum(not refused for refused in answers.values())
@@ -126,12 +128,12 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     return started
 
 
-def _slots(store: Store, board: Board, bounds: Bounds) -> dict[str, int]:
+def _slots(store: Store, board: Board, limits: Limits) -> dict[str, int]:
     """How many more clients each pool has room for, in the light of what the services say now."""
     wanted = {pool_of(queue.lane) for queue in board.queues}
     rooms: dict[str, int] = {}
     for service in SERVICES:
-        rooms |= steer(store, look(store, service, bounds, wanted), bounds)
+        rooms |= steer(store, look(store, service, limits.slots, wanted), limits.slots, limits.timing)
     return rooms
 
 

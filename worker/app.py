@@ -8,6 +8,7 @@ from celery import Celery
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from scheduler.artefacts import Artefacts
+from scheduler.breaker import Timing
 from scheduler.connection import broker_url, connect
 from scheduler.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.embedded import server_url
@@ -77,6 +78,7 @@ def _prepare(**_: object) -> None:
         seconds=settings.lease,
         grace=settings.grace,
         stall=settings.stall,
+        parking=Timing(settings.silence).parking,
         about=about,
     )
     _hands = Hands(
@@ -92,7 +94,7 @@ def _begin(**_: object) -> None:
     housekeeping = Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires
-    canaries = Canaries(hands())
+    canaries = Canaries(hands(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from scheduler.breaker import CANARY_PACE, CANARY_PATIENCE
+from scheduler.breaker import Timing
 from scheduler.connection import RedisError
 from scheduler.retry import Fault
 from scheduler.services import SERVICES
@@ -23,6 +23,7 @@ from worker.told import Standing, Told
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
+COST = len(TOKENS) - 1  # tokens of training
 STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,9 @@ class Paused(Exception):
 class Canaries:
     """Tries a service whenever its breaker asks for it; one worker of the fleet does at a time."""
 
-    def __init__(self, hands: Hands) -> None:
+    def __init__(self, hands: Hands, timing: Timing) -> None:
         self._hands = hands
+        self._timing = timing
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="canaries", daemon=True)
 
@@ -70,11 +72,12 @@ class Canaries:
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""
         store, name = self._hands.store, uuid.uuid4().hex
-        model = store.take_canary(service, name, patience=CANARY_PATIENCE, pace=CANARY_PACE)
+        patience, pace = self._timing.patience, self._timing.pace
+        model = store.take_canary(service, name, tokens=COST, patience=patience, pace=pace)
         if not model:
             return None
         metadata = {"fleet": self._hands.fleet, "canary": name}
-        verdict = tried(lambda: self._hands.endpoint(model), model, metadata, CANARY_PATIENCE - 5)
+        verdict = tried(lambda: self._hands.endpoint(model), model, metadata, 0.9 * patience)
         state = store.verdict(service, name, verdict.word, verdict.cause)
         log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
         return verdict

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 
+from scheduler.breaker import Timing
 from scheduler.connection import RedisError
 from scheduler.store import Lease, Pulse, Store
 from worker.told import Standing, Told
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
 PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
-PARKING = 20.0  # seconds for a last checkpoint at a service that is down, should it still be able to make one
 TURNED_AWAY = 30.0  # seconds for which a creation may wait for others to end before its slot is given back
 GOODBYE = 2.0  # seconds for the last word to Redis
 
@@ -149,11 +149,13 @@ class Leases:
         grace: float,
         about: dict[str, str | int],
         stall: float = math.inf,
+        parking: float = Timing().parking,
     ) -> None:
         self.worker = worker
         self.seconds = seconds
         self._stall = stall
         self._patience = PATIENCE * grace
+        self._parking = parking
         self._store = store
         self._threads = threads
         self._about = about
@@ -289,4 +291,4 @@ class Leases:
                 held.ask(asked, within=self._within(asked))
 
     def _within(self, asked: Asked) -> float:
-        return {Asked.CANCEL: self._patience, Asked.PARK: PARKING}.get(asked, math.inf)
+        return {Asked.CANCEL: self._patience, Asked.PARK: self._parking}.get(asked, math.inf)

@@ -10,5 +10,7 @@ hold(id, sweep, remaining(id))
 local attempt = redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + patience, 'paid by ' .. sweep)
 hold_slot(stage(id, 'lane'), id .. '|' .. attempt, NOW + patience)
-redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model)
+-- What a canary would be sent to, and at which price.
+redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
+  'rates', stage(id, 'rates'))
 return {attempt, ''}

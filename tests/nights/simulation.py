@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler import keys
-from scheduler.breaker import CANARY_PACE, CANARY_PATIENCE
+from scheduler.breaker import Timing
 from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges
 from scheduler.states import StageState
@@ -21,12 +21,13 @@ from scheduler.tick import Limits, tick
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL
 from tests.support import FakeClock
-from worker.leases import PARKING, TURNED_AWAY
+from worker.leases import TURNED_AWAY
 
 CYCLE = 10.0  # seconds, as the service's documentation has it
 BEAT = 2.5  # seconds of the night in one beat of the simulation
 RENEWAL = 5.0
 LEASE = 60.0
+TIMING = Timing()
 LONG_POLL = 4.0  # seconds after which a client that is queued hears of it
 NOTHING_HEARD = 600.0  # seconds after which the service gives up a session that sends no sign of life
 
@@ -261,7 +262,7 @@ class Night:
                 if each.step > each.saved:
                     self._save(each)
                 self._give_back(each, each.asked)
-            elif each.asked in ("park", "stop") and self.now - each.asked_at > PARKING:
+            elif each.asked in ("park", "stop") and self.now - each.asked_at > TIMING.parking:
                 self._give_back(each, each.asked)
 
     def _give_back(self, this: Attempt, cause: str) -> None:
@@ -284,7 +285,7 @@ class Night:
                 self._canary = None
             return
         name = f"canary at {self.now}"
-        if self.store.take_canary("offline", name, patience=CANARY_PATIENCE, pace=CANARY_PACE):
+        if self.store.take_canary("offline", name, tokens=3, patience=TIMING.patience, pace=TIMING.pace):
             self._canary = name, self.now + (10 if self.service.away(self.now) else 2 * CYCLE)
 
     def kill_the_workers(self) -> None:

@@ -1,5 +1,6 @@
 """A service that does nothing for anybody is looked at; one that is down holds nobody's work and costs no attempt."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler import keys
-from scheduler.breaker import CANARY_PACE, CANARY_PATIENCE, SILENCE, TURNS, BreakerState, Pulse, suspicion
+from scheduler.breaker import TURNS, BreakerState, Pulse, Timing, suspicion
 from scheduler.capacity import START
 from scheduler.store import Lease, Meter
 from scheduler.store import Pulse as Renewal
@@ -16,6 +17,7 @@ from tests.scheduler.plans import single
 from tests.support import RedisServer
 
 SERVICE = "offline"
+TIMING = Timing()
 STAGE = "train-0000"
 
 
@@ -30,9 +32,13 @@ def state(night: Night) -> str:
     return night.store.client.hget(keys.breaker(SERVICE), "state") or "closed"
 
 
+def taken(night: Night, name: str) -> str:
+    return night.store.take_canary(SERVICE, name, tokens=3, patience=TIMING.patience, pace=TIMING.pace)
+
+
 def canary(night: Night, word: str, name: str = "c") -> str:
     """Take the duty, and tell what was found; the state of the breaker then."""
-    assert night.store.take_canary(SERVICE, name, patience=CANARY_PATIENCE, pace=CANARY_PACE)
+    assert taken(night, name)
     return night.store.verdict(SERVICE, name, word, "as it was found")
 
 
@@ -49,8 +55,8 @@ def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
 @given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
 def test_only_silence_towards_somebody_who_waits_is_suspicious(now: int, heard: int, since: int) -> None:
     heard, since = min(heard, now), min(since, now)
-    found = suspicion(Pulse(now, heard, since))
-    assert (found is not None) == (since > 0 and now - max(heard, since) > 1000 * SILENCE)
+    found = suspicion(Pulse(now, heard, since), TIMING)
+    assert (found is not None) == (since > 0 and now - max(heard, since) > 1000 * TIMING.silence)
 
 
 def test_a_service_that_does_nothing_for_anybody_is_suspected_and_nothing_new_is_started(
@@ -59,7 +65,7 @@ def test_a_service_that_does_nothing_for_anybody_is_suspected_and_nothing_new_is
     night.submit(single("s", 10))
     fleet.tick(slots=2)
     leases = fleet.claim_all()
-    for second in range(round(SILENCE) // 5 + 1):
+    for second in range(round(TIMING.silence) // 5 + 1):
         assert state(night) == "closed", f"after {5 * second} s"
         night.renew(*leases)
         night.clock.pass_seconds(5)
@@ -107,7 +113,7 @@ def test_what_runs_at_a_service_that_is_down_is_parked_and_nothing_is_charged(ni
     assert night.store.dispatch(STAGE, sweep="s", patience=9).refused == "breaker"
     row = night.store.client.hgetall(keys.stage(STAGE))
     assert not [field for field in row if field.startswith("failed:")]
-    assert canary_after(night, CANARY_PACE, "healthy") == "closed"
+    assert canary_after(night, TIMING.pace, "healthy") == "closed"
     assert fleet.tick(slots=8).dispatched == 8
 
 
@@ -120,25 +126,36 @@ def test_canaries_follow_each_other_one_at_a_time_and_a_lost_one_is_followed_by_
     night: Night, fleet: Fleet
 ) -> None:
     opened(night, fleet)
-    take = night.store.take_canary
-    night.clock.pass_seconds(CANARY_PACE)
-    assert take(SERVICE, "a", patience=CANARY_PATIENCE, pace=CANARY_PACE)
-    assert take(SERVICE, "a", patience=CANARY_PATIENCE, pace=CANARY_PACE), "the same call again, after a lost answer"
-    assert not take(SERVICE, "b", patience=CANARY_PATIENCE, pace=CANARY_PACE)
-    night.clock.pass_seconds(CANARY_PATIENCE)
-    assert take(SERVICE, "b", patience=CANARY_PATIENCE, pace=CANARY_PACE), "whoever had it has died"
+    take = partial(taken, night)
+    night.clock.pass_seconds(TIMING.pace)
+    assert take("a")
+    assert take("a"), "the same call again, after a lost answer"
+    assert not take("b")
+    night.clock.pass_seconds(TIMING.patience)
+    assert take("b"), "whoever had it has died"
     assert night.store.verdict(SERVICE, "a", "healthy", "too late") == "open"
     assert night.store.verdict(SERVICE, "b", "down", "still") == "open"
-    assert not take(SERVICE, "c", patience=CANARY_PATIENCE, pace=CANARY_PACE), "not before it is due"
+    assert not take("c"), "not before it is due"
 
 
 def test_no_canary_is_sent_to_a_service_that_is_well_or_stopped(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 2))
     fleet.tick(slots=1)
-    assert not night.store.take_canary(SERVICE, "a", patience=9, pace=9)
+    assert not taken(night, "a")
     assert night.store.stop_service(SERVICE, "402")
     assert not night.store.stop_service(SERVICE, "402 again"), "a person is told once"
-    assert not night.store.take_canary(SERVICE, "a", patience=9, pace=9)
+    assert not taken(night, "a")
+
+
+def test_a_canary_is_paid_by_the_day_and_none_is_sent_where_that_has_no_room(night: Night, fleet: Fleet) -> None:
+    opened(night, fleet)  # with the first of them
+    book = night.store.client.hgetall(keys.day(SERVICE, night.clock() // 86_400_000))
+    assert (book["spent"], book["canaries"]) == ("3", "1")
+    night.store.scripts.run("set_limits", f"day:{SERVICE}", 5 + 2_000)  # what runs holds the rest
+    night.clock.pass_seconds(TIMING.pace)
+    assert not taken(night, "a")
+    night.store.scripts.run("set_limits", f"day:{SERVICE}", 6 + 2_000)
+    assert taken(night, "a")
 
 
 def test_a_refused_account_stops_all_spending_until_a_person_acts(night: Night, fleet: Fleet) -> None:
@@ -165,7 +182,7 @@ def test_behind_an_outage_work_begins_slowly(night: Night, fleet: Fleet) -> None
         night.close(lease)
     night.store.scripts.run("suspect", SERVICE, "nothing gets on")
     canary(night, "down")
-    assert canary_after(night, CANARY_PACE, "healthy") == "closed"
+    assert canary_after(night, TIMING.pace, "healthy") == "closed"
     searching = fleet.searching(ceiling=40)
     assert fleet.tick(searching).dispatched == START
 
@@ -181,10 +198,10 @@ def test_each_outage_and_its_end_is_told_once_and_a_false_alarm_is_not(night: Ni
     night.start(STAGE, "s")
     for _ in range(2):
         night.store.scripts.run("suspect", SERVICE, "nothing gets on")
-        canary_after(night, CANARY_PACE, "healthy")
+        canary_after(night, TIMING.pace, "healthy")
     night.store.scripts.run("suspect", SERVICE, "nothing gets on")
     for word in ("down", "down", "healthy"):
-        canary_after(night, CANARY_PACE, word)
+        canary_after(night, TIMING.pace, word)
     night.store.stop_service(SERVICE, "402")
     night.store.stop_service(SERVICE, "402")
     told = [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from scheduler import keys
+from scheduler.account_facts import learn
 from scheduler.fleet import look
 from scheduler.states import StageState
 from scheduler.store import Lease, Meter, Pulse
@@ -148,3 +149,17 @@ def test_the_search_begins_small_and_follows_what_is_known_to_be_there(night: Ni
     assert fleet.tick(searching).dispatched == 0, "the pool is as full as it can be"
     night.succeed(leases[0])
     assert fleet.tick(searching).dispatched == 1
+
+
+@pytest.mark.parametrize(
+    ("clients", "expected"), [("9", (9, 9, False)), ("6+", (6, 6, True)), ("900", (40, 40, False))]
+)
+def test_what_the_doctor_was_told_is_where_the_search_begins(
+    night: Night, fleet: Fleet, clients: str, expected: tuple[int, int, bool]
+) -> None:
+    learn(night.store, "offline", {"clients": clients})
+    night.submit(single("s", 60))
+    searching = fleet.searching(ceiling=40)
+    assert fleet.tick(searching).dispatched == expected[0]
+    capacity = look(night.store, "offline", searching.slots).pools[POOL].capacity
+    assert (capacity.limit, capacity.proven, capacity.searching) == expected

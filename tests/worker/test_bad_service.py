@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scheduler import keys
+from scheduler.breaker import Timing
 from scheduler.retry import Fault
 from sweeps.cost import Usage
 from sweeps.stage import Stage
@@ -92,10 +93,10 @@ def test_a_bill_that_is_not_paid_stops_all_spending_at_once(impatient: Workshop,
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
     assert impatient.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker", "all spending stops"
-    assert Canaries(impatient.hands).turn("offline") is None, "until a person has acted, nobody tries"
+    assert Canaries(impatient.hands, Timing()).turn("offline") is None, "until a person has acted, nobody tries"
     control.clear()
     impatient.store.scripts.run("resume_service", "offline")
-    verdict = Canaries(impatient.hands).turn("offline")
+    verdict = Canaries(impatient.hands, Timing()).turn("offline")
     assert verdict is not None
     assert verdict.word == "healthy"
     assert isinstance(again(impatient, stage), Succeeded)
