@@ -95,7 +95,7 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
 
     session = None
     try:
-        if not responds(where := endpoint()):
+        if not responds(where := endpoint(), within=seconds / 3):
             return Verdict("down", "it does not answer the simplest question")
         session = Session(lambda: where, metadata, seen=lambda sign, _: told.seen(sign))
         _step(session, model, check)

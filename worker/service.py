@@ -239,10 +239,10 @@ class Session:
         return self._asking.open(begin, lambda client: Trainer(client, self._asking))
 
 
-def responds(endpoint: Endpoint) -> bool:
-    """Does the service answer the simplest question there is? Blocks for a few seconds at most."""
+def responds(endpoint: Endpoint, within: float = PROBE) -> bool:
+    """Does the service answer the simplest question there is, within so many seconds?"""
     try:
-        _asked(endpoint, lambda client: client.get_server_capabilities())
+        _asked(endpoint, lambda client: client.get_server_capabilities(), within)
     except Exception:  # noqa: BLE001 - why it does not is of no interest here
         return False
     return True
@@ -260,14 +260,14 @@ def keeps(endpoint: Endpoint, path: str) -> bool:
     return True
 
 
-def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]") -> object:
+def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]", within: float = PROBE) -> object:
     """The answer to a question that needs no session."""
 
     def ask() -> object:
         client = tinker.RestClient(base_url=endpoint.base_url, api_key=endpoint.api_key)
-        return question(client).result(PROBE)
+        return question(client).result(within)
 
-    return abandonable(ask).result(PROBE)
+    return abandonable(ask).result(within)
 
 
 def _finish(last: list[tinker.ServiceClient | None], status: Ending) -> None:

@@ -1,4 +1,5 @@
-"""`make chaos`: the long forms. 200 stages under at least 50 kills; 200 attempts in flight that are told to leave.
+"""`make chaos`: the long forms. 200 stages under at least 50 kills; 200 attempts in flight that are told to leave; a
+night with a cap of 12 clients, four workers that are killed, and ten minutes without the service.
 
 python -m tests.chaos [SEED]
 """
@@ -11,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos import leaving
+from tests.chaos import leaving, night
 from tests.chaos.fleet import Fleet
 from tests.chaos.storm import LONG, Storm, verify
 
@@ -27,6 +28,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     storm(folder, seed)
     leave(folder)
+    the_night(folder)
     shutil.rmtree(folder)
 
 
@@ -54,6 +56,12 @@ def leave(folder: Path) -> None:
     with Fleet(folder / "leaving", workers=1, settings={**settings, "SWEEP_GRACE": str(GRACE)}).up() as fleet:
         leaving.run(fleet, ATTEMPTS, GRACE)
     say(f"{ATTEMPTS} attempts given back at their step within {GRACE} s, and without Tinker at their last checkpoint")
+
+
+def the_night(folder: Path) -> None:
+    settings = {"SWEEP_THREADS": "16", "SWEEP_SLOTS": "500", "SWEEP_LEASE": "30"}
+    with Fleet(folder / "night", workers=4, settings=settings).up() as fleet:
+        night.run(fleet, night.LONG, say)
 
 
 def say(line: str) -> None:

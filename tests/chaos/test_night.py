@@ -1,0 +1,15 @@
+"""A limit nobody told us of, workers that are killed, an outage: real processes; `make chaos` has the long form."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import night
+from tests.chaos.fleet import Fleet
+
+
+@pytest.mark.timeout(240)
+def test_a_night_looks_after_itself(tmp_path: Path) -> None:
+    settings = {"SWEEP_SILENCE": str(night.SHORT.silence), "SWEEP_THREADS": "8", "SWEEP_SLOTS": "100"}
+    with Fleet(tmp_path / "fleet", workers=2, settings=settings).up() as fleet:
+        night.run(fleet, night.SHORT)

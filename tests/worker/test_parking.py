@@ -1,0 +1,145 @@
+"""What an attempt does of what the service tells it, and what a canary finds: real SDK, real service, real verbs."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scheduler import keys
+from scheduler.breaker import Timing
+from sweeps.stage import Stage
+from tests.support import wait_until
+from tests.tinker_offline.process import KEY, Control, Server
+from tests.worker.workshop import SPEC, Workshop
+from worker import leases as timings
+from worker.canary import Canaries, tried
+from worker.leases import Leases
+from worker.opening import ALL_LAYERS
+from worker.outcome import Outcome, Stopped, Succeeded
+from worker.service import Endpoint, Session
+
+LEASE = 3.0  # renewed twice a second
+PARKING = 0.8
+POOL = "offline/training"
+MODEL = "offline/ngram-s"
+
+
+@pytest.fixture
+def brisk(workshop: Workshop, moody: Server) -> Iterator[Workshop]:
+    """A worker that learns soon what is wanted of it, at a service that can have a bad night."""
+    endpoint = Endpoint(base_url=moody.url, api_key=KEY)
+    leases = Leases(workshop.store, worker="w2", threads=4, seconds=LEASE, grace=3, about={}, parking=PARKING)
+    leases.start()
+    yield replace(workshop, hands=replace(workshop.hands, leases=leases, endpoint=lambda _: endpoint), tinker=moody)
+    leases.stop()
+
+
+def training(brisk: Workshop, steps: int) -> Stage:
+    spec = SPEC.replace("steps: 20", f"steps: {steps}").replace("every_steps: 6", "every_steps: 10")
+    return next(stage for stage in brisk.submit(spec).plan.stages if stage.kind == "train")
+
+
+def beside(brisk: Workshop, stage: Stage) -> tuple[threading.Thread, list[Outcome]]:
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(brisk.attempt(stage)), daemon=True)
+    thread.start()
+    return thread, outcomes
+
+
+def pool(brisk: Workshop) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(brisk.store.scripts.run("sense", "offline", 60_000, POOL))["pools"][POOL]
+    return found
+
+
+def row(brisk: Workshop, stage: Stage) -> dict[str, str]:
+    return brisk.store.client.hgetall(keys.stage(stage.id))
+
+
+def charged(brisk: Workshop, stage: Stage) -> list[str]:
+    return [field for field in row(brisk, stage) if field.startswith("failed:")]
+
+
+def test_a_slot_is_held_from_the_dispatch_until_the_client_is_closed(brisk: Workshop) -> None:
+    stage = training(brisk, 40)
+    thread, outcomes = beside(brisk, stage)
+    wait_until(lambda: pool(brisk)["signs"] == {"active": 1}, "the store to know that the client is there")
+    assert pool(brisk)["taken"] == 1
+    thread.join(30)
+    assert isinstance(outcomes[0], Succeeded)
+    wait_until(lambda: pool(brisk)["taken"] == 0, "the slot to be given back")
+
+
+def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost(
+    brisk: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = training(brisk, 20)
+    other = Session(lambda: brisk.hands.endpoint(MODEL), {})
+    other.create(MODEL, rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
+    control.set(max_clients=1)
+    monkeypatch.setattr(timings, "TURNED_AWAY", 3.0)
+    thread, outcomes = beside(brisk, stage)
+    wait_until(lambda: pool(brisk)["signs"] == {"queued": 1}, "the store to know that it queues")
+    thread.join(20)
+    assert isinstance(outcomes[0], Stopped)
+    assert "no room for another client" in outcomes[0].cause
+    assert (row(brisk, stage)["state"], charged(brisk, stage), row(brisk, stage)["micro_usd"]) == ("ready", [], "0")
+    wait_until(lambda: pool(brisk)["taken"] == 0, "its slot to be given back")
+    other.close("success")
+    assert isinstance(brisk.attempt(stage), Succeeded), "and what it had asked for is in nobody's way there"
+
+
+def test_a_pause_for_want_of_capacity_is_seen_and_keeps_client_and_work(brisk: Workshop, control: Control) -> None:
+    stage = training(brisk, 60)
+    thread, outcomes = beside(brisk, stage)
+    wait_until(lambda: pool(brisk)["signs"] == {"active": 1}, "it trains")
+    control.set(pause={"from": 0, "for": 4})
+    wait_until(lambda: pool(brisk)["signs"] == {"starved": 1}, "the store to know of the pause", seconds=5)
+    thread.join(60)
+    assert isinstance(outcomes[0], Succeeded)
+    assert row(brisk, stage)["attempt"] == "1"
+
+
+def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_checkpoint(
+    brisk: Workshop, control: Control
+) -> None:
+    stage = training(brisk, 300)
+    thread, outcomes = beside(brisk, stage)
+    wait_until(lambda: bool(brisk.store.client.exists(keys.checkpoints(stage.id))), "a checkpoint")
+    control.set(rules=[{"on": "*", "answer": {"status": 503}}])
+    brisk.store.scripts.run("suspect", "offline", "nothing gets on")
+    canaries = Canaries(brisk.hands, Timing(silence=4))
+    verdict = canaries.turn("offline")
+    assert verdict is not None
+    assert verdict.word == "down"
+    thread.join(LEASE + PARKING + 10)
+    assert isinstance(outcomes[0], Stopped)
+    assert "parked" in outcomes[0].cause
+    assert (row(brisk, stage)["state"], charged(brisk, stage)) == ("ready", [])
+    assert brisk.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker"
+    control.clear()
+    wait_until(lambda: (found := canaries.turn("offline")) is not None and found.word == "healthy", "its return")
+    assert isinstance(brisk.attempt(stage), Succeeded)
+    assert json.loads(row(brisk, stage)["result"])["resumed_at"] >= 10, "no more than one interval is done again"
+
+
+@pytest.mark.parametrize(
+    ("document", "word", "said"),
+    [
+        ({}, "healthy", "a step was done"),
+        ({"pause": {"from": 0, "for": 60}}, "healthy", "has paused us"),
+        ({"rules": [{"on": "*", "answer": {"status": 503}}]}, "down", "simplest question"),
+        ({"rules": [{"on": "optim_step", "never": True}]}, "down", "not done within"),
+        ({"rules": [{"on": "create_session", "answer": {"status": 401}}]}, "stopped", ""),
+        ({"rules": [{"on": "forward_backward", "answer": {"status": 402}}]}, "stopped", ""),
+    ],
+    ids=["well", "paused", "away", "stuck", "the key", "the bill"],
+)
+def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any], word: str, said: str) -> None:
+    control.set(**document)
+    verdict = tried(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 3.0)
+    assert verdict.word == word
+    assert said in verdict.cause
+    assert KEY not in verdict.cause
