@@ -4,6 +4,7 @@ import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def prepare_to_submit(
     Raises ServiceRefused as well.
     """
     sweep = read(file, overrides)
+    if sweep.deadline is not None and sweep.deadline <= datetime.now(UTC):
+        raise NotEnforced(f"deadline: {sweep.deadline} has passed; a later one is right, or none")
     check_models(sorted(models(sweep)))
     prepared = plan_it(sweep, file.parent, settings, forward)
     missing = unpriced(prepared.plan.stages)

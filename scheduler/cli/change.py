@@ -40,9 +40,11 @@ def resume(output: Output, name: str | None) -> None:
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
         output.say(f"{service}: is tried again with one small step; if that is done, everything goes on")
-    if not output.for_people:
-        rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
+    rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
+    if output.form == "json":
         output.document({"sweeps": rows, "services": services})
+    elif not output.for_people:
+        output.csv(rows, columns=["sweep", "state"])
     elif name and before == "paused":
         output.say(f"{name}: goes on")
     elif name and not services:

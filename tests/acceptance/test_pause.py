@@ -1,10 +1,12 @@
 """`sweep pause`, `resume`, `events` and `status`, on a sweep that only the test works on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 from rich.console import Console
 
+from scheduler import keys
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.cli.watch import follow
@@ -12,7 +14,7 @@ from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.store import Meter, Store
 from scheduler.tick import restage, spread
-from scheduler.views import stages_in
+from scheduler.views import stages_in, sweep
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
 
@@ -44,14 +46,100 @@ def test_a_paused_sweep_starts_nothing_until_it_is_resumed(desk: Desk, store: St
     assert dispatched(store) == "the sweep is not active"
     assert "paused since " in desk.call("status", "small").out
     assert "small is paused; only an active sweep can be paused" in desk.call("pause", "small").out
-    assert desk.call("-f", "json", "resume", "small").json == {"sweeps": [{"sweep": "small", "state": "active"}]}
+    assert desk.call("-f", "json", "resume", "small").json == {
+        "sweeps": [{"sweep": "small", "state": "active"}],
+        "services": [],
+    }
     settle(store)
     assert dispatched(store) == ""
     assert "not paused; nothing to resume" in desk.call("resume", "small").out
 
 
+def test_a_service_that_was_stopped_is_named_and_resume_has_it_tried_again(desk: Desk, store: Store) -> None:
+    store.report_worker("w", threads=4, busy=0, ttl=60)
+    store.stop_service("offline", "402: the bill is not paid")
+    assert "offline stopped at " in (said := desk.call("status", "small").out)
+    assert "402: the bill is not paid; `sweep resume` tries it again" in said
+    assert desk.call("-f", "json", "resume").json == {"sweeps": [], "services": ["offline"]}
+    assert "breaker open 0 s, next canary in " in desk.call("status", "small").out
+    assert "no service is stopped" in desk.call("resume").out
+
+
+def test_a_priority_is_changed_and_said(desk: Desk, store: Store) -> None:
+    assert desk.call("priority", "small", "7").out == "small: priority 7, 0 before\n"
+    assert store.client.hget(keys.sweep("small"), "priority") == "7"
+    assert desk.call("priority", "small", "high").status == 2
+
+
+def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Store) -> None:
+    (first, *_) = stages_in(store, StageState.READY, 1)
+    sent = store.dispatch(first.id, sweep="small", patience=20)
+    lease = store.claim(first.id, attempt=sent.attempt, worker="w", lease=60)
+    assert lease is not None
+    assert store.settle(lease, Meter(0, 0), StageState.FAILED, cost="exact", cause="bad data")
+    settle(store)
+    desk.call("cancel", "small")
+    settle(store)
+    before = sweep(store, "small").counts
+    assert (before["failed"], before["cancelled"] > 0) == (1, True)
+    assert "small: " in desk.call("retry", "small", "--failed").out
+    settle(store)
+    after = sweep(store, "small").counts
+    assert (after.get("failed", 0), after["cancelled"]) == (0, before["cancelled"])
+    desk.call("retry", "small")
+    settle(store)
+    assert "cancelled" not in sweep(store, "small").counts
+
+
+def up(store: Store) -> None:
+    store.report_worker("w", threads=4, busy=0, ttl=60)
+
+
+def told(store: Store, signs: Sequence[str]) -> None:
+    """As many attempts, each of which the service tells one of these."""
+    up(store)
+    for stage, sign in zip(stages_in(store, StageState.READY, 9), signs, strict=False):
+        sent = store.dispatch(stage.id, sweep="small", patience=20)
+        lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
+        assert lease is not None
+        store.sign(lease, sign, ago=0)
+
+
+def outside(store: Store) -> None:
+    store.scripts.run("turn_sweep", "small", 0, 99 * 10**12, "22:00-07:30 UTC")
+
+
+def full(store: Store) -> None:
+    told(store, ("active", "queued"))
+    store.scripts.run("put_capacity", "offline/training", 0, 2, "limit", 2)
+
+
+def suspected(store: Store) -> None:
+    up(store)
+    store.scripts.run("suspect", "offline", "nothing has got any further for 61 s")
+
+
+REASONS: dict[str, Callable[[Store], None]] = {
+    "no worker is up": settle,
+    "outside its hours": outside,
+    "wait for their turn": up,
+    "waiting: 2 of 2 slots, 1 queued at the service": full,
+    "paused: capacity since ": partial(told, signs=("starved",)),
+    "paused: too many clients since ": partial(told, signs=("limited",)),
+    "offline is being tried, for nothing has got any further": suspected,
+}
+
+
+@pytest.mark.parametrize("said", REASONS)
+def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, said: str) -> None:
+    REASONS[said](store)
+    settle(store)
+    assert said in desk.call("status", "small").out
+    assert said in desk.call("-f", "json", "status", "small").json["sweeps"][0]["waits"]
+
+
 def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001
-    for command in ("pause", "resume", "events"):
+    for command in ("pause", "resume", "events", "retry"):
         said = desk.call(command, "smal")
         assert said.status == 1
         assert "no sweep is named 'smal'" in said.err

@@ -68,10 +68,10 @@ def test_a_name_means_one_question(desk: Desk) -> None:
     refused(desk.call("submit", file, "train.rank=16"), "train.rank: 8 there, 16 here", "another name")
 
 
-def test_what_nothing_would_enforce_is_refused(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small() + 'window: {daily: "22:00-07:30", tz: Europe/Berlin}\n'))
+def test_a_deadline_that_has_passed_is_refused(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small() + "deadline: 2026-01-01T08:00:00+01:00\n"))
     assert desk.call("plan", file).status == 0
-    refused(desk.call("submit", file), "window")
+    refused(desk.call("submit", file), "deadline: 2026-01-01", "has passed", "later one")
     nothing_was_submitted(desk)
 
 
