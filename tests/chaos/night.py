@@ -30,7 +30,7 @@ class Size:
     slow: float = 0.0  # seconds that the service takes for a step
 
 
-SHORT = Size(stages=24, steps=120, cap=5, outage=6, silence=4, seconds=150)
+SHORT = Size(stages=14, steps=80, cap=4, outage=5, silence=3, seconds=120)
 LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5)
 
 
