@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench chaos test check format lock clean
+.PHONY: setup demo examples bench chaos nights test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -35,6 +35,11 @@ bench: setup
 # 200 stages under 55 kills, and 200 attempts told to leave: a quarter of an hour. `make chaos SEED=7` repeats a storm.
 chaos: setup
 	@$(BIN)/python -m tests.chaos $(SEED)
+
+# Twenty nights of each kind under a simulated clock: limits that move, outages, sweeps that share. `make nights NIGHTS=100`.
+NIGHTS ?= 20
+nights: setup
+	NIGHT_SEEDS=$(NIGHTS) $(BIN)/python -m pytest -n 2 tests/nights
 
 # Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
 test: check

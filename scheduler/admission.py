@@ -53,10 +53,12 @@ class Board:
 
 
 MONEY = frozenset({"budget", "day budget", "no price"})
-GATES = frozenset({"the sweep is not active", "slots", *MONEY})
+"""Refusals that are about money."""
+
+GATES = frozenset({"the sweep is not active", "slots", "budget", "no price"})
 """Refusals that hold for a whole sweep."""
 
-LANE_GATES = frozenset({"capacity", "breaker"})
+LANE_GATES = frozenset({"capacity", "breaker", "day budget"})
 """Refusals that hold for one lane, whoever asks; the others are the stage's own."""
 
 

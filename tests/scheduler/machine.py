@@ -150,7 +150,7 @@ class Books(RuleBasedStateMachine):
         lease = data.draw(self._a_lease())
         held = self._held(lease)
         if quiet is not None:
-            assert self.night.renew(lease, quiet=quiet) == [law.asked(self._look(), lease.stage) if held else "lost"]
+            assert self.night.renew(lease, quiet=quiet) == [self._asked(lease) if held else "lost"]
         else:
             assert self._book(lease, share, self.store.report_progress(lease, self._meter(lease, share), {})) == held
 
@@ -169,6 +169,10 @@ class Books(RuleBasedStateMachine):
             before = self.night.snapshot()
             assert self.store.reserve_more(lease, used, needed) == answer
             assert self.night.snapshot() == before
+
+    def _asked(self, lease: Lease) -> str:
+        is_down = self.client.hget(keys.breaker(SERVICE), "state") in ("open", "stopped")
+        return "park" if is_down else law.asked(self._look(), lease.stage)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), share=SHARE, again=st.booleans())
@@ -322,6 +326,34 @@ class Books(RuleBasedStateMachine):
         if noticed:
             self.come_to_rest()
 
+    @rule(sweep=SWEEPS, inside=st.booleans(), noticed=st.booleans())
+    def hours_begin_or_end(self, sweep: str, inside: bool, noticed: bool) -> None:
+        self.store.scripts.run("turn_sweep", sweep, int(inside), "", "")
+        if noticed:
+            self.come_to_rest()
+
+    @rule(stop=st.booleans())
+    def the_account_is_refused_or_a_person_acts(self, stop: bool) -> None:
+        """Where it is refused nothing starts; the canary that follows a person's word is healthy."""
+        if stop:
+            self.store.stop_service(SERVICE, "402")
+            return
+        self.store.scripts.run("resume_service", SERVICE)
+        name = f"at {self.clock()}"
+        if self.store.take_canary(SERVICE, name, tokens=0, patience=9, pace=0.001):
+            self.store.verdict(SERVICE, name, "healthy", "paid")
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def a_client_is_closed(self, data: st.DataObject) -> None:
+        """Whoever still works with it holds its slot again with the next renewal."""
+        lease = data.draw(self._a_lease())
+        slot = self.client.hget(keys.stage(lease.stage), "slot")
+        if not self._held(lease):
+            self.store.free_slot(law.LANE, self.leases[lease].attempt)
+        elif slot:
+            assert self.client.zscore(keys.slots(law.LANE), slot) > self.clock()
+
     @rule(step=st.sampled_from(STEPS))
     def one_step_of_a_tick(self, step: Any) -> None:
         step(self.store)
@@ -343,6 +375,7 @@ class Books(RuleBasedStateMachine):
         law.check_books(seen, self.limits, self.booked)
         law.check_days(self.client, seen, SERVICE, sorted(set(self.days)), self.day_limit)
         law.check_checkpoints(seen, self.kept)
+        law.check_slots(self.client, seen)
 
     def _look(self) -> law.Seen:
         return law.look(self.client, self.clock(), ALL, LIMITS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler import keys, views
-from scheduler.services import lane_of
+from scheduler.services import lane_of, pool_of
 from scheduler.states import FINISHED, StageState
 from scheduler.store import Store
 from sweeps.stage import Stage
@@ -143,6 +143,17 @@ def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit
     if limit is not None:
         assert max(book["spent"] + book["doubtful"] for book in books) <= limit
         assert books[-1]["spent"] + books[-1]["doubtful"] + reserved <= limit
+
+
+def check_slots(client: Any, seen: Seen) -> None:
+    """Whatever is under way in a client of its own holds a slot for as long as its claim or its lease."""
+    slots = dict(client.zrange(keys.slots(LANE), 0, -1, withscores=True))
+    assert slots == dict(client.zrange(keys.slots(pool_of(LANE)), 0, -1, withscores=True))
+    for state in (StageState.DISPATCHED, StageState.RUNNING):
+        for stage, until in client.zrange(keys.state(state), 0, -1, withscores=True):
+            own = f"{stage}|{seen.stages[stage]['attempt']}"
+            if seen.stages[stage].get("slot", own) == own:
+                assert slots[own] >= until, f"{own} is under way without a slot"
 
 
 def _holds(row: Row) -> bool:
