@@ -18,7 +18,7 @@ from sweeps.render import Example
 from worker.attempt import Hands
 from worker.failures import ServiceError
 from worker.opening import ALL_LAYERS, EVALUATION_RANK
-from worker.service import Adam, Batch, Endpoint, Session, responds
+from worker.service import Adam, Batch, Endpoint, Session, probe
 from worker.told import Standing, Told
 
 LOOK_EVERY = 1.0  # seconds
@@ -95,8 +95,8 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
 
     session = None
     try:
-        if not responds(where := endpoint(), within=seconds / 3):
-            return Verdict("down", "it does not answer the simplest question")
+        where = endpoint()
+        probe(where, within=seconds / 3)
         session = Session(lambda: where, metadata, seen=lambda sign, _: told.seen(sign))
         _step(session, model, check)
     except Paused as paused:

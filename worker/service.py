@@ -239,13 +239,23 @@ class Session:
         return self._asking.open(begin, lambda client: Trainer(client, self._asking))
 
 
-def responds(endpoint: Endpoint, within: float = PROBE) -> bool:
-    """Does the service answer the simplest question there is, within so many seconds?"""
+def responds(endpoint: Endpoint) -> bool:
+    """Does the service answer the simplest question there is? Blocks for a few seconds at most."""
     try:
-        _asked(endpoint, lambda client: client.get_server_capabilities(), within)
-    except Exception:  # noqa: BLE001 - why it does not is of no interest here
+        probe(endpoint, PROBE)
+    except ServiceError:
         return False
     return True
+
+
+def probe(endpoint: Endpoint, within: float) -> None:
+    """Ask the simplest question there is. Raises ServiceError where no good answer comes within so many seconds."""
+    try:
+        _asked(endpoint, lambda client: client.get_server_capabilities(), within)
+    except TimeoutError:
+        raise ServiceError(Fault.OUTAGE, f"no answer to the simplest question within {within:.0f} s") from None
+    except Exception as error:  # noqa: BLE001 - as in Pending.wait
+        raise plain(error) from None
 
 
 def keeps(endpoint: Endpoint, path: str) -> bool:

@@ -28,6 +28,20 @@ def states(night: Night) -> dict[str, str]:
     return {stage.label.split()[1]: night.state(stage.id) for stage in PLAN.stages}
 
 
+def test_what_runs_learns_of_it_with_its_next_renewal_however_many_stages_are_still_to_be_walked_through(
+    night: Night,
+) -> None:
+    night.submit(single("s", 3 * PAGE))
+    lease = night.start(f"train-{3 * PAGE - 1:04d}", "s")  # the last that a walk would come to
+    night.store.scripts.run("pause_sweep", "s")
+    assert night.renew(lease) == ["yield"]
+    night.store.scripts.run("resume_sweep", "s")
+    assert night.renew(lease) == ["held"]
+    night.store.scripts.run("cancel_sweep", "s")
+    assert night.renew(lease) == ["stop"]
+    assert night.store.dispatch("train-0000", sweep="s", patience=9).refused == "the sweep is not active"
+
+
 def test_what_has_not_begun_ends_and_gives_back_what_it_held(cancelled: tuple[Night, Lease]) -> None:
     night, _ = cancelled
     assert states(night) == {

@@ -130,12 +130,14 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     [
         ({}, "healthy", "a step was done"),
         ({"pause": {"from": 0, "for": 60}}, "healthy", "has paused us"),
-        ({"rules": [{"on": "*", "answer": {"status": 503}}]}, "down", "simplest question"),
+        ({"rules": [{"on": "*", "answer": {"status": 503}}]}, "down", ""),
+        ({"rules": [{"on": "get_server_capabilities", "delay": 9}]}, "down", "simplest question"),
+        ({"rules": [{"on": "*", "answer": {"status": 401}}]}, "stopped", "401"),
         ({"rules": [{"on": "optim_step", "never": True}]}, "down", "not done within"),
         ({"rules": [{"on": "create_session", "answer": {"status": 401}}]}, "stopped", ""),
         ({"rules": [{"on": "forward_backward", "answer": {"status": 402}}]}, "stopped", ""),
     ],
-    ids=["well", "paused", "away", "stuck", "the key", "the bill"],
+    ids=["well", "paused", "away", "silent", "the key at once", "stuck", "the key", "the bill"],
 )
 def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any], word: str, said: str) -> None:
     control.set(**document)
