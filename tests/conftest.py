@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
-IN_PROCESS = {"test_offline_science.py"}  # of these, what computes in the test's own process
+# Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.
+ALONE = {f"test_{name}.py" for name in ("offline_science", "spec_examples", "plain_errors", "doctor", "money", "pause")}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
     for item in items:
-        fleet = item.path.parent.name in FLEETS and item.path.name not in IN_PROCESS
+        fleet = item.path.parent.name in FLEETS and item.path.name not in ALONE
         item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.path.as_posix()))
 
 

@@ -44,9 +44,12 @@ def test_a_comparison_of_methods_says_that_it_comes_later(desk: Desk) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_the_first_three_run(desk: Desk) -> None:
+def test_every_example_that_can_run_does_and_costs_what_its_plan_said(desk: Desk) -> None:
     folder = lay_out(desk.folder / "mine")
-    files = [str(folder / f"{name}.yaml") for name in (*RUN, *DEMO)]
+    tonight = (folder / "night.yaml").read_text().splitlines(keepends=True)
+    at_once = [line for line in tonight if not line.startswith(("window", "deadline", "notify"))]
+    (folder / "night_at_once.yaml").write_text("".join(at_once))
+    files = [str(folder / f"{name}.yaml") for name in (*RUN, *DEMO, "night_at_once")]
     said = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
     assert said.status == 0, said.err
     for answer in ("fitted curves", "Does training on the row help the column?", "Best: train.learning_rate"):
@@ -60,7 +63,7 @@ def test_the_first_three_run(desk: Desk) -> None:
 def every_estimate_holds_what_was_metered(desk: Desk) -> None:
     """Of each sweep and kind of stage; what another sweep has paid for costs nothing."""
     found = desk.call("-f", "json", "costs").json["sweeps"]
-    assert len(found) == len((*RUN, *DEMO))
+    assert len(found) == len((*RUN, *DEMO)) + 1
     for kind in (kind for sweep in found for kind in sweep["kinds"]):
         assert kind["low_usd"] <= round(kind["metered_usd"] + kind["reused_usd"], 6) <= kind["high_usd"]
         assert kind["reserved_usd"] == kind["doubtful_usd"] == 0

@@ -14,7 +14,7 @@ from tests.support import wait_until
 
 POOL = "offline/training"
 SWEEP = "night"
-EVERY = 20  # steps between two checkpoints
+EVERY = 10  # steps between two checkpoints
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ class Size:
     outage: float  # seconds
     silence: float  # SWEEP_SILENCE
     seconds: float  # for all of it
-    slow: float = 0.0  # seconds that the service takes for a step
+    slow: float  # seconds that the service takes for a step
+    looked: float  # seconds for which the use of the cap is looked at
 
 
-SHORT = Size(stages=14, steps=80, cap=4, outage=5, silence=3, seconds=120)
-LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5)
+SHORT = Size(stages=10, steps=40, cap=4, outage=5, silence=3, seconds=120, slow=0.1, looked=3)
+LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5, looked=60)
 
 
 def spec(size: Size) -> str:
@@ -51,7 +52,7 @@ checkpoint: {{every_steps: {EVERY}}}
 def run(fleet: Fleet, size: Size, say: Callable[[str], None] = lambda _: None) -> None:
     """The night, and what must hold of it. Raises AssertionError."""
     with fleet.tinker.control() as control:
-        work = [{"on": "forward_backward", "slow": size.slow}] if size.slow else []
+        work = [{"on": "forward_backward", "slow": size.slow}]
         control.set(max_clients=size.cap, rules=work)
         fleet.submit(spec(size))
         used = find_the_cap(fleet, size)
@@ -80,7 +81,7 @@ def find_the_cap(fleet: Fleet, size: Size) -> float:
         return row.get("searching") == "0" and size.cap - 1 <= int(row["limit"]) <= size.cap + 1
 
     wait_until(found, f"the cap of {size.cap} to be found", seconds=120)
-    shares, until = [], time.monotonic() + (60 if size.slow else 3)
+    shares, until = [], time.monotonic() + size.looked
     while time.monotonic() < until:
         shares.append(min(1.0, taken(fleet) / size.cap))
         time.sleep(0.2)  # the pace of looking, which is no signal

@@ -15,7 +15,7 @@ from tests.support import FakeClock
 
 HOUR = 3600.0
 EVERY = 4  # steps between two checkpoints
-STAGES = 130
+STAGES = 120
 
 
 def state(store: Store) -> str:
@@ -25,7 +25,7 @@ def state(store: Store) -> str:
 @pytest.mark.parametrize("seed", seeds(1))
 def test_an_hours_outage_with_a_hundred_stages_in_flight(store: Store, clock: FakeClock, seed: int) -> None:
     submit(store, submission(single("s", STAGES)))
-    night = Night(store, clock, Service(cap=120), steps=lengths(seed, 30, 40), every=EVERY)
+    night = Night(store, clock, Service(cap=120), steps=lengths(seed, 14, 22), every=EVERY)
     night.until(lambda: night.service.active >= 100, seconds=HOUR)
     gone, back = night.now, night.now + HOUR
     night.service.away = lambda now: gone <= now < back
