@@ -15,13 +15,14 @@ from scheduler.dispatch import Nudges
 from scheduler.fleet import look, steer
 from scheduler.hours import keep_hours
 from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
-from scheduler.services import SERVICES, pool_of
+from scheduler.services import pool_of
 from scheduler.states import StageState
 from scheduler.store import Store
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
 NOTED = MONEY | {"slots"}  # gates that status tells of
+Waiting = Mapping[tuple[str, str], int]  # sweep, lane -> how many stages are ready there
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
 
@@ -118,9 +119,9 @@ def spread(store: Store) -> int:
 
 def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
-    threads, started = _threads(store), 0
-    board = _board(store, threads, limits.weights)
-    room = Room(threads, _slots(store, board, limits))
+    contenders, waiting = _contenders(store)
+    room = Room(_threads(store), _slots(store, waiting, limits))
+    board, started = Board(contenders, _queues(store, waiting, room), limits.weights), 0
     while admitted := admit(board, room):
         answers = {each: _start(store, nudges, each, limits.claim) for each in admitted}
         started += sum(not refused for refused in answers.values())
@@ -128,11 +129,11 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     return started
 
 
-def _slots(store: Store, board: Board, limits: Limits) -> dict[str, int]:
+def _slots(store: Store, waiting: Waiting, limits: Limits) -> dict[str, int]:
     """How many more clients each pool has room for, in the light of what the services say now."""
-    wanted = {pool_of(queue.lane) for queue in board.queues}
+    wanted = {pool_of(lane) for (_, lane), count in waiting.items() if count}
     rooms: dict[str, int] = {}
-    for service in SERVICES:
+    for service in sorted({lane.partition("/")[0] for _, lane in waiting}):
         rooms |= steer(store, look(store, service, limits.slots, wanted), limits.slots, limits.timing)
     return rooms
 
@@ -172,8 +173,8 @@ def live_workers(store: Store) -> dict[str, dict[str, str]]:
     return {name: said for name, said in heard.items() if said}
 
 
-def _board(store: Store, threads: int, weights: Mapping[str, float]) -> Board:
-    """The sweeps that pay, and what of theirs is ready: of each queue no more than could start."""
+def _contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
+    """The sweeps that pay, and how much of each is ready in which of its lanes."""
     sweeps = sorted(store.client.smembers(keys.LIVE))
     pipe = store.client.pipeline(transaction=False)
     for sweep in sweeps:
@@ -183,12 +184,21 @@ def _board(store: Store, threads: int, weights: Mapping[str, float]) -> Board:
         sweep: Contender(user or "", int(priority or 0), float(weight or 1), int(slots or 0), int(inflight or 0))
         for sweep, (user, priority, weight, slots, inflight, _) in rows.items()
     }
-    lanes = [(sweep, lane) for sweep, row in rows.items() for lane in (row[-1] or "").split()] if threads else []
+    every = [(sweep, lane) for sweep, row in rows.items() for lane in (row[-1] or "").split()]
     pipe = store.client.pipeline(transaction=False)
-    for sweep, lane in lanes:
-        pipe.zrange(keys.sweep_ready(sweep, lane), 0, threads + LOOK_AHEAD - 1)
-    queues = [Queue(*lane, ready) for lane, ready in zip(lanes, pipe.execute(), strict=True) if ready]
-    return Board(contenders, queues, weights)
+    for sweep, lane in every:
+        pipe.zcard(keys.sweep_ready(sweep, lane))
+    return contenders, dict(zip(every, pipe.execute(), strict=True))
+
+
+def _queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
+    """What is ready, of each queue no more than could start; where there is no room, nothing is read."""
+    most = {pool: min(room.threads, slots) for pool, slots in room.pools.items()}
+    asked = [(sweep, lane) for (sweep, lane), count in waiting.items() if count and most.get(pool_of(lane))]
+    pipe = store.client.pipeline(transaction=False)
+    for sweep, lane in asked:
+        pipe.zrange(keys.sweep_ready(sweep, lane), 0, most[pool_of(lane)] + LOOK_AHEAD - 1)
+    return [Queue(*queue, ready) for queue, ready in zip(asked, pipe.execute(), strict=True) if ready]
 
 
 def _neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
