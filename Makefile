@@ -30,6 +30,7 @@ examples: setup
 # What planning and submitting cost as a grid grows tenfold; and what a bad night costs, against a bare loop over the SDK.
 bench: setup
 	@$(BIN)/python -m tests.bench.planning
+	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.faults
 
 # 200 stages under 55 kills, and 200 attempts told to leave: a quarter of an hour. `make chaos SEED=7` repeats a storm.

@@ -27,6 +27,7 @@ CYCLE = 10.0  # seconds, as the service's documentation has it
 BEAT = 2.5  # seconds of the night in one beat of the simulation
 RENEWAL = 5.0
 LEASE = 60.0
+WORKERS, THREADS = 4, 64
 TIMING = Timing()
 LONG_POLL = 4.0  # seconds after which a client that is queued hears of it
 NOTHING_HEARD = 600.0  # seconds after which the service gives up a session that sends no sign of life
@@ -159,10 +160,7 @@ class Night:
         self.until(lambda: self.now >= end, seconds=seconds + BEAT)
 
     def beat(self) -> None:
-        if self.workers_are_up:
-            self.store.report_worker("w", threads=500, busy=len(self.attempts), ttl=1e6)
-        else:
-            self.store.forget_worker("w")
+        self._report_workers()
         tick(self.store, self.post, self.limits)
         self._take_nudges()
         if self.now >= self._next_cycle:
@@ -179,6 +177,15 @@ class Night:
         self.clock.pass_seconds(BEAT)
 
     # The workers.
+
+    def _report_workers(self) -> None:
+        """Each has as many attempts as the others, or one more."""
+        for number in range(WORKERS):
+            if self.workers_are_up:
+                busy = (len(self.attempts) + WORKERS - 1 - number) // WORKERS
+                self.store.report_worker(f"w{number}", threads=THREADS, busy=busy, ttl=1e6)
+            else:
+                self.store.forget_worker(f"w{number}")
 
     def _take_nudges(self) -> None:
         while self.post.sent:

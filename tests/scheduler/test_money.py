@@ -315,3 +315,23 @@ def test_however_an_attempt_ends_it_holds_nothing_afterwards(night: Night, end: 
     night.store.settle(lease, Meter(10, 10), end, cost="exact", result="{}")
     assert night.money("s") == (10, 0, 0)
     assert night.store.client.hget("tinker-sweeps:sweep:s", "inflight") == "0"
+
+
+def told(night: Night) -> list[str]:
+    return [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
+
+
+def test_people_are_told_once_of_four_fifths_and_once_of_the_end_of_a_budget(night: Night) -> None:
+    night.submit(single("s", 6), limit=5_000, notify=("HOOK",))
+    for number in range(3):
+        night.do(f"train-{number:04d}", "s")
+    assert told(night) == ["started"], "three fifths"
+    night.do("train-0003", "s")
+    night.do("train-0004", "s")
+    assert told(night) == ["started", "budget80"]
+    for _ in range(2):
+        assert night.store.dispatch("train-0005", sweep="s", patience=9).refused == "budget"
+    assert told(night) == ["started", "budget80", "budget"]
+    night.store.scripts.run("set_budget", "s", 9_000)
+    night.do("train-0005", "s")
+    assert told(night)[:3] == ["started", "budget80", "budget"]
