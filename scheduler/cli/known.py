@@ -7,7 +7,7 @@ from scheduler import keys, views
 from scheduler.account_facts import Facts, forward_class, known_accounts
 from scheduler.cli.options import the_store
 from scheduler.errors import StoreUnavailable
-from scheduler.services import service_of
+from scheduler.services import lane_of, pool_of, service_of
 from scheduler.settings import Settings
 from scheduler.states import StageState
 from scheduler.store import Store
@@ -24,6 +24,7 @@ class Known:
     taken: bool = False  # the sweep's name stands for another question there
     unread: str = ""
     accounts: Sequence[Facts] = ()  # at the services of the plan
+    slots: int | None = None  # that have been found for its stages
 
     def document(self) -> Json:
         """As JSON; None where nobody could look."""
@@ -70,4 +71,7 @@ def _read(planned: Plan, store: Store) -> Known:
     services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
     accounts = [each for each in known_accounts(store) if each.service in services]
     taken = digest not in (None, planned.digest)
-    return Known(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts)
+    pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
+    limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
+    slots = sum(limits) or None
+    return Known(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts, slots=slots)

@@ -10,12 +10,16 @@ from scheduler.cli.known import Known, billed_as, known
 from scheduler.cli.options import takes_file
 from scheduler.cli.output import Output
 from scheduler.prepare import prepare
+from scheduler.services import service_of
 from scheduler.settings import from_environment
 from scheduler.wording import counted, dollars, duration, written
+from sweeps.pace import cycles
 from sweeps.plan_document import plan_document
 from sweeps.stage import Json, Plan, Stage, dollars_of
 
 FEW = 24  # stages that are listed; the rest is counted
+CYCLE = 10.0  # seconds: a clock cycle of Tinker, by its documentation
+SLOTS = 12  # to reckon with, while none have been found
 
 
 @click.command()
@@ -53,6 +57,8 @@ def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage])
         output.say(_by_kind(planned))
     if said := _reused(planned, there):
         output.say(said)
+    if said := _hours(planned, there):
+        output.say(said)
     for each in there.accounts:
         output.say(f"account  {each.service}: {told(each)}")
     for path, value in planned.defaults:
@@ -86,6 +92,20 @@ def _reused(planned: Plan, there: Known) -> str:
     left = planned.totals.micro_usd
     cost = "" if left is None else f"; {dollars(left - there.micro_usd)} left to spend"
     return f"known already: {counted(len(there.ages), 'stage')} with results {age}, not done again{cost}"
+
+
+def _hours(planned: Plan, there: Known) -> str:
+    """How long it takes at Tinker, at the pace that its documentation gives; offline a stage takes seconds."""
+    live = [stage for stage in planned.stages if service_of(str(stage.recipe["model"])) == "tinker"]
+    left = cycles(live, done=there.ages)
+    if not left.total:
+        return ""
+    slots, known = (there.slots, "found so far") if there.slots else (SLOTS, "if the account has as many")
+    hours = duration(CYCLE * left.with_slots(slots))
+    alone = duration(CYCLE * left.longest)
+    return (
+        f"time: {hours} at least, with {slots} slots ({known}) and {CYCLE:g} s a step; {alone} with any number of slots"
+    )
 
 
 def summarise(output: Output, planned: Plan) -> None:
