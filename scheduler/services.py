@@ -13,7 +13,6 @@ OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
 OFFLINE = "offline/"  # before the names of the models that tinker_offline serves
 SERVICES = ("offline", "tinker")
 CLIENTS = ("training", "sampling")
-POOLS = tuple(f"{service}/{client}" for service in SERVICES for client in CLIENTS)
 
 Client = Literal["training", "sampling"]
 

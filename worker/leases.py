@@ -24,7 +24,7 @@ class Asked(StrEnum):
     NOTHING = ""
     CANCEL = "no sweep wants it any more"
     YIELD = "the sweep that paid for it pays no more"
-    PARK = "the service is down: parked until it is back"
+    PARK = "the service cannot be worked with: parked until it can"
     LEAVE = "the worker is stopping"
 
 

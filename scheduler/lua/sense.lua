@@ -1,14 +1,13 @@
 -- What is known of a service at this moment. Arguments: service, milliseconds that count as lately, its pools.
--- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool: {limit,
--- taken, and for each sign how many clients were told it, and since when the first and the
--- last of them was; and how many were ever opened}}}; moments in
--- milliseconds, 0 where there is none. Slots that have run out are cleared away.
+-- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool: {taken,
+-- opened: clients that were ever opened, and for each sign how many clients are told it, since when the first of them is,
+-- and the last}}}; moments in milliseconds, 0 where there is none. Slots that have run out are cleared away.
 local service, lately = ARGS[1], tonumber(ARGS[2])
 local row = redis.call('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
 
 local function pool_state(pool)
   redis.call('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
-  local found = {taken = redis.call('ZCARD', slots_key(pool)), limit = number(redis.call('HGET', PREFIX .. 'limits', pool)),
+  local found = {taken = redis.call('ZCARD', slots_key(pool)),
     opened = number(redis.call('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signs = {}, since = {}, last = {}}
   local told = redis.call('HGETALL', signs_key(pool))
   for i = 1, #told, 2 do
