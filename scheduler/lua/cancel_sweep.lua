@@ -3,9 +3,9 @@
 local name, why = ARGS[1], ARGS[2] or ''
 local state = redis.call('HGET', sweep_key(name), 'state')
 if not state then return '' end
+redis.call('ZREM', PREFIX .. 'turns', name) -- of one that has ended as well, or its deadline would be due for ever
 if state == 'active' or state == 'paused' or state == 'opening' then
   redis.call('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
-  redis.call('ZREM', PREFIX .. 'turns', name)
   stand(name)
   restage(name, 'reconsider')
   notify(name, 'cancelled', why)

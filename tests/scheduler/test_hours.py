@@ -150,3 +150,14 @@ def test_a_deadline_amid_the_hours_comes_first(night: Night) -> None:
     night.clock.pass_seconds(2 * HOUR - MINUTE)
     settle_hours(night)
     assert night.sweep_state("s") == "cancelled"
+
+
+def test_a_deadline_that_passes_after_the_end_keeps_nobody_busy(night: Night) -> None:
+    night.submit(single("s", 1), deadline=EVENING + 1000 * HOUR)
+    settle_hours(night)
+    night.do(STAGE, "s")
+    assert night.sweep_state("s") == "finished"
+    night.clock.pass_seconds(2 * HOUR)
+    settle_hours(night)
+    assert settle_hours(night) == 0, "or the scheduler never rests again"
+    assert night.sweep_state("s") == "finished"
