@@ -161,3 +161,15 @@ def test_a_deadline_that_passes_after_the_end_keeps_nobody_busy(night: Night) ->
     settle_hours(night)
     assert settle_hours(night) == 0, "or the scheduler never rests again"
     assert night.sweep_state("s") == "finished"
+
+
+def test_a_retry_within_the_hours_takes_nothing_from_what_runs(night: Night) -> None:
+    night.submit(single("s", 2), window=NIGHT)
+    night.clock.pass_seconds(MINUTE)
+    settle_hours(night)
+    lease = night.start(STAGE, "s")
+    assert night.fail(night.start("train-0001", "s"))
+    night.store.scripts.run("retry_sweep", "s", "reopen_failed")
+    assert night.renew(lease) == ["held"], "though no tick has looked at its hours again"
+    settle_hours(night)
+    assert night.start("train-0001", "s")
