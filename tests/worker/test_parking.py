@@ -145,3 +145,9 @@ def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any
     assert verdict.word == word
     assert said in verdict.cause
     assert KEY not in verdict.cause
+
+
+def test_a_canary_whose_model_the_service_refuses_has_been_answered(moody: Server, control: Control) -> None:
+    control.set(rules=[{"on": "create_model", "answer": {"status": 400}}])
+    verdict = tried(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 3.0)
+    assert (verdict.word, "400" in verdict.cause) == ("healthy", True), "no other model is ever tried while it is open"
