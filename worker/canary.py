@@ -75,6 +75,8 @@ class Canaries:
                     self.turn(service)
                 except RedisError as error:
                     log.warning("canaries wait for Redis: %s", error)
+                except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
+                    log.warning("a canary at %s came to grief: %s", service, type(error).__name__)
 
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""
