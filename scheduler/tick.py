@@ -180,8 +180,6 @@ def _note_gate(store: Store, sweep: str, refused: str) -> None:
     """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
     if refused:
         store.client.hset(keys.sweep(sweep), "gate", refused)
-    else:
-        store.client.hdel(keys.sweep(sweep), "gate")
 
 
 def _threads(store: Store) -> int:
