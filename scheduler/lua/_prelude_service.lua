@@ -10,6 +10,7 @@ local function pool_of(lane) return string.match(lane, '^[^/]+/[^/]+') end
 -- client is closed, or its worker has been silent for as long as a lease.
 local function hold_slot(lane, name, till)
   redis.call('ZADD', slots_key(pool_of(lane)), till, name)
+  redis.call('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
   redis.call('ZADD', slots_key(lane), till, name)
 end
 
