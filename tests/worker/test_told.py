@@ -11,7 +11,7 @@ from worker.told import Standing, Told
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds; it passes only when the test says so."""
     now = [100.0]
-    monkeypatch.setattr(told_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("worker.told.time.monotonic", lambda: now[0])
     return now
 
 
