@@ -34,6 +34,13 @@ end
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
 local function breaker(service) return redis.call('HGET', breaker_key(service), 'state') or 'closed' end
 
+-- What a canary would be sent to, and at which price: the model that was opened last, for that one is served; before any
+-- was, the one that was asked for first.
+local function canary_goes_to(id)
+  redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
+    'rates', stage(id, 'rates'))
+end
+
 -- What people are told of a turn; that a suspicion came to nothing is not worth a word.
 local TOLD_OF_TURN = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}
 
