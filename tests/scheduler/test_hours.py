@@ -173,3 +173,22 @@ def test_a_retry_within_the_hours_takes_nothing_from_what_runs(night: Night) -> 
     assert night.renew(lease) == ["held"], "though no tick has looked at its hours again"
     settle_hours(night)
     assert night.start("train-0001", "s")
+
+
+def test_a_scheduler_that_is_slow_to_see_a_deadline_undoes_no_retry(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.submit(single("s", 1), deadline=EVENING + 1000 * HOUR)
+    night.clock.pass_seconds(HOUR)
+    read = night.store.client.hmget
+
+    def slowly(name: str, fields: list[str]) -> list[str | None]:
+        row = read(name, fields)
+        monkeypatch.undo()
+        settle_hours(night)  # another scheduler sees it first
+        night.store.scripts.run("retry_sweep", "s", "reopen")
+        return row
+
+    monkeypatch.setattr(night.store.client, "hmget", slowly)
+    settle_hours(night)
+    assert night.sweep_state("s") == "active"
