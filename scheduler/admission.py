@@ -51,6 +51,10 @@ class Board:
     queues: list[Queue]
     weights: Mapping[str, float] = field(default_factory=dict)
 
+    def lanes(self) -> dict[tuple[str, str], str]:
+        """Sweep, stage -> where it waits."""
+        return {(queue.sweep, stage): queue.lane for queue in self.queues for stage in queue.ready}
+
 
 MONEY = frozenset({"budget", "day budget", "no price"})
 """Refusals that are about money."""
@@ -120,7 +124,7 @@ def still_open(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tup
 
     A closed gate leaves its room to others.
     """
-    lanes = {(queue.sweep, stage): queue.lane for queue in board.queues for stage in queue.ready}
+    lanes = board.lanes()
     closed = {each.sweep for each, refused in answers.items() if refused in GATES}
     shut = {lanes[each.sweep, each.stage] for each, refused in answers.items() if refused in LANE_GATES}
     over = {each.stage for each, refused in answers.items() if refused not in GATES | LANE_GATES}

@@ -24,7 +24,8 @@ def keep_hours(store: Store, most: int = 100) -> int:
 def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
     now, deadline = store.now(), _moment(row["deadline"])
     if deadline is not None and deadline <= now:
-        store.scripts.run("cancel_sweep", sweep, f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)")
+        why = f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)"
+        store.scripts.run("cancel_sweep", sweep, why, row["deadline"] or "")
         return
     window = Window.model_validate(json.loads(row["window"])) if row["window"] else None
     if window is None:

@@ -8,7 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler import keys
-from scheduler.admission import MONEY, Admitted, Board, Contender, Queue, Room, admit, still_open, window
+from scheduler.admission import (
+    GATES,
+    LANE_GATES,
+    MONEY,
+    Admitted,
+    Board,
+    Contender,
+    Queue,
+    Room,
+    admit,
+    still_open,
+    window,
+)
 from scheduler.breaker import Timing
 from scheduler.capacity import Bounds
 from scheduler.dispatch import Nudges
@@ -22,6 +34,7 @@ from scheduler.store import Store
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
 NOTED = MONEY | {"slots"}  # gates that status tells of
+CLOSED, SHUT = GATES - MONEY, LANE_GATES - MONEY  # to a sweep, to a lane; what is too dear is the stage's own matter
 Waiting = Mapping[tuple[str, str], int]  # sweep, lane -> how many stages are ready there
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
@@ -123,7 +136,7 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     room = Room(_threads(store), _slots(store, waiting, limits))
     board, started = Board(contenders, _queues(store, waiting, room), limits.weights), 0
     while admitted := admit(board, room):
-        answers = {each: _start(store, nudges, each, limits.claim) for each in admitted}
+        answers = _start_all(store, nudges, board, admitted, limits.claim)
         started += sum(not refused for refused in answers.values())
         board, room = still_open(board, room, answers)
     return started
@@ -138,10 +151,25 @@ def _slots(store: Store, waiting: Waiting, limits: Limits) -> dict[str, int]:
     return rooms
 
 
+def _start_all(
+    store: Store, nudges: Nudges, board: Board, admitted: Sequence[Admitted], patience: float
+) -> dict[Admitted, str]:
+    """Start them; why not, or "". Behind a gate that would be closed to the others as well, they are not asked."""
+    lanes, closed = board.lanes(), set[str]()
+    answers: dict[Admitted, str] = {}
+    for each in admitted:
+        lane = lanes[each.sweep, each.stage]
+        if closed.isdisjoint((each.sweep, lane)):
+            answers[each] = refused = _start(store, nudges, each, patience)
+            closed |= {lane} if refused in SHUT else {each.sweep} if refused in CLOSED else set()
+    for sweep, refused in {each.sweep: why for each, why in answers.items() if not why or why in NOTED}.items():
+        _note_gate(store, sweep, refused)
+    return answers
+
+
 def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) -> str:
     """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
     answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
-    _note_gate(store, admitted.sweep, answer.refused)
     if answer.attempt:
         label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
         nudges.send(admitted.stage, answer.attempt, label)
@@ -150,10 +178,8 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
     """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
-    if refused in NOTED:
+    if refused:
         store.client.hset(keys.sweep(sweep), "gate", refused)
-    elif not refused:
-        store.client.hdel(keys.sweep(sweep), "gate")
 
 
 def _threads(store: Store) -> int:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,12 +29,19 @@ STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.
 log = logging.getLogger(__name__)
 
 
+Word = Literal["healthy", "down", "stopped"]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a try found."""
 
-    word: Literal["healthy", "down", "stopped"]
+    word: Word
     cause: str
+
+
+# A refusal is an answer: the model may have been withdrawn, and no other one is tried while the breaker is open.
+FOUND: Mapping[Fault, Word] = {Fault.ACCOUNT: "stopped", Fault.STAGE: "healthy"}
 
 
 class TooLate(Exception):
@@ -68,6 +75,8 @@ class Canaries:
                     self.turn(service)
                 except RedisError as error:
                     log.warning("canaries wait for Redis: %s", error)
+                except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
+                    log.warning("a canary at %s came to grief: %s", service, type(error).__name__)
 
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""
@@ -104,7 +113,7 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
     except TooLate as late:
         return Verdict("down", str(late))
     except ServiceError as error:
-        return Verdict("stopped" if error.fault is Fault.ACCOUNT else "down", str(error))
+        return Verdict(FOUND.get(error.fault, "down"), str(error))
     finally:
         if session is not None:
             session.close("success")

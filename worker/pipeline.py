@@ -6,7 +6,7 @@ However an attempt ends, it ends as an `Outcome`; `conclude` is the only place t
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from scheduler.connection import RedisError
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
@@ -34,16 +34,21 @@ def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcom
 
 
 def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Outcome:
-    with hands.leases.holding(lease, asked_at=asked_at) as held:
-        this = _attempt(hands, held, narrator)
-        session = _session(this)
-        outcome, trainer = _perform(this, session)
-        stands = conclude(this, outcome)
-    if trainer is not None and stands and isinstance(outcome, Succeeded):
-        with suppress(RedisError):  # what is not adopted will be dispatched
-            _go_on(this, trainer)
-    session.close(_ended(outcome)).add_done_callback(lambda _: _free(this))
+    with ExitStack() as behind:
+        with hands.leases.holding(lease, asked_at=asked_at) as held:
+            this = _attempt(hands, held, narrator)
+            session = _session(this)
+            outcome, trainer = _perform(this, session)
+            behind.callback(_close, this, session, outcome)  # whatever comes, or it would outlive its slot
+            stands = conclude(this, outcome)
+        if trainer is not None and stands and isinstance(outcome, Succeeded):
+            with suppress(RedisError):  # what is not adopted will be dispatched
+                _go_on(this, trainer)
     return outcome
+
+
+def _close(this: Attempt, session: Session, outcome: Outcome) -> None:
+    session.close(_ended(outcome)).add_done_callback(lambda _: _free(this))
 
 
 def _free(this: Attempt) -> None:

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from scheduler.dispatch import ATTEMPT
@@ -30,14 +30,15 @@ def attempt_stage(self: Any, stage: str, number: int) -> str:
 
 
 class Events:
-    """Narrates a task to Flower through Celery's own events."""
+    """Narrates a task to Flower through Celery's own events; what cannot be told is not worth an attempt."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
 
     def progress(self, text: str) -> None:
         """Flower shows the result of a custom event in the row of the task, live."""
-        self._task.send_event("task-progress", result=text)
+        with suppress(Exception):
+            self._task.send_event("task-progress", result=text)
 
     @contextmanager
     def adopted(self, label: str) -> Iterator[Telling]:
@@ -54,5 +55,8 @@ class Events:
             self._send("task-succeeded", row, result=told(outcome), runtime=time.monotonic() - began)
 
     def _send(self, kind: str, row: str, **fields: object) -> None:
-        with self._task.app.events.default_dispatcher(hostname=self._task.request.hostname) as dispatcher:
+        with (
+            suppress(Exception),
+            self._task.app.events.default_dispatcher(hostname=self._task.request.hostname) as dispatcher,
+        ):
             dispatcher.send(kind, uuid=row, **fields)

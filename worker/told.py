@@ -60,16 +60,22 @@ class Told:
         """What the SDK hears while something is waited for."""
         match sign:
             case Sign.ACTIVE:
-                with self._lock:
-                    self._trouble = None
-                self._see(Standing.ACTIVE if self._opened else Standing.OPENING)
+                self._hear(Standing.ACTIVE if self._opened else Standing.OPENING)
             case Sign.RATE_LIMITED:
-                self._see(Standing.LIMITED if self._opened else Standing.QUEUED)
+                self._hear(Standing.LIMITED if self._opened else Standing.QUEUED)
             case Sign.NO_CAPACITY:
-                self._see(Standing.STARVED)
+                self._hear(Standing.STARVED)
             case Sign.TROUBLE:
                 with self._lock:
                     self._trouble = self._trouble or time.monotonic()
+                if self.troubled:  # a pause that it told of before is no news, and must not hide that it is away
+                    self._see(Standing.ACTIVE if self._opened else Standing.OPENING)
+
+    def _hear(self, sign: Standing) -> None:
+        """The service is there, whatever it says."""
+        with self._lock:
+            self._trouble = None
+        self._see(sign)
 
     def _see(self, sign: Standing) -> None:
         with self._lock:

@@ -82,6 +82,7 @@ local function hold(id, sweep, amount)
   redis.call('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
   book(id, sweep, 'reserved', amount)
   redis.call('HINCRBY', sweep_key(sweep), 'inflight', 1)
+  redis.call('HDEL', sweep_key(sweep), 'gate') -- what held it up does so no more
 end
 
 -- Books what the attempt has cost up to now (a total, never less than before); the reservation shrinks by as much.

@@ -10,6 +10,7 @@ local function pool_of(lane) return string.match(lane, '^[^/]+/[^/]+') end
 -- client is closed, or its worker has been silent for as long as a lease.
 local function hold_slot(lane, name, till)
   redis.call('ZADD', slots_key(pool_of(lane)), till, name)
+  redis.call('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
   redis.call('ZADD', slots_key(lane), till, name)
 end
 
@@ -32,6 +33,13 @@ end
 
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
 local function breaker(service) return redis.call('HGET', breaker_key(service), 'state') or 'closed' end
+
+-- What a canary would be sent to, and at which price: the model that was opened last, for that one is served; before any
+-- was, the one that was asked for first.
+local function canary_goes_to(id)
+  redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
+    'rates', stage(id, 'rates'))
+end
 
 -- What people are told of a turn; that a suspicion came to nothing is not worth a word.
 local TOLD_OF_TURN = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}

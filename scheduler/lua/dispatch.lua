@@ -10,7 +10,5 @@ hold(id, sweep, remaining(id))
 local attempt = redis.call('HINCRBY', stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + patience, 'paid by ' .. sweep)
 hold_slot(stage(id, 'lane'), id .. '|' .. attempt, NOW + patience)
--- What a canary would be sent to, and at which price.
-redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
-  'rates', stage(id, 'rates'))
+if redis.call('HEXISTS', breaker_key(stage(id, 'service')), 'model') == 0 then canary_goes_to(id) end
 return {attempt, ''}

@@ -16,7 +16,7 @@ elseif state == 'paused' then -- still paused, with more to do when it is resume
   restage(name, how)
 else
   redis.call('HSET', key, 'state', 'active', 'since', NOW)
-  begin_hours(name)
+  if state ~= 'active' then begin_hours(name) end -- what runs within its hours stays there
   stand(name)
   restage(name, how)
 end

@@ -9,6 +9,7 @@ local pool = pool_of(row[1])
 local before = redis.call('HGET', signs_key(pool), row[2])
 if sign == 'active' and before and (string.find(before, '^opening') or string.find(before, '^queued')) then
   redis.call('HINCRBY', PREFIX .. 'capacity:' .. pool, 'openings', 1)
+  canary_goes_to(id)
 end
 redis.call('HSET', signs_key(pool), row[2], sign .. '|' .. (NOW - ago))
 return 1

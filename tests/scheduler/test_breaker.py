@@ -225,3 +225,15 @@ def test_only_the_turns_of_the_table_are_possible(source: BreakerState, target: 
             (BreakerState.STOPPED, BreakerState.OPEN),
         }
     )
+
+
+def test_a_canary_goes_to_the_model_that_was_last_opened_and_not_to_one_that_was_only_asked_for(
+    night: Night,
+) -> None:
+    night.submit(single("s", 2))
+    served = night.start(STAGE, "s")
+    night.store.sign(served, "active", ago=0)
+    night.store.client.hset(keys.stage("train-0001"), "recipe", '{"model": "offline/withdrawn"}')
+    night.start("train-0001", "s")
+    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    assert taken(night, "c") == "offline/ngram-s"

@@ -99,3 +99,12 @@ def test_no_gate_is_open_to_an_adoption_that_is_closed_to_a_dispatch(night: Nigh
     before = night.snapshot()
     assert night.store.adopt("evaluate-a", sweep=payer, worker="w", lease=LEASE, opening=OPENING) is None
     assert night.snapshot() == before
+
+
+def test_an_adoption_shows_that_the_gate_is_open_again(night: Night) -> None:
+    night.submit(plan("s", [train("a"), evaluate("a", "train-a")]))
+    parent = night.start("train-a", "s")
+    night.store.client.hset(keys.sweep("s"), "gate", "day budget")
+    night.succeed(parent)
+    assert night.adopt("evaluate-a", "s") is not None
+    assert night.store.client.hget(keys.sweep("s"), "gate") is None, "nothing else would be dispatched to show it"

@@ -150,3 +150,45 @@ def test_a_deadline_amid_the_hours_comes_first(night: Night) -> None:
     night.clock.pass_seconds(2 * HOUR - MINUTE)
     settle_hours(night)
     assert night.sweep_state("s") == "cancelled"
+
+
+def test_a_deadline_that_passes_after_the_end_keeps_nobody_busy(night: Night) -> None:
+    night.submit(single("s", 1), deadline=EVENING + 1000 * HOUR)
+    settle_hours(night)
+    night.do(STAGE, "s")
+    assert night.sweep_state("s") == "finished"
+    night.clock.pass_seconds(2 * HOUR)
+    settle_hours(night)
+    assert settle_hours(night) == 0, "or the scheduler never rests again"
+    assert night.sweep_state("s") == "finished"
+
+
+def test_a_retry_within_the_hours_takes_nothing_from_what_runs(night: Night) -> None:
+    night.submit(single("s", 2), window=NIGHT)
+    night.clock.pass_seconds(MINUTE)
+    settle_hours(night)
+    lease = night.start(STAGE, "s")
+    assert night.fail(night.start("train-0001", "s"))
+    night.store.scripts.run("retry_sweep", "s", "reopen_failed")
+    assert night.renew(lease) == ["held"], "though no tick has looked at its hours again"
+    settle_hours(night)
+    assert night.start("train-0001", "s")
+
+
+def test_a_scheduler_that_is_slow_to_see_a_deadline_undoes_no_retry(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.submit(single("s", 1), deadline=EVENING + 1000 * HOUR)
+    night.clock.pass_seconds(HOUR)
+    read = night.store.client.hmget
+
+    def slowly(name: str, fields: list[str]) -> list[str | None]:
+        row = read(name, fields)
+        monkeypatch.undo()
+        settle_hours(night)  # another scheduler sees it first
+        night.store.scripts.run("retry_sweep", "s", "reopen")
+        return row
+
+    monkeypatch.setattr(night.store.client, "hmget", slowly)
+    settle_hours(night)
+    assert night.sweep_state("s") == "active"

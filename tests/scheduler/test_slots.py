@@ -163,3 +163,12 @@ def test_what_the_doctor_was_told_is_where_the_search_begins(
     assert fleet.tick(searching).dispatched == expected[0]
     capacity = look(night.store, "offline", searching.slots).pools[POOL].capacity
     assert (capacity.limit, capacity.proven, capacity.searching) == expected
+
+
+def test_slots_that_ran_out_are_kept_in_no_list(night: Night) -> None:
+    begin(night, 3)
+    night.clock.pass_seconds(LEASE)
+    night.spread()
+    sense(night)
+    night.start("train-0000", "s")
+    assert night.store.client.zcard(keys.slots(LANE)) == 1

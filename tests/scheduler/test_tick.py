@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from scheduler import keys
-from scheduler.store import Meter, Store
+from scheduler.store import Dispatched, Meter, Store
 from scheduler.submission import submit
 from scheduler.tick import PAGE, _walk, live_workers, restage, spread, take_back, tick
 from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night, limits
 from tests.scheduler.plans import scaling, single, submission
+from tests.scheduler.seen import LANE
 from tests.support import RedisServer
 
 
@@ -263,3 +264,22 @@ def test_one_scheduler_leads_until_it_is_silent_or_gives_up(store: Store) -> Non
     assert [lead("b"), lead("a")] == [1, 0]
     assert [lead("a", 0), lead("a")] == [0, 0], "nobody gives up what another one has"
     assert [lead("b", 0), lead("a")] == [0, 1]
+
+
+def test_a_lane_that_is_full_is_tried_once_in_a_tick_however_much_room_there_is(
+    night: Night, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.submit(single("s", 60))
+    night.store.scripts.run("set_limits", LANE, 2)
+    tried: list[str] = []
+    dispatch = night.store.dispatch
+
+    def trying(stage: str, *, sweep: str, patience: float) -> Dispatched:
+        tried.append(stage)
+        return dispatch(stage, sweep=sweep, patience=patience)
+
+    monkeypatch.setattr(night.store, "dispatch", trying)
+    assert fleet.tick(slots=50).dispatched == 2
+    assert len(tried) == 3
+    assert fleet.tick(slots=50).dispatched == 0
+    assert len(tried) == 4

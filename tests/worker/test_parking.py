@@ -14,6 +14,7 @@ from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
+from worker import canary
 from worker import leases as timings
 from worker.canary import Canaries, tried
 from worker.leases import Leases
@@ -145,3 +146,27 @@ def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any
     assert verdict.word == word
     assert said in verdict.cause
     assert KEY not in verdict.cause
+
+
+def test_a_canary_whose_model_the_service_refuses_has_been_answered(moody: Server, control: Control) -> None:
+    control.set(rules=[{"on": "create_model", "answer": {"status": 400}}])
+    verdict = tried(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 3.0)
+    assert (verdict.word, "400" in verdict.cause) == ("healthy", True), "no other model is ever tried while it is open"
+
+
+def test_canaries_outlive_an_error_of_our_own(brisk: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = [True]
+
+    def endpoint(model: str) -> Endpoint:
+        if broken:
+            broken.clear()
+            raise RuntimeError("can't start new thread")
+        return brisk.hands.endpoint(model)
+
+    monkeypatch.setattr(canary, "LOOK_EVERY", 0.05)
+    brisk.store.client.hset(keys.breaker("offline"), mapping={"model": MODEL, "rates": ""})
+    brisk.store.scripts.run("suspect", "offline", "nothing gets on")
+    canaries = Canaries(replace(brisk.hands, endpoint=endpoint), Timing(silence=4))
+    canaries.start()
+    wait_until(lambda: brisk.store.client.hget(keys.breaker("offline"), "state") == "closed", "a second try")
+    canaries.stop()
