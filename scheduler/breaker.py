@@ -1,6 +1,6 @@
 """When a service counts as down: the states of its breaker, the table of their moves, and what arouses suspicion.
 
-    closed ──suspicion──► suspect ──a canary fails──► open ──a canary succeeds──► closed, slowly
+    closed ──suspicion──► suspect ──two canaries fail──► open ──a canary succeeds──► closed, slowly
                              └──a canary succeeds──► closed
     any of them ──the key or the bill is refused──► stopped ──`sweep resume`──► open
 
@@ -37,9 +37,10 @@ LATELY = 60.0  # seconds for which an error of the service counts
 
 @dataclass(frozen=True)
 class Timing:
-    """How soon a service is suspected, and how it is tried; all of it in proportion to one setting, SWEEP_SILENCE."""
+    """How soon a service is suspected, and how it is tried; the times in proportion to one setting, SWEEP_SILENCE."""
 
     silence: float = 60.0  # seconds without progress of anybody: the service's clock cycles take about 10
+    tries: int = 2  # canaries in a row that must fail: a first one may have met a model that was cold
 
     @property
     def pace(self) -> float:

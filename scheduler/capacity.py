@@ -85,9 +85,9 @@ def _too_many(sight: Sight) -> bool:
 
 
 def _slowly(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
-    """Behind an outage everybody wants back at once: begin small, and search up to what was proven."""
+    """Behind an outage everybody wants back at once: begin small, and search anew; what was true may be so no more."""
     limit = min(capacity.limit, max(bounds.floor, min(bounds.start, bounds.ceiling)))
-    return replace(capacity, limit=limit, steps=0, changed=sight.now, not_before=sight.now, opened=sight.opened)
+    return Capacity(limit, changed=sight.now, not_before=sight.now, opened=sight.opened)
 
 
 def _fewer(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
@@ -131,7 +131,7 @@ def _more(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
     if not (full and sight.wanted) or sight.now < capacity.not_before or capacity.limit >= bounds.ceiling:
         return capacity
     proven = max(capacity.proven, capacity.limit)
-    limit = min(bounds.ceiling, _next(capacity, proven))
+    limit = min(bounds.ceiling, _next(capacity))
     return replace(
         capacity,
         limit=limit,
@@ -143,9 +143,7 @@ def _more(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
     )
 
 
-def _next(capacity: Capacity, proven: int) -> int:
+def _next(capacity: Capacity) -> int:
     if capacity.searching:
         return max(capacity.limit + 1, int(SEARCH * capacity.limit))
-    if capacity.limit < proven:
-        return min(proven, max(capacity.limit + 1, int(SEARCH * capacity.limit)))
     return capacity.limit + (1 if capacity.steps < 2 else STRIDE)

@@ -1,15 +1,19 @@
 """When the hours of a sweep begin and end, and when its deadline has passed: looked at when that is due."""
 
 import json
+import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from scheduler import keys
 from scheduler.store import Store
 from sweeps.hours import hours_at
 from sweeps.sections import Window
 
+LATER = timedelta(minutes=10)
 FIELDS = ["state", "window", "deadline"]
+
+log = logging.getLogger(__name__)
 
 
 def keep_hours(store: Store, most: int = 100) -> int:
@@ -27,9 +31,14 @@ def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
         why = f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)"
         store.scripts.run("cancel_sweep", sweep, why, row["deadline"] or "")
         return
-    window = Window.model_validate(json.loads(row["window"])) if row["window"] else None
-    if window is None:
+    if not row["window"]:
         store.scripts.run("turn_sweep", sweep, 1, _milliseconds(deadline), "")
+        return
+    try:
+        window = Window.model_validate(json.loads(row["window"]))
+    except ValueError as error:  # the scheduler's machine may know fewer time zones than the one it was submitted on
+        log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
+        store.scripts.run("turn_sweep", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
         return
     hours = hours_at(window, now)
     again = min(hours.until, deadline) if deadline else hours.until

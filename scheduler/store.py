@@ -102,9 +102,12 @@ class Store:
         times = _milliseconds(patience), _milliseconds(pace)
         return str(self.scripts.run("take_canary", service, name, *times, tokens))
 
-    def verdict(self, service: str, name: str, word: str, cause: str) -> str:
-        """What the try of this name found: `healthy`, `down` or `stopped`. The state of the breaker now."""
-        return str(self.scripts.run("verdict", service, name, word, cause))
+    def verdict(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
+        """What the try of this name found: `healthy`, `down`, `stopped` or `unsure`. The state of the breaker now.
+
+        The service is down once so many tries in a row have found it so.
+        """
+        return str(self.scripts.run("verdict", service, name, word, cause, tries))
 
     def stop_service(self, service: str, cause: str) -> bool:
         """Stop all spending at a service until a person has acted. False if that was so already."""

@@ -132,8 +132,8 @@ class Attempt:
         self.hands.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self._still)
 
     def _still(self) -> None:
-        """Our own limit is no stall either."""
-        self.held.told_to_wait()
+        """Our own limit is no stall either, and no sign that the service is away."""
+        self.held.waits_for_ourselves()
         self.check()
 
     def asked_to_stop(self) -> Stopped | None:

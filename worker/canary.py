@@ -29,7 +29,7 @@ STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.
 log = logging.getLogger(__name__)
 
 
-Word = Literal["healthy", "down", "stopped"]
+Word = Literal["healthy", "down", "stopped", "unsure"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Verdict:
     cause: str
 
 
-# A refusal is an answer: the model may have been withdrawn, and no other one is tried while the breaker is open.
-FOUND: Mapping[Fault, Word] = {Fault.ACCOUNT: "stopped", Fault.STAGE: "healthy"}
+FOUND: Mapping[Fault, Word] = {Fault.ACCOUNT: "stopped", Fault.STAGE: "healthy", Fault.MACHINE: "unsure"}
 
 
 class TooLate(Exception):
@@ -87,7 +86,7 @@ class Canaries:
             return None
         metadata = {"fleet": self._hands.fleet, "canary": name}
         verdict = tried(lambda: self._hands.endpoint(model), model, metadata, 0.9 * patience)
-        state = store.verdict(service, name, verdict.word, verdict.cause)
+        state = store.verdict(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
         log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
         return verdict
 
@@ -113,11 +112,16 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
     except TooLate as late:
         return Verdict("down", str(late))
     except ServiceError as error:
-        return Verdict(FOUND.get(error.fault, "down"), str(error))
+        return Verdict(FOUND.get(error.fault) or _of_the_answer(error.status), str(error))
     finally:
         if session is not None:
             session.close("success")
     return Verdict("healthy", "a step was done")
+
+
+def _of_the_answer(status: int | None) -> Word:
+    """A refusal is an answer too: the model may have been withdrawn, or we may ask too often."""
+    return "healthy" if status is not None and status < 500 and status != 408 else "down"
 
 
 def _step(session: Session, model: str, check: Callable[[], None]) -> None:

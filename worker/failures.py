@@ -9,9 +9,10 @@ from scheduler.retry import Fault
 class ServiceError(Exception):
     """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
 
-    def __init__(self, fault: Fault, message: str, *, missing: bool = False) -> None:
+    def __init__(self, fault: Fault, message: str, *, missing: bool = False, status: int | None = None) -> None:
         super().__init__(message)
         self.fault = fault
+        self.status = status  # of the answer, where there was one
         self.missing = missing  # something that was named is not there (any more)
 
     @property
@@ -25,7 +26,12 @@ def plain(error: Exception) -> ServiceError:
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
     missing = isinstance(cause, tinker.NotFoundError)
-    return ServiceError(_fault(cause), f"{type(error).__name__}: {_text(error)}", missing=missing)
+    return ServiceError(
+        _fault(cause),
+        f"{type(error).__name__}: {_text(error)}",
+        missing=missing,
+        status=getattr(cause, "status_code", None),
+    )
 
 
 def _text(error: Exception) -> str:
@@ -48,8 +54,8 @@ _STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
 
 def _fault(error: BaseException | None) -> Fault:
-    if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none, or it cannot be one
-        return Fault.ACCOUNT
+    if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none here, or it cannot be one
+        return Fault.MACHINE
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
     if isinstance(error, tinker.APIStatusError) and error.status_code in _STATUSES:

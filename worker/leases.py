@@ -103,6 +103,11 @@ class HeldLease:
         """The service is there, and says that it has paused us: that is no stall, however long it takes."""
         self._moved = time.monotonic()
 
+    def waits_for_ourselves(self) -> None:
+        """It is our own limit that holds it back, and not the service."""
+        self._heard = time.monotonic()
+        self.told_to_wait()
+
     @property
     def quiet(self) -> float:
         """Seconds since anything was heard."""

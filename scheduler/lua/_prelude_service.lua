@@ -50,8 +50,9 @@ local function turn(service, from, to, cause)
     error('illegal turn of the breaker of ' .. service .. ': ' .. from .. ' to ' .. to)
   end
   if breaker(service) ~= from then return false end
-  redis.call('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause, 'next', NOW)
-  redis.call('HDEL', breaker_key(service), 'canary', 'canary_until')
+  redis.call('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause)
+  if from ~= 'suspect' then redis.call('HSET', breaker_key(service), 'next', NOW) end
+  redis.call('HDEL', breaker_key(service), 'canary', 'canary_until', 'fails')
   redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
     'from', from, 'to', to, 'detail', service .. ': ' .. cause)
   if TOLD_OF_TURN[to] and not (from == 'suspect' and to == 'closed') then

@@ -1,10 +1,16 @@
 -- Takes the lease of a dispatched stage. Arguments: stage, attempt, worker, lease in milliseconds, a name of this call.
 -- Answers the fencing number, or '' when this attempt is not the one that was dispatched: a repeated, late or
--- stray message ends here.
+-- stray message ends here. So does one that comes when the service has just been found to be down.
 local id, attempt, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
 local taken = taken_by(id, call)
 if taken then return taken end
 if stage(id, 'state') ~= 'dispatched' or stage(id, 'attempt') ~= attempt then return '' end
+local service = breaker(stage(id, 'service'))
+if service == 'open' or service == 'stopped' then
+  move(id, 'dispatched', 'ready', NOW, 'the service cannot be worked with')
+  recall(id)
+  return ''
+end
 local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
 local lane, slot = stage(id, 'lane'), stage(id, 'slot')

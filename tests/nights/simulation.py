@@ -288,7 +288,7 @@ class Night:
             name, due = self._canary
             if self.now >= due:
                 word = "down" if self.service.away(self.now) else "healthy"
-                self.store.verdict("offline", name, word, "as it was found")
+                self.store.verdict("offline", name, word, "as it was found", tries=TIMING.tries)
                 self._canary = None
             return
         name = f"canary at {self.now}"

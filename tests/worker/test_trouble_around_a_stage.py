@@ -156,4 +156,4 @@ def test_a_worker_without_a_key_waits_for_one(monkeypatch: pytest.MonkeyPatch, t
     session = Session(lambda: Endpoint(base_url=None, api_key=None), {})
     with pytest.raises(ServiceError, match="api_key") as refused:
         session.create("Qwen/Qwen3-8B", rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
-    assert refused.value.fault is Fault.ACCOUNT
+    assert refused.value.fault is Fault.MACHINE
