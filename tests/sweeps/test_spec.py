@@ -107,6 +107,7 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("train.warmup=.nan", "train.warmup: nan found; a count (an integer) or a share (0.1) is right"),
         ("train.adam.eps=.inf", "train.adam.eps: inf found; a finite number is right"),
         ("train=3", "train: 3 found; `key: value` lines are right"),
+        ("budget.usd=1e7", "budget.usd: 10000000.0 found; a number of at most 1000000 is right"),
         ("budget=3", "budget: 3 found; `{usd: …}` is right"),
         ("window=22:00-07:30", "window: '22:00-07:30' found; `{daily: …, tz: …}` is right"),
         ("priority=-1", "priority: -1 found; a number of at least 0 is right"),
