@@ -105,7 +105,7 @@ def _parked(store: Store, view: SweepView) -> tuple[int, str]:
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
             return ready, f"{service} is down or refuses us"
-    if view.gate and view.gate != "slots":
+    if ready and view.gate and view.gate != "slots":  # of what has ended, the gate that it once met is left behind
         return ready, view.gate
     queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
     return max(0, ready - queued), ""

@@ -146,8 +146,12 @@ def _text(environment: Mapping[str, str], name: str) -> str:
 def _count(environment: Mapping[str, str], name: str, *, least: float, most: float) -> int:
     value = _number(environment, name, least=least, most=most)
     if value != int(value):
-        raise SettingInvalid(f"{name}={_text(environment, name)} is not whole; it must be {least:g} to {most:g}")
+        raise SettingInvalid(f"{name}={_text(environment, name)} is not whole; it must be {_span(least, most)}")
     return int(value)
+
+
+def _span(least: float, most: float) -> str:
+    return f"{least:,.12g} to {most:,.12g}"
 
 
 def _number(environment: Mapping[str, str], name: str, *, least: float, most: float) -> float:
@@ -155,7 +159,7 @@ def _number(environment: Mapping[str, str], name: str, *, least: float, most: fl
     try:
         value = float(text)
     except ValueError:
-        raise SettingInvalid(f"{name}={text!r} is not a number; it must be {least:g} to {most:g}") from None
+        raise SettingInvalid(f"{name}={text!r} is not a number; it must be {_span(least, most)}") from None
     if not least <= value <= most:
-        raise SettingInvalid(f"{name}={text} is out of range; it must be {least:g} to {most:g}")
+        raise SettingInvalid(f"{name}={text} is out of range; it must be {_span(least, most)}")
     return value

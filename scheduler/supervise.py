@@ -28,6 +28,7 @@ LOOK_EVERY = 0.25  # seconds between two looks at the children
 LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
 START_SECONDS = 90.0  # that a process may take before it answers
+LOG_LINES = 3  # of its log that are shown of one that does not start
 PROBE_SECONDS = 0.5
 
 
@@ -245,8 +246,14 @@ def _await_answer(child: Child, url: str) -> None:
     while not _answers(url):
         assert child.process is not None
         if child.process.poll() is not None or time.monotonic() > give_up:
-            raise SchedulerError(f"{child.name} does not start; see {child.log}")
+            raise SchedulerError(f"{child.name} does not start; the end of its log, {child.log}:\n{_end_of(child.log)}")
         time.sleep(0.05)
+
+
+def _end_of(log: Path) -> str:
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+    return ""
 
 
 def _answers(url: str) -> bool:

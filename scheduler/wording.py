@@ -24,7 +24,9 @@ def dollars(micro_usd: int | None) -> str:
     if micro_usd is None:
         return "-"
     amount = micro_usd / 1_000_000
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"
 
 
 def duration(seconds: float) -> str:

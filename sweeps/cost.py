@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
 from sweeps.errors import SpecError
-from sweeps.fields import Model
+from sweeps.fields import Model, shown
 from sweeps.source import read
 from sweeps.stage import Json
 
@@ -199,8 +199,10 @@ class PriceBook(Model):
 def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
     """A price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
     document = read(text, name).value
+    if not isinstance(document, dict):
+        raise SpecError(f"{name}: {shown(document)} found; lists under `prices:` and `storage:` are right")
     try:
-        return PriceBook.model_validate({"name": name, **(document if isinstance(document, dict) else {})})
+        return PriceBook.model_validate({"name": name, **document})
     except ValidationError as error:
         lines = [f"{name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
         raise SpecError("\n".join(lines)) from None

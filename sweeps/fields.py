@@ -91,6 +91,7 @@ def rate(value: Any) -> float | str:
 
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[Whole, Field(ge=1)]
+Priority = Annotated[Whole, Field(ge=0, le=1_000_000)]  # as `sweep priority` takes it
 Number = Annotated[float, BeforeValidator(number)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]

@@ -102,9 +102,9 @@ class Equal(Model):
 
 
 class Budget(Model):
-    """What the sweep may cost at most, in US dollars."""
+    """What the sweep may cost at most, in US dollars: within what `sweep budget` takes."""
 
-    usd: Positive
+    usd: Annotated[Positive, Field(le=1_000_000)]
 
 
 class Limits(Model):

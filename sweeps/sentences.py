@@ -1,7 +1,7 @@
 """What pydantic finds, in our words: what was found, and what would be right."""
 
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -31,6 +31,7 @@ PATTERNS: Mapping[str, str] = {
     NAME: "letters, digits, `_` and `-` are right, a letter or digit first",
     SWEEP_NAME: "letters, digits, `.`, `_` and `-` are right, a letter or digit first",
 }
+FEW = 3  # keys of a section that are named where something else stands in its place
 MOMENT = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
 
 
@@ -55,7 +56,7 @@ def findings(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Finding]:
     elif detail["type"] == "missing":
         yield path, "missing; it has no default"
     else:
-        yield path, f"{shown(detail['input'])} found; {_right(detail)}"
+        yield path, f"{shown(detail['input'])} found; {_right(detail, keys(model, path))}"
 
 
 def _advice(word: str, known: tuple[str, ...]) -> str:
@@ -64,9 +65,11 @@ def _advice(word: str, known: tuple[str, ...]) -> str:
     return nearest(word, known)
 
 
-def _right(detail: ErrorDetails) -> str:
-    """What would be right, from what pydantic says would be."""
+def _right(detail: ErrorDetails, known: Sequence[str]) -> str:
+    """What would be right, from what pydantic says would be; `known` are the keys of a section."""
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind in ("dict_type", "model_type") and 0 < len(known) <= FEW:
+        return f"`{{{', '.join(f'{key}: …' for key in known)}}}` is right"
     if kind in BOUNDS:
         return f"a number {BOUNDS[kind]} {next(iter(context.values()))} is right"
     if kind == "literal_error":

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
 from sweeps.errors import SpecError
-from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Whole, shown
+from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
 from sweeps.recipe import Method, Train
@@ -93,7 +93,7 @@ class Sweep(Model):
     methods: Mapping[Name, Method] | None = None
     budget: Budget | None = None
     limits: Limits = Limits()
-    priority: Whole = 0
+    priority: Priority = 0
     weight: Positive = 1.0  # its share beside others of the same priority
     window: Window | None = None
     deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None

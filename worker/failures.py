@@ -1,5 +1,7 @@
 """What an exception of the SDK means, sorted once; nothing of it is kept but text, for it can carry the API key."""
 
+import re
+
 import tinker
 from tinker.lib.retryable_exception import RetryableException
 
@@ -35,8 +37,8 @@ def plain(error: Exception) -> ServiceError:
 
 
 def _text(error: Exception) -> str:
-    """Its message without what the SDK appends of its own insides (`… with self.request_id=…`)."""
-    return str(error).partition("self.request_id=")[0].rstrip(" ,:;(")[:500]
+    """Its message without what the SDK appends of its own insides (`… with status 402 for self.request_id=…`)."""
+    return re.split(r"( for| of)? self\.request_id=", str(error))[0].rstrip(" ,:;(")[:500]
 
 
 # The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.

@@ -9,6 +9,7 @@ from scheduler.services import SERVICES
 from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.views import sweep
+from scheduler.wording import counted
 
 FAILED = (StageState.FAILED, StageState.SKIPPED)
 
@@ -77,12 +78,15 @@ def retry(output: Output, name: str, failed: bool) -> None:
     how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
     with the_store(from_environment()) as store:
         counts = sweep(store, name).counts
-        store.scripts.run("retry_sweep", name, how)
-    again = sum(counts.get(state, 0) for state in states)
-    if output.for_people:
-        output.say(f"{name}: {again:,} stages are opened again")
-    else:
+        again = sum(counts.get(state, 0) for state in states)
+        if again or not failed:  # else what was cancelled would be active again, and at once finished
+            store.scripts.run("retry_sweep", name, how)
+    if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "reopened": again}])
+    elif again:
+        output.say(f"{name}: {counted(again, 'stage')} {'is' if again == 1 else 'are'} opened again")
+    else:
+        output.say(f"{name}: nothing {'has failed' if failed else 'failed or was cancelled'}; nothing to try again")
 
 
 @click.command()

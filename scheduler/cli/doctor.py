@@ -21,11 +21,15 @@ from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect, shown
 from scheduler.embedded import server
-from scheduler.errors import SchedulerError, StoreUnavailable
+from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notices import troubled_webhooks
+from scheduler.prepare import price_book
 from scheduler.service_check import DEFAULT_URL, served_models
+from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
 from scheduler.supervise import find, is_up
+from scheduler.wording import counted
+from sweeps.errors import SweepsError
 
 ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
 
@@ -64,8 +68,9 @@ def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
 def _guarded(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
     try:
         yield from look(settings)
-    except (SchedulerError, OSError) as error:
-        yield Finding(getattr(look, "__name__", "live").strip("_"), "wrong", str(error))
+    except (SchedulerError, SweepsError, OSError) as error:
+        name = getattr(look, "__name__", "live").strip("_").replace("_", " ")
+        yield Finding(name, "wrong", str(error))
 
 
 def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
@@ -107,6 +112,32 @@ def _store(settings: Settings) -> Iterator[Finding]:
     artefacts = Artefacts(settings.store)
     artefacts.read(artefacts.write("doctor/probe", b"can be written"))
     yield Finding("artefact store", "ok", settings.store)
+
+
+def _prices(settings: Settings) -> Iterator[Finding]:
+    book = price_book(settings)
+    if settings.prices is not None:
+        yield Finding("prices", "ok", f"{settings.prices}, over ours: {counted(len(book.prices), 'row')} in all")
+
+
+def _cache(settings: Settings) -> Iterator[Finding]:
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.cache, os.W_OK):
+        yield Finding("cache", "wrong", f"{settings.cache} cannot be written; set SWEEP_CACHE to a folder that can")
+
+
+def _offline(settings: Settings) -> Iterator[Finding]:
+    """One that `sweep up` starts is its own business."""
+    url = settings.offline_url
+    if url is None:
+        return
+    try:
+        served = served_models(url, OFFLINE_KEY)
+    except ServiceRefused:
+        said = f"SWEEP_OFFLINE_URL={url}: no tinker_offline answers there; start it, or leave the variable unset"
+        yield Finding("tinker_offline", "wrong", said)
+    else:
+        yield Finding("tinker_offline", "ok", f"{counted(len(served), 'model')} at {url}")
 
 
 def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
@@ -169,5 +200,5 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
             yield Finding("webhooks", "note", line)
 
 
-LOOKS = (_python, _packages, _state_folder, _redis, _store, _tinker, _webhooks, _processes)
+LOOKS = (_python, _packages, _state_folder, _cache, _redis, _store, _prices, _offline, _tinker, _webhooks, _processes)
 commands = {"doctor": doctor}

@@ -21,7 +21,7 @@ from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
-from scheduler.supervise import find
+from scheduler.supervise import find, is_up
 from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
 from scheduler.wording import counted, dollars, duration
@@ -155,7 +155,7 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[Facts]) -> None:
     for each in accounts:
         output.say(f"account at {each.service}: {told(each)}")
-    if addresses := find(settings.home):
+    if is_up(settings.home) and (addresses := find(settings.home)):  # who is killed leaves them behind
         output.say(where(addresses))
 
 

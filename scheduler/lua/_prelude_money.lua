@@ -28,6 +28,12 @@ local function price(usage, rates)
   return math.ceil(exact / 1000000)
 end
 
+-- As `dollars` in wording.py: enough digits to see that small sums are not nothing.
+local function dollars(micro)
+  local digits = (micro >= 1000000 and 2) or ((micro >= 100 or micro == 0) and 4) or 6
+  return string.format('$%.' .. digits .. 'f', micro / 1000000)
+end
+
 -- Tells people how a sweep's budget stands: once when four fifths of it are gone, once when it was too small for a
 -- stage. A budget that is changed is told of anew.
 local function tell_budget(sweep, refused)
@@ -37,7 +43,7 @@ local function tell_budget(sweep, refused)
   if not limit then return end
   local function once(field, kind)
     if redis.call('HSETNX', key, field, NOW) == 0 then return end
-    notify(sweep, kind, string.format('$%.2f of $%.2f is spent', number(row[2]) / 1000000, limit / 1000000), NOW)
+    notify(sweep, kind, dollars(number(row[2])) .. ' of ' .. dollars(limit) .. ' is spent', NOW)
   end
   if number(row[2]) + number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
   if refused then once('budget:reached', 'budget') end

@@ -9,10 +9,10 @@ if again == '' or (state ~= 'active' and state ~= 'paused') then
 else
   redis.call('ZADD', PREFIX .. 'turns', again, name)
 end
+redis.call('HSET', key, 'hours', detail) -- even if nothing changes: one that is submitted outside them begins closed
 local was_closed = redis.call('HEXISTS', key, 'outside') == 1
 if was_closed == (open ~= '1') then return 0 end
 if open == '1' then redis.call('HDEL', key, 'outside') else redis.call('HSET', key, 'outside', NOW) end
-redis.call('HSET', key, 'hours', detail)
 stand(name)
 if open ~= '1' and redis.call('HGET', key, 'started') then notify(name, 'hours', detail, NOW) end
 restage(name, 'reconsider')

@@ -63,3 +63,16 @@ def test_what_cannot_be_asked_says_what_would_be_right(desk: Desk) -> None:
         refused(said, "live")
         assert part in said.out
     refused(desk.call("doctor", "--model", "a/b"), "--live", status=2)
+
+
+def test_what_the_settings_name_is_looked_at(desk: Desk) -> None:
+    book = str(desk.write("book.yaml", "prises: []"))
+    (closed := desk.write("closed", "")).chmod(0o400)
+    wrong = {
+        "SWEEP_PRICES": (book, "prises"),
+        "SWEEP_OFFLINE_URL": ("http://127.0.0.1:1", "no tinker_offline answers there"),
+        "SWEEP_CACHE": (str(closed), str(closed)),
+    }
+    said = desk.call("doctor", **{name: value for name, (value, _) in wrong.items()})
+    refused(said, "cache, prices, tinker_offline")
+    assert all(part in said.out for _, part in wrong.values())

@@ -86,6 +86,11 @@ def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Sto
     settle(store)
     after = sweep(store, "small").counts
     assert (after.get("failed", 0), after["cancelled"]) == (0, before["cancelled"])
+    desk.call("cancel", "small")
+    settle(store)
+    assert "nothing to try again" in desk.call("retry", "small", "--failed").out
+    settle(store)
+    assert sweep(store, "small").state == "cancelled", "not active, and at once finished"
     desk.call("retry", "small")
     settle(store)
     assert "cancelled" not in sweep(store, "small").counts

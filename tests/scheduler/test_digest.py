@@ -46,6 +46,8 @@ def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(ni
     assert digest(night.store, "s").text.startswith("0 of 3 stages done, 3 parked (budget)\n")
     night.tell("pause_sweep", "s")
     assert digest(night.store, "s").parked_by == "paused"
+    night.tell("cancel_sweep", "s")
+    assert (digest(night.store, "s").parked, digest(night.store, "s").parked_by) == (0, "")
 
 
 def test_the_best_cell_of_each_data_set_is_told_by_the_metric_that_the_file_names(night: Night) -> None:

@@ -7,6 +7,7 @@ import pytest
 from scheduler import keys
 from scheduler.hours import keep_hours
 from scheduler.store import Meter
+from scheduler.views import sweep
 from tests.scheduler.night import Night
 from tests.scheduler.plans import single
 from tests.support import FakeClock
@@ -34,6 +35,7 @@ def test_nothing_starts_before_its_hours_and_it_does_when_they_begin(night: Nigh
     assert settle_hours(night) == 1
     assert night.store.dispatch(STAGE, sweep="s", patience=9).refused == "the sweep is not active"
     assert (night.state(STAGE), night.sweep_state("s")) == ("ready", "active")
+    assert sweep(night.store, "s").hours == "22:00-07:30 Europe/Berlin", "status can say what it waits for"
     assert settle_hours(night) == 0, "it is looked at when that is due, and not before"
     night.clock.pass_seconds(MINUTE)
     settle_hours(night)

@@ -6,6 +6,7 @@ from scheduler import keys
 from scheduler.connection import Client
 from scheduler.notices import FIRST_WAIT, LONGEST_WISH, TAKEN, TRIES, Notice, Outbox, next_try, troubled_webhooks
 from scheduler.store import Store
+from scheduler.wording import dollars
 from tests.scheduler.night import LEASE, PATIENCE, Night
 from tests.scheduler.plans import single
 
@@ -46,6 +47,16 @@ def test_a_claim_that_comes_again_tells_nothing_again(night: Night) -> None:
     for _ in range(2):
         assert night.store.scripts.run("claim", "train-0000", 1, "w1", round(1000 * LEASE), "the call")
     assert told(night) == [("started", "s", "HOOK")]
+
+
+def test_a_small_budget_is_told_of_in_sums_that_are_not_nothing(night: Night) -> None:
+    night.submit(single("s", 2), limit=1_999, notify=("HOOK",))
+    night.do("train-0000", "s", cost=1_000)
+    assert night.store.dispatch("train-0001", sweep="s", patience=PATIENCE).refused == "budget"
+    (said,) = [notice.headline for notice in empty(night) if notice.kind == "budget"]
+    assert said == "s: the budget is reached: $0.0010 of $0.0020 is spent"
+    for micro in (0, 7, 99, 100, 999_999, 1_000_000, 12_345_678):
+        assert night.run_lua(f"return dollars({micro})") == dollars(micro)
 
 
 def test_the_first_failure_is_told_with_what_failed_and_why_and_the_second_is_not(night: Night) -> None:

@@ -137,6 +137,9 @@ def test_the_book_of_the_repository_knows_the_newest_prices_and_the_long_context
         (f"prices: [{ROW.replace('0.1', 'cheap')}]", "'cheap' found; a number of US dollars is right"),
         (f"prises: [{ROW}]", "prises"),
         ("storage: [{usd_per_gb_month: 0.1}]", "storage.0.date"),
+        ("root:x:0:0", "'root:x:0:0' found; lists under"),
+        (f"[{ROW}]", "lists under"),
+        ("", "nothing found; lists under"),
     ],
 )
 def test_a_book_that_cannot_be_is_refused(text: str, said: str) -> None:

@@ -63,6 +63,22 @@ def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> 
     assert plain(hidden).fault is fault
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no: Error code: 402 with status 402 for self.request_id='1' and more", "no: Error code: 402 with status 402"),
+        (
+            "Timeout of 5 seconds reached while waiting for result of self.request_id='1'",
+            "Timeout of 5 seconds reached while waiting for result",
+        ),
+        ("no (status 400) for self.request_id='1' — exceeded 3 retries", "no (status 400)"),
+        ("asked for nothing", "asked for nothing"),
+    ],
+)
+def test_what_the_sdk_says_of_its_own_insides_is_not_told_and_leaves_no_half_a_sentence(said: str, kept: str) -> None:
+    assert str(plain(RuntimeError(said))) == f"RuntimeError: {kept}"
+
+
 def test_a_lost_connection_and_a_time_out_are_the_way_to_the_service() -> None:
     errors = [tinker.APIConnectionError(request=REQUEST), tinker.APITimeoutError(REQUEST), TimeoutError()]
     assert {plain(error).fault for error in errors} == {Fault.OUTAGE}
