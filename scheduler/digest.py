@@ -16,6 +16,7 @@ from sweeps.stage import Json
 
 FEW = 3  # best cells, and causes of failures, that are told
 LENGTH = 160  # characters of a cause
+OUTSIDE = "outside its hours"
 ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 
 
@@ -58,12 +59,13 @@ class Digest:
 
     def _counts(self) -> str:
         parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
+        stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE
         others = {
             "failed": self.failed,
             "skipped": self.skipped,
             "cancelled": self.cancelled,
             parked: self.parked,
-            "running": self.running,
+            "stopping" if stopping else "running": self.running,
             "waiting": self.waiting,
         }
         said = [f"{count:,} {what}" for what, count in others.items() if count]
@@ -101,7 +103,7 @@ def _parked(store: Store, view: SweepView) -> tuple[int, str]:
     if view.state == SweepState.PAUSED:
         return ready, "paused"
     if view.outside:
-        return ready, "outside its hours"
+        return ready, OUTSIDE
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
             return ready, f"{service} is down or refuses us"

@@ -100,14 +100,15 @@ def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
     ready = view.counts.get(StageState.READY, 0)
     if not ready:
         return
-    if view.gate == "slots":
-        yield f"{ready:,} wait for a slot of the sweep's own limit"
+    wait = "1 stage waits" if ready == 1 else f"{ready:,} stages wait"
+    if view.slots and view.inflight >= view.slots:
+        yield f"{wait} for one of the {view.slots} slots that its file allows"
     for service in _services(view, fleet):
         for pool in _pools(view, service):
             if pool.sight.queued or pool.sight.taken >= pool.capacity.limit:
                 queued = f", {pool.sight.queued} queued at the service" if pool.sight.queued else ""
-                yield f"waiting: {pool.sight.taken} of {pool.capacity.limit} slots{queued}"
-    yield f"{ready:,} wait for a free thread" if not fleet.threads else f"{ready:,} wait for their turn"
+                yield f"waiting: {pool.sight.taken - pool.sight.queued} of {pool.capacity.limit} slots{queued}"
+    yield f"{wait} for a free thread" if not fleet.threads else f"{wait} for the next tick"
 
 
 def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:

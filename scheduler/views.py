@@ -34,6 +34,8 @@ class SweepView:
     gate: str | None  # why its ready stages wait, if a gate is closed
     why: str  # it was called off, if not by hand
     lanes: Sequence[str]
+    slots: int  # that it may have at a time; 0: as many as there are
+    inflight: int  # stages under way at its cost
     outside: int | None  # since when it is outside its hours; milliseconds
     hours: str  # for people
     turn: int | None  # when its hours begin or end next, or its deadline passes
@@ -101,6 +103,8 @@ def sweep(store: Store, name: str) -> SweepView:
         gate=row.get("gate"),
         why=row.get("why", ""),
         lanes=row.get("lanes", "").split(),
+        slots=int(row.get("slots") or 0),
+        inflight=int(row.get("inflight") or 0),
         outside=int(row["outside"]) if "outside" in row else None,
         hours=row.get("hours", ""),
         turn=None if turn is None else int(turn),

@@ -36,7 +36,7 @@ def list_(output: Output) -> None:
     """List the sweeps of this state folder, or of REDIS_URL."""
     with the_store(from_environment()) as store:
         found = views.sweeps(store)
-    rows = [_sweep_row(view, output) for view in found]
+    rows = [sweep_row(view, output) for view in found]
     output.rows("sweeps", rows, columns=_columns(rows))
 
 
@@ -70,7 +70,7 @@ def _document(store: Store, settings: Settings, found: list[SweepView], name: st
     workers, fleet = live_workers(store), fleet_of(store, settings)
     skipped = Counter(stage.cause for stage in views.stages_of(store, name, StageState.SKIPPED)) if name else Counter()
     return {
-        "sweeps": [_sweep_row(view) | {"waits": why_it_waits(view, fleet)} for view in found],
+        "sweeps": [sweep_row(view) | {"waits": why_it_waits(view, fleet)} for view in found],
         "services": [_service_row(each) for each in fleet.services.values() if each.pools],
         "workers": [{"worker": worker, **said} for worker, said in workers.items()],
         "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
@@ -92,11 +92,12 @@ def _service_row(service: ServiceView) -> dict[str, Any]:
 
 def _slots(services: Sequence[Mapping[str, Any]]) -> str:
     """What is taken of what has been found, where anything is."""
-    pools = [(name, pool) for service in services for name, pool in service["pools"].items()]
-    return ", ".join(f"{pool['taken']} of {pool['limit']} {name} slots" for name, pool in pools if pool["taken"])
+    pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
+    return ", ".join(f"{pool['taken'] - pool['queued']} of {pool['limit']} {name} slots" for name, pool in pools)
 
 
-def _sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
+def sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
+    """A sweep as `sweep list` has it: for people, where an output for them is given."""
     row: dict[str, Any] = {
         "sweep": view.name,
         "state": view.state,
@@ -130,7 +131,7 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
 
 
 def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) -> None:
-    rows = [_sweep_row(view, output) for view in found]
+    rows = [sweep_row(view, output) for view in found]
     output.table(rows, title=counted(len(rows), "sweep"), columns=_columns(rows))
     for row in document["sweeps"]:
         if row["waits"]:

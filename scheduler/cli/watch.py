@@ -16,7 +16,7 @@ from scheduler import views
 from scheduler.admission import MONEY
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
-from scheduler.cli.show import fleet_of
+from scheduler.cli.show import fleet_of, sweep_row
 from scheduler.reasons import why_it_waits
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState, SweepState
@@ -35,7 +35,9 @@ SHOWN = 8  # running stages in view
 def watch(output: Output, names: tuple[str, ...]) -> None:
     """Watch the sweeps NAMES until they have ended."""
     with the_store(from_environment()) as store:
-        follow(store, names, output)
+        seen = follow(store, names, output)
+    if not output.for_people:
+        output.rows("sweeps", [sweep_row(view) for view in seen])
 
 
 def follow(

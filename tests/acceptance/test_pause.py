@@ -65,6 +65,12 @@ def test_a_service_that_was_stopped_is_named_and_resume_has_it_tried_again(desk:
     assert "no service is stopped" in desk.call("resume").out
 
 
+def test_a_watch_for_programs_ends_with_how_it_ended(desk: Desk, store: Store) -> None:
+    desk.call("cancel", "small")
+    settle(store)
+    assert desk.call("-f", "json", "watch", "small").json["sweeps"][0]["state"] == "cancelled"
+
+
 def test_a_priority_is_changed_and_said(desk: Desk, store: Store) -> None:
     assert desk.call("priority", "small", "7").out == "small: priority 7, 0 before\n"
     assert store.client.hget(keys.sweep("small"), "priority") == "7"
@@ -124,11 +130,17 @@ def suspected(store: Store) -> None:
     store.scripts.run("suspect", "offline", "nothing has got any further for 61 s")
 
 
+def own_limit(store: Store) -> None:
+    store.client.hset(keys.sweep("small"), "slots", 1)
+    told(store, ("active",))
+
+
 REASONS: dict[str, Callable[[Store], None]] = {
     "no worker is up": settle,
     "outside its hours": outside,
-    "wait for their turn": up,
-    "waiting: 2 of 2 slots, 1 queued at the service": full,
+    "stages wait for the next tick": up,
+    "waiting: 1 of 2 slots, 1 queued at the service": full,
+    "stages wait for one of the 1 slots that its file allows": own_limit,
     "paused: capacity since ": partial(told, signs=("starved",)),
     "paused: too many clients since ": partial(told, signs=("limited",)),
     "offline is being tried, for nothing has got any further": suspected,
