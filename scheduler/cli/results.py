@@ -90,7 +90,7 @@ def _columns(rows: Sequence[RunResult]) -> list[str]:
 
 def _in_order(metrics: Collection[str]) -> list[str]:
     """The answer first, then what else was measured; what training itself saw is not for the table."""
-    known = [name for name in metrics if name != "train_nll"]
+    known = [name for name in metrics if not name.startswith("train_")]
     return sorted(known, key=lambda name: (name.count("."), not name.endswith("nll"), name))
 
 
