@@ -91,6 +91,13 @@ class Best(Model):
     mode: Literal["min", "max"]
 
 
+def best_by_default(spec: Mapping[str, Any]) -> Best:
+    """What the best is the best by where a spec does not say: the first that its first evaluation measures."""
+    first = next(iter(spec.get("evaluate") or ()), {"name": "nll"})
+    metric = METRICS.get(first["name"], METRICS["nll"])[0]
+    return Best(metric=metric, mode="min" if metric in LOSSES else "max")
+
+
 class Equal(Model):
     """What the methods of a comparison have the same of."""
 

@@ -3,6 +3,8 @@
 import pytest
 
 from sweeps.errors import PlanError, SpecError
+from sweeps.pace import EVALUATION, OPENING, cycles
+from sweeps.sections import Best, best_by_default
 from sweeps.stage import Plan, Stage
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
 
@@ -65,6 +67,11 @@ def test_each_step_looks_and_then_moves_and_the_reference_is_one_look_at_all() -
     assert train.tokens == train.low_tokens == 2 * reference.tokens
 
 
+def test_a_step_takes_two_cycles_for_it_looks_before_it_moves() -> None:
+    plan = dpo(HEAD, "seeds=1", "train.steps=7")
+    assert cycles(plan.stages).longest == EVALUATION + OPENING + 2 * 7 + EVALUATION
+
+
 def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_open() -> None:
     ids = {dpo(HEAD, *more).stages[1].id for more in ((), ("train.beta=0.2",), ("train.length_normalise=true",))}
     assert len(ids) == 3
@@ -96,3 +103,9 @@ def test_records_that_a_method_or_an_evaluation_cannot_use_are_refused(
 def test_preference_has_no_options() -> None:
     with pytest.raises(SpecError, match="preference has no options"):
         planned(HEAD, "evaluate=[{preference: {beta: 1}}]", load=PAIRS)
+
+
+def test_the_best_is_the_best_by_what_is_measured() -> None:
+    assert best_by_default({}) == Best(metric="nll", mode="min")
+    asked = [{"name": "preference", "options": {}}, {"name": "nll", "options": {}}]
+    assert best_by_default({"evaluate": asked}) == Best(metric="preference_accuracy", mode="max")
