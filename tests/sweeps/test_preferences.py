@@ -68,7 +68,7 @@ def test_torch_differentiates_to_the_same(*, by_length: bool) -> None:
     pairs = [BETA * ratios[2 * pair] - BETA * ratios[2 * pair + 1] for pair in range(len(LENGTHS) // 2)]
     found = -torch.nn.functional.logsigmoid(torch.stack(pairs)).mean()
     found.backward()
-    assert loss_of(policy, reference, by_length=by_length) == pytest.approx(float(found), rel=1e-12)
+    assert loss_of(policy, reference, by_length=by_length) == pytest.approx(found.item(), rel=1e-12)
     for tensor, slope in zip(tensors, gradient(policy, reference, by_length=by_length), strict=True):
         assert np.allclose(tensor.grad.numpy(), slope, rtol=1e-12, atol=0)
 

@@ -121,6 +121,37 @@ def test_the_first_step_sees_no_preference_and_each_step_sees_the_one_before(wor
     assert losses[-1] < 0.6
 
 
+CHAIN = """
+sweep: one
+experiment: transfer
+model: offline/ngram-s
+train: {method: dpo, rank: 8, learning_rate: 0.02, batch_size: 8, steps: 6}
+data:
+  coin: {source: "offline:preferences_null", holdout: 8}
+  style: {source: "offline:preferences", holdout: 8}
+sources: [coin]
+targets: [style]
+source_size: 32
+sizes: [32]
+seeds: 1
+evaluate: [preference]
+"""
+
+
+def test_what_continues_a_training_begins_at_where_that_ended(workshop: Workshop) -> None:
+    """Against the base it would begin with what its parent has moved."""
+    plan = submitted(workshop, spec=CHAIN)
+    everything(workshop, plan)
+    assert {workshop.state(stage) for stage in plan.stages} == {"succeeded"}
+    parent, child = (stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("coin"))
+    assert (parent.recipe["parent"], child.recipe["parent"]) == (None, parent.id)
+    last, first = (json.loads(workshop.metrics(stage).splitlines()[at]) for stage, at in ((parent, -1), (child, 0)))
+    assert last["kl"] > 1e-3
+    assert first["kl"] == pytest.approx(0, abs=1e-9)
+    assert first["dpo_loss"] == pytest.approx(np.log(2), abs=1e-5)
+    assert said(workshop, *plan.stages) == counted(workshop)
+
+
 def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop) -> None:
     plan = submitted(workshop)
     everything(workshop, plan)
