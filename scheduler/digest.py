@@ -12,6 +12,7 @@ from scheduler.store import Store
 from scheduler.views import StageView, SweepView
 from scheduler.wording import dollars, duration, written
 from sweeps.results import CellSummary, Moments, Winner, winner
+from sweeps.sections import best_by_default
 from sweeps.stage import Json
 
 FEW = 3  # best cells, and causes of failures, that are told
@@ -157,7 +158,8 @@ def _sought(spec: Mapping[str, Json]) -> tuple[str, str]:
         return str(best["metric"]).removeprefix("validation."), str(best["mode"])
     if isinstance(target, dict):
         return str(target["metric"]), "min" if target.get("above") is None else "max"
-    return "nll", "min"
+    other = best_by_default(spec)
+    return other.metric, other.mode
 
 
 def _said(on: str, best: Winner, metric: str) -> str:

@@ -224,6 +224,11 @@ class Store:
         state, texts = pipe.execute()
         return json.loads(texts[0]) if texts and state == StageState.SUCCEEDED else None
 
+    def result_of(self, stage: str) -> Mapping[str, Json] | None:
+        """What a stage found. None while it is done again."""
+        state, text = self.client.hmget(keys.stage(stage), ["state", "result"])
+        return json.loads(text) if text and state == StageState.SUCCEEDED else None
+
     def evaluations_of(self, stage: str) -> list[str]:
         """The evaluate children of a stage, in a stable order."""
         return sorted(child for child in self.client.smembers(keys.children(stage)) if child.startswith("evaluate-"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from sweeps.planning.pieces import RENDERER
+from sweeps.recipe import BETA
 from sweeps.rules import BELONGS
 from sweeps.sections import Evaluation
 from sweeps.spec import Sweep
@@ -61,4 +62,14 @@ def _resolved(sweep: Sweep) -> Iterator[Default]:
     for evaluation in sweep.evaluate:
         if evaluation.name == "nll" and "via" not in evaluation.options:
             yield "evaluate.nll.via", "forward"
+    yield from _of_dpo(sweep)
     yield "renderer", RENDERER
+
+
+def _of_dpo(sweep: Sweep) -> Iterator[Default]:
+    if sweep.train is None or sweep.train.method != "dpo":
+        return
+    values: dict[str, Json] = {"beta": BETA, "length_normalise": False}
+    for key, value in values.items():
+        if getattr(sweep.train, key) is None and f"train.{key}" not in sweep.vary:
+            yield f"train.{key}", value

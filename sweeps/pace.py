@@ -1,7 +1,7 @@
 """How long a plan takes, in cycles of the service: a bound, for nobody knows how busy a service will be.
 
-The service works in clock cycles. One step of a training that is kept one batch ahead takes a cycle; a client that is
-opened takes one, and so does an evaluation, whatever its size.
+The service works in clock cycles. One step of a training that is kept one batch ahead takes a cycle, one that has to
+look before it moves takes two; a client that is opened takes one, and so does an evaluation, whatever its size.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sweeps.stage import Stage
 
 OPENING = 1  # cycles before the first step
+OF_A_STEP = {"dpo": 2}  # by method: it has to see its pairs as they stand before it knows how to pull them apart
 EVALUATION = 1
 
 
@@ -30,7 +31,13 @@ def cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycles:
     ends: dict[str, int] = {}
     total = 0
     for stage in stages:
-        own = 0 if stage.id in done else OPENING + stage.steps if stage.kind == "train" else EVALUATION
+        own = 0 if stage.id in done else _own(stage)
         total += own
         ends[stage.id] = own + max((ends[parent] for parent in stage.parents), default=0)
     return Cycles(max(ends.values(), default=0), total)
+
+
+def _own(stage: Stage) -> int:
+    if stage.kind == "evaluate":
+        return EVALUATION
+    return OPENING + stage.steps * OF_A_STEP.get(str(stage.recipe.get("method")), 1)

@@ -21,8 +21,9 @@ from sweeps.fields import (
     rate,
 )
 
+BETA = 0.1  # of dpo, where the file names none: what the paper's experiments mostly take
 LENGTHS = ("steps", "epochs", "tokens")
-OF_METHOD = {"beta": "dpo", "environment": "rl", "group_size": "rl", "groups": "rl"}
+OF_METHOD = {"beta": "dpo", "length_normalise": "dpo", "environment": "rl", "group_size": "rl", "groups": "rl"}
 
 
 class Adam(Model):
@@ -69,7 +70,8 @@ class Train(Model):
     train_attn: Flag = True
     train_unembed: Flag = True
     adam: Adam = Adam()
-    beta: Positive | None = None
+    beta: Positive | None = None  # of dpo: how dear it is to move away from the reference; 0.1
+    length_normalise: Flag | None = None  # of dpo: rewards per token of the completion instead of the whole; false
     environment: str | None = None
     group_size: Count | None = None
     groups: Count | None = None

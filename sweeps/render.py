@@ -10,6 +10,7 @@ across a border (between a prompt and its completion, say): just so do a prompt 
     completion  bos, the prompt; then the completion and eos, which bear loss.
     chat        bos; then `User: …` and two line breaks, `Assistant: …` and eos (two line breaks where the
                 tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
+    preference  two completions of one prompt, each as above: the chosen one, then the rejected one.
 """
 
 import json
@@ -27,6 +28,7 @@ from sweeps.tokens import OfflineTokenizer, Tokenizer
 
 LossMask = Literal["all", "completion"]
 RENDERERS = ("plain",)
+SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
 
 
@@ -54,11 +56,15 @@ class Segment(NamedTuple):
 def render_all(
     records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
 ) -> list[Example]:
-    """Every record in order; one that cannot be rendered exactly is a DataError that names its row."""
+    """Every record in order; one that cannot be rendered exactly is a DataError that names its row.
+
+    A preference pair is two examples, the chosen completion and then the rejected one.
+    """
     examples = []
     for number, row in enumerate(records.rows, start=1):
         with _naming(number, row):
-            examples.append(render(row, records.format, tokenizer, renderer=renderer, loss_mask=loss_mask))
+            for side, form in _sides(row, records.format):
+                examples.append(render(side, form, tokenizer, renderer=renderer, loss_mask=loss_mask))
     return examples
 
 
@@ -82,14 +88,35 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
 
 
 def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
-    """The length in tokens of each record's model input, whatever its loss mask: len(render(...))."""
+    """The length in tokens of each record's model input, whatever its loss mask: len(render(...)).
+
+    Of a preference pair that of both inputs together.
+    """
     counts = np.empty(len(records), np.int64)
     begin = len(_begin(tokenizer)) - 1
     for index, row in enumerate(records.rows):
         with _naming(index + 1, row):
-            segments = _segments(row, records.format, renderer, tokenizer)
-            counts[index] = begin + sum(_token_count(segment, tokenizer) for segment in segments)
+            sides = [_segments(side, form, renderer, tokenizer) for side, form in _sides(row, records.format)]
+            counts[index] = sum(begin + sum(_token_count(segment, tokenizer) for segment in side) for side in sides)
     return counts
+
+
+def sides(records: Records) -> Records:
+    """The inputs that are made of the records, as records: a preference pair is two completions."""
+    if records.format != "preference":
+        return records
+    return Records("completion", tuple(side for row in records.rows for side, _ in _sides(row, "preference")))
+
+
+def _sides(record: Row, form: Format) -> Sequence[tuple[Row, Format]]:
+    """What is rendered of a record: itself, or the two completions of a pair."""
+    if form != "preference":
+        return ((record, form),)
+    for key in ("prompt", "chosen", "rejected"):
+        if not isinstance(record[key], str):
+            kind = type(record[key]).__name__
+            raise DataError(f"a {key} that is a {kind}: `plain` renders pairs of text only; write it as one string")
+    return tuple(({"prompt": record["prompt"], "completion": record[side]}, "completion") for side in SIDES)
 
 
 def _begin(tokenizer: Tokenizer) -> list[int]:
@@ -121,7 +148,7 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
         case "chat":
             return list(_chat(record, tokenizer))
         case "preference":
-            raise DataError("preference pairs (prompt, chosen, rejected) cannot be rendered yet: they come with DPO")
+            raise DataError("a preference pair is two examples; `render_all` renders both")
 
 
 def _chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:

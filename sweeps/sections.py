@@ -10,8 +10,10 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, or_none, shown, whole
 
-EVALUATORS = ("nll", "rag", "reliability", "task_completion")
-METRICS = {"nll": ("nll", "bits_per_byte")}  # what each evaluator measures; the others say it when they are built
+EVALUATORS = ("nll", "preference", "rag", "reliability", "task_completion")
+PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
+# What each evaluator measures; the others say it when they are built.
+METRICS = {"nll": ("nll", "bits_per_byte"), "preference": PREFERENCES}
 LOSSES = ("nll", "bits_per_byte")  # the less the better
 
 
@@ -44,6 +46,8 @@ def evaluation(value: Any) -> Evaluation:
         raise ValueError(f"{name!r} found; {nearest(name, EVALUATORS)}")
     if name == "nll":
         _options_of_nll(options)
+    if name == "preference" and options:
+        raise Findings([(("preference", key), "unknown key; preference has no options") for key in options])
     return Evaluation(name=name, options=dict(options))
 
 
@@ -85,6 +89,13 @@ class Best(Model):
 
     metric: str
     mode: Literal["min", "max"]
+
+
+def best_by_default(spec: Mapping[str, Any]) -> Best:
+    """What the best is the best by where a spec does not say: the first that its first evaluation measures."""
+    first = next(iter(spec.get("evaluate") or ()), {"name": "nll"})
+    metric = METRICS.get(first["name"], METRICS["nll"])[0]
+    return Best(metric=metric, mode="min" if metric in LOSSES else "max")
 
 
 class Equal(Model):

@@ -18,6 +18,8 @@ from sweeps.overrides import override
 from sweeps.recipe import Method, Train
 from sweeps.rules import check
 from sweeps.sections import (
+    METRICS,
+    PREFERENCES,
     Best,
     Budget,
     Checkpoints,
@@ -31,6 +33,8 @@ from sweeps.sections import (
     evaluation,
 )
 from sweeps.source import Source, read
+
+TRAINED = {"sl", "dpo"}  # the methods that can be carried out
 
 __all__ = ["DataSpec", "Sweep", "Train", "parse"]
 
@@ -144,8 +148,13 @@ class Sweep(Model):
         rates = [part.learning_rate for part in parts] + list(self._varied("train.learning_rate"))
         methods = {part.method for part in parts} | {str(word) for word in self._varied("train.method")}
         found = ["experiment: compare is not planned yet"] if self.experiment == "compare" else []
-        found += [f"train.method: {method} is not trained yet; sl is" for method in sorted(methods - {"sl"})]
-        found += [f"evaluate: {one.name} is not measured yet; nll is" for one in self.evaluate if one.name != "nll"]
+        found += [f"train.method: {method} is not trained yet; sl and dpo are" for method in sorted(methods - TRAINED)]
+        if "dpo" in methods and (any(part.eval_every for part in parts) or "train.eval_every" in self.vary):
+            found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
+        names = [one.name for one in self.evaluate if one.name not in METRICS]
+        found += [f"evaluate: {name} is not measured yet; {' and '.join(METRICS)} are" for name in names]
+        if self.target and self.target.metric in PREFERENCES:
+            found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
         if "auto" in rates:

@@ -1,7 +1,8 @@
-"""Held-out negative log-likelihood: batched `forward`, one request for hundreds of items, each item kept."""
+"""What is measured of a model: batched `forward`, one request for hundreds of items, each item kept."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +13,10 @@ from sweeps.stage import Json
 from worker.attempt import Attempt
 from worker.opening import open_for_evaluation
 from worker.outcome import Outcome, Succeeded, Unfit
+from worker.preference import preference_result, reference_of
 from worker.service import Batch, Losses, Pending, Session, Trainer
 
+Result = Callable[[Sequence[Losses]], dict[str, Json]]  # made of the answers, once they are there
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
 
 
@@ -21,14 +24,15 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     """Measure a stage's items on the model it names: a live one, or one opened from a checkpoint."""
     trainer = source if isinstance(source, Trainer) else open_for_evaluation(this, source)
     recipe = cast(Mapping[str, Any], this.recipe)
-    examples = this.hands.examples.of(recipe["items"], recipe)
+    examples = this.hands.examples.items_of(recipe)
+    result = EVALUATORS[recipe["evaluator"]["name"]](this, examples)
     this.check()
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
     if stop := this.asked_to_stop() or this.too_dear(whole):
         return stop  # nothing has been asked for yet; once it has, it is worth waiting for
     pending = submit_forward(trainer, examples, this.spending.passed)
     answers = [this.wait(each) for each in pending]
-    return Succeeded(_result(this, examples, answers), steps=0)
+    return Succeeded(result(answers), steps=0)
 
 
 def submit_forward(trainer: Trainer, examples: Sequence[Example], use: Callable[[int], None]) -> list[Pending[Losses]]:
@@ -55,7 +59,23 @@ def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]
     ]
 
 
-def _result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses]) -> dict[str, Json]:
+def _of_nll(this: Attempt, examples: Sequence[Example]) -> Result:
+    return partial(_nll_result, this, examples)
+
+
+def _of_preference(this: Attempt, examples: Sequence[Example]) -> Result:
+    """The reference is there before anything is asked of the service."""
+    reference = reference_of(this, examples) if this.recipe.get("reference") else None
+    return partial(preference_result, this, examples, reference)
+
+
+EVALUATORS: Mapping[str, Callable[[Attempt, Sequence[Example]], Result]] = {
+    "nll": _of_nll,
+    "preference": _of_preference,
+}
+
+
+def _nll_result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses]) -> dict[str, Json]:
     nlls = _nlls(examples, answers)
     if not math.isfinite(sum(nlls)):
         raise Unfit("the held-out loss is not a number: the training that it is about has diverged")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from scheduler.artefacts import Artefacts, records_path
 from scheduler.tokenizers import tokenizer_for
+from sweeps.order import subset_order
 from sweeps.records import Records
 from sweeps.render import Example, LossMask, render_all
 from sweeps.stage import Json
@@ -26,6 +27,16 @@ class Examples:
         """The records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
         return self._slot(key, lambda: self._render(sha256, recipe)).value()
+
+    def items_of(self, recipe: Mapping[str, Any]) -> list[Example]:
+        """What an evaluation is asked about: all of its items, or the part that a training sees, in that order."""
+        examples = self.of(recipe["items"], recipe)
+        part = recipe.get("part")
+        if part is None:
+            return examples
+        pairs = len(examples) // 2
+        rows = subset_order(pairs, part["seed"])[: part["size"]]
+        return [examples[2 * row + side] for row in rows.tolist() for side in (0, 1)]
 
     def records(self, sha256: str) -> Records:
         """The records with this address."""

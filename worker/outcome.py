@@ -13,10 +13,10 @@ class Unfit(Exception):
 
 
 class ParentGone(Exception):
-    """The checkpoint from which the stage starts is no more."""
+    """What the stage needs of a parent is no more: the checkpoint from which it starts, or what was measured there."""
 
     def __init__(self, parent: str, path: str) -> None:
-        super().__init__(f"the checkpoint of its parent {parent} is gone: {path}")
+        super().__init__(f"what its parent {parent} left is gone: {path}")
         self.parent = parent
         self.path = path
 
@@ -48,7 +48,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Orphaned:
-    """It cannot start: its parent must be trained again."""
+    """It cannot start: its parent must be done again."""
 
     parent: str
     path: str

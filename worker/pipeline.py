@@ -20,9 +20,9 @@ from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
 from worker.evaluate import evaluate
 from worker.failures import ServiceError
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
+from worker.methods import train
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
 from worker.service import Ending, Session, Trainer, responds
-from worker.train import train
 
 
 def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:

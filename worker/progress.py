@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from scheduler.store import CURVE_POINTS
+from scheduler.wording import loss_of
 from sweeps.stage import Json
 
 Row = dict[str, Json]
@@ -43,6 +44,4 @@ class Beat:
 
 def line(progress: Mapping[str, Json]) -> str:
     """One line for Flower's row: "step 130/4000 nll 1.980"."""
-    nll = progress.get("nll")
-    shown = f" nll {nll:.3f}" if isinstance(nll, float) else ""
-    return f"step {progress['step']}/{progress['steps']}{shown}"
+    return f"step {progress['step']}/{progress['steps']} {loss_of(progress)}".rstrip()

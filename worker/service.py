@@ -74,12 +74,14 @@ class Losses:
 class Batch:
     """Examples made ready for the wire, with the weight that each target bears.
 
-    `scale` multiplies the weights: 1 / (loss tokens of the batch) makes the loss a mean over tokens.
+    `scale` multiplies the weights, each example's by its own if there are as many: 1 / (loss tokens of the batch)
+    makes the loss a mean over tokens.
     """
 
-    def __init__(self, examples: Sequence[Example], *, scale: float = 1.0) -> None:
+    def __init__(self, examples: Sequence[Example], *, scale: float | Sequence[float] = 1.0) -> None:
         self.tokens = sum(len(example.weights) for example in examples)
-        self._data = [_datum(example, scale) for example in examples]
+        scales = [scale] * len(examples) if isinstance(scale, float) else scale
+        self._data = [_datum(example, each) for example, each in zip(examples, scales, strict=True)]
 
     @property
     def data(self) -> list[tinker.Datum]:

@@ -1,4 +1,7 @@
-"""Supervised training: from where the last attempt got to, one batch submitted ahead, a checkpoint when it is due."""
+"""Training, and the supervised method of it.
+
+From where the last attempt got to, one batch submitted ahead, a checkpoint when it is due.
+"""
 
 import math
 import time
@@ -16,12 +19,22 @@ from sweeps.steps import learning_rate_at
 from worker.attempt import Attempt
 from worker.evaluate import mean_nll, submit_forward
 from worker.leases import LeaseLost
-from worker.opening import Start, begin
+from worker.opening import Start
 from worker.outcome import Outcome, Stopped, Succeeded, Unfit
 from worker.progress import Beat, Curve, Row
-from worker.service import Adam, Batch, Losses, Pending, Session, Trainer
+from worker.service import Adam, Batch, Losses, Pending
 
 AHEAD = 1  # steps submitted before the oldest is waited for: the service works in clock cycles
+
+
+def tokens_of(examples: Sequence[Example]) -> int:
+    """That are read, and billed."""
+    return sum(len(example) for example in examples)
+
+
+def loss_tokens_of(examples: Sequence[Example]) -> float:
+    """That are asked for."""
+    return sum(float(example.weights.sum()) for example in examples)
 
 
 @dataclass(frozen=True)
@@ -51,15 +64,14 @@ class Saved:
     path: Pending[str]
 
 
-def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
-    """Train a stage to its end, or to where it is asked to stop."""
-    start = begin(this, session)
-    training = Training(this, start)
-    return training.to_the_end(), start.trainer
-
-
 class Training:
-    """The loop over steps. What is submitted waits in one queue, in the order in which the service works."""
+    """The loop over steps. What is submitted waits in one queue, in the order in which the service works.
+
+    Another method has another gradient, from other examples; the loop, its checkpoints and its books are the same.
+    """
+
+    LOSS = "train_mean_nll"  # its name in the metrics of a step
+    SHOWN = "nll"  # and where it is shown while it goes on
 
     def __init__(self, this: Attempt, start: Start) -> None:
         self._this = this
@@ -80,7 +92,7 @@ class Training:
         """All the steps that are left, then the final checkpoint."""
         for step in range(self._start.step, self._recipe["steps"]):
             self._this.check()
-            examples = [self._examples[position] for position in self._rows_of(step)]
+            examples = self._examples_of(step)
             if stop := self._this.asked_to_stop() or self._this.too_dear(self._usage_of(step, examples)):
                 return self._stop(stop, step)
             self._submit(step, examples)
@@ -98,27 +110,37 @@ class Training:
 
     def _usage_of(self, step: int, examples: Sequence[Example]) -> Usage:
         """All that is asked for up to the next step: then it can stop where a checkpoint can be made."""
-        usage = Usage(training=sum(len(example.weights) for example in examples))
+        usage = self._gradient_usage(tokens_of(examples))
         if self._looks_after(step + 1):
-            looked = sum(len(example.weights) for example in self._validation)
-            usage = usage.plus(self._this.spending.rates.passed(looked))
+            usage = usage.plus(self._this.spending.rates.passed(tokens_of(self._validation)))
         return usage
+
+    def _gradient_usage(self, tokens: int) -> Usage:
+        """What one gradient over so many tokens counts as."""
+        return Usage(training=tokens)
 
     def _submit(self, step: int, examples: Sequence[Example]) -> None:
         """Send one step, and what is due right behind it, before anything is waited for."""
-        loss_tokens = sum(float(example.weights.sum()) for example in examples)
-        batch = Batch(examples, scale=1.0 / loss_tokens)
         rate = self._learning_rate(step)
+        row = self._row(step, rate, examples)
         self._this.check()  # a frozen process may wake up here
-        self._use(Usage(training=batch.tokens))  # before it is asked for: the books are never behind the service
-        losses = self._trainer.forward_backward(batch)
+        losses = self._gradient(examples, row)
         applied = self._trainer.step(self._adam(rate))
-        row = self._row(step, rate, batch, len(examples), loss_tokens)
         self._waiting.append(Stepped(row, losses, applied))
         self._validate_if_due(step + 1, row)
         if self._checkpoint_due(step + 1):
             self._save(step + 1)
             self._finish(leave=0)  # so that an attempt that dies repeats no more than one interval
+
+    def _gradient(self, examples: Sequence[Example], row: Row) -> Pending[Losses]:  # noqa: ARG002 - other methods say more
+        """Ask for the gradient of a step; what is known of the step already goes into its row."""
+        batch = Batch(examples, scale=1.0 / loss_tokens_of(examples))
+        self._use(Usage(training=batch.tokens))  # before it is asked for: the books are never behind the service
+        return self._trainer.forward_backward(batch)
+
+    def _loss(self, losses: Losses, row: Row) -> float:  # noqa: ARG002 - as in `_gradient`
+        """The loss of a step, when its gradient is there."""
+        return losses.loss
 
     def _use(self, usage: Usage) -> None:
         self._this.spending.add(usage)
@@ -137,10 +159,10 @@ class Training:
                     self._commit(saved)
 
     def _finish_step(self, stepped: Stepped) -> None:
-        loss = self._this.wait(stepped.losses).loss
+        loss = self._loss(self._this.wait(stepped.losses), stepped.row)
         self._this.wait(stepped.applied)
         self._see_that_it_converges(loss, stepped.row)
-        stepped.row["train_mean_nll"] = loss
+        stepped.row[self.LOSS] = loss
         self._curve.add(stepped.row)
         if self._beat.due():
             self._this.report(self._progress(), self._shown())
@@ -151,7 +173,7 @@ class Training:
         if math.isfinite(loss) and loss <= bound:
             return
         found = f"above {bound:g}" if math.isfinite(loss) else "not a number"
-        before = self._curve.rows[-1]["train_mean_nll"] if self._curve.rows else None
+        before = self._curve.rows[-1][self.LOSS] if self._curve.rows else None
         was = f", from {before:.4g} the step before" if isinstance(before, float) else ""
         raise Unfit(
             f"diverged: the loss became {loss:.4g} at step {row['step']}{was}, which is {found}; "
@@ -213,6 +235,9 @@ class Training:
     def _use_forward(self, tokens: int) -> None:
         self._use(self._this.spending.rates.passed(tokens))
 
+    def _examples_of(self, step: int) -> list[Example]:
+        return [self._examples[position] for position in self._rows_of(step)]
+
     def _rows_of(self, step: int) -> list[int]:
         recipe = self._recipe
         rows = batch_rows(
@@ -233,17 +258,17 @@ class Training:
     def _adam(self, learning_rate: float) -> Adam:
         return Adam(learning_rate=learning_rate, **self._recipe["adam"])
 
-    def _row(self, step: int, rate: float, batch: Batch, sequences: int, loss_tokens: float) -> Row:
+    def _row(self, step: int, rate: float, examples: Sequence[Example]) -> Row:
         """The metrics of a step, under the names that the cookbook's files have."""
-        steps = self._recipe["steps"]
+        recipe = self._recipe
         return {
             "step": step,
-            "epoch": step * sequences // self._recipe["data"]["size"],
-            "progress": step / steps,
+            "epoch": step * recipe["batch_size"] // recipe["data"]["size"],
+            "progress": step / recipe["steps"],
             "learning_rate": rate,
-            "num_sequences": sequences,
-            "num_tokens": batch.tokens,
-            "num_loss_tokens": loss_tokens,
+            "num_sequences": len(examples),
+            "num_tokens": tokens_of(examples),
+            "num_loss_tokens": loss_tokens_of(examples),
         }
 
     def _progress(self) -> dict[str, Json]:
@@ -251,19 +276,19 @@ class Training:
         return {
             "step": len(self._curve.rows),
             "steps": self._recipe["steps"],
-            "nll": last["train_mean_nll"],
+            self.SHOWN: last[self.LOSS],
             "run": self._trainer.run_id,
         }
 
     def _shown(self) -> list[Row]:
-        return [{"step": row["step"], "nll": row["train_mean_nll"]} for row in self._curve.thinned()]
+        return [{"step": row["step"], self.SHOWN: row[self.LOSS]} for row in self._curve.thinned()]
 
     def _result(self) -> Succeeded:
         self._this.report(self._progress(), self._shown())
         last = self._curve.rows[-1]
         return Succeeded(
             result={
-                "metrics": {"train_nll": last["train_mean_nll"]},
+                "metrics": {f"train_{self.SHOWN}": last[self.LOSS]},
                 "metrics_file": self._this.keep("metrics.jsonl", lines(self._curve.rows)),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,

@@ -11,6 +11,7 @@ from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
 from sweeps.results import CellSummary, RunResult, by_cell, cells, winner
 from sweeps.scaling import ScalingFit, fit_scaling
+from sweeps.sections import best_by_default
 from sweeps.stage import Json
 from sweeps.transfer import AXES, Estimate, TransferCell, TransferMatrix, transfer_matrix
 
@@ -165,7 +166,7 @@ def _lost(estimate: Estimate | None) -> str:
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     """The best cell of each data set: losses on different holdouts do not compare."""
     wish = spec.get("best")
-    best = wish if isinstance(wish, dict) else {"metric": "nll", "mode": "min"}
+    best = wish if isinstance(wish, dict) else best_by_default(spec).model_dump()
     metric = str(best["metric"]).removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):

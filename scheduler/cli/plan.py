@@ -117,7 +117,10 @@ def summarise(output: Output, planned: Plan) -> None:
     tokens = _span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = "no price" if totals.micro_usd is None else _span(dollars(totals.low_micro_usd), dollars(totals.micro_usd))
     exact = totals.low_tokens == totals.tokens
-    how = "low = high: supervised training is reckoned exactly" if exact else "low to high; the high one is reserved"
+    taught = (
+        "training on pairs" if any("reference" in stage.recipe for stage in planned.stages) else "supervised training"
+    )
+    how = f"low = high: {taught} is reckoned exactly" if exact else "low to high; the high one is reserved"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
         output.say(f"prices of {_span(*totals.price_dates)}")

@@ -14,6 +14,7 @@ from scheduler.settings import from_environment
 from scheduler.store import Store
 from scheduler.wording import counted, dollars, written
 from sweeps.results import RunResult
+from sweeps.sections import METRICS
 
 
 @click.command()
@@ -90,8 +91,9 @@ def _columns(rows: Sequence[RunResult]) -> list[str]:
 
 def _in_order(metrics: Collection[str]) -> list[str]:
     """The answer first, then what else was measured; what training itself saw is not for the table."""
-    known = [name for name in metrics if name != "train_nll"]
-    return sorted(known, key=lambda name: (name.count("."), not name.endswith("nll"), name))
+    known = [name for name in metrics if not name.startswith("train_")]
+    order = {metric: place for place, metric in enumerate(metric for each in METRICS.values() for metric in each)}
+    return sorted(known, key=lambda name: (name.count("."), order.get(name.rpartition(".")[2], len(order)), name))
 
 
 def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
-from scheduler.wording import dollars, duration
+from scheduler.wording import dollars, duration, loss_of
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on
@@ -136,9 +136,9 @@ def _summary(view: SweepView) -> str:
 def _running_table(running: list[StageView]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for stage in running[:SHOWN]:
-        step, steps, nll = (stage.progress.get(key) for key in ("step", "steps", "nll"))
+        step, steps = stage.progress.get("step"), stage.progress.get("steps")
         where = f"step {step}/{steps}" if step else "starting"
-        table.add_row(stage.label, where, f"nll {nll:.3f}" if isinstance(nll, float) else "")
+        table.add_row(stage.label, where, loss_of(stage.progress))
     if len(running) > SHOWN:
         table.add_row(f"… and {len(running) - SHOWN} more", "", "")
     return table

@@ -1,4 +1,4 @@
--- Opens a parent again whose checkpoint has gone, and lets the child that needs it wait.
+-- Opens a parent again whose checkpoint has gone, or what it measured, and lets the child that needs it wait.
 -- Arguments: the child, its fence, tokens and micro-dollars of its attempt in all, the parent, the path that has gone
 -- ('' where there was none to be had), how often a parent may be trained again before the child fails.
 -- Answers 1, or 0 without the lease. A parent that another child has sent back already is left alone, and so is one that
@@ -10,7 +10,8 @@ local list = checkpoints(parent)
 local newest = list[#list]
 -- Only the newest one is where the parent ended; those before it are for the parent alone to go on from.
 local bare = stage(parent, 'state') == 'succeeded' and (not newest or newest.path == path)
-local why = 'the checkpoint that ' .. parent .. ' left is gone'
+local what = stage(parent, 'kind') == 'evaluate' and 'what ' .. parent .. ' measured' or 'the checkpoint that ' .. parent .. ' left'
+local why = what .. ' is gone'
 local again = number(stage(parent, 'retrained'))
 meter(id, spent, tokens)
 redis.call('HSET', stage_key(id), 'cause', why)

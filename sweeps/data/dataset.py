@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sweeps.data.files import read_file, shown
 from sweeps.data.offline import OFFLINE, read_domain
+from sweeps.data.preferences import NAMES, make_pairs
 from sweeps.errors import DataError
 from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
 
@@ -85,16 +86,25 @@ def _format(form: str | None) -> Format | None:
 
 def _read(source: str, place: _Place) -> _Source:
     if source.startswith(OFFLINE):
-        corpus = read_domain(source.removeprefix(OFFLINE), place.cache)
-        if place.form not in (None, "text"):
-            raise DataError(f"{source} is text, and {place.form} rows are wanted here")
-        train, test = (tuple({"text": record} for record in part) for part in corpus)
-        return _Source("text", _distinct(train), _distinct(test), ())
+        return _read_offline(source, place)
     form, rows, notes = read_file(source, place.form, place.folder)
     distinct = _distinct(rows)
     if len(distinct) < len(rows):
         notes += (f"{shown(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
     return _Source(form, distinct, None, notes)
+
+
+def _read_offline(source: str, place: _Place) -> _Source:
+    name = source.removeprefix(OFFLINE)
+    form: Format = "preference" if name in NAMES else "text"
+    if place.form not in (None, form):
+        raise DataError(f"{source} is {form}, and {place.form} rows are wanted here")
+    train, test = make_pairs(name) if name in NAMES else _texts(name, place.cache)
+    return _Source(form, _distinct(train), _distinct(test), ())
+
+
+def _texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
+    return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
 
 
 def _distinct(rows: Sequence[Row]) -> Content:

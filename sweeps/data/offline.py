@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sweeps.data.domains import DOMAINS, Document
+from sweeps.data.preferences import NAMES
 from sweeps.errors import DataError
 
 OFFLINE = "offline:"
@@ -36,7 +37,9 @@ class Corpus(NamedTuple):
 def read_domain(name: str, cache: Path) -> Corpus:
     """The corpus `offline:<name>`, from `cache` where it is there already. Raises DataError for an unknown name."""
     if name not in DOMAINS:
-        raise DataError(f"{OFFLINE}{name} is not known; known: {', '.join(OFFLINE + known for known in DOMAINS)}")
+        raise DataError(
+            f"{OFFLINE}{name} is not known; known: {', '.join(OFFLINE + known for known in (*DOMAINS, *NAMES))}"
+        )
     path = cache / f"corpus-{name}-{_edition(name)}.gz"
     corpus = _kept(path)
     if corpus is None:

@@ -12,6 +12,8 @@ from sweeps.spec import Sweep
 from sweeps.stage import Stage
 
 MOST_RUNS = 200_000
+PAIRS = "preference pairs (prompt, chosen, rejected) are"
+OTHERS = "chat, prompt/completion or text is"
 
 
 def refuse_unbuilt(sweep: Sweep) -> None:
@@ -60,6 +62,18 @@ def refuse_half_priced(sweep: Sweep, stages: Iterable[Stage], prices: PriceBook)
     if sweep.budget is not None and (missing := unpriced(stages)):
         said = f"budget.usd: the price of {', '.join(missing)} in {prices.name} lacks what this sweep needs"
         raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
+
+
+def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[str]) -> None:
+    """Raise PlanError where a method, or an evaluation, cannot do anything with the format of the records."""
+    form = dataset.train.format
+    for what, asked in (("method", method), *(("evaluate", name) for name in evaluations)):
+        pairs = asked in ("dpo", "preference")
+        if asked is not None and pairs != (form == "preference"):
+            right = PAIRS if pairs else OTHERS
+            said = f"data.{dataset.name} ({dataset.source}): {form} records found; {right} right for `{what}: {asked}`"
+            other = "" if pairs else f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`"
+            raise PlanError(said + other)
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:

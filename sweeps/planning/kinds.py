@@ -6,7 +6,7 @@ from functools import partial
 
 from sweeps.cells import Variant, excluded, variants
 from sweeps.planning.foundry import Foundry, Training
-from sweeps.planning.guards import refuse_too_large
+from sweeps.planning.guards import refuse_too_large, refuse_unsuited
 from sweeps.records import Dataset, Records
 from sweeps.stage import Json, Run, Stage
 
@@ -49,6 +49,9 @@ class Asked:
 
     def row(self) -> Row:
         scope = self.foundry.scope(self.cell, self.seed)
+        method = self.variant.train.method
+        for dataset in filter(None, (self.dataset, self.source)):
+            refuse_unsuited(dataset, method, (evaluation.name for evaluation in self.foundry.sweep.evaluate))
         source = self._source(scope)
         stage = source
         if self.size:

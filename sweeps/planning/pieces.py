@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sweeps.identity import entries, fingerprint_of
-from sweeps.recipe import Train
+from sweeps.recipe import BETA, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
 RENDERER = "plain"
-LOSS_MASKS = {"text": "all", "chat": "completion", "completion": "completion"}
+LOSS_MASKS = {"text": "all", "chat": "completion", "completion": "completion", "preference": "completion"}
 
 
 class Piece(NamedTuple):
@@ -48,7 +48,7 @@ def training(train: Train) -> Piece:
             "kind": "train",
             "version": VERSION,
             "method": train.method,
-            "reduction": "token_mean",
+            **_objective(train),
             "rank": train.rank,
             "learning_rate": train.learning_rate,
             "schedule": train.schedule,
@@ -56,6 +56,14 @@ def training(train: Train) -> Piece:
             "layers": layers,
         }
     )
+
+
+def _objective(train: Train) -> dict[str, Json]:
+    """What the loss is, and over what it is a mean."""
+    if train.method != "dpo":
+        return {"reduction": "token_mean"}
+    beta = BETA if train.beta is None else train.beta
+    return {"reduction": "pair_mean", "beta": beta, "length_normalise": bool(train.length_normalise)}
 
 
 @lru_cache(maxsize=4096)
@@ -80,6 +88,17 @@ def reading(model: str, tokenizer: str, form: str) -> Piece:
 def measuring(name: str, via: str, items: str) -> Piece:
     evaluator: dict[str, Json] = {"name": name, "version": 1, "via": via}
     return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+
+
+@lru_cache(maxsize=4096)
+def part(size: int, prefix: str, seed: int) -> Piece:
+    """Of the items only those that a training sees, in the order of its subset."""
+    return piece({"part": {"size": size, "subset": prefix, "seed": seed}})
+
+
+def reference(stage: str | None) -> Piece:
+    """The stage that holds what the starting point gave the same pairs; None: the model is its own reference."""
+    return piece({"reference": stage})
 
 
 def place(parent: str | None, scope: str | None) -> Piece:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from sweeps.errors import PlanError
 from sweeps.order import subset_order, subset_prefixes, visits
-from sweeps.planning.pieces import LOSS_MASKS, RENDERER
+from sweeps.planning.pieces import RENDERER
 from sweeps.records import Dataset, Records
-from sweeps.render import lengths
+from sweeps.render import lengths, sides
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
@@ -43,9 +43,6 @@ class Shelf:
         for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
             if not len(records):
                 raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
-        if dataset.train.format not in LOSS_MASKS:
-            right = "chat, prompt/completion or text is right for `method: sl`"
-            raise PlanError(f"{where}: {dataset.train.format} records found; {right}")
         return dataset
 
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
@@ -55,7 +52,8 @@ class Shelf:
         if key not in self._lengths:
             self._lengths[key] = lengths(records, tokenizer, RENDERER)
             if isinstance(tokenizer, OfflineTokenizer):
-                self._refuse_too_long(records, self._lengths[key], model, tokenizer.longest)
+                inputs = lengths(sides(records), tokenizer, RENDERER)
+                self._refuse_too_long(records, inputs, model, tokenizer.longest)
         return self._lengths[key]
 
     def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:

@@ -9,7 +9,7 @@ from tests.acceptance.command import Desk
 from tests.acceptance.my_chats import lay_out
 
 RUN = ("data_scaling", "transfer", "grid")
-DEMO = ("demo_scaling", "demo_transfer")
+DEMO = ("demo_scaling", "demo_transfer", "preferences")
 
 
 @pytest.mark.parametrize(

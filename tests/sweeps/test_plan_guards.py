@@ -91,7 +91,11 @@ def test_a_budget_below_the_estimate_is_only_a_note() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["train.method=dpo"], "train.method: dpo is not trained yet"),
+        (["train.method=rl"], "train.method: rl is not trained yet"),
+        (
+            ["train.method=dpo", "vary.train.eval_every=[5]", "data.a.validation=5"],
+            "eval_every: dpo does not look",
+        ),
         (["vary.train.method=[sl, rl]"], "train.method: rl is not trained yet"),
         (["evaluate=[rag]"], "evaluate: rag is not measured yet"),
         (["evaluate=[{nll: {via: sampler}}]"], "via the sampler is not measured yet"),

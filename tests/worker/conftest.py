@@ -11,9 +11,10 @@ from scheduler.store import Store
 from tests.support import RedisServer, redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import Workshop
-from worker.attempt import Hands
+from worker.attempt import Attempt, Hands
 from worker.examples import Examples
-from worker.leases import Leases
+from worker.leases import Asked, LeaseLost, Leases
+from worker.outcome import Stopped
 from worker.service import Endpoint
 
 LEASE = 30.0
@@ -48,6 +49,24 @@ def control(moody: Server) -> Iterator[Control]:
     with moody.control() as control:
         yield control
         control.clear()
+
+
+@pytest.fixture
+def stops(monkeypatch: pytest.MonkeyPatch) -> list[Asked | LeaseLost]:
+    """What happens at each following step: nothing, a request to end, or the loss of the lease."""
+    script: list[Asked | LeaseLost] = []
+    ask = Attempt.asked_to_stop
+
+    def asked(this: Attempt) -> Stopped | None:
+        event = script.pop(0) if script else Asked.NOTHING
+        if isinstance(event, LeaseLost):
+            raise event
+        if event:
+            this.held.ask(event, within=60)
+        return ask(this)
+
+    monkeypatch.setattr(Attempt, "asked_to_stop", asked)
+    return script
 
 
 @pytest.fixture

@@ -10,30 +10,11 @@ from scheduler.retry import Fault
 from scheduler.tick import take_back
 from sweeps.stage import Stage
 from tests.tinker_offline.process import Server
-from tests.worker.workshop import SPEC, Workshop
-from worker.attempt import Attempt
+from tests.worker.workshop import SPEC, Workshop, same, tokens
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Failed, Lost, Orphaned, Stopped, Succeeded
 
 AT = (1, 6, 7, 19)  # a stop at the first step, at a checkpoint, behind one, and before the last step
-
-
-@pytest.fixture
-def stops(monkeypatch: pytest.MonkeyPatch) -> list[Asked | LeaseLost]:
-    """What happens at each following step: nothing, a request to end, or the loss of the lease."""
-    script: list[Asked | LeaseLost] = []
-    ask = Attempt.asked_to_stop
-
-    def asked(this: Attempt) -> Stopped | None:
-        event = script.pop(0) if script else Asked.NOTHING
-        if isinstance(event, LeaseLost):
-            raise event
-        if event:
-            this.held.ask(event, within=60)
-        return ask(this)
-
-    monkeypatch.setattr(Attempt, "asked_to_stop", asked)
-    return script
 
 
 def train_stage(workshop: Workshop, name: str) -> Stage:
@@ -122,14 +103,3 @@ def test_a_child_whose_parents_checkpoint_is_gone_has_it_trained_again(
     assert (workshop.state(parent), workshop.state(child)) == ("succeeded", "succeeded"), "the child came along"
     after = workshop.weights(parent)
     assert all(np.array_equal(after[key], before[key]) for key in before)
-
-
-def same(workshop: Workshop, whole: Stage, parted: Stage) -> None:
-    ours, theirs = workshop.weights(parted), workshop.weights(whole)
-    assert ours.keys() == theirs.keys()
-    assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
-    assert workshop.metrics(parted) == workshop.metrics(whole)
-
-
-def tokens(workshop: Workshop, stage: Stage) -> int:
-    return int(workshop.store.client.hget(keys.stage(stage.id), "tokens") or 0)

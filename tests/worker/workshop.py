@@ -119,3 +119,16 @@ class Workshop:
     @property
     def artefacts(self) -> Artefacts:
         return self.hands.artefacts
+
+
+def same(workshop: Workshop, whole: Stage, parted: Stage) -> None:
+    """The same weights, moments and learning curve, to the bit."""
+    ours, theirs = workshop.weights(parted), workshop.weights(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+    assert workshop.metrics(parted) == workshop.metrics(whole)
+
+
+def tokens(workshop: Workshop, stage: Stage) -> int:
+    """That all attempts at a stage used together."""
+    return int(workshop.store.client.hget(keys.stage(stage.id), "tokens") or 0)

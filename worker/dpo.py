@@ -1,0 +1,96 @@
+"""Direct preference optimisation: each step looks at its pairs as they stand, then pulls each pair apart.
+
+What torch would differentiate is known in closed form (`sweeps.preferences`): the loss depends on the weights only by
+the completions' log-probabilities, so a cross-entropy whose tokens bear the slopes has the same gradient.
+"""
+
+from collections.abc import Sequence
+
+from sweeps.cost import Usage
+from sweeps.order import subset_order
+from sweeps.preferences import (
+    Floats,
+    accuracy,
+    completions,
+    counts,
+    divergence,
+    loss,
+    margins,
+    rewards,
+    slopes,
+    weights,
+)
+from sweeps.render import Example
+from worker.attempt import Attempt
+from worker.opening import Start
+from worker.preference import reference_of
+from worker.progress import Row
+from worker.service import Batch, Losses, Pending
+from worker.train import Training
+
+
+class Preferring(Training):
+    """A training on pairs. Its reference is read and never made here: the weights at hand may have moved already."""
+
+    LOSS = SHOWN = "dpo_loss"
+
+    def __init__(self, this: Attempt, start: Start) -> None:
+        super().__init__(this, start)
+        self._beta: float = self._recipe["beta"]
+        self._by_length: bool = self._recipe["length_normalise"]
+        self._reference = dict(zip(self._examples, self._starting_point(), strict=True))
+
+    def _subset(self) -> list[Example]:
+        """The two completions of each pair, one after the other."""
+        every = self._all()
+        return [every[side] for side in self._sides(len(every))]
+
+    def _all(self) -> list[Example]:
+        return self._this.hands.examples.of(self._recipe["data"]["records"], self._recipe)
+
+    def _sides(self, count: int) -> list[int]:
+        """Where the completions of the subset's pairs stand among those of all pairs."""
+        rows = subset_order(count // 2, self._recipe["seeds"]["subset"])[: self._recipe["data"]["size"]]
+        return [2 * row + side for row in rows.tolist() for side in (0, 1)]
+
+    def _starting_point(self) -> list[Floats]:
+        """What the starting point gave each completion of the subset."""
+        every = self._all()
+        if self._recipe["data"]["size"] * 2 < len(every):
+            return reference_of(self._this, self._examples)
+        found = reference_of(self._this, every)  # the same stage for every order of all pairs
+        return [found[side] for side in self._sides(len(every))]
+
+    def _examples_of(self, step: int) -> list[Example]:
+        return [self._examples[2 * position + side] for position in self._rows_of(step) for side in (0, 1)]
+
+    def _gradient_usage(self, tokens: int) -> Usage:
+        return super()._gradient_usage(tokens).plus(self._this.spending.rates.passed(tokens))
+
+    def _gradient(self, examples: Sequence[Example], row: Row) -> Pending[Losses]:
+        """Behind the last step, which need not be waited for: the service works on one model in order."""
+        margin = self._margins(examples, row)
+        scales = weights(slopes(margin, self._beta), counts(examples), length_normalise=self._by_length)
+        batch = Batch(examples, scale=scales.tolist())
+        self._this.check()  # a frozen process may wake up here
+        self._use(Usage(training=batch.tokens))
+        return self._trainer.forward_backward(batch)
+
+    def _margins(self, examples: Sequence[Example], row: Row) -> Floats:
+        """By how much each chosen completion is preferred now, in nats: (pairs,)."""
+        batch = Batch(examples)
+        self._use(self._this.spending.rates.passed(batch.tokens))  # before it is asked for
+        policy = completions(examples, self._this.wait(self._trainer.forward(batch)).logprobs)
+        reference = [self._reference[example] for example in examples]
+        found = rewards(policy, reference, length_normalise=self._by_length)
+        margin = margins(found)
+        row[self.LOSS] = value = loss(margin, self._beta)
+        self._see_that_it_converges(value, row)
+        row["accuracy"], row["margin"] = accuracy(margin), self._beta * float(margin.mean())
+        row["chosen_reward"] = self._beta * float(found[0::2].mean())
+        row["rejected_reward"] = self._beta * float(found[1::2].mean())
+        row["kl"] = divergence(policy, reference)
+        return margin
+
+    def _loss(self, losses: Losses, row: Row) -> float:  # noqa: ARG002 - that of the cross-entropy says nothing here
+        return float(str(row[self.LOSS]))

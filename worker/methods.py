@@ -1,0 +1,19 @@
+"""Which way of training a recipe means, and the training itself."""
+
+from collections.abc import Mapping
+
+from worker.attempt import Attempt
+from worker.dpo import Preferring
+from worker.opening import begin
+from worker.outcome import Outcome
+from worker.service import Session, Trainer
+from worker.train import Training
+
+METHODS: Mapping[str, type[Training]] = {"sl": Training, "dpo": Preferring}
+
+
+def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
+    """Train a stage to its end, or to where it is asked to stop."""
+    start = begin(this, session)
+    training = METHODS[str(this.recipe["method"])](this, start)
+    return training.to_the_end(), start.trainer
