@@ -147,13 +147,18 @@ def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit
 
 def check_slots(client: Any, seen: Seen) -> None:
     """Whatever is under way in a client of its own holds a slot for as long as its claim or its lease."""
-    slots = dict(client.zrange(keys.slots(LANE), 0, -1, withscores=True))
-    assert slots == dict(client.zrange(keys.slots(pool_of(LANE)), 0, -1, withscores=True))
+    slots, of_pool = (_not_over(client, keys.slots(pool), seen.now) for pool in (LANE, pool_of(LANE)))
+    assert slots == of_pool
     for state in (StageState.DISPATCHED, StageState.RUNNING):
         for stage, until in client.zrange(keys.state(state), 0, -1, withscores=True):
             own = f"{stage}|{seen.stages[stage]['attempt']}"
-            if seen.stages[stage].get("slot", own) == own:
+            if until > seen.now and seen.stages[stage].get("slot", own) == own:
                 assert slots[own] >= until, f"{own} is under way without a slot"
+
+
+def _not_over(client: Any, key: str, now: int) -> dict[str, float]:
+    """Those that still count; what has run out is cleared away by whoever comes by."""
+    return {slot: until for slot, until in client.zrange(key, 0, -1, withscores=True) if until > now}
 
 
 def _holds(row: Row) -> bool:
