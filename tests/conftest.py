@@ -5,6 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+# One thread for each process, as in production: two streams whose matrix products spin for each other's cores take thrice
+# as long. Set before anything imports numpy.
+for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
+
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.
 ALONE = {f"test_{name}.py" for name in ("offline_science", "spec_examples", "plain_errors", "doctor", "money", "pause")}
