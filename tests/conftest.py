@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-# One thread for each process, as in production: two streams whose matrix products spin for each other's cores take three
-# times as long. Set before anything imports numpy.
+# One thread for each process, as in production: two streams whose matrix products spin for each
+# other's cores take three times as long. It is set before anything imports numpy.
 for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
