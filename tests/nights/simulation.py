@@ -24,7 +24,7 @@ from tests.support import FakeClock
 from worker.leases import TURNED_AWAY
 
 CYCLE = 10.0  # seconds, as the service's documentation has it
-BEAT = 2.5  # seconds of the night in one beat of the simulation
+BEAT = 5.0  # seconds of the night in one beat of the simulation
 RENEWAL = 5.0
 LEASE = 60.0
 WORKERS, THREADS = 4, 64
