@@ -31,7 +31,7 @@ class Size:
     looked: float  # seconds for which the use of the cap is looked at
 
 
-SHORT = Size(stages=10, steps=40, cap=4, outage=5, silence=4, seconds=120, slow=0.1, looked=3)
+SHORT = Size(stages=10, steps=32, cap=4, outage=5, silence=4, seconds=120, slow=0.1, looked=3)
 LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5, looked=60)
 
 

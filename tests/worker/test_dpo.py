@@ -201,7 +201,7 @@ LEARNING = """
 sweep: one
 experiment: grid
 model: offline/ngram-s
-train: {method: dpo, rank: 16, learning_rate: 0.01, batch_size: 32, steps: 100}
+train: {method: dpo, rank: 16, learning_rate: 0.01, batch_size: 32, steps: 60}
 data: {pairs: {source: "offline:preferences", holdout: 512}}
 seeds: 3
 evaluate: [preference]

@@ -106,7 +106,7 @@ def test_a_pause_for_want_of_capacity_is_seen_and_keeps_client_and_work(brisk: W
 def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_checkpoint(
     brisk: Workshop, control: Control
 ) -> None:
-    stage = training(brisk, 300)
+    stage = training(brisk, 150)
     thread, outcomes = beside(brisk, stage)
     wait_until(lambda: bool(brisk.store.client.exists(keys.checkpoints(stage.id))), "a checkpoint")
     control.set(rules=[{"on": "*", "answer": {"status": 503}}])
