@@ -9,7 +9,7 @@ import pytest
 from scheduler import keys
 from scheduler.connection import Client
 from scheduler.store import Store
-from tests.scheduler.night import Night
+from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server
 
 EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@")}
@@ -50,6 +50,14 @@ def store(client: Client, clock: FakeClock) -> Store:
 @pytest.fixture
 def night(store: Store, clock: FakeClock) -> Night:
     return Night(store, clock)
+
+
+@pytest.fixture
+def fleet(night: Night, redis: RedisServer) -> Iterator[Fleet]:
+    """Workers that report free threads, and the tick that sends to them."""
+    fleet = Fleet(night, redis.url)
+    yield fleet
+    fleet.nudges.close()
 
 
 def named() -> dict[str, re.Pattern[str]]:

@@ -13,16 +13,8 @@ from scheduler.store import Lease, Meter, Pulse
 from tests.scheduler.night import LEASE, PATIENCE, Fleet, Night
 from tests.scheduler.plans import evaluate, plan, single, train
 from tests.scheduler.seen import LANE
-from tests.support import RedisServer
 
 POOL = "offline/training"
-
-
-@pytest.fixture
-def fleet(night: Night, redis: RedisServer) -> Any:
-    fleet = Fleet(night, redis.url)
-    yield fleet
-    fleet.nudges.close()
 
 
 def sense(night: Night) -> Any:

@@ -18,13 +18,6 @@ from tests.scheduler.seen import LANE
 from tests.support import RedisServer
 
 
-@pytest.fixture
-def fleet(night: Night, redis: RedisServer) -> Any:
-    fleet = Fleet(night, redis.url)
-    yield fleet
-    fleet.nudges.close()
-
-
 def finish_all(fleet: Fleet) -> list[str]:
     """Play every worker until nothing is left; the stages in the order in which they were done."""
     done = []
