@@ -26,13 +26,13 @@ from worker.opening import Start
 from worker.preference import reference_of
 from worker.progress import Row
 from worker.service import Batch, Losses, Pending
-from worker.train import Training
+from worker.supervised import Supervised
 
 
-class Preferring(Training):
+class Preferring(Supervised):
     """A training on pairs. Its reference is read and never made here: the weights at hand may have moved already."""
 
-    LOSS = SHOWN = "dpo_loss"
+    SHOWN = COLUMN = "dpo_loss"
 
     def __init__(self, this: Attempt, start: Start) -> None:
         super().__init__(this, start)
@@ -84,7 +84,7 @@ class Preferring(Training):
         reference = [self._reference[example] for example in examples]
         found = rewards(policy, reference, length_normalise=self._by_length)
         margin = margins(found)
-        row[self.LOSS] = value = loss(margin, self._beta)
+        row[self.COLUMN] = value = loss(margin, self._beta)
         self._see_that_it_converges(value, row)
         row["accuracy"], row["margin"] = accuracy(margin), self._beta * float(margin.mean())
         row["chosen_reward"] = self._beta * float(found[0::2].mean())
@@ -92,5 +92,5 @@ class Preferring(Training):
         row["kl"] = divergence(policy, reference)
         return margin
 
-    def _loss(self, losses: Losses, row: Row) -> float:  # noqa: ARG002 - that of the cross-entropy says nothing here
-        return float(str(row[self.LOSS]))
+    def _conclude(self, answers: Sequence[Losses], row: Row) -> float:  # noqa: ARG002 - the loss of that cross-entropy says nothing
+        return float(str(row[self.COLUMN]))

@@ -7,9 +7,10 @@ from worker.dpo import Preferring
 from worker.opening import begin
 from worker.outcome import Outcome
 from worker.service import Session, Trainer
+from worker.supervised import Supervised
 from worker.train import Training
 
-METHODS: Mapping[str, type[Training]] = {"sl": Training, "dpo": Preferring}
+METHODS: Mapping[str, type[Training]] = {"sl": Supervised, "dpo": Preferring}
 
 
 def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -11,7 +10,6 @@ import pytest
 from scheduler import keys, views
 from scheduler.artefacts import rows_of
 from scheduler.retry import Fault
-from sweeps.render import Example
 from tests.tinker_offline.process import KEY
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
@@ -129,9 +127,9 @@ def test_a_checkpoint_that_comes_too_late_ends_the_attempt_at_once(
     submitted: list[int] = []
     submit, keep = Training._submit, Attempt.keep
 
-    def counted(training: Training, step: int, examples: Sequence[Example]) -> None:
+    def counted(training: Training, step: int) -> None:
         submitted.append(step)
-        submit(training, step, examples)
+        submit(training, step)
 
     def kept(this: Attempt, name: str, content: bytes) -> str:
         if name.startswith("metrics-000006"):
