@@ -13,12 +13,13 @@ from sweeps import axes
 from sweeps.errors import PlanError
 from sweeps.fields import shown
 from sweeps.paths import get, is_integer, put, section
-from sweeps.recipe import LENGTHS, Train
-from sweeps.sections import DataSpec
+from sweeps.recipe import LENGTHS, Method, Train
+from sweeps.sections import DataSpec, Equal
 from sweeps.sentences import findings
 from sweeps.spec import Sweep
 from sweeps.stage import Json
 
+VARIED = {"model", "train", "data", "source_size", "methods", "equal"}
 Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
 
 
@@ -28,9 +29,11 @@ class Variant:
 
     cell: Mapping[str, Json]
     model: str
-    train: Train
+    train: Train  # of a comparison, whose methods have each their own, a blank one
     data: Mapping[str, DataSpec]
     source_size: int | None
+    methods: Mapping[str, Method]
+    equal: Equal | None
     label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
 
 
@@ -45,7 +48,7 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
     Raises PlanError for one that does not make a valid sweep, naming its cell.
     """
     values = {path: _values(sweep, path) for path in sweep.vary}
-    base = sweep.model_dump(exclude_unset=True, include={"model", "train", "data", "source_size"})
+    base = sweep.model_dump(exclude_unset=True, include=VARIED)
 
     @lru_cache(maxsize=1024)
     def part(root: str, chosen: tuple[tuple[str, int], ...]) -> Any:
@@ -67,8 +70,18 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
             }
         except PlanError as error:
             raise PlanError(f"the cell {shown(cell)}: {error}") from None
-        source_size = parts.get("source_size")
-        yield _complete(Variant(cell, parts["model"], parts["train"], parts["data"], source_size, _label(cell)))
+        yield _complete(
+            Variant(
+                cell=cell,
+                model=parts["model"],
+                train=parts.get("train") or Train(),
+                data=parts.get("data") or {},
+                source_size=parts.get("source_size"),
+                methods=parts.get("methods") or {},
+                equal=parts.get("equal"),
+                label=_label(cell),
+            )
+        )
 
 
 def excluded(sweep: Sweep, cell: Mapping[str, Json]) -> bool:
@@ -88,10 +101,14 @@ def _said(error: ValidationError, root: str) -> str:
 
 def _complete(variant: Variant) -> Variant:
     """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
+    if variant.methods:
+        return variant
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "no length"
         raise PlanError(f"the cell {shown(variant.cell)}: {found} found; exactly one of {', '.join(LENGTHS)} is right")
+    if variant.train.method == "rl" and variant.train.environment is None:
+        raise PlanError(f"the cell {shown(variant.cell)}: no train.environment found; name one, as offline:tool_use")
     if variant.train.learning_rate is None:
         raise PlanError(f"the cell {shown(variant.cell)}: no train.learning_rate found; write one for the other cells")
     return variant
@@ -113,7 +130,7 @@ def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
 
 
 def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
-    groups, base = _groups(sweep), sweep.model_dump(include={"model", "train", "data", "source_size"})
+    groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:
         conditions = [sweep.when[path] for path in group if path in sweep.when]

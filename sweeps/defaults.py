@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from sweeps.planning.pieces import RENDERER
-from sweeps.recipe import BETA
+from sweeps.recipe import OF_METHOD, Train
 from sweeps.rules import BELONGS
 from sweeps.sections import Evaluation
 from sweeps.spec import Sweep
@@ -62,14 +62,18 @@ def _resolved(sweep: Sweep) -> Iterator[Default]:
     for evaluation in sweep.evaluate:
         if evaluation.name == "nll" and "via" not in evaluation.options:
             yield "evaluate.nll.via", "forward"
-    yield from _of_dpo(sweep)
+    yield from _of_methods(sweep)
     yield "renderer", RENDERER
 
 
-def _of_dpo(sweep: Sweep) -> Iterator[Default]:
-    if sweep.train is None or sweep.train.method != "dpo":
-        return
-    values: dict[str, Json] = {"beta": BETA, "length_normalise": False}
-    for key, value in values.items():
-        if getattr(sweep.train, key) is None and f"train.{key}" not in sweep.vary:
-            yield f"train.{key}", value
+def _of_methods(sweep: Sweep) -> Iterator[Default]:
+    """What each method leaves open of its own."""
+    trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
+    for path, train in trained.items():
+        for key, value in OF_METHOD[train.method].items():
+            if getattr(train, key) is None and f"{path}.{key}" not in sweep.vary and value not in (None, {}):
+                yield f"{path}.{key}", value
+
+
+def _methods(sweep: Sweep) -> Iterator[tuple[str, Train]]:
+    return ((key, one) for key, one in (sweep.methods or {}).items() if one.then is None)

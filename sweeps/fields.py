@@ -24,6 +24,13 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Frozen(dict[str, Any]):
+    """A mapping that stays as it was read, so that what holds it can be told from others by its hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 def number(value: Any) -> int | float:
     """An int or a float; not a bool and not a text that looks like a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):

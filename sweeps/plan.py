@@ -9,28 +9,44 @@ same data is the same plan.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from sweeps.acting import LEAST_KEPT
 from sweeps.cost import PriceBook
 from sweeps.defaults import defaults
+from sweeps.environments import Known
 from sweeps.errors import PlanError
 from sweeps.identity import fingerprint
+from sweeps.planning.acting import WITHIN
 from sweeps.planning.foundry import Foundry
 from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
-from sweeps.planning.kinds import Row, rows
+from sweeps.planning.kinds import rows
+from sweeps.planning.rows import Row
 from sweeps.planning.shelf import Load, Shelf
 from sweeps.spec import Sweep
 from sweeps.stage import Json, Plan, Run, Stage, Totals
-from sweeps.steps import control
+from sweeps.steps import control, said_equal
 from sweeps.tokens import Tokenizer
 
 __all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
 
-def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], prices: PriceBook) -> Plan:
+def without_environments(name: str) -> Known:
+    """For plans of what is read, and not acted."""
+    raise PlanError(f"environment {name!r} cannot be looked up here")
+
+
+def plan(
+    sweep: Sweep,
+    *,
+    load: Load,
+    tokenizers: Callable[[str], Tokenizer],
+    prices: PriceBook,
+    environments: Callable[[str], Known] = without_environments,
+) -> Plan:
     """The plan of a sweep. Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
     refuse_unbuilt(sweep)
     refuse_too_many(sweep)
     refuse_unpriced(sweep, prices)
-    shelf = Shelf(load, tokenizers, sweep.all_sizes)
+    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes)
     foundry = Foundry(sweep, shelf, prices)
     made = list(rows(foundry))
     if not made:
@@ -45,7 +61,7 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
         runs=runs,
         totals=totals,
         defaults=defaults(sweep),
-        notes=tuple(_notes(sweep, shelf, totals, prices)),
+        notes=tuple(_notes(sweep, shelf, stages, totals, prices)),
         prefixes=shelf.prefixes,
     )
 
@@ -89,12 +105,17 @@ def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
 
 
-def _notes(sweep: Sweep, shelf: Shelf, totals: Totals, prices: PriceBook) -> Iterator[str]:
+def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook) -> Iterator[str]:
     for dataset in shelf.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"
+    if sweep.equal is not None:
+        yield f"held equal between methods: {said_equal(sweep.equal)}"
+    if any(stage.recipe.get("method") == "rl" for stage in stages):
+        yield f"rl: the low estimate takes it that of {LEAST_KEPT:.0%} of the groups something is learnt"
+    yield from dict.fromkeys(_wide(stages))
     if sweep.train is not None and sweep.experiment != "grid" and not any("train." in path for path in sweep.vary):
         yield f"held equal between sizes: {control(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
@@ -103,6 +124,13 @@ def _notes(sweep: Sweep, shelf: Shelf, totals: Totals, prices: PriceBook) -> Ite
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
     yield from _money(sweep, totals, prices)
+
+
+def _wide(stages: Sequence[Stage]) -> Iterator[str]:
+    for stage in stages:
+        if stage.tokens > WITHIN * stage.low_tokens and isinstance(acted := stage.recipe.get("environment"), dict):
+            far = f"the high estimate is {stage.tokens / stage.low_tokens:.0f} times the low one"
+            yield f"{acted['name']}: {far}; the Shape of its episodes can say more narrowly how long they are"
 
 
 def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:

@@ -6,13 +6,13 @@ the rest of the file is still checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sweeps import axes
 from sweeps.fields import Finding, shown
-from sweeps.recipe import LENGTHS
-from sweeps.sections import LOSSES, METRICS, nearest
+from sweeps.recipe import LENGTHS, Method
+from sweeps.sections import LOSSES, METRICS, OF_EPISODES, nearest
 from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
@@ -72,6 +72,28 @@ def _sizes(sweep: Sweep) -> Iterator[Finding]:
         yield ("sizes",), f"{shown(sweep.sizes)} found; each size once is right"
 
 
+def _data(sweep: Sweep) -> Iterator[Finding]:
+    """Whoever acts needs no data; whoever reads does. And sizes are of data."""
+    if sweep.train is None:
+        return
+    methods = {sweep.train.method, *sweep.varied("train.method")}
+    if sweep.experiment != "grid" and "rl" in methods:
+        right = "`experiment: grid` or `compare` is right for it"
+        yield ("train", "method"), f"rl found, which has no examples to vary the number of; {right}"
+    if not sweep.data and methods - {"rl"}:
+        yield ("data",), "missing; name at least one data set, as `mine: {source: my_chats.jsonl}`"
+        return
+    for one in () if sweep.data else sweep.evaluate:
+        if one.name != "task_completion":
+            yield ("evaluate",), f"{one.name} found, and no data to measure it on; task_completion needs none"
+
+
+def _acts(sweep: Sweep) -> Iterator[Finding]:
+    open_ended = {"train.environment", "train"} & set(sweep.vary)
+    if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
+        yield ("train", "environment"), "missing; `method: rl` needs one, as offline:tool_use"
+
+
 def _pairs(sweep: Sweep) -> Iterator[Finding]:
     if sweep.experiment != "transfer":
         return
@@ -104,11 +126,14 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for name in names for metric in METRICS.get(name, (name,))]
+    if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
+        known += [f"{data}.{metric}" for data in sweep.data for metric in known]
     open_ended = any(name not in METRICS for name in names)  # evaluators that name their metrics themselves
+    facts = OF_EPISODES if "task_completion" in names else None  # as environments do what they say of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
-        if wish and wish.metric not in right and not open_ended:
+        if wish and wish.metric not in right and not (open_ended or (facts and wish.metric.startswith(facts))):
             yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -134,18 +159,31 @@ def _methods(sweep: Sweep) -> Iterator[Finding]:
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
             yield (*here, "data"), f"{method.data!r} found; {nearest(method.data, list(sweep.data))}"
-        for index, part in enumerate(method.then or ()):
-            known = [other for other, its in (sweep.methods or {}).items() if its.then is None]
-            if part not in known:
-                yield (*here, "then", index), f"{part!r} found; {nearest(part, known)}"
+        yield from (((*here, "then", *at), text) for at, text in _chain(sweep, method.then or ()))
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
             yield (*here, given[0]), "found; `equal` sets the length of every method, leave it out"
         yield from ((here, text) for text in _method_alone(method))
 
 
-def _method_alone(method: Any) -> Iterator[str]:
+def _chain(sweep: Sweep, then: Sequence[str]) -> Iterator[Finding]:
+    """A chain goes on with one adapter, so all its parts train the same one."""
+    known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
+    for index, part in enumerate(then):
+        if part not in known:
+            yield (index,), f"{part!r} found; {nearest(part, list(known))}"
+    parts = [known[part] for part in then if part in known]
+    for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
+        found = {getattr(part, key) for part in parts}
+        if len(found) > 1:
+            said = " and ".join(map(shown, sorted(found)))
+            yield (), f"parts whose {key} is {said}; they train one adapter, so the same is right"
+
+
+def _method_alone(method: Method) -> Iterator[str]:
     if method.then is not None:
+        if said := sorted(method.model_fields_set - {"then"}):
+            yield f"{', '.join(said)} found beside `then`; each part says its own, leave it out"
         return
     if method.learning_rate is None:
         yield "no learning_rate found; write a number or `auto`"
@@ -153,14 +191,18 @@ def _method_alone(method: Any) -> Iterator[str]:
         yield "no environment found; `method: rl` needs one"
     if method.method != "rl" and method.data is None:
         yield f"no data found; `method: {method.method}` needs the name of a data set"
+    if method.method == "rl" and method.data is not None:
+        yield f"data: {method.data} found; `method: rl` acts in its environment, leave it out"
 
 
 RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("experiment",), _kind),
+    (("experiment", "train", "vary", "data", "evaluate"), _data),
+    (("train", "vary"), _acts),
     (("sizes",), _sizes),
     (("experiment", "data", "sources", "targets"), _pairs),
     (("train", "vary"), _length),
-    (("evaluate", "best", "target"), _metrics),
+    (("experiment", "data", "evaluate", "best", "target"), _metrics),
     (("target",), _target),
     (("train", "data", "vary"), _validation),
     (("methods", "data"), _methods),

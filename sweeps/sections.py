@@ -3,17 +3,22 @@
 import difflib
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, or_none, shown, whole
+from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, number, or_none, shown, whole
 
 EVALUATORS = ("nll", "preference", "rag", "reliability", "task_completion")
 PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
 # What each evaluator measures; the others say it when they are built.
-METRICS = {"nll": ("nll", "bits_per_byte"), "preference": PREFERENCES}
+METRICS = {
+    "nll": ("nll", "bits_per_byte"),
+    "preference": PREFERENCES,
+    "task_completion": ("task_completion", "reward", "turns"),
+}
+OF_EPISODES = "episode."  # before the name of what an environment itself says of its episodes: episode.drawdown
 LOSSES = ("nll", "bits_per_byte")  # the less the better
 
 
@@ -44,21 +49,63 @@ def evaluation(value: Any) -> Evaluation:
         raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
     if name not in EVALUATORS:
         raise ValueError(f"{name!r} found; {nearest(name, EVALUATORS)}")
-    if name == "nll":
-        _options_of_nll(options)
-    if name == "preference" and options:
-        raise Findings([(("preference", key), "unknown key; preference has no options") for key in options])
+    if found := list(_options(name, options)):
+        raise Findings(found)
     return Evaluation(name=name, options=dict(options))
 
 
-def _options_of_nll(options: Mapping[str, Any]) -> None:
-    found: list[Finding] = [
-        (("nll", key), "unknown key; `via` is the one option of nll") for key in options if key != "via"
-    ]
-    if options.get("via", "forward") not in ("forward", "sampler"):
-        found.append((("nll", "via"), f"{shown(options['via'])} found; `forward` or `sampler` is right"))
-    if found:
-        raise Findings(found)
+def _words(*known: str) -> Callable[[Any], object]:
+    def check(value: Any) -> None:
+        if value not in known:
+            raise ValueError(f"{shown(value)} found; {' or '.join(f'`{word}`' for word in known)} is right")
+
+    return check
+
+
+def _at_least_one(value: Any) -> None:
+    if whole(value) < 1:
+        raise ValueError(f"{value} found; a count from 1 is right")
+
+
+def _warmth(value: Any) -> None:
+    if not number(value) >= 0:
+        raise ValueError(f"{shown(value)} found; a temperature from 0 (the likeliest) is right")
+
+
+def _environment(value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{shown(value)} found; the name of an environment, as offline:tool_use, is right")
+
+
+EPISODES, ATTEMPTS, TEMPERATURE = 200, 1, 1.0  # of task_completion, where the file names none
+# What each evaluation can be told, and what may stand there.
+OPTIONS: Mapping[str, Mapping[str, Callable[[Any], object]]] = {
+    "nll": {"via": _words("forward", "sampler")},
+    "task_completion": {
+        "environment": _environment,
+        "episodes": _at_least_one,
+        "attempts": _at_least_one,
+        "temperature": _warmth,
+    },
+}
+
+
+def _options(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
+    known = OPTIONS.get(name, {})
+    for key, value in options.items():
+        if key not in known:
+            yield (name, key), f"unknown key; {_known(name, tuple(known))}"
+            continue
+        try:
+            known[key](value)
+        except ValueError as error:
+            yield (name, key), str(error)
+    if "environment" in known and "environment" not in options:
+        yield (name,), f"no environment found; {{{name}: {{environment: offline:tool_use}}}} is right"
+
+
+def _known(name: str, keys: tuple[str, ...]) -> str:
+    return f"{' and '.join(f'`{key}`' for key in keys)} can be said of {name}" if keys else f"{name} has no options"
 
 
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:

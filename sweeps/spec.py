@@ -34,8 +34,6 @@ from sweeps.sections import (
 )
 from sweeps.source import Source, read
 
-TRAINED = {"sl", "dpo"}  # the methods that can be carried out
-
 __all__ = ["DataSpec", "Sweep", "Train", "parse"]
 
 
@@ -77,7 +75,7 @@ class Sweep(Model):
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
     train: Train | None = None
-    data: Annotated[Mapping[Name, DataSpec], Field(min_length=1)]
+    data: Mapping[Name, DataSpec] = {}
     sizes: Axis | None = None
     seeds: Seeds = 3
     sources: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
@@ -142,14 +140,25 @@ class Sweep(Model):
         """The data sets that are trained on and measured; outside of a transfer, all of them."""
         return self.targets or tuple(self.data)
 
+    @property
+    def trainings(self) -> tuple[Train, ...]:
+        """Every training that the file describes, as far as `vary` leaves it."""
+        return ((self.train,) if self.train else ()) + tuple((self.methods or {}).values())
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names of all that is acted in, in training or in an evaluation."""
+        trained = [one.environment for one in self.trainings]
+        measured = [one.options.get("environment") for one in self.evaluate]
+        varied = [word for path in self.vary if path.endswith(".environment") for word in self.varied(path)]
+        return tuple(dict.fromkeys(str(name) for name in (*trained, *measured, *varied) if name))
+
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
-        parts = [self.train, *(self.methods or {}).values()] if self.train else [*(self.methods or {}).values()]
-        rates = [part.learning_rate for part in parts] + list(self._varied("train.learning_rate"))
-        methods = {part.method for part in parts} | {str(word) for word in self._varied("train.method")}
-        found = ["experiment: compare is not planned yet"] if self.experiment == "compare" else []
-        found += [f"train.method: {method} is not trained yet; sl and dpo are" for method in sorted(methods - TRAINED)]
-        if "dpo" in methods and (any(part.eval_every for part in parts) or "train.eval_every" in self.vary):
+        rates = [part.learning_rate for part in self.trainings] + list(self.varied("train.learning_rate"))
+        methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}
+        found = []
+        if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
             found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
         names = [one.name for one in self.evaluate if one.name not in METRICS]
         found += [f"evaluate: {name} is not measured yet; {' and '.join(METRICS)} are" for name in names]
@@ -161,7 +170,8 @@ class Sweep(Model):
             found.append(f"train.learning_rate: auto has no rule for {self.model} yet; write a number, or vary it")
         return tuple(found)
 
-    def _varied(self, path: str) -> tuple[Any, ...]:
+    def varied(self, path: str) -> tuple[Any, ...]:
+        """The words on an axis: nothing where there is none, or where it has numbers only."""
         axis = self.vary.get(path)
         if isinstance(axis, Spread):
             return axis.choice or ()

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from sweeps.recipe import StepLaw, Train
+from sweeps.sections import Equal
 
 Schedule = Literal["constant", "linear", "cosine", "wsd"]
 COOLDOWN = 0.2  # the share of a wsd schedule that cools down
@@ -40,6 +41,15 @@ def control(train: Train) -> str:
         floor = f", at least {train.min_steps} steps" if train.min_steps else ""
         return f"{train.epochs:g} epochs at every size{floor}"
     return f"{train.tokens:,} tokens at every size"
+
+
+def said_equal(equal: Equal) -> str:
+    """The same of a comparison: what every method has as much of."""
+    if equal.tokens is not None:
+        return f"{equal.tokens:,} tokens for each"
+    if equal.usd is not None:
+        return f"${equal.usd:g} for each, as tokens at the price book's prices"
+    return f"{equal.examples:,} examples for each; of rl, tasks"
 
 
 def warmup_steps(warmup: float, steps: int) -> int:

@@ -56,9 +56,21 @@ class Episode(Protocol):
 class Environment(Protocol):
     """A family of tasks. Its version is part of what a result is: raise it when the same seed means another task."""
 
-    version: int
-    shape: Shape
-    stop: tuple[str, ...]  # texts that end an action, beside the model's own end of a turn; none may be empty
+    @property
+    def version(self) -> int: ...
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end an action, beside the model's own end of a turn; none may be empty."""
 
     def episode(self, seed: int, split: Split) -> Episode:
         """The task of a seed, from 0 to 2^63 - 1; another seed may mean the same task."""
+
+
+class Known(NamedTuple):
+    """An environment that was found by its name; `code` tells two of one name apart, and is part of what a stage is."""
+
+    name: str
+    code: str
+    environment: Environment

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sweeps.cells import Variant
 from sweeps.cost import PriceBook, Usage
 from sweeps.identity import fingerprint
 from sweeps.planning import pieces
+from sweeps.planning.acting import Acting, episodes_of
+from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
 from sweeps.records import Dataset, Records
@@ -17,32 +18,7 @@ from sweeps.stage import Json, Stage
 from sweeps.steps import resolve_steps, warmup_steps
 
 PREFERENCE = Evaluation(name="preference")
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """A training that is asked for: the first `size` examples, from `source` or from the base model."""
-
-    variant: Variant
-    dataset: Dataset
-    size: int
-    seed: int
-    scope: str | None = None
-    source: Stage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measuring:
-    """A measurement that is asked for: of a trained stage, or of the base model, on all of `records` or a part."""
-
-    model: str
-    records: Records
-    evaluation: Evaluation
-    of: Stage | None
-    on: str
-    scope: str | None
-    against: Stage | None = None  # what the starting point gave the same pairs
-    part: tuple[int, str, int] | None = None  # size, hash and seed of a subset
+PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: before it moves, each pair is looked at
 
 
 @dataclass(frozen=True)
@@ -63,11 +39,13 @@ class Foundry:
 
     def train(self, asked: Training) -> Stage:
         """The stage that does this training."""
+        if asked.dataset is None:
+            return self._acted(asked)
         train, records = asked.variant.train, asked.dataset.train
-        steps = self._steps(asked)
+        steps = self._steps(asked, records)
         batch = min(train.batch_size, asked.size)
         prefix = self.shelf.prefix(records, asked.seed, asked.size)
-        reference = self._reference(asked, prefix) if train.method == "dpo" else None
+        reference = self._reference(asked, asked.dataset, prefix) if train.method == "dpo" else None
         parts = (
             pieces.training(train),
             *((pieces.reference(reference.id),) if reference else ()),
@@ -77,34 +55,73 @@ class Foundry:
             pieces.place(asked.source.id if asked.source else None, asked.scope),
         )
         key = pieces.identity("train", parts)
-        return self.stages.get(key) or self._keep(self._trained(key, asked, parts, steps, reference))
+        return self.stages.get(key) or self._keep(
+            self._trained(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
+        )
 
-    def evaluate(
-        self, model: str, records: Records, evaluation: Evaluation, *, of: Stage | None, on: str, scope: str | None
-    ) -> Stage:
-        """The stage that measures a trained stage, or the base model, on all of `records`."""
-        asked = Measuring(model, records, evaluation, of, on, scope)
-        if of is not None and evaluation.name == PREFERENCE.name:
-            # How far it has moved is told from where its training began: measured once for all that begin there.
-            start = self.stages.get(str(of.recipe["parent"]))
-            asked = replace(asked, against=self._measured(replace(asked, of=start)))
-        return self._measured(asked)
+    def _acted(self, asked: Training) -> Stage:
+        train, model = asked.variant.train, asked.variant.model
+        parts, length = Acting(self.shelf).training(asked)
+        key = pieces.identity("train", parts)
+        return self.stages.get(key) or self._keep(
+            Stage(
+                id=key,
+                kind="train",
+                parents=_ids(asked.source),
+                recipe=pieces.recipe(parts),
+                label=_label(asked, str(train.environment)),
+                steps=length.steps,
+                examples=length.steps * int(train.own("groups")),
+                **self._estimate(model, low=length.low, high=length.high),
+                execution=pieces.execution(self.sweep.checkpoint, None, None, train.diverged_above),
+            )
+        )
 
-    def _reference(self, asked: Training, prefix: str) -> Stage:
+    def start_of(self, stage: Stage | None) -> Stage | None:
+        """Where the training of a stage began; None: at the base model."""
+        return None if stage is None else self.stages.get(str(stage.recipe["parent"]))
+
+    def evaluate(self, asked: Measuring, since: Stage | None) -> Stage:
+        """The stage that measures a trained stage, or the base model. How far it has moved is told from `since`."""
+        records = asked.records
+        if records is None:
+            return self._completed(asked)
+        if asked.of is not None and asked.evaluation.name == PREFERENCE.name:
+            # What it is told from is measured once for all that begin there.
+            asked = replace(asked, against=self._measured(replace(asked, of=since), records))
+        return self._measured(asked, records)
+
+    def _completed(self, asked: Measuring) -> Stage:
+        parts, (low, high) = Acting(self.shelf).measuring(asked)
+        key = pieces.identity("evaluate", parts)
+        return self.stages.get(key) or self._keep(
+            Stage(
+                id=key,
+                kind="evaluate",
+                parents=_ids(asked.of),
+                recipe=pieces.recipe(parts),
+                label=_label_of(asked),
+                steps=0,
+                examples=episodes_of(asked.evaluation)["episodes"],
+                **self._estimate(asked.model, low=low, high=high),
+            )
+        )
+
+    def _reference(self, asked: Training, dataset: Dataset, prefix: str) -> Stage:
         """The stage that says what the starting point gives the pairs of a training, before any step is made.
 
         It is one of its own, so that all trainings from there share it and none can take its own weights for it. All
         pairs are the same pairs for every seed.
         """
-        records = asked.dataset.train
+        records = dataset.train
         whole = asked.size == len(records)
-        on = f"{asked.dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
+        on = f"{dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
         part = None if whole else (asked.size, prefix, asked.seed)
         model = asked.variant.model
-        return self._measured(Measuring(model, records, PREFERENCE, asked.source, on, asked.scope, part=part))
+        return self._measured(Measuring(model, records, PREFERENCE, asked.source, on, asked.scope, part=part), records)
 
-    def _measured(self, asked: Measuring) -> Stage:
-        model, records, of = asked.model, asked.records, asked.of
+    def _measured(self, asked: Measuring, records: Records) -> Stage:
+        model, of = asked.model, asked.of
         via = str(asked.evaluation.options.get("via", "forward"))
         parts = (
             pieces.measuring(asked.evaluation.name, via, records.sha256),
@@ -116,32 +133,39 @@ class Foundry:
         key = pieces.identity("evaluate", parts)
         if key in self.stages:
             return self.stages[key]
-        usage = self.prices.rates(model).passed(self._items_tokens(asked))
+        usage = self.prices.rates(model).passed(self._items_tokens(asked, records))
         stage = Stage(
             id=key,
             kind="evaluate",
             parents=_ids(of, asked.against),
             recipe=pieces.recipe(parts),
-            label=f"{asked.evaluation.name} on {asked.on}: {of.label if of else f'{model} untrained'}",
+            label=_label_of(asked),
             steps=0,
             examples=asked.part[0] if asked.part else len(records),
             **self._estimate(model, low=usage, high=usage),
         )
         return self._keep(stage)
 
-    def _items_tokens(self, asked: Measuring) -> int:
+    def _items_tokens(self, asked: Measuring, records: Records) -> int:
         if asked.part is None:
-            return self.shelf.tokens(asked.records, asked.model)
+            return self.shelf.tokens(records, asked.model)
         size, _, seed = asked.part
-        return int(self.shelf.subset_lengths(asked.records, asked.model, size, seed).sum())
+        return int(self.shelf.subset_lengths(records, asked.model, size, seed).sum())
 
     def _trained(
-        self, key: str, asked: Training, parts: tuple[Piece, ...], steps: int, reference: Stage | None
+        self,
+        key: str,
+        asked: Training,
+        *,
+        dataset: Dataset,
+        parts: tuple[Piece, ...],
+        steps: int,
+        reference: Stage | None,
     ) -> Stage:
         train, model = asked.variant.train, asked.variant.model
-        validation = asked.dataset.validation if train.eval_every else None
+        validation = dataset.validation if train.eval_every else None
         visited = self.shelf.visited(
-            asked.dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
+            dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
         )
         usage = Usage(training=visited)
         if reference is not None:  # each step looks at its pairs before it moves
@@ -155,19 +179,20 @@ class Foundry:
             kind="train",
             parents=_ids(asked.source, reference),
             recipe=pieces.recipe(parts),
-            label=_label(asked),
+            label=_label(asked, f"{dataset.name} n={asked.size}"),
             steps=steps,
             examples=asked.size,
             **self._estimate(model, low=usage, high=usage),
             execution=pieces.execution(self.sweep.checkpoint, train.eval_every, watched, train.diverged_above),
         )
 
-    def _steps(self, asked: Training) -> int:
+    def _steps(self, asked: Training, records: Records) -> int:
+        train = asked.variant.train
         mean = 0.0
-        if asked.variant.train.tokens is not None:
-            records, model = asked.dataset.train, asked.variant.model
-            mean = float(self.shelf.subset_lengths(records, model, asked.size, asked.seed).mean())
-        return resolve_steps(asked.variant.train, size=asked.size, mean_tokens=mean)
+        if train.tokens is not None:  # what is trained on twice, or looked at before, counts as often
+            lengths = self.shelf.subset_lengths(records, asked.variant.model, asked.size, asked.seed)
+            mean = float(lengths.mean()) * PASSES.get(train.method, 1)
+        return resolve_steps(train, size=asked.size, mean_tokens=mean)
 
     def _reading(self, model: str, records: Records) -> Piece:
         return pieces.reading(model, self.shelf.tokenizer(model).name, records.format)
@@ -186,7 +211,12 @@ def _ids(*parents: Stage | None) -> tuple[str, ...]:
     return tuple(parent.id for parent in parents if parent)
 
 
-def _label(asked: Training) -> str:
+def _label(asked: Training, what: str) -> str:
     """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
     before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
-    return f"{before}{asked.dataset.name} n={asked.size} seed {asked.seed}{asked.variant.label}"
+    return f"{before}{what} seed {asked.seed}{asked.variant.label}"
+
+
+def _label_of(asked: Measuring) -> str:
+    of = asked.of.label if asked.of else f"{asked.model} untrained"
+    return f"{asked.evaluation.name} on {asked.on}: {of}"

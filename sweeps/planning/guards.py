@@ -41,7 +41,9 @@ def _of_kind(sweep: Sweep) -> dict[str, int]:
     if sweep.experiment == "transfer":
         pairs = sum(source != target for source in sweep.source_names for target in sweep.target_names)
         return {"pairs and targets": pairs + len(sweep.target_names), **sizes, **seeds}
-    return {"data": len(sweep.data), **sizes, **seeds}
+    if sweep.methods is not None:
+        return {"methods": len(sweep.methods), **seeds}
+    return {"data": max(1, len(sweep.data)), **sizes, **seeds}
 
 
 def refuse_unpriced(sweep: Sweep, prices: PriceBook) -> None:
@@ -67,7 +69,8 @@ def refuse_half_priced(sweep: Sweep, stages: Iterable[Stage], prices: PriceBook)
 def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[str]) -> None:
     """Raise PlanError where a method, or an evaluation, cannot do anything with the format of the records."""
     form = dataset.train.format
-    for what, asked in (("method", method), *(("evaluate", name) for name in evaluations)):
+    measured = (("evaluate", name) for name in evaluations if name != "task_completion")
+    for what, asked in (("method", method), *measured):
         pairs = asked in ("dpo", "preference")
         if asked is not None and pairs != (form == "preference"):
             right = PAIRS if pairs else OTHERS

@@ -2,61 +2,81 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple, Protocol
 
 from sweeps.cells import Variant, excluded, variants
-from sweeps.planning.foundry import Foundry, Training
+from sweeps.planning.asked import Measuring, Training
+from sweeps.planning.compare import compare
+from sweeps.planning.foundry import Foundry
 from sweeps.planning.guards import refuse_too_large, refuse_unsuited
+from sweeps.planning.rows import Naive, Row
 from sweeps.records import Dataset, Records
+from sweeps.sections import Evaluation
 from sweeps.stage import Json, Run, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Naive:
-    """What a plain loop would train for one run, sharing nothing: how many trainings, of how many examples."""
+class Wanted(Protocol):
+    """A run before its stages are made: an excluded one makes none."""
 
-    trainings: int = 0
-    examples: int = 0
-
-
-Row = tuple[Run, Naive]
+    @property
+    def cell(self) -> Mapping[str, Json]: ...
+    def row(self) -> Row: ...
 
 
 def rows(foundry: Foundry) -> Iterator[Row]:
     """Every run of the sweep, its stages made on the way."""
-    kind = {"grid": _grid, "data_scaling": _data_scaling, "transfer": _transfer}[foundry.sweep.experiment]
     checked: Variant | None = None
     for variant in variants(foundry.sweep):
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
             checked = _check_sizes(foundry, variant)
-        for asked in kind(foundry, variant):
-            if not excluded(foundry.sweep, asked.cell):
-                yield asked.row()
+        for wanted in _wanted(foundry, variant):
+            if not excluded(foundry.sweep, wanted.cell):
+                yield wanted.row()
+
+
+def _wanted(foundry: Foundry, variant: Variant) -> Iterator[Wanted]:
+    match foundry.sweep.experiment:
+        case "grid":
+            return _grid(foundry, variant)
+        case "data_scaling":
+            return _data_scaling(foundry, variant)
+        case "transfer":
+            return _transfer(foundry, variant)
+        case "compare":
+            return compare(foundry, variant)
+
+
+class Place(NamedTuple):
+    """What is measured on: some records, under a name for people."""
+
+    on: str
+    records: Records
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run before its stages are made: an excluded one makes none."""
+    """A run on one data set; or on none, where everything is done by acting."""
 
     foundry: Foundry
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
-    dataset: Dataset  # that is trained on and measured
+    dataset: Dataset | None  # that is trained on and measured
     size: int  # 0: nothing is trained here
     source: Dataset | None = None
     source_seed: int = 0
 
     def row(self) -> Row:
         scope = self.foundry.scope(self.cell, self.seed)
-        method = self.variant.train.method
+        acts = self.variant.train.method == "rl"
+        method = None if acts else self.variant.train.method
         for dataset in filter(None, (self.dataset, self.source)):
             refuse_unsuited(dataset, method, (evaluation.name for evaluation in self.foundry.sweep.evaluate))
         source = self._source(scope)
         stage = source
         if self.size:
-            asked = Training(self.variant, self.dataset, self.size, self.seed, scope, source)
-            stage = self.foundry.train(asked)
+            trained_on = None if acts else self.dataset
+            stage = self.foundry.train(Training(self.variant, trained_on, self.size, self.seed, scope, source))
         measures = self._measures(stage, scope)
         naive = Naive(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
         return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else Naive()
@@ -68,17 +88,26 @@ class Asked:
         return self.foundry.train(Training(self.variant, self.source, size, self.source_seed, scope))
 
     def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:
-        measured: dict[str, tuple[str, Records]] = {"": (self.dataset.name, self.dataset.holdout)}
+        foundry, model = self.foundry, self.variant.model
+        since = foundry.start_of(stage)
+        found: dict[str, str] = {}
+        for evaluation in foundry.sweep.evaluate:
+            for prefix, place in self._places(evaluation):
+                records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
+                asked = Measuring(model, records, evaluation, stage, on, scope)
+                found[f"{prefix}{evaluation.name}"] = foundry.evaluate(asked, since).id
+        return found
+
+    def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
+        """Where an evaluation is made, and the prefix of its metrics; in episodes there is one place, and no data."""
+        if evaluation.name == "task_completion" or self.dataset is None:
+            yield "", None
+            return
+        yield "", Place(self.dataset.name, self.dataset.holdout)
         if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None:
-            measured["validation."] = (f"{self.dataset.name} validation", self.dataset.validation)
+            yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
-            measured["source."] = (self.source.name, self.source.holdout)
-        measure = partial(self.foundry.evaluate, self.variant.model, of=stage, scope=scope)
-        return {
-            f"{prefix}{evaluation.name}": measure(records, evaluation, on=name).id
-            for prefix, (name, records) in measured.items()
-            for evaluation in self.foundry.sweep.evaluate
-        }
+            yield "source.", Place(self.source.name, self.source.holdout)
 
 
 def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
@@ -91,8 +120,10 @@ def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
 
 
 def _grid(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
-    """Every data set on all its examples."""
+    """Every data set on all its examples; without any, what is learnt by acting."""
     sweep = foundry.sweep
+    if not variant.data:
+        yield from (Asked(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
     for name, spec in variant.data.items():
         dataset = foundry.shelf.dataset(name, spec)
         cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell

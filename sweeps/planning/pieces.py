@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sweeps.identity import entries, fingerprint_of
-from sweeps.recipe import BETA, Train
+from sweeps.recipe import OF_METHOD, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
@@ -60,10 +60,8 @@ def training(train: Train) -> Piece:
 
 def _objective(train: Train) -> dict[str, Json]:
     """What the loss is, and over what it is a mean."""
-    if train.method != "dpo":
-        return {"reduction": "token_mean"}
-    beta = BETA if train.beta is None else train.beta
-    return {"reduction": "pair_mean", "beta": beta, "length_normalise": bool(train.length_normalise)}
+    own = {key: train.own(key) for key in OF_METHOD[train.method] if key != "environment"}
+    return {"reduction": "pair_mean" if train.method == "dpo" else "token_mean", **own}
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +80,42 @@ def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
 def reading(model: str, tokenizer: str, form: str) -> Piece:
     """By whom and how the text is read."""
     return piece({"model": model, "tokenizer": tokenizer, "renderer": RENDERER, "loss_mask": LOSS_MASKS[form]})
+
+
+@lru_cache(maxsize=256)
+def environment(name: str, code: str) -> Piece:
+    """What is acted in. The same name with other code is another environment."""
+    return piece({"environment": {"name": name, "code": code}})
+
+
+@lru_cache(maxsize=256)
+def iterations(steps: int | None, tokens: int | None, warmup: int) -> Piece:
+    """How long a training by acting is: so many iterations, or as many as come nearest to so many tokens."""
+    return piece({"steps": steps, "tokens": tokens, "warmup": warmup})
+
+
+@lru_cache(maxsize=4096)
+def playing(seed: int) -> Piece:
+    """Which tasks, and which chances. The seeds stand apart, because they are different things."""
+    return piece({"seeds": {"tasks": seed, "sampling": seed, "init": seed}})
+
+
+@lru_cache(maxsize=256)
+def acting(model: str, tokenizer: str) -> Piece:
+    """By whom and how transcripts are read; what it says itself is what bears loss."""
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": RENDERER})
+
+
+@lru_cache(maxsize=256)
+def measuring_episodes(temperature: float, attempts: int) -> Piece:
+    evaluator: dict[str, Json] = {"name": "task_completion", "version": 1, "temperature": temperature}
+    return piece({"kind": "evaluate", "version": VERSION, "evaluator": {**evaluator, "attempts": attempts}})
+
+
+@lru_cache(maxsize=256)
+def episodes(count: int) -> Piece:
+    """The first so many tasks that are kept apart from training: the same for all that are measured."""
+    return piece({"episodes": count})
 
 
 @lru_cache(maxsize=256)

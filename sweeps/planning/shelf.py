@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.environments import Known, Split
 from sweeps.errors import PlanError
 from sweeps.order import subset_order, subset_prefixes, visits
 from sweeps.planning.pieces import RENDERER
@@ -21,9 +22,17 @@ Load = Callable[[str, DataSpec], Dataset]
 class Shelf:
     """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
 
-    def __init__(self, load: Load, tokenizers: Callable[[str], Tokenizer], sizes: Iterable[int]) -> None:
+    def __init__(
+        self,
+        load: Load,
+        tokenizers: Callable[[str], Tokenizer],
+        environments: Callable[[str], Known],
+        sizes: Iterable[int],
+    ) -> None:
         self.load = load
         self.tokenizer = lru_cache(maxsize=None)(tokenizers)
+        self.environment = lru_cache(maxsize=None)(environments)
+        self.prompts = lru_cache(maxsize=None)(self._prompts)
         self.sizes = tuple(sizes)
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
@@ -44,6 +53,13 @@ class Shelf:
             if not len(records):
                 raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
         return dataset
+
+    def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
+        """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
+        environment, tokenizer = self.environment(name).environment, self.tokenizer(model)
+        begin = 0 if tokenizer.bos is None else 1
+        prompts = (environment.episode(seed, split).prompt for seed in range(count))
+        return tuple(begin + len(tokenizer.encode(str(prompt))) for prompt in prompts)
 
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
         """The billed tokens of each record, rendered for the model."""

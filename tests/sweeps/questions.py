@@ -1,8 +1,10 @@
 """Questions and small data for the tests of the plan: real records, in memory."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from sweeps import Plan, PriceBook, parse, parse_prices
+from sweeps.environments import Episode, Known, Shape, Split, Turn
 from sweeps.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
 from sweeps.sections import DataSpec
@@ -54,10 +56,33 @@ class Load:
         return {"prompt": text, "completion": "done"} if self.form == "completion" else {"text": text}
 
 
+class Guessing:
+    """An environment whose prompts differ in length, and whose episodes can be short or long."""
+
+    version = 1
+    shape = Shape(turns=(2, 3), action=(3, 4), observation=(4, 5))
+    stop = ("\n",)
+
+    def episode(self, seed: int, split: Split) -> Episode:
+        return Guess(f"{split} {'x' * (seed % 7)}")
+
+
+class Guess(NamedTuple):
+    prompt: str
+
+    def step(self, action: str) -> Turn:
+        return Turn(reward=float(action == "yes\n"), done=True)
+
+
+def environments(name: str) -> Known:
+    return Known(name, "1", Guessing())
+
+
 def planned(text: str, *overrides: str, load: Load | None = None) -> Plan:
     return plan(
         parse(text, overrides=overrides),
         load=load or Load(),
         tokenizers=lambda _: OfflineTokenizer(),
         prices=prices(),
+        environments=environments,
     )

@@ -35,10 +35,6 @@ def test_the_data_scaling_example_means_what_it_says() -> None:
     assert sweep.not_yet() == ()
 
 
-def test_the_compare_example_says_what_is_not_built() -> None:
-    assert [sentence.split()[1] for sentence in example("compare").not_yet()] == ["compare", "rl", "task_completion"]
-
-
 def test_the_night_example_is_kept_whole() -> None:
     sweep = example("night")
     assert sweep.not_yet() == ()
@@ -121,7 +117,7 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("data.a.holdout=1.5", "data.a.holdout: 1.5 found; a count (an integer) or a share (0.1) is right"),
         ("data.a.holdout=0", "data.a.holdout: 0 found"),
         ("data.a.sauce=x", "data.a.sauce: unknown key; did you mean `source`?"),
-        ("data={}", "data: {} found; at least one is right"),
+        ("data={}", "data: missing; name at least one data set"),
         ("seeds=0", "seeds: 0 found; a count (3) or a list of different integers from 0 is right"),
         ("seeds=[1, 1]", "seeds: [1, 1] found"),
         ("sizes=[4]", "sizes: belongs to `experiment: data_scaling or transfer`; this one is grid"),
@@ -243,6 +239,50 @@ def test_a_method_names_methods_and_data_that_are_there() -> None:
     assert "methods.sl.data: 'demo' found; did you mean `demos`?" in refused(text, "methods.sl.data=demo")
     assert "`equal` sets the length" in refused(text, "methods.sl.steps=3")
     assert "methods.rl: no environment found" in refused(text, "methods.rl.environment=~")
+    assert "methods.rl: data: demos found" in refused(text, "methods.rl.data=demos")
+    assert "methods.sl_then_rl: rank found beside `then`" in refused(text, "methods.sl_then_rl.rank=8")
+    assert "parts whose rank is 32 and 64" in refused(text, "methods.rl.rank=64")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("epochs=2", "steps or tokens is right"),
+        ("batch_size=8", "groups and group_size say how much one iteration is"),
+        ("eval_every=2", "rl has no examples to count"),
+        ("steps={base: 1, at_size: 2, power: 1}", "a number of iterations is right"),
+        ("substeps=17", "17 found, of fewer groups"),
+        ("group_size=1", "a number of at least 2 is right"),
+        ("loss=custom", "importance_sampling"),
+        ("lag=2", "0"),
+        ("beta=0.1", "belongs to `method: dpo`"),
+    ],
+)
+def test_rl_is_told_of_rollouts_and_not_of_examples(given: str, said: str) -> None:
+    assert said in refused(ACTING, f"train.{given}")
+
+
+def test_whoever_acts_needs_an_environment_and_no_data() -> None:
+    assert parse(ACTING).environments == ("offline:arithmetic",)
+    assert "train.environment: missing" in refused(ACTING, "train.environment=~")
+    assert "evaluate: nll found, and no data to measure it on" in refused(ACTING, "evaluate=[nll]")
+    assert "data: missing" in refused(ACTING, "train={method: sl, steps: 3, learning_rate: 0.1}")
+    assert "no environment found" in refused(ACTING, "evaluate=[task_completion]")
+    assert "`temperature`" in refused(ACTING, "evaluate=[{task_completion: {environment: a, warmth: 3}}]")
+    assert "a count from 1 is right" in refused(ACTING, "evaluate=[{task_completion: {environment: a, episodes: 0}}]")
+    assert "belongs to `experiment: data_scaling" in refused(ACTING, "sizes=[3]")
+    assert "rl found, which has no examples" in refused(ACTING, "experiment=data_scaling", "sizes=[3]")
+
+
+ACTING = """
+sweep: acting
+experiment: grid
+model: offline/ngram-s
+train: {method: rl, environment: "offline:arithmetic", learning_rate: 0.03, steps: 20}
+seeds: 2
+evaluate:
+  - task_completion: {environment: "offline:arithmetic", episodes: 50}
+"""
 
 
 @pytest.mark.parametrize("text", ["", "- a", "just words"])

@@ -1,0 +1,100 @@
+"""Stages that act: training by reinforcement, and episodes that are measured."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sweeps.acting import Play, over, times
+from sweeps.cost import Usage
+from sweeps.planning import pieces
+from sweeps.planning.asked import Measuring, Training
+from sweeps.planning.pieces import Piece
+from sweeps.planning.shelf import Shelf
+from sweeps.recipe import Train
+from sweeps.sections import ATTEMPTS, EPISODES, TEMPERATURE, Evaluation
+
+WITHIN = 5  # times the low estimate: a high one above it says little
+LOOKED_AT = 64  # prompts from which the length of all is estimated
+
+
+class Length(NamedTuple):
+    """How long a training is, and what it uses at least and at most."""
+
+    steps: int  # iterations, as far as can be told
+    tokens: int | None  # all that it may use, where that ends it
+    warmup: int  # in iterations, or in tokens
+    low: Usage
+    high: Usage
+
+
+@dataclass(frozen=True)
+class Acting:
+    """What is done in episodes, as a plan knows it."""
+
+    shelf: Shelf
+
+    def training(self, asked: Training) -> tuple[tuple[Piece, ...], Length]:
+        """The parts of the recipe of a training by acting, and its length."""
+        train, model = asked.variant.train, asked.variant.model
+        length = self.length(train, model)
+        parts = (
+            pieces.training(train),
+            pieces.environment(*self.shelf.environment(train.own("environment"))[:2]),
+            pieces.iterations(None if length.tokens else length.steps, length.tokens, length.warmup),
+            pieces.playing(asked.seed),
+            pieces.acting(model, self.shelf.tokenizer(model).name),
+            pieces.place(asked.source.id if asked.source else None, asked.scope),
+        )
+        return parts, length
+
+    def length(self, train: Train, model: str) -> Length:
+        low, high = self.iteration(train, model)
+        middle = (low.tokens + high.tokens) / 2
+        if train.tokens is None:
+            steps = train.steps if isinstance(train.steps, int) else 1
+            warmup = _warmup(train.warmup, steps, 1)
+            return Length(steps, None, warmup, times(low, steps, up=False), times(high, steps, up=True))
+        # It ends where it is nearest to them, so within half an iteration; and there is one at least.
+        least, most = train.tokens - high.tokens / 2, train.tokens + high.tokens / 2
+        steps = max(1, round(train.tokens / middle))
+        return Length(
+            steps,
+            train.tokens,
+            _warmup(train.warmup, train.tokens, middle),
+            times(low, max(1.0, least / low.tokens), up=False),
+            times(high, max(1.0, most / high.tokens), up=True),
+        )
+
+    def iteration(self, train: Train, model: str) -> tuple[Usage, Usage]:
+        """At least and at most, of one iteration."""
+        groups, environment = int(train.own("groups")), self.shelf.environment(train.own("environment"))
+        prompts = self.shelf.prompts(environment.name, model, "train", LOOKED_AT)
+        play = Play(environment.environment.shape, train.own("group_size"), True, train.own("kl_penalty") > 0)
+        low, _ = over(play, prompts)
+        return times(low, groups / len(prompts), up=False), times(play.most(max(prompts)), groups, up=True)
+
+    def measuring(self, asked: Measuring) -> tuple[tuple[Piece, ...], tuple[Usage, Usage]]:
+        """The parts of the recipe of a measurement in episodes, and what it uses at least and at most."""
+        options = episodes_of(asked.evaluation)
+        environment = self.shelf.environment(options["environment"])
+        parts = (
+            pieces.measuring_episodes(options["temperature"], options["attempts"]),
+            pieces.environment(environment.name, environment.code),
+            pieces.episodes(options["episodes"]),
+            pieces.acting(asked.model, self.shelf.tokenizer(asked.model).name),
+            pieces.place(asked.of.id if asked.of else None, asked.scope),
+        )
+        prompts = self.shelf.prompts(environment.name, asked.model, "test", options["episodes"])
+        play = Play(environment.environment.shape, options["attempts"], trained=False)
+        return parts, over(play, prompts)
+
+
+def episodes_of(evaluation: Evaluation) -> dict[str, Any]:
+    """The options of a measurement in episodes, each with its value."""
+    return {"episodes": EPISODES, "attempts": ATTEMPTS, "temperature": TEMPERATURE, **evaluation.options}
+
+
+def _warmup(warmup: float, whole: int, each: float) -> int:
+    """A share of the whole, or a count of iterations, each so long."""
+    count = warmup * each if isinstance(warmup, int) else warmup * whole
+    return min(whole, math.floor(count + 0.5))

@@ -1,0 +1,130 @@
+"""Methods against each other: the same start, seeds and items, and the same of what `equal` names.
+
+A chain gets as much as any other method, an equal share for each of its parts. The untrained model is a row of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sweeps.cells import Variant
+from sweeps.cost import Usage
+from sweeps.errors import PlanError
+from sweeps.planning.acting import Acting
+from sweeps.planning.asked import Measuring, Training
+from sweeps.planning.foundry import PASSES, Foundry
+from sweeps.planning.guards import refuse_unsuited
+from sweeps.planning.rows import Naive, Row
+from sweeps.recipe import Method
+from sweeps.records import Dataset
+from sweeps.sections import Equal, Evaluation
+from sweeps.stage import MICRO, Json, Run, Stage
+
+EVALUATED_ON = {"nll": False, "preference": True}  # whether the records are pairs
+
+
+def compare(foundry: Foundry, variant: Variant) -> Iterator["Contestant"]:
+    """The untrained model, then every method at every seed."""
+    seeds, methods = foundry.sweep.seed_values, variant.methods
+    yield Contestant(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
+    for name, method in methods.items():
+        parts = tuple(methods[part] for part in method.then) if method.then else (method,)
+        for seed in seeds:
+            yield Contestant(foundry, variant, {"method": name, **variant.cell}, seed, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A method at one seed: its parts, one after the other. Without any it is the model as it stands."""
+
+    foundry: Foundry
+    variant: Variant
+    cell: Mapping[str, Json]
+    seed: int
+    parts: tuple[Method, ...]
+
+    def row(self) -> Row:
+        scope = self.foundry.scope(self.cell, self.seed)
+        stage: Stage | None = None
+        examples = 0
+        for part in self.parts:
+            stage = self.foundry.train(self._training(part, stage, scope))
+            examples += stage.examples
+        measures = dict(self._measures(stage, scope))
+        return Run(self.cell, self.seed, stage.id if stage else None, measures), Naive(len(self.parts), examples)
+
+    def _training(self, part: Method, source: Stage | None, scope: str | None) -> Training:
+        dataset = None if part.data is None else self._dataset(part.data)
+        if dataset is not None:
+            refuse_unsuited(dataset, part.method, ())
+        sized = part.model_copy(update=self._length(part, dataset))
+        variant = replace(self.variant, train=sized)
+        return Training(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
+
+    def _length(self, part: Method, dataset: Dataset | None) -> dict[str, int]:
+        """Steps, or tokens, that come nearest to the share of this part; at least one step."""
+        equal, parts = self.variant.equal, len(self.parts)
+        assert equal is not None
+        if equal.examples is not None:
+            each = part.own("groups") if dataset is None else min(part.batch_size, len(dataset.train))
+            return {"steps": max(1, round(equal.examples / parts / each))}
+        if dataset is None:
+            return {"tokens": max(1, round(self._tokens_of_acting(part, equal) / parts))}
+        usage = self._step(part, dataset)
+        if equal.tokens is not None:
+            return {"steps": max(1, round(equal.tokens / parts / usage.tokens))}
+        return {"steps": max(1, round(self._dollars(equal) / parts / self._price(usage)))}
+
+    def _tokens_of_acting(self, part: Method, equal: Equal) -> float:
+        """Dollars as tokens: at the mean of what they cost when episodes are short, and when they are long."""
+        if equal.tokens is not None:
+            return equal.tokens
+        low, high = Acting(self.foundry.shelf).iteration(part, self.variant.model)
+        each = [self._price(usage) / usage.tokens for usage in (low, high)]
+        return self._dollars(equal) / (sum(each) / len(each))
+
+    def _step(self, part: Method, dataset: Dataset) -> Usage:
+        """What a step uses on average, over all examples."""
+        shelf, model = self.foundry.shelf, self.variant.model
+        batch = min(part.batch_size, len(dataset.train))
+        tokens = round(batch * shelf.tokens(dataset.train, model) / len(dataset.train))
+        usage = Usage(training=tokens)
+        looks = PASSES.get(part.method, 1) - 1
+        return usage.plus(self.foundry.prices.rates(model).passed(looks * tokens))
+
+    def _dollars(self, equal: Equal) -> float:
+        return (equal.usd or 0) * MICRO
+
+    def _price(self, usage: Usage) -> int:
+        rates = self.foundry.prices.rates(self.variant.model)
+        if not rates.know(usage) or not rates.price(usage):
+            said = f"no price for {self.variant.model} in {self.foundry.prices.name}"
+            raise PlanError(f"equal.usd: {said}; add a row there, or make `tokens` or `examples` equal")
+        return rates.price(usage)
+
+    def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
+        for evaluation in self.foundry.sweep.evaluate:
+            for prefix, dataset in self._places(evaluation):
+                records = dataset.holdout if dataset else None
+                on = dataset.name if dataset else str(evaluation.options["environment"])
+                asked = Measuring(self.variant.model, records, evaluation, stage, on, scope)
+                # All are told from the untrained model: that is the one start that they share.
+                yield f"{prefix}{evaluation.name}", self.foundry.evaluate(asked, None).id
+
+    def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
+        """Every data set that suits the evaluation; where there are several, its name stands before its metrics."""
+        if evaluation.name == "task_completion":
+            yield "", None
+            return
+        every = [self._dataset(name) for name in self.variant.data]
+        pairs = EVALUATED_ON[evaluation.name]
+        suited = [one for one in every if (one.train.format == "preference") == pairs]
+        if not suited:
+            right = "one with preference pairs" if pairs else "one with chat, prompt/completion or text"
+            raise PlanError(
+                f"evaluate: {evaluation.name} found, and no data set that it can be measured on; add {right}"
+            )
+        for one in suited:
+            yield "" if len(suited) == 1 else f"{one.name}.", one
+
+    def _dataset(self, name: str) -> Dataset:
+        return self.foundry.shelf.dataset(name, self.variant.data[name])
