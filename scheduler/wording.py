@@ -40,5 +40,5 @@ def duration(seconds: float) -> str:
 
 def loss_of(progress: Mapping[str, Any]) -> str:
     """What a training tells of its loss while it goes on: "nll 1.980"."""
-    found = ((name, progress.get(name)) for name in ("nll", "dpo_loss"))
+    found = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
     return " ".join(f"{name} {value:.3f}" for name, value in found if isinstance(value, float))

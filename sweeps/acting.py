@@ -32,27 +32,24 @@ class Play:
         # What was read in the turn before may be in the cache for this one.
         asked = Usage(0, prompt, sum(read) * self.size - prompt, self.size * turns * action)
         kept = math.floor(LEAST_KEPT * self.size * self._read(prompt, 0))
-        return asked.plus(self._used(kept, LEAST_KEPT))
+        return asked.plus(self.used(kept, math.floor(LEAST_KEPT * self.size)))
 
     def most(self, prompt: int) -> Usage:
         """The longest episodes, all of them different from the second turn on."""
         turns, action, observation = (high for _, high in self.shape)
         later = sum(prompt + turn * (action + observation) for turn in range(1, turns))
         asked = Usage(0, prompt + self.size * later, prompt * (self.size - 1), self.size * turns * action)
-        return asked.plus(self._used(self.size * self._read(prompt, 1), 1.0))
+        return asked.plus(self.used(self.size * self._read(prompt, 1), self.size))
 
     def _read(self, prompt: int, end: int) -> int:
         """Tokens that the model reads of one transcript when it is trained on it: all but the last."""
         turns, action, observation = (bounds[end] for bounds in self.shape)
         return prompt + turns * action + (turns - 1) * observation - 1
 
-    def _used(self, tokens: int, share: float) -> Usage:
-        """What is done with so many tokens of transcripts, a share of all."""
+    def used(self, tokens: int, rollouts: int) -> Usage:
+        """What is done with so many tokens of so many transcripts."""
         usage = Usage(training=tokens) if self.trained else NONE
-        if self.referred:
-            rollouts = math.floor(share * self.size)
-            usage = usage.plus(Usage(prefill=tokens + rollouts, sample=rollouts))
-        return usage
+        return usage.plus(Usage(prefill=tokens + rollouts, sample=rollouts)) if self.referred else usage
 
 
 def over(play: Play, prompts: Sequence[int]) -> tuple[Usage, Usage]:

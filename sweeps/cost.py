@@ -36,6 +36,10 @@ class Usage(NamedTuple):
     def plus(self, other: "Usage") -> "Usage":
         return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def minus(self, other: "Usage") -> "Usage":
+        """What is left of it, or, where less than nothing is, what there was too much of the other."""
+        return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
     def document(self) -> dict[str, Json]:
         """As JSON, without what there is nothing of."""
         return {kind: tokens for kind, tokens in self._asdict().items() if tokens}

@@ -31,6 +31,7 @@ PLACES = {
         "worker/failures.py",
         "worker/hooks.py",
         "worker/service.py",
+        "worker/sampler.py",
         "worker/account.py",
         "tinker_offline/wire.py",
     ),

@@ -16,8 +16,9 @@ from tinker.types import SessionSearchRequest, SessionSearchResponse
 
 from scheduler.retry import Fault
 from sweeps.cost import Usage
+from worker.asking import abandonable
 from worker.failures import ServiceError, plain
-from worker.service import Endpoint, abandonable
+from worker.service import Endpoint
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -13,13 +13,15 @@ from scheduler.connection import RedisError
 from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
+from worker.asking import Pending
+from worker.arena import ArenaLimits
 from worker.examples import Examples
 from worker.hooks import Sign
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
 from worker.pace import Pace, unpaced
 from worker.progress import Row, line
-from worker.service import Endpoint, Pending
+from worker.service import Endpoint
 
 T = TypeVar("T")
 PAUSE = 0.5  # seconds between two tries to reach Redis
@@ -48,6 +50,7 @@ class Hands:
     examples: Examples
     endpoint: Callable[[str], Endpoint]
     pace: Callable[[str], Pace] = unpaced
+    arena: ArenaLimits = field(default_factory=ArenaLimits)
     chance: random.Random = field(default_factory=random.Random)
 
     @cached_property
@@ -173,6 +176,11 @@ class Attempt:
         with suppress(RedisError):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
+
+    def say(self, text: str) -> None:
+        """Leave a line about the attempt in the event log."""
+        with suppress(RedisError):
+            self.hands.store.say(self.lease, text)
 
     def keep(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path carries the fencing number."""

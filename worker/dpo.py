@@ -21,11 +21,12 @@ from sweeps.preferences import (
     weights,
 )
 from sweeps.render import Example
+from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.opening import Start
 from worker.preference import reference_of
 from worker.progress import Row
-from worker.service import Batch, Losses, Pending
+from worker.service import Batch, Losses
 from worker.supervised import Supervised
 
 

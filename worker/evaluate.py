@@ -10,11 +10,13 @@ import numpy as np
 from scheduler.artefacts import compressed_lines
 from sweeps.render import Example
 from sweeps.stage import Json
+from worker.asking import Pending
 from worker.attempt import Attempt
+from worker.completion import evaluate_episodes
 from worker.opening import open_for_evaluation
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.preference import preference_result, reference_of
-from worker.service import Batch, Losses, Pending, Session, Trainer
+from worker.service import Batch, Losses, Session, Trainer
 
 Result = Callable[[Sequence[Losses]], dict[str, Json]]  # made of the answers, once they are there
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
@@ -24,6 +26,8 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     """Measure a stage's items on the model it names: a live one, or one opened from a checkpoint."""
     trainer = source if isinstance(source, Trainer) else open_for_evaluation(this, source)
     recipe = cast(Mapping[str, Any], this.recipe)
+    if recipe["evaluator"]["name"] == "task_completion":
+        return evaluate_episodes(this, trainer)
     examples = this.hands.examples.items_of(recipe)
     result = EVALUATORS[recipe["evaluator"]["name"]](this, examples)
     this.check()

@@ -6,11 +6,12 @@ from worker.attempt import Attempt
 from worker.dpo import Preferring
 from worker.opening import begin
 from worker.outcome import Outcome
+from worker.rl import Reinforcing
 from worker.service import Session, Trainer
 from worker.supervised import Supervised
 from worker.train import Training
 
-METHODS: Mapping[str, type[Training]] = {"sl": Supervised, "dpo": Preferring}
+METHODS: Mapping[str, type[Training]] = {"sl": Supervised, "dpo": Preferring, "rl": Reinforcing}
 
 
 def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:

@@ -28,6 +28,7 @@ class Start:
     step: int = 0
     usage: Usage = NOTHING  # that its checkpoint embodies, whichever attempts paid for them
     rows: list[Row] = field(default_factory=list)
+    kept: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the record of the checkpoint
 
 
 def begin(this: Attempt, session: Session) -> Start:
@@ -61,7 +62,7 @@ def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> 
     rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
     with suppress(RedisError):
         this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
-    return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows)
+    return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows, checkpoint)
 
 
 def _new(this: Attempt, session: Session) -> Trainer:

@@ -1,19 +1,18 @@
 """The one door to Tinker: what an attempt asks of it goes through here.
 
-It gives the rest of the worker four nouns (session, trainer, batch, pending) and plain errors. An exception of the SDK
-can carry the API key inside, so none leaves this file.
+It gives the rest of the worker its nouns (session, trainer, batch, acted) and plain errors. An exception of the SDK can
+carry the API key inside, so none leaves this file, nor the two beside it (`worker/asking.py`, `worker/sampler.py`).
 """
 
 import gc
 import itertools
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,25 +21,19 @@ import tinker
 
 from scheduler.retry import Fault
 from sweeps.render import Example
+from sweeps.rollouts import Rollout
 from worker import hooks
+from worker.asking import Asking, Pending, Permit, abandonable, unlimited
 from worker.failures import ServiceError, plain
-from worker.hooks import Seen, unseen, watched
-
-T = TypeVar("T")
-Check = Callable[[], None]  # raises when the attempt must not go on waiting
-Permit = Callable[[int], None]  # returns when a request with so many tokens may be sent; raises as a Check does
+from worker.hooks import Seen, unseen
+from worker.sampler import Sampler
 
 Ending = Literal["success", "errored", "interrupted"]
 
-LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
 PROBE = 5.0  # seconds for an answer to the simplest question
 COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
 
 hooks.install()
-
-
-def unlimited(tokens: int) -> None:
-    """Any request may be sent at once."""
 
 
 @dataclass(frozen=True)
@@ -88,57 +81,12 @@ class Batch:
         return self._data
 
 
-class Pending(Generic[T]):
-    """An answer that is on its way."""
+class Acted:
+    """Rollouts made ready for the wire, with the advantage of each of their tokens."""
 
-    def __init__(self, future: "Future[Any]", read: Callable[[Any], T]) -> None:
-        self._future = future
-        self._read = read
-
-    def wait(self, check: Check) -> T:
-        """The answer. Raises ServiceError, and whatever `check` raises while waiting: the SDK would wait for ever."""
-        while True:
-            try:
-                return self._read(self._future.result(LOOK_AGAIN))
-            except TimeoutError:
-                if self._future.done():
-                    raise ServiceError(Fault.OUTAGE, "the service timed out") from None
-            except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
-                raise plain(error) from None
-            check()
-
-
-@dataclass(frozen=True)
-class Asking:
-    """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way."""
-
-    seen: Seen = unseen
-    permit: Permit = unlimited
-    on_the_way: "set[Future[Any]]" = field(default_factory=set)
-
-    def submit(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0) -> Pending[T]:
-        """Send a request that holds so many tokens. Raises ServiceError, and what the permit raises."""
-        self.permit(tokens)
-        try:
-            with watched(self.seen):
-                return self._awaited(call(), read)
-        except Exception as error:  # noqa: BLE001 - as in Pending.wait
-            raise plain(error) from None
-
-    def open(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
-        """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
-        self.permit(0)
-        return self._awaited(_from_afar(call, self.seen), read)
-
-    def abandon(self) -> None:
-        """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
-        for future in list(self.on_the_way):
-            future.cancel()
-
-    def _awaited(self, future: "Future[Any]", read: Callable[[Any], T]) -> Pending[T]:
-        self.on_the_way.add(future)
-        future.add_done_callback(self.on_the_way.discard)
-        return Pending(future, read)
+    def __init__(self, rollouts: Sequence[Rollout], advantages: Sequence[npt.NDArray[np.float32]]) -> None:
+        self.tokens = sum(map(len, rollouts))
+        self.data = [_acted(rollout, each) for rollout, each in zip(rollouts, advantages, strict=True)]
 
 
 class Trainer:
@@ -164,6 +112,35 @@ class Trainer:
         """The losses of the batch, with no gradient."""
         return self._asking.submit(
             lambda: self._client.forward(batch.data, "cross_entropy").future(), _losses, tokens=batch.tokens
+        )
+
+    def reinforce(self, batch: Acted, loss: str, config: Mapping[str, float]) -> Pending[Losses]:
+        """Add the gradient of a loss on what was acted, by the name that the service gives it."""
+        name = cast("tinker.types.LossFnType", loss)
+        return self._asking.submit(
+            lambda: self._client.forward_backward(batch.data, name, dict(config) or None).future(),
+            _losses,
+            tokens=batch.tokens,
+        )
+
+    def sampler(self) -> Pending[Sampler]:
+        """The weights as they are behind all that was asked for before, to be sampled from."""
+        return self._asking.submit(
+            lambda: self._client.save_weights_and_get_sampling_client().future(),
+            lambda client: Sampler(client, self._asking),
+        )
+
+    def save_for_sampling(self, name: str, *, ttl_seconds: int | None) -> Pending[str]:
+        """Keep the weights so that they can be sampled from after the session; the answer is their path."""
+        return self._asking.submit(
+            lambda: self._client.save_weights_for_sampler(name, ttl_seconds=ttl_seconds).future(),
+            lambda answer: str(answer.path),
+        )
+
+    def sampler_of(self, path: str) -> Pending[Sampler]:
+        """Weights that were kept to be sampled from."""
+        return self._asking.submit(
+            lambda: self._client.create_sampling_client(path).future(), lambda client: Sampler(client, self._asking)
         )
 
     def step(self, adam: Adam) -> Pending[None]:
@@ -296,49 +273,6 @@ def _finish(last: list[tinker.ServiceClient | None], status: Ending) -> None:
 _closed = itertools.count(1)
 
 
-def abandonable(call: Callable[[], T]) -> "Future[T]":
-    """Run a blocking call where it can be left alone: opening a session at a dead server blocks for minutes."""
-    answer: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(call())
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            answer.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return answer
-
-
-def _from_afar(begin: Callable[[], "Future[T]"], seen: Seen) -> "Future[T]":
-    """What a future of the SDK will hold, when even to ask for it may block. Cancelling it cancels that one too."""
-    answer: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            with watched(seen):
-                future = begin()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            with suppress(InvalidStateError):  # nobody waits any more
-                answer.set_exception(error)
-            return
-        answer.add_done_callback(lambda _: future.cancel())  # at once, if it was abandoned meanwhile
-        future.add_done_callback(lambda _: _pass_on(future, answer))
-
-    threading.Thread(target=run, daemon=True).start()
-    return answer
-
-
-def _pass_on(future: "Future[T]", answer: "Future[T]") -> None:
-    with suppress(InvalidStateError):  # nobody waits any more
-        if future.cancelled():
-            answer.cancel()
-        elif (error := future.exception()) is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(future.result())
-
-
 def _losses(answer: Any) -> Losses:
     logprobs = [np.asarray(output["logprobs"].to_numpy(), dtype=np.float32) for output in answer.loss_fn_outputs]
     return Losses(loss=float(answer.metrics.get("loss:sum", math.nan)), logprobs=logprobs)
@@ -352,6 +286,18 @@ def _datum(example: Example, scale: float) -> tinker.Datum:
     model_input, targets = _wires.get(example) or _wire(example)
     weights = tinker.TensorData.from_numpy(example.weights * np.float32(scale))
     return tinker.Datum(model_input=model_input, loss_fn_inputs={"target_tokens": targets, "weights": weights})
+
+
+def _acted(rollout: Rollout, advantages: npt.NDArray[np.float32]) -> tinker.Datum:
+    inputs: dict[str, npt.NDArray[Any]] = {
+        "target_tokens": rollout.tokens[1:].astype(np.int64),
+        "logprobs": rollout.logprobs,
+        "advantages": advantages,
+    }
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(rollout.tokens[:-1].tolist()),
+        loss_fn_inputs={name: tinker.TensorData.from_numpy(values) for name, values in inputs.items()},
+    )
 
 
 def _wire(example: Example) -> tuple[tinker.ModelInput, tinker.TensorData]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sweeps.cost import Usage
 from sweeps.order import batch_rows, subset_order
 from sweeps.render import Example
+from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.evaluate import submit_forward
 from worker.opening import Start
 from worker.progress import Row
-from worker.service import Batch, Losses, Pending
+from worker.service import Batch, Losses
 from worker.train import Sent, Training, Validated
 
 

@@ -13,13 +13,14 @@ from sweeps.cost import Usage
 from sweeps.render import Example
 from sweeps.stage import Json
 from sweeps.steps import learning_rate_at
+from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.evaluate import mean_nll
 from worker.leases import LeaseLost
 from worker.opening import Start
 from worker.outcome import Outcome, Stopped, Succeeded, Unfit
 from worker.progress import Beat, Curve, Row
-from worker.service import Adam, Losses, Pending
+from worker.service import Adam, Losses
 
 AHEAD = 1  # steps sent before the oldest is waited for: the service works in clock cycles
 
@@ -111,6 +112,10 @@ class Training(ABC):
     def _enough(self, done: int) -> bool:
         """Is the training over when so many steps are done?"""
         return bool(done >= self._recipe["steps"])
+
+    def _planned(self) -> int:
+        """How many steps there will be, as far as can be told."""
+        return int(self._recipe["steps"])
 
     def _stop(self, stop: Stopped, step: int) -> Stopped:
         """End at a step boundary, with a checkpoint if somebody may go on from it."""
@@ -227,7 +232,7 @@ class Training(ABC):
         last = self._curve.rows[-1]
         return {
             "step": len(self._curve.rows),
-            "steps": self._recipe["steps"],
+            "steps": self._planned(),
             self.SHOWN: last[self.COLUMN],
             "run": self._trainer.run_id,
         }

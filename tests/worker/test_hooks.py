@@ -18,10 +18,11 @@ from scheduler.retry import Fault
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from worker import hooks
+from worker.asking import Pending
 from worker.failures import ServiceError
 from worker.hooks import CORNERS, Sign
 from worker.opening import ALL_LAYERS
-from worker.service import Adam, Endpoint, Pending, Session, Trainer
+from worker.service import Adam, Endpoint, Session, Trainer
 
 ADAM = Adam(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
 SOON = 5.0  # seconds, on a machine that is busy; the SDK by itself takes minutes

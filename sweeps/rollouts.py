@@ -1,0 +1,121 @@
+"""Episodes that were played, as values: what was said, how likely it was, what it was worth; and what follows of it.
+
+A rollout is one transcript, as tokens: a prompt, then actions of the model and answers of the environment in turn. The
+model reads `tokens[:-1]` and is asked for `tokens[1:]`, as in an `Example`; only what it said itself bears on the loss.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.stage import Json
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """One episode, played to its end."""
+
+    tokens: npt.NDArray[np.int32]  # (n + 1,)
+    acted: npt.NDArray[np.bool_]  # (n,): is the target tokens[i + 1] the model's own?
+    logprobs: Floats  # (n,): of the targets when they were sampled, natural logarithms; 0 where not its own
+    reward: float
+    turns: int
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Tokens that the model reads when it is trained on it, and that are billed."""
+        return len(self.acted)
+
+    def document(self) -> dict[str, Json]:
+        """As JSON; a float32 is spelled so that it is read back to the bit."""
+        return {
+            "tokens": self.tokens.tolist(),
+            "acted": "".join("01"[flag] for flag in self.acted),
+            "logprobs": [float(value) for value in self.logprobs],
+            "reward": self.reward,
+            "turns": self.turns,
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Json]) -> "Rollout":
+        """From what `document` gave."""
+        tokens, logprobs, facts = document["tokens"], document["logprobs"], document["facts"]
+        assert isinstance(tokens, list)
+        assert isinstance(logprobs, list)
+        assert isinstance(facts, dict)
+        return cls(
+            tokens=np.array(tokens, np.int32),
+            acted=np.array([flag == "1" for flag in str(document["acted"])], np.bool_),
+            logprobs=np.array(logprobs, np.float32),
+            reward=float(str(document["reward"])),
+            turns=int(str(document["turns"])),
+            facts={name: float(str(value)) for name, value in facts.items()},
+        )
+
+
+Group = Sequence[Rollout]
+"""Rollouts of one task."""
+
+
+def learnt_from(groups: Sequence[Group]) -> list[Group]:
+    """The groups whose rollouts differ in reward: where all did alike, nothing says which did better."""
+    return [group for group in groups if len(group) > 1 and len({rollout.reward for rollout in group}) > 1]
+
+
+def advantages(group: Group) -> list[float]:
+    """By how much each rollout did better than its group on average, in units of reward; not divided by their spread.
+
+    The mean of the group as a baseline: Shao et al. 2024 (arXiv 2402.03300, GRPO); without the division, which weighs
+    tasks by how alike their rollouts are: Liu et al. 2025 (arXiv 2503.20783, Dr. GRPO).
+    """
+    mean = sum(rollout.reward for rollout in group) / len(group)
+    return [rollout.reward - mean for rollout in group]
+
+
+def weighed(groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, kl_penalty: float = 0.0) -> list[Floats]:
+    """The advantage of each token of each rollout, one group after the other: (n,) each, 0 where it is not its own.
+
+    Divided by the number of the model's own tokens, so that the loss is a mean over them. `moved` is how far each of
+    them has moved from where the training started, log(policy/start) in nats: the penalty takes from each what it
+    moved beyond the mean, as the cookbook of the service does it.
+    """
+    rollouts = [rollout for group in groups for rollout in group]
+    flat = [value for group in groups for value in advantages(group)]
+    own = sum(int(rollout.acted.sum()) for rollout in rollouts)
+    found = [
+        np.where(rollout.acted, value, 0.0).astype(np.float64) for rollout, value in zip(rollouts, flat, strict=True)
+    ]
+    if moved is not None and kl_penalty:
+        mean = sum(float(far[one.acted].sum()) for one, far in zip(rollouts, moved, strict=True)) / own
+        for values, one, far in zip(found, rollouts, moved, strict=True):
+            values[one.acted] -= kl_penalty * (far[one.acted] - mean)
+    return [(values / own).astype(np.float32) for values in found]
+
+
+def parted(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:
+    """The groups in so many parts, as even as they can be; no part is empty."""
+    count = max(1, min(count, len(groups)))
+    edges = [len(groups) * part // count for part in range(count + 1)]
+    return [groups[start:end] for start, end in pairwise(edges)]
+
+
+def task_seed(seed: int, iteration: int, group: int) -> int:
+    """Which task a group of an iteration plays: below 2^63."""
+    return _number(f"task {seed} {iteration} {group}") >> 1
+
+
+def chance_seed(seed: int, *, iteration: int, group: int, transcript: Sequence[int]) -> int:
+    """The seed of a request for what comes behind a transcript: below 2^31, another one wherever anything differs."""
+    said = hashlib.sha256(np.array(transcript, np.int32).tobytes()).hexdigest()
+    return _number(f"chance {seed} {iteration} {group} {said}") >> 33
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

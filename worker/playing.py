@@ -1,0 +1,230 @@
+"""Episodes played with a sampler: all that stand at the same transcript ask together, wave after wave, to their end."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scheduler.tokenizers import tokenizer_for
+from sweeps.cost import Usage
+from sweeps.environments import Split, Text, Turn
+from sweeps.errors import DataError
+from sweeps.rollouts import Rollout, chance_seed
+from sweeps.stage import Json
+from sweeps.tokens import Tokenizer
+from worker.arena import Arena, Broken
+from worker.asking import Pending
+from worker.attempt import Attempt
+from worker.sampler import Answer, Manner, Sampler, Written, most_of
+
+AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
+LONGEST_CAUSE = 200  # characters of it in the event log
+
+Use = Callable[[Usage], None]
+
+
+class Task(NamedTuple):
+    """One task that several play: `chances` tells the requests about it from all others."""
+
+    seed: int
+    iteration: int
+    group: int
+    chances: int
+
+
+class Reading:
+    """How text becomes tokens and back, for the model at hand."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def prompt(self, text: Text) -> list[int]:
+        begin = [] if self._tokenizer.bos is None else [self._tokenizer.bos]
+        return [*begin, *self.observation(text)]
+
+    def observation(self, text: Text) -> list[int]:
+        if not isinstance(text, str):
+            raise DataError("an environment that speaks in messages: `plain` takes text as it is")
+        return self._tokenizer.encode(text)
+
+    def shown(self, tokens: Sequence[int]) -> str:
+        return self._tokenizer.decode(tokens)
+
+    def action(self, tokens: Sequence[int]) -> str:
+        """What was said, without the token by which the model ends its turn."""
+        said = tokens[:-1] if len(tokens) and tokens[-1] == self._tokenizer.eos else tokens
+        return self._tokenizer.decode(said)
+
+
+@dataclass
+class Seat:
+    """One rollout in play."""
+
+    number: int  # by which the arena knows it
+    task: Task
+    tokens: list[int]
+    acted: list[bool]
+    logprobs: list[float]
+    reward: float = 0.0
+    turns: int = 0
+    facts: Mapping[str, float] = field(default_factory=dict)
+    over: bool = False
+    broken: str = ""
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """What it is told."""
+        self.tokens += tokens
+        self.acted += [False] * len(tokens)
+        self.logprobs += [0.0] * len(tokens)
+
+    def said(self, written: Written) -> None:
+        self.tokens += written.tokens.tolist()
+        self.acted += [True] * len(written.tokens)
+        self.logprobs += written.logprobs.tolist()
+        self.turns += 1
+
+    def rollout(self) -> Rollout:
+        return Rollout(
+            tokens=np.array(self.tokens, np.int32),
+            acted=np.array(self.acted[1:], np.bool_),
+            logprobs=np.array(self.logprobs[1:], np.float32),
+            reward=self.reward,
+            turns=self.turns,
+            facts=self.facts,
+        )
+
+
+class Tables(NamedTuple):
+    """Tasks that are open and not yet played: a table for each, with as many seats as it has players."""
+
+    seats: list[list[Seat]]
+
+    def prompts(self) -> list[int]:
+        """How many tokens the prompt of each has."""
+        return [max((len(seat.tokens) for seat in table), default=0) for table in self.seats]
+
+
+class Players:
+    """Plays the tasks of one environment for one attempt."""
+
+    def __init__(self, this: Attempt, arena: Arena, *, temperature: float) -> None:
+        self._this = this
+        self._arena = arena
+        self._manner = Manner(arena.shape.action[1], arena.stop, temperature)
+        self._reading = Reading(tokenizer_for(str(this.recipe["model"])))
+        self._numbers = 0
+
+    def open(self, tasks: Sequence[Task], size: int) -> Tables:
+        """Begin the episodes: their prompts are known, and nothing has been asked of the service."""
+        tables = [[Seat(self._number(), task, [], [], []) for _ in range(size)] for task in tasks]
+        seats = [seat for table in tables for seat in table]
+        prompts = self._arena.begin({seat.number: seat.task.seed for seat in seats})
+        for seat in seats:
+            match prompts[seat.number]:
+                case Broken(cause):
+                    seat.over, seat.broken = True, cause
+                case prompt:
+                    seat.read(self._reading.prompt(prompt))
+        return Tables(tables)
+
+    def play(self, tables: Tables, sampler: Sampler, use: Use) -> list[list[Rollout]]:
+        """Every episode to its end; those that broke are left out. `use` is told of all that is asked for."""
+        seats = [seat for table in tables.seats for seat in table]
+        while playing := [seat for seat in seats if not seat.over]:
+            self._write(playing, sampler, use)
+            self._answer(playing)
+        self._arena.forget(seat.number for seat in seats)
+        self._tell([seat for seat in seats if seat.broken], len(seats))
+        return [[seat.rollout() for seat in table if not seat.broken] for table in tables.seats]
+
+    def told(self, group: Sequence[Rollout]) -> Iterator[dict[str, Json]]:
+        """Rollouts for people: what was read and said, and what it was worth."""
+        for rollout in group:
+            text = self._reading.shown(rollout.tokens.tolist())
+            yield {"text": text, "reward": rollout.reward, "turns": rollout.turns, **rollout.facts}
+
+    def _write(self, playing: Sequence[Seat], sampler: Sampler, use: Use) -> None:
+        """One action of each: one request for all that stand at the same transcript of the same task."""
+        asked: deque[tuple[list[Seat], Usage, Pending[Answer]]] = deque()
+        for together in _together(playing):
+            self._this.check()
+            first = together[0]
+            bound = most_of(len(first.tokens), len(together), self._manner.most)
+            use(bound)  # before it is asked for: the books are never behind the service
+            seed = chance_seed(
+                first.task.chances,
+                iteration=first.task.iteration,
+                group=first.task.group,
+                transcript=first.tokens,
+            )
+            pending = sampler.write(first.tokens, len(together), self._manner, seed=seed)
+            asked.append((together, bound, pending))
+            if len(asked) >= AT_ONCE:
+                self._take(*asked.popleft(), use)
+        while asked:
+            self._take(*asked.popleft(), use)
+
+    def _take(self, together: Sequence[Seat], bound: Usage, pending: Pending[Answer], use: Use) -> None:
+        answer = self._this.wait(pending)
+        use(answer.usage.minus(bound))
+        for seat, written in zip(together, answer.written, strict=True):
+            seat.said(written)
+
+    def _answer(self, playing: Sequence[Seat]) -> None:
+        """What the environment says to the last action of each."""
+        last = {seat.number: self._reading.action(_last_action(seat)) for seat in playing}
+        turns = self._arena.act(last)
+        for seat in playing:
+            match turns[seat.number]:
+                case Broken(cause):
+                    seat.over, seat.broken = True, cause
+                case turn:
+                    self._go_on(seat, turn)
+
+    def _go_on(self, seat: Seat, turn: Turn) -> None:
+        seat.reward += turn.reward
+        seat.facts = turn.facts
+        seat.over = turn.done or seat.turns >= self._arena.shape.turns[1]
+        if not seat.over:
+            seat.read(self._reading.observation(turn.observation))
+
+    def _tell(self, broken: Sequence[Seat], among: int) -> None:
+        """Name what broke, in the events: once for each wave of episodes, with the first cause."""
+        if broken:
+            name = str(_named(self._this)["name"])
+            said = f"{name}: {len(broken)} of {among} episodes are lost; {broken[0].broken}"
+            self._this.say(said[:LONGEST_CAUSE])
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+
+def _together(playing: Iterable[Seat]) -> list[list[Seat]]:
+    found: dict[tuple[int, int, bytes], list[Seat]] = {}
+    for seat in playing:
+        key = (seat.task.iteration, seat.task.group, np.array(seat.tokens, np.int32).tobytes())
+        found.setdefault(key, []).append(seat)
+    return list(found.values())
+
+
+def _last_action(seat: Seat) -> list[int]:
+    """The tokens behind the last one that it was told."""
+    start = len(seat.acted)
+    while start and seat.acted[start - 1]:
+        start -= 1
+    return seat.tokens[start:]
+
+
+def arena_of(this: Attempt, split: Split) -> Arena:
+    """Where the episodes of an attempt are played."""
+    named = _named(this)
+    return Arena(str(named["name"]), split=split, code=str(named["code"]), limits=this.hands.arena, check=this.check)
+
+
+def _named(this: Attempt) -> Mapping[str, object]:
+    named = this.recipe["environment"]
+    assert isinstance(named, dict)
+    return named
