@@ -51,6 +51,9 @@ class Sum(Episode):
     def expert(self) -> str:
         return f"{self._item.answer}\n"
 
+    def known(self) -> tuple[str, ...]:
+        return tuple(f"{digit}\n" for digit in range(ENDINGS))
+
 
 def _item(dice: Dice) -> Item:
     right, ending = dice.below(10), dice.below(ENDINGS)

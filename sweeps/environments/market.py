@@ -8,6 +8,7 @@ to go where the last one went, and a little more often upwards. Trading costs a 
 comes with the last event: the return less half of the greatest drawdown, both in percent.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -101,10 +102,13 @@ def outcome(moves: Sequence[int], positions: Sequence[int]) -> Outcome:
 
 
 def _sharpe(changes: Sequence[float]) -> float:
-    """Mean by standard deviation of the changes, not annualised; 0 where they do not vary."""
-    mean = sum(changes) / len(changes)
-    variance = sum((change - mean) ** 2 for change in changes) / len(changes)
-    return mean / variance**0.5 if variance > 1e-12 else 0.0
+    """Mean by standard deviation of the changes, not annualised; 0 where they do not vary.
+
+    `fsum` and `sqrt` are exact, so that every Python and every machine says the same.
+    """
+    mean = math.fsum(changes) / len(changes)
+    variance = math.fsum((change - mean) ** 2 for change in changes) / len(changes)
+    return mean / math.sqrt(variance) if variance > 1e-12 else 0.0
 
 
 def _moves(dice: Dice) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
     Item 4821, its size: s late w found 3=3
 
 Every action is one letter or digit. What is wanted says which tool to call: `s` for the size, `c` for the cost, `a`
-for the age. Four calls in ten meet an error, from which another tool helps: `w` waits for what is late, `o` opens
+for the age. Every other call meets an error, from which another tool helps: `w` waits for what is late, `o` opens
 what is locked. Then the value is there, and wants to be repeated. A wrong action ends the episode; each right one
 before the answer is worth a little, and the whole is worth 1.
 
@@ -19,7 +19,7 @@ from sweeps.environments.items import drawn
 FAMILY = "tool_use"
 TOOLS = {"size": "s", "cost": "c", "age": "a"}
 CURES = {"late": "w", "locked": "o"}
-FAILING = 0.4  # of the first calls
+FAILING = 0.5  # of the first calls
 VALUES = 4  # from 0
 CALL, CURE = 0.2, 0.2  # what a right call, and a right way out of an error, are worth
 
@@ -38,12 +38,12 @@ class Item(NamedTuple):
     @property
     def observations(self) -> tuple[str, ...]:
         """What each right action but the last is answered with."""
-        return (*([f" {self.error} "] if self.error else []), f" n={self.value}")
+        return (*([f" {self.error} "] if self.error else []), f" found {self.value}=")
 
 
 class ToolUse(Environment):
     version = 1
-    shape = Shape(turns=(1, 3), action=(1, 1), observation=(6, 10))
+    shape = Shape(turns=(1, 3), action=(1, 1), observation=(6, 9))
     stop: tuple[str, ...] = ()
 
     def episode(self, seed: int, split: Split) -> "Lookup":
@@ -79,6 +79,9 @@ class Lookup(Episode):
 
     def expert(self) -> str:
         return self._item.actions[self._right]
+
+    def known(self) -> tuple[str, ...]:
+        return (*TOOLS.values(), *CURES.values(), *map(str, range(VALUES)))
 
 
 def _item(dice: Dice) -> Item:
