@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from sweeps.errors import DataError
 
-Format = Literal["text", "completion", "chat", "preference"]
+Format = Literal["text", "completion", "chat", "preference", "transcript"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Row = Mapping[str, Any]
 

@@ -10,6 +10,7 @@ across a border (between a prompt and its completion, say): just so do a prompt 
     completion  bos, the prompt; then the completion and eos, which bear loss.
     chat        bos; then `User: …` and two line breaks, `Assistant: …` and eos (two line breaks where the
                 tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
+    transcript  bos, then its parts as they are; those marked bear loss. No eos: an action ends as its part does.
     preference  two completions of one prompt, each as above: the chosen one, then the rejected one.
 """
 
@@ -147,6 +148,8 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
             )
         case "chat":
             return list(_chat(record, tokenizer))
+        case "transcript":
+            return [Segment(part["text"], loss=part["loss"]) for part in record["parts"]]
         case "preference":
             raise DataError("a preference pair is two examples; `render_all` renders both")
 

@@ -28,7 +28,7 @@ class DataSpec(Model):
     source: Annotated[str, Field(min_length=1)]
     holdout: Annotated[int | float | str, PlainValidator(kept_apart)] = 0.1
     validation: Annotated[int | float | str | None, PlainValidator(or_none(kept_apart))] = None
-    format: Literal["text", "chat", "completion", "preference"] | None = None
+    format: Literal["text", "chat", "completion", "preference", "transcript"] | None = None
 
 
 class Evaluation(Model):

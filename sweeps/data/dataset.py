@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from sweeps.data.files import read_file, shown
+from sweeps.data.made import FORMATS as MADE
+from sweeps.data.made import make
 from sweeps.data.offline import OFFLINE, read_domain
-from sweeps.data.preferences import NAMES, make_pairs
 from sweeps.errors import DataError
 from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
 
@@ -96,10 +97,10 @@ def _read(source: str, place: _Place) -> _Source:
 
 def _read_offline(source: str, place: _Place) -> _Source:
     name = source.removeprefix(OFFLINE)
-    form: Format = "preference" if name in NAMES else "text"
+    form = MADE.get(name, "text")
     if place.form not in (None, form):
         raise DataError(f"{source} is {form}, and {place.form} rows are wanted here")
-    train, test = make_pairs(name) if name in NAMES else _texts(name, place.cache)
+    train, test = make(name) if name in MADE else _texts(name, place.cache)
     return _Source(form, _distinct(train), _distinct(test), ())
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sweeps.data.domains import DOMAINS, Document
-from sweeps.data.preferences import NAMES
+from sweeps.data.made import FORMATS
 from sweeps.errors import DataError
 
 OFFLINE = "offline:"
@@ -38,7 +38,7 @@ def read_domain(name: str, cache: Path) -> Corpus:
     """The corpus `offline:<name>`, from `cache` where it is there already. Raises DataError for an unknown name."""
     if name not in DOMAINS:
         raise DataError(
-            f"{OFFLINE}{name} is not known; known: {', '.join(OFFLINE + known for known in (*DOMAINS, *NAMES))}"
+            f"{OFFLINE}{name} is not known; known: {', '.join(OFFLINE + known for known in (*DOMAINS, *FORMATS))}"
         )
     path = cache / f"corpus-{name}-{_edition(name)}.gz"
     corpus = _kept(path)

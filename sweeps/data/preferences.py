@@ -8,15 +8,13 @@ each for the same prompt. One label in fifty is wrong, as people's are.
 
 In the null twin a coin says which of the two was chosen: the same texts, and nothing to learn from them.
 
-All of it follows from `SEED`, through raw words of Philox as in `sweeps.order`: the same on every machine.
+All of it follows from `SEED` through `sweeps.dice`: the same on every machine.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
+from sweeps.dice import Dice
 from sweeps.records import Row
 
 SEED = 5
@@ -38,7 +36,7 @@ def make_pairs(name: str) -> Pairs:
     maker = _Maker(SEED)
     rows = [maker.pair(number) for number in range(TRAIN + TEST)]
     if name == "preferences_null":
-        coin = _Dice(SEED + 1)
+        coin = Dice(SEED + 1)
         rows = [_swapped(row) if coin.chance(0.5) else row for row in rows]
     return Pairs(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
 
@@ -60,31 +58,9 @@ def _swapped(row: Row) -> Row:
     return {"prompt": row["prompt"], "chosen": row["rejected"], "rejected": row["chosen"]}
 
 
-class _Dice:
-    """Chances from raw words, which no version of numpy changes."""
-
-    def __init__(self, seed: int) -> None:
-        self._words = _stream(seed)
-
-    def below(self, count: int) -> int:
-        return next(self._words) % count
-
-    def chance(self, share: float) -> bool:
-        return self.below(1_000_000) < share * 1_000_000
-
-    def one_of(self, letters: str) -> str:
-        return letters[self.below(len(letters))]
-
-
-def _stream(seed: int) -> Iterator[int]:
-    source = np.random.Philox(key=seed)
-    while True:
-        yield from (int(word) >> 16 for word in source.random_raw(4096))
-
-
 class _Maker:
     def __init__(self, seed: int) -> None:
-        self._dice = _Dice(seed)
+        self._dice = Dice(seed)
 
     def pair(self, number: int) -> Row:
         row = {

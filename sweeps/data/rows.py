@@ -13,12 +13,14 @@ KEYS: Mapping[Format, tuple[str, ...]] = {
     "chat": ("messages",),
     "preference": ("prompt", "chosen", "rejected"),
     "completion": ("prompt", "completion"),
+    "transcript": ("parts",),
     "text": ("text",),
 }
 EXAMPLES: Mapping[Format, str] = {
     "chat": '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}',
     "preference": '{"prompt": "…", "chosen": "…", "rejected": "…"}',
     "completion": '{"prompt": "…", "completion": "…"}',
+    "transcript": '{"parts": [{"text": "…", "loss": false}, {"text": "…", "loss": true}]}',
     "text": '{"text": "…"}',
 }
 CHOICES = "; or ".join(EXAMPLES.values())
@@ -121,6 +123,8 @@ def _checked(row: Row, form: Format) -> Row:
         _check_messages(row["messages"])
         tools = {"tools": row["tools"]} if row.get("tools") else {}  # kept, so that rendering must refuse them
         return {"messages": row["messages"], **tools}
+    if form == "transcript":
+        return {"parts": _parts(row["parts"])}
     for key in KEYS[form]:
         _check_text(row[key], key, form)
     return {key: row[key] for key in KEYS[form]}
@@ -131,6 +135,19 @@ def _check_text(value: object, key: str, form: Format) -> None:
         raise BadRow(f"{key} is a JSON {type(value).__name__}; text is wanted: {EXAMPLES[form]}")
     if key != "prompt" and not (value.strip() if isinstance(value, str) else value):
         raise BadRow(f"{key} is empty; text to learn from is wanted: {EXAMPLES[form]}")
+
+
+def _parts(parts: object) -> list[Row]:
+    """The parts of a transcript with their two keys alone."""
+    if not isinstance(parts, list):
+        raise BadRow(f"parts is no list; wanted is {EXAMPLES['transcript']}")
+    for index, part in enumerate(parts):
+        known = isinstance(part, dict) and isinstance(part.get("text"), str) and isinstance(part.get("loss"), bool)
+        if not known:
+            raise BadRow(f"parts[{index}] is not an object with text and loss: {EXAMPLES['transcript']}")
+    if not any(part["text"] and part["loss"] for part in parts):
+        raise BadRow(f"no part that bears loss, so nothing to learn; wanted is {EXAMPLES['transcript']}")
+    return [{"text": part["text"], "loss": part["loss"]} for part in parts]
 
 
 def _check_messages(messages: object) -> None:

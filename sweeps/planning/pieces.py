@@ -14,7 +14,13 @@ from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
 RENDERER = "plain"
-LOSS_MASKS = {"text": "all", "chat": "completion", "completion": "completion", "preference": "completion"}
+LOSS_MASKS = {
+    "text": "all",
+    "chat": "completion",
+    "completion": "completion",
+    "preference": "completion",
+    "transcript": "completion",
+}
 
 
 class Piece(NamedTuple):
