@@ -27,6 +27,7 @@ def control_routes() -> list[Route]:
         Route("/offline/faults", _faults, methods=["GET"]),
         Route("/offline/faults", _set_faults, methods=["PUT"]),
         Route("/offline/faults", _no_faults, methods=["DELETE"]),
+        Route("/offline/tick", _tick, methods=["POST"]),
         Route("/offline/crash", _crash, methods=["POST"]),
         Route("/offline/expire", _expire, methods=["POST"]),
         Route("/offline/usage", _usage, methods=["GET"]),
@@ -48,6 +49,11 @@ async def _set_faults(request: Request) -> Response:
 
 async def _no_faults(request: Request) -> Response:
     _night(request).set(Faults())
+    return await _faults(request)
+
+
+async def _tick(request: Request) -> Response:
+    _night(request).tick()
     return await _faults(request)
 
 

@@ -7,6 +7,7 @@
     max_clients: 2
     pause: {from: 10, for: 20}
     silence: 30
+    cycle: 10
     account: {moments: false, finish: false, forward: prefill}
 
 Seconds count from the moment when the document was set.
@@ -106,6 +107,7 @@ class Faults(Part):
     max_clients: int | None = Field(default=None, ge=0)
     pause: Window | None = None
     silence: float | None = Field(default=None, gt=0)
+    cycle: float | None = Field(default=None, gt=0)
     account: Account = Account()
 
 

@@ -2,7 +2,7 @@
 
 All computing happens on one thread, one piece after another, so the event loop always answers and the order of
 floating-point operations is the order in which work was started. In a pause, the pieces whose turn comes are put aside
-in their order.
+in their order. Where a clock ticks, operations are started at its ticks.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 
+from tinker_offline.clock import Clock
 from tinker_offline.refusal import Refusal
 
 Reply = bytes | dict[str, Any]
@@ -29,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 class Futures:
     def __init__(self) -> None:
+        self.clock = Clock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
         self._open: dict[str, asyncio.Future[Reply]] = {}
         self._paused = False
@@ -41,6 +44,10 @@ class Futures:
         request_id = uuid.uuid4().hex
         self._open[request_id] = asyncio.get_running_loop().create_future()
         return request_id
+
+    def start_at_tick(self, request_id: str, work: Work) -> None:
+        """Put the work at the end of the queue when the clock ticks next, or now if there is none."""
+        self.clock.take(partial(self.start, request_id, work))
 
     def start(self, request_id: str, work: Work) -> None:
         """Put the work at the end of the queue. However it ends, the future has a reply."""
@@ -76,7 +83,8 @@ class Futures:
             self._take(piece)
 
     async def counted(self) -> None:
-        """Wait until all work started before this moment is done, and so counted; or put aside by a pause."""
+        """Wait until all work started before this moment is done, and so counted; or put aside by a pause. What waits
+        for a tick was not started."""
         await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
 
     def fail(self, request_id: str, refusal: Refusal) -> None:

@@ -38,7 +38,7 @@ class Lane:
 
     def _advance(self) -> None:
         while self.opened and self.next_seq in self.waiting:
-            self.futures.start(self.accepted[self.next_seq], self.waiting.pop(self.next_seq))
+            self.futures.start_at_tick(self.accepted[self.next_seq], self.waiting.pop(self.next_seq))
             self.next_seq += 1
 
     def close(self, refusal: Refusal) -> None:

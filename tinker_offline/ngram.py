@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.uint16]
 Flags = npt.NDArray[np.bool_]
+Keys = npt.NDArray[np.uint64]
 
 ALPHA = 32.0
 SPREAD = 0.4  # standard deviation of `down` at the start; `up` starts at 0
@@ -29,6 +30,7 @@ CHUNK = 1024  # positions at once: what they need fits in the cache
 SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
 _PAD = tokenizer.SIZE
 _NARROW = 16
+_DIGIT = np.uint64(100)  # a context is a number in this base
 _ONES = np.ones(tokenizer.SIZE, np.float32)  # a product with it sums the vocabulary four times faster than `sum`
 
 
@@ -101,19 +103,33 @@ def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
 
 def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:
     """The feature rows of contexts that are given as columns, the newest token first: (contexts, orders)."""
-    rows = np.empty((len(newest_first[0]), size.orders), np.uint16)
-    key = np.zeros(len(rows), np.uint64)
-    for order in range(size.orders):
-        key = key * np.uint64(100) + newest_first[order].astype(np.uint64)
-        rows[:, order] = _hashed(key + np.uint64(order << 48), size.features)
-    return rows
+    return hashed_rows(context_keys(newest_first), size)
 
 
-def _hashed(key: npt.NDArray[np.uint64], features: int) -> npt.NDArray[np.uint64]:
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)
+def context_keys(newest_first: Sequence[Ints]) -> Keys:
+    """Contexts as numbers, of which the rows are hashes: the last 1, 2, … tokens of each column, (contexts, orders)."""
+    keys = np.empty((len(newest_first[0]), len(newest_first)), np.uint64)
+    keys[:, 0] = newest_first[0]
+    for order in range(1, len(newest_first)):
+        np.multiply(keys[:, order - 1], _DIGIT, out=keys[:, order])
+        keys[:, order] += newest_first[order].astype(np.uint64)
+    return keys
+
+
+def next_keys(keys: Keys, tokens: Ints) -> Keys:
+    """The keys of the same contexts with one more token each: the newest is the first digit."""
+    longer = tokens.astype(np.uint64)[:, None] * _DIGIT ** np.arange(keys.shape[1], dtype=np.uint64)
+    longer[:, 1:] += keys[:, :-1]
+    return longer
+
+
+def hashed_rows(keys: Keys, size: Size) -> Rows:
+    mixed = keys + (np.arange(size.orders, dtype=np.uint64) << np.uint64(48))
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)
-    return mixed >> np.uint64(65 - features.bit_length())
+    mixed >>= np.uint64(65 - size.features.bit_length())
+    return mixed.astype(np.uint16)
 
 
 def base_logits(base: Base, rows: Rows) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tinker_offline.faults import Accident, Faults, Series
 from tinker_offline.futures import Reply
+from tinker_offline.refusal import Refusal
 from tinker_offline.service import Service
 
 LOOK_EVERY = 0.1  # seconds between two looks at who is silent and whether a pause begins or ends
@@ -40,6 +41,7 @@ class Night:
         self._service.models.slots.limit = faults.max_clients
         self._service.models.slots.fill()
         self._service.account = faults.account
+        self._service.futures.clock.set(faults.cycle)
         self._look()
         if faults.pause is not None or faults.silence is not None:
             self._watch = asyncio.get_running_loop().create_task(self._look_often())
@@ -50,9 +52,17 @@ class Night:
         self._since = time.monotonic()
 
     def told(self) -> Json:
-        """The document, its age in seconds, and how often each rule has taken effect."""
+        """The document, its age in seconds, how often each rule has taken effect, and how often the clock ticked."""
         document = self.faults.model_dump(by_alias=True, exclude_defaults=True)
-        return {"faults": document, "age": self._age(), "hits": self._series.hits}
+        clock = self._service.futures.clock
+        cycles = {"ticks": clock.ticks, "busy": clock.busy, "waiting": clock.waiting}
+        return {"faults": document, "age": self._age(), "hits": self._series.hits, "cycles": cycles}
+
+    def tick(self) -> None:
+        """Let the clock tick now, beside its ticks of its own."""
+        if self.faults.cycle is None:
+            raise Refusal("there is no clock to tick; the document in force has no cycle", 422)
+        self._service.futures.clock.tick()
 
     def _age(self) -> float:
         return time.monotonic() - self._since

@@ -61,7 +61,7 @@ def sample(service: Service, request: messages.Sample) -> Json:
         request_id = service.futures.reserve()
         sampler.accepted[request.seq_id] = request_id
         work = partial(_sample, service, sampler, request)
-        service.futures.start(request_id, service.within(sampler.session_id, work))
+        service.futures.start_at_tick(request_id, service.within(sampler.session_id, work))
     request_id = sampler.accepted[request.seq_id]
     names = [f"{request_id}:{index}" for index in range(request.num_samples)]
     return {"request_id": request_id, "sample_sequence_ids": names}

@@ -1,7 +1,7 @@
 """The operations on models under training."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tinker_offline import messages, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
 from tinker_offline.learner import Arrays, Learner, adapter_arrays
-from tinker_offline.losses import LOSSES, Loss
+from tinker_offline.losses import Config, Inputs, Loss, configured, known_loss
 from tinker_offline.models import Lane, Model, Sampler
 from tinker_offline.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
 from tinker_offline.refusal import Refusal
@@ -106,20 +106,19 @@ def forward_backward(service: Service, asked: wire.Pass) -> Json:
 
 
 def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
-    loss = LOSSES.get(asked.loss)
-    if loss is None:
-        raise Refusal(f"loss {asked.loss!r} is not known here; {', '.join(LOSSES)} can be asked for")
+    loss = known_loss(asked.loss)
+    config = configured(asked.loss, asked.config)
     base, learner = model.parts()
-    data = asked.data(["target_tokens", *loss.inputs])
+    data = asked.data(["target_tokens", *loss.inputs], strict=loss.strict)
     positions, inputs = _batch(data, loss, base)
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
     else:
-        slopes = partial(_slopes, loss, inputs)
+        slopes = partial(_slopes, loss, inputs, config)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
     kind, did = _counted(service, forward_only=asked.forward_only)
     service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
-    total = float(loss.values(logprobs, inputs).sum(dtype=np.float64))
+    total = float(loss.values(logprobs, inputs, config).sum(dtype=np.float64))
     return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
 
 
@@ -130,7 +129,7 @@ def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
     return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
 
 
-def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Mapping[str, Floats]]:
+def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
     """Raises Refusal for a datum whose parts do not fit together."""
     rows = context_rows(data.tokens, data.lengths, base.size)
     targets = _joined(data, "target_tokens").astype(np.int64, copy=False)
@@ -156,8 +155,8 @@ def _joined(data: wire.Data, name: str, default: float | None = None) -> npt.NDA
     return np.concatenate([np.full(length, default) if part is None else part for part, length in parts])
 
 
-def _slopes(loss: Loss, inputs: Mapping[str, Floats], chunk: slice, logprobs: Floats) -> Floats:
-    return loss.slopes(logprobs, {name: values[chunk] for name, values in inputs.items()})
+def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats) -> Floats:
+    return loss.slopes(logprobs, {name: values[chunk] for name, values in inputs.items()}, config)
 
 
 def optim_step(service: Service, request: messages.OptimStep) -> Json:

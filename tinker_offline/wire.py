@@ -3,7 +3,7 @@
 The one place that imports the SDK, and of it only the schema.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +35,17 @@ class Pass(NamedTuple):
     seq_id: int
     loss: str
     forward_only: bool
+    config: Mapping[str, float | str]
     message: schema.ForwardBackwardRequest
 
-    def data(self, names: Iterable[str]) -> Data:
-        """The data with those of their inputs. Raises Refusal for what this model cannot read."""
+    def data(self, names: Collection[str], *, strict: bool = False) -> Data:
+        """The data with those of their inputs. Raises Refusal for what this model cannot read, and if it is `strict`
+        for other inputs: what a client believes to be a mask must not be passed over."""
         texts = [_text(datum.model_input, index) for index, datum in enumerate(self.message.data)]
         given = [datum.loss_fn_inputs for datum in self.message.data]
+        for index, one in enumerate(given):
+            if strict and (others := sorted(set(one) - set(names))):
+                raise Refusal(f"datum {index} has {', '.join(others)}, and loss {self.loss!r} takes {', '.join(names)}")
         inputs = {
             name: [_tensor(one[name], name, index) if name in one else None for index, one in enumerate(given)]
             for name in names
@@ -57,7 +62,13 @@ def read_pass(body: bytes) -> Pass:
         message.ParseFromString(body)
     except DecodeError as error:
         raise Refusal(f"the body is not a ForwardBackwardRequest: {error}") from None
-    return Pass(message.model_id, message.seq_id, message.loss_fn, message.forward_only, message)
+    return Pass(message.model_id, message.seq_id, message.loss_fn, message.forward_only, _config(message), message)
+
+
+def _config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]:
+    """Clients write numbers twice, for older servers; text is in the second place only."""
+    second = message.loss_fn_config_v2.items()
+    return {**message.loss_fn_config, **{key: one.text if one.HasField("text") else one.number for key, one in second}}
 
 
 def check_all(tokens: Ints, lengths: Sequence[int], what: str = "") -> None:

@@ -86,6 +86,15 @@ class Control:
         told: list[int] = self._client.get("/faults").raise_for_status().json()["hits"]
         return told
 
+    def cycles(self) -> dict[str, int]:
+        """How often the clock has ticked, at how many of these ticks there was work, and how much waits for one."""
+        told: dict[str, int] = self._client.get("/faults").raise_for_status().json()["cycles"]
+        return told
+
+    def tick(self) -> None:
+        """Let the clock tick now."""
+        self._client.post("/tick").raise_for_status()
+
     def crash(self) -> None:
         """As SIGKILL; the answer never comes."""
         with contextlib.suppress(httpx.TransportError):

@@ -35,6 +35,7 @@ account: {moments: false, forward: prefill}
         ("clients: 3", "clients: "),
         ("account: {forward: free}", "account.forward: "),
         ("account: {clients: 3}", "account.clients: "),
+        ("cycle: 0", "cycle: "),
         ("rules: [{on: optim_step}]", "rules.0: has no effect; exactly one of answer, drop,"),
         ("rules: [{on: optim_step, delay: 1, never: true}]", "rules.0: has delay and never"),
         ("rules: [{on: optim_step, share: 3, delay: 1}]", "rules.0.share: "),
@@ -53,9 +54,9 @@ def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> 
 def test_every_example_of_the_page_is_a_document() -> None:
     page = (ROOT / "docs" / "rehearsals.md").read_text()
     rules = re.findall(r"^\|[^|]*\| `(\{on: .*?\})`", page, re.MULTILINE)
-    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence|account): .*?)`", page, re.MULTILINE)
+    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence|cycle|account): .*?)`", page, re.MULTILINE)
     [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert (len(rules), len(whole)) == (12, 7)
+    assert (len(rules), len(whole)) == (12, 8)
     for text in [block, *whole, *(f"rules: [{rule}]" for rule in rules)]:
         read_faults(text, paths())
 

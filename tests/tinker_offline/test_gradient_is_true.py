@@ -43,10 +43,12 @@ def loss_of(base: Base, adapter: Adapter, positions: Positions, weights: Floats)
 
 
 def run(learner: Learner, base: Base, positions: Positions, weights: Floats) -> Floats:
-    slopes = LOSSES["cross_entropy"].slopes
-    return add_gradient(
-        learner.pending(), base, learner.adapter, positions, lambda at, found: slopes(found, {"weights": weights[at]})
-    )
+    loss = LOSSES["cross_entropy"]
+
+    def slopes(at: slice, found: Floats) -> Floats:
+        return loss.slopes(found, {"weights": weights[at]}, {})
+
+    return add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
 
 
 @pytest.mark.parametrize("part", Adapter._fields)
