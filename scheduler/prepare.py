@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
+from scheduler.environments import find
 from scheduler.errors import NotEnforced
 from scheduler.service_check import check_models
 from scheduler.services import service_of
@@ -17,6 +18,7 @@ from scheduler.submission import Submission
 from scheduler.tokenizers import tokenizer_for
 from sweeps.cost import Forward, PriceBook, parse_prices
 from sweeps.data import DataSource, load_dataset
+from sweeps.environments import Known
 from sweeps.errors import SpecError
 from sweeps.plan import plan
 from sweeps.planning.guards import models, unpriced
@@ -77,8 +79,14 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
 
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
-    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices)
+    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=environment_for)
     return Prepared(sweep, planned, records, prices)
+
+
+def environment_for(name: str) -> Known:
+    """The environment of a name, as this machine has it. Raises EnvironmentUnusable."""
+    found = find(name)
+    return Known(name, found.code, found.environment)
 
 
 def price_book(settings: Settings) -> PriceBook:

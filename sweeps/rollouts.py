@@ -36,7 +36,7 @@ class Rollout:
         """As JSON; a float32 is spelled so that it is read back to the bit."""
         return {
             "tokens": self.tokens.tolist(),
-            "acted": "".join("01"[flag] for flag in self.acted),
+            "acted": "".join("01"[int(flag)] for flag in self.acted),
             "logprobs": [float(value) for value in self.logprobs],
             "reward": self.reward,
             "turns": self.turns,

@@ -13,8 +13,8 @@ from scheduler.connection import RedisError
 from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
-from worker.asking import Pending
 from worker.arena import ArenaLimits
+from worker.asking import Pending
 from worker.examples import Examples
 from worker.hooks import Sign
 from worker.leases import Asked, HeldLease, LeaseLost, Leases

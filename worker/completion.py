@@ -1,4 +1,4 @@
-"""How a model does in an environment: episodes that are kept apart from training, the same for all that are measured."""
+"""How a model does in an environment: episodes that training never sees, the same for all that are measured."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

@@ -20,8 +20,7 @@ from scheduler.account_facts import MORE, Answer, Pending
 from scheduler.retry import Fault
 from sweeps.cost import Forward
 from sweeps.render import Example
-from worker import service
-from worker.asking import Pending, abandonable
+from worker import asking
 from worker.account import Account
 from worker.failures import ServiceError
 from worker.opening import ALL_LAYERS
@@ -152,7 +151,7 @@ class Inquiry:
         """A fresh adapter."""
         return self.wait(session.create(self.model, rank=RANK, seed=0, layers=ALL_LAYERS), seconds)
 
-    def wait(self, pending: Pending[T], seconds: float | None = None) -> T:
+    def wait(self, pending: asking.Pending[T], seconds: float | None = None) -> T:
         """The answer. Raises ServiceError, also when it does not come in time."""
         seconds = self._patience if seconds is None else seconds
         give_up = time.monotonic() + seconds
@@ -203,7 +202,7 @@ class Inquiry:
 
         def told() -> dict[str, str]:
             try:
-                line = abandonable(speaks.readline).result(self._patience)
+                line = asking.abandonable(speaks.readline).result(self._patience)
                 found: dict[str, str] = json.loads(line)
             except (TimeoutError, ValueError):
                 raise ServiceError(Fault.OUTAGE, "the other process could not open a session, or went away") from None

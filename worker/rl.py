@@ -68,7 +68,8 @@ class Reinforcing(Training):
         if self._recipe["steps"] is not None:
             return super()._planned()
         done = len(self._curve.rows)
-        return max(done, round(done * self._recipe["tokens"] / max(1, self._usage.tokens)))
+        whole: int = self._recipe["tokens"]
+        return max(done, round(done * whole / max(1, self._usage.tokens)))
 
     def _learning_rate(self, step: int) -> float:
         if self._recipe["steps"] is not None:
@@ -149,7 +150,7 @@ class Reinforcing(Training):
         return self._sampler
 
     def _kept_start(self) -> str:
-        """The path of the weights as they are before the first step: nowhere else could they be told from later ones."""
+        """The path of the weights as they are before the first step: later, nobody could tell what they were."""
         if self._start.step:
             raise Unfit("the weights that it started from were not kept with its checkpoint")
         days = self._execution["checkpoint"].get("ttl_days")
@@ -220,13 +221,15 @@ class Reinforcing(Training):
         path = _path(kept, "rollouts")
         if path is None:
             return None
-        rows = rows_of(self._this.hands.artefacts.read(path))
+        rows: list[Any] = rows_of(self._this.hands.artefacts.read(path))
         return [[Rollout.read(one) for one in row["group"]] for row in rows]
 
     def _result(self, steps: int) -> Succeeded:
         done = super()._result(steps)
         rows = [row for group in self._last for row in self._players.told(group)]
-        return Succeeded({**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compressed_lines(rows))}, steps)
+        return Succeeded(
+            {**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compressed_lines(rows))}, steps
+        )
 
 
 def _path(kept: Mapping[str, Any], key: str) -> str | None:

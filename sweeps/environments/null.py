@@ -10,7 +10,7 @@ from sweeps.environments import Environment, Episode, Split, Text, Turn
 from sweeps.environments.items import dice_of
 
 
-class Null(Environment):
+class Null:
     """The twin of an environment; an episode is worth one of `rewards`, each as likely as the others."""
 
     def __init__(self, real: Environment, rewards: tuple[float, ...]) -> None:
@@ -21,7 +21,7 @@ class Null(Environment):
         return _Paid(self._real.episode(seed, split), f"null {split} {seed}", self._rewards)
 
 
-class _Paid(Episode):
+class _Paid:
     def __init__(self, real: Episode, name: str, rewards: tuple[float, ...]) -> None:
         self._real, self._name, self._rewards = real, name, rewards
 
