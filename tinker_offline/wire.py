@@ -168,8 +168,12 @@ class Top(NamedTuple):
 
 
 def sample_response(sequences: Sequence[Sampled], prompt: Floats | None, prompt_top: Top | None) -> bytes:
-    """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible."""
-    response = schema.SampleResponse()
+    """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible.
+
+    The hits of the cache are of the first sequence, whose prompt is never in it here. That the prompt of all further
+    ones is, and billed so, a client knows without being told.
+    """
+    response = schema.SampleResponse(prompt_cache_hit_tokens=0)
     for sequence in sequences:
         message = response.sequences.add()
         message.stop_reason = schema.STOP_REASON_STOP if sequence.stopped else schema.STOP_REASON_LENGTH
