@@ -30,6 +30,7 @@ CHUNK = 1024  # positions at once: what they need fits in the cache
 SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
 _PAD = tokenizer.SIZE
 _NARROW = 16
+_FEW = 64
 _DIGIT = np.uint64(100)  # a context is a number in this base
 _ONES = np.ones(tokenizer.SIZE, np.float32)  # a product with it sums the vocabulary four times faster than `sum`
 
@@ -148,6 +149,9 @@ def logits(base: Base, adapter: Adapter, rows: Rows) -> tuple[Floats, Floats]:
 
 
 def _summed_rows(table: Floats, rows: Rows) -> Floats:
+    if len(rows) <= _FEW:  # the same sums in the same order: with few rows, it is the calls that cost
+        summed: Floats = np.add.reduce(table.take(rows.T, axis=0), axis=0)
+        return summed
     total = table.take(rows[:, 0], axis=0)
     for order in range(1, rows.shape[1]):
         total += table.take(rows[:, order], axis=0)
@@ -223,7 +227,7 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
         by_hidden = (scores @ adapter.up.T) * (adapter.scale * factors)[:, None]
         for column in rows.T:
             _add_rows(gradient.sums.down, column, by_hidden)
-            gradient.touched[column] = True
+        gradient.touched[rows.ravel()] = True
         gradient.sums.up[...] += (hidden * factors[:, None]).T @ scores
         gradient.sums.bias[...] += factors @ scores
     return found

@@ -146,7 +146,7 @@ def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> In
     if draw.top_p < 1:
         weights[totals - weights >= draw.top_p * totals[:, -1:]] = 0
         totals = np.cumsum(weights, axis=1)
-    picked = (totals <= chances[:, None] * totals[:, -1:]).sum(axis=1)
+    picked = (totals > chances[:, None] * totals[:, -1:]).argmax(axis=1)
     return _tokens_at(logprobs, ordered, picked)
 
 
@@ -154,13 +154,10 @@ def _tokens_at(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
     """Which token of every row has this rank, by falling log-probability and then by number: (rows,)."""
     met = ordered[np.arange(len(ranks)), ranks][:, None]
     alike = logprobs == met
-    twins = alike.sum(axis=1) > 1
-    tokens = alike.argmax(axis=1)
-    if twins.any():
+    if np.count_nonzero(alike) > len(ranks):  # somewhere two tokens are equally likely
         before = (ordered > met).sum(axis=1)
-        nth = alike & (np.cumsum(alike, axis=1) == (ranks - before + 1)[:, None])
-        tokens[twins] = nth.argmax(axis=1)[twins]
-    return np.asarray(tokens, np.int64)
+        alike &= np.cumsum(alike, axis=1) == (ranks - before + 1)[:, None]
+    return np.asarray(alike.argmax(axis=1), np.int64)
 
 
 def prompt_logprobs(

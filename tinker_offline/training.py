@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tinker_offline import messages, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
@@ -109,7 +108,7 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
     loss = known_loss(asked.loss)
     config = configured(asked.loss, asked.config)
     base, learner = model.parts()
-    data = asked.data(["target_tokens", *loss.inputs], strict=loss.strict)
+    data = asked.data({"target_tokens": None, **loss.inputs}, strict=loss.strict)
     positions, inputs = _batch(data, loss, base)
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
@@ -130,29 +129,15 @@ def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
 
 
 def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
-    """Raises Refusal for a datum whose parts do not fit together."""
+    """Raises Refusal for targets that are no tokens, and for numbers that are none."""
     rows = context_rows(data.tokens, data.lengths, base.size)
-    targets = _joined(data, "target_tokens").astype(np.int64, copy=False)
+    targets = data.inputs["target_tokens"].astype(np.int64, copy=False)
     wire.check_all(targets, data.lengths, ": target_tokens")
-    return Positions(rows, targets), {name: _input(data, name, default) for name, default in loss.inputs.items()}
-
-
-def _input(data: wire.Data, name: str, default: float | None) -> Floats:
-    values = _joined(data, name, default).astype(np.float32, copy=False)
-    if not np.isfinite(values).all():
-        raise Refusal(f"{name} must be finite numbers")
-    return values
-
-
-def _joined(data: wire.Data, name: str, default: float | None = None) -> npt.NDArray[Any]:
-    """An input of all data, one after another: (positions,)."""
-    parts = list(zip(data.inputs[name], data.lengths, strict=True))
-    for index, (part, length) in enumerate(parts):
-        if part is None and default is None:
-            raise Refusal(f"datum {index} has no {name}, which this loss needs")
-        if part is not None and len(part) != length:
-            raise Refusal(f"datum {index} has {length} tokens and {len(part)} {name}")
-    return np.concatenate([np.full(length, default) if part is None else part for part, length in parts])
+    inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
+    for name, values in inputs.items():
+        if not np.isfinite(values).all():
+            raise Refusal(f"{name} must be finite numbers")
+    return Positions(rows, targets), inputs
 
 
 def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats) -> Floats:

@@ -3,8 +3,10 @@
 Tokens are counted as the service is documented to bill them, where that is known: `training` is the length of every
 datum of `forward_backward`, and of `forward` too (how the live service bills `forward` is not known; we take the dearer
 reading, and a rehearsal may take the other); `sampling_prefill` is the prompt once, and once more per further sample of
-a request as `cached`; `sampling_sample` is what was generated. Offline, nothing costs anything. What was
-done is counted as well, in operations: the billing endpoint has no place for it, but a rehearsal wants to know.
+a request as `cached`; `sampling_sample` is what was generated. A client counts the same from its prompt and the
+response: prompt - `prompt_cache_hit_tokens`, that and the prompt once per further sequence, all their tokens. Offline,
+nothing costs anything. What was done is counted as well, in operations: the billing endpoint has no place for it, but a
+rehearsal wants to know.
 """
 
 from collections import Counter

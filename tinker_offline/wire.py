@@ -3,7 +3,7 @@
 The one place that imports the SDK, and of it only the schema.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +20,12 @@ _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schem
 
 
 class Data(NamedTuple):
-    """Examples, one after another: all tokens, the length of each, and the inputs of the loss by name, each a list
-    with one array for every datum, or None where the datum has no such input."""
+    """Examples, one after another: all tokens (positions,), the length of each, and the inputs of the loss by name,
+    each (positions,) too."""
 
     tokens: Ints
     lengths: list[int]
-    inputs: Mapping[str, list[npt.NDArray[Any] | None]]
+    inputs: Mapping[str, npt.NDArray[Any]]
 
 
 class Pass(NamedTuple):
@@ -38,22 +38,18 @@ class Pass(NamedTuple):
     config: Mapping[str, float | str]
     message: schema.ForwardBackwardRequest
 
-    def data(self, names: Collection[str], *, strict: bool = False) -> Data:
-        """The data with those of their inputs. Raises Refusal for what this model cannot read, and if it is `strict`
-        for other inputs: what a client believes to be a mask must not be passed over."""
+    def data(self, names: Mapping[str, float | None], *, strict: bool = False) -> Data:
+        """The data with those of their inputs, each with its default where it may be left out. Raises Refusal for what
+        this model cannot read, and if it is `strict` for other inputs: who sends a mask relies on it."""
         texts = [_text(datum.model_input, index) for index, datum in enumerate(self.message.data)]
         given = [datum.loss_fn_inputs for datum in self.message.data]
         for index, one in enumerate(given):
             if strict and (others := sorted(set(one) - set(names))):
                 raise Refusal(f"datum {index} has {', '.join(others)}, and loss {self.loss!r} takes {', '.join(names)}")
-        inputs = {
-            name: [_tensor(one[name], name, index) if name in one else None for index, one in enumerate(given)]
-            for name in names
-        }
         tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
         lengths = [len(text) // 4 for text in texts]
         check_all(tokens, lengths)
-        return Data(tokens, lengths, inputs)
+        return Data(tokens, lengths, {name: _input(given, name, one, lengths) for name, one in names.items()})
 
 
 def read_pass(body: bytes) -> Pass:
@@ -103,11 +99,44 @@ def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:
     return b"".join(chunk.encoded_text.tokens for chunk in chunks)
 
 
-def _tensor(tensor: schema.Tensor, name: str, index: int) -> npt.NDArray[Any]:
+Given = Sequence[Mapping[str, schema.Tensor]]
+
+
+def _input(given: Given, name: str, default: float | None, lengths: Sequence[int]) -> npt.NDArray[Any]:
+    """An input of all data, one after another: all at once where they are alike, as nearly always."""
+    tensors = [one.get(name) for one in given]
+    alike = _alike(tensors, lengths)
+    if alike is not None:
+        return alike
+    parts = [_tensor(one, name, index, default, lengths[index]) for index, one in enumerate(tensors)]
+    return np.concatenate(parts)
+
+
+def _alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> npt.NDArray[Any] | None:
+    """One after another, if all are there, of one type and as long as the data; else None."""
+    kind = tensors[0].dtype if tensors[0] is not None else None
+    if kind not in _DTYPES or any(one is None or one.dtype != kind or len(one.shape) > 1 for one in tensors):
+        return None
+    dense, dtype = [one.dense for one in tensors if one is not None], np.dtype(_DTYPES[kind])
+    if any(len(text) != dtype.itemsize * length for text, length in zip(dense, lengths, strict=True)):
+        return None
+    return np.frombuffer(b"".join(dense), dtype)
+
+
+def _tensor(
+    tensor: schema.Tensor | None, name: str, index: int, default: float | None, length: int
+) -> npt.NDArray[Any]:
+    if tensor is None:
+        if default is None:
+            raise Refusal(f"datum {index} has no {name}, which this loss needs")
+        return np.full(length, default)
     dtype = _DTYPES.get(tensor.dtype)
     if dtype is None or not tensor.HasField("dense") or len(tensor.shape) > 1:
         raise Refusal(f"datum {index}: {name} must be a dense tensor of one dimension, of float32 or int64")
-    return np.frombuffer(tensor.dense, dtype)
+    values = np.frombuffer(tensor.dense, dtype)
+    if len(values) != length:
+        raise Refusal(f"datum {index} has {length} tokens and {len(values)} {name}")
+    return values
 
 
 def pass_output(logprobs: Floats, lengths: Sequence[int], metrics: Mapping[str, float]) -> bytes:
@@ -139,8 +168,12 @@ class Top(NamedTuple):
 
 
 def sample_response(sequences: Sequence[Sampled], prompt: Floats | None, prompt_top: Top | None) -> bytes:
-    """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible."""
-    response = schema.SampleResponse()
+    """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible.
+
+    The hits of the cache are of the first sequence, whose prompt is never in it here. That the prompt of all further
+    ones is, and billed so, a client knows without being told.
+    """
+    response = schema.SampleResponse(prompt_cache_hit_tokens=0)
     for sequence in sequences:
         message = response.sequences.add()
         message.stop_reason = schema.STOP_REASON_STOP if sequence.stopped else schema.STOP_REASON_LENGTH

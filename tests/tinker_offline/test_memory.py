@@ -80,6 +80,31 @@ def test_usage_is_exact(server: Server) -> None:
         }
 
 
+def metered(prompt: types.ModelInput, response: types.SampleResponse) -> dict[str, int]:
+    """What a client can count of one sample request, from what it sent and what came back: of the first sequence the
+    prompt is prefilled but for what was in the cache, of every further one it is in the cache."""
+    hit, further = response.prompt_cache_hit_tokens, len(response.sequences) - 1
+    return {
+        "sampling_prefill": prompt.length - hit,
+        "sampling_prefill(cached)": hit + further * prompt.length,
+        "sampling_sample": sum(len(one.tokens) for one in response.sequences),
+    }
+
+
+def test_a_client_can_meter_its_samples_exactly(server: Server) -> None:
+    with server.session(stage="metered") as service:
+        client = service.create_lora_training_client(SMALL, rank=4).result(60)
+        session = client.model_id.partition(":")[0]
+        sampler = client.save_weights_and_get_sampling_client().result(60)
+        counted: dict[str, int] = {}
+        for number, (prompt, count) in enumerate([("abc", 1), ("abcdef", 4), ("abcdef", 4), ("x", 7)]):
+            asked, params = types.ModelInput.from_ints(tokens(prompt)), types.SamplingParams(max_tokens=9, seed=number)
+            response = sampler.sample(asked, count, params, include_prompt_logprobs=number == 2).result(60)
+            for kind, amount in metered(asked, response).items():
+                counted[kind] = counted.get(kind, 0) + amount
+        assert billed(server, session) == counted
+
+
 def test_checkpoints_are_listed_renewed_and_deleted(server: Server) -> None:
     rest = server.rest()
     with server.session() as service:

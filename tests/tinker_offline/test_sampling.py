@@ -45,6 +45,30 @@ def test_compute_logprobs_is_forward(
     assert named.compute_logprobs(types.ModelInput.from_ints(tokens(TEXT))).result(60) == found
 
 
+@pytest.mark.parametrize("steps", [0, 1, 9])
+def test_all_ways_to_ask_for_log_probabilities_agree_to_the_precision_of_the_numbers(
+    service: tinker.ServiceClient, steps: int
+) -> None:
+    """A sampler made from a live model, another from its checkpoint, prompts, samples, forward and forward_backward."""
+    client = service.create_lora_training_client(SMALL, rank=16, seed=steps).result(60)
+    train(client, range(steps))
+    live = client.save_weights_and_get_sampling_client().result(60)
+    kept = service.create_sampling_client(client.save_weights_for_sampler("kept").result(60).path).result(60)
+    response = live.sample(PROMPT, 3, types.SamplingParams(max_tokens=40, seed=1)).result(60)
+    texts = [[*PROMPT.to_ints(), *one.tokens] for one in response.sequences]
+    data = [raw_datum(ids[:-1], target_tokens=ids[1:]) for ids in texts]
+    outputs = client.forward_backward(data, "cross_entropy").result(60).loss_fn_outputs
+    for ids, one, output, forward in zip(texts, response.sequences, outputs, data, strict=True):
+        expected = output["logprobs"].to_numpy()
+        near = {"rtol": 1e-6, "atol": 4 * np.finfo(np.float32).eps * abs(expected).max()}
+        assert one.logprobs is not None
+        assert np.allclose(one.logprobs, expected[-len(one.tokens) :], **near)
+        assert np.allclose(logprobs(client, [forward]), expected, **near)
+        for sampler in (live, kept):
+            found = sampler.compute_logprobs(types.ModelInput.from_ints(ids)).result(60)
+            assert np.allclose(np.array(found[1:], float), expected, **near)
+
+
 def test_sampled_logprobs_are_those_of_training(
     trained: tuple[tinker.ServiceClient, tinker.TrainingClient], sampler: tinker.SamplingClient
 ) -> None:
