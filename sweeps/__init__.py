@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps.comparison import Comparison, compare
     from sweeps.cost import PriceBook, parse_prices
     from sweeps.errors import DataError, PlanError, SpecError, SweepsError
     from sweeps.results import CellSummary, RunResult
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellSummary",
+    "Comparison",
     "DataError",
     "Plan",
     "PlanError",
@@ -31,6 +33,7 @@ __all__ = [
     "SweepsError",
     "Totals",
     "TransferMatrix",
+    "compare",
     "fit_scaling",
     "parse",
     "parse_prices",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "comparison": ("Comparison", "compare"),
     "cost": ("PriceBook", "parse_prices"),
     "errors": ("DataError", "PlanError", "SpecError", "SweepsError"),
     "results": ("CellSummary", "RunResult"),

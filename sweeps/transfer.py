@@ -13,25 +13,17 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sweeps.errors import DataError
+from sweeps.intervals import Estimate, critical, holm, p_value
 from sweeps.results import RunResult, by_cell, measured
 
-ALPHA = 0.05
 AXES = ("source", "target", "size")
 
 Verdict = Literal["helps", "hurts", "unclear", "missing"]
 Cell = tuple[str | None, str, int]  # source, target, size
 Losses = Mapping[Cell, Mapping[int, float]]  # by seed
-
-
-class Estimate(NamedTuple):
-    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats."""
-
-    mean: float
-    half_width: float | None
-    seeds: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ def _panel(
     cells: list[Cell] = [(source, target, size) for source in sources for target in targets if source != target]
     gains, freedom = _estimates([_differences(after, (None, *cell[1:]), cell) for cell in cells])
     lost, _ = _estimates([_differences(on_source, cell, (*cell[:2], 0)) if size else [] for cell in cells])
-    clear = _holm({cell: _p_value(gain, freedom) for cell, gain in zip(cells, gains, strict=True) if gain})
+    clear = holm({cell: p_value(gain, freedom) for cell, gain in zip(cells, gains, strict=True) if gain})
     return [
         TransferCell(str(cell[0]), *cell[1:], gain, forgetting, _verdict(gain), cell in clear)
         for cell, gain, forgetting in zip(cells, gains, lost, strict=True)
@@ -133,7 +125,7 @@ def _estimates(groups: Sequence[Sequence[float]]) -> tuple[list[Estimate | None]
     """A mean for each filled group with the half-width that all groups give together, and its degrees of freedom."""
     freedom = sum(len(group) - 1 for group in groups if group)
     squares = sum((len(group) - 1) * statistics.variance(group) for group in groups if len(group) > 1)
-    reach = _critical(freedom) * math.sqrt(squares / freedom) if freedom else None
+    reach = critical(freedom) * math.sqrt(squares / freedom) if freedom else None
     return [_estimate(group, reach) if group else None for group in groups], freedom
 
 
@@ -148,29 +140,3 @@ def _verdict(gain: Estimate | None) -> Verdict:
     if gain.half_width is None or abs(gain.mean) <= gain.half_width:
         return "unclear"
     return "helps" if gain.mean > 0 else "hurts"
-
-
-def _p_value(gain: Estimate, freedom: int) -> float:
-    """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
-    from scipy.special import stdtr  # Student's t
-
-    if not gain.half_width:
-        return 0.0 if gain.half_width == 0 and gain.mean else 1.0
-    critical = _critical(freedom)
-    return 2 * float(stdtr(freedom, -abs(gain.mean) * critical / gain.half_width))
-
-
-def _critical(freedom: int) -> float:
-    from scipy.special import stdtrit  # the quantile of t
-
-    return float(stdtrit(freedom, 1 - ALPHA / 2))
-
-
-def _holm(p_values: Mapping[Cell, float]) -> set[Cell]:
-    """Holm 1979: reject in ascending order while p ≤ alpha / (hypotheses left)."""
-    rejected: set[Cell] = set()
-    for cell in sorted(p_values, key=p_values.__getitem__):
-        if p_values[cell] > ALPHA / (len(p_values) - len(rejected)):
-            break
-        rejected.add(cell)
-    return rejected

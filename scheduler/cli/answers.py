@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 
 from scheduler.cli.output import Output
-from scheduler.wording import counted, written
+from scheduler.wording import counted, dollars, written
+from sweeps.comparison import METHOD, Contestant, compare
 from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
+from sweeps.intervals import Estimate
 from sweeps.results import CellSummary, RunResult, by_cell, cells, winner
 from sweeps.scaling import ScalingFit, fit_scaling
-from sweeps.sections import best_by_default
+from sweeps.sections import Equal, best_by_default
 from sweeps.stage import Json
-from sweeps.transfer import AXES, Estimate, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.steps import said_equal
+from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 
 Spec = Mapping[str, Json]
 
@@ -24,7 +27,9 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     if not done:
         output.say("nothing has been measured yet")
         return
-    {"data_scaling": _scaling, "transfer": _transfer, "grid": _best}[str(spec["experiment"])](output, spec, done)
+    {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}[str(spec["experiment"])](
+        output, spec, done
+    )
 
 
 UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
@@ -163,10 +168,60 @@ def _lost(estimate: Estimate | None) -> str:
     return f"{estimate.mean:+.3f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.3f}")
 
 
+def _compare(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+    metric = str(_best_by(spec)["metric"])
+    for variant, group in by_cell(rows, without={METHOD}):
+        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
+        found = compare(group, metric=metric)
+        output.say(f"\nWhich method? {title}".rstrip())
+        output.table([_contestant(one, metric) for one in found.contestants], title=_equal(spec))
+        table = [
+            {
+                "method": _named(each.one),
+                "against": _named(each.other),
+                metric: _signed(each.estimate),
+                "clear": "" if not each.clear else "yes, of all pairs" if each.after_holm else "yes",
+            }
+            for each in found.differences
+        ]
+        output.table(table, title=f"differences in {metric}, paired by seed")
+    output.say("± half of the 95 % interval, by Student's t over the seeds; clear: beyond it, and of all pairs (Holm)")
+
+
+def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
+    width = one.estimate.half_width if one.estimate else None
+    mean = "-" if one.estimate is None else f"{one.estimate.mean:.4f}" + ("" if width is None else f" ±{width:.4f}")
+    return {
+        "method": _named(one.name),
+        metric: mean,
+        "seeds": f"{one.estimate.seeds if one.estimate else 0}" + (f" ({one.missing} missing)" if one.missing else ""),
+        "tokens": f"{one.tokens:,.0f}",
+        "$": dollars(round(one.micro_usd)),
+    }
+
+
+def _named(method: str | None) -> str:
+    return "untrained" if method is None else method
+
+
+def _signed(estimate: Estimate) -> str:
+    return f"{estimate.mean:+.4f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.4f}")
+
+
+def _equal(spec: Spec) -> str:
+    """What every method had as much of; a run's own tokens and dollars are with what measuring it took."""
+    equal = Equal.model_validate(spec["equal"])
+    return f"held equal: {said_equal(equal)}; tokens and $ of a run, with its evaluations"
+
+
+def _best_by(spec: Spec) -> Mapping[str, Any]:
+    wish = spec.get("best")
+    return wish if isinstance(wish, dict) else best_by_default(spec).model_dump()
+
+
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     """The best cell of each data set: losses on different holdouts do not compare."""
-    wish = spec.get("best")
-    best = wish if isinstance(wish, dict) else best_by_default(spec).model_dump()
+    best = _best_by(spec)
     metric = str(best["metric"]).removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
@@ -193,3 +248,6 @@ def _held_out(cell: CellSummary, metric: str) -> str:
         return f"held-out {metric} is not known yet"
     spread = "" if found.variance is None else f" ± {np.sqrt(found.variance):.4f} sd"
     return f"held-out {metric} {found.mean:.4f}{spread} over {counted(found.count, 'seed')}"
+
+
+ANSWERS = {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}

@@ -1,0 +1,59 @@
+"""Means of a few paired differences, and what can be said of them: Student's t, and Holm's step-down over a family."""
+
+import math
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+ALPHA = 0.05
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Estimate(NamedTuple):
+    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats."""
+
+    mean: float
+    half_width: float | None
+    seeds: int
+
+
+def paired(differences: Sequence[float]) -> Estimate:
+    """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less."""
+    count = len(differences)
+    if count < 2:
+        return Estimate(statistics.fmean(differences), None, count)
+    reach = critical(count - 1) * math.sqrt(statistics.variance(differences) / count)
+    return Estimate(statistics.fmean(differences), reach, count)
+
+
+def is_clear(estimate: Estimate) -> bool:
+    """Is it beyond its own interval?"""
+    return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
+
+
+def p_value(estimate: Estimate, freedom: int) -> float:
+    """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
+    from scipy.special import stdtr  # Student's t
+
+    if not estimate.half_width:
+        return 0.0 if estimate.half_width == 0 and estimate.mean else 1.0
+    reached = abs(estimate.mean) * critical(freedom) / estimate.half_width
+    return 2 * float(stdtr(freedom, -reached))
+
+
+def critical(freedom: int) -> float:
+    """t(.975) with so many degrees of freedom."""
+    from scipy.special import stdtrit  # the quantile of t
+
+    return float(stdtrit(freedom, 1 - ALPHA / 2))
+
+
+def holm(p_values: Mapping[Key, float]) -> set[Key]:
+    """Holm 1979: reject in ascending order while p ≤ alpha / (hypotheses left)."""
+    rejected: set[Key] = set()
+    for key in sorted(p_values, key=p_values.__getitem__):
+        if p_values[key] > ALPHA / (len(p_values) - len(rejected)):
+            break
+        rejected.add(key)
+    return rejected
