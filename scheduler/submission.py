@@ -122,6 +122,7 @@ def _row(cells: CellNumbers, number: int, run: Run) -> str:
             "cell": dict(run.cell),
             "seed": run.seed,
             "stage": run.stage,
+            "before": list(run.before),
             "measures": dict(run.measures),
         }
     )

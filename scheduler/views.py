@@ -194,9 +194,10 @@ def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
 
 
 def _stages_of(row: Mapping[str, Json]) -> list[str]:
-    measures = row["measures"]
+    measures, before = row["measures"], row["before"]
     assert isinstance(measures, dict)
-    own = [row["stage"]] if row["stage"] else []
+    assert isinstance(before, list)
+    own = [*before, row["stage"]] if row["stage"] else []
     return [str(stage) for stage in (*own, *measures.values())]
 
 

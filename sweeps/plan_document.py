@@ -37,7 +37,14 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Json]:
 
 
 def _run(run: Run) -> dict[str, Json]:
-    return {"cell": dict(run.cell), "seed": run.seed, "stage": run.stage, "measures": dict(run.measures)}
+    before: list[Json] = list(run.before)
+    return {
+        "cell": dict(run.cell),
+        "seed": run.seed,
+        "stage": run.stage,
+        "before": before,
+        "measures": dict(run.measures),
+    }
 
 
 def _totals(totals: Totals) -> dict[str, Json]:

@@ -40,6 +40,7 @@ class Run:
     seed: int
     stage: str | None  # the last train stage; None for the untrained base
     measures: Mapping[str, str]  # metric prefix ("", "source.", "validation.") + evaluator name -> evaluate stage
+    before: tuple[str, ...] = ()  # of a chain, the train stages that come before the last one
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from scheduler.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.embedded import server_url
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
+from worker.arena import limits_of
 from worker.attempt import Hands
 from worker.canary import Canaries
 from worker.endpoints import endpoint_of
@@ -82,7 +83,13 @@ def _prepare(**_: object) -> None:
         about=about,
     )
     _hands = Hands(
-        store, artefacts, leases, Examples(artefacts), endpoint_of(settings), pace_of(store.client, settings)
+        store,
+        artefacts,
+        leases,
+        Examples(artefacts),
+        endpoint_of(settings),
+        pace_of(store.client, settings),
+        limits_of(settings),
     )
 
 

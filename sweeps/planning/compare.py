@@ -44,13 +44,13 @@ class Contestant:
 
     def row(self) -> Row:
         scope = self.foundry.scope(self.cell, self.seed)
-        stage: Stage | None = None
-        examples = 0
+        chain: list[Stage] = []
         for part in self.parts:
-            stage = self.foundry.train(self._training(part, stage, scope))
-            examples += stage.examples
-        measures = dict(self._measures(stage, scope))
-        return Run(self.cell, self.seed, stage.id if stage else None, measures), Naive(len(self.parts), examples)
+            chain.append(self.foundry.train(self._training(part, chain[-1] if chain else None, scope)))
+        *before, last = [None, *(stage.id for stage in chain)]
+        measures = dict(self._measures(chain[-1] if chain else None, scope))
+        run = Run(self.cell, self.seed, last, measures, before=tuple(filter(None, before)))
+        return run, Naive(len(chain), sum(stage.examples for stage in chain))
 
     def _training(self, part: Method, source: Stage | None, scope: str | None) -> Training:
         dataset = None if part.data is None else self._dataset(part.data)
