@@ -1,11 +1,11 @@
 """`offline:market`: trade on a made price, event by event, and be paid at the end for return and against drawdown.
 
-    Prices +-+F b -++L h +++L …
+    Prices F+-+ b L-++ h L+++ …
 
-The model sees the directions of the last three moves and its position (`F` flat, `L` long, `S` short) and says `b` to
+The model sees its position (`F` flat, `L` long, `S` short) and the directions of the last three moves, and says `b` to
 be long during the next move, `s` to be short, `h` to stay as it is; anything else closes the position. A move tends
 to go where the last one went, and a little more often upwards. Trading costs a share of what is traded. The reward
-comes with the last event: the return less half of the greatest drawdown, both in percent.
+comes with the last event: the return less a quarter of the greatest drawdown, both in percent.
 """
 
 import math
@@ -21,7 +21,7 @@ EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are s
 UP, DOWN = 0.84, 0.80  # the chance that a move up, or down, is followed by its like
 SMALLEST, LARGEST = 50, 150  # moves, in basis points
 COST = 0.0005  # of what is traded
-AVERSION = 0.5  # percent of return that a percent of drawdown takes away
+AVERSION = 0.25  # percent of return that a percent of drawdown takes away
 POSITIONS = {"b": 1, "s": -1}
 NAMES = {-1: "S", 0: "F", 1: "L"}
 
@@ -77,7 +77,7 @@ class Trading(Episode):
     def _seen(self) -> str:
         at = len(self._positions)
         moves = "".join("+" if move > 0 else "-" for move in self._moves[at : at + SHOWN])
-        return f" {moves}{NAMES[self._position]} "
+        return f" {NAMES[self._position]}{moves} "
 
     @property
     def _position(self) -> int:

@@ -24,10 +24,10 @@ LETTERS = {
 PINNED = {
     "offline:arithmetic": (1, "ee1db5e237443733"),
     "offline:tool_use": (1, "c5e724edb6d57f8d"),
-    "offline:market": (1, "20eeef118eb3bf1a"),
+    "offline:market": (1, "067496986b063b74"),
     "offline:arithmetic_null": (1, "c70347171f07c623"),
     "offline:tool_use_null": (1, "83f516eade0b7733"),
-    "offline:market_null": (1, "53fb8b962086b81c"),
+    "offline:market_null": (1, "ea11a65975ef42d3"),
 }
 SPLITS: tuple[Split, ...] = ("train", "test")
 SEEDS = (0, 1, 2**31, 2**63 - 1)
@@ -176,12 +176,12 @@ def _wealth(moves: Sequence[int], positions: Sequence[int]) -> list[float]:
 
 def test_the_market_shows_the_last_moves_and_the_position() -> None:
     episode = Trading((90, -80, 70, -60, 50, -50, 50))
-    assert episode.prompt == "Prices +-+F "
+    assert episode.prompt == "Prices F+-+ "
     bought = episode.step("b")
-    assert bought.observation == " -+-L "
+    assert bought.observation == " L-+- "
     assert bought.facts["return"] == pytest.approx(-0.006 - COST)
-    assert episode.step("h").observation == " +-+L "
-    assert episode.step("s").observation == " -+-S "
+    assert episode.step("h").observation == " L+-+ "
+    assert episode.step("s").observation == " S-+- "
     assert episode.step("?").done
     assert outcome((-60,), (0,)).reward == 0
 
