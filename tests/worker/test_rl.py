@@ -1,14 +1,21 @@
-"""RL learns what is rewarded, and nothing from chance; stopped anywhere it goes on to the same bits."""
+"""RL stopped anywhere goes on to the same bits, is metered to the token, and outlives an environment that does not."""
 
-import json
+from pathlib import Path
 
 import pytest
 
 from scheduler import keys
-from sweeps.stage import Json, Plan, Stage
+from scheduler.artefacts import rows_of
+from scheduler.costs import costs
+from scheduler.tick import take_back
+from sweeps.stage import Plan, Stage
+from tests.worker.test_dpo import result
+from tests.worker.test_money import counted, said
 from tests.worker.workshop import Workshop, same, tokens
+from worker.arena import ArenaLimits
 from worker.leases import Asked, LeaseLost
-from worker.outcome import Stopped, Succeeded
+from worker.outcome import Failed, Lost, Stopped, Succeeded
+from worker.playing import Players
 
 SPEC = """
 sweep: one
@@ -18,29 +25,149 @@ train:
   {method: rl, environment: "offline:tool_use", rank: 8, learning_rate: 0.03, schedule: constant, steps: 6,
    groups: 4, group_size: 4}
 seeds: 1
-evaluate: [{task_completion: {environment: "offline:tool_use", episodes: 20}}]
+evaluate: [{task_completion: {environment: "offline:tool_use", episodes: 20, attempts: 2}}]
 checkpoint: {every_steps: 2}
 reuse: sweep
 """
+LAG, PENALTY = ", lag: 1", ", kl_penalty: 0.1, substeps: 2, loss: ppo"
+BY_TOKENS = ("steps: 6", "tokens: 3000")
 
 
-def submitted(workshop: Workshop, name: str = "one", *, spec: str = SPEC, train: str = "") -> Plan:
-    text = spec.replace("sweep: one", f"sweep: {name}").replace("group_size: 4}", f"group_size: 4{train}}}")
-    return workshop.submit(text).plan
+def submitted(workshop: Workshop, name: str = "one", train: str = "") -> Plan:
+    spec = SPEC.replace("sweep: one", f"sweep: {name}").replace("group_size: 4}", f"group_size: 4{train}}}")
+    return workshop.submit(spec).plan
 
 
-def result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
-    found: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
-    return found
-
-
-@pytest.mark.parametrize("how", ["", ", lag: 1", ", kl_penalty: 0.1, substeps: 2"])
-@pytest.mark.parametrize("at", [0, 1, 2, 3, 5])
-def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, how: str) -> None:
-    whole, parted = (submitted(workshop, name, train=how).stages[0] for name in ("whole", "parted"))
+def twice(workshop: Workshop, train: str) -> tuple[Stage, Stage]:
+    """One training that nobody disturbs, done; and another one like it."""
+    whole, parted = (submitted(workshop, name, train).stages[0] for name in ("whole", "parted"))
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    return whole, parted
+
+
+@pytest.mark.parametrize(("at", "train"), [(0, ""), (3, ""), (2, LAG), (5, LAG), (3, PENALTY)])
+def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, train: str) -> None:
+    """With a lag, what was played ahead is trained on by whoever goes on; with a penalty, the start is still the start."""
+    whole, parted = twice(workshop, train)
     stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
     assert tokens(workshop, parted) == tokens(workshop, whole)
+
+
+@pytest.mark.parametrize("train", ["", LAG])
+def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, train: str) -> None:
+    whole, parted = twice(workshop, train)
+    answer, waves = Players._answer, iter(range(100))
+
+    def until_lost(players: Players, *playing: object) -> None:
+        if next(waves) == 10:
+            raise LeaseLost(parted.id)
+        answer(players, *playing)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Players, "_answer", until_lost)
+    assert isinstance(workshop.attempt(parted, "parted"), Lost)
+    monkeypatch.setattr(Players, "_answer", answer)
+    workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
+    assert take_back(workshop.store, stall=60) == 1
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+
+
+@pytest.mark.parametrize("train", ["", LAG, PENALTY], ids=["plain", "lag", "penalty"])
+def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop, train: str) -> None:
+    plan = submitted(workshop, train=train)
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    assert said(workshop, *plan.stages) == counted(workshop)
+    for kind in costs(workshop.store, "one").kinds:
+        assert (kind.reserved, kind.doubtful) == (0, 0)
+        assert kind.low is not None
+        assert kind.high is not None
+        assert kind.low <= kind.metered <= kind.high <= 5 * kind.low
+
+
+def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
+    workshop: Workshop, stops: list[Asked | LeaseLost]
+) -> None:
+    found = {}
+    for name in ("whole", "parted"):
+        spec = SPEC.replace("sweep: one", f"sweep: {name}").replace(*BY_TOKENS).replace("constant", "linear")
+        found[name] = workshop.submit(spec).plan.stages[0]
+    whole, parted = found.values()
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [Asked.NOTHING] * 3 + [Asked.LEAVE]
+    assert isinstance(workshop.attempt(parted, "parted"), Stopped)
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+    rows = workshop.metrics(whole).splitlines()
+    each = tokens(workshop, whole) / len(rows)
+    assert abs(tokens(workshop, whole) - 3000) <= each
+    assert whole.low_tokens <= tokens(workshop, whole) <= whole.tokens
+
+
+BAD = '''
+import time
+from sweeps.environments import Shape, Turn
+
+class Bad:
+    """Each rollout of a group does something else that it should not; half of them behave."""
+    version, shape, stop = 1, Shape((1, 1), (1, 1)), ()
+    played = 0
+
+    def episode(self, seed, split):
+        Bad.played += 1
+        return Episode(Bad.played)
+
+class Episode:
+    prompt = "so: "
+
+    def __init__(self, number):
+        self.number = number
+
+    def step(self, action):
+        match self.number % 8:
+            case 0: raise ValueError("no such tool")
+            case 2: return Turn("", float("nan"), True)
+            case 4: return Turn("x" * 2_000_000, 0.0, False)
+            case 6 if self.number < 16:
+                while True: time.sleep(60)
+        return Turn("", float(action == "e"), True)
+'''
+
+
+def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bad_trials.py").write_text(BAD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    workshop.hands.arena = ArenaLimits(step=1.0)
+    plan = workshop.submit(SPEC.replace('"offline:tool_use", rank', '"bad_trials:Bad", rank')).plan
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    rows = [row for row in workshop.metrics(plan.stages[0]).decode().splitlines() if '"num_lost": 0' not in row]
+    assert len(rows) == 6
+    events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    assert any("bad_trials:Bad" in line and "episodes are lost" in line for line in events)
+
+
+def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "worse_trials.py").write_text(BAD.replace("self.number % 8", "0"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    plan = workshop.submit(SPEC.replace('"offline:tool_use", rank', '"worse_trials:Bad", rank')).plan
+    outcome = workshop.attempt(plan.stages[0])
+    assert isinstance(outcome, Failed)
+    assert "worse_trials:Bad: every episode of iteration 0 was lost" in outcome.cause
+    assert workshop.state(plan.stages[0]) == "failed"
+
+
+def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
+    plan = submitted(workshop)
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    for stage, key in ((plan.stages[0], "rollouts"), (plan.stages[1], "items")):
+        rows = rows_of(workshop.artefacts.read(str(result(workshop, stage)[key])))
+        assert all(str(row["text"]).startswith("Item ") for row in rows)
+    assert len(rows) == 40

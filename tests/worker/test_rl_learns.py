@@ -1,0 +1,66 @@
+"""Acting teaches what is rewarded, from the untrained model and on fresh tasks; rewards by chance teach nothing."""
+
+import statistics
+
+import pytest
+
+from scheduler import views
+from sweeps.intervals import critical
+from tests.worker.workshop import Workshop
+
+SPEC = """
+sweep: one
+experiment: compare
+model: {model}
+equal: {{examples: {tasks}}}
+methods:
+  rl: {{method: rl, environment: "{environment}", rank: 16, learning_rate: {rate}, groups: 8, group_size: {size}}}
+data: {{}}
+seeds: 3
+evaluate: [{{task_completion: {{environment: "{environment}", episodes: 150}}}}]
+"""
+# Model, iterations, rollouts of a task, learning rate.
+RECIPES = {
+    "offline:arithmetic": ("offline/ngram-s", 25, 16, 0.03),
+    "offline:tool_use": ("offline/ngram-m", 25, 16, 0.02),
+    "offline:market": ("offline/ngram-m", 30, 8, 0.04),
+}
+SEEN = {"offline:market": "episode.profitable"}
+
+
+def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, float], dict[str, list[float]]]:
+    """The metrics of the untrained model, and of three trained ones."""
+    model, iterations, size, rate = RECIPES[name]
+    spec = SPEC.format(model=model, tasks=8 * iterations, environment=f"{name}{twin}", rate=rate, size=size)
+    plan = workshop.submit(spec).plan
+    for stage in plan.stages:
+        if workshop.state(stage) == "ready":
+            workshop.attempt(stage)
+    base, *rows = views.results(workshop.store, "one")
+    assert {row.state for row in rows} == {"succeeded"}
+    return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in rows[0].metrics}
+
+
+def reach(values: list[float]) -> float:
+    """Half of the 95 % interval of a mean of three: t with 2 degrees of freedom."""
+    return critical(2) * statistics.stdev(values) / 3**0.5
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_rewards_rise_beyond_chance(workshop: Workshop, name: str) -> None:
+    base, after = trained(workshop, name)
+    gain = [value - base["reward"] for value in after["reward"]]
+    assert statistics.fmean(gain) > reach(gain), (base["reward"], after["reward"])
+    if name == "offline:market":  # risk-adjusted, and on paths that were never traded on
+        held = statistics.fmean(after["episode.hold_reward"])
+        beyond = [value - held for value in after["reward"]]
+        assert statistics.fmean(beyond) > reach(beyond), (held, after["reward"])
+    else:
+        assert base["task_completion"] <= 0.25
+
+
+def test_from_rewards_by_chance_nothing_is_learnt(workshop: Workshop) -> None:
+    base, after = trained(workshop, "offline:arithmetic", "_null")
+    solved = after["task_completion"]
+    assert abs(statistics.fmean(solved) - 0.25) < 0.25, (base["task_completion"], solved)
+    assert max(solved) < 0.25
