@@ -5,7 +5,8 @@
 The model sees its position (`F` flat, `L` long, `S` short) and the directions of the last three moves, and says `b` to
 be long during the next move, `s` to be short, `h` to stay as it is; anything else closes the position. A move tends
 to go where the last one went, and a little more often upwards. Trading costs a share of what is traded. The reward
-comes with the last event: the return less a quarter of the greatest drawdown, both in percent.
+comes with the last event: the return less a quarter of the greatest drawdown, both in percent. The facts tell the
+same of who buys and holds (`hold_…`) and of positions by chance (`random_…`) on the same path.
 """
 
 import math
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from sweeps.dice import Dice
 from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.items import drawn
+from sweeps.environments.items import dice_of, drawn
 
 FAMILY = "market"
 EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are shown
@@ -23,6 +24,7 @@ SMALLEST, LARGEST = 50, 150  # moves, in basis points
 COST = 0.0005  # of what is traded
 AVERSION = 0.25  # percent of return that a percent of drawdown takes away
 POSITIONS = {"b": 1, "s": -1}
+HELD = [1] * EVENTS  # the positions of who buys and holds
 NAMES = {-1: "S", 0: "F", 1: "L"}
 
 
@@ -36,6 +38,13 @@ class Outcome(NamedTuple):
     @property
     def reward(self) -> float:
         return 100 * (self.gain - AVERSION * self.drawdown)
+
+    def facts(self) -> dict[str, float]:
+        return {"return": self.gain, "drawdown": self.drawdown, "sharpe": self.sharpe}
+
+    def facts_of(self, other: str) -> dict[str, float]:
+        """The same, and the reward, of another trader on the same path."""
+        return {f"{other}_{name}": value for name, value in {**self.facts(), "reward": self.reward}.items()}
 
 
 class Market(Environment):
@@ -51,6 +60,8 @@ class Trading(Episode):
     def __init__(self, moves: Sequence[int]) -> None:
         self._moves = moves
         self._positions: list[int] = []
+        dice = dice_of(f"{FAMILY} at random {moves}", 0)
+        self._blind = [dice.below(3) - 1 for _ in range(EVENTS)]  # what a trader without any view holds
 
     @property
     def prompt(self) -> str:
@@ -60,17 +71,9 @@ class Trading(Episode):
         order = action.strip()
         self._positions.append(self._position if order == "h" else POSITIONS.get(order, 0))
         passed = self._moves[SHOWN:][: len(self._positions)]
-        got, held = outcome(passed, self._positions), outcome(passed, [1] * len(passed))
-        facts = {
-            "return": got.gain,
-            "drawdown": got.drawdown,
-            "sharpe": got.sharpe,
-            "profitable": float(got.gain > 0),
-            "hold_return": held.gain,
-            "hold_drawdown": held.drawdown,
-            "hold_sharpe": held.sharpe,
-            "hold_reward": held.reward,
-        }
+        got = outcome(passed, self._positions)
+        held, blind = (outcome(passed, positions[: len(passed)]) for positions in (HELD, self._blind))
+        facts = {**got.facts(), "profitable": float(got.gain > 0), **held.facts_of("hold"), **blind.facts_of("random")}
         done = len(passed) == EVENTS
         return Turn("" if done else self._seen(), got.reward if done else 0.0, done, facts)
 
