@@ -14,6 +14,7 @@ from tinker_offline.losses import LOSSES, configured
 from tinker_offline.ngram import Floats
 
 SEED = 20261125
+VOWELS = frozenset(tokens("aeiou")[1:])
 SAMPLED = [name for name, loss in LOSSES.items() if "advantages" in loss.inputs]
 CONFIG: dict[str, dict[str, float]] = {"dro": {"beta": 0.3}}
 DESCENT = {"beta1": 0.0, "beta2": 0.0, "eps": 1e9}  # with a rate of eps · step, Adam goes down the gradient: -step · g
@@ -136,6 +137,38 @@ def test_the_same_input_gives_the_same_bits(service: tinker.ServiceClient, name:
 
 def clip(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
+
+
+def rewarded(one: types.SampledSequence) -> float:
+    return sum(token in VOWELS for token in one.tokens) / len(one.tokens)
+
+
+def advanced(prompt: list[int], group: list[types.SampledSequence]) -> list[types.Datum]:
+    """What each was rewarded above the mean of all, at every position that it chose itself."""
+    mean = sum(map(rewarded, group)) / len(group)
+    data = []
+    for one in group:
+        ids, before = [*prompt, *one.tokens], [0.0] * (len(prompt) - 1)
+        worth = [*before, *[rewarded(one) - mean] * len(one.tokens)]
+        there = [*before, *(one.logprobs or [])]
+        data.append(raw_datum(ids[:-1], target_tokens=ids[1:], logprobs=there, advantages=worth))
+    return data
+
+
+@pytest.mark.parametrize("name", ["importance_sampling", "ppo", "cispo"])
+def test_what_is_rewarded_is_said_more_often(service: tinker.ServiceClient, name: types.LossFnType) -> None:
+    client = create(service)
+    prompt, rewards = tokens(TEXT[:6]), list[float]()
+    for step in range(10):
+        sampler = client.save_weights_and_get_sampling_client().result(60)
+        params = types.SamplingParams(max_tokens=6, seed=step)
+        group = list(sampler.sample(types.ModelInput.from_ints(prompt), 32, params).result(60).sequences)
+        rewards.append(sum(map(rewarded, group)) / len(group))
+        for _ in range(2):  # the second time, the model is no longer the one that was sampled
+            client.forward_backward(advanced(prompt, group), name, CONFIG.get(name))
+            client.optim_step(types.AdamParams(learning_rate=0.03)).result(60)
+    print(rewards)  # noqa: T201 (shown when the test fails)
+    assert sum(rewards[-2:]) > sum(rewards[:2]) + 0.3
 
 
 Part = Callable[[float, float, float, Mapping[str, float]], float]
