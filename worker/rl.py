@@ -55,6 +55,7 @@ class Reinforcing(Training):
             self._play = Play(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
             if referred and self._path is None:
                 self._path = self._kept_start()
+            self._behind = self._trainer.sampler()  # before anything moves
             return super().to_the_end()
 
     def _enough(self, done: int) -> bool:
@@ -145,8 +146,7 @@ class Reinforcing(Training):
         """Those behind the last step that was sent."""
         if self._behind is not None:
             self._sampler, self._behind = self._this.wait(self._behind), None
-        if self._sampler is None:
-            self._sampler = self._this.wait(self._trainer.sampler())
+        assert self._sampler is not None
         return self._sampler
 
     def _kept_start(self) -> str:

@@ -1,5 +1,9 @@
-"""Acting teaches what is rewarded, from the untrained model and on fresh tasks; rewards by chance teach nothing."""
+"""Acting teaches what is rewarded, from the untrained model and on fresh tasks; rewards by chance teach nothing.
 
+Every environment, and the twin of each, with `make methods`; one of each otherwise.
+"""
+
+import os
 import statistics
 
 import pytest
@@ -22,10 +26,10 @@ evaluate: [{{task_completion: {{environment: "{environment}", episodes: 150}}}}]
 # Model, iterations, rollouts of a task, learning rate.
 RECIPES = {
     "offline:arithmetic": ("offline/ngram-s", 25, 16, 0.03),
-    "offline:tool_use": ("offline/ngram-m", 25, 16, 0.02),
+    "offline:tool_use": ("offline/ngram-m", 40, 16, 0.015),
     "offline:market": ("offline/ngram-m", 30, 8, 0.04),
 }
-SEEN = {"offline:market": "episode.profitable"}
+TRIED = tuple(RECIPES) if os.environ.get("METHODS") == "all" else ("offline:arithmetic",)
 
 
 def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -46,21 +50,26 @@ def reach(values: list[float]) -> float:
     return critical(2) * statistics.stdev(values) / 3**0.5
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", TRIED)
 def test_rewards_rise_beyond_chance(workshop: Workshop, name: str) -> None:
     base, after = trained(workshop, name)
     gain = [value - base["reward"] for value in after["reward"]]
     assert statistics.fmean(gain) > reach(gain), (base["reward"], after["reward"])
     if name == "offline:market":  # risk-adjusted, and on paths that were never traded on
-        held = statistics.fmean(after["episode.hold_reward"])
-        beyond = [value - held for value in after["reward"]]
-        assert statistics.fmean(beyond) > reach(beyond), (held, after["reward"])
+        for other in ("hold", "random"):
+            theirs = statistics.fmean(after[f"episode.{other}_reward"])
+            beyond = [value - theirs for value in after["reward"]]
+            assert statistics.fmean(beyond) > reach(beyond), (other, theirs, after["reward"])
     else:
         assert base["task_completion"] <= 0.25
 
 
-def test_from_rewards_by_chance_nothing_is_learnt(workshop: Workshop) -> None:
-    base, after = trained(workshop, "offline:arithmetic", "_null")
-    solved = after["task_completion"]
-    assert abs(statistics.fmean(solved) - 0.25) < 0.25, (base["task_completion"], solved)
-    assert max(solved) < 0.25
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", TRIED)
+def test_from_rewards_by_chance_nothing_is_learnt(workshop: Workshop, name: str) -> None:
+    """By what is really so: what a twin pays says nothing."""
+    fact = "episode.return" if name == "offline:market" else "task_completion"
+    base, after = trained(workshop, name, "_null")
+    gain = [value - base[fact] for value in after[fact]]
+    assert statistics.fmean(gain) < max(reach(gain), 0.02), (base[fact], after[fact])
