@@ -93,6 +93,7 @@ def _play() -> None:
     requests, answers = _pipes()
     order = Order(**json.loads(requests.readline()))
     _limit(order.memory)
+    me = os.getpid()
     try:
         environment = _environment(order)
     except EnvironmentUnusable as error:
@@ -101,6 +102,8 @@ def _play() -> None:
     except MemoryError:
         _say(answers, f"unfit {json.dumps(f'{order.environment} needs more memory than it may have to be loaded')}")
         return
+    if os.getpid() != me:
+        os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
     _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
     _serve(Play(environment, order), requests, answers)
 
