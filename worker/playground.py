@@ -29,7 +29,7 @@ from scheduler.errors import EnvironmentUnusable
 from sweeps.environments import Environment, Episode, Split, Turn
 
 PR_SET_PDEATHSIG = 1
-PARTS = 10_000  # things in one answer: what is within itself has no end
+PARTS = 100_000  # things in one answer: what is within itself has no end
 
 
 class Order(NamedTuple):
@@ -223,7 +223,10 @@ def _say(answers: BinaryIO, line: str) -> None:
 
 
 def _spelled(value: object) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise Unwelcome(f"what cannot be written as JSON: {error}") from None
 
 
 def _text(text: object, what: str, most: int) -> object:
