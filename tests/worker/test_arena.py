@@ -22,14 +22,14 @@ from worker.outcome import Unfit
 ROOT = Path(__file__).parents[2]
 TRIALS = "tests.worker.trials"
 PATIENT = ArenaLimits(step=60, memory=2**29)
-HASTY = ArenaLimits(step=0.5, memory=2**29)
+HASTY = ArenaLimits(step=2, memory=2**29)
 INNOCENT = dict(enumerate((1, 2, 3, 201, 202, 203)))
 
 Record = list[Text | Turn | Broken]
 
 NAMED = {
     101: r"raised ValueError: no such move \(trials\.py, line \d+\), in step 2 of the episode of seed 101",
-    102: r"did not answer within 0.5 s, in step 2 of the episode of seed 102",
+    102: r"did not answer within 2 s, in step 2 of the episode of seed 102",
     103: r"ended its process with status 3, in step 2 of the episode of seed 103",
     104: r"was killed by SIGKILL, in step 2 of the episode of seed 104",
     105: r"returned nan as its reward, in step 2 of the episode of seed 105",
