@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from scheduler.errors import EnvironmentUnusable
 from sweeps.environments import Environment, Shape
+from sweeps.errors import SweepsError
 
 GROUP = "tinker_sweeps.environments"
 DIGITS = 16
@@ -128,9 +129,12 @@ def _shown(value: object) -> str:
 def _built_in(name: str) -> object:
     try:
         offline = importlib.import_module("sweeps.environments.offline")
+    except ImportError as error:
+        raise EnvironmentUnusable(f"{name}: to import what comes with this project {told(error)}") from None
+    try:
         return offline.built_in(name)
-    except (ImportError, LookupError) as error:
-        raise EnvironmentUnusable(f"there is no environment {name}: {told(error)}") from None
+    except SweepsError as error:
+        raise EnvironmentUnusable(str(error)) from None
 
 
 def _of_verifiers(name: str, rest: str) -> Found:

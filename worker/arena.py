@@ -56,10 +56,10 @@ class _Record:
     heard: int = 0  # answers of the process that lives now
     over: bool = False
 
-    def requests(self, number: int) -> list[bytes]:
-        """Everything that was ever asked of it."""
-        acts = (f"{number} act {json.dumps(action)}\n".encode() for action in self.actions)
-        return [f"{number} begin {self.seed}\n".encode(), *acts]
+    def requests(self, number: int, *, behind: int = 0) -> list[bytes]:
+        """Everything that was ever asked of it, behind so many that were answered."""
+        asked = [f"{number} act {json.dumps(action)}\n" for action in self.actions[max(0, behind - 1) :]]
+        return [line.encode() for line in ([] if behind else [f"{number} begin {self.seed}\n"]) + asked]
 
 
 _NEVER = _Record(0)
@@ -165,7 +165,9 @@ class Arena:
             self._start()
             self._ask_everything(answers)
         else:
-            self._exchange([(number, self._records[number].requests(number)[-1]) for number in numbers], answers)
+            records = {number: self._records[number] for number in numbers}
+            new = {number: record.requests(number, behind=record.heard) for number, record in records.items()}
+            self._exchange([(number, line) for number, lines in new.items() for line in lines], answers)
         while self._house is None:
             self._start()
             self._ask_everything(answers)

@@ -29,7 +29,7 @@ from scheduler.errors import EnvironmentUnusable
 from sweeps.environments import Environment, Episode, Split, Turn
 
 PR_SET_PDEATHSIG = 1
-PARTS = 10_000  # things in one answer: what is within itself has no end
+PARTS = 100_000  # things in one answer: what is within itself has no end
 
 
 class Order(NamedTuple):
@@ -93,6 +93,7 @@ def _play() -> None:
     requests, answers = _pipes()
     order = Order(**json.loads(requests.readline()))
     _limit(order.memory)
+    me = os.getpid()
     try:
         environment = _environment(order)
     except EnvironmentUnusable as error:
@@ -101,6 +102,8 @@ def _play() -> None:
     except MemoryError:
         _say(answers, f"unfit {json.dumps(f'{order.environment} needs more memory than it may have to be loaded')}")
         return
+    if os.getpid() != me:
+        os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
     _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
     _serve(Play(environment, order), requests, answers)
 
@@ -220,7 +223,10 @@ def _say(answers: BinaryIO, line: str) -> None:
 
 
 def _spelled(value: object) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise Unwelcome(f"what cannot be written as JSON: {error}") from None
 
 
 def _text(text: object, what: str, most: int) -> object:
