@@ -77,16 +77,14 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
                 records[each.sha256] = each
         return dataset
 
+    def known(name: str) -> Known:
+        found = find(name, settings.environments)
+        return Known(name, found.code, found.environment)
+
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
-    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=environment_for)
+    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known)
     return Prepared(sweep, planned, records, prices)
-
-
-def environment_for(name: str) -> Known:
-    """The environment of a name, as this machine has it. Raises EnvironmentUnusable."""
-    found = find(name)
-    return Known(name, found.code, found.environment)
 
 
 def price_book(settings: Settings) -> PriceBook:

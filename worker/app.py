@@ -90,6 +90,7 @@ def _prepare(**_: object) -> None:
         endpoint_of(settings),
         pace_of(store.client, settings),
         limits_of(settings),
+        settings.environments,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, attempt_path
@@ -51,6 +52,7 @@ class Hands:
     endpoint: Callable[[str], Endpoint]
     pace: Callable[[str], Pace] = unpaced
     arena: ArenaLimits = field(default_factory=ArenaLimits)
+    environments: Path | None = None  # where modules of environments are looked for, behind all others
     chance: random.Random = field(default_factory=random.Random)
 
     @cached_property
@@ -132,10 +134,10 @@ class Attempt:
 
     def permit(self, tokens: int) -> None:
         """Wait until the fleet may send one more request with so many tokens. Raises what `check` raises."""
-        self.hands.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self._still)
+        self.hands.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.still)
 
-    def _still(self) -> None:
-        """Our own limit is no stall either, and no sign that the service is away."""
+    def still(self) -> None:
+        """`check`, while we wait for what is ours: that is no stall, and no sign that the service is away."""
         self.held.waits_for_ourselves()
         self.check()
 

@@ -221,7 +221,14 @@ def _last_action(seat: Seat) -> list[int]:
 def arena_of(this: Attempt, split: Split) -> Arena:
     """Where the episodes of an attempt are played."""
     named = _named(this)
-    return Arena(str(named["name"]), split=split, code=str(named["code"]), limits=this.hands.arena, check=this.check)
+    return Arena(
+        str(named["name"]),
+        split=split,
+        code=str(named["code"]),
+        limits=this.hands.arena,
+        folder=this.hands.environments,
+        check=this.still,
+    )
 
 
 def _named(this: Attempt) -> Mapping[str, object]:
