@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench chaos nights test check format lock clean
+.PHONY: setup demo examples bench chaos nights methods test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -22,10 +22,10 @@ demo: setup
 	@SWEEP_HOME=.sweep/demo $(BIN)/sweep run examples/demo_scaling.yaml examples/demo_transfer.yaml
 	@touch .sweep/demo/finished
 
-# The first three examples of the spec, in full and as they stand: some minutes.
+# The examples of the spec, in full and as they stand: some minutes.
 examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
-	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml
+	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml compare.yaml
 
 # What planning and submitting cost as a grid grows tenfold; and what a bad night costs, against a bare loop over the SDK.
 bench: setup
@@ -41,6 +41,10 @@ chaos: setup
 NIGHTS ?= 20
 nights: setup
 	NIGHT_SEEDS=$(NIGHTS) $(BIN)/python -m pytest -n 2 tests/nights
+
+# Each way of training learns what it should, from nothing and with three seeds, and from chance nothing: ten minutes.
+methods: setup
+	METHODS=all $(BIN)/python -m pytest tests/worker/test_rl_learns.py tests/worker/test_dpo.py
 
 # Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
 test: check
