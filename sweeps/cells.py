@@ -1,7 +1,7 @@
 """What `vary` makes of a sweep: its variants, one after the other and never all at once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Any, cast
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from sweeps import axes
 from sweeps.errors import PlanError
 from sweeps.fields import shown
+from sweeps.learning_rates import resolved
 from sweeps.paths import get, is_integer, put, section
 from sweeps.recipe import LENGTHS, Train
 from sweeps.sections import DataSpec
@@ -94,7 +95,7 @@ def _complete(variant: Variant) -> Variant:
         raise PlanError(f"the cell {shown(variant.cell)}: {found} found; exactly one of {', '.join(LENGTHS)} is right")
     if variant.train.learning_rate is None:
         raise PlanError(f"the cell {shown(variant.cell)}: no train.learning_rate found; write one for the other cells")
-    return variant
+    return replace(variant, train=resolved(variant.train, variant.model))
 
 
 def _values(sweep: Sweep, path: str) -> tuple[Any, ...]:

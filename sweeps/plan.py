@@ -13,6 +13,7 @@ from sweeps.cost import PriceBook
 from sweeps.defaults import defaults
 from sweeps.errors import PlanError
 from sweeps.identity import fingerprint
+from sweeps.learning_rates import notes as rates_found
 from sweeps.planning.foundry import Foundry
 from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
 from sweeps.planning.kinds import Row, rows
@@ -30,7 +31,7 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
     refuse_unbuilt(sweep)
     refuse_too_many(sweep)
     refuse_unpriced(sweep, prices)
-    shelf = Shelf(load, tokenizers, sweep.all_sizes)
+    shelf = Shelf(load, tokenizers, sweep.all_sizes, renderer=sweep.renderer)
     foundry = Foundry(sweep, shelf, prices)
     made = list(rows(foundry))
     if not made:
@@ -44,7 +45,7 @@ def plan(sweep: Sweep, *, load: Load, tokenizers: Callable[[str], Tokenizer], pr
         stages=stages,
         runs=runs,
         totals=totals,
-        defaults=defaults(sweep),
+        defaults=defaults(sweep, shelf.renderers.values()),
         notes=tuple(_notes(sweep, shelf, totals, prices)),
         prefixes=shelf.prefixes,
     )
@@ -102,6 +103,7 @@ def _notes(sweep: Sweep, shelf: Shelf, totals: Totals, prices: PriceBook) -> Ite
     names = {shelf.tokenizer(model).name for model in models(sweep)}
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
+    yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), models(sweep))
     yield from _money(sweep, totals, prices)
 
 

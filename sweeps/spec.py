@@ -7,7 +7,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
@@ -16,6 +25,7 @@ from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Pr
 from sweeps.findings import explain
 from sweeps.overrides import override
 from sweeps.recipe import Method, Train
+from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
     METRICS,
@@ -76,6 +86,7 @@ class Sweep(Model):
     question: str | None = None
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
+    renderer: Annotated[str, AfterValidator(asked_for)] | None = None
     train: Train | None = None
     data: Annotated[Mapping[Name, DataSpec], Field(min_length=1)]
     sizes: Axis | None = None
@@ -145,7 +156,6 @@ class Sweep(Model):
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
         parts = [self.train, *(self.methods or {}).values()] if self.train else [*(self.methods or {}).values()]
-        rates = [part.learning_rate for part in parts] + list(self._varied("train.learning_rate"))
         methods = {part.method for part in parts} | {str(word) for word in self._varied("train.method")}
         found = ["experiment: compare is not planned yet"] if self.experiment == "compare" else []
         found += [f"train.method: {method} is not trained yet; sl and dpo are" for method in sorted(methods - TRAINED)]
@@ -157,8 +167,6 @@ class Sweep(Model):
             found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
-        if "auto" in rates:
-            found.append(f"train.learning_rate: auto has no rule for {self.model} yet; write a number, or vary it")
         return tuple(found)
 
     def _varied(self, path: str) -> tuple[Any, ...]:

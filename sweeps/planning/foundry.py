@@ -170,7 +170,8 @@ class Foundry:
         return resolve_steps(asked.variant.train, size=asked.size, mean_tokens=mean)
 
     def _reading(self, model: str, records: Records) -> Piece:
-        return pieces.reading(model, self.shelf.tokenizer(model).name, records.format)
+        renderer = self.shelf.renderer(records, model)
+        return pieces.reading(model, self.shelf.tokenizer(model).name, renderer, records.format)
 
     def _keep(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)

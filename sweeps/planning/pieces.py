@@ -13,7 +13,6 @@ from sweeps.recipe import BETA, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
-RENDERER = "plain"
 LOSS_MASKS = {"text": "all", "chat": "completion", "completion": "completion", "preference": "completion"}
 
 
@@ -79,9 +78,9 @@ def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
 
 
 @lru_cache(maxsize=256)
-def reading(model: str, tokenizer: str, form: str) -> Piece:
+def reading(model: str, tokenizer: str, renderer: str, form: str) -> Piece:
     """By whom and how the text is read."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": RENDERER, "loss_mask": LOSS_MASKS[form]})
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": LOSS_MASKS[form]})
 
 
 @lru_cache(maxsize=256)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import PlanError
+from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
-from sweeps.planning.pieces import RENDERER
 from sweeps.records import Dataset, Records
-from sweeps.render import lengths, sides
+from sweeps.render import input_lengths
+from sweeps.renderers import renderer_of
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
@@ -21,8 +22,17 @@ Load = Callable[[str, DataSpec], Dataset]
 class Shelf:
     """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
 
-    def __init__(self, load: Load, tokenizers: Callable[[str], Tokenizer], sizes: Iterable[int]) -> None:
+    def __init__(
+        self,
+        load: Load,
+        tokenizers: Callable[[str], Tokenizer],
+        sizes: Iterable[int],
+        *,
+        renderer: str | None = None,
+    ) -> None:
         self.load = load
+        self.asked = renderer
+        self.renderers: dict[tuple[str, str], str] = {}
         self.tokenizer = lru_cache(maxsize=None)(tokenizers)
         self.sizes = tuple(sizes)
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
@@ -45,15 +55,23 @@ class Shelf:
                 raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
         return dataset
 
+    def renderer(self, records: Records, model: str) -> str:
+        """By what the records are written for the model, as a recipe names it."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name)
+        if key not in self.renderers:
+            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=has_messages(records))
+        return self.renderers[key]
+
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
         """The billed tokens of each record, rendered for the model."""
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
-            self._lengths[key] = lengths(records, tokenizer, RENDERER)
+            inputs = input_lengths(records, tokenizer, self.renderer(records, model))
+            self._lengths[key] = inputs.sum(axis=1)
             if isinstance(tokenizer, OfflineTokenizer):
-                inputs = lengths(sides(records), tokenizer, RENDERER)
-                self._refuse_too_long(records, inputs, model, tokenizer.longest)
+                self._refuse_too_long(records, inputs.ravel(), model, tokenizer.longest)
         return self._lengths[key]
 
     def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:
