@@ -134,7 +134,8 @@ def answer(chat: Chat, place: int) -> tuple[int, int, int]:
 def _refuse_a_header(chat: Chat, place: int, before: str, through: str) -> None:
     """A template that ignores the wish for a prompt would have the assistant learn its own header."""
     content = chat.messages[place].get("content")
-    header = through[len(before) :].partition(content.strip())[0] if isinstance(content, str) and content else ""
+    said = content.strip() if isinstance(content, str) else ""
+    header = through[len(before) :].partition(said)[0] if said else ""
     if "assistant" in header.lower() and before == chat.text(place):
         said = f"the chat template writes {header!r} before an answer, and not where it is asked for a prompt"
         raise DataError(f"{said}; a template with add_generation_prompt, or `renderer: plain`, is right")
