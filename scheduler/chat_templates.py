@@ -4,14 +4,14 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeps.errors import DataError
-from sweeps.tokens import Messages, Tools
+from sweeps.tokens import Argument, Messages, Tools
 
 # Some templates write the date of the day. A stage that is rendered tomorrow must be the same stage, so their clock
-# stands still: this macro takes the place of theirs. The rest of what a date can be asked for is left as it is.
+# stands still: this macro takes the place of theirs.
 DAY = {"%Y": "2026", "%y": "26", "%m": "01", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu"}
 DAY |= {"%H": "00", "%M": "00", "%S": "00", "%j": "001", "%-d": "1", "%-m": "1"}
 CLOCK = "".join(
@@ -21,17 +21,32 @@ CLOCK = "".join(
         " -}}{%- endmacro -%}",
     ]
 )
+OURS = {"messages", "tools", "documents", "add_generation_prompt"}
+RENDERING = threading.Lock()  # a compiled template is kept for all, and notes in itself where the assistant writes
+MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of a template
 MARKED = re.compile(r"{%-?\s*generation\s*-?%}")
 
 
 class ChatTemplate:
     """Messages by the template that came with a tokenizer."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, arguments: Mapping[str, Argument] | None = None) -> None:
         self._tokenizer = tokenizer
-        self._lock = threading.Lock()  # a compiled template is one, and notes in itself where the assistant writes
+        self._arguments = dict(arguments or {})
+        self._given: dict[str, ChatTemplate] = {}
         known = {"template": tokenizer.chat_template, "controls": tokenizer.special_tokens_map}
         self.digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+    def given(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
+        """The same with arguments. Raises DataError for one that the template does not read."""
+        source = str(self._tokenizer.chat_template)  # of all its templates, where it has several
+        for name in arguments:
+            if name in OURS or name in self._tokenizer.special_tokens_map or not re.search(rf"\b{name}\b", source):
+                raise DataError(f"renderer: {name} found, which the model's chat template does not take; leave it out")
+        key = repr(sorted(arguments.items()))  # True and 1 are not the same argument
+        if key not in self._given:
+            self._given[key] = ChatTemplate(self._tokenizer, arguments)
+        return self._given[key]
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
         """The messages; with `prompt` up to where the assistant begins. Raises DataError."""
@@ -53,19 +68,20 @@ class ChatTemplate:
         from jinja2 import TemplateError
         from transformers.utils.chat_template_utils import render_jinja_template
 
+        beside: dict[str, Any] = {**self._tokenizer.special_tokens_map, **self._arguments}
         # As apply_chat_template calls it, which does not tell where the marks are, and refuses a chat of no messages.
         chat = [{key: value for key, value in message.items() if value is not None} for message in messages]
         try:
-            with self._lock:
+            with RENDERING:
                 found: Any = render_jinja_template(  # declared as a text
                     conversations=[chat],
                     tools=[dict(tool) for tool in tools] or None,
                     chat_template=self._source(tools),
                     return_assistant_tokens_mask=mark,
                     add_generation_prompt=prompt,
-                    **self._tokenizer.special_tokens_map,
+                    **beside,
                 )
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        except (TemplateError, *MISTAKES) as error:
             said = f"the chat template of the model does not take the messages: {str(error)[:200]}"
             raise DataError(f"{said}; see what it asks for, or take `renderer: plain`") from None
         texts, marks = found

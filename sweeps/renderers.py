@@ -1,7 +1,8 @@
 """Which renderer writes messages: what a file may ask for, and what of it is part of a stage's identity.
 
 plain            `User: …`, `Assistant: …`
-chat_template    the model's own; the identity has 12 digits of its hash: another template, another stage
+chat_template    the model's own; the identity has 12 digits of its hash: another template, another stage. Behind a
+                 colon it may be given arguments that it reads: `chat_template:enable_thinking=false`
 cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, which may write otherwise
 """
 
@@ -11,11 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sweeps.errors import DataError
-from sweeps.tokens import Cookbook, Template, Tokenizer, controls_of, cookbook_of, template_of
+from sweeps.tokens import Argument, Cookbook, Template, Tokenizer, controls_of, cookbook_of, template_of
 
 PLAIN, TEMPLATE, COOKBOOK = "plain", "chat_template", "cookbook"
 KNOWN = f"{PLAIN}, {TEMPLATE}, {COOKBOOK}:NAME"
-ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}|{COOKBOOK}:[\w./-]+")
+ARGUMENT = r"[a-z_]+=[\w.-]+"
+ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}(:{ARGUMENT}(,{ARGUMENT})*)?|{COOKBOOK}:[\w./-]+")
 
 
 class Voice(NamedTuple):
@@ -39,12 +41,13 @@ def renderer_of(asked: str | None, tokenizer: Tokenizer, *, messages: bool) -> s
     """
     if not messages or asked == PLAIN:
         return PLAIN
-    template = template_of(tokenizer)
-    if asked is None:
-        return PLAIN if template is None else f"{TEMPLATE}:{template.digest}"
+    if asked is None and template_of(tokenizer) is None:
+        return PLAIN
+    asked = asked or TEMPLATE
     voice = voice_of(asked, tokenizer)
-    version = voice.template.digest if voice.template else f"@{voice.cookbook.version}" if voice.cookbook else ""
-    return f"{asked}{':' if voice.template else ''}{version}"
+    if voice.template is not None:
+        return f"{asked}:{voice.template.digest}"
+    return f"{asked}@{voice.cookbook.version}" if voice.cookbook is not None else asked
 
 
 def voice_of(renderer: str, tokenizer: Tokenizer) -> Voice:
@@ -59,14 +62,26 @@ def voice_of(renderer: str, tokenizer: Tokenizer) -> Voice:
     return Voice()
 
 
-def _template(digest: str, tokenizer: Tokenizer) -> Template:
+def _template(rest: str, tokenizer: Tokenizer) -> Template:
     template = template_of(tokenizer)
     if template is None:
         raise DataError(f"renderer: {TEMPLATE} found, and {tokenizer.name} has none; `renderer: {PLAIN}` is right")
+    before, _, behind = rest.rpartition(":")
+    said, digest = (rest, "") if "=" in behind else (before, behind)
     if digest not in ("", template.digest):
-        said = f"the chat template of {tokenizer.name} has the hash {template.digest}, planned was {digest}"
-        raise DataError(f"{said}; the same version of the tokenizer on every machine is right, or another plan")
-    return template
+        found = f"the chat template of {tokenizer.name} has the hash {template.digest}, planned was {digest}"
+        raise DataError(f"{found}; the same version of the tokenizer on every machine is right, or another plan")
+    return template.given({name: _value(value) for name, _, value in _parts(said)}) if said else template
+
+
+def _parts(said: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in said.split(",")]
+
+
+def _value(said: str) -> Argument:
+    if said in ("true", "false"):
+        return said == "true"
+    return int(said) if re.fullmatch(r"-?\d{1,9}", said) else said
 
 
 def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:

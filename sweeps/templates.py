@@ -11,11 +11,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sweeps.errors import DataError
-from sweeps.messages import for_template, learnt, refuse_what_is_left_out
+from sweeps.messages import THOUGHT, for_template, learnt, refuse_what_is_left_out
 from sweeps.renderers import pattern, without_controls
 from sweeps.tokens import Messages, Template, Tokenizer, Tools, controls_of
 
 Span = tuple[int, int]
+THOUGHTLESS = (
+    "of a model that thinks, answers with thoughts (`reasoning_content`), or `renderer: "
+    "chat_template:enable_thinking=false` where its template takes that, are right; or `renderer: plain`"
+)
 RIGHT = "`renderer: plain` is right, or rows in which only the last answer is learnt (`weight: 0` on those before it)"
 
 
@@ -122,7 +126,7 @@ def answer(chat: Chat, place: int) -> tuple[int, int, int]:
     before, through = chat.text(place, prompt=True), chat.text(place + 1)
     if not through.startswith(before):
         said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
-        raise DataError(f"{said}; {RIGHT}")
+        raise DataError(f"{said}; {THOUGHTLESS}")
     _refuse_a_header(chat, place, before, through)
     mark, end = ending(through[len(before) :], chat.controls)
     if mark == end:
@@ -150,10 +154,9 @@ def _differs(place: int, found: str, wanted: str) -> str:
 def _refuse_merged(text: str, spans: Sequence[Span], whole: Sequence[int], tokenizer: Tokenizer) -> None:
     for border in sorted({at for span in spans for at in span}):
         if [*tokenizer.encode(text[:border]), *tokenizer.encode(text[border:])] != whole:
-            said = (
-                f"the tokenizer merges across {text[max(0, border - 12) : border]!r} | {text[border : border + 12]!r}"
-            )
-            raise DataError(
-                f"{said}, where an answer begins or ends; without white space there, or by `plain`, it is right"
-            )
+            near, behind = text[max(0, border - 12) : border], text[border : border + 12]
+            said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
+            if THOUGHT in behind:  # an empty thought behind a prompt that opens one
+                raise DataError(f"{said}; {THOUGHTLESS}")
+            raise DataError(f"{said}; an answer without white space there, or `renderer: plain`, is right")
     raise DataError("the tokens of the chat are not those of its parts; `renderer: plain` is right")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
+Argument = bool | int | str  # of a chat template
 Stop = int | str  # what ends a turn: a token, or a text
 
 
@@ -32,6 +33,9 @@ class Template(Protocol):
     @property
     def digest(self) -> str:
         """12 hexadecimal digits, of the template and of the control tokens that it is given."""
+
+    def given(self, arguments: Mapping[str, Argument]) -> "Template":
+        """The template with arguments, as `enable_thinking`. Raises DataError for one that it never reads."""
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
         """The messages; with `prompt` up to where the assistant begins to write its next one."""

@@ -76,6 +76,20 @@ COLONS = """
 {%- endfor %}
 {%- if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}"""
 
+# Its prompt opens a thought, and what has none is written with an empty one, if it is the last.
+THINKING = """
+{%- for message in messages %}
+{{- '<|im_start|>' ~ message.role ~ '\n' }}
+{%- if message.role == 'assistant' and loop.last %}
+{{- '<think>\n' ~ (message.reasoning_content or '') ~ '\n</think>\n\n' }}
+{%- endif %}
+{{- message.content ~ '<|im_end|>\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\n<think>\n' }}
+{%- if enable_thinking is defined and not enable_thinking %}{{ '\n</think>\n\n' }}{% endif %}
+{%- endif %}"""
+
 STYLES: Mapping[str, str] = {
     "chatml": CHATML,
     "headers": HEADERS,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.dialogue import continuation, generation_prompt, stops
@@ -33,6 +33,7 @@ def end(tokenizer: Tokenizer, renderer: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", VOICES)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(tidy, min_size=3, max_size=7).filter(lambda said: len(said) % 2 == 1), st.booleans())
 def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[str], ended: bool) -> None:
     tokenizer, renderer = voice(name)
@@ -46,6 +47,7 @@ def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[s
 
 
 @pytest.mark.parametrize("name", VOICES)
+@settings(max_examples=40, deadline=None)
 @given(tidy, tidy)
 def test_an_answer_is_learnt_behind_just_the_prompt_behind_which_it_is_sampled(
     name: str, asked: str, said: str

@@ -20,7 +20,7 @@ def planned(*overrides: str) -> Plan:
 
 
 def rates(made: Plan) -> list[float]:
-    return sorted({stage.recipe["learning_rate"] for stage in made.stages if stage.kind == "train"})  # type: ignore[type-var]
+    return sorted({float(str(stage.recipe["learning_rate"])) for stage in made.stages if stage.kind == "train"})
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
 from sweeps.render import Example, lengths, render, render_all
 from sweeps.renderers import renderer_of
-from tests.sweeps.templates import CHATML, ENDS, STYLES, answers, chat, speaking
+from tests.sweeps.templates import CHATML, ENDS, STYLES, THINKING, answers, chat, speaking
 
 HONEST = [name for name in STYLES if name != "forgetful"]  # they write an answer the same wherever it stands
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
@@ -41,6 +41,7 @@ def learnt(example: Example, style: str) -> str:
 
 
 @pytest.mark.parametrize("style", HONEST)
+@settings(max_examples=40, deadline=None)
 @given(conversations(tidy))
 def test_what_is_learnt_is_what_the_assistant_wrote_and_its_ends(style: str, messages: list[dict[str, Any]]) -> None:
     example = rendered(messages, style)
@@ -50,6 +51,7 @@ def test_what_is_learnt_is_what_the_assistant_wrote_and_its_ends(style: str, mes
 
 
 @pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=40, deadline=None)
 @given(conversations(word | st.just("<think>a</think>b")))
 def test_the_tokens_are_those_of_transformers_or_the_chat_is_refused(
     style: str, messages: list[dict[str, Any]]
@@ -69,6 +71,7 @@ def test_the_tokens_are_those_of_transformers_or_the_chat_is_refused(
 
 
 @pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=40, deadline=None)
 @given(conversations(tidy), tidy, tidy)
 def test_a_further_turn_changes_no_token_before_it_or_is_refused(
     style: str, messages: list[dict[str, Any]], asked: str, answer: str
@@ -86,6 +89,7 @@ def test_a_further_turn_changes_no_token_before_it_or_is_refused(
 
 
 @pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=40, deadline=None)
 @given(messages=conversations(tidy))
 def test_every_length_is_the_length_of_what_is_rendered(style: str, messages: list[dict[str, Any]]) -> None:
     tokenizer = speaking(style)
@@ -203,3 +207,18 @@ def test_bytes_of_everything_are_without_control_tokens() -> None:
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="all")
     assert example.text_bytes == len("user\n\néassistant\n\nb".encode())
     assert example.weights.all()
+
+
+def test_of_a_model_that_thinks_an_answer_without_a_thought_needs_the_prompt_without_one() -> None:
+    tokenizer, row = speaking(THINKING), {"messages": chat("hello", "yes")}
+    by_default = renderer_of(None, tokenizer, messages=True)
+    with pytest.raises(DataError, match=r"merges across .*chat_template:enable_thinking=false"):
+        render(row, "chat", tokenizer, renderer=by_default, loss_mask="completion")
+    renderer = renderer_of("chat_template:enable_thinking=false", tokenizer, messages=True)
+    assert renderer == by_default.replace("chat_template:", "chat_template:enable_thinking=false:")
+    example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
+    assert tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) == "yes<|im_end|>"
+    thoughtful = {"messages": [*chat("hello"), {"role": "assistant", "content": "yes", "reasoning_content": "a"}]}
+    example = render(thoughtful, "chat", tokenizer, renderer=by_default, loss_mask="completion")
+    assert tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) == "a\n</think>\n\nyes<|im_end|>"
+    assert example.text_bytes == len("a\n</think>\n\nyes")
