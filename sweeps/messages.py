@@ -59,31 +59,33 @@ def _is_message(value: object) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("role"), str) and "content" in value
 
 
-def for_template(messages: Messages) -> list[dict[str, Any]]:
-    """As templates take them: arguments of calls as objects, also where they came as the text of one."""
+def for_template(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
+    """As templates take them: arguments of calls as an object, or as the text of one; nothing said as an empty text."""
     return [
-        {key: _calls(value) if key == "tool_calls" else value for key, value in message.items() if key != "weight"}
+        {key: _part(key, value, as_text=as_text) for key, value in message.items() if key != "weight"}
         for message in messages
     ]
 
 
-def _calls(calls: Any) -> Any:
-    if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
-        return calls
-    return [
-        {**call, "function": {**call["function"], "arguments": _arguments(call["function"].get("arguments"))}}
-        if isinstance(call.get("function"), Mapping)
-        else call
-        for call in calls
-    ]
+def _part(key: str, value: Any, *, as_text: bool) -> Any:
+    if key == "tool_calls" and isinstance(value, list):
+        return [_call(call, as_text=as_text) for call in value]
+    return "" if key == "content" and value is None else value
 
 
-def _arguments(value: Any) -> Any:
+def _call(call: Any, *, as_text: bool) -> Any:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return call
+    arguments = function.get("arguments")
     try:
-        read = json.loads(value) if isinstance(value, str) else value
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
-        return value
-    return read if isinstance(read, Mapping) else value
+        return call
+    if not isinstance(read, Mapping):
+        return call
+    told = json.dumps(read, ensure_ascii=False) if as_text else read
+    return {**call, "function": {**function, "arguments": told}}
 
 
 def refuse_what_is_left_out(messages: Messages, tools: Sequence[Mapping[str, Any]], text: str) -> None:

@@ -45,7 +45,14 @@ class Chat(NamedTuple):
 
 
 def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
-    return Chat(for_template(messages), tools, template, controls_of(tokenizer))
+    """The chat for a template: some write the arguments of a call as an object, others take only the text of one."""
+    chat = Chat(for_template(messages), tools, template, controls_of(tokenizer))
+    if any(message.get("tool_calls") for message in messages):
+        try:
+            chat.text()
+        except DataError:
+            return chat._replace(messages=for_template(messages, as_text=True))
+    return chat
 
 
 def stretches(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> list[Stretch]:

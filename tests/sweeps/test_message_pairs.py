@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from sweeps import parse
 from sweeps.data.rows import parse_jsonl
 from sweeps.errors import DataError
-from sweeps.records import Records
+from sweeps.plan import plan
+from sweeps.records import Dataset, Records
 from sweeps.render import Example, lengths, render_all
 from sweeps.renderers import renderer_of
+from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
+from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.templates import chat, speaking
 
 PROMPT = chat("hello", "yes", "12", system="the")
@@ -58,6 +62,18 @@ def test_the_prompt_may_be_written_in_every_usual_way(row: dict[str, Any], token
     for ours, theirs in zip(sides(row, tokenizer), wanted, strict=True):
         assert ours.tokens.tolist() == theirs.tokens.tolist()
         assert ours.weights.tolist() == theirs.weights.tolist()
+
+
+@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda one: one.name)
+def test_they_are_planned_as_pairs_of_text_are(tokenizer: Tokenizer) -> None:
+    def load(name: str, spec: DataSpec) -> Dataset:
+        rows = tuple({**PAIR, "prompt": chat(f"hello {at}")} for at in range(30))
+        return Dataset(name, spec.source, Records("preference", rows[:20]), Records("preference", rows[20:]), None, ())
+
+    sweep = parse(HEAD, overrides=["train.method=dpo", "evaluate=[preference]", "seeds=1"])
+    made = plan(sweep, load=load, tokenizers=lambda _: tokenizer, prices=prices())
+    assert {stage.recipe["renderer"] for stage in made.stages} == {renderer_of(None, tokenizer, messages=True)}
+    assert made.totals.train == 1
 
 
 def test_pairs_of_text_are_text_whatever_the_renderer() -> None:

@@ -140,6 +140,15 @@ def test_calls_of_tools_are_learnt_and_their_results_are_not() -> None:
     assert rendered(messages, "tools", tools=[TOOL]).tokens.tolist() == example.tokens.tolist()
 
 
+def test_a_template_may_take_the_arguments_of_a_call_as_a_text_only() -> None:
+    template = STYLES["tools"].replace("call.function.arguments | tojson", "call.function.arguments + ''")
+    template = template.replace("~ call.function.arguments", "+ call.function.arguments")
+    messages = [*chat("a"), {"role": "assistant", "content": None, "tool_calls": [CALL]}]
+    assert learnt(rendered(messages, template), template) == (
+        '<call>look_up{"word": "a \\"b\\"", "n": 2}</call><|im_end|>'
+    )
+
+
 def test_thoughts_that_are_history_are_refused_unless_the_last_answer_alone_is_learnt() -> None:
     messages = chat("hello", "<think>a</think>yes", "12", "<think>b</think>no")
     with pytest.raises(DataError, match=r"differently once others follow: .*message 2.*weight: 0"):
