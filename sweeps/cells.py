@@ -1,7 +1,7 @@
 """What `vary` makes of a sweep: its variants, one after the other and never all at once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import Any, cast
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from sweeps import axes
 from sweeps.errors import PlanError
 from sweeps.fields import shown
+from sweeps.learning_rates import resolved
 from sweeps.paths import get, is_integer, put, section
 from sweeps.recipe import LENGTHS, Method, Train
 from sweeps.sections import DataSpec, Equal
@@ -102,7 +103,8 @@ def _said(error: ValidationError, root: str) -> str:
 def _complete(variant: Variant) -> Variant:
     """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
     if variant.methods:
-        return variant
+        methods = {name: resolved(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
+        return replace(variant, methods=cast(Mapping[str, Method], methods))
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "no length"
@@ -111,7 +113,7 @@ def _complete(variant: Variant) -> Variant:
         raise PlanError(f"the cell {shown(variant.cell)}: no train.environment found; name one, as offline:tool_use")
     if variant.train.learning_rate is None:
         raise PlanError(f"the cell {shown(variant.cell)}: no train.learning_rate found; write one for the other cells")
-    return variant
+    return replace(variant, train=resolved(variant.train, variant.model))
 
 
 def _values(sweep: Sweep, path: str) -> tuple[Any, ...]:

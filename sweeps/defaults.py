@@ -1,11 +1,11 @@
 """Every value that a file left open, by its path: stated in the plan, never hidden."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pydantic import BaseModel
 
-from sweeps.planning.pieces import RENDERER
 from sweeps.recipe import OF_METHOD, Train
+from sweeps.renderers import PLAIN
 from sweeps.rules import BELONGS
 from sweeps.sections import Evaluation
 from sweeps.spec import Sweep
@@ -14,9 +14,11 @@ from sweeps.stage import Json
 Default = tuple[str, Json]
 
 
-def defaults(sweep: Sweep) -> tuple[Default, ...]:
-    """The defaults taken, in the order of the model; then those that depend on the data."""
-    return (*_of_sweep(sweep), *_resolved(sweep))
+def defaults(sweep: Sweep, renderers: Collection[str] = ()) -> tuple[Default, ...]:
+    """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
+    that the stages have."""
+    found = ", ".join(sorted(set(renderers))) or PLAIN
+    return (*_of_sweep(sweep), *_resolved(sweep), *(() if sweep.renderer else (("renderer", found),)))
 
 
 def _of_sweep(sweep: Sweep) -> Iterator[Default]:
@@ -63,7 +65,6 @@ def _resolved(sweep: Sweep) -> Iterator[Default]:
         if evaluation.name == "nll" and "via" not in evaluation.options:
             yield "evaluate.nll.via", "forward"
     yield from _of_methods(sweep)
-    yield "renderer", RENDERER
 
 
 def _of_methods(sweep: Sweep) -> Iterator[Default]:

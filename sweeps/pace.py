@@ -1,7 +1,8 @@
 """How long a plan takes, in cycles of the service: a bound, for nobody knows how busy a service will be.
 
 The service works in clock cycles. One step of a training that is kept one batch ahead takes a cycle, one that has to
-look before it moves takes two; a client that is opened takes one, and so does an evaluation, whatever its size.
+look before it moves takes two; a client that is opened takes one, and so does an evaluation, whatever its size. What
+acts takes one more for each turn: the next cannot be asked for before the last is answered.
 """
 
 from collections.abc import Collection, Sequence
@@ -38,6 +39,9 @@ def cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycles:
 
 
 def _own(stage: Stage) -> int:
+    turns = int(str(stage.execution.get("turns") or 0))
     if stage.kind == "evaluate":
-        return EVALUATION
-    return OPENING + stage.steps * OF_A_STEP.get(str(stage.recipe.get("method")), 1)
+        return EVALUATION + turns
+    trains = 0 if stage.recipe.get("lag") else 1  # with a lag, it trains while it plays
+    each = trains + turns if turns else OF_A_STEP.get(str(stage.recipe.get("method")), 1)
+    return OPENING + stage.steps * each

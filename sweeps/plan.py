@@ -15,6 +15,7 @@ from sweeps.defaults import defaults
 from sweeps.environments import Known
 from sweeps.errors import PlanError
 from sweeps.identity import fingerprint
+from sweeps.learning_rates import notes as rates_found
 from sweeps.planning.acting import WITHIN
 from sweeps.planning.foundry import Foundry
 from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
@@ -46,7 +47,7 @@ def plan(
     refuse_unbuilt(sweep)
     refuse_too_many(sweep)
     refuse_unpriced(sweep, prices)
-    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes)
+    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes, renderer=sweep.renderer)
     foundry = Foundry(sweep, shelf, prices)
     made = list(rows(foundry))
     if not made:
@@ -60,7 +61,7 @@ def plan(
         stages=stages,
         runs=runs,
         totals=totals,
-        defaults=defaults(sweep),
+        defaults=defaults(sweep, shelf.renderers.values()),
         notes=tuple(_notes(sweep, shelf, stages, totals, prices)),
         prefixes=shelf.prefixes,
     )
@@ -123,6 +124,7 @@ def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, 
     names = {shelf.tokenizer(model).name for model in models(sweep)}
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
+    yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), models(sweep))
     yield from _money(sweep, totals, prices)
 
 

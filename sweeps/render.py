@@ -4,33 +4,42 @@ A record becomes segments, each wholly with or wholly without loss. Segments are
 joined, so that no token straddles a border and the mask is exact. The price is that a tokenizer cannot merge
 across a border (between a prompt and its completion, say): just so do a prompt and a sampled answer meet.
 
-`plain`, the one renderer yet, reads
+`plain` reads
 
     text        bos, the text. No eos: a record may be a slice of a longer text.
     completion  bos, the prompt; then the completion and eos, which bear loss.
     chat        bos; then `User: …` and two line breaks, `Assistant: …` and eos (two line breaks where the
                 tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
     transcript  bos, then its parts as they are; those marked bear loss. No eos: an action ends as its part does.
-    preference  two completions of one prompt, each as above: the chosen one, then the rejected one.
+    preference  two completions of one prompt, each as above: the chosen one, then the rejected one. Where they are
+                messages, two chats, of which what answers the prompt bears loss.
+
+Nothing bears loss in a message with `weight: 0`. The other renderers are for messages: the model's own chat template
+(`sweeps.templates`) and those of tinker-cookbook. By each of them text, and a prompt with its completion, is read as
+it is.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import DataError
+from sweeps.messages import conversation, is_pair_of_messages, learnt
 from sweeps.records import Format, Records, Row
-from sweeps.tokens import OfflineTokenizer, Tokenizer
+from sweeps.renderers import voice_of, without_controls
+from sweeps.templates import Stretch, stretches
+from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer
 
 LossMask = Literal["all", "completion"]
-RENDERERS = ("plain",)
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
+TURN_END = "\n\n"  # of a turn that no eos ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,19 +82,19 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
     """One record; `loss_mask` is "all" (everything after the first token) or "completion" (the answers)."""
     if form == "text" and loss_mask == "completion":
         raise DataError('loss_mask "completion" on plain text, which has none; use "all"')
-    tokens = _begin(tokenizer)
-    weights = [0.0] * len(tokens)
-    scored = bytearray()
-    for segment in _segments(record, form, renderer, tokenizer):
-        piece = _encode(segment, tokenizer)
-        loss = segment.loss or loss_mask == "all"
-        scored += segment.text.encode() if loss else b""
-        tokens += piece
-        weights += [float(loss)] * len(piece)
+    tokens: list[int] = []
+    weights: list[float] = []
+    scored = 0
+    for stretch in _stretches(record, form, renderer, tokenizer):
+        loss = stretch.loss or loss_mask == "all"
+        scored += stretch.text_bytes if loss else 0
+        tokens += stretch.tokens
+        weights += [float(loss)] * len(stretch.tokens)
     if not any(weights[1:]):
         raise DataError("nothing in it bears loss; it needs text to predict, in a chat an assistant turn")
-    context = len(tokenizer.decode(tokens[:1]).encode()) if weights[0] else 0  # without bos a token goes unpredicted
-    return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), len(scored) - context)
+    if weights[0]:  # the first token goes unpredicted; that of a text without bos is a part of the text
+        scored -= len(without_controls(tokenizer.decode(tokens[:1]), tokenizer).encode())
+    return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), scored)
 
 
 def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
@@ -93,51 +102,61 @@ def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> 
 
     Of a preference pair that of both inputs together.
     """
-    counts = np.empty(len(records), np.int64)
-    begin = len(_begin(tokenizer)) - 1
+    return np.asarray(input_lengths(records, tokenizer, renderer).sum(axis=1), np.int64)
+
+
+def input_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
+    """The same of each input that is made of a record: a row for each record, two columns for preference pairs."""
+    counts = np.empty((len(records), len(SIDES) if records.format == "preference" else 1), np.int64)
     for index, row in enumerate(records.rows):
         with _naming(index + 1, row):
-            sides = [_segments(side, form, renderer, tokenizer) for side, form in _sides(row, records.format)]
-            counts[index] = sum(begin + sum(_token_count(segment, tokenizer) for segment in side) for side in sides)
+            counts[index] = [_length(side, form, renderer, tokenizer) for side, form in _sides(row, records.format)]
     return counts
 
 
-def sides(records: Records) -> Records:
-    """The inputs that are made of the records, as records: a preference pair is two completions."""
-    if records.format != "preference":
-        return records
-    return Records("completion", tuple(side for row in records.rows for side, _ in _sides(row, "preference")))
+def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> int:
+    if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
+        return sum(len(segment.text) + segment.ends for segment in _segments(record, form, renderer, tokenizer))
+    return sum(len(stretch.tokens) for stretch in _stretches(record, form, renderer, tokenizer)) - 1
 
 
 def _sides(record: Row, form: Format) -> Sequence[tuple[Row, Format]]:
     """What is rendered of a record: itself, or the two completions of a pair."""
     if form != "preference":
         return ((record, form),)
-    for key in ("prompt", "chosen", "rejected"):
-        if not isinstance(record[key], str):
-            kind = type(record[key]).__name__
-            raise DataError(f"a {key} that is a {kind}: `plain` renders pairs of text only; write it as one string")
+    if is_pair_of_messages(record):
+        return tuple((conversation(record, side), "chat") for side in SIDES)
     return tuple(({"prompt": record["prompt"], "completion": record[side]}, "completion") for side in SIDES)
 
 
-def _begin(tokenizer: Tokenizer) -> list[int]:
-    return [] if tokenizer.bos is None else [tokenizer.bos]
+def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
+    """The record as tokens."""
+    if form == "chat":
+        voice = voice_of(renderer, tokenizer)
+        if voice.template is not None:
+            return stretches(record["messages"], record.get("tools") or (), voice.template, tokenizer)
+        if voice.cookbook is not None:
+            return list(_by_cookbook(record, voice.cookbook, tokenizer))
+    begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
+    return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
 
 
-def _encode(segment: Segment, tokenizer: Tokenizer) -> list[int]:
+def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
     end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
-    return [*tokenizer.encode(segment.text), *end]
+    return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
 
 
-def _token_count(segment: Segment, tokenizer: Tokenizer) -> int:
-    if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
-        return len(segment.text) + segment.ends
-    return len(_encode(segment, tokenizer))
+def _by_cookbook(record: Row, cookbook: Cookbook, tokenizer: Tokenizer) -> Iterator[Stretch]:
+    messages = record["messages"]
+    written = cookbook.written(messages, record.get("tools") or (), learnt(messages))
+    for loss, pairs in groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0):
+        tokens = [token for token, _ in pairs]
+        yield Stretch(tokens, loss, len(without_controls(tokenizer.decode(tokens), tokenizer).encode()))
 
 
 def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
-    if renderer not in RENDERERS:
-        raise DataError(f"renderer {renderer!r} is not known; known: {', '.join(RENDERERS)}")
+    """The record as `plain` reads it."""
+    voice_of(renderer, tokenizer)
     match form:
         case "text":
             return (Segment(record["text"], loss=True),)
@@ -147,26 +166,27 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
                 Segment(record["completion"], loss=True, ends=True),
             )
         case "chat":
-            return list(_chat(record, tokenizer))
+            return list(plain_chat(record, tokenizer))
         case "transcript":
             return [Segment(part["text"], loss=part["loss"]) for part in record["parts"]]
         case "preference":
             raise DataError("a preference pair is two examples; `render_all` renders both")
 
 
-def _chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
+def plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
+    """The messages of a chat as `plain` writes them, without bos."""
     if record.get("tools"):
         raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
-    for message in record["messages"]:
+    places = learnt(record["messages"])
+    for place, message in enumerate(record["messages"]):
         _refuse_what_is_not_text(message)
-        answer = message["role"] == "assistant"
-        ends = answer and tokenizer.eos is not None
+        ends = message["role"] == "assistant" and tokenizer.eos is not None
         yield Segment(f"{ROLES[message['role']]}: ", loss=False)
-        yield Segment(message["content"] + ("" if ends else "\n\n"), loss=answer, ends=ends)
+        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in places, ends=ends)
 
 
 def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
-    extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
+    extra = sorted(key for key in message.keys() - {"role", "content", "weight"} if message[key] is not None)
     if extra:
         raise DataError(f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly")
     if not isinstance(message["content"], str):

@@ -7,7 +7,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from sweeps import axes
 from sweeps.axes import Axis, Spread
@@ -16,6 +25,7 @@ from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Pr
 from sweeps.findings import explain
 from sweeps.overrides import override
 from sweeps.recipe import Method, Train
+from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
     METRICS,
@@ -74,6 +84,7 @@ class Sweep(Model):
     question: str | None = None
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
+    renderer: Annotated[str, AfterValidator(asked_for)] | None = None
     train: Train | None = None
     data: Mapping[Name, DataSpec] = {}
     sizes: Axis | None = None
@@ -155,7 +166,6 @@ class Sweep(Model):
 
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
-        rates = [part.learning_rate for part in self.trainings] + list(self.varied("train.learning_rate"))
         methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}
         found = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
@@ -166,8 +176,6 @@ class Sweep(Model):
             found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
-        if "auto" in rates:
-            found.append(f"train.learning_rate: auto has no rule for {self.model} yet; write a number, or vary it")
         return tuple(found)
 
     def varied(self, path: str) -> tuple[Any, ...]:

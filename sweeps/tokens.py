@@ -1,11 +1,20 @@
 """What the science needs of a tokenizer, and the one tokenizer that is ours."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+Messages = Sequence[Mapping[str, Any]]
+Tools = Sequence[Mapping[str, Any]]
+Argument = bool | int | str  # of a chat template
+Stop = int | str  # what ends a turn: a token, or a text
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back. `name` is part of a stage's identity."""
+    """Text to token ids and back. `name` is part of a stage's identity.
+
+    Beside these a tokenizer may have `chat`, its model's chat template, `controls`, its control tokens spelled out,
+    and `cookbook`, which makes a renderer of tinker-cookbook by its name; the functions `…_of` ask for them.
+    """
 
     @property
     def name(self) -> str: ...
@@ -15,6 +24,67 @@ class Tokenizer(Protocol):
     def eos(self) -> int | None: ...
     def encode(self, text: str) -> list[int]: ...
     def decode(self, tokens: Sequence[int]) -> str: ...
+
+
+class Template(Protocol):
+    """A model's own chat template: messages as text, its control tokens spelled out. Raises DataError for messages
+    that it does not take."""
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits, of the template and of the control tokens that it is given."""
+
+    def given(self, arguments: Mapping[str, Argument]) -> "Template":
+        """The template with arguments, as `enable_thinking`. Raises DataError for one that it never reads."""
+
+    def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
+        """The messages; with `prompt` up to where the assistant begins to write its next one."""
+
+    def marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
+        """The messages, and from where to where the template says that the assistant writes; None if it never does."""
+
+
+class Written(NamedTuple):
+    """A chat as tokens, each with its weight in the loss."""
+
+    tokens: list[int]
+    weights: list[float]
+
+
+class Cookbook(Protocol):
+    """A renderer of tinker-cookbook for one tokenizer. Raises DataError for messages that it does not take."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def extends(self) -> bool:
+        """Whether a longer chat begins with the tokens of a shorter one."""
+
+    @property
+    def stops(self) -> tuple[Stop, ...]: ...
+    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:
+        """The chat, with loss on what the assistant writes in the messages with these places."""
+
+    def prompt(self, messages: Messages, tools: Tools) -> list[int]: ...
+
+
+def template_of(tokenizer: Tokenizer) -> Template | None:
+    """The chat template that comes with the tokenizer, if one does."""
+    return cast(Template | None, getattr(tokenizer, "chat", None))
+
+
+def controls_of(tokenizer: Tokenizer) -> frozenset[str]:
+    """The control tokens of the tokenizer, spelled out, as far as it names them."""
+    return cast(frozenset[str], getattr(tokenizer, "controls", frozenset()))
+
+
+def cookbook_of(tokenizer: Tokenizer, name: str) -> Cookbook | None:
+    """The renderer of tinker-cookbook for the tokenizer; None where the model has none (an offline one).
+
+    Raises DataError where the cookbook is not installed or does not know the name.
+    """
+    make = getattr(tokenizer, "cookbook", None)
+    return None if make is None else cast(Cookbook, make(name))
 
 
 class OfflineTokenizer:

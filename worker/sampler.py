@@ -20,7 +20,7 @@ class Manner:
     """How something is written: until one of `stop` has been written, or so many tokens are there."""
 
     most: int
-    stop: tuple[str, ...]
+    stop: tuple[str, ...] | tuple[int, ...]
     temperature: float
 
 
@@ -63,7 +63,7 @@ class Sampler:
     def write(self, prompt: Sequence[int], count: int, manner: Manner, *, seed: int) -> Pending[Answer]:
         """What `count` write behind a prompt, each by chances of its own."""
         parameters = tinker.SamplingParams(
-            max_tokens=manner.most, stop=list(manner.stop), temperature=manner.temperature, seed=seed
+            max_tokens=manner.most, stop=manner.stop, temperature=manner.temperature, seed=seed
         )
         tokens = tinker.ModelInput.from_ints(list(prompt))
         return self._asking.submit(

@@ -121,17 +121,26 @@ def _checked(row: Row, form: Format) -> Row:
         raise BadRow(f"{other} without {', '.join(missing)} among {form} rows; wanted is {EXAMPLES[form]}")
     if form == "chat":
         _check_messages(row["messages"])
-        tools = {"tools": row["tools"]} if row.get("tools") else {}  # kept, so that rendering must refuse them
-        return {"messages": row["messages"], **tools}
+        return {"messages": row["messages"], **_tools(row)}
     if form == "transcript":
         return {"parts": _parts(row["parts"])}
     for key in KEYS[form]:
         _check_text(row[key], key, form)
-    return {key: row[key] for key in KEYS[form]}
+    return {key: row[key] for key in KEYS[form]} | (_tools(row) if form == "preference" else {})
+
+
+def _tools(row: Row) -> dict[str, Any]:
+    """Kept, so that a renderer must write them or refuse them."""
+    tools = row.get("tools")
+    if tools and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
+        raise BadRow("tools is not a list of objects; one object for each tool is right")
+    return {"tools": tools} if tools else {}
 
 
 def _check_text(value: object, key: str, form: Format) -> None:
-    if not isinstance(value, str) and form != "preference":  # preference pairs may be lists of messages
+    if form == "preference" and isinstance(value, list):  # pairs may be lists of messages
+        _check_each(value, key)
+    elif not isinstance(value, str):
         raise BadRow(f"{key} is a JSON {type(value).__name__}; text is wanted: {EXAMPLES[form]}")
     if key != "prompt" and not (value.strip() if isinstance(value, str) else value):
         raise BadRow(f"{key} is empty; text to learn from is wanted: {EXAMPLES[form]}")
@@ -153,11 +162,15 @@ def _parts(parts: object) -> list[Row]:
 def _check_messages(messages: object) -> None:
     if not isinstance(messages, list) or not messages:
         raise BadRow(f"messages is not a filled list; wanted is {EXAMPLES['chat']}")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
-            raise BadRow(f"messages[{index}] is not an object with role and content: {EXAMPLES['chat']}")
+    _check_each(messages, "messages")
     if not any(message["role"] == "assistant" for message in messages):
         raise BadRow(f"no message of the assistant, so nothing to learn; wanted is {EXAMPLES['chat']}")
+
+
+def _check_each(messages: list[Any], key: str) -> None:
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+            raise BadRow(f"{key}[{index}] is not an object with role and content: {EXAMPLES['chat']}")
 
 
 def _refuse(findings: list[str]) -> NoReturn:

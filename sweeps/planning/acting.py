@@ -25,6 +25,7 @@ class Length(NamedTuple):
     warmup: int  # in iterations, or in tokens
     low: Usage
     high: Usage
+    turns: int  # of an episode, at most
 
 
 @dataclass(frozen=True)
@@ -36,26 +37,27 @@ class Acting:
     def training(self, asked: Training) -> tuple[tuple[Piece, ...], Length]:
         """The parts of the recipe of a training by acting, and its length."""
         train, model = asked.variant.train, asked.variant.model
-        length = self.length(train, model)
+        name, length = train.own("environment"), self.length(train, model)
         parts = (
             pieces.training(train),
-            pieces.environment(*self.shelf.environment(train.own("environment"))[:2]),
+            pieces.environment(*self.shelf.environment(name)[:2]),
             pieces.iterations(None if length.tokens else length.steps, length.tokens, length.warmup),
             pieces.playing(asked.seed),
-            pieces.acting(model, self.shelf.tokenizer(model).name),
+            pieces.acting(model, self.shelf.tokenizer(model).name, self.shelf.voice(name, model)),
             pieces.place(asked.source.id if asked.source else None, asked.scope),
         )
         return parts, length
 
     def length(self, train: Train, model: str) -> Length:
         low, high = self.iteration(train, model)
+        turns = self.shelf.environment(train.own("environment")).environment.shape.turns[1]
         middle = (low.tokens + high.tokens) / 2
         if train.tokens is None:
             steps = train.steps if isinstance(train.steps, int) else 1
             warmup = _warmup(train.warmup, steps, 1)
-            return Length(steps, None, warmup, times(low, steps, up=False), times(high, steps, up=True))
+            return Length(steps, None, warmup, times(low, steps, up=False), times(high, steps, up=True), turns)
         # It ends where it is nearest to them, so within half an iteration; and there is one at least.
-        least, most = train.tokens - high.tokens / 2, train.tokens + high.tokens / 2
+        least, most = train.tokens - high.tokens / 2, train.tokens + high.tokens
         steps = max(1, round(train.tokens / middle))
         return Length(
             steps,
@@ -63,6 +65,7 @@ class Acting:
             _warmup(train.warmup, train.tokens, middle),
             times(low, max(1.0, least / low.tokens), up=False),
             times(high, max(1.0, most / high.tokens), up=True),
+            turns,
         )
 
     def iteration(self, train: Train, model: str) -> tuple[Usage, Usage]:
@@ -73,20 +76,24 @@ class Acting:
         low, _ = over(play, prompts)
         return times(low, groups / len(prompts), up=False), times(play.most(max(prompts)), groups, up=True)
 
-    def measuring(self, asked: Measuring) -> tuple[tuple[Piece, ...], tuple[Usage, Usage]]:
-        """The parts of the recipe of a measurement in episodes, and what it uses at least and at most."""
+    def measuring(self, asked: Measuring) -> tuple[tuple[Piece, ...], tuple[Usage, Usage], int]:
+        """The parts of the recipe of a measurement in episodes; what it uses at least and at most; turns at most."""
         options = episodes_of(asked.evaluation)
         environment = self.shelf.environment(options["environment"])
         parts = (
             pieces.measuring_episodes(options["temperature"], options["attempts"]),
             pieces.environment(environment.name, environment.code),
             pieces.episodes(options["episodes"]),
-            pieces.acting(asked.model, self.shelf.tokenizer(asked.model).name),
+            pieces.acting(
+                asked.model,
+                self.shelf.tokenizer(asked.model).name,
+                self.shelf.voice(environment.name, asked.model),
+            ),
             pieces.place(asked.of.id if asked.of else None, asked.scope),
         )
         prompts = self.shelf.prompts(environment.name, asked.model, "test", options["episodes"])
         play = Play(environment.environment.shape, options["attempts"], trained=False)
-        return parts, over(play, prompts)
+        return parts, over(play, prompts), environment.environment.shape.turns[1]
 
 
 def episodes_of(evaluation: Evaluation) -> dict[str, Any]:

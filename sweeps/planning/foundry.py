@@ -73,7 +73,7 @@ class Foundry:
                 steps=length.steps,
                 examples=length.steps * int(train.own("groups")),
                 **self._estimate(model, low=length.low, high=length.high),
-                execution=pieces.execution(self.sweep.checkpoint, None, None, train.diverged_above),
+                execution=pieces.execution(self.sweep.checkpoint, None, None, train.diverged_above, length.turns),
             )
         )
 
@@ -92,7 +92,7 @@ class Foundry:
         return self._measured(asked, records)
 
     def _completed(self, asked: Measuring) -> Stage:
-        parts, (low, high) = Acting(self.shelf).measuring(asked)
+        parts, (low, high), turns = Acting(self.shelf).measuring(asked)
         key = pieces.identity("evaluate", parts)
         return self.stages.get(key) or self._keep(
             Stage(
@@ -104,6 +104,7 @@ class Foundry:
                 steps=0,
                 examples=episodes_of(asked.evaluation)["episodes"],
                 **self._estimate(asked.model, low=low, high=high),
+                execution={"turns": turns},
             )
         )
 
@@ -195,7 +196,8 @@ class Foundry:
         return resolve_steps(train, size=asked.size, mean_tokens=mean)
 
     def _reading(self, model: str, records: Records) -> Piece:
-        return pieces.reading(model, self.shelf.tokenizer(model).name, records.format)
+        renderer = self.shelf.renderer(records, model)
+        return pieces.reading(model, self.shelf.tokenizer(model).name, renderer, records.format)
 
     def _keep(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)

@@ -13,7 +13,6 @@ from sweeps.recipe import OF_METHOD, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
-RENDERER = "plain"
 LOSS_MASKS = {
     "text": "all",
     "chat": "completion",
@@ -83,9 +82,9 @@ def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
 
 
 @lru_cache(maxsize=256)
-def reading(model: str, tokenizer: str, form: str) -> Piece:
+def reading(model: str, tokenizer: str, renderer: str, form: str) -> Piece:
     """By whom and how the text is read."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": RENDERER, "loss_mask": LOSS_MASKS[form]})
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": LOSS_MASKS[form]})
 
 
 @lru_cache(maxsize=256)
@@ -107,9 +106,9 @@ def playing(seed: int) -> Piece:
 
 
 @lru_cache(maxsize=256)
-def acting(model: str, tokenizer: str) -> Piece:
+def acting(model: str, tokenizer: str, renderer: str) -> Piece:
     """By whom and how transcripts are read; what it says itself is what bears loss."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": RENDERER})
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer})
 
 
 @lru_cache(maxsize=256)
@@ -148,11 +147,12 @@ def place(parent: str | None, scope: str | None) -> Piece:
 
 @lru_cache(maxsize=4096)
 def execution(
-    checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float
+    checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float, turns: int = 0
 ) -> dict[str, Json]:
     """How often to save and to look, and when to give up: it changes no result, so it is no part of the recipe."""
     saved: dict[str, Json] = checkpoint.model_dump()
     return {
+        **({"turns": turns} if turns else {}),
         "checkpoint": saved,
         "eval_every": eval_every,
         "validation": validation,

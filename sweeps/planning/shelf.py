@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.dialogue import generation_prompt
 from sweeps.environments import Known, Split
 from sweeps.errors import PlanError
+from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
-from sweeps.planning.pieces import RENDERER
 from sweeps.records import Dataset, Records
-from sweeps.render import lengths, sides
+from sweeps.render import input_lengths
+from sweeps.renderers import renderer_of
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
@@ -28,8 +30,12 @@ class Shelf:
         tokenizers: Callable[[str], Tokenizer],
         environments: Callable[[str], Known],
         sizes: Iterable[int],
+        *,
+        renderer: str | None = None,
     ) -> None:
         self.load = load
+        self.asked = renderer
+        self.renderers: dict[tuple[str, str], str] = {}
         self.tokenizer = lru_cache(maxsize=None)(tokenizers)
         self.environment = lru_cache(maxsize=None)(environments)
         self.prompts = lru_cache(maxsize=None)(self._prompts)
@@ -57,19 +63,36 @@ class Shelf:
     def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
         """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
         environment, tokenizer = self.environment(name).environment, self.tokenizer(model)
-        begin = 0 if tokenizer.bos is None else 1
+        renderer = self.voice(name, model)
         prompts = (environment.episode(seed, split).prompt for seed in range(count))
-        return tuple(begin + len(tokenizer.encode(str(prompt))) for prompt in prompts)
+        return tuple(len(generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
+
+    def voice(self, name: str, model: str) -> str:
+        """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
+        tokenizer = self.tokenizer(model)
+        key = (name, tokenizer.name)
+        if key not in self.renderers:
+            prompt = self.environment(name).environment.episode(0, "train").prompt
+            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
+        return self.renderers[key]
+
+    def renderer(self, records: Records, model: str) -> str:
+        """By what the records are written for the model, as a recipe names it."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name)
+        if key not in self.renderers:
+            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=has_messages(records))
+        return self.renderers[key]
 
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
         """The billed tokens of each record, rendered for the model."""
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
-            self._lengths[key] = lengths(records, tokenizer, RENDERER)
+            inputs = input_lengths(records, tokenizer, self.renderer(records, model))
+            self._lengths[key] = inputs.sum(axis=1)
             if isinstance(tokenizer, OfflineTokenizer):
-                inputs = lengths(sides(records), tokenizer, RENDERER)
-                self._refuse_too_long(records, inputs, model, tokenizer.longest)
+                self._refuse_too_long(records, inputs.ravel(), model, tokenizer.longest)
         return self._lengths[key]
 
     def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:

@@ -257,7 +257,7 @@ def test_the_document_is_json_and_has_what_it_promises() -> None:
     train = next(stage for stage in row["stages"] if stage["examples"] == 128 and stage["parents"])
     assert set(train) >= {"id", "kind", "parents", "label", "steps", "tokens", "usd", "subset", "contains"}
     assert list(train["contains"]) == ["16", "32", "64"]
-    assert set(row["runs"][0]) == {"cell", "seed", "stage", "measures"}
+    assert set(row["runs"][0]) == {"cell", "seed", "stage", "before", "measures"}
     assert row["totals"]["usd"] == pytest.approx(sum(stage["usd"] for stage in row["stages"]))
 
 

@@ -6,6 +6,7 @@ from sweeps.acting import Play
 from sweeps.cost import Usage
 from sweeps.environments import Shape
 from sweeps.errors import PlanError
+from sweeps.pace import EVALUATION, OPENING, cycles
 from sweeps.planning.acting import WITHIN
 from sweeps.stage import MICRO, Plan, Stage
 from tests.sweeps.questions import Guessing, Load, planned
@@ -184,3 +185,9 @@ def test_what_is_varied_is_varied_for_all_methods() -> None:
     plan = compared("vary.equal.tokens=[1e5, 2e5]", "vary.methods.rl.kl_penalty=[0, 0.1]")
     assert len(plan.runs) == 4 * (1 + 12)
     assert {tuple(run.cell) for run in plan.runs} == {("method", "equal.tokens", "methods.rl.kl_penalty")}
+
+
+@pytest.mark.parametrize(("lag", "each"), [(0, 4), (1, 3)])
+def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, each: int) -> None:
+    plan = planned(ACTING, f"train.lag={lag}", "seeds=1")
+    assert cycles(plan.stages).total == OPENING + 20 * each + (EVALUATION + 3)

@@ -113,7 +113,7 @@ def test_bytes_are_counted_in_utf8() -> None:
             "tool_calls",
         ),
         ("chat", {"messages": [], "tools": [1]}, "all", "tools beside"),
-        ("preference", {"prompt": "a", "chosen": ["b"], "rejected": "c"}, "all", "a chosen that is a list"),
+        ("preference", {"prompt": "a", "chosen": ["b"], "rejected": "c"}, "all", "a chosen that is neither text nor"),
     ],
 )
 def test_what_cannot_be_rendered_exactly_is_refused_by_row(

@@ -18,7 +18,8 @@ experiment: compare
 model: {model}
 equal: {{examples: {tasks}}}
 methods:
-  rl: {{method: rl, environment: "{environment}", rank: 16, learning_rate: {rate}, groups: 8, group_size: {size}}}
+  rl: {{method: rl, environment: "{environment}", rank: 16, schedule: constant, learning_rate: {rate},
+       groups: 8, group_size: {size}}}
 data: {{}}
 seeds: 3
 evaluate: [{{task_completion: {{environment: "{environment}", episodes: 150}}}}]
@@ -42,7 +43,8 @@ def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, fl
             workshop.attempt(stage)
     base, *rows = views.results(workshop.store, "one")
     assert {row.state for row in rows} == {"succeeded"}
-    return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in rows[0].metrics}
+    told = set.intersection(*(set(row.metrics) for row in rows))
+    return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in told}
 
 
 def reach(values: list[float]) -> float:

@@ -1,0 +1,132 @@
+"""What a model reads before it acts, and what is put behind its own tokens before it acts again.
+
+The tokens of a dialogue only grow: the prompt, what the model sampled, what the environment answered, what the model
+sampled then. They are never rendered anew, for the log-probabilities of a sample belong to the tokens behind which it
+was sampled. So an answer of messages must continue what stands there just as the renderer would write the whole, and
+where it would write the model's own words differently (thoughts left out of the history) it is refused.
+
+Text is taken as it is: a prompt is bos and the text, an answer the text.
+"""
+
+from collections.abc import Sequence
+
+from sweeps.errors import DataError
+from sweeps.render import TURN_END, plain_chat
+from sweeps.renderers import Voice, voice_of
+from sweeps.templates import answer, chat_of
+from sweeps.tokens import Cookbook, Messages, Stop, Template, Tokenizer, Tools
+
+Text = str | Messages
+PROBE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
+
+
+def generation_prompt(prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()) -> list[int]:
+    """What the model reads before it acts. Raises DataError for messages that the renderer does not take."""
+    begin = [] if tokenizer.bos is None else [tokenizer.bos]
+    if isinstance(prompt, str):
+        return [*begin, *tokenizer.encode(prompt)]
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is not None:
+        chat = chat_of(prompt, tools, voice.template, tokenizer)
+        return tokenizer.encode(chat.text(prompt=True))
+    if voice.cookbook is not None:
+        return voice.cookbook.prompt(prompt, tools)
+    return [*begin, *_plain(prompt, tools, tokenizer)]
+
+
+def continuation(
+    so_far: Messages,
+    new: Text,
+    tokenizer: Tokenizer,
+    renderer: str = "plain",
+    *,
+    ended: bool = True,
+    tools: Tools = (),
+) -> list[int]:
+    """What is put behind the model's own tokens: the environment's answer, up to where the model acts again.
+
+    `so_far` ends with the assistant's message that has the text of those tokens, without what ended them. `ended` says
+    whether they ended with one of `stops`; if not (a limit, another stop text), the turn is ended first. Raises
+    DataError where the renderer would not go on from the tokens that stand there.
+    """
+    if isinstance(new, str):
+        return tokenizer.encode(new)
+    if not so_far or so_far[-1]["role"] != "assistant":
+        raise DataError("an answer of messages to no message of the assistant; what it wrote must come last")
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is not None:
+        return _by_template(so_far, new, voice.template, tokenizer, ended=ended, tools=tools)
+    if voice.cookbook is not None:
+        return _by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
+    end = [] if ended else _ints(stops(tokenizer, renderer)[0], tokenizer)
+    return [*end, *_plain(new, tools, tokenizer)]
+
+
+def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
+    """What ends a turn of the model, the renderer's own mark first: tokens, or texts where no token ends it.
+
+    For text, where the environment says what ends an action, those of `plain` are right.
+    """
+    voice = voice_of(renderer, tokenizer)
+    if voice.cookbook is not None:
+        return voice.cookbook.stops
+    eos = () if tokenizer.eos is None else (tokenizer.eos,)
+    if voice.template is None:
+        return eos or (TURN_END,)
+    mark = _end_mark(voice, tokenizer)
+    return tuple(dict.fromkeys((*mark, *eos)))
+
+
+def _end_mark(voice: Voice, tokenizer: Tokenizer) -> tuple[Stop]:
+    """How the chat template ends an answer, seen on a small one."""
+    assert voice.template is not None
+    chat = chat_of(PROBE, (), voice.template, tokenizer)
+    _, mark, end = answer(chat, 1)
+    text = chat.text()[mark:end]
+    tokens = tokenizer.encode(text)
+    return (tokens[0],) if len(tokens) == 1 else (text,)
+
+
+def _by_template(
+    so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, ended: bool, tools: Tools
+) -> list[int]:
+    last = len(so_far) - 1
+    chat = chat_of([*so_far, *new], tools, template, tokenizer)
+    begin, mark, end = answer(chat, last)
+    through, after = chat.text(last + 1), chat.text(prompt=True)
+    said = str(so_far[-1]["content"])
+    if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
+        found = after[begin : begin + len(said) + 24]
+        raise DataError(
+            f"the chat template writes what the model said, {said[:48]!r}, as {found[:72]!r} once an answer follows; "
+            "a renderer that leaves it as it was is right (`plain`, or one of cookbook:NAME that preserves thinking)"
+        )
+    tokens = tokenizer.encode(after[end:])
+    if [*tokenizer.encode(after[:end]), *tokens] != tokenizer.encode(after):
+        raise DataError(f"the tokenizer merges the end of a turn with what follows, {after[mark : end + 12]!r}")
+    return tokens if ended else [*tokenizer.encode(through[mark:end]), *tokens]
+
+
+def _by_cookbook(
+    so_far: Messages, new: Messages, cookbook: Cookbook, tokenizer: Tokenizer, *, ended: bool, tools: Tools
+) -> list[int]:
+    through = cookbook.written(so_far, tools, [len(so_far) - 1]).tokens
+    after = cookbook.prompt([*so_far, *new], tools)
+    if not cookbook.extends or after[: len(through)] != through:
+        said = "the cookbook's renderer writes what the model said differently once an answer follows"
+        raise DataError(f"{said}; one that preserves thinking, or `plain`, is right")
+    end = [] if ended else _ints(cookbook.stops[0], tokenizer)
+    return [*end, *after[len(through) :]]
+
+
+def _plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
+    """The messages as `plain` writes them, and the assistant's name."""
+    tokens: list[int] = []
+    for segment in plain_chat({"messages": messages, "tools": tools}, tokenizer):
+        end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
+        tokens += [*tokenizer.encode(segment.text), *end]
+    return [*tokens, *tokenizer.encode("Assistant: ")]
+
+
+def _ints(stop: Stop, tokenizer: Tokenizer) -> Sequence[int]:
+    return tokenizer.encode(stop) if isinstance(stop, str) else [stop]

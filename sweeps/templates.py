@@ -1,0 +1,169 @@
+"""A chat through the model's own template, cut where what the assistant writes begins and ends.
+
+The loss falls on what the assistant writes: content, calls of tools, and the token that ends its turn. Where that is,
+a template says itself (`{% generation %}`), or it is found by prefixes: the chat up to an answer, as the model would
+read it, and the chat through the answer. Both must be beginnings of the whole, in text and in tokens. Then every
+answer is learnt behind exactly the tokens behind which it will be sampled; where a template writes an earlier answer
+differently once it is history (thoughts left out, mostly) that cannot be, and the chat is refused.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sweeps.errors import DataError
+from sweeps.messages import THOUGHT, for_template, learnt, refuse_what_is_left_out
+from sweeps.renderers import pattern, without_controls
+from sweeps.tokens import Messages, Template, Tokenizer, Tools, controls_of
+
+Span = tuple[int, int]
+THOUGHTLESS = (
+    "of a model that thinks, answers with thoughts (`reasoning_content`), or `renderer: "
+    "chat_template:enable_thinking=false` where its template takes that, are right; or `renderer: plain`"
+)
+RIGHT = "`renderer: plain` is right, or rows in which only the last answer is learnt (`weight: 0` on those before it)"
+
+
+class Stretch(NamedTuple):
+    """A run of tokens, wholly with or wholly without loss, and the UTF-8 bytes of their text without control tokens."""
+
+    tokens: Sequence[int]
+    loss: bool
+    text_bytes: int
+
+
+class Chat(NamedTuple):
+    """A chat that is to be written, by whom, and for whom."""
+
+    messages: Messages
+    tools: Tools
+    template: Template
+    controls: frozenset[str]
+
+    def text(self, upto: int | None = None, *, prompt: bool = False) -> str:
+        """The messages before a place, or all of them."""
+        return self.template.text(self.messages[:upto], self.tools, prompt=prompt)
+
+
+def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
+    """The chat for a template: some write the arguments of a call as an object, others take only the text of one."""
+    chat = Chat(for_template(messages), tools, template, controls_of(tokenizer))
+    if any(message.get("tool_calls") for message in messages):
+        try:
+            chat.text()
+        except DataError:
+            return chat._replace(messages=for_template(messages, as_text=True))
+    return chat
+
+
+def stretches(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
+    """The chat as the model reads it. Raises DataError where the mask would not be exact."""
+    chat, places = chat_of(messages, tools, template, tokenizer), learnt(messages)
+    text, spans = _marked(chat, places) or _nested(chat, places)
+    refuse_what_is_left_out(chat.messages, tools, text)
+    cut = [
+        Stretch(tokenizer.encode(part), loss, len(without_controls(part, tokenizer).encode()))
+        for part, loss in _cut(text, spans)
+    ]
+    whole = tokenizer.encode(text)
+    if [token for stretch in cut for token in stretch.tokens] != whole:
+        _refuse_merged(text, spans, whole, tokenizer)
+    return cut
+
+
+def ending(text: str, controls: frozenset[str]) -> Span:
+    """Where, in what was written of a turn, its end mark begins and ends: a control token, else white space.
+
+    Line breaks that a template puts behind the control token are not written by the assistant, and lie behind it.
+    """
+    body = text.rstrip()
+    last = max((token for token in controls if body.endswith(token)), key=len, default="")
+    return (len(body) - len(last), len(body)) if last else (len(body), len(text))
+
+
+def _cut(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
+    at = 0
+    for begin, end in spans:
+        yield text[at:begin], False
+        yield text[begin:end], True
+        at = end
+    yield text[at:], False
+
+
+def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
+    """Where the template itself says that the assistant writes, each time with the token that ends the turn."""
+    found = chat.template.marked(chat.messages, chat.tools)
+    if found is None:
+        return None
+    text, spans = found
+    assistant = [place for place, message in enumerate(chat.messages) if message["role"] == "assistant"]
+    if len(spans) != len(assistant):
+        said = f"{len(spans)} parts marked by the chat template as the assistant's, {len(assistant)} messages of it"
+        raise DataError(f"{said}; one part for each message is right, or `renderer: plain`")
+    of = dict(zip(assistant, spans, strict=True))
+    return text, [_with_its_end(text, of[place], chat.controls) for place in places]
+
+
+def _with_its_end(text: str, span: Span, controls: frozenset[str]) -> Span:
+    begin, end = span
+    mark, behind = ending(text[begin:end], controls)
+    if text[begin + mark : begin + behind] in controls:
+        return begin, begin + behind
+    following = pattern(controls).match(text, end)
+    return begin, following.end() if following else end
+
+
+def _nested(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
+    """Where the assistant writes, by prefixes."""
+    whole = chat.text()
+    return whole, [_written(whole, chat, place) for place in places]
+
+
+def _written(whole: str, chat: Chat, place: int) -> Span:
+    """From where to where the message at this place is written in the whole chat."""
+    begin, _, end = answer(chat, place)
+    through = chat.text(place + 1)
+    if not whole.startswith(through[:end]):
+        said = f"the chat template writes an answer differently once others follow: {_differs(place, whole, through)}"
+        raise DataError(f"{said}; {RIGHT}")
+    return begin, end
+
+
+def answer(chat: Chat, place: int) -> tuple[int, int, int]:
+    """Where, in the chat through the answer at this place, that begins, and where its end mark begins and ends."""
+    before, through = chat.text(place, prompt=True), chat.text(place + 1)
+    if not through.startswith(before):
+        said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
+        raise DataError(f"{said}; {THOUGHTLESS}")
+    _refuse_a_header(chat, place, before, through)
+    mark, end = ending(through[len(before) :], chat.controls)
+    if mark == end:
+        said = f"the chat template puts nothing behind the answer of message {place + 1}, so no end would be learnt"
+        raise DataError(f"{said}; a renderer that ends turns is right (`cookbook:NAME`, `plain`)")
+    return len(before), len(before) + mark, len(before) + end
+
+
+def _refuse_a_header(chat: Chat, place: int, before: str, through: str) -> None:
+    """A template that ignores the wish for a prompt would have the assistant learn its own header."""
+    content = chat.messages[place].get("content")
+    said = content.strip() if isinstance(content, str) else ""
+    header = through[len(before) :].partition(said)[0] if said else ""
+    if "assistant" in header.lower() and before == chat.text(place):
+        said = f"the chat template writes {header!r} before an answer, and not where it is asked for a prompt"
+        raise DataError(f"{said}; a template with add_generation_prompt, or `renderer: plain`, is right")
+
+
+def _differs(place: int, found: str, wanted: str) -> str:
+    at = next((at for at, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other), len(wanted))
+    near = slice(max(0, at - 12), at + 24)
+    return f"{found[near]!r} found where {wanted[near]!r} stood for message {place + 1}"
+
+
+def _refuse_merged(text: str, spans: Sequence[Span], whole: Sequence[int], tokenizer: Tokenizer) -> None:
+    for border in sorted({at for span in spans for at in span}):
+        if [*tokenizer.encode(text[:border]), *tokenizer.encode(text[border:])] != whole:
+            near, behind = text[max(0, border - 12) : border], text[border : border + 12]
+            said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
+            if THOUGHT in behind:  # an empty thought behind a prompt that opens one
+                raise DataError(f"{said}; {THOUGHTLESS}")
+            raise DataError(f"{said}; an answer without white space there, or `renderer: plain`, is right")
+    raise DataError("the tokens of the chat are not those of its parts; `renderer: plain` is right")
