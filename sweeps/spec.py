@@ -156,14 +156,6 @@ class Sweep(Model):
         """Every training that the file describes, as far as `vary` leaves it."""
         return ((self.train,) if self.train else ()) + tuple((self.methods or {}).values())
 
-    @property
-    def environments(self) -> tuple[str, ...]:
-        """The names of all that is acted in, in training or in an evaluation."""
-        trained = [one.environment for one in self.trainings]
-        measured = [one.options.get("environment") for one in self.evaluate]
-        varied = [word for path in self.vary if path.endswith(".environment") for word in self.varied(path)]
-        return tuple(dict.fromkeys(str(name) for name in (*trained, *measured, *varied) if name))
-
     def not_yet(self) -> tuple[str, ...]:
         """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
         methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}

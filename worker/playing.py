@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,11 @@ from sweeps.tokens import Tokenizer
 from worker.arena import Arena, Broken
 from worker.asking import Pending
 from worker.attempt import Attempt
+from worker.outcome import Unfit
 from worker.sampler import Answer, Manner, Sampler, Written, most_of
 
+TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken
+FEW = 16  # episodes are looked at before that is said, and at a time: each of them may take all the time it is given
 AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 LONGEST_CAUSE = 200  # characters of it in the event log
 
@@ -132,19 +136,22 @@ class Players:
         self._temperature = temperature
         self._reading = Reading(tokenizer_for(str(this.recipe["model"])), str(this.recipe["renderer"]))
         self._numbers = 0
+        self._lost: list[str] = []  # the causes, of all that was ever played
+        self._told = 0
+        self._answered = 0  # steps
 
     def open(self, tasks: Sequence[Task], size: int) -> Tables:
         """Begin the episodes: their prompts are known, and nothing has been asked of the service."""
         tables = [[Seat(self._number(), task, [], [], []) for _ in range(size)] for task in tasks]
-        seats = [seat for table in tables for seat in table]
-        prompts = self._arena.begin({seat.number: seat.task.seed for seat in seats})
-        for seat in seats:
-            match prompts[seat.number]:
-                case Broken(cause):
-                    seat.over, seat.broken = True, cause
-                case prompt:
-                    seat.said_so_far = None if isinstance(prompt, str) else list(prompt)
-                    seat.read(self._reading.prompt(prompt))
+        for seats in _few(seat for table in tables for seat in table):
+            prompts = self._arena.begin({seat.number: seat.task.seed for seat in seats})
+            for seat in seats:
+                match prompts[seat.number]:
+                    case Broken(cause):
+                        self._lose(seat, cause)
+                    case prompt:
+                        seat.said_so_far = None if isinstance(prompt, str) else list(prompt)
+                        seat.read(self._reading.prompt(prompt))
         return Tables(tables)
 
     def play(self, tables: Tables, sampler: Sampler, use: Use) -> list[list[Rollout]]:
@@ -154,7 +161,7 @@ class Players:
             self._write(playing, sampler, use)
             self._answer(playing)
         self._arena.forget(seat.number for seat in seats)
-        self._tell([seat for seat in seats if seat.broken], len(seats))
+        self._tell(len(seats))
         return [[seat.rollout() for seat in table if not seat.broken] for table in tables.seats]
 
     def told(self, group: Sequence[Rollout]) -> Iterator[dict[str, Json]]:
@@ -198,17 +205,19 @@ class Players:
 
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""
-        last = {
-            seat.number: self._reading.action(_last_action(seat), spoken=seat.said_so_far is not None)
-            for seat in playing
-        }
-        turns = self._arena.act({number: text for number, (text, _) in last.items()})
-        for seat in playing:
-            match turns[seat.number]:
-                case Broken(cause):
-                    seat.over, seat.broken = True, cause
-                case turn:
-                    self._go_on(seat, turn, *last[seat.number])
+        for seats in _few(playing):
+            last = {
+                seat.number: self._reading.action(_last_action(seat), spoken=seat.said_so_far is not None)
+                for seat in seats
+            }
+            turns = self._arena.act({number: text for number, (text, _) in last.items()})
+            for seat in seats:
+                match turns[seat.number]:
+                    case Broken(cause):
+                        self._lose(seat, cause)
+                    case turn:
+                        self._answered += 1
+                        self._go_on(seat, turn, *last[seat.number])
 
     def _go_on(self, seat: Seat, turn: Turn, action: str, ended: bool) -> None:
         seat.reward += turn.reward
@@ -222,21 +231,36 @@ class Players:
         try:
             seat.read(self._reading.answer(so_far, turn.observation, ended=ended))
         except DataError as error:  # what this one said cannot be gone on from; others say other things
-            seat.over, seat.broken = True, str(error)
+            self._lose(seat, str(error))
             return
         if not isinstance(turn.observation, str):
             so_far += turn.observation
 
-    def _tell(self, broken: Sequence[Seat], among: int) -> None:
-        """Name what broke, in the events: once for each wave of episodes, with the first cause."""
-        if broken:
+    def _lose(self, seat: Seat, cause: str) -> None:
+        """One episode is lost. Raises Unfit where that is what most of them are."""
+        seat.over, seat.broken = True, cause
+        self._lost.append(cause)
+        count, among = len(self._lost), len(self._lost) + self._answered
+        if count >= FEW and count > TOLERATED * among:
+            name = _named(self._this)["name"]
+            raise Unfit(f"{name}: {count} episodes were lost, of {among} steps; the first one {self._lost[0]}")
+
+    def _tell(self, among: int) -> None:
+        """Name what broke, in the events: once for all episodes that were played together, with the first cause."""
+        if told := self._lost[self._told :]:
+            self._told = len(self._lost)
             name = str(_named(self._this)["name"])
-            said = f"{name}: {len(broken)} of {among} episodes are lost; {broken[0].broken}"
-            self._this.say(said[:LONGEST_CAUSE])
+            self._this.say(f"{name}: {len(told)} of {among} episodes are lost; {told[0]}"[:LONGEST_CAUSE])
 
     def _number(self) -> int:
         self._numbers += 1
         return self._numbers
+
+
+def _few(seats: Iterable[Seat]) -> Iterator[list[Seat]]:
+    rest = iter(seats)
+    while some := list(islice(rest, FEW)):
+        yield some
 
 
 def _together(playing: Iterable[Seat]) -> list[list[Seat]]:

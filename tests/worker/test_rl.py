@@ -1,5 +1,6 @@
 """RL stopped anywhere goes on to the same bits, is metered to the token, and outlives an environment that does not."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,45 @@ def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
     plan = workshop.submit(SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')).plan
     outcome = workshop.attempt(plan.stages[0])
     assert isinstance(outcome, Failed)
-    assert "worse_trials:Bad: every episode of iteration 0 was lost" in outcome.cause
+    assert "worse_trials:Bad: 16 episodes were lost, of 16 steps; the first one raised ValueError" in outcome.cause
     assert workshop.state(plan.stages[0]) == "failed"
+
+
+CHATTY = '''
+from sweeps.environments import Shape, Turn
+
+class Chatty:
+    """Asked twice, in messages; a vowel is what is wanted to hear."""
+    version, shape, stop = 1, Shape((2, 2), (1, 4), (1, 20)), ()
+
+    def episode(self, seed, split):
+        return Chat(seed)
+
+class Chat:
+    def __init__(self, seed):
+        self.prompt = [{"role": "user", "content": f"say {seed % 10}"}]
+        self.turn = 0
+
+    def step(self, action):
+        self.turn += 1
+        heard = float(any(letter in "aeiou" for letter in action)) / 2
+        return Turn([{"role": "user", "content": "and again"}], heard, self.turn == 2)
+'''
+
+
+def test_what_speaks_in_messages_is_read_as_the_renderer_writes_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "chatty_trials.py").write_text(CHATTY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    plan = workshop.submit(SPEC.replace("tests.worker.vowels:Vowels", "chatty_trials:Chatty")).plan
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    assert said(workshop, *plan.stages) == counted(workshop)
+    (first, *_) = rows_of(workshop.artefacts.read(str(result(workshop, plan.stages[1])["items"])))
+    assert re.fullmatch(
+        r"User: say \d\n\nAssistant: .{1,4}?User: and again\n\nAssistant: .{1,4}", str(first["text"]), re.DOTALL
+    )
 
 
 def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
