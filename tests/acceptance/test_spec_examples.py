@@ -41,22 +41,27 @@ def test_the_night_is_planned_whole(desk: Desk) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_methods_are_compared_at_equal_tokens(desk: Desk) -> None:
-    """In full, and with three seeds, by `make examples`; here each method has a fifth of the tokens."""
-    file = lay_out(desk.folder / "mine") / "compare.yaml"
-    planned = desk.call("-f", "json", "plan", str(file)).json
+def test_what_acts_runs_and_costs_what_its_plan_said(desk: Desk) -> None:
+    """In full by `make examples`; here the methods have a fifth of the tokens, and fewer seeds and episodes."""
+    folder = lay_out(desk.folder / "mine")
+    planned = desk.call("-f", "json", "plan", str(folder / "compare.yaml")).json
     assert planned["totals"]["train"] == 3 * (1 + 1 + 2)
-    file.write_text(file.read_text().replace("episodes: 200", "episodes: 40"))
-    said = desk.sweep("run", str(file), "seeds=2", "equal.tokens=4e4", wait=290)
+    files = [folder / "compare.yaml", folder / "reinforcement.yaml"]
+    less = (("episodes: 200", "episodes: 40"), ("tokens: 2e5 }", "tokens: 4e4 }"))
+    for file, seeds in zip(files, (2, 1), strict=True):
+        for whole, part in (*less, ("seeds: 3", f"seeds: {seeds}")):
+            file.write_text(file.read_text().replace(whole, part))
+    said = desk.sweep("run", *map(str, files), wait=290)
     assert said.status == 0, said.err
     for part in ("Which method?", "held equal: 40,000 tokens for each", "paired by seed", "sl_then_rl", "untrained"):
         assert part in said.out
+    assert "Best: train.environment=offline:arithmetic\n" in said.out
     runs = desk.call("-f", "json", "results", "tool-use-methods").json["runs"]
     assert {run["state"] for run in runs} == {"succeeded"}
     taken = {run["cell"]["method"]: run["tokens"] for run in runs}
     alike = [taken[method] - taken[None] for method in ("sl", "rl", "sl_then_rl")]
     assert max(alike) < 1.25 * min(alike), taken
-    every_estimate_holds_what_was_metered(desk, sweeps=1)
+    every_estimate_holds_what_was_metered(desk, sweeps=2)
 
 
 @pytest.mark.timeout(400)
