@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from pydantic import BaseModel
 
-from sweeps.recipe import OF_METHOD, Train
+from sweeps.recipe import OF_METHOD, Method, Train
 from sweeps.renderers import PLAIN
 from sweeps.rules import BELONGS
 from sweeps.sections import Evaluation
@@ -32,13 +32,19 @@ def _taken(model: BaseModel, above: str) -> Iterator[Default]:
     """The fields of a part that nobody set, and those of the parts below it."""
     for name in type(model).model_fields:
         value, path = getattr(model, name), f"{above}{name}"
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and not _idle(model, name):
             yield from _taken(value, f"{path}.")
         elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
             for key, part in value.items():
                 yield from _taken(part, f"{path}.{key}.")
-        elif name not in model.model_fields_set and value not in (None, (), {}):
+        elif name not in model.model_fields_set and value not in (None, (), {}) and not _idle(model, name):
             yield path, _plain(value)
+
+
+def _idle(model: BaseModel, name: str) -> bool:
+    """Does nothing follow from this field? A chain's parts say their own, and what acts has no batches."""
+    chained = isinstance(model, Method) and model.then is not None
+    return chained or (name == "batch_size" and isinstance(model, Train) and model.method == "rl")
 
 
 def _plain(value: object) -> Json:

@@ -73,7 +73,14 @@ def test_defaults_are_stated() -> None:
     assert {key: stated[f"train.{key}"] for key in ("groups", "group_size", "loss", "lag")} == {
         "groups": 16, "group_size": 8, "loss": "importance_sampling", "lag": 0,
     }  # fmt: skip
-    assert "train.beta" not in stated
+    assert not {"train.beta", "train.batch_size"} & set(stated)
+
+
+def test_a_chain_states_no_defaults_of_its_own() -> None:
+    stated = dict(compared().defaults)
+    assert stated["methods.rl.lag"] == 0
+    assert stated["methods.sl.rank"] == 32
+    assert not [path for path in stated if path.startswith("methods.sl_then_rl.")]
 
 
 @pytest.mark.parametrize("trained", [False, True])
