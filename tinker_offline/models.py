@@ -1,10 +1,15 @@
 """What lives only as long as the process: models under training, and samplers."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+
+from tinker_offline.files import write_file
 from tinker_offline.futures import Futures, Work
-from tinker_offline.learner import Learner
+from tinker_offline.learner import Learner, adapter_arrays, adapter_from
 from tinker_offline.ngram import Adapter, Base
 from tinker_offline.refusal import Refusal
 
@@ -57,6 +62,7 @@ class Sampler:
     model_path: str | None
     load: Callable[[], tuple[Base, Adapter]]
     accepted: dict[int, str] = field(default_factory=dict)
+    aside: Path | None = None  # where its weights are, if they are not at hand
     _weights: tuple[Base, Adapter] | None = None
 
     def weights(self) -> tuple[Base, Adapter]:
@@ -67,6 +73,21 @@ class Sampler:
     def publish(self, base: Base, adapter: Adapter) -> None:
         """From now on, sample from these."""
         self._weights = base, adapter
+
+    def put_aside(self, file: Path) -> None:
+        """Keep the weights on disk until they are asked for again: a long training takes a snapshot at every step."""
+        base, adapter = self.weights()
+        write_file(file, lambda draft: np.savez(draft, allow_pickle=False, **adapter_arrays(adapter)))
+        self.load, self.aside, self._weights = lambda: (base, _read(file)), file, None
+
+    def forget(self) -> None:
+        if self.aside is not None:
+            self.aside.unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Adapter:
+    with np.load(file) as arrays:
+        return adapter_from(arrays)
 
 
 @dataclass
@@ -81,6 +102,7 @@ class Model:
     created: str  # request id of its creation
     state: tuple[Base, Learner] | None = None
     inflight: list[Sampler] = field(default_factory=list)
+    snapshots: deque[Sampler] = field(default_factory=deque)  # the newest, whose weights are at hand
 
     def parts(self) -> tuple[Base, Learner]:
         if self.state is None:
@@ -143,4 +165,4 @@ class Models:
             del self.models[model.run_id]
         self.slots.fill()
         for sampler in [one for one in self.samplers.values() if one.session_id == session_id]:
-            del self.samplers[sampler.sampler_id]
+            self.samplers.pop(sampler.sampler_id).forget()

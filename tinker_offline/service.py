@@ -1,6 +1,7 @@
 """The parts of the service, put together once."""
 
 import fcntl
+import shutil
 from pathlib import Path
 from typing import TextIO
 
@@ -31,6 +32,8 @@ class Service:
         self.usage = Usage(state / "usage.jsonl")
         self.checkpoints = Checkpoints(state / "runs")
         self.models = Models()
+        self.snapshots = state / "snapshots"  # of models that live: those of a process before are nobody's
+        shutil.rmtree(self.snapshots, ignore_errors=True)
         self.futures = Futures()
         self.account = Account()
         self._cache = cache.resolve()

@@ -20,6 +20,7 @@ from tinker_offline.usage import Deed, Kind
 
 Json = dict[str, Any]
 MAX_RANK = 256
+AT_HAND = 4  # snapshots of one model whose weights stay in memory
 
 
 def create_model(service: Service, request: messages.CreateModel) -> Json:
@@ -184,6 +185,10 @@ def _ephemeral(service: Service, request: messages.SaveForSampler, model: Model)
         model.inflight.append(sampler)
         for mover in model.inflight:
             mover.publish(*weights)
+        return sampler
+    model.snapshots.append(sampler)
+    if len(model.snapshots) > AT_HAND:
+        model.snapshots.popleft().put_aside(service.snapshots / f"{sampler_id.replace(':', '-')}.npz")
     return sampler
 
 

@@ -8,6 +8,7 @@ import pytest
 import tinker
 from tinker import types
 
+from tests.support import wait_until
 from tests.tinker_offline.examples import SMALL, TEXT, datum, logprobs, raw_datum, tokens, train
 from tests.tinker_offline.process import Server
 
@@ -156,6 +157,23 @@ def test_a_snapshot_stays_and_inflight_moves(trained: tuple[tinker.ServiceClient
     client.save_weights_and_get_sampling_client(kind="inflight").result(60)
     assert snapshot.compute_logprobs(PROMPT).result(60) == before
     assert inflight.compute_logprobs(PROMPT).result(60) != before
+
+
+def test_snapshots_that_are_many_are_put_aside_and_stay_what_they_are(server: Server) -> None:
+    """A training that acts takes one at every step; the first of them is often wanted to the end."""
+    kept = server.state / "snapshots"
+    prompt = types.ModelInput.from_ints(tokens(TEXT))
+    with server.session() as service:
+        client = service.create_lora_training_client(SMALL, rank=8, seed=3).result(60)
+        snapshots, found = [], []
+        for step in range(7):
+            snapshots.append(client.save_weights_and_get_sampling_client().result(60))
+            found.append(snapshots[-1].compute_logprobs(prompt).result(60))
+            train(client, [step])
+        assert len(list(kept.glob("*.npz"))) == 3
+        assert [each.compute_logprobs(prompt).result(60) for each in snapshots] == found
+        assert len({tuple(each[1:]) for each in found}) == 7
+    wait_until(lambda: not list(kept.glob("*.npz")), "what was put aside to go with its session", seconds=20)
 
 
 def test_the_untrained_base_can_be_sampled(server: Server) -> None:
