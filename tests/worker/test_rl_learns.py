@@ -24,12 +24,12 @@ data: {{}}
 seeds: 3
 evaluate: [{{task_completion: {{environment: "{environment}", episodes: 150}}}}]
 """
-# Model, iterations, tasks in each, rollouts of a task, learning rate. With half of the tasks the market's model may
+# Model, iterations, tasks in each, rollouts of a task, learning rate. At thrice the rate the market's model may
 # settle for never trading, which is worth 0 and more than most of what it has tried.
 RECIPES = {
     "offline:arithmetic": ("offline/ngram-s", 25, 8, 16, 0.03),
     "offline:tool_use": ("offline/ngram-m", 40, 8, 16, 0.015),
-    "offline:market": ("offline/ngram-m", 30, 16, 8, 0.04),
+    "offline:market": ("offline/ngram-m", 60, 16, 8, 0.02),
 }
 TRIED = tuple(RECIPES) if os.environ.get("METHODS") == "all" else ("offline:arithmetic",)
 
