@@ -93,7 +93,8 @@ class Reinforcing(Training):
 
     def _to_play(self, step: int) -> list[int]:
         """The iterations that are played before the next step."""
-        ahead = [step + 1] if self._recipe["lag"] else []
+        last = self._recipe["steps"] is not None and step + 1 >= self._recipe["steps"]
+        ahead = [step + 1] if self._recipe["lag"] and not last else []
         return ahead if self._hand is not None else [step, *ahead]
 
     def _open(self, iteration: int) -> Tables:
