@@ -168,9 +168,12 @@ class Store:
         """Leave a line about the attempt in the event log."""
         return bool(self.scripts.run("say", *lease, line))
 
-    def forget_checkpoint(self, lease: Lease, path: str) -> bool:
-        """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs."""
-        return bool(self.scripts.run("forget_checkpoint", *lease, path))
+    def forget_checkpoint(self, lease: Lease, path: str, *, gone: str = "") -> bool:
+        """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs.
+
+        `gone` is what the service no longer has, where that is not the checkpoint itself.
+        """
+        return bool(self.scripts.run("forget_checkpoint", *lease, path, gone or path))
 
     def retrain_parent(self, lease: Lease, meter: Meter, parent: str, path: str) -> bool:
         """What the stage starts from is no more: it waits until its parent has been trained again."""

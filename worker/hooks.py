@@ -106,6 +106,19 @@ def _sampling(original: Any) -> Any:
     return on_queue_state_change
 
 
+def _writing(original: Callable[..., Awaitable[Any]]) -> Any:
+    """One request to sample. Held back with a 429, it is sent again each second, and nobody hears of it."""
+
+    @wraps(original)
+    async def send(self: SamplingClient, *arguments: Any, **named: Any) -> Any:
+        accepted = await original(self, *arguments, **named)
+        if accepted is None:
+            _seen.get()(Sign.RATE_LIMITED, "429 at asample")
+        return accepted
+
+    return send
+
+
 def _billing(original: Any) -> Any:
     """A 402 surfaces at once: the SDK would hide it for an hour, and ask again every five seconds."""
 
@@ -174,6 +187,7 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (service_client, "QueueStateLogger", lambda _: Observer),
     (training_client, "QueueStateLogger", lambda _: Observer),
     (SamplingClient, "on_queue_state_change", _sampling),
+    (SamplingClient, "_send_asample_request", _writing),
     (InternalClientHolder, "_should_pause_on_billing", _billing),
     (InternalClientHolder, "_is_retryable_exception", _submitting),
     (AsyncAPIClient, "_sleep_for_retry", _sending),

@@ -42,11 +42,16 @@ def begin(this: Attempt, session: Session) -> Start:
     try:
         return _resumed(this, session, this.work.checkpoint)
     except ServiceError as error:
-        step, path = this.work.checkpoint["step"], str(this.work.checkpoint["path"])
-        if not error.about_the_checkpoint or (error.missing and _is_there(this, path)):
-            raise
-        this.hands.store.forget_checkpoint(this.lease, path)
-        raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {step} is gone: {error}") from None
+        forget_if_gone(this, this.work.checkpoint, str(this.work.checkpoint["path"]), error)
+        raise
+
+
+def forget_if_gone(this: Attempt, checkpoint: Mapping[str, Any], path: str, error: ServiceError) -> None:
+    """Forget a checkpoint if what failed to open, it or what it needs, is not at the service; then raise that it is."""
+    if not checkpoint or not error.about_the_checkpoint or (error.missing and _is_there(this, path)):
+        return
+    this.hands.store.forget_checkpoint(this.lease, str(checkpoint["path"]), gone=path)
+    raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {checkpoint['step']} is gone: {error}") from None
 
 
 def open_for_evaluation(this: Attempt, session: Session) -> Trainer:

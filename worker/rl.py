@@ -19,7 +19,8 @@ from sweeps.rollouts import Floats, Group, Rollout, learnt_from, parted, task_se
 from sweeps.stage import Json
 from worker.asking import Pending
 from worker.attempt import Attempt
-from worker.opening import Start
+from worker.failures import ServiceError
+from worker.opening import Start, forget_if_gone
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.playing import Players, Tables, Task, arena_of
 from worker.progress import Row
@@ -53,13 +54,15 @@ class Reinforcing(Training):
             self._players = Players(self._this, arena, temperature=self._recipe["temperature"])
             referred = self._recipe["kl_penalty"] > 0
             self._play = Play(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
-            if referred and self._path is None:
-                self._path = self._kept_start()
+            if referred and not self._enough(self._start.step):
+                self._reference = self._opened_reference()
             self._behind = self._trainer.sampler()  # before anything moves
             return super().to_the_end()
 
     def _enough(self, done: int) -> bool:
         """So many iterations; or as many as come nearest to so many tokens."""
+        if self._hand is not None:
+            return False  # what has been played ahead is paid for, and is learnt from
         if self._recipe["steps"] is not None:
             return super()._enough(done)
         each = self._usage.tokens / done if done else 0.0
@@ -90,7 +93,8 @@ class Reinforcing(Training):
 
     def _to_play(self, step: int) -> list[int]:
         """The iterations that are played before the next step."""
-        ahead = [step + 1] if self._recipe["lag"] else []
+        last = self._recipe["steps"] is not None and step + 1 >= self._recipe["steps"]
+        ahead = [step + 1] if self._recipe["lag"] and not last else []
         return ahead if self._hand is not None else [step, *ahead]
 
     def _open(self, iteration: int) -> Tables:
@@ -149,19 +153,23 @@ class Reinforcing(Training):
         assert self._sampler is not None
         return self._sampler
 
-    def _kept_start(self) -> str:
-        """The path of the weights as they are before the first step: later, nobody could tell what they were."""
-        if self._start.step:
-            raise Unfit("the weights that it started from were not kept with its checkpoint")
-        days = self._execution["checkpoint"].get("ttl_days")
-        ttl = None if days is None else round(days * 86_400)
-        return self._this.wait(self._trainer.save_for_sampling("reference", ttl_seconds=ttl))
+    def _opened_reference(self) -> Sampler:
+        """The weights that it is held to: kept before the first step, for later nobody could tell what they were."""
+        if self._path is None:
+            if self._start.step:
+                raise Unfit("the weights that it started from were not kept with its checkpoint")
+            days = self._execution["checkpoint"].get("ttl_days")
+            ttl = None if days is None else round(days * 86_400)
+            self._path = self._this.wait(self._trainer.save_for_sampling("reference", ttl_seconds=ttl))
+        try:
+            return self._this.wait(self._trainer.sampler_of(self._path))
+        except ServiceError as error:
+            forget_if_gone(self._this, self._start.kept, self._path, error)
+            raise
 
     def _moved(self, rollouts: Sequence[Rollout]) -> list[Floats]:
         """log(policy/start) of each token, in nats."""
-        if self._reference is None:
-            assert self._path is not None
-            self._reference = self._this.wait(self._trainer.sampler_of(self._path))
+        assert self._reference is not None
         asked = []
         for rollout in rollouts:
             self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is asked for
@@ -209,6 +217,8 @@ class Reinforcing(Training):
         }
 
     def _keep(self, step: int) -> Mapping[str, Json]:
+        if self._enough(step):
+            return {}  # nobody goes on from the last one with what this method needs
         kept: dict[str, Json] = {} if self._path is None else {"reference": self._path}
         if self._hand is not None:
             rows = [[rollout.document() for rollout in group] for group in self._hand]

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 import tinker
+from tinker.lib.retry_handler import RetryConfig
 
 from scheduler.retry import Fault
 from sweeps.render import Example
@@ -32,6 +33,9 @@ Ending = Literal["success", "errored", "interrupted"]
 
 PROBE = 5.0  # seconds for an answer to the simplest question
 COLLECT_EVERY = 25  # closed sessions: the SDK leaves four sockets of each in a reference cycle, and files run out
+
+ONCE = RetryConfig(enable_retry_logic=False, enable_stuck_detection=False)
+"""Of a sampler: what fails after it was accepted would be sampled, and billed, a second time, and nobody would know."""
 
 hooks.install()
 
@@ -126,7 +130,7 @@ class Trainer:
     def sampler(self) -> Pending[Sampler]:
         """The weights as they are behind all that was asked for before, to be sampled from."""
         return self._asking.submit(
-            lambda: self._client.save_weights_and_get_sampling_client().future(),
+            lambda: self._client.save_weights_and_get_sampling_client(retry_config=ONCE).future(),
             lambda client: Sampler(client, self._asking),
         )
 
@@ -140,7 +144,8 @@ class Trainer:
     def sampler_of(self, path: str) -> Pending[Sampler]:
         """Weights that were kept to be sampled from."""
         return self._asking.submit(
-            lambda: self._client.create_sampling_client(path).future(), lambda client: Sampler(client, self._asking)
+            lambda: self._client.create_sampling_client(path, retry_config=ONCE).future(),
+            lambda client: Sampler(client, self._asking),
         )
 
     def step(self, adam: Adam) -> Pending[None]:

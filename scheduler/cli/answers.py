@@ -11,7 +11,7 @@ from sweeps.comparison import METHOD, Contestant, compare
 from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
 from sweeps.intervals import Estimate
-from sweeps.results import CellSummary, RunResult, by_cell, cells, winner
+from sweeps.results import CellSummary, RunResult, by_cell, cells, measured, winner
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.sections import Equal, best_by_default
 from sweeps.stage import Json
@@ -23,13 +23,13 @@ Spec = Mapping[str, Json]
 
 def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     """Say what the rows mean for the question that was asked."""
-    done = [row for row in rows if row.state == "succeeded"]
+    done = measured(rows)
     if not done:
         output.say("nothing has been measured yet")
-        return
-    {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}[str(spec["experiment"])](
-        output, spec, done
-    )
+    elif spec["experiment"] == "compare":
+        _compare(output, spec, rows)  # a method that has failed is no method that was not asked about
+    else:
+        {"data_scaling": _scaling, "transfer": _transfer, "grid": _best}[str(spec["experiment"])](output, spec, done)
 
 
 UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
@@ -248,6 +248,3 @@ def _held_out(cell: CellSummary, metric: str) -> str:
         return f"held-out {metric} is not known yet"
     spread = "" if found.variance is None else f" ± {np.sqrt(found.variance):.4f} sd"
     return f"held-out {metric} {found.mean:.4f}{spread} over {counted(found.count, 'seed')}"
-
-
-ANSWERS = {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}

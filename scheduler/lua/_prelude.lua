@@ -111,6 +111,27 @@ local function discard(checkpoint)
   redis.call('ZADD', PREFIX .. 'discarded', NOW, checkpoint.model .. '|' .. checkpoint.path)
 end
 
+-- What a checkpoint has at the service: its own path, and that of the weights which its training is held to.
+local function paths_of(checkpoint) return {checkpoint.path, checkpoint.reference} end
+
+-- All that the checkpoints of a stage have there, as a set.
+local function known_paths(id)
+  local known = {}
+  for _, checkpoint in ipairs(checkpoints(id)) do
+    for _, path in ipairs(paths_of(checkpoint)) do known[path] = true end
+  end
+  return known
+end
+
+-- Discards what a checkpoint that left the list has there, but for what those that are left share with it, and for what
+-- is known to be gone.
+local function discard_what_is_left_of(id, checkpoint, gone)
+  local known = known_paths(id)
+  for _, path in ipairs(paths_of(checkpoint)) do
+    if not known[path] and path ~= gone then discard({model = checkpoint.model, path = path}) end
+  end
+end
+
 -- Leaves the newest `most` of them; what is older is discarded. The stage's own policy asks for more, or for all.
 local function keep_newest(id, most)
   local wish = cjson.decode(stage(id, 'execution') or '{}')
@@ -118,7 +139,7 @@ local function keep_newest(id, most)
   if wish == 'all' then return end
   if type(wish) == 'number' then most = math.max(most, wish) end
   local key = stage_key(id) .. ':checkpoints'
-  while redis.call('LLEN', key) > most do discard(cjson.decode(redis.call('LPOP', key))) end
+  while redis.call('LLEN', key) > most do discard_what_is_left_of(id, cjson.decode(redis.call('LPOP', key))) end
 end
 
 -- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.

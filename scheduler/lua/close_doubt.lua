@@ -6,8 +6,7 @@ local attempt, began, lag, sessions = unpack(ARGS, 1, 4)
 local key = PREFIX .. 'doubt:' .. attempt
 local row = redis.call('HMGET', key, 'opened_by', 'model', 'over')
 if not row[1] or row[3] then return 0 end
-local known = {}
-for _, checkpoint in ipairs(checkpoints((string.match(row[1], '^(.*)|%d+$')))) do known[checkpoint.path] = true end
+local known = known_paths((string.match(row[1], '^(.*)|%d+$')))
 local count = 0
 for i = 5, #ARGS do
   if not known[ARGS[i]] then

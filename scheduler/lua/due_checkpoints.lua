@@ -1,7 +1,7 @@
 -- The checkpoints that are half way to their expiry and still needed: those of a stage that is unfinished and wanted, or
 -- that has such a child. The others are left to expire. Argument: how many stages to look at.
 -- Answers for each stage that needs them: the stage, the model, the seconds they are to live, the paths of the newest
--- and the one before.
+-- and the one before, with what they need themselves.
 local ENDED = {succeeded = true, failed = true, cancelled = true, skipped = true}
 local function open(id) return not ENDED[stage(id, 'state')] and wanted(id) end
 
@@ -18,8 +18,13 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NO
   local list = checkpoints(id)
   local newest = list[#list]
   if newest and number(newest.ttl_days) > 0 and needed(id) then
-    local row = {id, newest.model, tostring(math.floor(newest.ttl_days * 86400)), newest.path}
-    if list[#list - 1] then row[5] = list[#list - 1].path end
+    local row, named = {id, newest.model, tostring(math.floor(newest.ttl_days * 86400))}, {}
+    for place = #list, math.max(1, #list - 1), -1 do
+      for _, path in ipairs(paths_of(list[place])) do
+        if not named[path] then row[#row + 1] = path end
+        named[path] = true
+      end
+    end
     found[#found + 1] = row
   else
     redis.call('ZREM', PREFIX .. 'expiring', id)

@@ -1,12 +1,14 @@
--- Forgets a checkpoint that the service no longer has; the one before it takes its place. Arguments: stage, fence, path.
+-- Forgets a checkpoint that the service no longer has; the one before it takes its place.
+-- Arguments: stage, fence, its path, and the path that is gone: that one, or of what is needed with it.
 -- Answers 1, or 0 without the lease.
-local id, fence, path = ARGS[1], ARGS[2], ARGS[3]
+local id, fence, path, gone = unpack(ARGS, 1, 4)
 if not holds(id, fence) then return 0 end
 local key = stage_key(id) .. ':checkpoints'
 for _, text in ipairs(redis.call('LRANGE', key, 0, -1)) do
   local checkpoint = cjson.decode(text)
   if checkpoint.path == path then
     redis.call('LREM', key, 1, text)
+    discard_what_is_left_of(id, checkpoint, gone)
     local left = checkpoints(id)
     local before = left[#left]
     note(id, 'the checkpoint at step ' .. checkpoint.step .. ' is gone; '

@@ -1,6 +1,6 @@
 """The data of a plan, each piece fetched and measured once: rows, lengths, orders, hashes of prefixes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.dialogue import generation_prompt
-from sweeps.environments import Known, Split
+from sweeps.environments import Known, Split, Text
 from sweeps.errors import PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
@@ -62,17 +62,29 @@ class Shelf:
 
     def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
         """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
-        environment, tokenizer = self.environment(name).environment, self.tokenizer(model)
-        renderer = self.voice(name, model)
-        prompts = (environment.episode(seed, split).prompt for seed in range(count))
+        tokenizer, renderer = self.tokenizer(model), self.voice(name, model)
+        prompts = (self._prompt(name, seed, split) for seed in range(count))
         return tuple(len(generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
+
+    def _prompt(self, name: str, seed: int, split: Split) -> Text:
+        """What somebody's code says first, if it is something that can be said."""
+        where = f"{name}: its episode of seed {seed} ({split})"
+        try:
+            prompt = self.environment(name).environment.episode(seed, split).prompt
+        except (Exception, SystemExit) as error:
+            raise PlanError(f"{where} raised {type(error).__name__}: {error}") from error
+        if not (prompt if isinstance(prompt, str) else _are_messages(prompt)):
+            raise PlanError(
+                f"{where} begins with {repr(prompt)[:80]}; text, or messages with role and content, is right"
+            )
+        return prompt
 
     def voice(self, name: str, model: str) -> str:
         """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
         tokenizer = self.tokenizer(model)
         key = (name, tokenizer.name)
         if key not in self.renderers:
-            prompt = self.environment(name).environment.episode(0, "train").prompt
+            prompt = self._prompt(name, 0, "train")
             self.renderers[key] = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
         return self.renderers[key]
 
@@ -130,3 +142,13 @@ class Shelf:
             sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
             self.prefixes[key] = subset_prefixes(records.digests, self._order(len(records), seed), sizes)
         return self.prefixes[key][size]
+
+
+def _are_messages(prompt: Any) -> bool:
+    """Some, each with a role and content that are text."""
+    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray) or not prompt:
+        return False
+    return all(
+        isinstance(one, Mapping) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+        for one in prompt
+    )

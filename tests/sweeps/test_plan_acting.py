@@ -1,15 +1,17 @@
 """What is learnt by acting in a plan: its stages, its bounds; and methods that are given the same of one thing."""
 
+from typing import Any
+
 import pytest
 
 from sweeps.acting import Play
 from sweeps.cost import Usage
-from sweeps.environments import Shape
+from sweeps.environments import Episode, Shape, Split
 from sweeps.errors import PlanError
 from sweeps.pace import EVALUATION, OPENING, cycles
 from sweeps.planning.acting import WITHIN
 from sweeps.stage import MICRO, Plan, Stage
-from tests.sweeps.questions import Guessing, Load, planned
+from tests.sweeps.questions import Guess, Guessing, Load, planned
 from tests.sweeps.test_spec import ACTING
 
 COMPARE = """
@@ -66,6 +68,29 @@ def test_a_training_by_acting_has_no_data_and_says_what_it_acts_in() -> None:
 def test_what_changes_the_result_changes_the_stage(other: str) -> None:
     ids = {stage.id for stage in planned(ACTING).stages}
     assert ids.isdisjoint(stage.id for stage in planned(ACTING, f"train.{other}").stages if stage.kind == "train")
+
+
+class Odd(Guessing):
+    """Whose prompt cannot be had, or said."""
+
+    def __init__(self, prompt: Any) -> None:
+        self.prompt = prompt
+
+    def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - the protocol's names
+        if isinstance(self.prompt, BaseException):
+            raise self.prompt
+        return Guess(self.prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt", [KeyError("no such file"), SystemExit(3), None, "", [], b"x", [{"role": "user"}], [{"content": "a"}], 7]
+)
+def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
+    monkeypatch: pytest.MonkeyPatch, prompt: Any
+) -> None:
+    monkeypatch.setattr("tests.sweeps.questions.Guessing", lambda: Odd(prompt))
+    with pytest.raises(PlanError, match=r"offline:arithmetic: its episode of seed 0 \((train|test)\) (raised|begins)"):
+        planned(ACTING)
 
 
 def test_defaults_are_stated() -> None:

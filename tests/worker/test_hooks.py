@@ -22,6 +22,7 @@ from worker.asking import Pending
 from worker.failures import ServiceError
 from worker.hooks import CORNERS, Sign
 from worker.opening import ALL_LAYERS
+from worker.sampler import Manner
 from worker.service import Adam, Endpoint, Session, Trainer
 
 ADAM = Adam(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
@@ -31,6 +32,11 @@ NO_SLOT = (Sign.RATE_LIMITED, "rehearsal: too many training clients")
 SIGNATURES = {
     "QueueStateLogger": ["identifier", "message_prefix"],
     "on_queue_state_change": ["self", "queue_state", "queue_state_reason"],
+    "_send_asample_request": [
+        *("self", "request_id", "num_samples", "prompt", "sampling_params", "include_prompt_logprobs"),
+        *("topk_prompt_logprobs", "topk_sample_logprobs", "target_prompt_logprobs", "prompt_alt_tokens_k"),
+        "prompt_logprobs_last_n",
+    ],
     "_should_pause_on_billing": ["self", "status_code", "detail"],
     "_is_retryable_exception": ["exception"],
     "_sleep_for_retry": ["self", "retries_taken", "max_retries", "options", "response"],
@@ -171,6 +177,34 @@ def test_what_the_sdk_tries_again_is_seen_at_once(
     else:
         trainer.step(ADAM)
     eyes.wait_for((Sign.TROUBLE, f"{status} at {on}"))
+
+
+MANNER = Manner(2, (), 1.0)
+
+
+def test_a_sample_that_is_held_back_is_seen(opened: Callable[[Eyes], Session], control: Control, eyes: Eyes) -> None:
+    """However long that takes, it is no stall: the service is there."""
+    sampler = wait(wait(create(opened(eyes))).sampler())
+    control.set(rules=[{"on": "asample", "answer": {"status": 429}, "times": 1}])
+    asked = sampler.write([70, 71], 1, MANNER, seed=1)
+    eyes.wait_for((Sign.RATE_LIMITED, "429 at asample"))
+    assert len(wait(asked).written) == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_was_sampled_and_is_lost_is_not_sampled_again_behind_our_back(
+    opened: Callable[[Eyes], Session], control: Control, eyes: Eyes, kept: bool
+) -> None:
+    """The SDK would ask anew, under another number: it would be billed twice, and be in the books once."""
+    trainer = wait(create(opened(eyes)))
+    sampler = wait(
+        trainer.sampler_of(wait(trainer.save_for_sampling("a", ttl_seconds=None))) if kept else trainer.sampler()
+    )
+    control.set(rules=[{"on": "retrieve_future", "answer": {"status": 410}, "times": 1}])
+    with pytest.raises(ServiceError) as raised:
+        wait(sampler.write([70, 71], 1, MANNER, seed=1))
+    assert raised.value.fault is Fault.BROKEN
+    assert control.usage()[trainer.session_id]["operations"]["sample"] == 1
 
 
 def test_that_nobody_is_there_is_seen(eyes: Eyes) -> None:

@@ -1,6 +1,7 @@
 """RL stopped anywhere goes on to the same bits, is metered to the token, and outlives an environment that does not."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scheduler import keys
 from scheduler.artefacts import rows_of
 from scheduler.costs import costs
 from scheduler.tick import take_back
+from sweeps.rollouts import Rollout
 from sweeps.stage import Plan, Stage
 from tests.worker.test_dpo import result
 from tests.worker.test_money import counted, said
@@ -17,7 +19,7 @@ from tests.worker.workshop import Workshop, same, tokens
 from worker.arena import ArenaLimits
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
-from worker.playing import Players
+from worker.playing import Players, Tables, Task
 
 SPEC = """
 sweep: one
@@ -106,6 +108,34 @@ def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
     each = tokens(workshop, whole) / len(rows)
     assert abs(tokens(workshop, whole) - 3000) <= each
     assert whole.low_tokens <= tokens(workshop, whole) <= whole.tokens
+
+
+@pytest.mark.parametrize("length", ["steps: 6", "tokens: 2500"])
+def test_nothing_is_played_ahead_that_is_not_learnt_from(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    """What is played ahead may come nearest to the tokens by itself: then it is trained on all the same."""
+    played: list[int] = []
+    play, opened = Players.play, Players.open
+    open_: set[int] = set()
+
+    def playing(players: Players, tables: Tables, *others: Any) -> list[list[Rollout]]:
+        played.append(tables.seats[0][0].task.iteration)
+        return play(players, tables, *others)
+
+    def opening(players: Players, tasks: Sequence[Task], size: int) -> Tables:
+        open_.update(task.iteration for task in tasks)
+        return opened(players, tasks, size)
+
+    monkeypatch.setattr(Players, "play", playing)
+    monkeypatch.setattr(Players, "open", opening)
+    stage = workshop.submit(SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
+    monkeypatch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    rows = workshop.metrics(stage).splitlines()
+    assert played == list(range(len(rows)))
+    if length.startswith("steps"):
+        assert open_ == set(played), "money was wanted for what is never played"
 
 
 BAD = """
