@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sweeps import acting
 from sweeps.acting import Play
 from sweeps.cost import Usage
 from sweeps.environments import Episode, Shape, Split
@@ -91,6 +92,22 @@ def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
     monkeypatch.setattr("tests.sweeps.questions.Guessing", lambda: Odd(prompt))
     with pytest.raises(PlanError, match=r"offline:arithmetic: its episode of seed 0 \((train|test)\) (raised|begins)"):
         planned(ACTING)
+
+
+def test_what_many_stages_have_in_common_is_reckoned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a plan of thousands of cells would take minutes."""
+    counts = []
+    for seeds in (1, 9):
+        acting._over.cache_clear()
+        calls = list[int]()
+        least = Play.least
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Play, "least", lambda play, prompt, least=least, calls=calls: calls.append(1) or least(play, prompt)
+            )
+            planned(ACTING, f"seeds={seeds}")
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
 
 
 def test_defaults_are_stated() -> None:

@@ -220,18 +220,22 @@ def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, left
     wait_until(lambda: not any(map(_lives, left())), "both to be gone")
 
 
-def test_a_parent_that_is_killed_leaves_no_child(tmp_path: Path, left: Callable[[], list[int]]) -> None:
+def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, left: Callable[[], list[int]]) -> None:
     program = (
         "import sys; from pathlib import Path; from worker.arena import Arena\n"
         f"with Arena('{TRIALS}:Leaving', split='train', folder=Path(sys.argv[1])) as stage: stage.begin({{1: 1}})"
     )
+    (temporary := tmp_path / "temporary").mkdir()
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
     )
     wait_until(lambda: len(left()) == 2, "the episode to hang")
+    assert len(list(temporary.iterdir())) == 1
     parent.kill()
     parent.wait()
     wait_until(lambda: not any(map(_lives, left())), "both to be gone")
+    wait_until(lambda: not list(temporary.iterdir()), "its folder to be gone")
 
 
 def test_the_process_starts_with_little() -> None:
