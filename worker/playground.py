@@ -150,7 +150,7 @@ def _environment(order: Order) -> Environment:
     if order.code not in ("", code):
         raise EnvironmentUnusable(
             f"the environment's code changed since this was planned ({order.environment}: {order.code} then, "
-            f"{code} now); submit the sweep again"
+            f"{code} now); put that back, or submit the sweep anew under another name"
         )
     return environment
 

@@ -167,7 +167,9 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
-        pytest.raises(Unfit, match=r"code changed since this was planned \(.*: 0123 then, .* now\); submit .* again"),
+        pytest.raises(
+            Unfit, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
+        ),
         arena("Mixed", code="0123"),
     ):
         pytest.fail("it was played")
