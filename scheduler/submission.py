@@ -167,7 +167,10 @@ def _conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
     there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
     lines = [f"  {path}: {old} there, {new} here" for path, old, new in differences(there, submission.spec)]
-    what = "\n".join(lines) or "  the file is the same; the data it names have changed since"
+    what = (
+        "\n".join(lines)
+        or "  the file is the same; the data it names, or the code of an environment, have changed since"
+    )
     return (
         f"a sweep named {name!r} was submitted already, and asks something else:\n{what}\n"
         "give this one another name (`sweep:` at the top of the file), or submit the file as it was"

@@ -8,6 +8,7 @@ rollouts part, and how many are sampled on what the model says. Between the leas
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sweeps.cost import Usage
 from sweeps.environments import Shape
@@ -54,6 +55,12 @@ class Play:
 
 def over(play: Play, prompts: Sequence[int]) -> tuple[Usage, Usage]:
     """At least and at most, of tasks whose prompts have so many tokens."""
+    return _over(play, tuple(prompts))
+
+
+@lru_cache(maxsize=1024)
+def _over(play: Play, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
+    """A plan asks for the same at thousands of stages."""
     low, high = NONE, NONE
     for prompt in prompts:
         low, high = low.plus(play.least(prompt)), high.plus(play.most(prompt))

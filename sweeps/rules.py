@@ -208,6 +208,6 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("methods", "data"), _methods),
     (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),
     (("vary", "zip"), check_zip),
-    (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets"), check_exclude),
+    (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets", "methods"), check_exclude),
     (("vary", "when"), check_when),
 )

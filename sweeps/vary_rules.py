@@ -138,6 +138,8 @@ def _cell_values(sweep: Sweep) -> dict[str, tuple[Any, ...] | Spread]:
         return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": _sizes(sweep)}
     if sweep.experiment == "data_scaling":
         return {"data": names, "size": _sizes(sweep)}
+    if sweep.experiment == "compare":
+        return {"method": (None, *(sweep.methods or {}))}
     return {"data": names} if len(names) > 1 else {}
 
 

@@ -6,7 +6,8 @@ Its parent is `worker/arena.py`. On standard input comes one line with the order
 begun: so the parent always knows which episode is played. What an environment prints goes to standard error.
 
 It is two processes: one that plays, and the leader of their group, which only waits. When the parent is gone, it ends
-the whole group, whatever an environment hangs in or has started; and it ends as the player did.
+the whole group, whatever an environment hangs in or has started, and removes the temporary folder that is its first
+argument, which the parent cannot do any more; and it ends as the player did.
 
 It starts for every attempt, so it imports little; and nothing here is a secret: not even in its environment.
 """
@@ -17,6 +18,7 @@ import math
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +75,9 @@ def _wait(player: int, woken: int) -> NoReturn:
     while True:
         for descriptor, _ in look.poll():
             if descriptor != woken:
+                os.kill(player, signal.SIGKILL)
+                for scratch in sys.argv[1:2]:
+                    shutil.rmtree(scratch, ignore_errors=True)
                 os.killpg(0, signal.SIGKILL)
             os.read(woken, 64)
             _end_like(player)
@@ -145,7 +150,7 @@ def _environment(order: Order) -> Environment:
     if order.code not in ("", code):
         raise EnvironmentUnusable(
             f"the environment's code changed since this was planned ({order.environment}: {order.code} then, "
-            f"{code} now); submit the sweep again"
+            f"{code} now); put that back, or submit the sweep anew under another name"
         )
     return environment
 

@@ -56,7 +56,7 @@ class Playhouse:
         self._mute = False  # and this: it closed what it prints on
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "worker.playground"],
+                [sys.executable, "-P", "-m", "worker.playground", self._scratch.name],
                 env=_environment(self._scratch.name),
                 cwd=str(order["folder"]),
                 stdin=subprocess.PIPE,

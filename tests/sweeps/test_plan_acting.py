@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from sweeps import acting
 from sweeps.acting import Play
 from sweeps.cost import Usage
 from sweeps.environments import Episode, Shape, Split
-from sweeps.errors import PlanError
+from sweeps.errors import PlanError, SpecError
 from sweeps.pace import EVALUATION, OPENING, cycles
 from sweeps.planning.acting import WITHIN
 from sweeps.stage import MICRO, Plan, Stage
@@ -91,6 +92,32 @@ def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
     monkeypatch.setattr("tests.sweeps.questions.Guessing", lambda: Odd(prompt))
     with pytest.raises(PlanError, match=r"offline:arithmetic: its episode of seed 0 \((train|test)\) (raised|begins)"):
         planned(ACTING)
+
+
+def test_a_method_is_excluded_where_it_is_not_wanted() -> None:
+    """Each with its own values: a rate of one method makes no further cells of the others."""
+    varied = "vary={methods.rl.learning_rate: [0.01, 0.1]}"
+    plan = compared(varied, "exclude=[{method: dpo}, {method: sl, methods.rl.learning_rate: 0.1}]")
+    rates = [(run.cell["method"], run.cell["methods.rl.learning_rate"]) for run in plan.runs if run.seed == 1]
+    assert rates == [("sl", 0.01), ("rl", 0.01), ("sl_then_rl", 0.01), ("rl", 0.1), ("sl_then_rl", 0.1)]
+    with pytest.raises(SpecError, match=r"exclude.0.data: no cell has it"):
+        compared("exclude=[{data: demos}]")
+
+
+def test_what_many_stages_have_in_common_is_reckoned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a plan of thousands of cells would take minutes."""
+    counts = []
+    for seeds in (1, 9):
+        acting._over.cache_clear()
+        calls = list[int]()
+        least = Play.least
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Play, "least", lambda play, prompt, least=least, calls=calls: calls.append(1) or least(play, prompt)
+            )
+            planned(ACTING, f"seeds={seeds}")
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
 
 
 def test_defaults_are_stated() -> None:

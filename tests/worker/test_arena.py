@@ -167,7 +167,9 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
-        pytest.raises(Unfit, match=r"code changed since this was planned \(.*: 0123 then, .* now\); submit .* again"),
+        pytest.raises(
+            Unfit, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
+        ),
         arena("Mixed", code="0123"),
     ):
         pytest.fail("it was played")
@@ -220,18 +222,22 @@ def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, left
     wait_until(lambda: not any(map(_lives, left())), "both to be gone")
 
 
-def test_a_parent_that_is_killed_leaves_no_child(tmp_path: Path, left: Callable[[], list[int]]) -> None:
+def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, left: Callable[[], list[int]]) -> None:
     program = (
         "import sys; from pathlib import Path; from worker.arena import Arena\n"
         f"with Arena('{TRIALS}:Leaving', split='train', folder=Path(sys.argv[1])) as stage: stage.begin({{1: 1}})"
     )
+    (temporary := tmp_path / "temporary").mkdir()
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
     )
     wait_until(lambda: len(left()) == 2, "the episode to hang")
+    assert len(list(temporary.iterdir())) == 1
     parent.kill()
     parent.wait()
     wait_until(lambda: not any(map(_lives, left())), "both to be gone")
+    wait_until(lambda: not list(temporary.iterdir()), "its folder to be gone")
 
 
 def test_the_process_starts_with_little() -> None:

@@ -1,15 +1,19 @@
 """The weights that a training by acting is held to live as long as somebody may go on with them, and no longer."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 
+import numpy as np
 import pytest
 
 from scheduler import keys
 from scheduler.tick import take_back
 from scheduler.upkeep import Upkeep
+from sweeps.rollouts import Floats, Group, weighed
 from sweeps.stage import Stage
 from tests.worker.test_rl import PENALTY, submitted, twice
 from tests.worker.workshop import Workshop, same
+from worker import rl
 from worker.account import Account
 from worker.attempt import Attempt
 from worker.housekeeping import Housekeeping
@@ -85,3 +89,22 @@ def test_where_they_are_gone_it_starts_over_uncharged(workshop: Workshop, monkey
     workshop.store.client.hset(keys.stage(parted.id), mapping={"not_before": 0})
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
+
+
+def test_how_far_it_has_moved_is_nothing_at_first_and_then_away(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what it says itself, log(policy/start) is above zero on average, whatever it learns: it is a divergence."""
+    means = list[float]()
+
+    def noting(groups: Sequence[Group], moved: Sequence[Floats] | None = None, **others: float) -> list[Floats]:
+        rollouts = [rollout for group in groups for rollout in group]
+        own = [far[one.acted] for one, far in zip(rollouts, moved or (), strict=True)]
+        means.append(float(np.concatenate(own).mean()))
+        return weighed(groups, moved, **others)
+
+    monkeypatch.setattr(rl, "weighed", noting)
+    (stage, *_) = submitted(workshop, train=", kl_penalty: 0.01").stages
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    assert means[0] == pytest.approx(0, abs=1e-6)
+    assert min(means[3:]) > 1e-4
