@@ -79,7 +79,7 @@ def _target(wish: Json, zero_shot: float | None) -> float | None:
 
 
 def _series(name: str, fit: ScalingFit) -> Series:
-    return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.predict if fit.curve else None)
+    return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.line if fit.curve else None)
 
 
 FORMULAS = {
