@@ -99,6 +99,7 @@ class Candidates:
     holdouts: Mapping[Law, Floats]
     contradicted: Mapping[Law, Truths]
     aicc: Mapping[Law, Floats]
+    aic: Mapping[Law, Floats]
 
     @classmethod
     def of(cls, runs: Runs, law: Law | None) -> "Candidates":
@@ -109,18 +110,21 @@ class Candidates:
             {one: runs.holdout_error(curves) for one, curves in fitted.items()},
             {one: runs.contradict(curves) for one, curves in fitted.items()},
             {one: curves.aicc for one, curves in fitted.items()},
+            {one: curves.aic for one, curves in fitted.items()},
         )
 
     def kept(self, row: int) -> list[Law]:
         """Of one experiment: the law that is chosen, then those that cannot be told apart from it.
 
         The least AICc among those that predict the two largest sizes within 2 % and are not contradicted by the seeds;
-        if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it.
+        if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it,
+        and longer ones that only the small-sample correction puts behind it: at nine sizes that asks 12 more for a
+        fourth parameter, which says how few sizes there are and nothing against the law.
         """
         ranked = sorted(self.curves, key=lambda law: float(self.aicc[law][row]))
         predicting = [law for law in ranked if self.holdouts[law][row] <= WARN]
         sound = [law for law in predicting if not self.contradicted[law][row]]
         best = sound or predicting or ranked
-        least = float(self.aicc[best[0]][row])
-        near = [law for law in best[1:] if float(self.aicc[law][row]) - least <= ALIKE]
+        aicc, aic = (float(each[best[0]][row]) for each in (self.aicc, self.aic))
+        near = [law for law in best[1:] if self.aicc[law][row] <= aicc + ALIKE or self.aic[law][row] <= aic]
         return [best[0], *(law for law in near if self.holdouts[law][row] <= REFUSE)]

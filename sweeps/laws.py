@@ -83,13 +83,16 @@ class Curves:
         return np.maximum(self.squares, count * EXACT) / max(count - self.free, 1)
 
     @property
+    def aic(self) -> Floats:
+        """(R,) M ln(RSS/M) + 2k, k with the variance."""
+        count = len(self.n)
+        return np.asarray(count * np.log(np.maximum(self.squares / count, EXACT)) + 2 * (self.free + 1))
+
+    @property
     def aicc(self) -> Floats:
-        """(R,) M ln(RSS/M) + 2k + 2k(k+1)/(M-k-1), k with the variance; infinite where M - k - 1 is not positive."""
-        count, free = len(self.n), self.free + 1
-        if count - free - 1 <= 0:
-            return np.full(len(self.loss), np.inf)
-        squares = np.maximum(self.squares, count * EXACT)
-        return np.asarray(count * np.log(squares / count) + 2 * free + 2 * free * (free + 1) / (count - free - 1))
+        """(R,) AIC + 2k(k+1)/(M-k-1), k with the variance; infinite where M - k - 1 is not positive."""
+        free, spare = self.free + 1, len(self.n) - self.free - 2
+        return self.aic + 2 * free * (free + 1) / spare if spare > 0 else np.full(len(self.loss), np.inf)
 
     def slopes(self, n: Floats) -> Floats:
         """Derivatives of the curves at n (N,) or (R, N) by (E, log A, a, n0), (R, N, 4).

@@ -11,8 +11,13 @@ Without seeds f = sizes - parameters and q = 1 (Bates and Watts 1988, ch. 6).
 
 The runs of one seed share their data, as subsets nest, so their misses go together and the curve goes with them, which
 residuals about the curve cannot show. So each seed is a block. Linearised, the answer's error is a sum over the seeds;
-V_seeds is its variance from how far the seeds' parts differ (seeds - 1 degrees of freedom), V that from s². Where
-V_seeds is the greater, q = V_seeds / V, and f is of V and of the excess by the rule of Welch and Satterthwaite.
+V_seeds is its variance from how far the K seeds' parts differ (K - 1 degrees of freedom), V that from s². Where V_seeds
+is the greater, q = V_seeds / V, and with h the share of the excess in V_seeds
+
+    1/f = (1 - h)² / (sizes - parameters) + √h / (K - 1)
+
+Welch and Satterthwaite would have h² for √h, which takes the excess for better known than it is: with nested subsets
+and three seeds such intervals held the truth in 90 of 100 experiments, these in 93 and more (`make bench-statistics`).
 """
 
 from dataclasses import dataclass
@@ -72,7 +77,7 @@ def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     own = curves.variance[:, None] * np.maximum((influence**2).sum(axis=2), 1e-300)
     excess = np.maximum(blocks.variance(influence) - own, 0)
     share = excess / (own + excess)
-    freedom = 1 / ((1 - share) ** 2 / spare + share / (blocks.parts.shape[1] - 1))
+    freedom = 1 / ((1 - share) ** 2 / spare + np.sqrt(share) / (blocks.parts.shape[1] - 1))
     return np.asarray(curves.variance[:, None] * (1 + excess / own) * stdtrit(freedom, (1 + LEVEL) / 2) ** 2)
 
 

@@ -10,6 +10,7 @@ the pure law). That is the profile likelihood's constraint E = L* - A·n*^-a.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ Rows = npt.NDArray[np.intp]
 Law = Literal["pure", "offset", "shifted", "bounded"]
 
 STEEPNESS = (0.005, 4.0)  # the exponents that are looked at
-CHUNK = 400  # tasks whose grids are in memory at a time
+CHUNK = 128  # tasks whose grids are in memory at a time
 BUMP = 1e-5  # of log a and of the logarithmic shift, for derivatives
 NOTHING = 1e-22  # a sum of squares that is no more than rounding
 
@@ -78,7 +79,7 @@ class Task:
         """Parameters that are not linear."""
         return 2 if self.law in ("shifted", "bounded") else 1
 
-    @property
+    @cached_property
     def limits(self) -> tuple[Floats, Floats]:
         """The least and the greatest (log a, log(1 + n0/u)) with u a tenth of the smallest size."""
         few, many = (0.0, 10 * self.n[-1]) if self.law == "shifted" else (self.n[0] / 1000, 100 * self.n[-1])
@@ -91,7 +92,7 @@ class Task:
         shift = self.n[0] / 10 * np.expm1(theta[..., 1]) if self.searched == 2 else np.zeros(theta.shape[:-1])
         return np.exp(theta[..., 0]), shift
 
-    @property
+    @cached_property
     def middle(self) -> float:
         """The unit of the sizes in g, so that nothing over- or underflows."""
         return float(np.exp(np.mean(np.log(self.n))))
@@ -166,7 +167,7 @@ def places(task: Task, exponent: Floats, shift: Floats) -> Floats:
 
 def _on_the_grid(task: Task) -> Floats:
     lower, upper = task.limits
-    counts = (30, 16) if task.searched == 2 else (60, 1)
+    counts = (20, 10) if task.searched == 2 else (32, 1)
     axes = [np.linspace(lower[axis], upper[axis], counts[axis]) for axis in range(2)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     g = task.power(task.n, grid[:, None, :])
