@@ -17,7 +17,7 @@ is the greater, q = V_seeds / V, and with h the share of the excess in V_seeds
     1/f = (1 - h)² / (sizes - parameters) + √h / (K - 1)
 
 Welch and Satterthwaite would have h² for √h, which takes the excess for better known than it is: with nested subsets
-and three seeds such intervals held the truth in 90 of 100 experiments, these in 93 and more (`make bench-statistics`).
+and three seeds such intervals held the truth in 90 of 100 experiments, these in 93 (`make bench-statistics`).
 """
 
 from dataclasses import dataclass

@@ -113,20 +113,38 @@ def test_a_broken_law_is_refused_or_warned_of(kind: str) -> None:
         assert {fit.minimum_data.status for fit in fits if fit.minimum_data} == {"refused"}
 
 
-def test_measured_curves_of_a_base_model_want_the_shifted_law() -> None:
-    """Losses of four domains, and how far each law misses the two largest when it is fitted without them."""
-    code = [2.700, 2.633, 2.588, 2.526, 2.456, 2.384, 2.318, 2.257, 2.198]
-    reference = [2.020, 1.979, 1.934, 1.886, 1.835, 1.765, 1.698, 1.639, 1.580]
-    science = [2.259, 2.219, 2.192, 2.154, 2.099, 2.049, 1.997, 1.946, 1.891]
-    legal = [2.218, 2.164, 2.087, 2.005, 1.907, 1.806, 1.693]
-    missed = [(code, 0.008, 0.004), (reference, 0.027, 0.001), (science, 0.020, 0.003), (legal, 0.052, 0.014)]
-    for domain, by_offset, by_shifted in missed:
-        fit, plain = (fit_scaling(SIZES[: len(domain)], domain, law=law) for law in MEASURED)
-        assert fit.r2 is not None
-        assert fit.r2 > 0.998
-        assert fit.holdout_error == pytest.approx(by_shifted, abs=0.002)
-        assert plain.holdout_error == pytest.approx(by_offset, abs=0.005)
-        assert any("misses them by" in said for said in plain.warnings) == (by_offset > 0.02)
+DOMAINS = {  # losses of four domains at sizes from 32 on, and how far offset and shifted laws miss the two largest
+    "code": ([2.700, 2.633, 2.588, 2.526, 2.456, 2.384, 2.318, 2.257, 2.198], 0.008, 0.004),
+    "reference": ([2.020, 1.979, 1.934, 1.886, 1.835, 1.765, 1.698, 1.639, 1.580], 0.027, 0.001),
+    "science": ([2.259, 2.219, 2.192, 2.154, 2.099, 2.049, 1.997, 1.946, 1.891], 0.020, 0.003),
+    "legal": ([2.218, 2.164, 2.087, 2.005, 1.907, 1.806, 1.693], 0.052, 0.014),
+}
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_measured_curves_of_a_base_model_want_the_shifted_law(domain: str) -> None:
+    """Fitted without the two largest sizes."""
+    measured, by_offset, by_shifted = DOMAINS[domain]
+    fit, plain = (fit_scaling(SIZES[: len(measured)], measured, law=law) for law in MEASURED)
+    assert fit.r2 is not None
+    assert fit.r2 > 0.998
+    assert fit.holdout_error == pytest.approx(by_shifted, abs=0.002)
+    assert plain.holdout_error == pytest.approx(by_offset, abs=0.005)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_four_times_the_data_is_predicted_within_2_per_cent_or_warned_of(domain: str) -> None:
+    """From sizes up to 2048 the loss at 8192, of the smallest domain from 512 that at 2048; the law is chosen.
+
+    A warning is of the hold-out, or that another law is as good, and then the band of both has it.
+    """
+    measured = DOMAINS[domain][0]
+    fit = fit_scaling(SIZES[: len(measured) - 2], measured[:-2])
+    error = abs(fit.line(SIZES[len(measured) - 1])[0] / measured[-1] - 1)
+    if error > 0.02 and not fit.refused and not any("misses" in warning for warning in fit.warnings):
+        assert any("cannot be told apart" in warning for warning in fit.warnings)
+        band = fit.predict(SIZES[len(measured) - 1])
+        assert band.low[0] <= measured[-1] <= band.high[0]
 
 
 def test_a_law_that_extrapolates_is_taken_before_one_with_fewer_parameters() -> None:

@@ -59,8 +59,8 @@ def test_the_profile_is_the_one_that_scipy_finds() -> None:
     least = squares(answer.point)
     allowed = least * (1 + float(stdtrit(6, 0.975)) ** 2 / 6)
     ends = [
-        brentq(lambda size: squares(size) - allowed, *between, rtol=1e-6)
-        for between in ((300, answer.point), (answer.point, 9000))
+        brentq(lambda size: squares(size) - allowed, first, last)
+        for first, last in ((300, answer.point), (answer.point, 9000))
     ]
     assert (answer.low, answer.high) == pytest.approx(ends, rel=2e-4)
 
