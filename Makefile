@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench chaos nights methods test check format lock clean
+.PHONY: setup demo examples bench bench-statistics chaos nights methods test check format lock clean
 
 setup: $(INSTALLED)
 
@@ -32,6 +32,10 @@ bench: setup
 	@$(BIN)/python -m tests.bench.planning
 	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.faults
+
+# How often the intervals of the minimum data hold the truth: 1,000 simulated experiments of each kind, two minutes.
+bench-statistics: setup
+	@$(BIN)/python -m tests.bench.interval_coverage
 
 # 200 stages under 55 kills, and 200 attempts told to leave: a quarter of an hour. `make chaos SEED=7` repeats a storm.
 chaos: setup

@@ -1,119 +1,123 @@
-"""The three data-scaling laws, and their fit by variable projection.
+"""The data-scaling laws, and what a fit of one is.
 
-    pure     L = A·n^-a            Hestness 2017; Kaplan et al. 2020, eq. 1.2
-    offset   L = E + A·n^-a        Hoffmann et al. 2022, approach 3, with the model size fixed
-    shifted  L = E + A·(n + n0)^-a Hernandez et al. 2021 with the transferred data n0 constant
+    pure     L = A·n^-a               Hestness 2017; Kaplan et al. 2020, eq. 1.2
+    offset   L = E + A·n^-a           Hoffmann et al. 2022, approach 3, with the model size fixed
+    shifted  L = E + A·(n + n0)^-a    Hernandez et al. 2021 with the transferred data n0 constant
+    bounded  e = E + (e0 - E)·(1 + n/n0)^-a, the error of an accuracy, from that of chance e0 (known) down to E
 
-L is a loss, n a number of examples; E ≥ 0 is the floor, and n0 ≥ 0 the data that the base model is already worth.
-For a given exponent a (and n0) the law is linear in E and A, which have a closed form; so only a (and n0) are
-searched, on a grid and then around its best point: no starting values, no local minima missed. Weights 1/L² make the
-residuals relative.
+L is a loss, n a number of examples; E ≥ 0 is the floor, and n0 ≥ 0 the data that the base model is already worth (in
+the bounded law: the size at which the error begins to fall). Losses weigh 1/L², so that residuals are relative; errors
+weigh 1/(e(1 - e)), as counts of right answers do.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Law = Literal["pure", "offset", "shifted"]
-LAWS: Mapping[Law, int] = {"pure": 2, "offset": 3, "shifted": 4}  # free parameters
+from sweeps.projection import Floats, Law, Rows, Task, solve
 
-EXPONENTS = np.geomspace(0.005, 4, 240)
-SHIFTS = 60  # steps of the grid over n0, from a tenth of the smallest size to ten times the largest; and 0
+__all__ = ["FREE", "LAWS", "Curves", "Floats", "Law", "Rows", "fit_curves", "fit_law"]
+
+LAWS: Mapping[Law, int] = {"pure": 2, "offset": 3, "shifted": 4}  # of losses, with their free parameters
+FREE: Mapping[Law, int] = {**LAWS, "bounded": 3}
+EXACT = 1e-12  # of a size's squares: smaller ones are no evidence of anything
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """One law with its parameters, fitted to mean losses at distinct sizes."""
+class Curves:
+    """One law fitted to R experiments with the same M sizes; most have R = 1."""
 
     law: Law
-    n: Floats  # (sizes,), ascending
-    loss: Floats  # (sizes,)
-    floor: float  # E
-    scale: float  # A
-    exponent: float  # a
-    shift: float  # n0
+    n: Floats  # (M,), ascending
+    loss: Floats  # (R, M) means over the seeds
+    weights: Floats  # (R, M)
+    floor: Floats  # (R,) E
+    scale: Floats  # (R,) A; e0 - E in the bounded law
+    exponent: Floats  # (R,) a
+    shift: Floats  # (R,) n0; 0 in laws without
+    ceiling: float = 1.0  # e0 of the bounded law
+
+    def rows(self, rows: Rows) -> "Curves":
+        """The same of some experiments only."""
+        own = {name: getattr(self, name)[rows] for name in ("loss", "weights", "floor", "scale", "exponent", "shift")}
+        return replace(self, **own)
+
+    def power(self, n: Floats) -> Floats:
+        """What falls with n, (R, N), for n (N,) or (R, N)."""
+        shift, exponent = self.shift[:, None], self.exponent[:, None]
+        return np.asarray((1 + n / shift if self.law == "bounded" else n + shift) ** -exponent)
 
     def predict(self, n: npt.ArrayLike) -> Floats:
-        """The loss at n examples, in the units of the fitted losses."""
-        return self.floor + self.scale * (np.asarray(n, float) + self.shift) ** -self.exponent
+        """The losses (R, N) at n (N,) or (R, N) examples, in the units of the fitted losses."""
+        return np.asarray(self.floor[:, None] + self.scale[:, None] * self.power(np.atleast_1d(np.asarray(n, float))))
+
+    def reaching(self, target: Floats) -> Floats:
+        """The size at which each curve is down at its target (R,); infinite where the floor is not below it."""
+        share = np.maximum(target - self.floor, 0) / self.scale
+        with np.errstate(divide="ignore", over="ignore"):
+            n = share ** (-1 / self.exponent)
+        return np.asarray(np.maximum(self.shift * (n - 1) if self.law == "bounded" else n - self.shift, 0))
+
+    @property
+    def free(self) -> int:
+        """Parameters of the law."""
+        return FREE[self.law]
 
     @cached_property
     def residuals(self) -> Floats:
-        """(loss - prediction) / loss at each size."""
-        return 1 - self.predict(self.n) / self.loss
+        """(R, M), each size's miss in the unit of its weight: for losses (loss - prediction) / loss."""
+        return np.asarray(np.sqrt(self.weights) * (self.loss - self.predict(self.n)))
+
+    @cached_property
+    def squares(self) -> Floats:
+        """(R,) sums of the squared residuals."""
+        return np.asarray((self.residuals**2).sum(axis=1))
+
+    @cached_property
+    def variance(self) -> Floats:
+        """(R,) of a size's mean about the curve, with sizes - parameters degrees of freedom."""
+        count = len(self.n)
+        return np.maximum(self.squares, count * EXACT) / max(count - self.free, 1)
 
     @property
-    def aicc(self) -> float:
-        """M ln(RSS/M) + 2k + 2k(k+1)/(M-k-1), k with the variance; infinite where M - k - 1 is not positive."""
-        count, free = len(self.n), LAWS[self.law] + 1
-        if count - free - 1 <= 0:
-            return float("inf")
-        squares = max(float(self.residuals @ self.residuals), count * 1e-12)  # smaller ones are no evidence
-        return count * math.log(squares / count) + 2 * free + 2 * free * (free + 1) / (count - free - 1)
+    def aic(self) -> Floats:
+        """(R,) M ln(RSS/M) + 2k, k with the variance."""
+        count = len(self.n)
+        return np.asarray(count * np.log(np.maximum(self.squares / count, EXACT)) + 2 * (self.free + 1))
+
+    @property
+    def aicc(self) -> Floats:
+        """(R,) AIC + 2k(k+1)/(M-k-1), k with the variance; infinite where M - k - 1 is not positive."""
+        free, spare = self.free + 1, len(self.n) - self.free - 2
+        return self.aic + 2 * free * (free + 1) / spare if spare > 0 else np.full(len(self.loss), np.inf)
+
+    def slopes(self, n: Floats) -> Floats:
+        """Derivatives of the curves at n (N,) or (R, N) by (E, log A, a, n0), (R, N, 4).
+
+        A parameter that the law lacks, or that lies at its limit of 0, is taken as known: its column is 0.
+        """
+        g = self.power(n)
+        fall = self.scale[:, None] * g
+        shift, exponent = self.shift[:, None], self.exponent[:, None]
+        bounded = self.law == "bounded"
+        by_floor = np.where(self.floor[:, None] > 0, 1 - g if bounded else np.ones_like(g), 0.0)
+        by_scale = np.zeros_like(g) if bounded else fall
+        by_shift = fall * exponent * n / (shift * (shift + n)) if bounded else -fall * exponent / (n + shift)
+        by_shift = np.where(shift > 0, by_shift, 0.0)
+        by_exponent = -fall * np.log(1 + n / shift if bounded else n + shift)
+        return np.stack([by_floor, by_scale, by_exponent, by_shift], axis=-1)
 
 
-def fit_law(law: Law, n: Floats, loss: Floats) -> Curve:
-    """The least relative squares of one law at distinct ascending sizes n with mean losses; E, A ≥ 0."""
-    exponents, shifts = np.meshgrid(EXPONENTS, _shifts(law, n), indexing="ij")
-    squares = _project(law, n, loss, exponents.ravel(), shifts.ravel())[0]
-    best = int(np.argmin(squares))
-    exponent, shift = _refined(law, n, loss, exponents.ravel()[best], shifts.ravel()[best])
-    _, floor, scale = _project(law, n, loss, np.array([exponent]), np.array([shift]))
-    return Curve(law, n, loss, float(floor[0]), float(scale[0]), exponent, shift)
+def fit_curves(law: Law, n: Floats, loss: Floats, *, ceiling: float = 1.0) -> Curves:
+    """The least weighted squares of one law for R experiments: distinct ascending sizes n (M,), mean losses (R, M)."""
+    weights = 1 / np.maximum(loss * (1 - loss), 0.01) if law == "bounded" else loss**-2.0
+    found = solve(Task(law, n, loss, weights, ceiling))
+    return Curves(law, n, loss, weights, found.floor, found.scale, found.exponent, found.shift, ceiling)
 
 
-def _shifts(law: Law, n: Floats) -> Floats:
-    if law != "shifted":
-        return np.zeros(1)
-    return np.concatenate([[0.0], np.geomspace(n[0] / 10, 10 * n[-1], SHIFTS)])
-
-
-def _refined(law: Law, n: Floats, loss: Floats, exponent: float, shift: float) -> tuple[float, float]:
-    """Descend from the best point of the grid, within its bounds."""
-    from scipy.optimize import minimize  # half a second that commands without a fit need not wait
-
-    unit = n[0] / 10
-    bounds: list[tuple[float, float]] = [
-        (float(np.log(EXPONENTS[0])), float(np.log(EXPONENTS[-1]))),
-        (0.0, float(np.log1p(10 * n[-1] / unit))),
-    ]
-    free = 2 if law == "shifted" else 1
-
-    def place(point: Floats) -> tuple[Floats, Floats]:
-        return np.exp(point[:1]), unit * np.expm1(point[1:]) if free == 2 else np.zeros(1)
-
-    def misfit(point: Floats) -> float:
-        return 1e4 * float(_project(law, n, loss, *place(point))[0][0])
-
-    found = minimize(
-        misfit,
-        np.array([np.log(exponent), np.log1p(shift / unit)][:free]),
-        method="Nelder-Mead",
-        bounds=bounds[:free],
-        options={"xatol": 1e-7, "fatol": 1e-12, "maxiter": 400},
-    )
-    exponents, shifts = place(found.x)
-    return float(exponents[0]), float(shifts[0])
-
-
-def _project(law: Law, n: Floats, loss: Floats, exponents: Floats, shifts: Floats) -> tuple[Floats, Floats, Floats]:
-    """For each (a, n0) of two (G,) arrays: the least squares of relative residuals, and its E and A, each (G,)."""
-    middle = float(np.exp(np.mean(np.log(n))))  # sizes in units of it, so that nothing over- or underflows
-    powers = ((n + shifts[:, None]) / middle) ** -exponents[:, None]
-    weights = loss**-2.0
-    mean_power, mean_loss = powers @ weights / weights.sum(), loss @ weights / weights.sum()
-    centred = powers - mean_power[:, None]
-    spread = np.maximum((centred**2) @ weights, 1e-300)
-    slope = np.maximum((centred * weights) @ (loss - mean_loss) / spread, 0)
-    floor = mean_loss - slope * mean_power
-    through = floor < 0 if law != "pure" else np.ones_like(floor, bool)
-    slope = np.where(through, powers @ (weights * loss) / (powers**2 @ weights), slope)
-    floor = np.where(through, 0.0, floor)
-    misses = 1 - (floor[:, None] + slope[:, None] * powers) / loss
-    return (misses**2).sum(axis=1), floor, slope * middle**exponents
+def fit_law(law: Law, n: Floats, loss: npt.ArrayLike, *, ceiling: float = 1.0) -> Curves:
+    """The same for one experiment with losses (M,)."""
+    return fit_curves(law, n, np.atleast_2d(np.asarray(loss, float)), ceiling=ceiling)

@@ -2,35 +2,37 @@
 
 A fit is judged by what it has not seen: without its two largest sizes it has to predict them. Above 2 % of error it
 warns, above 10 % it is refused, as it is where sizes are too few or the loss rises with more data. A refused fit may
-still be drawn; it answers no question about a target.
+still be drawn; it answers no question about a target. Where laws cannot be told apart, all are shown, and the interval
+holds what any of them believes.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.laws import LAWS, Curve, Floats, Law, fit_law
+from sweeps.choice import REFUSE, SPARE, WARN, Candidates, Runs
+from sweeps.laws import FREE, Curves, Floats, Law
+from sweeps.profile import FARTHEST, Blocks, band, reach
 
-WARN, REFUSE = 0.02, 0.10  # relative error at the two largest sizes
 RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
-FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
-LACK_OF_FIT = 0.05  # a law is contradicted where misses like its own would be rarer than this
-SPARE = 2  # distinct sizes that a law needs beyond its free parameters
+FALL = 0.05  # the same of an accuracy, absolute: it is of few items
 
 Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
 
 
 class MinimumData(NamedTuple):
-    """The size at which the curve reaches `target`, in examples, with a 95 % interval where there is one.
+    """The size at which the curve reaches `target`, in examples, with a 95 % profile-likelihood interval.
 
-    met: the smallest size is already there, `point` is that size. unreachable: the floor is above the target.
-    not identified: the curve gets there at more than ten times the largest size, if at all.
-    The interval is a delta-method one on log n, from the residuals about the curve: it takes the law as true.
+    met: the smallest size is already there, `point` is that size. interpolated: within the sizes. extrapolated: `times`
+    the largest size; `holdout_error` is how far to trust that. unreachable: the floor is beyond the target, and so is
+    every floor that the losses allow. not identified: the curve gets there at more than ten times the largest size, if
+    at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond ten times the
+    largest size. A `low` of the smallest size may be still less.
     """
 
     target: float
@@ -38,6 +40,16 @@ class MinimumData(NamedTuple):
     point: float | None = None
     low: float | None = None
     high: float | None = None
+    times: float | None = None
+    holdout_error: float | None = None
+
+
+class Prediction(NamedTuple):
+    """Losses (or accuracies) at sizes, and the 95 % band of the curve there, each (N,); of a run it is not."""
+
+    value: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +57,16 @@ class ScalingFit:
     """The fit, or with `curve` None the reason (`refused`) why there is none."""
 
     n: Floats  # distinct sizes, ascending
-    loss: Floats  # mean losses there
-    curve: Curve | None = None
+    loss: Floats  # mean losses there; accuracies, where those were given
+    curve: Curves | None = None  # of one experiment
     r2: float | None = None
-    max_residual: float | None = None  # the largest relative residual
+    max_residual: float | None = None  # the largest, relative (in an accuracy: in the unit of its weight)
     holdout_error: float | None = None  # fitted without the two largest sizes: the largest relative error there
     warnings: tuple[str, ...] = ()
     refused: str | None = None
-    minimum_data: MinimumData | None = None
+    minimum_data: MinimumData | None = None  # of this law and the alternatives together
+    alternatives: tuple["ScalingFit", ...] = ()  # laws that cannot be told apart from this one, each with its answer
+    blocks: Blocks | None = None
 
     @property
     def law(self) -> Law | None:
@@ -60,52 +74,37 @@ class ScalingFit:
 
     @property
     def params(self) -> Mapping[str, float]:
-        """E, A, a and n0 of the laws' formulas, those that the law has."""
+        """E, A, a and n0 of the laws' formulas, those that the law has; of the bounded law also e0, which was given."""
         if self.curve is None:
             return {}
-        found = {"A": self.curve.scale, "a": self.curve.exponent}
-        found |= {"E": self.curve.floor} if self.law != "pure" else {}
-        return found | ({"n0": self.curve.shift} if self.law == "shifted" else {})
+        found = {"a": float(self.curve.exponent[0])}
+        found |= {"e0": self.curve.ceiling} if self.law == "bounded" else {"A": float(self.curve.scale[0])}
+        found |= {"E": float(self.curve.floor[0])} if self.law != "pure" else {}
+        return found | ({"n0": float(self.curve.shift[0])} if self.law in ("shifted", "bounded") else {})
 
-    def predict(self, n: npt.ArrayLike) -> Floats:
-        """The loss at n examples. Raises ValueError where there is no curve."""
-        if self.curve is None:
-            raise ValueError(f"no curve was fitted: {self.refused}")
-        return self.curve.predict(n)
+    def predict(self, n: npt.ArrayLike) -> Prediction:
+        """The curve at n examples, with the band of all laws that cannot be told apart (`sweeps.profile.band`).
 
+        Raises ValueError where there is no curve.
+        """
+        sizes = np.atleast_1d(np.asarray(n, float))
+        bands = [band(fit.drawn, sizes, fit.blocks) for fit in (self, *self.alternatives)]
+        low = np.min([each[0][0] for each in bands], axis=0)
+        high = np.max([each[1][0] for each in bands], axis=0)
+        value = self.drawn.predict(sizes)[0]
+        return Prediction(1 - value, 1 - high, 1 - low) if self.law == "bounded" else Prediction(value, low, high)
 
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """How far the seeds of one size differ, pooled over the sizes: what a curve's misses are measured against."""
-
-    counts: npt.NDArray[np.intp]  # (sizes,) runs
-    freedom: int  # runs beyond one for each size; 0: nothing is known of the spread
-    variance: float  # of one run's loss
-    relative: float  # the same of loss / mean loss at its size
-
-    @classmethod
-    def of(cls, losses: Floats, means: Floats, places: npt.NDArray[np.intp]) -> "Spread":
-        """From losses (R,), the means (sizes,) and the size that each run belongs to (R,)."""
-        counts = np.bincount(places, minlength=len(means))
-        freedom = len(losses) - len(means)
-        misses = losses - means[places]
-        per = max(freedom, 1)
-        return cls(counts, freedom, float(misses @ misses) / per, float(np.sum((misses / means[places]) ** 2)) / per)
+    def line(self, n: npt.ArrayLike) -> Floats:
+        """The curve alone, (N,), which costs nothing. Raises ValueError where there is none."""
+        value = self.drawn.predict(n)[0]
+        return np.asarray(1 - value if self.law == "bounded" else value)
 
     @property
-    def steps(self) -> Floats:
-        """The standard error of the difference between neighbouring sizes, (sizes - 1,)."""
-        return np.sqrt(self.variance * (1 / self.counts[:-1] + 1 / self.counts[1:]))
-
-    def contradicts(self, curve: Curve) -> bool:
-        """Are the curve's misses more than seeds explain? F = (SS_lack / (sizes - p)) / (SS_pure / freedom)."""
-        from scipy.special import fdtrc  # the upper tail of F
-
-        spare = len(curve.n) - LAWS[curve.law]
-        if self.freedom == 0 or self.relative == 0 or spare <= 0:
-            return False
-        misses = float(np.sum(self.counts * curve.residuals**2)) / spare
-        return float(fdtrc(spare, self.freedom, misses / self.relative)) < LACK_OF_FIT
+    def drawn(self) -> Curves:
+        """The curve. Raises ValueError where there is none."""
+        if self.curve is None:
+            raise ValueError(f"no curve was fitted: {self.refused}")
+        return self.curve
 
 
 def fit_scaling(
@@ -115,50 +114,105 @@ def fit_scaling(
     seed: Sequence[int] | None = None,
     target: float | None = None,
     law: Law | None = None,
+    chance: float | None = None,
 ) -> ScalingFit:
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
     The law is, unless `law` says it, among those that the number of sizes allows the one with the least AICc that
     predicts the two largest sizes within 2 % and that the spread of the seeds does not contradict (F test of lack of
     fit, 5 %); if none does both, the one with the least AICc that predicts, and else the one with the least AICc. (At
-    seven sizes AICc alone prefers few parameters even where they plainly miss the points.) Runs at size 0 (zero-shot)
-    and losses that are not finite are left out, the latter with a warning; `seed` (R,) warns of sizes that lack one.
-    With `target`, a loss, `minimum_data` answers. Never raises for what was measured: `refused` says it.
+    seven sizes AICc alone prefers few parameters even where they plainly miss the points.) Those within 2 of it are
+    the `alternatives`.
+
+    With `chance`, the accuracy of guessing, `loss` holds accuracies, and the law is the bounded one. Runs at size 0
+    (zero-shot) and losses that are not finite are left out, the latter with a warning. `seed` (R,) warns of sizes that
+    lack one, and makes each seed a block of the intervals (`sweeps.profile`): give it where a seed's subsets nest.
+    With `target`, a loss or an accuracy, `minimum_data` answers. Never raises for what was measured: `refused` says it.
     """
-    runs = np.asarray(n, float), np.asarray(loss, float)
-    seeds = np.zeros(runs[0].shape, int) if seed is None else np.asarray(seed)
-    trained = runs[0] > 0
-    good = trained & np.isfinite(runs[1]) & (runs[1] > 0)
-    sizes, places = np.unique(runs[0][good], return_inverse=True)
-    means = np.array([runs[1][good][places == place].mean() for place in range(len(sizes))])
-    warnings = (*_lost(int((trained & ~good).sum())), *_uneven(sizes, places, seeds[good]))
-    spread = Spread.of(runs[1][good], means, places)
-    reason = _unfit(sizes, means, spread, law)
-    if reason:
-        answer = None if target is None else MinimumData(target, "refused")
-        return ScalingFit(sizes, means, warnings=warnings, refused=reason, minimum_data=answer)
-    return _judged(_chosen(sizes, means, spread, law), warnings, target)
+    sizes, values = np.asarray(n, float), np.asarray(loss, float)
+    trained = sizes > 0
+    good = trained & np.isfinite(values) & ((values > 0) if chance is None else (values >= 0) & (values <= 1))
+    seeds = None if seed is None else np.asarray(seed)[good]
+    found = fit_many(sizes[good], values[good][None, :], seed=seeds, targets=target, law=law, chance=chance)[0]
+    lost = _lost(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
+    lacking = () if seed is None else _uneven(sizes[good], np.asarray(seed)[good])
+    return replace(found, warnings=(*lost, *lacking, *found.warnings))
 
 
-def _judged(curve: Curve, warnings: tuple[str, ...], target: float | None) -> ScalingFit:
-    error = _holdout_error(curve)
-    refused = None
+def fit_many(
+    n: Floats,
+    losses: Floats,
+    *,
+    seed: npt.ArrayLike | None = None,
+    targets: npt.ArrayLike | None = None,
+    law: Law | None = None,
+    chance: float | None = None,
+) -> list[ScalingFit]:
+    """`fit_scaling` of many experiments (E, R) with the same R runs at once, all finite; `targets` is one or (E,).
+
+    A thousand take as long as ten one by one: what simulations and resampling want.
+    """
+    sizes, places = np.unique(n, return_inverse=True)
+    values = losses if chance is None else 1 - losses
+    seeds = None if seed is None else np.asarray(seed)
+    runs = Runs(sizes, places, values, seeds, chance is not None, 1.0 if chance is None else 1 - chance)
+    means = runs.means
+    shown = means if chance is None else 1 - means
+    goals = None if targets is None else np.broadcast_to(np.asarray(targets, float), (len(losses),))
+    steps = runs.steps if len(sizes) else np.zeros((len(losses), 0))
+    wanted = law or ("pure" if chance is None else "bounded")
+    reasons = [_unfit(sizes, means[row], steps[row], wanted, law) for row in range(len(losses))]
+    fits = [
+        ScalingFit(sizes, shown[row], refused=reason, minimum_data=_unanswered(goals, row))
+        for row, reason in enumerate(reasons)
+    ]
+    rows = np.array([row for row, reason in enumerate(reasons) if reason is None], int)
+    if len(rows):
+        part = replace(runs, losses=values[rows])
+        for row, fit in zip(
+            rows, _fitted(part, shown[rows], goals if goals is None else goals[rows], law), strict=True
+        ):
+            fits[row] = fit
+    return fits
+
+
+def _fitted(runs: Runs, shown: Floats, goals: Floats | None, law: Law | None) -> list[ScalingFit]:
+    """The fits of experiments that can be fitted, with their laws chosen."""
+    candidates = Candidates.of(runs, law)
+    kept = [candidates.kept(row) for row in range(len(shown))]
+    each: dict[tuple[int, Law], ScalingFit] = {}
+    for one, curves in candidates.curves.items():
+        rows = np.array([row for row, laws in enumerate(kept) if one in laws], int)
+        if not len(rows):
+            continue
+        own, blocks = curves.rows(rows), runs.blocks(curves)
+        blocks = blocks and blocks.rows(rows)
+        errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
+        answers = [None] * len(rows) if goals is None else _answers(own, blocks, goals[rows], errors)
+        for place, row in enumerate(rows):
+            only = np.array([place])
+            fit = ScalingFit(runs.sizes, shown[row], own.rows(only), blocks=blocks and blocks.rows(only))
+            each[row, one] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
+    return [_together([each[row, one] for one in laws]) for row, laws in enumerate(kept)]
+
+
+def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumData | None) -> ScalingFit:
+    """The fit with what is to be said about it."""
+    curve, refused = fit.drawn, None
+    warnings: tuple[str, ...] = ()
     if error > REFUSE:
         refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
+        answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
         warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)
-    if curve.law != "pure" and curve.floor == 0:
+    if contradicted:
+        warnings += (f"the seeds contradict the {curve.law} law: it misses sizes by more than they differ",)
+    if curve.law != "pure" and curve.floor[0] == 0:
         warnings += ("the floor is not identified: it came out as 0, so do not extrapolate far",)
-    answer = None
-    if target is not None:
-        answer = MinimumData(target, "refused") if refused else minimum_data(curve, target)
-    return ScalingFit(
-        n=curve.n,
-        loss=curve.loss,
-        curve=curve,
-        r2=float(
-            1 - np.sum((curve.loss - curve.predict(curve.n)) ** 2) / np.sum((curve.loss - curve.loss.mean()) ** 2)
-        ),
+    missed = fit.loss - fit.line(fit.n)
+    return replace(
+        fit,
+        r2=float(1 - np.sum(missed**2) / np.sum((fit.loss - fit.loss.mean()) ** 2)),
         max_residual=float(np.abs(curve.residuals).max()),
         holdout_error=error,
         warnings=warnings,
@@ -167,86 +221,89 @@ def _judged(curve: Curve, warnings: tuple[str, ...], target: float | None) -> Sc
     )
 
 
-def minimum_data(curve: Curve, target: float) -> MinimumData:
-    """Invert the law: n* = (A / (target - E))^(1/a) - n0."""
-    if target >= float(curve.predict(curve.n[0])):
-        return MinimumData(target, "met", point=float(curve.n[0]))
-    if target <= curve.floor:
-        return MinimumData(target, "unreachable")
-    logarithm = math.log(curve.scale / (target - curve.floor)) / curve.exponent
-    if logarithm > math.log(FARTHEST * curve.n[-1] + curve.shift):
-        return MinimumData(target, "not identified")
-    point = math.exp(logarithm) - curve.shift
-    low, high = _delta_interval(curve, target, point)
-    return MinimumData(target, "interpolated" if point <= curve.n[-1] else "extrapolated", point, low, high)
+def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
+    """The chosen fit with its alternatives: an interval that holds all of theirs."""
+    chosen, others = fits[0], tuple(fits[1:])
+    if not others:
+        return chosen
+    said = " and ".join(f"{fit.law}" for fit in others)
+    warning = f"the {chosen.law} law cannot be told apart from {said}: their answers are shown, too"
+    answers = [fit.minimum_data for fit in fits]
+    first = answers[0]
+    if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
+        first = _united(first, [answer for answer in answers if answer is not None])
+    return replace(chosen, warnings=(*chosen.warnings, warning), alternatives=others, minimum_data=first)
 
 
-def _delta_interval(curve: Curve, target: float, point: float) -> tuple[float | None, float | None]:
-    """95 % by the delta method on log n*: residual variance about the curve, t with sizes - parameters.
-
-    Parameters at their bound (E or n0 of 0) are taken as known. None where the rest are not identified.
-    """
-    from scipy.special import stdtrit  # the quantile of t
-
-    free = [True, True, curve.floor > 0, curve.shift > 0]
-    power = curve.scale * (curve.n + curve.shift) ** -curve.exponent
-    columns = (
-        power,
-        -power * np.log(curve.n + curve.shift),
-        np.ones_like(power),
-        -power * curve.exponent / (curve.n + curve.shift),
-    )
-    slopes = np.stack(columns, axis=1)[:, free] / curve.loss[:, None]  # by log A, a, E, n0
-    spare = len(curve.n) - sum(free)
-    norms = np.linalg.norm(slopes, axis=0)
-    if spare < 1 or np.linalg.cond(slopes / norms) > 1e7:
-        return None, None
-    reach = point + curve.shift
-    gradient = np.array(
-        [
-            1 / curve.exponent,
-            -math.log(reach) / curve.exponent,
-            1 / (curve.exponent * (target - curve.floor)),
-            -1 / reach,
-        ]
-    )
-    gradient = gradient[free] * reach / point / norms
-    inverse = np.linalg.inv((slopes / norms).T @ (slopes / norms))
-    variance = float(curve.residuals @ curve.residuals) / spare * float(gradient @ inverse @ gradient)
-    half = float(stdtrit(spare, 0.975)) * math.sqrt(variance)
-    return point * math.exp(-min(half, 50)), point * math.exp(min(half, 50))
+def _united(first: MinimumData, answers: Sequence[MinimumData]) -> MinimumData:
+    """The first answer with the interval of all; one that reaches the target nowhere leaves it open."""
+    lows = [answer.point if answer.status == "met" else answer.low for answer in answers]
+    known = [low for low in lows if low is not None]
+    highs = [answer.point if answer.status == "met" else answer.high for answer in answers]
+    closed = [high for high in highs if high is not None]
+    status: Status = first.status
+    if status == "unreachable" and any(answer.status != "unreachable" for answer in answers):
+        status = "not identified"
+    high = max(closed) if len(closed) == len(answers) else None
+    return first._replace(status=status, low=min(known) if known else None, high=high)
 
 
-def _chosen(n: Floats, loss: Floats, spread: Spread, law: Law | None) -> Curve:
-    if law:
-        return fit_law(law, n, loss)
-    curves = [fit_law(known, n, loss) for known, free in LAWS.items() if len(n) >= free + SPARE]
-    ranked = sorted(curves, key=lambda curve: curve.aicc)
-    predicting = [curve for curve in ranked if _holdout_error(curve) <= WARN]
-    return next((curve for curve in predicting if not spread.contradicts(curve)), [*predicting, *ranked][0])
+def _answers(curves: Curves, blocks: Blocks | None, goals: Floats, errors: Floats) -> list[MinimumData | None]:
+    """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; goals (R,) in the metric's unit."""
+    rising = curves.law == "bounded"
+    targets = 1 - goals if rising else goals
+    points, found = curves.reaching(targets), reach(curves, targets, blocks)
+    met = targets >= curves.predict(curves.n[:1])[:, 0]
+    answers: list[MinimumData | None] = []
+    largest = float(curves.n[-1])
+    for row, goal in enumerate(goals.tolist()):
+        point, low, high = (_size(float(sizes[row]), up=rising) for sizes in (points, found.low, found.high))
+        if met[row]:
+            answers.append(MinimumData(goal, "met", point=float(curves.n[0])))
+        elif bool(found.never[row]) and math.isinf(points[row]):
+            answers.append(MinimumData(goal, "unreachable"))
+        elif point is None or point > FARTHEST * largest:
+            answers.append(MinimumData(goal, "not identified", low=FARTHEST * largest if low is None else low))
+        elif point <= largest:
+            answers.append(MinimumData(goal, "interpolated", point, low, high))
+        else:
+            answers.append(
+                MinimumData(goal, "extrapolated", point, low, high, point / largest, holdout_error=float(errors[row]))
+            )
+    return answers
 
 
-def _holdout_error(curve: Curve) -> float:
-    smaller = fit_law(curve.law, curve.n[:-2], curve.loss[:-2])
-    return float(np.abs(smaller.predict(curve.n[-2:]) / curve.loss[-2:] - 1).max())
+def _size(n: float, *, up: bool) -> float | None:
+    """None for what is nowhere; an accuracy's sizes are whole, and rather too large."""
+    if math.isinf(n):
+        return None
+    return float(math.ceil(n - 1e-6 * n)) if up else n
 
 
-def _unfit(n: Floats, loss: Floats, spread: Spread, law: Law | None) -> str | None:
-    needed = LAWS[law or "pure"] + SPARE
+def _unanswered(goals: Floats | None, row: int) -> MinimumData | None:
+    return None if goals is None else MinimumData(float(goals[row]), "refused")
+
+
+def _unfit(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law | None) -> str | None:
+    """Why no law can be fitted to the mean losses (or errors) of sizes n, both (M,)."""
+    needed = FREE[wanted] + SPARE
     if len(n) < needed:
         return f"{len(n)} sizes; the {law or 'simplest'} law needs {needed}"
-    for (before, after), (high, low), error in zip(pairwise(loss), pairwise(n), spread.steps, strict=True):
-        if after - before > max(RISE * before, 2 * error):
-            return f"the loss rises with more data, from {before:.4g} at {high:g} to {after:.4g} at {low:g}"
-    return None if loss[-1] < loss[0] else "the loss does not fall with more data"
+    what, worsens = ("accuracy", "falls") if wanted == "bounded" else ("loss", "rises")
+    for (before, after), (small, large), error in zip(pairwise(loss), pairwise(n), steps, strict=True):
+        if after - before > max(FALL if wanted == "bounded" else RISE * before, 2 * error):
+            first, then = (1 - before, 1 - after) if wanted == "bounded" else (before, after)
+            return f"the {what} {worsens} with more data, from {first:.4g} at {small:g} to {then:.4g} at {large:g}"
+    better = "rise" if wanted == "bounded" else "fall"
+    return None if loss[-1] < loss[0] else f"the {what} does not {better} with more data"
 
 
-def _lost(count: int) -> tuple[str, ...]:
-    return (f"{count} runs without a finite loss were left out: they diverged",) if count else ()
+def _lost(count: int, what: str) -> tuple[str, ...]:
+    return (f"{count} runs without a finite {what} were left out: they diverged",) if count else ()
 
 
-def _uneven(n: Floats, places: npt.NDArray[np.intp], seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
+def _uneven(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
     everyone = set(seeds.tolist())
-    lacking = [size for place, size in enumerate(n) if set(seeds[places == place].tolist()) != everyone]
+    lacking = [size for size in np.unique(n) if set(seeds[n == size].tolist()) != everyone]
     listed = ", ".join(f"{size:g}" for size in lacking)
     return (f"not every seed has a result at size {listed}",) if lacking else ()

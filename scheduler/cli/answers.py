@@ -12,7 +12,7 @@ from sweeps.draw import Series, draw
 from sweeps.errors import SweepsError
 from sweeps.intervals import Estimate
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured, winner
-from sweeps.scaling import ScalingFit, fit_scaling
+from sweeps.scaling import MinimumData, ScalingFit, fit_scaling
 from sweeps.sections import Equal, best_by_default
 from sweeps.stage import Json
 from sweeps.steps import said_equal
@@ -43,9 +43,10 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
         output.say(f"\nHow much data? {title}".rstrip())
         if any(len(fit.n) > 1 for fit in fits.values()):
             output.say(draw([_series(name, fit) for name, fit in fits.items()]))
-        output.table([_fit_row(name, fit) for name, fit in fits.items()], title=f"fitted curves, L in {UNITS[metric]}")
+        table = [_fit_row(name, each) for name, fit in fits.items() for each in (fit, *fit.alternatives)]
+        output.table(table, title=f"fitted curves, L in {UNITS[metric]}")
         for name, fit in fits.items():
-            for warning in fit.warnings:
+            for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
 
 
@@ -79,18 +80,20 @@ def _target(wish: Json, zero_shot: float | None) -> float | None:
 
 
 def _series(name: str, fit: ScalingFit) -> Series:
-    return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.predict if fit.curve else None)
+    return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.line if fit.curve else None)
 
 
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
     "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
     "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
+    "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
 }
 
 
 def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
-    if fit.curve is None or fit.law is None:
+    """What one law says; the hold-out error is beside whatever it says, an extrapolation above all."""
+    if fit.law is None:
         return {"data": name, "law": "none", "L(n)": fit.refused}
     row = {
         "data": name,
@@ -101,16 +104,19 @@ def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
     }
     if least := fit.minimum_data:
         row["target"] = least.target
-        row["examples needed"] = _needed(least.point, least.low, least.high)
-        row["status"] = least.status
+        row["examples needed"] = _needed(least)
+        row["status"] = least.status + ("" if least.times is None else f" ×{least.times:.2g}")
     return row
 
 
-def _needed(point: float | None, low: float | None, high: float | None) -> str:
-    if point is None:
-        return "-"
-    interval = "" if low is None or high is None else f" ({low:,.0f} to {high:,.0f})"
-    return f"{point:,.0f}{interval}"
+def _needed(least: MinimumData) -> str:
+    """The size with its interval, which is open above where no end of it is in reach."""
+    if least.point is None:
+        return "-" if least.low is None else f"{least.low:,.0f} or more"
+    if least.low is None:
+        return f"{least.point:,.0f}"
+    beyond = "or more" if least.high is None else f"to {least.high:,.0f}"
+    return f"{least.point:,.0f} ({least.low:,.0f} {beyond})"
 
 
 def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:

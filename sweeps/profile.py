@@ -1,0 +1,176 @@
+"""Intervals by profile likelihood: which sizes reach a target, and which losses a size may have.
+
+Both ask one question of a law: how much worse does it fit when its curve has to pass through a loss L at a size n? All
+(n, L) with
+
+    RSS(n, L) - RSS ≤ s²·t²(0.975, f)·q        s² = RSS / (sizes - parameters)
+
+are believed. Along L = target they are the interval of the minimum data, along n = constant the band of a prediction:
+one region, so that the two never contradict each other (and no replicates are drawn, so that nothing has a seed).
+Without seeds f = sizes - parameters and q = 1 (Bates and Watts 1988, ch. 6).
+
+The runs of one seed share their data, as subsets nest, so their misses go together and the curve goes with them, which
+residuals about the curve cannot show. So each seed is a block. Linearised, the answer's error is a sum over the seeds;
+V_seeds is its variance from how far the K seeds' parts differ (K - 1 degrees of freedom), V that from s². Where V_seeds
+is the greater, q = V_seeds / V, and with h the share of the excess in V_seeds
+
+    1/f = (1 - h)² / (sizes - parameters) + √h / (K - 1)
+
+Welch and Satterthwaite would have h² for √h, which takes the excess for better known than it is: with nested subsets
+and three seeds such intervals held the truth in 90 of 100 experiments, these in 93 (`make bench-statistics`).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.laws import EXACT, Curves, Floats, Rows
+from sweeps.projection import Task, places, solve
+
+Truths = npt.NDArray[np.bool_]
+LEVEL = 0.95
+FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
+NODES = 24  # sizes that are tried first, from the smallest to the farthest
+ZOOM = 6  # and twice as many between the last that is believed and the first that is not
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What each of K seeds adds to the mean of each size, in the unit of residuals: (R, K, M).
+
+    Deviations from the mean, over the runs of the size: summed over the seeds they are 0.
+    """
+
+    parts: Floats
+
+    def variance(self, influence: Floats) -> Floats:
+        """Of Σ influence·mean over the sizes, with influences (R, Q, M): K/(K-1) Σ over the seeds of their part²."""
+        seeds = self.parts.shape[1]
+        return np.asarray(((influence @ self.parts.transpose(0, 2, 1)) ** 2).sum(axis=2) * seeds / (seeds - 1))
+
+    def rows(self, rows: Rows) -> "Blocks":
+        """The same of some experiments only."""
+        return Blocks(self.parts[rows])
+
+
+class Reach(NamedTuple):
+    """For R targets: the sizes believed to reach them, from low to high, of those from the smallest to the farthest.
+
+    `high` is infinite where the farthest is believed, `low` where none is. `never`: nor is a floor at the target.
+    """
+
+    low: Floats
+    high: Floats
+    never: Truths
+
+
+def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
+    """How much RSS may rise for a curve that passes elsewhere at sizes `at` (R, Q): s²·t²·q, (R, Q)."""
+    from scipy.special import stdtrit  # the quantile of t
+
+    spare = len(curves.n) - curves.free
+    if blocks is None or blocks.parts.shape[1] < 2:
+        return np.broadcast_to(curves.variance[:, None] * stdtrit(spare, (1 + LEVEL) / 2) ** 2, at.shape)
+    influence = influences(curves, at)
+    own = curves.variance[:, None] * np.maximum((influence**2).sum(axis=2), 1e-300)
+    excess = np.maximum(blocks.variance(influence) - own, 0)
+    share = excess / (own + excess)
+    freedom = 1 / ((1 - share) ** 2 / spare + np.sqrt(share) / (blocks.parts.shape[1] - 1))
+    return np.asarray(curves.variance[:, None] * (1 + excess / own) * stdtrit(freedom, (1 + LEVEL) / 2) ** 2)
+
+
+def influences(curves: Curves, at: Floats) -> Floats:
+    """How a prediction at sizes `at` (R, Q) moves with each size's residual, to first order, (R, Q, M)."""
+    slopes = curves.slopes(curves.n) * np.sqrt(curves.weights)[:, :, None]
+    norms = np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300)
+    inverse = np.linalg.pinv(slopes / norms, rcond=1e-8)
+    return np.asarray(curves.slopes(at) / norms @ inverse)
+
+
+def pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> Floats:
+    """RSS (R, Q) of the curves that have to pass through `value` at the sizes `at`, both (R, Q)."""
+    count = at.shape[1]
+    task = Task(
+        curves.law,
+        curves.n,
+        np.repeat(curves.loss, count, axis=0),
+        np.repeat(curves.weights, count, axis=0),
+        curves.ceiling,
+        at.ravel(),
+        value.ravel(),
+    )
+    begin = np.repeat(places(task, curves.exponent, curves.shift), count, axis=0) if near else None
+    return solve(task, near=begin).squares.reshape(at.shape)
+
+
+def reach(curves: Curves, target: Floats, blocks: Blocks | None = None) -> Reach:
+    """The interval of the sizes at which each curve is down at its target (R,)."""
+    point = curves.reaching(target)
+    farthest = FARTHEST * curves.n[-1]
+    grid = np.geomspace(curves.n[0], farthest, NODES)
+    nodes = np.concatenate(
+        [np.broadcast_to(grid, (len(target), NODES)), np.clip(point, grid[0], grid[-1])[:, None]], axis=1
+    )
+    nodes.sort(axis=1)
+    worse = _excess(curves, nodes, target, blocks)
+    first, last = _hull(worse <= 1)
+    every, none = np.arange(len(target)), ~(worse <= 1).any(axis=1)
+    outside = np.stack([np.maximum(first - 1, 0), np.minimum(last + 1, NODES)], axis=1)
+    inside = np.stack([first, last], axis=1)
+    ends = _crossed(curves, target, blocks, nodes[every[:, None], outside], nodes[every[:, None], inside])
+    low = np.where(first == 0, nodes[:, 0], ends[:, 0])
+    high = np.where(last == NODES, np.inf, ends[:, 1])
+    never = none & (target <= curves.floor)
+    if curves.law != "pure" and never.any():
+        rows = np.flatnonzero(never)
+        some = curves.rows(rows)
+        far = np.full((len(rows), 1), np.inf)
+        floor = pinned(some, far, target[rows, None]) - some.squares[:, None]
+        own = None if blocks is None else blocks.rows(rows)
+        never[rows] = (floor > tolerance(some, 1e6 * np.full_like(far, farthest), own))[:, 0]
+    return Reach(np.where(none, np.inf, low), np.where(none, np.inf, high), never)
+
+
+def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
+    """The losses that are believed at sizes n (N,): lowest and highest, each (R, N)."""
+    at = np.broadcast_to(n, (len(curves.loss), len(n)))
+    middle, allowed = curves.predict(n), tolerance(curves, at, blocks)
+    half = np.sqrt(np.maximum(allowed * (influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
+    sides = np.stack([-half, half], axis=0)  # to first order; then by the secant of the root, which is nearly straight
+    limit = curves.ceiling if curves.law == "bounded" else np.inf
+    for _ in range(4):
+        losses = np.clip(middle + sides, 1e-9 * middle, limit)
+        worse = [np.maximum(pinned(curves, at, side, near=True) - curves.squares[:, None], 0) for side in losses]
+        sides = (losses - middle) / np.clip(np.sqrt(np.stack(worse) / allowed), 0.3, 3)
+    low, high = np.clip(middle + sides, 0, limit)
+    return low, high
+
+
+def _excess(curves: Curves, at: Floats, target: Floats, blocks: Blocks | None) -> Floats:
+    """(R, Q) how far a curve that reaches its target at `at` is from being believed: up to 1 it is."""
+    worse = pinned(curves, at, np.broadcast_to(target[:, None], at.shape)) - curves.squares[:, None]
+    return np.sqrt(np.maximum(worse, 0) / tolerance(curves, at, blocks))
+
+
+def _hull(believed: Truths) -> tuple[Rows, Rows]:
+    """The first and the last that is believed, of each row."""
+    return believed.argmax(axis=1), believed.shape[1] - 1 - believed[:, ::-1].argmax(axis=1)
+
+
+def _crossed(curves: Curves, target: Floats, blocks: Blocks | None, outside: Floats, inside: Floats) -> Floats:
+    """Where belief ends between sizes outside it and inside it, both (R, 2): zoomed in twice, then a straight line."""
+    shares = np.linspace(0, 1, ZOOM + 2)
+    sides, rows = np.arange(2), np.arange(len(target))[:, None]
+    worse = np.zeros((len(target), 2, ZOOM + 2))
+    sizes = worse
+    for _ in range(2):
+        logs = np.log(outside)[:, :, None] * (1 - shares) + np.log(inside)[:, :, None] * shares
+        sizes = np.exp(logs)
+        worse = _excess(curves, sizes.reshape(len(target), -1), target, blocks).reshape(sizes.shape)
+        after = np.maximum((worse <= 1).argmax(axis=2), 1)
+        outside, inside = sizes[rows, sides, after - 1], sizes[rows, sides, after]
+    far, near = worse[rows, sides, after - 1], worse[rows, sides, after]
+    share = np.clip((far - 1) / np.maximum(far - near, 1e-12), 0, 1)
+    return np.asarray(np.exp(np.log(outside) * (1 - share) + np.log(inside) * share))
