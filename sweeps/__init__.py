@@ -11,16 +11,21 @@ if TYPE_CHECKING:
     from sweeps.comparison import Comparison, compare
     from sweeps.cost import PriceBook, parse_prices
     from sweeps.errors import DataError, PlanError, SpecError, SweepsError
+    from sweeps.grid import BestCell, best_cell
+    from sweeps.items import ItemDifference, item_key
     from sweeps.results import CellSummary, RunResult
     from sweeps.scaling import ScalingFit, fit_scaling
     from sweeps.spec import Sweep, parse
     from sweeps.stage import Plan, Run, Stage, Totals
+    from sweeps.tally import Tally
     from sweeps.transfer import TransferMatrix, transfer_matrix
 
 __all__ = [
+    "BestCell",
     "CellSummary",
     "Comparison",
     "DataError",
+    "ItemDifference",
     "Plan",
     "PlanError",
     "PriceBook",
@@ -31,10 +36,13 @@ __all__ = [
     "Stage",
     "Sweep",
     "SweepsError",
+    "Tally",
     "Totals",
     "TransferMatrix",
+    "best_cell",
     "compare",
     "fit_scaling",
+    "item_key",
     "parse",
     "parse_prices",
     "transfer_matrix",
@@ -44,10 +52,13 @@ _HOMES = {
     "comparison": ("Comparison", "compare"),
     "cost": ("PriceBook", "parse_prices"),
     "errors": ("DataError", "PlanError", "SpecError", "SweepsError"),
+    "grid": ("BestCell", "best_cell"),
+    "items": ("ItemDifference", "item_key"),
     "results": ("CellSummary", "RunResult"),
     "scaling": ("ScalingFit", "fit_scaling"),
     "spec": ("Sweep", "parse"),
     "stage": ("Plan", "Run", "Stage", "Totals"),
+    "tally": ("Tally",),
     "transfer": ("TransferMatrix", "transfer_matrix"),
 }
 

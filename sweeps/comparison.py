@@ -3,22 +3,28 @@
 Methods of one seed share what the seed decides, so what they differ by is asked seed by seed: the mean of the
 differences, ± t(.975, k - 1)·sd/√k with the spread of these differences alone, for one method may vary much more than
 another. The untrained model is measured once and stands for every seed. Holm's step-down over all pairs says which
-differences stand up to having looked at all of them.
+differences stand up to having looked at all of them. Where the items of the runs are given too, each difference is
+also asked item by item (see sweeps/items.py).
 """
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TypeVar
 
 from sweeps.errors import DataError
 from sweeps.intervals import Estimate, holm, is_clear, p_value, paired
+from sweeps.items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
+from sweeps.power import seeds_for
 from sweeps.results import RunResult, by_cell, measured
+from sweeps.tally import Tally, tally
 
 METHOD = "method"
 
 Values = Mapping[int, float]  # by seed
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Contestant:
     tokens: float  # used on average by a run that is measured, training and measuring together
     micro_usd: float
     missing: int  # runs without a result
+    runs: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Difference:
     estimate: Estimate
     clear: bool  # beyond its 95 % interval
     after_holm: bool  # still clear when all pairs are considered together
+    needed_seeds: int | None = None  # that would find it with 80 %, were it as large as it seems; None: not known
+    by_item: ItemDifference | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,14 @@ class Comparison:
     metric: str
     contestants: tuple[Contestant, ...]
     differences: tuple[Difference, ...]
+    runs: Tally = field(default_factory=Tally)
 
 
-def compare(results: Sequence[RunResult], *, metric: str) -> Comparison:
-    """The methods of a comparison by one metric. Raises DataError for runs of several variants."""
+def compare(results: Sequence[RunResult], *, metric: str, items: Items | None = None) -> Comparison:
+    """The methods of a comparison by one metric. Raises DataError for runs of several variants.
+
+    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
+    """
     variants = [variant for variant, _ in by_cell(results, without={METHOD})]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
@@ -62,8 +75,9 @@ def compare(results: Sequence[RunResult], *, metric: str) -> Comparison:
         name = run.cell.get(METHOD)
         runs.setdefault(None if name is None else str(name), []).append(run)
     values = {name: _values(of, metric) for name, of in runs.items()}
-    contestants = tuple(_contestant(name, of, values[name]) for name, of in runs.items())
-    return Comparison(metric, contestants, tuple(_differences(values)))
+    contestants = tuple(_contestant(name, of, values[name], tally(of, metric)) for name, of in runs.items())
+    by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
+    return Comparison(metric, contestants, tuple(_differences(values, by_item)), tally(results, metric))
 
 
 def _values(runs: Sequence[RunResult], metric: str) -> Values:
@@ -71,7 +85,7 @@ def _values(runs: Sequence[RunResult], metric: str) -> Values:
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
-def _contestant(name: str | None, runs: Sequence[RunResult], values: Values) -> Contestant:
+def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, fate: Tally) -> Contestant:
     done = measured(runs)
     return Contestant(
         name=name,
@@ -79,27 +93,51 @@ def _contestant(name: str | None, runs: Sequence[RunResult], values: Values) -> 
         tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
         micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
         missing=len(runs) - len(values),
+        runs=fate,
     )
 
 
-def _differences(values: Mapping[str | None, Values]) -> list[Difference]:
-    found: dict[tuple[str | None, str | None], Estimate] = {}
+def _differences(
+    values: Mapping[str | None, Values], by_item: Mapping[tuple[str | None, str | None], ItemDifference]
+) -> list[Difference]:
+    found: dict[tuple[str | None, str | None], list[float]] = {}
     for other, one in combinations(values, 2):
-        if pairs := _paired(values, one, other):
-            found[one, other] = paired(pairs)
-    clear = holm({pair: p_value(each, max(1, each.seeds - 1)) for pair, each in found.items()})
-    return [Difference(*pair, each, is_clear(each), pair in clear) for pair, each in found.items()]
-
-
-def _paired(values: Mapping[str | None, Values], one: str | None, other: str | None) -> list[float]:
-    """one - other for every seed that both have; what was never trained is the same for every seed."""
-    sides = [values[one], values[other]]
-    seeds = sorted({*sides[0], *sides[1]})
-    full = [
-        dict.fromkeys(seeds, next(iter(side.values()))) if name is None and side else side
-        for name, side in ((one, sides[0]), (other, sides[1]))
+        sides = _filled(values, one, other)
+        if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
+            found[one, other] = pairs
+    estimates = {pair: paired(each) for pair, each in found.items()}
+    clear = holm({pair: p_value(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
+    return [
+        Difference(*pair, each, is_clear(each), pair in clear, _needed(found[pair]), by_item.get(pair))
+        for pair, each in estimates.items()
     ]
-    if {one, other} & {None}:
-        trained = sides[0] if other is None else sides[1]
-        seeds = sorted(trained)
-    return [full[0][seed] - full[1][seed] for seed in seeds if seed in full[0] and seed in full[1]]
+
+
+def _needed(differences: Sequence[float]) -> int | None:
+    if len(differences) < 2:
+        return None
+    return seeds_for(statistics.fmean(differences), statistics.variance(differences))
+
+
+def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:
+    rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in measured(runs)}
+    return {seed: scores_of(found, metric) for seed, found in rows.items() if found}
+
+
+def _by_item(
+    scores: Mapping[str | None, Mapping[int, Scores]],
+) -> dict[tuple[str | None, str | None], ItemDifference]:
+    pairs = {(one, other): _filled(scores, one, other) for other, one in combinations(scores, 2)}
+    return all_together({pair: found for pair, sides in pairs.items() if (found := difference_of(*sides))})
+
+
+def _filled(
+    values: Mapping[str | None, Mapping[int, Value]], one: str | None, other: str | None
+) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
+    """Both sides by seed; what was never trained is the same for every seed of the other."""
+    left, right = values[one], values[other]
+    if one is None and left:
+        left = dict.fromkeys(right, next(iter(left.values())))
+    elif other is None and right:
+        right = dict.fromkeys(left, next(iter(right.values())))
+    return left, right

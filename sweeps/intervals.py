@@ -1,4 +1,4 @@
-"""Means of a few paired differences, and what can be said of them: Student's t, and Holm's step-down over a family."""
+"""Means of a few paired differences, and what can be said of them: Student's t, and what stands of a whole family."""
 
 import math
 import statistics
@@ -32,17 +32,21 @@ def is_clear(estimate: Estimate) -> bool:
     return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
 
 
-def p_value(estimate: Estimate, freedom: int) -> float:
+def p_value(estimate: Estimate, freedom: float) -> float:
     """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
-    from scipy.special import stdtr  # Student's t
-
     if not estimate.half_width:
         return 0.0 if estimate.half_width == 0 and estimate.mean else 1.0
-    reached = abs(estimate.mean) * critical(freedom) / estimate.half_width
-    return 2 * float(stdtr(freedom, -reached))
+    return p_of(estimate.mean * critical(freedom) / estimate.half_width, freedom)
 
 
-def critical(freedom: int) -> float:
+def p_of(t: float, freedom: float) -> float:
+    """Two-sided, of a t."""
+    from scipy.special import stdtr  # Student's t
+
+    return 2 * float(stdtr(freedom, -abs(t)))
+
+
+def critical(freedom: float) -> float:
     """t(.975) with so many degrees of freedom."""
     from scipy.special import stdtrit  # the quantile of t
 
@@ -57,3 +61,13 @@ def holm(p_values: Mapping[Key, float]) -> set[Key]:
             break
         rejected.add(key)
     return rejected
+
+
+def benjamini_hochberg(p_values: Mapping[Key, float]) -> set[Key]:
+    """Benjamini & Hochberg 1995: the k smallest, k the largest with p(k) ≤ k·alpha/all.
+
+    For exploring: of what is rejected, one in twenty is expected to be false. Holm is for saying which are real.
+    """
+    order = sorted(p_values, key=p_values.__getitem__)
+    below = [rank for rank, key in enumerate(order, 1) if p_values[key] <= rank * ALPHA / len(order)]
+    return set(order[: below[-1]]) if below else set()

@@ -1,0 +1,225 @@
+"""Two sets of runs that were asked the same items: by how much they differ, item by item.
+
+Two questions have two answers. "Do these checkpoints differ?" takes the trained models as they are, and asks what
+other items would have said: the error of the mean over items, in clusters where they have them. "Does this recipe
+differ?" asks for other seeds too: Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of
+K - 1 degrees of freedom where the seeds are most of it and Satterthwaite's number of them otherwise.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from sweeps.clusters import Floats, Places, crossed_bootstrap, mean_at, places_of
+from sweeps.intervals import critical, holm, p_of
+from sweeps.power import items_for, seeds_for
+from sweeps.proportions import Interval, mcnemar
+from sweeps.records import canonical
+from sweeps.stage import Json
+
+Row = Mapping[str, Json]
+ItemKey = tuple[bytes, int]
+Items = Mapping[ItemKey, Sequence[Row]]  # of each run, by `item_key`
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Claim(NamedTuple):
+    """How sure a difference is, in one sense of the question."""
+
+    half_width: float  # of the 95 % interval
+    freedom: float
+    p: float
+    after_holm: bool = False  # still clear when all pairs are considered together
+
+
+@dataclass(frozen=True)
+class ItemDifference:
+    """By how much the mean of the one is above that of the other, over the items and seeds that both have.
+
+    `mcnemar` is the exact test of what is right or wrong: of items (or clusters) that the one does better at, or the
+    other; `needed_items` and `needed_seeds` would find the difference, were it as large as it seems, with 80 %: in the
+    checkpoints by items alone, in the recipe by seeds alone (None: never by these alone). `crossed` is the bootstrap's
+    interval for the recipe, a cross-check.
+    """
+
+    mean: float
+    items: int
+    clusters: int
+    seeds: int
+    left_out: int  # items that some run of the two lacks
+    checkpoints: Claim | None  # None for a single cluster
+    recipe: Claim | None = None  # None for a single seed
+    crossed: Interval | None = None
+    mcnemar: float | None = None
+    mcnemar_after_holm: bool = False
+    needed_items: int | None = None
+    needed_seeds: int | None = None
+
+
+class Scores(NamedTuple):
+    """One run's items: a mean is Σ amounts / Σ sizes. Where an item was asked several times, over all of them."""
+
+    amounts: Mapping[Json, float]
+    sizes: Mapping[Json, float]
+    clusters: Mapping[Json, Json]
+
+
+def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
+    """Which run some items are of; the order of the cell's keys is nothing."""
+    return canonical(cell), seed
+
+
+def scores_of(rows: Sequence[Row], metric: str) -> Scores:
+    """What the rows of one run say of a metric. Each row has an "item", and a "cluster" where items come in some.
+
+    Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
+    """
+    read = READERS.get(metric.rpartition(".")[2], _plain(metric.rpartition(".")[2]))
+    amounts: dict[Json, float] = {}
+    sizes: dict[Json, float] = {}
+    clusters: dict[Json, Json] = {}
+    for row in rows:
+        found = read(row)
+        if found is None or not all(math.isfinite(each) for each in found):
+            continue
+        item = row["item"]
+        amounts[item] = amounts.get(item, 0.0) + found[0]
+        sizes[item] = sizes.get(item, 0.0) + found[1]
+        clusters[item] = row.get("cluster", item)
+    return Scores(amounts, sizes, clusters)
+
+
+def difference_of(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> ItemDifference | None:
+    """one - other, each the scores of its runs by seed; None where they have no seed or no item in common."""
+    seeds = sorted(one.keys() & other.keys())
+    runs = [side[seed] for seed in seeds for side in (one, other)]
+    items = [item for item in runs[0].amounts if all(item in run.amounts for run in runs)] if runs else []
+    if not items:
+        return None
+    differences = np.stack([_linear(one[seed], items) - _linear(other[seed], items) for seed in seeds])
+    places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
+    left_out = len({item for run in runs for item in run.amounts}) - len(items)
+    found = _judged(differences, places, left_out)
+    binary = all(run.sizes[item] == 1 and run.amounts[item] in (0, 1) for run in runs for item in items)
+    return replace(found, mcnemar=_signs(differences, places)) if binary else found
+
+
+def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
+    """The same, with what stands after Holm: each sense of the question is a family over all pairs."""
+    first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})
+    second = holm({key: each.recipe.p for key, each in found.items() if each.recipe})
+    third = holm({key: each.mcnemar for key, each in found.items() if each.mcnemar is not None})
+    return {
+        key: replace(
+            each,
+            checkpoints=each.checkpoints and each.checkpoints._replace(after_holm=key in first),
+            recipe=each.recipe and each.recipe._replace(after_holm=key in second),
+            mcnemar_after_holm=key in third,
+        )
+        for key, each in found.items()
+    }
+
+
+def _linear(scores: Scores, items: Sequence[Json]) -> Floats:
+    """Values whose mean is Σ amounts / Σ sizes and whose variance is that of this ratio, by the delta method."""
+    amounts = np.array([scores.amounts[item] for item in items])
+    sizes = np.array([scores.sizes[item] for item in items])
+    if (sizes == 1).all():
+        return amounts
+    ratio = amounts.sum() / sizes.sum()
+    return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
+
+
+def _judged(differences: Floats, places: Places, left_out: int) -> ItemDifference:
+    """From (seeds, items) and the cluster of each item."""
+    of_items = mean_at(differences.mean(axis=0), places)
+    seeds, items = differences.shape
+    found = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
+    if of_items.error is None:
+        return found
+    freedom, error = of_items.clusters - 1, of_items.error
+    needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
+    found = replace(
+        found,
+        checkpoints=_claim(of_items.mean, error, freedom),
+        needed_items=None if needed is None else max(2, math.ceil(needed)),
+    )
+    if seeds < 2:
+        return found
+    spread = float(differences.mean(axis=1).var(ddof=1))
+    parts = spread / seeds, error**2
+    return replace(
+        found,
+        recipe=_claim(of_items.mean, math.sqrt(sum(parts)), _satterthwaite(*parts, seeds - 1, freedom)),
+        crossed=Interval(*crossed_bootstrap(differences, places)),
+        needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
+    )
+
+
+def _satterthwaite(by_seed: float, by_item: float, seed_freedom: int, item_freedom: int) -> float:
+    """The degrees of freedom of the sum of two variances; those of the seeds where they are most of it."""
+    if by_seed >= by_item:
+        return seed_freedom
+    return (by_seed + by_item) ** 2 / (by_seed**2 / seed_freedom + by_item**2 / item_freedom)
+
+
+def _claim(mean: float, error: float, freedom: float) -> Claim:
+    p = p_of(mean / error, freedom) if error else float(mean == 0)
+    return Claim(critical(freedom) * error, freedom, p)
+
+
+def _signs(differences: Floats, places: Places) -> float:
+    """McNemar's test over clusters, each of which is won by the one that has more right in it, over all seeds."""
+    sums = np.bincount(places, np.round(differences).sum(axis=0))
+    return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
+
+
+Reader = Callable[[Row], tuple[float, float] | None]
+
+
+def _plain(name: str) -> Reader:
+    return lambda row: None if row.get(name) is None else (float(str(_number(row[name]))), 1.0)
+
+
+def _number(value: Json) -> Json:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
+    def read(row: Row) -> tuple[float, float] | None:
+        top, bottom = row.get(amount), row.get(size)
+        return None if top is None or bottom is None else (float(str(top)) / unit, float(str(bottom)))
+
+    return read
+
+
+def _preferred(one: str, other: str | None = None) -> Reader:
+    """Is it above the other, or above 0? A draw is half."""
+
+    def read(row: Row) -> tuple[float, float] | None:
+        if row.get(one) is None:
+            return None
+        margin = float(str(row[one])) - (float(str(row[other])) if other else 0.0)
+        return (0.5 if margin == 0 else float(margin > 0)), 1.0
+
+    return read
+
+
+def _solved(row: Row) -> tuple[float, float] | None:
+    """What the environment says of an episode; where it says nothing, whether there was a reward."""
+    if row.get("solved") is not None:
+        return float(str(_number(row["solved"]))), 1.0
+    return None if row.get("reward") is None else (float(float(str(row["reward"])) > 0), 1.0)
+
+
+READERS: Mapping[str, Reader] = {
+    "nll": _over("nll", "tokens"),
+    "bits_per_byte": _over("nll", "bytes", math.log(2)),
+    "preference_accuracy": _preferred("margin"),
+    "preference_margin": _plain("margin"),
+    "likelihood_accuracy": _preferred("chosen", "rejected"),
+    "task_completion": _solved,
+}

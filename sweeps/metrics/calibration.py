@@ -1,0 +1,131 @@
+"""Does a model know when it is right? From stated confidences p (m,) in [0, 1] and correctness y (m,) in {0, 1}.
+
+Calibration errors are biased upwards where items are few: tell m and the number of bins beside them, and the Brier
+score, which has no bins. Confidences that are equal have no order: wherever one is needed, each of them counts with
+the mean correctness of all of them, so that no result depends on the order of the items.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+BINS = 10
+
+
+class Bin(NamedTuple):
+    """One bar of a reliability diagram."""
+
+    items: int
+    confidence: float  # the mean of p
+    accuracy: float  # the mean of y
+
+
+class Brier(NamedTuple):
+    """score = reliability - resolution + uncertainty + within."""
+
+    score: float  # the mean of (p - y)²
+    reliability: float  # how far the groups' confidences are from their accuracies: the less the better
+    resolution: float  # how far the groups' accuracies are from that of all: the more the better
+    uncertainty: float  # ȳ(1 - ȳ)
+    within: float  # what grouping hides; 0 where a group is one confidence
+
+
+def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
+    """Bins of equal width that are closed on the right, (0, 1/bins], …, and 0 in the first; empty ones are left out."""
+    stated, right = _checked(p, y)
+    return _binned(stated, right, _places(stated, bins))
+
+
+def ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
+    """Expected calibration error, Σ |B|/m·|accuracy(B) - confidence(B)| (Guo et al. 2017, arXiv 1706.04599).
+
+    The bins are those of `reliability_bins`.
+    """
+    return _gap(reliability_bins(p, y, bins=bins))
+
+
+def adaptive_ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
+    """The same with bins of equal count (Nguyen & O'Connor 2015; Nixon et al. 2019, arXiv 1904.01685).
+
+    With one bin it is |mean p - mean y|. With fewer items than bins each item has its own.
+    """
+    stated, right = _ordered(p, y)
+    parts = np.array_split(np.arange(len(stated)), min(bins, len(stated)))
+    return _gap([Bin(len(part), float(stated[part].mean()), float(right[part].mean())) for part in parts])
+
+
+def brier(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int | None = None) -> Brier:
+    """Brier 1950, and its parts (Murphy 1973) over groups of equal confidence, or of one bin where `bins` is given."""
+    stated, right = _checked(p, y)
+    places = np.unique(stated, return_inverse=True)[1] if bins is None else _places(stated, bins)
+    groups, mean = _binned(stated, right, places), float(right.mean())
+    score = float(((stated - right) ** 2).mean())
+    share = 1 / len(right)
+    reliability = share * math.fsum(each.items * (each.confidence - each.accuracy) ** 2 for each in groups)
+    resolution = share * math.fsum(each.items * (each.accuracy - mean) ** 2 for each in groups)
+    uncertainty = mean * (1 - mean)
+    return Brier(score, reliability, resolution, uncertainty, score - (reliability - resolution + uncertainty))
+
+
+def nll(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """-mean log of the probability that was given to what happened, in nats; infinite for one that was excluded."""
+    stated, right = _checked(p, y)
+    given = np.where(right == 1, stated, 1 - stated)
+    return math.inf if not given.all() else float(-np.log(given).mean())
+
+
+def aurc(confidence: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Area under risk against coverage: the mean over k of the error among the k most confident items.
+
+    Geifman & El-Yaniv 2017, arXiv 1705.08500. `confidence` may be any score: only its order counts.
+    """
+    _, right = _ordered(confidence, y, probabilities=False)
+    return float((np.cumsum(1 - right) / np.arange(1, len(right) + 1)).mean())
+
+
+def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: float) -> float:
+    """The accuracy on the ⌈coverage·m⌉ most confident items, 0 < coverage ≤ 1."""
+    if not 0 < coverage <= 1:
+        raise ValueError(f"a coverage of {coverage}: above 0 and at most 1 is right")
+    _, right = _ordered(confidence, y, probabilities=False)
+    count = max(1, math.ceil(coverage * len(right) - 1e-9))  # 0.7·10 is a little more than 7
+    return float(right[:count].mean())
+
+
+def _checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
+    stated, right = np.asarray(p, float), np.asarray(y, float)
+    if stated.ndim != 1 or stated.shape != right.shape or not len(stated):
+        raise ValueError(f"confidences {stated.shape} and correctness {right.shape}: each item has both")
+    if not np.isin(right, (0, 1)).all():
+        raise ValueError("correctness is 0 or 1")
+    if np.isnan(stated).any() or (probabilities and not ((stated >= 0) & (stated <= 1)).all()):
+        raise ValueError("a confidence is a probability, from 0 to 1")
+    return stated, right
+
+
+def _ordered(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
+    """The most confident first; where confidences are equal, correctness is their mean."""
+    stated, right = _checked(p, y, probabilities=probabilities)
+    _, places, counts = np.unique(-stated, return_inverse=True, return_counts=True)
+    shared = (np.bincount(places, right) / counts)[places]
+    order = np.argsort(-stated, kind="stable")
+    return stated[order], shared[order]
+
+
+def _places(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
+    return np.searchsorted(np.arange(1, bins) / bins, stated, side="left")
+
+
+def _binned(stated: Floats, right: Floats, places: npt.NDArray[np.intp]) -> list[Bin]:
+    counts = np.bincount(places)
+    confidence, accuracy = np.bincount(places, stated), np.bincount(places, right)
+    filled = np.flatnonzero(counts)
+    return [Bin(int(counts[at]), float(confidence[at] / counts[at]), float(accuracy[at] / counts[at])) for at in filled]
+
+
+def _gap(bins: list[Bin]) -> float:
+    whole = sum(each.items for each in bins)
+    return math.fsum(each.items * abs(each.accuracy - each.confidence) for each in bins) / whole

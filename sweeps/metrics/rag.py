@@ -1,0 +1,99 @@
+"""Does a model use what it is given to read? Per-item scores of the same m items under several prompts.
+
+closed: the question alone; opened: with the passage that holds the answer; distracted: with other passages only;
+mixed: with both. Scores are (m,) arrays in [0, 1]; flags are (m,) arrays of 0 and 1. Contamination control: on facts
+that are new, the closed score is about 0.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.metrics.matching import exact_match, normalised
+
+Floats = npt.NDArray[np.float64]
+# Words that carry no fact: that they are in a passage supports nothing.
+FUNCTION_WORDS = frozenset([
+    "and", "or", "but", "of", "to", "in", "on", "at", "by", "for", "from", "with", "as", "is", "are", "was", "were",
+    "be", "been", "it", "its", "this", "that", "he", "she", "they", "i", "you", "we", "not", "do", "does", "did",
+    "has", "have", "had", "will", "would", "can", "could", "there", "which", "who", "what", "when", "where", "how",
+])  # fmt: skip
+
+
+class Abstention(NamedTuple):
+    """None where there is nothing to divide by."""
+
+    precision: float | None  # of what was left unanswered, the share that could not be answered
+    recall: float | None  # of what could not be answered, the share that was left unanswered
+
+
+def uplift(closed: npt.ArrayLike, opened: npt.ArrayLike) -> Floats:
+    """By how much reading the passage helps: opened - closed, of each item (m,); their mean is U."""
+    before, after = _together(closed, opened)
+    return after - before
+
+
+def uplift_change(
+    closed_before: npt.ArrayLike, opened_before: npt.ArrayLike, closed_after: npt.ArrayLike, opened_after: npt.ArrayLike
+) -> Floats:
+    """What fine-tuning did to the uplift: the difference in differences (o2 - c2) - (o1 - c1) of each item (m,).
+
+    Its mean is ΔU, and its standard error that of any mean: `sweeps.clusters.mean_of`.
+    """
+    before, after = _together(uplift(closed_before, opened_before), uplift(closed_after, opened_after))
+    return after - before
+
+
+def utilisation(closed: npt.ArrayLike, opened: npt.ArrayLike) -> float | None:
+    """The share of what was left to gain: (A_open - A_closed) / (1 - A_closed); None where nothing was left."""
+    before, after = (float(each.mean()) for each in _together(closed, opened))
+    return (after - before) / (1 - before) if before < 1 else None
+
+
+def distractor_robustness(opened: npt.ArrayLike, mixed: npt.ArrayLike) -> float | None:
+    """A_mix / A_open: 1 where other passages do no harm; None where nothing was right without them."""
+    alone, among = (float(each.mean()) for each in _together(opened, mixed))
+    return among / alone if alone > 0 else None
+
+
+def harmful_context_rate(closed: npt.ArrayLike, distracted: npt.ArrayLike) -> float | None:
+    """P(wrong with distractors | right closed-book), of scores 0 and 1; None where none was right."""
+    before, after = _together(closed, distracted)
+    known = before == 1
+    return float((after[known] < 1).mean()) if known.any() else None
+
+
+def abstention(abstained: npt.ArrayLike, unanswerable: npt.ArrayLike) -> Abstention:
+    """Of flags of all items, those with an answer and those without."""
+    silent, hopeless = _together(abstained, unanswerable)
+    both = float((silent * hopeless).sum())
+    return Abstention(*(both / float(each.sum()) if each.any() else None for each in (silent, hopeless)))
+
+
+def false_answer_rate(correct: npt.ArrayLike, abstained: npt.ArrayLike) -> float:
+    """The share of items, with distractors only, that were answered and wrong."""
+    right, silent = _together(correct, abstained)
+    return float(((right < 1) & (silent == 0)).mean())
+
+
+def counterfactual_faithfulness(answers: Sequence[str], planted: Sequence[str]) -> float:
+    """The share of answers that follow a passage whose fact was replaced by a planted one (exact, normalised)."""
+    if not answers or len(answers) != len(planted):
+        raise ValueError(f"{len(answers)} answers and {len(planted)} planted ones: one of each for each item is right")
+    return float(np.mean([exact_match(answer, fact) for answer, fact in zip(answers, planted, strict=True)]))
+
+
+def token_support(answer: str, context: str) -> float | None:
+    """The share of an answer's content words that are in the passage; None for an answer without any."""
+    words = [word for word in normalised(answer).split() if word not in FUNCTION_WORDS]
+    known = set(normalised(context).split())
+    return sum(word in known for word in words) / len(words) if words else None
+
+
+def _together(one: npt.ArrayLike, other: npt.ArrayLike) -> tuple[Floats, Floats]:
+    pair = np.asarray(one, float), np.asarray(other, float)
+    if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
+        raise ValueError(f"scores {pair[0].shape} and {pair[1].shape}: of the same items, and one at least, is right")
+    return pair
