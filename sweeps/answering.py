@@ -1,21 +1,32 @@
 """What answers cost before they are there, and what they are worth once they are.
 
+Each item is a row that holds what it says to each metric, under the metric's name; a metric is the mean over the items
+that say something to it. Only calibration is about all items together: it is made of `confidence` and `right`.
+
 The score of an answer is from 0 to 1; where right or wrong is asked for, half of it is right. Its confidence is the
 probability of all its tokens by the model itself, whatever the temperature; of several samples it is the share of the
 commonest answer, and what is right or wrong is that answer. Known values and sources stand in `sweeps.metrics`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sweeps.cost import Usage
-from sweeps.metrics import calibration, consistency, matching, rag, ranking
+from sweeps.metrics import calibration, consistency, matching, ranking
 from sweeps.questions import Ask
 
-Metrics = dict[str, float]
+Item = Mapping[str, Any]
+SCORED = {  # of reading: the metric, and the condition under which its answers are given
+    "open_book": "open",
+    "closed_book": "closed",
+    "distracted": "distracted",
+    "mixed": "mixed",
+    "abstention": "unanswerable",
+    "faithfulness": "counterfactual",
+}
 
 
 class Said(NamedTuple):
@@ -34,18 +45,11 @@ class Answered(NamedTuple):
 
     @property
     def score(self) -> float:
-        return float(np.mean(self.scores))
+        return _mean(self.scores)
 
     @property
     def texts(self) -> list[str]:
         return [each.text for each in self.said]
-
-    def row(self) -> dict[str, Any]:
-        """As an item: `score` is comparable between models, item by item and condition by condition."""
-        under = {"under": self.ask.under} if self.ask.under else {}
-        about = {"item": self.ask.item, **under, "score": self.score, "confidence": judged(self)[0]}
-        several = {"scores": list(self.scores)} if len(self.said) > 1 else {}
-        return {**about, "said": self.texts if several else self.texts[0], **several}
 
 
 def bounds(prompts: Iterable[int], samples: int, most: int) -> tuple[Usage, Usage]:
@@ -72,110 +76,97 @@ def score(check: str, said: str, answers: Sequence[str]) -> float:
     raise ValueError(f"no check {check!r}")
 
 
-def judged(one: Answered) -> tuple[float, float]:
-    """Confidence, and whether what it is about is right."""
-    if len(one.said) == 1:
-        return min(1.0, one.said[0].probability), float(one.scores[0] >= 0.5)
-    same = [matching.normalised(text) for text in one.texts]
-    commonest = max(same, key=same.count)
-    return same.count(commonest) / len(same), float(one.scores[same.index(commonest)] >= 0.5)
+def items_of(name: str, found: Sequence[Answered], abstain: str = "") -> list[Item]:
+    """What was answered, item by item."""
+    by_item = groupby(found, key=lambda one: one.ask.item)
+    if name == "answers":
+        return [{"item": one.ask.item, **_answer(one)} for one in found]
+    if name == "reliability":
+        return [{"item": item, **_in_other_words(list(same))} for item, same in by_item]
+    return [{"item": item, **_read(list(same), abstain)} for item, same in by_item]
 
 
-def measured(name: str, found: Sequence[Answered], abstain: str = "") -> Metrics:
-    """The metrics of an evaluation, of all that was answered in it."""
-    if name == "rag":
-        return {key: value for key, value in _rag(found, abstain).items() if value is not None}
-    return _reliability(found) if name == "reliability" else _answers(found)
-
-
-def _answers(found: Sequence[Answered]) -> Metrics:
-    metrics = {"accuracy": _mean(one.score for one in found), **_calibration([judged(one) for one in found])}
-    if len(found[0].said) == 1:
-        return metrics
-    k = len(found[0].said)
-    right = [sum(score >= 0.5 for score in one.scores) for one in found]
-    return {
-        **metrics,
-        "agreement": _mean(consistency.agreement(one.texts) for one in found),
-        "semantic_entropy": _mean(consistency.semantic_entropy(one.texts) for one in found),
-        "pass_at_k": _mean(consistency.pass_at_k(k, count, k) for count in right),
-        "pass_hat_k": _mean(consistency.pass_all_k(k, count, k) for count in right),
-    }
-
-
-def chosen(scores: Sequence[float], right: Sequence[bool]) -> tuple[dict[str, Any], tuple[float, float]]:
-    """One item of which the candidates have these log-probabilities: its row, and how sure it is of its first one."""
+def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
+    """An item of which the candidates have these log-probabilities."""
     values = np.asarray(scores, float)
     shares = np.exp(values - values.max())
-    shares /= shares.sum()
     best = max((place for place, one in enumerate(right) if one), key=lambda place: values[place])
     first = ranking.first(values, best)
-    row = {
-        "score": first,
-        "confidence": float(shares.max()),
-        "reciprocal_rank": ranking.reciprocal_rank(values, best),
-        "ndcg": ranking.ndcg(values, [float(one) for one in right]) or 0.0,
-        "logprobs": [float(value) for value in values],
-    }
-    return row, (float(shares.max()), first)
-
-
-def of_choices(found: Sequence[tuple[Mapping[str, Any], tuple[float, float]]]) -> Metrics:
-    """The metrics of all items of `chosen`."""
-    rows = [row for row, _ in found]
-    means = {"accuracy": "score", "mrr": "reciprocal_rank", "ndcg": "ndcg"}
-    judged_so = _calibration([judgement for _, judgement in found])
-    return {**{metric: _mean(row[key] for row in rows) for metric, key in means.items()}, **judged_so}
-
-
-def _calibration(judgements: Sequence[tuple[float, float]]) -> Metrics:
-    stated, right = zip(*judgements, strict=True)
     return {
-        "ece": calibration.ece(stated, right),
-        "adaptive_ece": calibration.adaptive_ece(stated, right),
-        "brier": calibration.brier(stated, right).score,
-        "aurc": calibration.aurc(stated, right),
+        "item": item,
+        "accuracy": first,
+        "mrr": ranking.reciprocal_rank(values, best),
+        "ndcg": ranking.ndcg(values, [float(one) for one in right]),
+        **_judged(float(shares.max() / shares.sum()), first),
+        "logprobs": values.tolist(),
     }
 
 
-def _reliability(found: Sequence[Answered]) -> Metrics:
-    """Items may have different numbers of wordings: each counts once."""
-    each = [
-        consistency.robustness([[one.score for one in same]])
-        for _, same in groupby(found, key=lambda one: one.ask.item)
-    ]
+def metrics_from(items: Sequence[Item], names: Iterable[str]) -> dict[str, float]:
+    """The means of all items, and calibration where there is something to calibrate."""
+    means = {name: [item[name] for item in items if item.get(name) is not None] for name in names}
+    metrics = {name: _mean(values) for name, values in means.items() if values}
+    if "confidence" in items[0] and "right" in items[0]:
+        pair = [item["confidence"] for item in items], [item["right"] for item in items]
+        metrics["ece"], metrics["adaptive_ece"] = calibration.ece(*pair), calibration.adaptive_ece(*pair)
+        metrics["aurc"] = calibration.aurc(*pair)
+    return metrics
+
+
+def _answer(one: Answered) -> Item:
+    if len(one.said) == 1:
+        said = one.said[0]
+        judged = _judged(said.probability, float(one.score >= 0.5))
+        return {"accuracy": one.score, **judged, "said": said.text}
+    k, right = len(one.said), sum(each >= 0.5 for each in one.scores)
+    same = [matching.normalised(text) for text in one.texts]
+    commonest = max(same, key=same.count)
     return {
-        "mean_accuracy": _mean(one.mean for one in each),
-        "worst_accuracy": _mean(one.worst for one in each),
-        "spread": _mean(one.spread for one in each),
-        "flip_rate": _mean(one.flip_rate for one in each),
+        "accuracy": one.score,
+        **_judged(same.count(commonest) / k, float(one.scores[same.index(commonest)] >= 0.5)),
+        "agreement": consistency.agreement(one.texts),
+        "semantic_entropy": consistency.semantic_entropy(one.texts),
+        "pass_at_k": consistency.pass_at_k(k, right, k),
+        "pass_hat_k": consistency.pass_all_k(k, right, k),
+        "said": one.texts,
+        "scores": list(one.scores),
     }
 
 
-def _rag(found: Sequence[Answered], abstain: str) -> dict[str, float | None]:
-    """Each over the items that have what its condition takes."""
-    under = {name: list(each) for name, each in _under(found).items()}
-    scores = {name: [one.score for one in each] for name, each in under.items()}
-    silent = {name: [matching.exact_match(one.texts[0], abstain) for one in each] for name, each in under.items()}
-    hidden, planted = silent.get("unanswerable"), under.get("counterfactual")
-    told = {"open_book": "open", "closed_book": "closed", "distracted": "distracted", "mixed": "mixed"}
+def _judged(confidence: float, right: float) -> Item:
+    stated = min(1.0, confidence)
+    return {"confidence": stated, "right": right, "brier": (stated - right) ** 2}
+
+
+def _in_other_words(found: Sequence[Answered]) -> Item:
+    found_so = consistency.robustness([[one.score for one in found]])
     return {
-        **{metric: _mean(scores[name]) if name in scores else None for metric, name in told.items()},
-        "uplift": _mean(rag.uplift(scores["closed"], scores["open"])),
-        "abstention": None if hidden is None else _mean(hidden),
-        "false_answers": (
-            rag.false_answer_rate(scores["distracted"], silent["distracted"]) if "distracted" in scores else None
-        ),
-        "faithfulness": _mean(one.score for one in planted) if planted else None,
+        "mean_accuracy": found_so.mean,
+        "worst_accuracy": found_so.worst,
+        "spread": found_so.spread,
+        "flip_rate": found_so.flip_rate,
+        "said": [one.texts[0] for one in found],
     }
 
 
-def _under(found: Sequence[Answered]) -> dict[str, list[Answered]]:
-    groups: dict[str, list[Answered]] = {}
-    for one in found:
-        groups.setdefault(one.ask.under, []).append(one)
-    return groups
+def _read(found: Sequence[Answered], abstain: str) -> Item:
+    """One question under all its conditions; what it lacks for one of them is not there."""
+    under = {one.ask.under: one for one in found}
+    scores = {metric: under[name].score for metric, name in SCORED.items() if name in under}
+    return {
+        **scores,
+        "uplift": scores["open_book"] - scores["closed_book"],
+        **dict(_made_up(under.get("distracted"), abstain)),
+        "said": {name: one.texts[0] for name, one in under.items()},
+    }
 
 
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
+def _made_up(distracted: Answered | None, abstain: str) -> Iterator[tuple[str, float]]:
+    """Is it wrong, and said nevertheless?"""
+    if distracted is not None:
+        silent = matching.exact_match(distracted.texts[0], abstain)
+        yield "false_answers", float(distracted.score < 1 and not silent)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

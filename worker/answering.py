@@ -11,13 +11,14 @@ import numpy as np
 
 from scheduler.artefacts import compressed_lines
 from scheduler.tokenizers import tokenizer_for
-from sweeps.answering import Answered, Metrics, Said, bounds, chosen, measured, of_choices, score
+from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from, score
 from sweeps.cost import Usage
 from sweeps.dialogue import generation_prompt
 from sweeps.questions import Ask, asked, choices
 from sweeps.records import Records
 from sweeps.render import Example, render_all
 from sweeps.rollouts import chance_seed
+from sweeps.sections import METRICS
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
 from worker.asking import Pending
@@ -55,7 +56,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
         _checked(options, abstain, each.ask, [_said(one, tokenizer) for one in written])
         for each, written in zip(questions, said, strict=True)
     ]
-    return Succeeded(_result(this, measured(name, found, abstain), [one.row() for one in found]), steps=0)
+    return Succeeded(_result(this, items_of(name, found, abstain)), steps=0)
 
 
 def _answers(
@@ -119,19 +120,20 @@ def _choice_result(
         float(np.dot(values.astype(np.float64), example.weights.astype(np.float64)))
         for example, values in zip(examples, logprobs, strict=True)
     )
-    found = []
-    for row in records.rows:
+    found: list[Item] = []
+    for item, row in enumerate(records.rows):
         scores = list(islice(sums, len(row["candidates"])))
         if not all(map(math.isfinite, scores)):
             raise Unfit(DIVERGED)
-        found.append(chosen(scores, [candidate in row["answers"] for candidate in row["candidates"]]))
-    return _result(this, of_choices(found), [{"item": item, **row} for item, (row, _) in enumerate(found)])
+        found.append(chosen(item, scores, [candidate in row["answers"] for candidate in row["candidates"]]))
+    return _result(this, found)
 
 
-def _result(this: Attempt, metrics: Metrics, rows: Sequence[dict[str, Any]]) -> dict[str, Json]:
+def _result(this: Attempt, items: Sequence[Item]) -> dict[str, Json]:
+    name = str(cast(Mapping[str, Any], this.recipe["evaluator"])["name"])
     return {
-        "metrics": dict(metrics),
-        "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
-        "count": len(rows),
+        "metrics": dict(metrics_from(items, METRICS[name])),
+        "items": this.keep("items.jsonl.gz", compressed_lines(items)),
+        "count": len(items),
         "usage": this.spending.usage.document(),
     }

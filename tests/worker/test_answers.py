@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scheduler.artefacts import rows_of
 from scheduler.costs import costs
+from sweeps.sections import metrics_of
+from sweeps.spec import parse
 from sweeps.stage import Stage
 from tests.worker.test_dpo import result
 from tests.worker.test_money import counted, said
@@ -17,7 +20,7 @@ sweep: one
 experiment: grid
 model: offline/ngram-s
 train: {method: sl, rank: 8, learning_rate: 0.02, batch_size: 8, steps: 6}
-data: {facts: {source: "offline:facts", holdout: 24}}
+data: {facts: {source: "offline:facts", holdout: 12}}
 seeds: 1
 evaluate: [EVALUATION]
 reuse: sweep
@@ -54,5 +57,12 @@ def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Wor
     again = answered(workshop, EVALUATIONS[kind], "again")
     found = items(workshop, stages[1])
     assert found == items(workshop, again[1])
-    assert {row["item"] for row in found} == set(range(24))
-    assert all(0 <= row["score"] <= 1 and 0 <= row["confidence"] <= 1 for row in found)
+    assert [row["item"] for row in found] == list(range(12))
+    told: Any = result(workshop, stages[1])["metrics"]
+    measured = set(metrics_of(parse(SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0]))
+    assert set(told) == measured, "what is announced is measured, and nothing else"
+    together = {"ece", "adaptive_ece", "aurc"}
+    for metric in measured - together:
+        assert told[metric] == pytest.approx(np.mean([row[metric] for row in found])), (
+            "a metric is the mean of its items"
+        )

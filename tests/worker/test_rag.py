@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from scheduler.artefacts import rows_of
-from sweeps.metrics.rag import uplift_change
+from sweeps.items import Scores, difference_of, scores_of
 from sweeps.stage import Stage
 from tests.worker.test_dpo import result
 from tests.worker.workshop import Workshop
@@ -15,8 +13,8 @@ SPEC = """
 sweep: one
 experiment: data_scaling
 model: offline/ngram-r
-train: {method: sl, rank: 8, learning_rate: 0.02, batch_size: 16, steps: 40}
-data: {facts: {source: "offline:facts", holdout: 48}}
+train: {method: sl, rank: 8, learning_rate: 0.05, batch_size: 16, steps: 50}
+data: {facts: {source: "offline:facts", holdout: 16}}
 sizes: [64]
 vary: {data.facts.context: [none, gold]}
 seeds: 1
@@ -24,9 +22,9 @@ evaluate: [{rag: {most: 8}}]
 """
 
 
-def scores(workshop: Workshop, stage: Stage, under: str) -> list[float]:
+def uplifts(workshop: Workshop, stage: Stage) -> Scores:
     rows: list[Any] = list(rows_of(workshop.artefacts.read(str(result(workshop, stage)["items"]))))
-    return [row["score"] for row in rows if row["under"] == under]
+    return scores_of(rows, "uplift")
 
 
 def test_training_with_context_teaches_to_read_and_training_without_it_does_not(workshop: Workshop) -> None:
@@ -35,17 +33,21 @@ def test_training_with_context_teaches_to_read_and_training_without_it_does_not(
     for stage in plan.stages:
         if workshop.state(stage) == "ready":
             assert isinstance(workshop.attempt(stage), Succeeded)
-    found = {}
+    found: dict[str, Stage] = {}
     for run in plan.runs:
         stage = stages[run.measures["rag"]]
-        found["untrained" if run.stage is None else run.cell["data.facts.context"]] = stage
-    metrics = {name: result(workshop, stage)["metrics"] for name, stage in found.items()}
-    print(metrics)
-    change = {
-        name: uplift_change(
-            *(scores(workshop, found[of], under) for of in ("untrained", name) for under in ("closed", "open"))
-        )
-        for name in ("none", "gold")
-    }
-    print({name: (each.mean(), each.std() / np.sqrt(len(each))) for name, each in change.items()})
-    assert metrics["gold"]["open_book"] > 0.8
+        found["untrained" if run.stage is None else str(run.cell["data.facts.context"])] = stage
+    metrics: dict[str, Any] = {name: result(workshop, stage)["metrics"] for name, stage in found.items()}
+    opened, closed = ({name: each[key] for name, each in metrics.items()} for key in ("open_book", "closed_book"))
+    assert opened["untrained"] == opened["none"] == 0
+    assert opened["gold"] > 0.9
+    assert max(closed.values()) < 0.05
+    assert metrics["gold"]["faithfulness"] > 0.9, "it is the passage that it follows"
+    assert metrics["gold"]["distracted"] < 0.05
+    before = uplifts(workshop, found["untrained"])
+    for name, is_told in (("gold", True), ("none", False)):
+        change = difference_of({0: uplifts(workshop, found[name])}, {0: before})
+        assert change is not None
+        assert change.checkpoints is not None
+        assert (change.mean > 0.8) if is_told else (change.mean == 0)
+        assert (change.checkpoints.p < 1e-6) == is_told
