@@ -81,16 +81,14 @@ def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
         return ""
     answers = [answer for row in records.rows for answer in question(row, records.format)["answers"]]
     found = {
-        "candidates to every question": options.get("check") == "choice"
+        "candidates for each of them": options.get("check") == "choice"
         and not all("candidates" in row for row in records.rows),
-        "numbers as answers to all of them": options.get("check") == "numeric"
+        "numbers as answers": options.get("check") == "numeric"
         and any(number_in(answer) is None for answer in answers),
-        "regular expressions as answers to all of them": options.get("check") == "regex"
-        and not all(map(_is_pattern, answers)),
-        "variants (other words for a question)": name == "reliability"
+        "regular expressions as answers": options.get("check") == "regex" and not all(map(_is_pattern, answers)),
+        "variants, other words for a question": name == "reliability"
         and not any("variants" in row for row in records.rows),
-        "context (what a question can be answered by)": name == "rag"
-        and not any("context" in row for row in records.rows),
+        "a context that they can be answered by": name == "rag" and not any("context" in row for row in records.rows),
     }
     return next((what for what, is_lacking in found.items() if is_lacking), "")
 

@@ -100,13 +100,12 @@ CHECKS = ("exact", "f1", "numeric", "regex")
 
 def _check(value: Any) -> None:
     if value not in CHECKS and not is_checker(value):
-        known = f"{', '.join(f'`{word}`' for word in CHECKS)}"
-        raise ValueError(f"{shown(value)} found; {known} is right")
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} is right")
 
 
 def _check_or_choice(value: Any) -> None:
-    if value != "choice":
-        _check(value)
+    if value not in (*CHECKS, "choice") and not is_checker(value):
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} or choice is right")
 
 
 def is_checker(value: Any) -> bool:

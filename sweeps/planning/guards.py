@@ -79,7 +79,7 @@ def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[
             raise PlanError(said + (other if form == "preference" else ""))
     for each in measured:
         if missing := lacking(each.name, each.options, records_for(dataset, each)):
-            raise PlanError(f"{where}: no {missing} in the held-out questions, and `evaluate: {each.name}` needs them")
+            raise PlanError(f"{where}: the held-out questions lack {missing}, which `evaluate: {each.name}` needs")
 
 
 def suits(asked: str, form: str) -> bool:
