@@ -2,9 +2,9 @@
 
 The best is the cell with the best mean over its seeds, by the validation set where there is one: what is chosen by the
 holdout flatters itself there. Where a cell lacks a seed, the others are taken less what each seed adds to all cells, so
-that it does not win by a hard seed that it was spared. Every other cell is compared with it seed by seed, for runs of one seed share what the
-seed decides, ± t(.975, k - 1)·sd/√k; Holm's step-down over all of them says which are worse. What remains is the set
-in which the best may be.
+that it does not win by a hard seed that it was spared. Every other cell is compared with it seed by seed, for runs of
+one seed share what the seed decides, ± t(.975, k - 1)·sd/√k; Holm's step-down over all of them says which are worse.
+What remains is the set in which the best may be.
 
 The effect of an axis is asked among runs that differ in it alone: a block is a seed and values of the other axes, and
 counts where every value of the axis that was measured at all is measured in it, so that a cell that diverged does not

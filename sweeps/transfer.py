@@ -5,25 +5,32 @@ by seed, because both sides share the seed's subset. At size 0 it is the untrain
 Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
 
 Few seeds say little about their own spread, so the variance is pooled over the cells of one size (a panel), as in the
-t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel. Holm's step-down over the panel says which
-gains stand up to having looked at all of them.
+t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; or, where some targets are plainly noisier than
+others, over the cells of each target (see sweeps/pooling.py). Holm's step-down over the panel says which
+gains stand up to having looked at all of them. Over all sizes a pair's gain is the mean of its gains at the sizes above
+0, seed by seed; those, and the asymmetries G(s, t) - G(t, s), are families with a pooled variance of their own.
 """
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
+from sweeps.effective import Multiplier, Reference
 from sweeps.errors import DataError
-from sweeps.intervals import Estimate, critical, holm, p_value
+from sweeps.intervals import Estimate
+from sweeps.pooling import pooled_family
 from sweeps.results import RunResult, by_cell, measured
+from sweeps.tally import Tally, tally
 
 AXES = ("source", "target", "size")
 
 Verdict = Literal["helps", "hurts", "unclear", "missing"]
 Cell = tuple[str | None, str, int]  # source, target, size
-Losses = Mapping[Cell, Mapping[int, float]]  # by seed
+Pair = tuple[str, str]  # source, target
+Values = Mapping[int, float]  # by seed
+Losses = Mapping[Cell, Values]
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,35 @@ class TransferCell:
     size: int
     gain: Estimate | None
     forgetting: Estimate | None
-    verdict: Verdict
+    verdict: Verdict  # "hurts", negative transfer: the gain's whole interval is below 0
     after_holm: bool  # still clear when all pairs of the panel are considered together
+    relative: float | None = (
+        None  # the gain as a share of what the target alone gains, from zero-shot to its largest size
+    )
+    multiplier: Multiplier | None = None  # how many times the target's examples it is worth; None at size 0
+    runs: Tally = field(default_factory=Tally)  # of source → target at this size
+
+
+class Overall(NamedTuple):
+    """One pair over all its sizes above 0; `gain` is None where no seed has them all."""
+
+    source: str
+    target: str
+    gain: Estimate | None
+    sizes: tuple[int, ...]
+    verdict: Verdict
+    after_holm: bool
+
+
+class Asymmetry(NamedTuple):
+    """By how much `one` helps `other` more than `other` helps `one`, at one size."""
+
+    one: str
+    other: str
+    size: int
+    difference: Estimate
+    clear: bool
+    after_holm: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +81,9 @@ class TransferMatrix:
     targets: tuple[str, ...]
     sizes: tuple[int, ...]
     cells: tuple[TransferCell, ...]
+    overall: tuple[Overall, ...] = ()
+    asymmetries: tuple[Asymmetry, ...] = ()
+    runs: Tally = field(default_factory=Tally)
 
     def cell(self, source: str, target: str, size: int) -> TransferCell:
         """Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
@@ -66,28 +103,116 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
     after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
-    cells = [_place(run) for run in results]
-    targets = tuple(dict.fromkeys(target for _, target, _ in cells))
-    named = [source for source, _, _ in cells if source is not None]
+    places = [_place(run) for run in results]
+    targets = tuple(dict.fromkeys(target for _, target, _ in places))
+    named = [source for source, _, _ in places if source is not None]
     order = dict.fromkeys([*targets, *named])  # one for rows and columns, so that the diagonal is one
     sources = tuple(name for name in order if name in named)
-    sizes = tuple(sorted({size for _, _, size in cells}))
-    panels = (_panel(sources, targets, size, after, on_source) for size in sizes)
-    return TransferMatrix(sources, targets, sizes, tuple(cell for panel in panels for cell in panel))
+    sizes = tuple(sorted({size for _, _, size in places}))
+    pairs = [(source, target) for source in sources for target in targets if source != target]
+    gains = {
+        (*pair, size): _differences(after, (None, pair[1], size), (*pair, size)) for size in sizes for pair in pairs
+    }
+    alone = {target: _Alone.of(after, target) for target in targets}
+    runs: dict[Cell, list[RunResult]] = {}
+    for place, run in zip(places, results, strict=True):
+        runs.setdefault(place, []).append(run)
+    fates = {place: tally(of, metric) for place, of in runs.items()}
+    panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates) for size in sizes)
+    return TransferMatrix(
+        sources=sources,
+        targets=targets,
+        sizes=sizes,
+        cells=tuple(cell for panel in panels for cell in panel),
+        overall=tuple(_overall(pairs, sizes, gains)),
+        asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
+        runs=tally(results, metric),
+    )
+
+
+class _Alone(NamedTuple):
+    """What the target does without a source."""
+
+    reference: Reference
+    learned: float | None  # zero-shot to the largest size, in nats per token
+
+    @classmethod
+    def of(cls, after: Losses, target: str) -> "_Alone":
+        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.items()
+                 if source is None and of == target}  # fmt: skip
+        zero, largest = means.get(0), max(means, default=0)
+        return cls(Reference.of(means), None if zero is None or not largest else zero - means[largest])
+
+    def share(self, gain: Estimate | None) -> float | None:
+        return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None
+
+    def worth(self, gain: Estimate | None, size: int) -> Multiplier | None:
+        return self.reference.multiplier(size, gain) if gain else None
 
 
 def _panel(
-    sources: Sequence[str], targets: Sequence[str], size: int, after: Losses, on_source: Losses
+    cells: Sequence[tuple[str, str, int]],
+    gains: Mapping[tuple[str, str, int], Values],
+    on_source: Losses,
+    alone: Mapping[str, _Alone],
+    fates: Mapping[Cell, Tally],
 ) -> list[TransferCell]:
     """The cells of one size, which share a variance and a family of claims."""
-    cells: list[Cell] = [(source, target, size) for source in sources for target in targets if source != target]
-    gains, freedom = _estimates([_differences(after, (None, *cell[1:]), cell) for cell in cells])
-    lost, _ = _estimates([_differences(on_source, cell, (*cell[:2], 0)) if size else [] for cell in cells])
-    clear = holm({cell: p_value(gain, freedom) for cell, gain in zip(cells, gains, strict=True) if gain})
+    found, clear = pooled_family({cell: gains[cell] for cell in cells}, _target)
+    rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
+    lost, _ = pooled_family(rises, _source)
     return [
-        TransferCell(str(cell[0]), *cell[1:], gain, forgetting, _verdict(gain), cell in clear)
-        for cell, gain, forgetting in zip(cells, gains, lost, strict=True)
+        TransferCell(
+            *cell,
+            gain=found.get(cell),
+            forgetting=lost.get(cell),
+            verdict=_verdict(found.get(cell)),
+            after_holm=cell in clear,
+            relative=alone[cell[1]].share(found.get(cell)),
+            multiplier=alone[cell[1]].worth(found.get(cell), cell[2]),
+            runs=fates.get(cell, Tally()),
+        )
+        for cell in cells
     ]
+
+
+def _overall(
+    pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values]
+) -> Iterable[Overall]:
+    """Each pair over the sizes at which it has any gain, by the seeds that have one at all of them."""
+    at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
+    means: dict[Pair, Values] = {}
+    for pair in pairs:
+        found = [gains[(*pair, size)] for size in at[pair]]
+        seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
+        means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
+    estimates, clear = pooled_family(means, _target)
+    for pair in pairs:
+        gain = estimates.get(pair)
+        yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
+
+
+def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values]) -> Iterable[Asymmetry]:
+    """Each two domains that are source and target of each other, once."""
+    known = set(pairs)
+    found: dict[Pair, Values] = {}
+    for one, other in pairs:
+        if (other, one) in known and (other, one) not in found:
+            there, back = gains[one, other, size], gains[other, one, size]
+            found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
+    estimates, clear = pooled_family(found, lambda pair: pair)
+    for pair, each in estimates.items():
+        yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
+
+
+def _source(cell: tuple[Any, ...]) -> str:
+    """What forgetting is measured on."""
+    return str(cell[0])
+
+
+def _target(cell: tuple[Any, ...]) -> str:
+    """What gains are measured on."""
+    return str(cell[1])
 
 
 def _place(run: RunResult) -> Cell:
@@ -106,11 +231,11 @@ def _losses(results: Iterable[RunResult], metric: str) -> Losses:
     return losses
 
 
-def _differences(losses: Losses, one: Cell, other: Cell) -> list[float]:
+def _differences(losses: Losses, one: Cell, other: Cell) -> Values:
     """one - other for every seed that both have."""
     seeds = sorted({*losses.get(one, ()), *losses.get(other, ())})
-    pairs = ((_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds)
-    return [left - right for left, right in pairs if left is not None and right is not None]
+    pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
+    return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
 def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
@@ -119,19 +244,6 @@ def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
     if cell[2] == 0 and len(found) == 1:
         return next(iter(found.values()))
     return found.get(seed)
-
-
-def _estimates(groups: Sequence[Sequence[float]]) -> tuple[list[Estimate | None], int]:
-    """A mean for each filled group with the half-width that all groups give together, and its degrees of freedom."""
-    freedom = sum(len(group) - 1 for group in groups if group)
-    squares = sum((len(group) - 1) * statistics.variance(group) for group in groups if len(group) > 1)
-    reach = critical(freedom) * math.sqrt(squares / freedom) if freedom else None
-    return [_estimate(group, reach) if group else None for group in groups], freedom
-
-
-def _estimate(group: Sequence[float], reach: float | None) -> Estimate:
-    half_width = None if reach is None else reach / math.sqrt(len(group))
-    return Estimate(statistics.fmean(group), half_width, len(group))
 
 
 def _verdict(gain: Estimate | None) -> Verdict:
