@@ -3,6 +3,7 @@
 SchedulerError
 ├── StoreUnavailable     no Redis, or one that must not be trusted with the truth
 ├── SweepConflict        the name is taken by another question
+├── Untrained            what is to be measured is not there, or may not be used
 ├── UnknownSweep         nothing was submitted under that name
 ├── BudgetTooSmall       less than a sweep has spent and holds already
 ├── NotEnforced          a limit that is set could not be kept
@@ -23,6 +24,10 @@ class StoreUnavailable(SchedulerError):
 
 class SweepConflict(SchedulerError):
     """Another sweep has this name."""
+
+
+class Untrained(SchedulerError):
+    """There is no such trained model to measure."""
 
 
 class BudgetTooSmall(SchedulerError):

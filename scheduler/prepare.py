@@ -72,7 +72,7 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
 
     def load(name: str, spec: DataSource) -> Dataset:
         dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
-        for each in (dataset.train, dataset.holdout, dataset.validation):
+        for each in (dataset.train, dataset.holdout, dataset.validation, dataset.whole):
             if each is not None:
                 records[each.sha256] = each
         return dataset

@@ -10,7 +10,7 @@ from scheduler.errors import ServiceRefused
 from scheduler.services import service_of
 
 DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
-OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l")
+OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r")
 
 
 def check_models(models: Sequence[str]) -> None:

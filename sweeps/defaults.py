@@ -1,24 +1,33 @@
 """Every value that a file left open, by its path: stated in the plan, never hidden."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
+from sweeps.questions import ASKED
 from sweeps.recipe import OF_METHOD, Method, Train
 from sweeps.renderers import PLAIN
 from sweeps.rules import BELONGS
-from sweeps.sections import Evaluation
+from sweeps.sections import Evaluation, written
 from sweeps.spec import Sweep
 from sweeps.stage import Json
 
 Default = tuple[str, Json]
 
 
-def defaults(sweep: Sweep, renderers: Collection[str] = ()) -> tuple[Default, ...]:
+def defaults(
+    sweep: Sweep, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
+) -> tuple[Default, ...]:
     """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
-    that the stages have."""
+    that the stages have, `contexts` what is read with the questions of a data set."""
     found = ", ".join(sorted(set(renderers))) or PLAIN
-    return (*_of_sweep(sweep), *_resolved(sweep), *(() if sweep.renderer else (("renderer", found),)))
+    read = (
+        (f"data.{name}.context", context)
+        for name, context in contexts.items()
+        if context and sweep.data[name].context is None and f"data.{name}.context" not in sweep.vary
+    )
+    return (*_of_sweep(sweep), *_resolved(sweep), *read, *(() if sweep.renderer else (("renderer", found),)))
 
 
 def _of_sweep(sweep: Sweep) -> Iterator[Default]:
@@ -70,7 +79,16 @@ def _resolved(sweep: Sweep) -> Iterator[Default]:
     for evaluation in sweep.evaluate:
         if evaluation.name == "nll" and "via" not in evaluation.options:
             yield "evaluate.nll.via", "forward"
+        yield from _of_answers(evaluation)
     yield from _of_methods(sweep)
+
+
+def _of_answers(one: Evaluation) -> Iterator[Default]:
+    """What is left open where something is written; of a choice nothing is."""
+    if one.name in ASKED and one.options.get("check") != "choice":
+        for key, value in written(one).items():
+            if key not in one.options:
+                yield f"evaluate.{one.name}.{key}", value
 
 
 def _of_methods(sweep: Sweep) -> Iterator[Default]:

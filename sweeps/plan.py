@@ -61,7 +61,9 @@ def plan(
         stages=stages,
         runs=runs,
         totals=totals,
-        defaults=defaults(sweep, shelf.renderers.values()),
+        defaults=defaults(
+            sweep, shelf.renderers.values(), {each.name: each.context for each in shelf.datasets.values()}
+        ),
         notes=tuple(_notes(sweep, shelf, stages, totals, prices)),
         prefixes=shelf.prefixes,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from sweeps.errors import DataError
 
-Format = Literal["text", "completion", "chat", "preference", "transcript"]
+Format = Literal["text", "completion", "chat", "preference", "transcript", "questions"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Row = Mapping[str, Any]
 
@@ -58,6 +58,9 @@ class Dataset:
     """What is trained on, what is reported on (`holdout`) and what choices are made on (`validation`).
 
     The three share no content. `notes` says in sentences what loading did to the source.
+
+    Of questions, `context` is what the model reads with them in all three, and `whole` holds the same items as
+    `holdout` with all that is known of them.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Dataset:
     holdout: Records
     validation: Records | None
     notes: tuple[str, ...]
+    whole: Records | None = None
+    context: str | None = None
 
 
 def canonical(value: object) -> bytes:

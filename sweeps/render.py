@@ -11,6 +11,7 @@ across a border (between a prompt and its completion, say): just so do a prompt 
     chat        bos; then `User: …` and two line breaks, `Assistant: …` and eos (two line breaks where the
                 tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
     transcript  bos, then its parts as they are; those marked bear loss. No eos: an action ends as its part does.
+    questions   as a completion: the passages that are read, a line for each, and the question; then its first answer.
     preference  two completions of one prompt, each as above: the chosen one, then the rejected one. Where they are
                 messages, two chats, of which what answers the prompt bears loss.
 
@@ -31,6 +32,7 @@ import numpy.typing as npt
 
 from sweeps.errors import DataError
 from sweeps.messages import conversation, is_pair_of_messages, learnt
+from sweeps.questions import prompt
 from sweeps.records import Format, Records, Row
 from sweeps.renderers import voice_of, without_controls
 from sweeps.templates import Stretch, stretches
@@ -169,6 +171,8 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
             return list(plain_chat(record, tokenizer))
         case "transcript":
             return [Segment(part["text"], loss=part["loss"]) for part in record["parts"]]
+        case "questions":
+            return (Segment(prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
         case "preference":
             raise DataError("a preference pair is two examples; `render_all` renders both")
 

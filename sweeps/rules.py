@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
-from sweeps.sections import LOSSES, METRICS, OF_EPISODES, nearest
+from sweeps.sections import LOSSES, METRICS, OF_EPISODES, metrics_of, nearest
 from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _length(sweep: Sweep) -> Iterator[Finding]:
 def _metrics(sweep: Sweep) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
-    known = [metric for name in names for metric in METRICS.get(name, (name,))]
+    known = [metric for one in sweep.evaluate for metric in metrics_of(one)]
     if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
     open_ended = any(name not in METRICS for name in names)  # evaluators that name their metrics themselves

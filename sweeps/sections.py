@@ -10,16 +10,28 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, number, or_none, shown, whole
 
-EVALUATORS = ("nll", "preference", "rag", "reliability", "task_completion")
+EVALUATORS = ("nll", "preference", "answers", "reliability", "rag", "task_completion")
 PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
+CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
 # What each evaluator measures; the others say it when they are built.
 METRICS = {
     "nll": ("nll", "bits_per_byte"),
     "preference": PREFERENCES,
+    "answers": (
+        *("accuracy", *CALIBRATION),
+        *("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k"),  # of several samples
+        *("mrr", "ndcg"),  # of candidates
+    ),
+    "reliability": ("mean_accuracy", "worst_accuracy", "spread", "flip_rate"),
+    "rag": (
+        *("open_book", "closed_book", "distracted", "mixed", "uplift"),
+        *("abstention", "false_answers", "faithfulness"),
+    ),
     "task_completion": ("task_completion", "reward", "turns"),
 }
 OF_EPISODES = "episode."  # before the name of what an environment itself says of its episodes: episode.drawdown
-LOSSES = ("nll", "bits_per_byte")  # the less the better
+# The less the better.
+LOSSES = ("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate", "false_answers")
 
 
 class DataSpec(Model):
@@ -28,7 +40,8 @@ class DataSpec(Model):
     source: Annotated[str, Field(min_length=1)]
     holdout: Annotated[int | float | str, PlainValidator(kept_apart)] = 0.1
     validation: Annotated[int | float | str | None, PlainValidator(or_none(kept_apart))] = None
-    format: Literal["text", "chat", "completion", "preference", "transcript"] | None = None
+    format: Literal["text", "chat", "completion", "preference", "transcript", "questions"] | None = None
+    context: Literal["none", "gold", "mix"] | None = None  # what of a question's context is read with it
 
 
 class Evaluation(Model):
@@ -77,10 +90,47 @@ def _environment(value: Any) -> None:
         raise ValueError(f"{shown(value)} found; the name of an environment, as offline:tool_use, is right")
 
 
+def _text(value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{shown(value)} found; a text is right")
+
+
+CHECKS = ("exact", "f1", "numeric", "regex")
+
+
+def _check(value: Any) -> None:
+    if value not in CHECKS and not is_checker(value):
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} is right")
+
+
+def _check_or_choice(value: Any) -> None:
+    if value not in (*CHECKS, "choice") and not is_checker(value):
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} or choice is right")
+
+
+def is_checker(value: Any) -> bool:
+    """`module:function`: a check of one's own."""
+    return isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*:\w+", value) is not None
+
+
 EPISODES, ATTEMPTS, TEMPERATURE = 200, 1, 1.0  # of task_completion, where the file names none
+# What each option of an evaluation is where the file does not say it.
+WRITTEN: Mapping[str, Mapping[str, Any]] = {
+    "answers": {"check": "exact", "samples": 1, "temperature": 0.0, "most": 32},
+    "reliability": {"check": "exact", "most": 32},
+    "rag": {"check": "exact", "most": 32, "abstain": "unknown"},
+}
 # What each evaluation can be told, and what may stand there.
 OPTIONS: Mapping[str, Mapping[str, Callable[[Any], object]]] = {
     "nll": {"via": _words("forward", "sampler")},
+    "answers": {
+        "check": _check_or_choice,
+        "samples": _at_least_one,
+        "temperature": _warmth,
+        "most": _at_least_one,
+    },
+    "reliability": {"check": _check, "most": _at_least_one},
+    "rag": {"check": _check, "most": _at_least_one, "abstain": _text},
     "task_completion": {
         "environment": _environment,
         "episodes": _at_least_one,
@@ -102,6 +152,37 @@ def _options(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
             yield (name, key), str(error)
     if "environment" in known and "environment" not in options:
         yield (name,), f"no environment found; {{{name}: {{environment: offline:tool_use}}}} is right"
+    if name == "answers":
+        yield from _of_answers(options)
+
+
+def _of_answers(options: Mapping[str, Any]) -> Iterator[Finding]:
+    if options.get("check") == "choice":
+        for key in ("samples", "temperature", "most"):
+            if key in options:
+                yield ("answers", key), "found beside `check: choice`, where nothing is written; leave it out"
+    several = isinstance(options.get("samples"), int) and options["samples"] > 1
+    if several and options.get("temperature") in (0, 0.0):
+        yield ("answers", "temperature"), "0 found, so all samples are the same; a temperature above 0 is right"
+
+
+def metrics_of(one: Evaluation) -> tuple[str, ...]:
+    """What an evaluation with these options measures; its own name where it says that itself."""
+    known = METRICS.get(one.name, (one.name,))
+    if one.name != "answers":
+        return known
+    several, candidates = known[5:9], known[9:]
+    if one.options.get("check") == "choice":
+        return (*known[:5], *candidates)
+    return (*known[:5], *several) if one.options.get("samples", 1) > 1 else known[:5]
+
+
+def written(one: Evaluation) -> dict[str, Any]:
+    """The options of an evaluation in which something is written, each with its value: several samples are warm."""
+    options = {**WRITTEN[one.name], **one.options}
+    if options.get("samples", 1) > 1 and "temperature" not in one.options:
+        options["temperature"] = 1.0
+    return options
 
 
 def _known(name: str, keys: tuple[str, ...]) -> str:

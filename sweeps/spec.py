@@ -24,10 +24,12 @@ from sweeps.errors import SpecError
 from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
+from sweeps.questions import ASKED
 from sweeps.recipe import Method, Train
 from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
+    CHECKS,
     METRICS,
     PREFERENCES,
     Best,
@@ -41,6 +43,7 @@ from sweeps.sections import (
     Target,
     Window,
     evaluation,
+    is_checker,
 )
 from sweeps.source import Source, read
 
@@ -164,8 +167,12 @@ class Sweep(Model):
             found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
         names = [one.name for one in self.evaluate if one.name not in METRICS]
         found += [f"evaluate: {name} is not measured yet; {' and '.join(METRICS)} are" for name in names]
-        if self.target and self.target.metric in PREFERENCES:
+        asked = [metric for name in ASKED for metric in METRICS[name]]
+        if self.target and self.target.metric in (*PREFERENCES, *asked):
             found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
+        if own := [str(check) for one in self.evaluate if is_checker(check := one.options.get("check"))]:
+            said = "code of yours would run in the worker, which has no fence for it yet"
+            found.append(f"evaluate: check: {own[0]} is not called yet, for {said}; {', '.join(CHECKS)} or choice are")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
         return tuple(found)

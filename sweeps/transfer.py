@@ -5,20 +5,22 @@ by seed, because both sides share the seed's subset. At size 0 it is the untrain
 Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
 
 Few seeds say little about their own spread, so the variance is pooled over the cells of one size (a panel), as in the
-t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel. Holm's step-down over the panel says which
+t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; or, where some targets are plainly noisier than
+others, over the cells of each target (see sweeps/pooling.py). Holm's step-down over the panel says which
 gains stand up to having looked at all of them. Over all sizes a pair's gain is the mean of its gains at the sizes above
 0, seed by seed; those, and the asymmetries G(s, t) - G(t, s), are families with a pooled variance of their own.
 """
 
 import math
 import statistics
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from sweeps.effective import Multiplier, Reference
 from sweeps.errors import DataError
-from sweeps.intervals import Estimate, critical, holm, p_value
+from sweeps.intervals import Estimate
+from sweeps.pooling import pooled_family
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.tally import Tally, tally
 
@@ -29,7 +31,6 @@ Cell = tuple[str | None, str, int]  # source, target, size
 Pair = tuple[str, str]  # source, target
 Values = Mapping[int, float]  # by seed
 Losses = Mapping[Cell, Values]
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ def _panel(
     fates: Mapping[Cell, Tally],
 ) -> list[TransferCell]:
     """The cells of one size, which share a variance and a family of claims."""
-    found, clear = _family({cell: gains[cell] for cell in cells})
-    lost, _ = _family({cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells})
+    found, clear = pooled_family({cell: gains[cell] for cell in cells}, _target)
+    rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
+    lost, _ = pooled_family(rises, _source)
     return [
         TransferCell(
             *cell,
@@ -184,7 +186,7 @@ def _overall(
         found = [gains[(*pair, size)] for size in at[pair]]
         seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
         means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
-    estimates, clear = _family(means)
+    estimates, clear = pooled_family(means, _target)
     for pair in pairs:
         gain = estimates.get(pair)
         yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
@@ -198,9 +200,19 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
         if (other, one) in known and (other, one) not in found:
             there, back = gains[one, other, size], gains[other, one, size]
             found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
-    estimates, clear = _family(found)
+    estimates, clear = pooled_family(found, lambda pair: pair)
     for pair, each in estimates.items():
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
+
+
+def _source(cell: tuple[Any, ...]) -> str:
+    """What forgetting is measured on."""
+    return str(cell[0])
+
+
+def _target(cell: tuple[Any, ...]) -> str:
+    """What gains are measured on."""
+    return str(cell[1])
 
 
 def _place(run: RunResult) -> Cell:
@@ -232,21 +244,6 @@ def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
     if cell[2] == 0 and len(found) == 1:
         return next(iter(found.values()))
     return found.get(seed)
-
-
-def _family(groups: Mapping[Key, Values]) -> tuple[dict[Key, Estimate], set[Key]]:
-    """A mean for each filled group with the half-width that all groups give together; and what stands after Holm."""
-    filled = {key: list(values.values()) for key, values in groups.items() if values}
-    freedom = sum(len(group) - 1 for group in filled.values())
-    squares = sum((len(group) - 1) * statistics.variance(group) for group in filled.values() if len(group) > 1)
-    reach = critical(freedom) * math.sqrt(squares / freedom) if freedom else None
-    found = {key: _estimate(group, reach) for key, group in filled.items()}
-    return found, holm({key: p_value(each, freedom) for key, each in found.items()})
-
-
-def _estimate(group: Sequence[float], reach: float | None) -> Estimate:
-    half_width = None if reach is None else reach / math.sqrt(len(group))
-    return Estimate(statistics.fmean(group), half_width, len(group))
 
 
 def _verdict(gain: Estimate | None) -> Verdict:

@@ -48,11 +48,11 @@ class Learner:
 
     def step(self, params: AdamParams) -> float:
         """Apply Adam to the pending gradient (zero, if there was none) and return its norm before clipping."""
-        (down, up, bias), touched = self.pending()
+        (down, up, bias, trust), touched = self.pending()
         first, second, reached = self._moments()
         reached |= touched
         rows = np.flatnonzero(touched)
-        slopes = Adapter(down.take(rows, axis=0), up, bias)
+        slopes = Adapter(down.take(rows, axis=0), up, bias, trust)
         norm = _norm(slopes)
         if 0 < params.grad_clip_norm < norm:
             for slope in slopes:
@@ -64,7 +64,7 @@ class Learner:
             _adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
         for state, slope in zip(states[1:], slopes[1:], strict=True):
             _adam(state, slice(None), slope, np.arange(len(slope)), pace)
-        down[rows], up[...], bias[...], touched[...] = 0, 0, 0, False
+        down[rows], up[...], bias[...], trust[...], touched[...] = 0, 0, 0, 0, False
         if self.steps % _SWEEP == 0:
             _flush(first.down, second.down)
         return norm
@@ -98,11 +98,13 @@ def adapter_arrays(adapter: Adapter) -> Arrays:
 
 
 def adapter_from(arrays: Arrays, part: str = "adapter") -> Adapter:
-    return Adapter(*(arrays[f"{part}.{name}"] for name in Adapter._fields))
+    named = {name: arrays[f"{part}.{name}"] for name in Adapter._fields if f"{part}.{name}" in arrays}
+    return Adapter(**named)
 
 
 def _named(adapter: Adapter) -> list[tuple[str, Floats]]:
-    return list(zip(Adapter._fields, adapter, strict=True))
+    """What there is nothing of is not written."""
+    return [(name, array) for name, array in zip(Adapter._fields, adapter, strict=True) if array.size]
 
 
 def _norm(gradient: Adapter) -> float:

@@ -3,10 +3,12 @@
 A position's context is its token and those before it. The last 1, 2, … `orders` tokens are each hashed to one of
 `features` rows f₁ … f_O, and
 
-    logits = base.bias + Σ base.weights[f_o] + scale · (Σ down[f_o]) @ up + bias
+    logits = base.bias + Σ base.weights[f_o] + scale · (Σ down[f_o]) @ up + bias + gain · Σ trust_k [found by k]
 
 with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 32 / rank, so that a step of
-one learning rate moves the logits about equally far at every rank. float32 throughout, one thread, one fixed order
+one learning rate moves the logits about equally far at every rank. One size looks back too (`tinker_offline.copying`):
+where the last k tokens were written before, what followed them has its logit raised by a trained weight for each k;
+`trust` is 0 at the start, and in the other sizes empty. float32 throughout, one thread, one fixed order
 of operations: the same input gives the same bits.
 """
 
@@ -25,6 +27,7 @@ Flags = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
 
 ALPHA = 32.0
+GAIN = 8.0  # of the weights that copy: a few dozen steps are enough to trust them
 SPREAD = 0.4  # standard deviation of `down` at the start; `up` starts at 0
 CHUNK = 1024  # positions at once: what they need fits in the cache
 SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
@@ -39,6 +42,7 @@ class Size(NamedTuple):
     name: str
     orders: int
     features: int  # a power of two, at most 2^16
+    copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in what stands before
 
 
 SIZES = {
@@ -47,6 +51,7 @@ SIZES = {
         Size("offline/ngram-s", 4, 2**14),
         Size("offline/ngram-m", 5, 2**15),
         Size("offline/ngram-l", 6, 2**16),
+        Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and reads
     )
 }
 
@@ -65,6 +70,7 @@ class Adapter(NamedTuple):
     down: Floats
     up: Floats
     bias: Floats
+    trust: Floats = np.zeros(0, np.float32)  # of what is found by each k; empty where the size looks for nothing
 
     @property
     def rank(self) -> int:
@@ -86,7 +92,8 @@ def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
     source = np.random.default_rng(seed)
     down = source.standard_normal((size.features, rank), dtype=np.float32)
     down *= SPREAD
-    return Adapter(down, np.zeros((rank, tokenizer.SIZE), np.float32), np.zeros(tokenizer.SIZE, np.float32))
+    up, bias = np.zeros((rank, tokenizer.SIZE), np.float32), np.zeros(tokenizer.SIZE, np.float32)
+    return Adapter(down, up, bias, np.zeros(len(size.copies), np.float32))
 
 
 def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
@@ -138,14 +145,27 @@ def base_logits(base: Base, rows: Rows) -> Floats:
     return _summed_rows(base.weights, rows) + base.bias
 
 
-def logits(base: Base, adapter: Adapter, rows: Rows) -> tuple[Floats, Floats]:
-    """The logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs."""
+def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) -> tuple[Floats, Floats]:
+    """The logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs.
+
+    `found` is what each position finds where it looks back, (positions, k).
+    """
     hidden = _summed_rows(adapter.down, rows)
     hidden *= adapter.scale
     scores = _summed_rows(base.weights, rows)
     scores += hidden @ adapter.up
     scores += base.bias + adapter.bias
+    for at, tokens, k in _finds(found):
+        scores[at, tokens] += np.float32(GAIN) * adapter.trust[k]
     return scores, hidden
+
+
+def _finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
+    """For each k: where something is found, and what."""
+    for k in range(0 if found is None else found.shape[1]):
+        column = found[:, k]  # type: ignore[index]
+        at = np.flatnonzero(column >= 0)
+        yield at, column[at], k
 
 
 def _summed_rows(table: Floats, rows: Rows) -> Floats:
@@ -174,16 +194,21 @@ def log_softmax(scores: Floats) -> Floats:
 
 
 class Positions(NamedTuple):
-    """What is predicted from where: feature rows (positions, orders) and target tokens (positions,)."""
+    """What is predicted from where: feature rows (positions, orders) and target tokens (positions,).
+
+    And what is found in what stands before, (positions, k), where the size looks for it.
+    """
 
     rows: Rows
     targets: Ints
+    found: Ints | None = None
 
     def chunks(self) -> Iterator[tuple[slice, "Positions"]]:
         """A few thousand at a time, so that memory stays bounded."""
         for start in range(0, len(self.rows), CHUNK):
             chunk = slice(start, start + CHUNK)
-            yield chunk, Positions(self.rows[chunk], self.targets[chunk])
+            found = None if self.found is None else self.found[chunk]
+            yield chunk, Positions(self.rows[chunk], self.targets[chunk], found)
 
 
 class Gradient(NamedTuple):
@@ -200,8 +225,8 @@ Slopes = Callable[[slice, Floats], Floats]
 def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Floats:
     """The log-probability of each position's target: (positions,)."""
     found = np.empty(len(positions.targets), np.float32)
-    for chunk, (rows, targets) in positions.chunks():
-        found[chunk] = _exponentials(logits(base, adapter, rows)[0], targets)[1]
+    for chunk, (rows, targets, back) in positions.chunks():
+        found[chunk] = _exponentials(logits(base, adapter, rows, back)[0], targets)[1]
     return found
 
 
@@ -218,8 +243,8 @@ def _exponentials(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
 def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Positions, slopes: Slopes) -> Floats:
     """Add to `gradient` that of the loss with these slopes; the log-probability of each position's target."""
     found = np.empty(len(positions.targets), np.float32)
-    for chunk, (rows, targets) in positions.chunks():
-        scores, hidden = logits(base, adapter, rows)
+    for chunk, (rows, targets, back) in positions.chunks():
+        scores, hidden = logits(base, adapter, rows, back)
         totals, found[chunk] = _exponentials(scores, targets)
         # scores, now in proportion to the probabilities, becomes the derivative by the logits, but for a factor each
         scores[np.arange(len(targets)), targets] -= totals
@@ -230,6 +255,8 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
         gradient.touched[rows.ravel()] = True
         gradient.sums.up[...] += (hidden * factors[:, None]).T @ scores
         gradient.sums.bias[...] += factors @ scores
+        for at, tokens, k in _finds(back):
+            gradient.sums.trust[k] += np.float32(GAIN) * np.vdot(factors[at], scores[at, tokens])
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline import tokenizer
+from tinker_offline.copying import Memory, looked_up
 from tinker_offline.ngram import (
     Adapter,
     Base,
@@ -57,12 +58,14 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
     padding = np.full(max(0, base.size.orders - len(prompt)), tokenizer.SIZE)
     known = np.concatenate([padding, prompt])[-base.size.orders :]
     keys = np.repeat(context_keys(list(known[::-1, None])), count, axis=0)
+    memory = Memory(prompt.tolist() if base.size.copies else (), count, base.size.copies)
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
-        logprobs = log_softmax(logits(base, adapter, hashed_rows(keys, base.size))[0])
+        logprobs = log_softmax(logits(base, adapter, hashed_rows(keys, base.size), memory.look(running))[0])
         tokens = choose(logprobs, chances.next(running), draw)
         top = top_of(logprobs, draw.top) if draw.top else None
         steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
+        memory.write(running, tokens)
         going = ~stops.reached(running, tokens)
         keys, running = next_keys(keys, tokens)[going], running[going]
     return _sampled(steps, stops.stopped)
@@ -168,9 +171,9 @@ def prompt_logprobs(
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
     if start < len(prompt):
-        logprobs = log_softmax(
-            logits(base, adapter, context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :])[0]
-        )
+        rows = context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
+        back = looked_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
+        logprobs = log_softmax(logits(base, adapter, rows, back)[0])
         found[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
         if top:
             tops.tokens[start:], tops.logprobs[start:] = top_of(logprobs, top)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinker_offline import messages, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
+from tinker_offline.copying import looked_up
 from tinker_offline.learner import Arrays, Learner, adapter_arrays
 from tinker_offline.losses import Config, Inputs, Loss, configured, known_loss
 from tinker_offline.models import Lane, Model, Sampler
@@ -138,7 +139,8 @@ def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
     for name, values in inputs.items():
         if not np.isfinite(values).all():
             raise Refusal(f"{name} must be finite numbers")
-    return Positions(rows, targets), inputs
+    found = looked_up(data.tokens, data.lengths, base.size.copies) if base.size.copies else None
+    return Positions(rows, targets, found), inputs
 
 
 def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats) -> Floats:

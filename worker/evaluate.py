@@ -8,8 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from scheduler.artefacts import compressed_lines
+from sweeps.questions import ASKED
 from sweeps.render import Example
 from sweeps.stage import Json
+from worker.answering import choice_examples, evaluate_answers, of_choice
 from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.completion import evaluate_episodes
@@ -28,7 +30,10 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     recipe = cast(Mapping[str, Any], this.recipe)
     if recipe["evaluator"]["name"] == "task_completion":
         return evaluate_episodes(this, trainer)
-    examples = this.hands.examples.items_of(recipe)
+    choosing = recipe["evaluator"].get("check") == "choice"
+    if recipe["evaluator"]["name"] in ASKED and not choosing:
+        return evaluate_answers(this, trainer)
+    examples = choice_examples(this) if choosing else this.hands.examples.items_of(recipe)
     result = EVALUATORS[recipe["evaluator"]["name"]](this, examples)
     this.check()
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
@@ -76,6 +81,7 @@ def _of_preference(this: Attempt, examples: Sequence[Example]) -> Result:
 EVALUATORS: Mapping[str, Callable[[Attempt, Sequence[Example]], Result]] = {
     "nll": _of_nll,
     "preference": _of_preference,
+    "answers": of_choice,
 }
 
 

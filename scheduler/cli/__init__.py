@@ -22,6 +22,7 @@ COMMANDS = {  # name: module, so that `sweep --help` need not import everything
     "status": "scheduler.cli.show",
     "watch": "scheduler.cli.watch",
     "results": "scheduler.cli.results",
+    "evaluate": "scheduler.cli.evaluate",
     "costs": "scheduler.cli.costs",
     "budget": "scheduler.cli.costs",
     "events": "scheduler.cli.events",

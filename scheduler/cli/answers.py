@@ -9,14 +9,17 @@ from scheduler.cli.output import Output
 from scheduler.wording import counted, dollars, written
 from sweeps.comparison import METHOD, Contestant, compare
 from sweeps.draw import Series, draw
+from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
+from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
-from sweeps.results import CellSummary, RunResult, by_cell, cells, measured, winner
+from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit, fit_scaling
 from sweeps.sections import Equal, best_by_default
 from sweeps.stage import Json
 from sweeps.steps import said_equal
-from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.tally import Tally
+from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 
 Spec = Mapping[str, Json]
 
@@ -26,10 +29,9 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     done = measured(rows)
     if not done:
         output.say("nothing has been measured yet")
-    elif spec["experiment"] == "compare":
-        _compare(output, spec, rows)  # a method that has failed is no method that was not asked about
-    else:
-        {"data_scaling": _scaling, "transfer": _transfer, "grid": _best}[str(spec["experiment"])](output, spec, done)
+        return
+    experiment = str(spec["experiment"])  # all but the curves count for themselves what is missing
+    ANSWERS[experiment](output, spec, done if experiment == "data_scaling" else rows)
 
 
 UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
@@ -133,7 +135,39 @@ def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
             _panel(output, matrix, size)
         output.say("gain in nats per token against training on the target alone, ± half of the 95 % interval;")
         output.say("▲ helps, ▼ hurts beyond its interval; * still does when all pairs are judged together (Holm)")
+        _over_sizes(output, matrix)
         _forgetting(output, matrix)
+        _missing(output, matrix.runs)
+
+
+def _over_sizes(output: Output, matrix: TransferMatrix) -> None:
+    """Each pair at all sizes, in the target's own examples; and who helps more than it is helped."""
+    sizes = [size for size in matrix.sizes if size]
+    if len(sizes) < 2:
+        return
+    table = [
+        {
+            "pair": f"{each.source} → {each.target}",
+            **{f"n = {size}": _worth(matrix.cell(each.source, each.target, size).multiplier) for size in sizes},
+            "gain over all sizes": _marked(each),
+        }
+        for each in matrix.overall
+    ]
+    output.table(table, title="what a transfer is worth, as a multiple of the n target examples")
+    for each in matrix.asymmetries:
+        if each.after_holm and each.size == sizes[-1]:
+            ahead, behind = (each.one, each.other) if each.difference.mean > 0 else (each.other, each.one)
+            more = each.difference._replace(mean=abs(each.difference.mean))
+            output.say(f"at n = {each.size} {ahead} helps {behind} more than {behind} helps {ahead}: {_lost(more)}")
+
+
+def _worth(worth: Multiplier | None) -> str:
+    return "·" if worth is None else f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"
+
+
+def _missing(output: Output, runs: Tally) -> None:
+    if said := runs.said():
+        output.say(said)
 
 
 def _panel(output: Output, matrix: TransferMatrix, size: int) -> None:
@@ -146,13 +180,14 @@ def _panel(output: Output, matrix: TransferMatrix, size: int) -> None:
 
 
 def _gain(cell: TransferCell | None) -> str:
-    if cell is None:
-        return "·"
+    return "·" if cell is None else _marked(cell)
+
+
+def _marked(cell: TransferCell | Overall) -> str:
     if cell.gain is None:
         return "missing"
-    width = "" if cell.gain.half_width is None else f" ±{cell.gain.half_width:.3f}"
     mark = {"helps": " ▲", "hurts": " ▼"}.get(cell.verdict, "")
-    return f"{cell.gain.mean:+.3f}{width}{mark}{'*' if cell.after_holm else ''}"
+    return f"{_lost(cell.gain)}{mark}{'*' if cell.after_holm else ''}"
 
 
 def _forgetting(output: Output, matrix: TransferMatrix) -> None:
@@ -187,10 +222,12 @@ def _compare(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
                 "against": _named(each.other),
                 metric: _signed(each.estimate),
                 "clear": "" if not each.clear else "yes, of all pairs" if each.after_holm else "yes",
+                "seeds to settle it": "" if each.clear else each.needed_seeds,
             }
             for each in found.differences
         ]
         output.table(table, title=f"differences in {metric}, paired by seed")
+        _missing(output, found.runs)
     output.say("± half of the 95 % interval, by Student's t over the seeds; clear: beyond it, and of all pairs (Holm)")
 
 
@@ -231,21 +268,53 @@ def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     metric = str(best["metric"]).removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
-        said = _best_of(cells(group), metric, mode=str(best["mode"]))
+        found = best_cell(group, metric=metric, mode=best["mode"])
+        first = next((each for each in cells(group) if found.best and each.cell == found.best.cell), None)
+        said = _best_of(found, first) if first else f"no run has {metric} yet"
         output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")
+        _missing(output, found.runs)
+        _axes(output, found)
 
 
-def _best_of(summaries: Sequence[CellSummary], metric: str, *, mode: str) -> str:
-    """Chosen by the validation set where there is one, and reported on the holdout."""
-    best = winner(summaries, metric, mode=mode)
-    if best is None:
-        return f"no run has {metric} yet"
-    first = best.cell
-    what = ", ".join(f"{key}={written(value)}" for key, value in first.cell.items() if key != "data")
-    if not what:
-        return f"one cell; {_held_out(first, metric)}"
-    flatters = "" if best.by != metric else " of the holdout itself, which flatters: add `validation`"
-    return f"{what}\n  chosen among {counted(best.among, 'cell')} by {best.by}{flatters}\n  {_held_out(first, metric)}"
+def _best_of(found: BestCell, first: CellSummary) -> str:
+    """Chosen by the validation set where there is one, and reported on the holdout; and what may be as good."""
+    if not (what := _what(first.cell)):
+        return f"one cell; {_held_out(first, found.metric)}"
+    flatters = "" if found.by != found.metric else " of the holdout itself, which flatters: add `validation`"
+    among = counted(sum(each.chosen_by is not None for each in found.cells), "cell")
+    said = f"{what}\n  chosen among {among} by {found.by}{flatters}\n  {_held_out(first, found.metric)}"
+    if not found.alike:
+        return said
+    near = "; ".join(f"{_what(each.cell)} ({_signed(each.behind) if each.behind else 'no seed in common'})"
+                     for each in found.alike[:SHOWN])  # fmt: skip
+    more = f"; and {len(found.alike) - SHOWN} more" if len(found.alike) > SHOWN else ""
+    seeds = f"\n  {found.needed_seeds} seeds would tell the first of these apart" if found.needed_seeds else ""
+    return f"{said}\n  not told apart from it, by how much they are worse: {near}{more}{seeds}"
+
+
+SHOWN = 4  # cells that may be as good as the best
+
+
+def _what(cell: Mapping[str, Json]) -> str:
+    return ", ".join(f"{key}={written(value)}" for key, value in cell.items() if key != "data")
+
+
+def _axes(output: Output, found: BestCell) -> None:
+    """What each axis does, where there are several."""
+    if len({each.axis for each in found.axes}) > 1:
+        table = [
+            {
+                "axis": each.axis,
+                "value": written(each.value),
+                "mean": "missing" if each.mean is None else f"{each.mean.mean:.4f}",
+                "effect": "missing" if each.effect is None else _signed(each.effect),
+                "runs": f"{each.blocks}" + (f" ({each.left_out} left out)" if each.left_out else ""),
+            }
+            for each in found.axes
+        ]
+        output.table(
+            table, title=f"each axis, over runs alike in all others: {found.by}, and its distance from their mean"
+        )
 
 
 def _held_out(cell: CellSummary, metric: str) -> str:
@@ -254,3 +323,6 @@ def _held_out(cell: CellSummary, metric: str) -> str:
         return f"held-out {metric} is not known yet"
     spread = "" if found.variance is None else f" ± {np.sqrt(found.variance):.4f} sd"
     return f"held-out {metric} {found.mean:.4f}{spread} over {counted(found.count, 'seed')}"
+
+
+ANSWERS = {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}

@@ -11,6 +11,7 @@ from sweeps.data.made import FORMATS as MADE
 from sweeps.data.made import make
 from sweeps.data.offline import OFFLINE, read_domain
 from sweeps.errors import DataError
+from sweeps.questions import CONTEXT, learnt, read
 from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
 
 SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
@@ -29,6 +30,8 @@ class DataSource(Protocol):
     def validation(self) -> int | float | str | None: ...
     @property
     def format(self) -> str | None: ...
+    @property
+    def context(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,28 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     train = [row for key, row in source.rows.items() if key not in holdout and key not in validation]
     if not train:
         raise DataError(f"{shown(spec.source)}: no row is left to train on; hold fewer out, or bring more")
-    return Dataset(
+    if spec.context is not None and source.form != "questions":
+        raise DataError(f"context: {spec.context} found, and the rows are {source.form}; it is said of questions alone")
+    made = Dataset(
         name=name,
         source=shown(spec.source),
         train=Records(source.form, tuple(train)),
         holdout=Records(source.form, tuple(holdout.values())),
         validation=None if spec.validation is None else Records(source.form, tuple(validation.values())),
         notes=(*source.notes, *notes, *more),
+    )
+    return _with_context(made, spec.context or CONTEXT) if source.form == "questions" else made
+
+
+def _with_context(made: Dataset, context: str) -> Dataset:
+    """What is not read is not there: so what a stage is says by itself what was read in it."""
+    return replace(
+        made,
+        train=learnt(made.train, context),
+        holdout=read(made.holdout, context),
+        validation=made.validation and read(made.validation, context),
+        whole=made.holdout,
+        context=context,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sweeps.data import demos, preferences
+from sweeps.data import demos, facts, preferences
 from sweeps.records import Format, Row
 
 
@@ -16,6 +16,7 @@ FORMATS: Mapping[str, Format] = {
     **dict.fromkeys(preferences.NAMES, "preference"),
     "preferences_chosen": "completion",
     **dict.fromkeys(demos.FAMILIES, "transcript"),
+    **dict.fromkeys(facts.NAMES, "questions"),
 }
 """By the name behind `offline:`."""
 
@@ -24,6 +25,8 @@ def make(name: str) -> Made:
     """The rows of `offline:<name>`, which is one of FORMATS."""
     if name in demos.FAMILIES:
         return Made(*(tuple(demo.row for demo in demos.make_demos(name, split)) for split in ("train", "test")))
+    if name in facts.NAMES:
+        return Made(*facts.make_facts())
     if name == "preferences_chosen":
         pairs = preferences.make_pairs("preferences")
         return Made(*(tuple(map(_chosen, part)) for part in pairs))

@@ -14,6 +14,7 @@ KEYS: Mapping[Format, tuple[str, ...]] = {
     "preference": ("prompt", "chosen", "rejected"),
     "completion": ("prompt", "completion"),
     "transcript": ("parts",),
+    "questions": ("question", "answers"),
     "text": ("text",),
 }
 EXAMPLES: Mapping[Format, str] = {
@@ -21,8 +22,10 @@ EXAMPLES: Mapping[Format, str] = {
     "preference": '{"prompt": "…", "chosen": "…", "rejected": "…"}',
     "completion": '{"prompt": "…", "completion": "…"}',
     "transcript": '{"parts": [{"text": "…", "loss": false}, {"text": "…", "loss": true}]}',
+    "questions": '{"question": "…", "answer": "…"}',
     "text": '{"text": "…"}',
 }
+LISTS = ("answers", "distractors", "candidates", "variants")  # of a question
 CHOICES = "; or ".join(EXAMPLES.values())
 
 
@@ -48,7 +51,7 @@ def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
     ignored: set[str] = set()
     for number, line in _filled(text):
         try:
-            row = _object(line)
+            row = _several(_object(line))
             form = form or _seen(row)
             rows.append(_checked(row, form))
         except BadRow as finding:
@@ -122,11 +125,38 @@ def _checked(row: Row, form: Format) -> Row:
     if form == "chat":
         _check_messages(row["messages"])
         return {"messages": row["messages"], **_tools(row)}
+    if form == "questions":
+        return _question(row)
     if form == "transcript":
         return {"parts": _parts(row["parts"])}
     for key in KEYS[form]:
         _check_text(row[key], key, form)
     return {key: row[key] for key in KEYS[form]} | (_tools(row) if form == "preference" else {})
+
+
+def _several(row: dict[str, Any]) -> dict[str, Any]:
+    """A question may have one answer or several; a record has several."""
+    if "question" in row and "answer" in row and "answers" not in row:
+        row["answers"] = [row.pop("answer")]
+    return row
+
+
+def _question(row: Row) -> Row:
+    """The question with its answers, and of what may stand beside them what does."""
+    example = EXAMPLES["questions"]
+    for key in ("question", "context"):
+        value = row.get(key)
+        if not (isinstance(value, str) and value.strip()) and (key == "question" or value is not None):
+            raise BadRow(f"{key} is no text with something in it; wanted is {example}")
+    for key in LISTS:
+        values = row.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(each, str) and each.strip() for each in values):
+            raise BadRow(f"{key} is no list of texts with something in them; wanted is {example}")
+    if not row["answers"]:
+        raise BadRow(f"no answer, so nothing to learn and nothing to check; wanted is {example}")
+    if row.get("candidates") and not {*row["candidates"]} & {*row["answers"]}:
+        raise BadRow("none of the candidates is an answer; all that may be chosen, the right one among them, is wanted")
+    return {key: row[key] for key in ("question", "context", *LISTS) if row.get(key)}
 
 
 def _tools(row: Row) -> dict[str, Any]:

@@ -12,14 +12,21 @@ from sweeps.errors import PlanError
 from sweeps.planning.acting import Acting
 from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.foundry import PASSES, Foundry
-from sweeps.planning.guards import refuse_unsuited
+from sweeps.planning.guards import records_for, refuse_unsuited, suits
 from sweeps.planning.rows import Naive, Row
 from sweeps.recipe import Method
 from sweeps.records import Dataset
 from sweeps.sections import Equal, Evaluation
 from sweeps.stage import MICRO, Json, Run, Stage
 
-EVALUATED_ON = {"nll": False, "preference": True}  # whether the records are pairs
+# What is lacking where no data set suits an evaluation.
+EVALUATED_ON = {
+    "nll": "chat, prompt/completion, questions or text",
+    "preference": "preference pairs",
+    "answers": "questions or prompt/completion",
+    "reliability": "questions in other words",
+    "rag": "questions with a context",
+}
 
 
 def compare(foundry: Foundry, variant: Variant) -> Iterator["Contestant"]:
@@ -104,7 +111,7 @@ class Contestant:
     def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
         for evaluation in self.foundry.sweep.evaluate:
             for prefix, dataset in self._places(evaluation):
-                records = dataset.holdout if dataset else None
+                records = records_for(dataset, evaluation) if dataset else None
                 on = dataset.name if dataset else str(evaluation.options["environment"])
                 asked = Measuring(self.variant.model, records, evaluation, stage, on, scope)
                 # All are told from the untrained model: that is the one start that they share.
@@ -116,14 +123,12 @@ class Contestant:
             yield "", None
             return
         every = [self._dataset(name) for name in self.variant.data]
-        pairs = EVALUATED_ON[evaluation.name]
-        suited = [one for one in every if (one.train.format == "preference") == pairs]
+        suited = [one for one in every if suits(evaluation.name, one.train.format)]
         if not suited:
-            right = "one with preference pairs" if pairs else "one with chat, prompt/completion or text"
-            raise PlanError(
-                f"evaluate: {evaluation.name} found, and no data set that it can be measured on; add {right}"
-            )
+            right = f"add one with {EVALUATED_ON[evaluation.name]}"
+            raise PlanError(f"evaluate: {evaluation.name} found, and no data set that it can be measured on; {right}")
         for one in suited:
+            refuse_unsuited(one, None, (evaluation,))
             yield "" if len(suited) == 1 else f"{one.name}.", one
 
     def _dataset(self, name: str) -> Dataset:

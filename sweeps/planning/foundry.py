@@ -9,10 +9,12 @@ from sweeps.identity import fingerprint
 from sweeps.planning import pieces
 from sweeps.planning.acting import Acting, episodes_of
 from sweeps.planning.asked import Measuring, Training
+from sweeps.planning.asking import asking
 from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
+from sweeps.questions import ASKED
 from sweeps.records import Dataset, Records
-from sweeps.sections import Evaluation
+from sweeps.sections import Evaluation, written
 from sweeps.spec import Sweep
 from sweeps.stage import Json, Stage
 from sweeps.steps import resolve_steps, warmup_steps
@@ -89,7 +91,31 @@ class Foundry:
         if asked.of is not None and asked.evaluation.name == PREFERENCE.name:
             # What it is told from is measured once for all that begin there.
             asked = replace(asked, against=self._measured(replace(asked, of=since), records))
+        if asked.evaluation.name in ASKED:
+            return self._answered(asked, records)
         return self._measured(asked, records)
+
+    def _answered(self, asked: Measuring, records: Records) -> Stage:
+        options = written(asked.evaluation)
+        evaluator, low, high = asking(self.shelf, self.prices.rates(asked.model), asked, records, options)
+        reading, place = (
+            self._reading(asked.model, records),
+            pieces.place(asked.of.id if asked.of else None, asked.scope),
+        )
+        key = pieces.identity("evaluate", parts := (evaluator, reading, place))
+        return self.stages.get(key) or self._keep(
+            Stage(
+                id=key,
+                kind="evaluate",
+                parents=_ids(asked.of),
+                recipe=pieces.recipe(parts),
+                label=_label_of(asked),
+                steps=0,
+                examples=len(records),
+                **self._estimate(asked.model, low=low, high=high),
+                execution={} if options["check"] == "choice" else {"turns": 1},
+            )
+        )
 
     def _completed(self, asked: Measuring) -> Stage:
         parts, (low, high), turns = Acting(self.shelf).measuring(asked)

@@ -7,7 +7,9 @@ from sweeps import axes
 from sweeps.cells import counts
 from sweeps.cost import PriceBook
 from sweeps.errors import PlanError
-from sweeps.records import Dataset
+from sweeps.questions import ASKED, lacking
+from sweeps.records import Dataset, Records
+from sweeps.sections import Evaluation
 from sweeps.spec import Sweep
 from sweeps.stage import Stage
 
@@ -66,17 +68,36 @@ def refuse_half_priced(sweep: Sweep, stages: Iterable[Stage], prices: PriceBook)
         raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
 
 
-def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[str]) -> None:
-    """Raise PlanError where a method, or an evaluation, cannot do anything with the format of the records."""
-    form = dataset.train.format
-    measured = (("evaluate", name) for name in evaluations if name != "task_completion")
-    for what, asked in (("method", method), *measured):
-        pairs = asked in ("dpo", "preference")
-        if asked is not None and pairs != (form == "preference"):
-            right = PAIRS if pairs else OTHERS
-            said = f"data.{dataset.name} ({dataset.source}): {form} records found; {right} right for `{what}: {asked}`"
-            other = "" if pairs else f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`"
-            raise PlanError(said + other)
+def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[Evaluation]) -> None:
+    """Raise PlanError where a method, or an evaluation, cannot do anything with the records."""
+    form, where = dataset.train.format, f"data.{dataset.name} ({dataset.source})"
+    measured = [each for each in evaluations if each.name != "task_completion"]
+    for what, asked in (("method", method), *(("evaluate", each.name) for each in measured)):
+        if asked is not None and not suits(asked, form):
+            said = f"{where}: {form} records found; {_right(asked)} right for `{what}: {asked}`"
+            other = f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`"
+            raise PlanError(said + (other if form == "preference" else ""))
+    for each in measured:
+        if missing := lacking(each.name, each.options, records_for(dataset, each)):
+            raise PlanError(f"{where}: the held-out questions lack {missing}, which `evaluate: {each.name}` needs")
+
+
+def suits(asked: str, form: str) -> bool:
+    """Can a method, or an evaluation, do anything with records of this format?"""
+    if asked in ASKED:
+        return form == "questions" or (asked == "answers" and form == "completion")
+    return (asked in ("dpo", "preference")) == (form == "preference")
+
+
+def _right(asked: str) -> str:
+    if asked in ASKED:
+        return "questions (question, answer) are" if asked != "answers" else "questions or prompt/completion are"
+    return PAIRS if asked in ("dpo", "preference") else OTHERS
+
+
+def records_for(dataset: Dataset, evaluation: Evaluation) -> Records:
+    """What an evaluation is about: only where the context is what is varied, more than training reads."""
+    return dataset.whole if evaluation.name == "rag" and dataset.whole is not None else dataset.holdout
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:

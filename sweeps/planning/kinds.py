@@ -8,7 +8,7 @@ from sweeps.cells import Variant, excluded, variants
 from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.compare import compare
 from sweeps.planning.foundry import Foundry
-from sweeps.planning.guards import refuse_too_large, refuse_unsuited
+from sweeps.planning.guards import records_for, refuse_too_large, refuse_unsuited
 from sweeps.planning.rows import Naive, Row
 from sweeps.records import Dataset, Records
 from sweeps.sections import Evaluation
@@ -71,7 +71,7 @@ class Asked:
         acts = self.variant.train.method == "rl"
         method = None if acts else self.variant.train.method
         for dataset in filter(None, (self.dataset, self.source)):
-            refuse_unsuited(dataset, method, (evaluation.name for evaluation in self.foundry.sweep.evaluate))
+            refuse_unsuited(dataset, method, self.foundry.sweep.evaluate)
         source = self._source(scope)
         stage = source
         if self.size:
@@ -103,11 +103,12 @@ class Asked:
         if evaluation.name == "task_completion" or self.dataset is None:
             yield "", None
             return
-        yield "", Place(self.dataset.name, self.dataset.holdout)
-        if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None:
+        yield "", Place(self.dataset.name, records_for(self.dataset, evaluation))
+        looked = evaluation.name != "rag"  # the validation set is what training reads, with one context or none
+        if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None and looked:
             yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
-            yield "source.", Place(self.source.name, self.source.holdout)
+            yield "source.", Place(self.source.name, records_for(self.source, evaluation))
 
 
 def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:

@@ -19,6 +19,7 @@ LOSS_MASKS = {
     "completion": "completion",
     "preference": "completion",
     "transcript": "completion",
+    "questions": "completion",
 }
 
 
@@ -126,6 +127,13 @@ def episodes(count: int) -> Piece:
 @lru_cache(maxsize=256)
 def measuring(name: str, via: str, items: str) -> Piece:
     evaluator: dict[str, Json] = {"name": name, "version": 1, "via": via}
+    return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+
+
+@lru_cache(maxsize=256)
+def asking(name: str, options: tuple[tuple[str, Any], ...], items: str) -> Piece:
+    """What is asked, how it is answered and by what it is checked."""
+    evaluator: dict[str, Json] = {"name": name, "version": 1, **dict(options)}
     return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
 
 

@@ -12,6 +12,7 @@ from sweeps.environments import Known, Split, Text
 from sweeps.errors import PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
+from sweeps.questions import asked
 from sweeps.records import Dataset, Records
 from sweeps.render import input_lengths
 from sweeps.renderers import renderer_of
@@ -43,6 +44,7 @@ class Shelf:
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+        self._asked: dict[tuple[str, str, str, str], tuple[int, ...]] = {}
         self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(subset_order)
         self._visited: dict[tuple[Any, ...], int] = {}
@@ -79,6 +81,18 @@ class Shelf:
             )
         return prompt
 
+    def prompts_of(self, records: Records, model: str, name: str, abstain: str, most: int) -> tuple[int, ...]:
+        """How many tokens each prompt of an evaluation has, behind which so many more may be written."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name, name, abstain)
+        if key not in self._asked:
+            prompts = (ask.prompt for ask in asked(name, records, abstain=abstain))
+            self._asked[key] = tuple(len(generation_prompt(each, tokenizer)) for each in prompts)
+        counted = np.array(self._asked[key], np.int64)
+        if isinstance(tokenizer, OfflineTokenizer):
+            self._refuse_too_long(records, counted + most, model, tokenizer.longest)
+        return self._asked[key]
+
     def voice(self, name: str, model: str) -> str:
         """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
         tokenizer = self.tokenizer(model)
@@ -111,7 +125,9 @@ class Shelf:
         """Raise PlanError for rows that the model would refuse, after the rest of their batch was paid for."""
         if not (over := int((counted > most).sum())):
             return
-        owners = (one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation))
+        owners = (
+            one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation, one.whole)
+        )
         where = next((f"data.{one.name} ({one.source})" for one in owners), "data")
         found = f"{over:,} of {len(counted):,} rows have more than the {most:,} tokens that {model} takes"
         raise PlanError(f"{where}: {found}, the longest {int(counted.max()):,}; split them, or leave them out")

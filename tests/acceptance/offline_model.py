@@ -37,6 +37,7 @@ class Source:
     holdout: int
     validation: None = None
     format: None = None
+    context: None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Spec:
     holdout: int | float | str | None = None
     validation: int | float | str | None = None
     format: str | None = None
+    context: str | None = None
 
 
 ROWS = [{"text": f"text number {number}"} for number in range(100)]

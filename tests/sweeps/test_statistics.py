@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bartlett
 
 from sweeps.clusters import crossed_bootstrap, mean_of, places_of
 from sweeps.intervals import benjamini_hochberg, critical, holm, p_of
+from sweeps.pooling import pooled_family, unequal
 from sweeps.power import half_width, items_for, items_of_sampled, items_paired, items_unpaired, seeds_for
 from sweeps.proportions import mcnemar, rule_of_three, wilson
 
@@ -122,3 +124,26 @@ def test_holm_never_claims_more_than_exploring(p_values: list[float]) -> None:
 def test_a_p_value_is_the_level_at_which_the_interval_ends() -> None:
     assert p_of(critical(3.5), 3.5) == pytest.approx(0.05)
     assert items_for(1.0, 1.0) == pytest.approx(7.849, abs=1e-3)
+
+
+def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
+    random = np.random.default_rng(8)
+    for ratio in (1.0, 1.5, 2.0, 3.0, 6.0):
+        groups = [random.normal(0, 1 if place else ratio, 9) for place in range(4)]
+        expected = bartlett(*groups).pvalue < 0.1
+        assert unequal([(float(each.var(ddof=1)), 8) for each in groups]) == expected, ratio
+    assert not unequal([(1.0, 8)])
+    assert not unequal([(0.0, 8), (0.0, 8)])
+    assert unequal([(0.0, 8), (1.0, 8)])
+
+
+def test_what_is_unequal_is_pooled_with_its_like_only() -> None:
+    """Two quiet groups and two loud ones; each two have 4 degrees of freedom, worth 4/1.25 as they go together."""
+    sizes = {"quiet": 0.01, "loud": 1.0}
+    groups = {(name, at): {0: -size, 1: 0.0, 2: size} for name, size in sizes.items() for at in range(2)}
+    found, clear = pooled_family(groups, lambda key: key[0])
+    for (name, _), each in found.items():
+        assert each.half_width == pytest.approx(sizes[name] * critical(3.2) / 3**0.5)
+    together, _ = pooled_family({key: groups[key] for key in groups if key[0] == "loud"}, lambda key: key)
+    assert together["loud", 0].half_width == pytest.approx(critical(4) / 3**0.5)
+    assert not clear

@@ -23,14 +23,14 @@ def run(
 
 
 def experiment(seeds: int = 3, noise: float = 0.01) -> list[RunResult]:
-    """Planted gains, a large spread of the seeds that pairing takes out, a small one that it does not (seed 3)."""
-    random = np.random.default_rng(3)
+    """Planted gains, a large spread of the seeds that pairing takes out, a small one that it does not (seed 5)."""
+    random = np.random.default_rng(5)
     luck = random.normal(0, 0.2, seeds)
     results = [run(None, target, 0, 0, 3.0) for target in DOMAINS]
     for seed in range(seeds):
         results += [run(None, target, 128, seed, 2.0 + luck[seed]) for target in DOMAINS]
         for source in DOMAINS:
-            for target in set(DOMAINS) - {source}:
+            for target in sorted(set(DOMAINS) - {source}):
                 gain = GAINS.get((source, target), 0) + random.normal(0, noise)
                 results.append(run(source, target, 0, seed, 3.0 - gain, on_source=1.5))
                 results.append(run(source, target, 128, seed, 2.0 + luck[seed] - gain, on_source=1.7))

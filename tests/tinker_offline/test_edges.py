@@ -15,6 +15,7 @@ from sweeps.tokens import OfflineTokenizer
 from tests.tinker_offline.examples import SMALL, TEXT
 from tests.tinker_offline.process import REFUSED, ROOT, Server
 from tinker_offline import tokenizer
+from tinker_offline.ngram import SIZES
 
 STRANGE = "Tab\tnew\nline ~ é “quotes” \x00 end"
 
@@ -35,7 +36,7 @@ def test_the_sdk_says_that_the_key_is_wrong(server: Server) -> None:
 
 def test_what_the_server_offers(server: Server) -> None:
     models = server.rest().get_server_capabilities().result(30).supported_models
-    assert [model.model_name for model in models] == ["offline/ngram-s", "offline/ngram-m", "offline/ngram-l"]
+    assert [model.model_name for model in models] == list(SIZES)
     assert {model.max_context_length for model in models} == {4096}
 
 

@@ -1,0 +1,94 @@
+"""`sweep evaluate`: ask something else of what a sweep has trained."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from scheduler import views
+from scheduler.cli.known import billed_as
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output
+from scheduler.cli.submit import put, told
+from scheduler.errors import Untrained
+from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.settings import from_environment
+from scheduler.states import StageState
+from scheduler.store import Store
+from scheduler.wording import dollars
+from sweeps.spec import Sweep, parse
+from sweeps.stage import Json, Stage
+
+OF_THE_OLD = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
+
+
+@click.command()
+@click.argument("name")
+@click.argument("evaluation")
+@click.option("--as", "other", metavar="NAME", help="Of the sweep that asks it; NAME-EVALUATION where none is given.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help="Where the paths of its data start: where its file is.",
+)
+@click.pass_obj
+def evaluate(output: Output, name: str, evaluation: str, other: str | None, folder: Path) -> None:
+    """Submit EVALUATION, as it would stand in a file, of all that NAME has trained.
+
+    It is a sweep of its own, whose trainings are those of NAME. Nothing is trained for it, but where a checkpoint has
+    expired since.
+    """
+    settings = from_environment()
+    forward = billed_as(settings)
+    with the_store(settings) as store:
+        sweep = asked_anew(views.sweep(store, name).spec, evaluation, other)
+        prepared = plan_it(sweep, folder, settings, forward)
+        refuse_untrained(store, name, prepared)
+        submitted = put(store, prepared, submission_of(prepared), settings)
+    if output.for_people:
+        output.say(told(prepared, submitted))
+        output.say(_cost(prepared))
+        output.say(f"`sweep up` works on it; `sweep results {submitted.sweep}` shows what it finds")
+    else:
+        output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
+
+
+def asked_anew(spec: Mapping[str, Json], evaluation: str, other: str | None = None) -> Sweep:
+    """The question of a sweep with another evaluation. Raises SpecError, or Untrained where it shares nothing."""
+    name = str(spec["sweep"])
+    if spec.get("reuse", "all") != "all":
+        raise Untrained(f"{name}: `reuse: {spec['reuse']}` found, so no other sweep may use what it has trained")
+    text = json.dumps({key: value for key, value in spec.items() if key not in OF_THE_OLD})
+    sweep = parse(text, name=name, overrides=[f"evaluate=[{evaluation}]"])
+    return sweep.model_copy(update={"sweep": other or f"{name}-{sweep.evaluate[0].name}"})
+
+
+def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
+    """Raise Untrained where something would have to be trained: it is not done yet, or the data have changed."""
+    trained = [stage.id for stage in prepared.plan.stages if stage.kind == "train"]
+    done = [view for view in views.stage_views(store, trained) if view.state == StageState.SUCCEEDED]
+    if len(done) < len(trained):
+        said = f"{len(trained) - len(done):,} of {len(trained):,} trainings are not there"
+        raise Untrained(
+            f"{name}: {said}; `sweep status {name}` says whether they are still to come, and if not so, its data "
+            "have changed, or --folder is to name where its file was"
+        )
+
+
+def _cost(prepared: Prepared) -> str:
+    """Of what is measured; what was trained is there."""
+    stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
+    least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
+    price = "" if any(stage.micro_usd is None for stage in stages) else f", {dollars(sum(map(_price, stages)))} at most"
+    return (
+        f"{len(stages):,} evaluations, {least:,} to {most:,} tokens{price}; what is measured already is not paid again"
+    )
+
+
+def _price(stage: Stage) -> int:
+    return stage.micro_usd or 0
+
+
+commands = {"evaluate": evaluate}

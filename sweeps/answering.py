@@ -1,0 +1,172 @@
+"""What answers cost before they are there, and what they are worth once they are.
+
+Each item is a row that holds what it says to each metric, under the metric's name; a metric is the mean over the items
+that say something to it. Only calibration is about all items together: it is made of `confidence` and `right`.
+
+The score of an answer is from 0 to 1; where right or wrong is asked for, half of it is right. Its confidence is the
+probability of all its tokens by the model itself, whatever the temperature; of several samples it is the share of the
+commonest answer, and what is right or wrong is that answer. Known values and sources stand in `sweeps.metrics`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sweeps.cost import Usage
+from sweeps.metrics import calibration, consistency, matching, ranking
+from sweeps.questions import Ask
+
+Item = Mapping[str, Any]
+SCORED = {  # of reading: the metric, and the condition under which its answers are given
+    "open_book": "open",
+    "closed_book": "closed",
+    "distracted": "distracted",
+    "mixed": "mixed",
+    "abstention": "unanswerable",
+    "faithfulness": "counterfactual",
+}
+
+
+class Said(NamedTuple):
+    """One answer, and how probable the model holds it."""
+
+    text: str
+    probability: float
+
+
+class Answered(NamedTuple):
+    """What was said to one prompt, by each sample."""
+
+    ask: Ask
+    said: Sequence[Said]
+    scores: Sequence[float]
+
+    @property
+    def score(self) -> float:
+        return _mean(self.scores)
+
+    @property
+    def texts(self) -> list[str]:
+        return [each.text for each in self.said]
+
+
+def bounds(prompts: Iterable[int], samples: int, most: int) -> tuple[Usage, Usage]:
+    """At least and at most, for prompts of so many tokens: an answer has one token at least, its end.
+
+    The prompt is read once, and is in the cache for all samples behind the first.
+    """
+    read = sum(counted := list(prompts))
+    each = Usage(0, read, (samples - 1) * read)
+    return each.plus(Usage(sample=samples * len(counted))), each.plus(Usage(sample=samples * most * len(counted)))
+
+
+def score(check: str, said: str, answers: Sequence[str]) -> float:
+    """What an answer is worth beside those that are right."""
+    match check:
+        case "exact":
+            return matching.exact_match(said, *answers)
+        case "f1":
+            return matching.f1(said, *answers)
+        case "numeric":
+            return max(matching.numeric_match(said, matching.number_in(each) or 0.0) for each in answers)
+        case "regex":
+            return max(matching.regex_match(said, each) for each in answers)
+    raise ValueError(f"no check {check!r}")
+
+
+def items_of(name: str, found: Sequence[Answered], abstain: str = "") -> list[Item]:
+    """What was answered, item by item."""
+    by_item = groupby(found, key=lambda one: one.ask.item)
+    if name == "answers":
+        return [{"item": one.ask.item, **_answer(one)} for one in found]
+    if name == "reliability":
+        return [{"item": item, **_in_other_words(list(same))} for item, same in by_item]
+    return [{"item": item, **_read(list(same), abstain)} for item, same in by_item]
+
+
+def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
+    """An item of which the candidates have these log-probabilities."""
+    values = np.asarray(scores, float)
+    shares = np.exp(values - values.max())
+    best = max((place for place, one in enumerate(right) if one), key=lambda place: values[place])
+    first = ranking.first(values, best)
+    return {
+        "item": item,
+        "accuracy": first,
+        "mrr": ranking.reciprocal_rank(values, best),
+        "ndcg": ranking.ndcg(values, [float(one) for one in right]),
+        **_judged(float(shares.max() / shares.sum()), first),
+        "logprobs": values.tolist(),
+    }
+
+
+def metrics_from(items: Sequence[Item], names: Iterable[str]) -> dict[str, float]:
+    """The means of all items, and calibration where there is something to calibrate."""
+    means = {name: [item[name] for item in items if item.get(name) is not None] for name in names}
+    metrics = {name: _mean(values) for name, values in means.items() if values}
+    if "confidence" in items[0] and "right" in items[0]:
+        pair = [item["confidence"] for item in items], [item["right"] for item in items]
+        metrics["ece"], metrics["adaptive_ece"] = calibration.ece(*pair), calibration.adaptive_ece(*pair)
+        metrics["aurc"] = calibration.aurc(*pair)
+    return metrics
+
+
+def _answer(one: Answered) -> Item:
+    if len(one.said) == 1:
+        said = one.said[0]
+        judged = _judged(said.probability, float(one.score >= 0.5))
+        return {"accuracy": one.score, **judged, "said": said.text}
+    k, right = len(one.said), sum(each >= 0.5 for each in one.scores)
+    same = [matching.normalised(text) for text in one.texts]
+    commonest = max(same, key=same.count)
+    return {
+        "accuracy": one.score,
+        **_judged(same.count(commonest) / k, float(one.scores[same.index(commonest)] >= 0.5)),
+        "agreement": consistency.agreement(one.texts),
+        "semantic_entropy": consistency.semantic_entropy(one.texts),
+        "pass_at_k": consistency.pass_at_k(k, right, k),
+        "pass_hat_k": consistency.pass_all_k(k, right, k),
+        "said": one.texts,
+        "scores": list(one.scores),
+    }
+
+
+def _judged(confidence: float, right: float) -> Item:
+    stated = min(1.0, confidence)
+    return {"confidence": stated, "right": right, "brier": (stated - right) ** 2}
+
+
+def _in_other_words(found: Sequence[Answered]) -> Item:
+    found_so = consistency.robustness([[one.score for one in found]])
+    return {
+        "mean_accuracy": found_so.mean,
+        "worst_accuracy": found_so.worst,
+        "spread": found_so.spread,
+        "flip_rate": found_so.flip_rate,
+        "said": [one.texts[0] for one in found],
+    }
+
+
+def _read(found: Sequence[Answered], abstain: str) -> Item:
+    """One question under all its conditions; what it lacks for one of them is not there."""
+    under = {one.ask.under: one for one in found}
+    scores = {metric: under[name].score for metric, name in SCORED.items() if name in under}
+    return {
+        **scores,
+        "uplift": scores["open_book"] - scores["closed_book"],
+        **dict(_made_up(under.get("distracted"), abstain)),
+        "said": {name: one.texts[0] for name, one in under.items()},
+    }
+
+
+def _made_up(distracted: Answered | None, abstain: str) -> Iterator[tuple[str, float]]:
+    """Is it wrong, and said nevertheless?"""
+    if distracted is not None:
+        silent = matching.exact_match(distracted.texts[0], abstain)
+        yield "false_answers", float(distracted.score < 1 and not silent)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

@@ -1,0 +1,62 @@
+"""`offline:facts`: facts that nobody can know, each with the passage that says it and passages that say others.
+
+A fact is a name and a value of letters drawn by chance, written `kab=tog.`; what is asked is `kab=`. So without the
+passage no training helps with a fact that was not trained on, and with it the answer only has to be copied. Names are
+given once: no fact that is measured is ever trained on. A question can be put in other words, some of which are harder
+to find in the passage, and a value be chosen among those that are spoken of.
+
+All of it follows from `SEED` through `sweeps.dice`: the same on every machine.
+"""
+
+from typing import NamedTuple
+
+from sweeps.dice import Dice
+from sweeps.records import Row
+
+SEED = 7
+TRAIN, TEST = 1_024, 512
+DISTRACTORS = 3
+NAMES = ("facts",)
+CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+
+
+class Facts(NamedTuple):
+    train: tuple[Row, ...]
+    test: tuple[Row, ...]
+
+
+def make_facts() -> Facts:
+    """The rows of `offline:facts`."""
+    dice = Dice(SEED)
+    names = _different(dice, TRAIN + TEST)
+    values = _different(dice, TRAIN + TEST)
+    rows = [_row(dice, names, values, number) for number in range(TRAIN + TEST)]
+    return Facts(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
+
+
+def _row(dice: Dice, names: list[str], values: list[str], number: int) -> Row:
+    part = range(TRAIN) if number < TRAIN else range(TRAIN, TRAIN + TEST)
+    chosen = [number]
+    while len(chosen) <= DISTRACTORS:
+        other = part[dice.below(len(part))]
+        chosen += [] if other in chosen else [other]
+    said = [f"{values[each]}." for each in chosen]
+    place = dice.below(len(said))
+    name = names[number]
+    return {
+        "question": f"{name}=",
+        "context": f"{name}={said[0]}",
+        "answers": [said[0]],
+        "distractors": [f"{names[each]}={value}" for each, value in zip(chosen[1:], said[1:], strict=True)],
+        "candidates": [*said[1 : place + 1], said[0], *said[place + 1 :]],
+        "variants": [f"so, {name}=", f"({name}=", f"{name.upper()}="],
+    }
+
+
+def _different(dice: Dice, count: int) -> list[str]:
+    """So many different words of three letters."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        word = "".join(dice.one_of(letters) for letters in (CONSONANTS, VOWELS, CONSONANTS))
+        found[word] = None
+    return list(found)

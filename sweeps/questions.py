@@ -1,0 +1,145 @@
+"""Questions: what of a record the model reads, and what it is asked under which condition.
+
+A prompt is the passages, a line for each, and then the question as it stands in the record; nothing is put between
+them, so that what ends the question (a colon, a space) is whatever the data has. The gold passage stands among the
+distractors at a place that a hash of the question says.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from sweeps.metrics.matching import number_in
+from sweeps.records import Records, Row
+
+Context = Literal["none", "gold", "mix"]
+CONTEXT: Context = "gold"  # where a data set names none
+READ: Mapping[str, tuple[str, ...]] = {"none": (), "gold": ("context",), "mix": ("context", "distractors")}
+ASKED = ("answers", "reliability", "rag")  # evaluations in which the model writes an answer
+UNDER = ("closed", "open", "distracted", "mixed", "unanswerable", "counterfactual")
+LINE = "\n"
+
+
+class Ask(NamedTuple):
+    """One prompt: about which item, under which condition, and what is right there."""
+
+    item: int
+    under: str
+    prompt: str
+    answers: tuple[str, ...]
+
+
+def learnt(records: Records, context: str) -> Records:
+    """Of questions what is trained on: what is read, and the answer."""
+    rows = ({**_kept(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
+    return Records(records.format, tuple(rows))
+
+
+def read(records: Records, context: str) -> Records:
+    """Of questions what is read, and all that an answer is checked by."""
+    keys = ("question", *READ[context], "answers", "candidates", "variants")
+    return Records(records.format, tuple(_kept(row, keys) for row in records.rows))
+
+
+def prompt(row: Row) -> str:
+    """What stands before the answer: all passages that the record has, and its question."""
+    return prompt_of(row["question"], row.get("context"), row.get("distractors", ()))
+
+
+def prompt_of(question: str, gold: str | None, distractors: Sequence[str]) -> str:
+    passages = list(distractors)
+    if gold is not None:
+        place = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4], "little")
+        passages.insert(place % (len(passages) + 1), gold)
+    return LINE.join([*passages, question])
+
+
+def asked(name: str, records: Records, *, abstain: str = "") -> tuple[Ask, ...]:
+    """All that the model is asked in an evaluation, item by item."""
+    rows = [question(row, records.format) for row in records.rows]
+    ways = {"answers": _once, "reliability": _in_other_words, "rag": _under_conditions}
+    return tuple(ways[name](rows, abstain))
+
+
+def question(row: Row, form: str) -> Row:
+    """A prompt with its completion is a question with its answer."""
+    return row if form == "questions" else {"question": row["prompt"], "answers": [row["completion"]]}
+
+
+def choices(records: Records) -> tuple[Records, list[int]]:
+    """Every candidate behind its prompt, as records to be read; and how many each item has."""
+    pairs = [
+        {"prompt": prompt(row), "completion": candidate} for row in records.rows for candidate in row["candidates"]
+    ]
+    return Records("completion", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
+
+
+def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
+    """What the records do not have and an evaluation needs; nothing where they can be asked."""
+    if name not in ASKED:
+        return ""
+    answers = [answer for row in records.rows for answer in question(row, records.format)["answers"]]
+    found = {
+        "candidates for each of them": options.get("check") == "choice"
+        and not all("candidates" in row for row in records.rows),
+        "numbers as answers": options.get("check") == "numeric"
+        and any(number_in(answer) is None for answer in answers),
+        "regular expressions as answers": options.get("check") == "regex" and not all(map(_is_pattern, answers)),
+        "variants, other words for a question": name == "reliability"
+        and not any("variants" in row for row in records.rows),
+        "a context that they can be answered by": name == "rag" and not any("context" in row for row in records.rows),
+    }
+    return next((what for what, is_lacking in found.items() if is_lacking), "")
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
+def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: row[key] for key in keys if key in row}
+
+
+def _once(rows: Sequence[Row], _: str) -> Iterator[Ask]:
+    return (Ask(item, "", prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
+
+
+def _in_other_words(rows: Sequence[Row], _: str) -> Iterator[Ask]:
+    """Every question that has other words for it, in all of them."""
+    for item, row in enumerate(rows):
+        for number, words in enumerate([row["question"], *row["variants"]] if "variants" in row else ()):
+            yield Ask(item, str(number), prompt({**row, "question": words}), tuple(row["answers"]))
+
+
+def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
+    """Every question that has a context; each condition as far as the record has what it takes.
+
+    The passage of another question cannot answer this one: then it is right to abstain. And where the answer stands in
+    its passage, another one is put there, which is right as far as the passage goes.
+    """
+    rows = [row for row in rows if "context" in row]
+    for item, row in enumerate(rows):
+        words, gold, others = row["question"], row["context"], row.get("distractors", ())
+        right, other = tuple(row["answers"]), _another(rows, item)
+        yield Ask(item, "closed", words, right)
+        yield Ask(item, "open", prompt_of(words, gold, ()), right)
+        if others:
+            yield Ask(item, "distracted", prompt_of(words, None, others), right)
+            yield Ask(item, "mixed", prompt_of(words, gold, others), right)
+        if other is not None:
+            yield Ask(item, "unanswerable", prompt_of(words, other["context"], ()), (abstain,))
+            if right[0] in gold:
+                fake = other["answers"][0]
+                yield Ask(item, "counterfactual", prompt_of(words, gold.replace(right[0], fake), ()), (fake,))
+
+
+def _another(rows: Sequence[Row], item: int) -> Row | None:
+    """The next question that has another answer."""
+    mine = {*rows[item]["answers"]}
+    following = (rows[(item + step) % len(rows)] for step in range(1, len(rows)))
+    return next((row for row in following if not mine & {*row["answers"]}), None)

@@ -1,0 +1,80 @@
+"""What `sweep results` says of transfers, methods and grids: what was found, what would settle it, what is missing."""
+
+import io
+import math
+
+import numpy as np
+from rich.console import Console
+
+from scheduler.cli.answers import answer
+from scheduler.cli.output import Output
+from sweeps.results import RunResult
+from sweeps.stage import Json
+
+
+def said(spec: dict[str, Json], rows: list[RunResult]) -> str:
+    text = io.StringIO()
+    answer(Output("table", Console(file=text, width=160)), spec, rows)
+    return text.getvalue()
+
+
+def run(cell: dict[str, Json], seed: int, **metrics: float) -> RunResult:
+    return RunResult(cell, seed, "succeeded" if metrics else "failed", metrics)
+
+
+def transfer(seeds: int = 3) -> list[RunResult]:
+    random = np.random.default_rng(1)
+    rows = []
+    for source, target, times in ((None, "a", 1), (None, "b", 1), ("a", "b", 2.0), ("b", "a", 0.7)):
+        for size in (32, 64, 128):
+            for seed in range(seeds):
+                nll = 3 - 0.2 * math.log(size * times) + random.normal(0, 0.001)
+                rows.append(run({"source": source, "target": target, "size": size}, seed, nll=nll))
+    return rows
+
+
+def test_a_transfer_is_told_in_examples_and_in_both_directions() -> None:
+    text = said({"experiment": "transfer"}, [*transfer(), run({"source": "a", "target": "b", "size": 32}, 3)])
+    assert "Does training on the row help the column?" in text
+    (worth,) = (line for line in text.splitlines() if line.startswith("a → b"))
+    assert worth.split()[3:] == ["×2", "×2", ">", "×1", "+0.139", "±0.002", "▲*"]
+    assert "at n = 128 a helps b more than b helps a: +0.2" in text
+    assert "1 of 37 runs is not in it: 1 failed" in text
+
+
+def test_methods_say_what_would_settle_them_and_what_is_missing() -> None:
+    spec: dict[str, Json] = {
+        "experiment": "compare",
+        "equal": {"tokens": 100},
+        "best": {"metric": "nll", "mode": "min"},
+    }
+    rows = [
+        run({"method": name}, seed, nll=value + 0.1 * seed * (-1) ** (seed + place))
+        for place, (name, value) in enumerate((("sl", 1.0), ("rl", 1.02)))
+        for seed in range(3)
+    ]
+    text = said(spec, [*rows, run({"method": "rl"}, 3)])
+    assert "seeds to settle it" in text
+    assert "1 of 7 runs is not in it: 1 failed" in text
+
+
+def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        run({"rate": rate, "rank": rank}, seed, nll=rate + seed + random.normal(0, 0.01))
+        for rate in (0.1, 0.9)
+        for rank in (4, 8)
+        for seed in range(3)
+    ]
+    spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "nll", "mode": "min"}}
+    text = said(spec, [*rows, run({"rate": 0.9, "rank": 16}, 0, nll=math.nan)])
+    assert "Best: rate=0.1, rank=" in text
+    assert "chosen among 4 cells by nll of the holdout itself" in text
+    assert "not told apart from it, by how much they are worse: rate=0.1, rank=" in text
+    assert "1 of 13 runs is not in it: 1 diverged" in text
+    assert "each axis, over runs alike in all others" in text
+    assert "missing" in text  # rank 16 has no loss
+
+
+def test_a_grid_of_nothing_says_so() -> None:
+    assert "nothing has been measured yet" in said({"experiment": "grid"}, [run({"rate": 1}, 0)])

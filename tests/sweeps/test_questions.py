@@ -1,0 +1,252 @@
+"""Questions: how they are written, what of them is read, and what a plan makes of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweeps import DataError, PlanError, parse
+from sweeps.answering import Answered, Said, bounds, chosen, items_of, metrics_from, score
+from sweeps.data import load_dataset
+from sweeps.data.made import make
+from sweeps.errors import SpecError
+from sweeps.questions import Ask, asked, choices, learnt, prompt, read
+from sweeps.records import Dataset, Format, Records
+from sweeps.render import lengths, render_all
+from sweeps.sections import METRICS, DataSpec
+from sweeps.stage import Stage
+from sweeps.tokens import OfflineTokenizer
+from tests.sweeps.questions import HEAD, Load, planned
+
+FACTS = make("facts")
+PINNED = "78dd642e76f5373198708cee3f3c5c153c8f2ed8b13f30b1bc821154a21995df"
+OFFLINE = OfflineTokenizer()
+ROW = {"question": "q=", "context": "q=1.", "answers": ["1."], "distractors": ["a=2."], "variants": ["Q="]}
+OTHER = {"question": "r=", "context": "r=2.", "answers": ["2."], "candidates": ["1.", "2."]}
+
+
+def load(folder: Path, *rows: object, context: str | None = None) -> Dataset:
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = DataSpec.model_validate({"source": "mine.jsonl", "holdout": 1, "context": context})
+    return load_dataset("mine", spec, folder=folder, cache=folder)
+
+
+def test_facts_are_the_same_on_every_machine_and_never_measured_where_trained() -> None:
+    assert Records("questions", FACTS.train).sha256 == PINNED
+    names, tested = ({row["question"] for row in part} for part in FACTS)
+    assert not names & tested
+    assert len(names) == len(FACTS.train)
+    for row in FACTS.train:
+        assert row["context"] == row["question"] + row["answers"][0]
+        assert row["answers"][0] in row["candidates"]
+        assert not any(each.startswith(row["question"]) for each in row["distractors"])
+
+
+def test_a_file_of_questions(tmp_path: Path) -> None:
+    rows = [{"question": f"{number}?", "answer": str(number), "by": "me"} for number in range(4)]
+    data = load(tmp_path, *rows)
+    assert data.train.format == "questions"
+    assert data.train.rows[-1] in [{"question": f"{number}?", "answers": [str(number)]} for number in range(4)]
+    assert "mine.jsonl: keys not used: by" in data.notes
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"question": "", "answer": "a"}, "question is no text"),
+        ({"question": "q", "answers": []}, "no answer"),
+        ({"question": "q", "answers": "a"}, "answers is no list of texts"),
+        ({"question": "q", "answer": ""}, "answers is no list of texts"),
+        ({"question": "q", "answer": "a", "context": 3}, "context is no text"),
+        ({"question": "q", "answer": "a", "distractors": [1]}, "distractors is no list"),
+        ({"question": "q", "answer": "a", "candidates": ["b"]}, "none of the candidates is an answer"),
+    ],
+)
+def test_what_is_no_question_is_refused_by_line(row: object, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"mine.jsonl:1: {says}"):
+        load(tmp_path, row)
+
+
+@pytest.mark.parametrize(
+    ("context", "reads"), [("none", "q="), ("gold", "q=1.\nq="), (None, "q=1.\nq="), ("mix", "a=2.\nq=1.\nq=")]
+)
+def test_what_is_read_is_what_the_data_set_says_and_all_is_known_of_what_is_held_out(
+    context: str | None, reads: str, tmp_path: Path
+) -> None:
+    data = load(tmp_path, ROW, {**ROW, "question": "s="}, context=context)
+    (one,) = data.holdout.rows
+    assert prompt(one).replace("s=", "q=") in (reads, "q=1.\na=2.\nq=" if context == "mix" else reads)
+    assert data.whole is not None
+    assert data.whole.rows[0]["distractors"] == ["a=2."]
+    assert "variants" not in data.train.rows[0], "what nobody reads changes no training"
+    assert prompt(data.train.rows[0]).endswith("=")
+
+
+def test_context_is_said_of_questions_alone(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="context: gold found, and the rows are text"):
+        load(tmp_path, {"text": "a"}, {"text": "b"}, context="gold")
+
+
+def test_a_question_is_rendered_as_prompt_and_answer() -> None:
+    records = learnt(Records("questions", (ROW,)), "gold")
+    (example,) = render_all(records, OFFLINE, loss_mask="completion")
+    assert OFFLINE.decode(example.tokens.tolist()) == "q=1.\nq=1."
+    assert OFFLINE.decode(example.tokens[1:][example.weights > 0].tolist()) == "1."
+    assert example.weights.sum() == 3, "its end, too"
+    assert lengths(records, OFFLINE).tolist() == [len(example)]
+
+
+def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -> None:
+    found = {(ask.item, ask.under): ask for ask in asked("rag", Records("questions", (ROW, OTHER)), abstain="unknown")}
+    assert {under for item, under in found if item == 0} == {
+        "closed", "open", "distracted", "mixed", "unanswerable", "counterfactual",
+    }  # fmt: skip
+    assert {under for item, under in found if item == 1} == {"closed", "open", "unanswerable", "counterfactual"}
+    assert found[0, "closed"] == Ask(0, "closed", "q=", ("1.",))
+    assert found[0, "distracted"].prompt == "a=2.\nq="
+    assert found[0, "unanswerable"] == Ask(0, "unanswerable", "r=2.\nq=", ("unknown",))
+    assert found[0, "counterfactual"] == Ask(0, "counterfactual", "q=2.\nq=", ("2.",))
+
+
+def test_other_words_are_asked_with_the_same_context() -> None:
+    asks = asked("reliability", read(Records("questions", (ROW, OTHER)), "gold"))
+    assert [(ask.item, ask.prompt) for ask in asks] == [(0, "q=1.\nq="), (0, "q=1.\nQ=")]
+    assert choices(Records("questions", (OTHER,)))[1] == [2]
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "worth"),
+    [("exact", "The 12.", 1), ("exact", "13", 0), ("f1", "12 or so", 0.5), ("numeric", "it is 12.0", 1),
+     ("numeric", "", 0), ("regex", " 12 ", 1), ("regex", "112", 0)],
+)  # fmt: skip
+def test_answers_are_checked_as_asked_for(check: str, said: str, worth: float) -> None:
+    assert score(check, said, ["12"]) == worth
+
+
+def answered(item: int, under: str, text: str, worth: float) -> Answered:
+    return Answered(Ask(item, under, "", ("right",)), [Said(text, 0.5)], [worth])
+
+
+def test_reading_is_told_item_by_item() -> None:
+    found = [
+        answered(0, "closed", "no", 0), answered(0, "open", "right", 1), answered(0, "distracted", "no", 0),
+        answered(0, "unanswerable", "unknown", 1), answered(1, "closed", "right", 1), answered(1, "open", "right", 1),
+        answered(1, "distracted", "Unknown.", 0),
+    ]  # fmt: skip
+    items = items_of("rag", found, "unknown")
+    told = metrics_from(items, METRICS["rag"])
+    assert told == {
+        "open_book": 1, "closed_book": 0.5, "distracted": 0, "uplift": 0.5, "abstention": 1, "false_answers": 0.5,
+    }  # fmt: skip
+
+
+def test_several_samples_are_judged_by_the_commonest() -> None:
+    texts, worth = ["a dog", "cat", "Cat."], [0.0, 1.0, 1.0]
+    one = Answered(Ask(0, "", "", ("cat",)), [Said(text, 0.1) for text in texts], worth)
+    (item,) = items_of("answers", [one])
+    assert (item["confidence"], item["right"], item["accuracy"]) == pytest.approx((2 / 3, 1, 2 / 3))
+    assert (item["pass_at_k"], item["pass_hat_k"], item["agreement"]) == pytest.approx((1, 0, 2 / 3))
+
+
+def test_a_choice_is_as_sure_as_the_shares_of_the_candidates() -> None:
+    item = chosen(0, [-1.0, -1.0 - 0.6931472, -9.0], [False, True, False])
+    assert (item["accuracy"], item["mrr"]) == (0, 0.5)
+    assert item["confidence"] == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_an_answer_costs_its_prompt_and_from_one_token_to_the_most() -> None:
+    low, high = bounds([5, 7], samples=3, most=4)
+    assert (low.prefill, low.cached_prefill, low.sample) == (12, 24, 6)
+    assert (high.prefill, high.cached_prefill, high.sample) == (12, 24, 24)
+
+
+class Facts(Load):
+    """Some of the facts."""
+
+    def __call__(self, name: str, spec: DataSpec) -> Dataset:
+        context, held = spec.context or "gold", Records("questions", FACTS.test[: self.held])
+        train = learnt(Records("questions", FACTS.train[: self.count]), context)
+        return Dataset(name, spec.source, train, read(held, context), None, (), whole=held, context=context)
+
+
+def measured(*overrides: str) -> dict[str, Stage]:
+    plan = planned(HEAD, "seeds=1", *overrides, load=Facts())
+    return {str(stage.recipe["evaluator"]["name"]): stage for stage in plan.stages if stage.kind == "evaluate"}  # type: ignore[index, call-overload]
+
+
+def test_what_is_asked_is_part_of_what_a_stage_is() -> None:
+    first = measured("evaluate=[answers, rag, reliability]")
+    assert {stage.low_tokens < stage.tokens for stage in first.values()} == {True}
+    for other in ("{answers: {most: 9}}", "{answers: {check: f1}}", "{answers: {samples: 2}}"):
+        assert measured(f"evaluate=[{other}]")["answers"].id != first["answers"].id
+    assert measured("evaluate=[{answers: {most: 32, check: exact}}]")["answers"].id == first["answers"].id
+    assert measured("evaluate=[answers]", "data.a.context=none")["answers"].id != first["answers"].id
+    assert first["rag"].label.startswith("rag on a: a n=1000 seed 0")
+
+
+def test_reading_is_measured_on_the_same_items_whatever_was_read_in_training() -> None:
+    items = {
+        measured("evaluate=[rag]", f"data.a.context={context}")["rag"].recipe["items"] for context in ("none", "mix")
+    }
+    assert len(items) == 1
+
+
+def test_what_is_left_open_is_stated() -> None:
+    stated = dict(planned(HEAD, "evaluate=[answers, {rag: {most: 8}}]", load=Facts()).defaults)
+    assert stated["data.a.context"] == "gold"
+    assert {key: stated[f"evaluate.answers.{key}"] for key in ("check", "samples", "temperature", "most")} == {
+        "check": "exact", "samples": 1, "temperature": 0.0, "most": 32,
+    }  # fmt: skip
+    assert stated["evaluate.rag.abstain"] == "unknown"
+    assert "evaluate.rag.most" not in stated
+
+
+@pytest.mark.parametrize(
+    ("form", "evaluation", "says"),
+    [
+        ("text", "answers", "text records found; questions or prompt/completion are right for `evaluate: answers`"),
+        ("completion", "rag", "completion records found; questions (question, answer) are right"),
+        ("completion", "{answers: {check: choice}}", "the held-out questions lack candidates for each of them, which"),
+        ("completion", "{answers: {check: numeric}}", "lack numbers as answers"),
+    ],
+)
+def test_data_that_does_not_suit_is_refused(form: Format, evaluation: str, says: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        planned(HEAD, f"evaluate=[{evaluation}]", load=Load(form=form))
+    assert says in str(refused.value)
+
+
+def test_prompts_with_completions_are_questions_with_answers() -> None:
+    assert planned(HEAD, "evaluate=[answers, nll]", load=Load(form="completion")).totals.evaluate == 4
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "says"),
+    [
+        (
+            "{answers: {check: fuzzy}}",
+            "evaluate.0.answers.check: 'fuzzy' found; one of exact, f1, numeric, regex or choice is right",
+        ),
+        ("{answers: {samples: 0}}", "0 found; a count from 1 is right"),
+        ("{answers: {samples: 3, temperature: 0}}", "all samples are the same"),
+        ("{answers: {check: choice, most: 3}}", "found beside `check: choice`"),
+        ("{rag: {abstain: 3}}", "3 found; a text is right"),
+        ("{rag: {samples: 2}}", "unknown key; `check` and `most` and `abstain` can be said of rag"),
+        ("{reliability: {check: choice}}", "'choice' found"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_with_what_can(evaluation: str, says: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        parse(HEAD, overrides=[f"evaluate=[{evaluation}]"])
+    assert says in str(refused.value)
+
+
+def test_a_metric_of_several_samples_is_not_the_best_by_one() -> None:
+    with pytest.raises(SpecError, match="'pass_at_k' found, which nothing evaluates"):
+        parse(HEAD, overrides=["evaluate=[answers]", "best={metric: pass_at_k, mode: max}"])
+    parse(HEAD, overrides=["evaluate=[{answers: {samples: 3}}]", "best={metric: pass_at_k, mode: max}"])
+
+
+def test_a_check_of_ones_own_is_not_called_yet() -> None:
+    with pytest.raises(PlanError, match=r"my\.checks:right is not called yet"):
+        planned(HEAD, "evaluate=[{answers: {check: 'my.checks:right'}}]", load=Facts())

@@ -1,0 +1,68 @@
+"""Questions are answered as planned: metered to the token, the same when asked again, and kept item by item."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scheduler.artefacts import rows_of
+from scheduler.costs import costs
+from sweeps.sections import metrics_of
+from sweeps.spec import parse
+from sweeps.stage import Stage
+from tests.worker.test_dpo import result
+from tests.worker.test_money import counted, said
+from tests.worker.workshop import Workshop
+from worker.outcome import Succeeded
+
+SPEC = """
+sweep: one
+experiment: grid
+model: offline/ngram-s
+train: {method: sl, rank: 8, learning_rate: 0.02, batch_size: 8, steps: 6}
+data: {facts: {source: "offline:facts", holdout: 12}}
+seeds: 1
+evaluate: [EVALUATION]
+reuse: sweep
+"""
+EVALUATIONS = {
+    "greedy": "{answers: {most: 6}}",
+    "several": "{answers: {samples: 3, most: 5, check: f1}}",
+    "choice": "{answers: {check: choice}}",
+    "reliability": "{reliability: {most: 6}}",
+    "rag": "{rag: {most: 8}}",
+}
+
+
+def answered(workshop: Workshop, evaluation: str, name: str = "one") -> list[Stage]:
+    spec = SPEC.replace("EVALUATION", evaluation).replace("sweep: one", f"sweep: {name}")
+    stages = list(workshop.submit(spec).plan.stages)
+    assert isinstance(workshop.attempt(stages[0], name), Succeeded)
+    return stages
+
+
+def items(workshop: Workshop, stage: Stage) -> list[Any]:
+    return list(rows_of(workshop.artefacts.read(str(result(workshop, stage)["items"]))))
+
+
+@pytest.mark.parametrize("kind", EVALUATIONS)
+def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Workshop, kind: str) -> None:
+    stages = answered(workshop, EVALUATIONS[kind])
+    assert said(workshop, *stages) == counted(workshop)
+    for each in costs(workshop.store, "one").kinds:
+        assert (each.reserved, each.doubtful) == (0, 0)
+        assert each.low is not None
+        assert each.high is not None
+        assert each.low <= each.metered <= each.high
+    again = answered(workshop, EVALUATIONS[kind], "again")
+    found = items(workshop, stages[1])
+    assert found == items(workshop, again[1])
+    assert [row["item"] for row in found] == list(range(12))
+    told: Any = result(workshop, stages[1])["metrics"]
+    measured = set(metrics_of(parse(SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0]))
+    assert set(told) == measured, "what is announced is measured, and nothing else"
+    together = {"ece", "adaptive_ece", "aurc"}
+    for metric in measured - together:
+        assert told[metric] == pytest.approx(np.mean([row[metric] for row in found])), (
+            "a metric is the mean of its items"
+        )
