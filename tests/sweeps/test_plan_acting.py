@@ -94,6 +94,14 @@ def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
         planned(ACTING)
 
 
+def test_each_part_of_a_long_chain_goes_on_from_the_one_before() -> None:
+    plan = compared("methods.all={then: [sl, dpo, rl]}")
+    found = {stage.id: stage for stage in plan.stages}
+    (last, *_) = trained(plan, "all")
+    before = found[str(last.recipe["parent"])]
+    assert [before.recipe["method"], found[str(before.recipe["parent"])].recipe["method"]] == ["dpo", "sl"]
+
+
 def test_a_method_is_excluded_where_it_is_not_wanted() -> None:
     """Each with its own values: a rate of one method makes no further cells of the others."""
     varied = "vary={methods.rl.learning_rate: [0.01, 0.1]}"

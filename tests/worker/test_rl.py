@@ -11,6 +11,7 @@ from scheduler import keys
 from scheduler.artefacts import rows_of
 from scheduler.costs import costs
 from scheduler.tick import take_back
+from sweeps.cost import Usage
 from sweeps.rollouts import Rollout
 from sweeps.stage import Plan, Stage
 from tests.worker.test_dpo import result
@@ -237,3 +238,35 @@ def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
         rows = rows_of(workshop.artefacts.read(str(result(workshop, stage)[key])))
         assert all(" and " in str(row["text"]) for row in rows)
     assert len(rows) == 40
+
+
+def test_what_the_service_had_in_its_cache_is_booked_as_that(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many tokens as without, and those that were found there at their own price."""
+    used: list[Usage] = []
+    answers: list[object] = []
+
+    def hit(answer: object) -> int:
+        answers.append(answer)
+        return 1
+
+    for name in ("cold", "warm"):
+        (stage, *_) = submitted(workshop, name, PENALTY).stages
+        with monkeypatch.context() as patch:
+            patch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+            if name == "warm":
+                patch.setattr("worker.sampler._hits", hit)
+            assert isinstance(workshop.attempt(stage, name), Succeeded)
+        used.append(Usage.read(result(workshop, stage)["usage"]))
+    cold, warm = used
+    assert warm.minus(cold) == Usage(prefill=-len(answers), cached_prefill=len(answers))
+
+
+@pytest.mark.parametrize("train", ["", LAG], ids=["plain", "lag"])
+def test_who_plays_is_who_is_trained_or_with_a_lag_that_one_a_step_before(workshop: Workshop, train: str) -> None:
+    (stage, *_) = submitted(workshop, train=train).stages
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    rows: list[Any] = rows_of(workshop.metrics(stage))
+    apart = [abs(row["kl_sample_train"]) > 1e-4 for row in rows]
+    assert apart == [False, *([bool(train)] * 5)]
