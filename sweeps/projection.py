@@ -147,7 +147,7 @@ def _through(law: Law, sums: Sums, ceiling: float, pinned: Floats, value: Floats
         return Lines(floor, ceiling - floor, np.abs(wanted - floor))
     across = sums.gy - value * sums.g - pinned * sums.y + pinned * value * sums.one
     along = np.maximum(sums.gg - 2 * pinned * sums.g + pinned**2 * sums.one, 1e-300)
-    scale = np.clip(across / along, 0, value / np.maximum(pinned, 1e-300))
+    scale = np.clip(across / along, 0, np.maximum(value, 0) / np.maximum(pinned, 1e-30))
     return Lines(value - scale * pinned, scale, np.zeros_like(scale))
 
 

@@ -161,7 +161,14 @@ def test_a_law_that_extrapolates_is_taken_before_one_with_fewer_parameters() -> 
 
 @pytest.mark.parametrize(
     ("target", "status"),
-    [(2.5, "met"), (1.6, "interpolated"), (1.39, "extrapolated"), (1.25, "not identified"), (1.19, "unreachable")],
+    [
+        (-1.0, "unreachable"),
+        (2.5, "met"),
+        (1.6, "interpolated"),
+        (1.39, "extrapolated"),
+        (1.25, "not identified"),
+        (1.19, "unreachable"),
+    ],
 )
 def test_a_target_is_answered_with_how_it_was_found(target: float, status: str) -> None:
     answer = fit_scaling(SIZES, losses("offset"), target=target, law="offset").minimum_data
