@@ -5,7 +5,7 @@ Two or three differences say little about their own spread, and many such groups
 in five four times as noisy as the rest, more than a third of experiments without any effect would claim one. So where
 spreads are not plainly alike (Bartlett 1937), groups of a kind, as the cells of one target, take the variance of their
 kind if it is the larger one. In simulations of 3 to 5 domains with 3 seeds, whatever the spread of one of them, that
-leaves at most 7 % false claims, and most of the power of pooling where all are alike.
+leaves about 7 % false claims at most, and most of the power of pooling where all are alike.
 
 Groups of a kind are differences from the same runs, and so go up and down together, with a correlation of 1/2 where
 both sides are as noisy: to the test, g groups of (k - 1) degrees of freedom are worth g(k - 1) / (1 + (g - 1)/4).
