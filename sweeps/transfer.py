@@ -5,10 +5,10 @@ by seed, because both sides share the seed's subset. At size 0 it is the untrain
 Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
 
 Few seeds say little about their own spread, so the variance is pooled over the cells of one size (a panel), as in the
-t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; or, where some targets are plainly noisier than
-others, over the cells of each target (see sweeps/pooling.py). Holm's step-down over the panel says which
-gains stand up to having looked at all of them. Over all sizes a pair's gain is the mean of its gains at the sizes above
-0, seed by seed; those, and the asymmetries G(s, t) - G(t, s), are families with a pooled variance of their own.
+t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; a target that is noisier than the others has
+its own (see sweeps/pooling.py). Holm's step-down over the panel says which gains stand up to having looked at all.
+Over all sizes a pair's gain is the mean of its gains at the sizes above 0, seed by seed; those, and the asymmetries
+G(s, t) - G(t, s), are families with a pooled variance of their own.
 """
 
 import math

@@ -23,8 +23,8 @@ def run(
 
 
 def experiment(seeds: int = 3, noise: float = 0.01) -> list[RunResult]:
-    """Planted gains, a large spread of the seeds that pairing takes out, a small one that it does not (seed 5)."""
-    random = np.random.default_rng(5)
+    """Planted gains, a large spread of the seeds that pairing takes out, a small one that it does not (seed 2)."""
+    random = np.random.default_rng(2)
     luck = random.normal(0, 0.2, seeds)
     results = [run(None, target, 0, 0, 3.0) for target in DOMAINS]
     for seed in range(seeds):
