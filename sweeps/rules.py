@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
-from sweeps.sections import LOSSES, METRICS, OF_EPISODES, metrics_of, nearest
+from sweeps.sections import LOSSES, OF_EPISODES, metrics_of, nearest
 from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
@@ -128,12 +128,11 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
     known = [metric for one in sweep.evaluate for metric in metrics_of(one)]
     if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
-    open_ended = any(name not in METRICS for name in names)  # evaluators that name their metrics themselves
     facts = OF_EPISODES if "task_completion" in names else None  # as environments do what they say of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
-        if wish and wish.metric not in right and not (open_ended or (facts and wish.metric.startswith(facts))):
+        if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
             yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:

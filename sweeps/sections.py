@@ -10,10 +10,9 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, number, or_none, shown, whole
 
-EVALUATORS = ("nll", "preference", "answers", "reliability", "rag", "task_completion")
 PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
 CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
-# What each evaluator measures; the others say it when they are built.
+# What each evaluator measures.
 METRICS = {
     "nll": ("nll", "bits_per_byte"),
     "preference": PREFERENCES,
@@ -29,6 +28,7 @@ METRICS = {
     ),
     "task_completion": ("task_completion", "reward", "turns"),
 }
+EVALUATORS = tuple(METRICS)
 OF_EPISODES = "episode."  # before the name of what an environment itself says of its episodes: episode.drawdown
 # The less the better.
 LOSSES = ("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate", "false_answers")
@@ -167,8 +167,8 @@ def _of_answers(options: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def metrics_of(one: Evaluation) -> tuple[str, ...]:
-    """What an evaluation with these options measures; its own name where it says that itself."""
-    known = METRICS.get(one.name, (one.name,))
+    """What an evaluation with these options measures."""
+    known = METRICS[one.name]
     if one.name != "answers":
         return known
     several, candidates = known[5:9], known[9:]

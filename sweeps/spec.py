@@ -165,8 +165,6 @@ class Sweep(Model):
         found = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
             found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
-        names = [one.name for one in self.evaluate if one.name not in METRICS]
-        found += [f"evaluate: {name} is not measured yet; {' and '.join(METRICS)} are" for name in names]
         asked = [metric for name in ASKED for metric in METRICS[name]]
         if self.target and self.target.metric in (*PREFERENCES, *asked):
             found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")

@@ -16,7 +16,7 @@ from sweeps.render import lengths, render_all
 from sweeps.sections import METRICS, DataSpec
 from sweeps.stage import Stage
 from sweeps.tokens import OfflineTokenizer
-from tests.sweeps.questions import HEAD, Load, planned
+from tests.sweeps.questions import HEAD, ROOT, Load, planned
 
 FACTS = make("facts")
 PINNED = "78dd642e76f5373198708cee3f3c5c153c8f2ed8b13f30b1bc821154a21995df"
@@ -189,6 +189,31 @@ def test_reading_is_measured_on_the_same_items_whatever_was_read_in_training() -
         measured("evaluate=[rag]", f"data.a.context={context}")["rag"].recipe["items"] for context in ("none", "mix")
     }
     assert len(items) == 1
+
+
+def test_the_example_reads_and_does_not_and_both_are_asked_the_same() -> None:
+    plan = planned((ROOT / "examples/reading.yaml").read_text(), load=Facts(256))
+    assert (plan.totals.train, len(plan.runs)) == (2 * 3 * 3, 2 * (1 + 3 * 3))
+    recipes = {stage.id: stage.recipe for stage in plan.stages}
+    assert len({str(recipes[run.measures["rag"]]["items"]) for run in plan.runs}) == 1
+    assert len({run.measures["rag"] for run in plan.runs if run.stage is None}) == 1, "untrained there is one model"
+    assert len({run.measures["answers"] for run in plan.runs if run.stage is None}) == 2, "which reads, or does not"
+
+
+def test_methods_are_compared_by_what_they_answer() -> None:
+    text = """
+sweep: methods
+experiment: compare
+model: offline/ngram-r
+equal: {examples: 320}
+methods: {sl: {method: sl, data: facts, learning_rate: 0.01}}
+data: {facts: {source: facts}}
+seeds: 1
+evaluate: [answers, rag, reliability]
+"""
+    assert set(planned(text, load=Facts(64)).runs[0].measures) == {"answers", "rag", "reliability"}
+    with pytest.raises(PlanError, match="rag found, and no data set that it can be measured on; add one with"):
+        planned(text, "evaluate=[rag]", load=Load(64))
 
 
 def test_what_is_left_open_is_stated() -> None:
