@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.comparison import Comparison, compare
     from sweeps.cost import PriceBook, parse_prices
-    from sweeps.errors import DataError, PlanError, SpecError, SweepsError
+    from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
+    from sweeps.frames import frame
     from sweeps.results import CellSummary, RunResult
     from sweeps.scaling import ScalingFit, fit_scaling
     from sweeps.spec import Sweep, parse
@@ -21,6 +22,7 @@ __all__ = [
     "CellSummary",
     "Comparison",
     "DataError",
+    "NotInstalled",
     "Plan",
     "PlanError",
     "PriceBook",
@@ -35,6 +37,7 @@ __all__ = [
     "TransferMatrix",
     "compare",
     "fit_scaling",
+    "frame",
     "parse",
     "parse_prices",
     "transfer_matrix",
@@ -43,7 +46,8 @@ __all__ = [
 _HOMES = {
     "comparison": ("Comparison", "compare"),
     "cost": ("PriceBook", "parse_prices"),
-    "errors": ("DataError", "PlanError", "SpecError", "SweepsError"),
+    "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
+    "frames": ("frame",),
     "results": ("CellSummary", "RunResult"),
     "scaling": ("ScalingFit", "fit_scaling"),
     "spec": ("Sweep", "parse"),

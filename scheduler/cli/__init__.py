@@ -22,6 +22,8 @@ COMMANDS = {  # name: module, so that `sweep --help` need not import everything
     "status": "scheduler.cli.show",
     "watch": "scheduler.cli.watch",
     "results": "scheduler.cli.results",
+    "report": "scheduler.cli.report",
+    "export": "scheduler.cli.export",
     "costs": "scheduler.cli.costs",
     "budget": "scheduler.cli.costs",
     "events": "scheduler.cli.events",
