@@ -15,11 +15,12 @@ from scheduler.store import Store
 from scheduler.views import PAGE, StageView
 from sweeps.report.document import Figure
 from sweeps.report.material import Billed, Learning, Material, Spending, Trouble, Used
-from sweeps.results import RunResult
+from sweeps.results import RunResult, by_cell
 
 LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
 LIBRARIES = ("tinker-sweeps", "tinker", "numpy", "scipy")
 SVG = 'xmlns="http://www.w3.org/2000/svg"'  # a name, of which nothing is fetched
+MOST_CURVES = 120  # that are read: more would be neither seen nor waited for
 SCALE = 2  # pixels of a PNG for each unit of a drawing
 
 
@@ -93,15 +94,22 @@ def _troubles(stages: Sequence[StageView]) -> list[Trouble]:
 
 
 def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[Learning]:
-    stages = list(dict.fromkeys(row.stage for row in rows if row.stage))
     found = []
-    for stage, points in _paged(store, stages, lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
-        steps = [json.loads(point) for point in points]
+    for stage, points in _paged(store, _looked_at(rows), lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
+        steps = json.loads(f"[{','.join(points)}]")
         what = next((name for name in steps[0] if name != "step"), "") if steps else ""
         kept = [(each["step"] + 1, float(each[what])) for each in steps if isinstance(each.get(what), int | float)]
         if kept:
             found.append(Learning(stage, labels.get(stage, stage), what, kept))
     return found
+
+
+def _looked_at(rows: Sequence[RunResult]) -> list[str]:
+    """Of every cell the trainings of as many seeds as there is time to read; of very many cells, evenly chosen ones."""
+    cells = [list(dict.fromkeys(row.stage for row in group if row.stage)) for _, group in by_cell(rows)]
+    trained = [stages for stages in cells if stages]
+    every, seeds = -(-len(trained) // MOST_CURVES) or 1, MOST_CURVES // max(len(trained), 1) or 1
+    return list(dict.fromkeys(stage for stages in trained[::every] for stage in stages[:seeds]))
 
 
 def _data(store: Store, stages: Sequence[StageView]) -> list[Used]:

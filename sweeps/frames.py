@@ -11,7 +11,7 @@ from sweeps.stage import dollars_of
 if TYPE_CHECKING:
     import pandas as pd
 
-INSTALL = "pip install 'tinker-sweeps[export]', or in a clone: .venv/bin/python -m pip install pandas pyarrow"
+INSTALL = ".venv/bin/python -m pip install pandas pyarrow (the extra `export`)"
 
 
 def columns(rows: Sequence[RunResult]) -> list[str]:

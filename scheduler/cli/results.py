@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from scheduler import views
+from scheduler.cli.across import names_of, show_across
 from scheduler.cli.answers import answer
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
@@ -18,12 +19,18 @@ from sweeps.results import RunResult
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--sweeps", metavar="A,B,…", help="Compare these sweeps, condition by condition.")
 @click.pass_obj
-def results(output: Output, name: str) -> None:
-    """Show what NAME has found so far."""
+def results(output: Output, name: str | None, sweeps: str | None) -> None:
+    """Show what NAME has found so far, or what several sweeps found under the same conditions."""
+    if (name is None) == (sweeps is None):
+        raise click.UsageError("one of NAME and --sweeps A,B is right")
     with the_store(from_environment()) as store:
-        show_results(store, name, output)
+        if sweeps is not None:
+            show_across(store, names_of(sweeps), output)
+        elif name is not None:
+            show_results(store, name, output)
 
 
 def show_results(store: Store, name: str, output: Output) -> None:

@@ -48,20 +48,20 @@ def _bars(kinds: Sequence[Spending]) -> Figure:
             value=each.metered / MICRO,
             low=each.low / MICRO,
             high=each.high / MICRO,
-            said=f"{dollars(each.metered)}; estimated {_range(each)}",
+            said=f"{dollars(each.metered)} ({_range(each)})",
             kind=place,
         )
         for place, each in enumerate(kinds)
     ]
     told = "; ".join(f"{row.name}: {row.said}" for row in rows)
     plot = Rows("cost", "What was metered, and what was estimated", told, "US dollars")
-    note = "Bars are what was metered of this sweep's own money, brackets the estimate from low to high."
+    note = "Bars are what was metered of this sweep's own money, brackets (and what is in them) the estimate."
     numbers = table([_kind(each) for each in kinds])
     return Figure("cost", plot.title, **both(lambda w, s: bars(plot, rows, w, s)), table=numbers, note=note)
 
 
 def _range(each: Spending) -> str:
-    return dollars(each.high) if each.low == each.high else f"{dollars(each.low)} to {dollars(each.high)}"
+    return dollars(each.high) if each.low == each.high else f"{dollars(each.low)}–{dollars(each.high)}"
 
 
 def _kind(each: Spending) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sweeps.errors import SweepsError
 from sweeps.frames import in_order
@@ -71,7 +72,8 @@ def _answer(material: Material) -> Answer:
     if conclude is None:
         return Answer((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
     try:
-        return conclude(material.spec, done)
+        found = conclude(material.spec, done)
+        return found if found.sentences else replace(found, sentences=("Nothing can be concluded yet.",))
     except (SweepsError, ValueError, KeyError) as error:
         said = f"No answer could be drawn from the rows: {error}"
         return Answer((said,), (Section("The answer", (Text(said, warning=True),)),))

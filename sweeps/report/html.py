@@ -67,6 +67,7 @@ def _section(place: int, section: Section) -> str:
         tag("h2", words(section.title), id=name),
         *map(_part, section.parts),
         aria_labelledby=name,
+        class_="long" if all(isinstance(part, Table) and part.folded for part in section.parts) else None,
     )
 
 

@@ -18,8 +18,8 @@ def markdown(report: Report, folder: str | None = None) -> str:
 def plain(text: str) -> str:
     """Text that means itself: no markup, no HTML, nobody called by name; one line."""
     line = " ".join(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", text).split())
-    safe = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    return SPECIAL.sub(r"\\\1", safe).replace("://", ":&#47;&#47;")
+    safe = SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("@", "&#64;").replace("://", ":&#47;&#47;")
 
 
 def _lines(report: Report, folder: str | None) -> Iterator[str]:

@@ -25,7 +25,9 @@ def unit(metric: str) -> str:
 
 def named(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     """A cell in words: rank=16, size=128."""
-    return ", ".join(f"{key}={written(value)}" for key, value in cell.items() if key not in without)
+    return ", ".join(
+        f"{key}={'none' if value is None else written(value)}" for key, value in cell.items() if key not in without
+    )
 
 
 def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:

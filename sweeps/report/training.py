@@ -79,11 +79,11 @@ def _middle(steps: Sequence[float]) -> float:
 def _figure(what: str, courses: Sequence[Course]) -> Figure:
     chosen = _chosen(courses)
     axis = _axis(courses)
-    names = list(dict.fromkeys(str(course.cell.get(axis)) for course in courses)) if axis else ["all"]
+    names = list(dict.fromkeys(_named(course, axis) for course in courses))
     series = [
         Line(name, curve=course.points, kind=names.index(name) % COLOURS, told=named(course.cell))
         for course in chosen
-        for name in [str(course.cell.get(axis)) if axis else "all"]
+        for name in [_named(course, axis)]
     ]
     name, title = f"training-{what.replace('_', '-')}", f"{unit(what)} while training"
     told = f"{counted(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
@@ -97,8 +97,14 @@ def _figure(what: str, courses: Sequence[Course]) -> Figure:
     )
 
 
+def _named(course: Course, axis: str | None) -> str:
+    """What a curve's colour says."""
+    value = course.cell.get(axis) if axis else "all"
+    return "none" if value is None else str(value)
+
+
 def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None) -> str:
-    parts = ["One line for each cell, the mean of its seeds, smoothed."]
+    parts = ["One line for each cell, the mean of its seeds (the table says how many), smoothed."]
     if axis:
         parts.append(f"Colours tell {axis} apart.")
     if len(chosen) < len(courses):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sweeps.errors import SweepsError
 from sweeps.figures.heat import Heat, Square, heat
 from sweeps.intervals import Estimate, is_clear
-from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
+from sweeps.report.document import Answer, Figure, Part, Section, Table, both, table
 from sweeps.report.reading import MINUS, Spec, variants, with_width
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
@@ -28,7 +28,7 @@ def transfer(spec: Spec, rows: Sequence[RunResult]) -> Answer:
         try:
             matrix = transfer_matrix(group)
         except SweepsError as error:
-            sections.append(Section(f"Transfer{where}", (Text(str(error), warning=True),)))
+            sentences.append(f"No matrix{where}: {error}.")
             continue
         sentences += [said(matrix, size, where) for size in sorted(matrix.sizes, reverse=True) if size]
         sections.append(Section(f"Who helps whom?{where}", tuple(_parts(f"transfer-{place}", matrix))))
@@ -40,7 +40,7 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
     cells = [cell for cell in matrix.cells if cell.size == size]
     found = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_strength, reverse=True)
     missing = sum(cell.gain is None for cell in cells)
-    lacking = f"; {missing} of {len(cells)} pairs have no result" if missing else ""
+    lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
     if not found:
         return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
     told = ", ".join(
@@ -48,7 +48,7 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
     )
     more = f", and {counted(len(found) - FEW, 'more clear pair')}" if len(found) > FEW else ""
     others = len(cells) - len(found) - missing
-    rest = f"; {others} of {len(cells)} pairs are not clear" if others else ""
+    rest = f"; not clear: {others} of {len(cells)} pairs" if others else ""
     return f"With {size:,} target examples{where}: {told}{more}{rest}{lacking} (nats per token, 95 % intervals)."
 
 
