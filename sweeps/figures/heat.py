@@ -10,6 +10,8 @@ from sweeps.figures.svg import drawing, fitting, label, tag, width_of, words
 STRONGEST = 0.62  # opacity of the largest value: what is written on it stays readable
 TALL = 46
 TITLE = 26
+LITTLE = 10  # size of the smallest letters
+LEANING, SINE, COSINE = 84.0, 0.82, 0.57  # pixels of a name that leans by 55 degrees
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,12 @@ def heat(map_: Heat, width: float, suffix: str) -> str:
     """The squares, their names, and the key to the colours."""
     name = f"{map_.name}-{suffix}"
     left = min(width * 0.3, max((width_of(row) for row in map_.rows), default=0) + 16)
+    longest = max((width_of(column) for column in map_.columns), default=0)
     wide = min(150.0, (width - left - 4) / max(len(map_.columns), 1))
-    steep = any(width_of(column) > wide - 6 for column in map_.columns)
-    above = TITLE + (min(max(width_of(column) for column in map_.columns), 110) * 0.7 + 14 if steep else 20)
+    steep = longest > wide - 6
+    if steep:  # the last name leans over the edge
+        wide = min(150.0, (width - left - 4 - min(longest, LEANING) * COSINE) / max(len(map_.columns) - 0.5, 1))
+    above = TITLE + (min(longest, LEANING) * SINE + 14 if steep else 20)
     most = max((abs(each.value) for each in map_.squares.values() if each.value is not None), default=0) or 1
     body = [hatch(f"{name}-hatch"), label(left, 13, f"{map_.across} →", class_="name")]
     body.append(label(left - 8, above - 8, f"{map_.up} ↓", class_="name", text_anchor="end"))
@@ -69,8 +74,8 @@ def heat(map_: Heat, width: float, suffix: str) -> str:
 def _column(name: str, x: float, floor: float, wide: float, *, steep: bool) -> str:
     if not steep:
         return label(x, floor - 8, fitting(name, wide), text_anchor="middle", class_="ink")
-    turned = f"rotate(-40 {x:.1f} {floor - 8:.1f})"
-    return label(x - 4, floor - 8, fitting(name, 110), class_="ink", transform=turned)
+    turned = f"rotate(-55 {x:.1f} {floor - 8:.1f})"
+    return label(x, floor - 8, fitting(name, LEANING), class_="ink", transform=turned)
 
 
 def _square(square: Square, map_: Heat, place: tuple[float, float, float], most: float, name: str) -> str:
@@ -85,8 +90,8 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
         strength = f"{0.12 + (STRONGEST - 0.12) * abs(square.value) / most:.2f}"
         fill = tag("rect", *told, class_=_colour(square.value, map_), fill_opacity=strength, **box)
     middle, style = x + wide / 2, "ink strong" if square.clear else "ink"
-    if width_of(square.said, 12) > wide - 4 and square.value is not None:
-        return fill  # too narrow for any number: the table has it
+    if width_of(square.said) > wide - 4 and square.value is not None:
+        return fill + _little(square.said, middle, y + TALL / 2 + 4, wide)
     if not square.below or width_of(square.below, 10.5) > wide - 4:
         return fill + label(middle, y + TALL / 2 + 4, square.said, text_anchor="middle", class_=style)
     return (
@@ -94,6 +99,12 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
         + label(middle, y + TALL / 2 - 2, square.said, text_anchor="middle", class_=style)
         + label(middle, y + TALL / 2 + 13, square.below, text_anchor="middle", class_="below")
     )
+
+
+def _little(said: str, x: float, y: float, wide: float) -> str:
+    """A number where there is hardly room for one: +.105; nothing where there is none, for the table has it."""
+    text = said.lstrip("▲▼").replace("0.", ".", 1)
+    return label(x, y, text, text_anchor="middle", class_="little") if width_of(text, LITTLE) <= wide - 3 else ""
 
 
 def _colour(value: float, map_: Heat) -> str:

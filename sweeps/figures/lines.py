@@ -12,6 +12,7 @@ Point = tuple[float, float]
 Range = tuple[float, float, float]  # x, low, high
 
 DIRECT = 8  # series that may be named at their own ends
+MOST_SAID = 6  # lines of text beside targets
 SLOT = 30  # pixels for what lies at 0 on a logarithmic axis
 
 
@@ -75,6 +76,7 @@ def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
             x_last, y_last = each.curve[-1]
             body.append(mark(_kind(each, place), x(x_last), y(y_last), told=each.told or each.name))
     body += [_wanted(each, _kind(each, place), frame) for place, each in enumerate(series) if each.wanted]
+    body.append(_labels(series, frame))
     if direct:
         body.append(_at_the_ends(series, frame, room))
     return drawing(
@@ -168,21 +170,49 @@ def _wanted(line: Line, kind: int, frame: Frame) -> str:
             ends = frame.x(wanted.low), frame.x(wanted.high)
             drawn.append(tag("line", x1=ends[0], x2=ends[1], y1=level, y2=level, class_=f"{shape} interval"))
         drawn.append(mark(3, at, level, size=6, told=wanted.told, class_=f"{shape} aim"))
-    return "".join([*drawn, *_said(wanted, kind, frame)])
+    return "".join(drawn)
 
 
-def _said(wanted: Wanted, kind: int, frame: Frame) -> Iterator[str]:
-    """Beside the line, on the side that the curve leaves free; on two lines where one is too short."""
+@dataclass(frozen=True)
+class Said:
+    """A line of text beside a target: on the side that the curve leaves free."""
+
+    text: str
+    kind: int
+    y: float
+    left: bool
+
+
+def _labels(series: Sequence[Line], frame: Frame) -> str:
+    """What is said of the targets, moved apart; too many of them would hide the curves, and are in the table."""
+    found = [each for place, line in enumerate(series) for each in _said(line, _kind(line, place), frame)]
+    if len(found) > MOST_SAID:
+        return ""
+    drawn = []
+    for left in (True, False):
+        side = [each for each in found if each.left is left]
+        x, anchor = (frame.x.start + 4, "start") if left else (frame.x.end - 2, "end")
+        room = (frame.x.end - frame.x.start) / BOLD
+        for each, y in zip(side, apart([one.y for one in side], 15, frame.y.end + 10, frame.y.start - 4), strict=True):
+            drawn.append(halo(x, y, fitting(each.text, room, SMALL), each.kind, text_anchor=anchor))
+    return "".join(drawn)
+
+
+def _said(line: Line, kind: int, frame: Frame) -> list[Said]:
+    """On two lines where one is too long."""
+    wanted = line.wanted
+    if wanted is None:
+        return []
     start, end, level = frame.x.start, frame.x.end, frame.y(wanted.level)
-    left = wanted.at is None or frame.x(wanted.at) > (start + end) / 2
+    at = end if wanted.at is None else frame.x(wanted.at)
+    left = wanted.at is None or at > (start + end) / 2
     what, _, answer = wanted.told.partition(": ")
-    free = (end if wanted.at is None else frame.x(wanted.at)) - start if left else end - frame.x(wanted.at or 1)
+    free = at - start if left else end - at
     texts = [wanted.told] if BOLD * width_of(wanted.told) < free else [what, answer]
-    for row, text in enumerate(texts):
-        y = level + 15 + 14 * row if left else level - 7 - 14 * (len(texts) - 1 - row)
-        said = fitting(text, (end - start) / BOLD, SMALL)
-        x, anchor = (start + 4, "start") if left else (end - 2, "end")
-        yield halo(x, y, said, kind, text_anchor=anchor)
+    return [
+        Said(text, kind, level + 15 * (1 + row) if left else level - 7 - 15 * (len(texts) - 1 - row), left)
+        for row, text in enumerate(texts)
+    ]
 
 
 def _at_the_ends(series: Sequence[Line], frame: Frame, room: float) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sweeps.figures.rows import Rows, intervals
 from sweeps.frames import in_order
+from sweeps.records import canonical
 from sweeps.report.comparison import row
 from sweeps.report.document import Answer, Figure, Section, Table, Text, both, table
 from sweeps.report.reading import Spec, best_by, estimate_of, named, unit, variants, with_width
@@ -76,8 +77,9 @@ def _only(cell: CellSummary) -> Table:
 
 def _figure(name: str, ranked: Sequence[CellSummary], by: str, mode: str, metric: str) -> Figure:
     shown = ranked[:DRAWN]
+    same = {key for key in ranked[0].cell if len({canonical(cell.cell.get(key)) for cell in ranked}) == 1}
     rows = [
-        row(named(cell.cell, without={"data"}), estimate_of(cell.metrics[by]), 0 if place == 0 else 7)
+        row(named(cell.cell, without=same), estimate_of(cell.metrics[by]), 0 if place == 0 else 7)
         for place, cell in enumerate(shown)
     ]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
