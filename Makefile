@@ -27,10 +27,11 @@ examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
 	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml compare.yaml
 
-# What planning and submitting cost as a grid grows tenfold; and what a bad night costs, against a bare loop over the SDK.
+# What planning and submitting cost as a grid grows tenfold; how long a thousand-run report takes; and what a bad night costs, against a bare loop over the SDK.
 bench: setup
 	@$(BIN)/python -m tests.bench.planning
 	@$(BIN)/python -m tests.bench.ticking
+	@$(BIN)/python -m tests.bench.reporting
 	@$(BIN)/python -m tests.bench.faults
 
 # How often the intervals of the minimum data hold the truth: 1,000 simulated experiments of each kind, two minutes.

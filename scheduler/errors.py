@@ -10,6 +10,7 @@ SchedulerError
 ├── ServiceRefused       Tinker does not accept the key, or does not serve the model
 ├── SettingInvalid       an environment variable holds something impossible
 ├── EnvironmentUnusable  what a model is to act in is not there, or is no environment
+├── FiguresUnavailable   what draws pixels is not installed
 └── ArtefactError        the artefact store cannot be read or written
 """
 
@@ -56,3 +57,7 @@ class EnvironmentUnusable(SchedulerError):
 
 class ArtefactError(SchedulerError):
     """Data or artefacts cannot be kept."""
+
+
+class FiguresUnavailable(SchedulerError):
+    """Figures cannot be turned into pixels here."""

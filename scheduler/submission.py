@@ -83,6 +83,7 @@ def _open(store: Store, submission: Submission) -> str:
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
+        "defaults": json.dumps(dict(plan.defaults)),
         "models": " ".join(submission.rates),
     }
     flat = [word for pair in fields.items() for word in pair]

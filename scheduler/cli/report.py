@@ -1,0 +1,71 @@
+"""`sweep report`: the answer of a sweep as a page to look at, as text for a pull request, or as its figures."""
+
+import time
+from pathlib import Path
+
+import click
+
+from scheduler import report as gathered
+from scheduler.cli.options import the_store
+from scheduler.cli.output import Output
+from scheduler.settings import from_environment
+from scheduler.wording import counted
+from sweeps.report.compose import compose
+from sweeps.report.document import Report
+from sweeps.report.html import html
+from sweeps.report.markdown import markdown
+
+FORMS = ("html", "md", "svg", "png")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, or figures as files.")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; - is the terminal.")
+@click.option("--figures", type=click.Path(path_type=Path), help="A folder for every figure as a file.")
+@click.pass_obj
+def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
+    """Write what NAME has found, finished or not, as one file to look at."""
+    with the_store(from_environment()) as store:
+        found = compose(gathered.material(store, name, round(time.time() * 1000)))
+    written = []
+    if form in ("svg", "png"):
+        written += write_figures(found, figures or target or Path(f"{name}-figures"), form)
+    else:
+        if figures is not None:
+            written += write_figures(found, figures, "svg")
+        written += _write(found, form, target or Path(f"{name}-report.{form}"), figures)
+    _told(output, written)
+
+
+def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
+    """Every figure as a file of this form. Raises FiguresUnavailable."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for figure in found.figures:
+        path = folder / f"{figure.name}.{form}"
+        path.write_bytes(gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
+        written.append(path)
+    return written
+
+
+def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
+    text = html(found, gathered.style()) if form == "html" else markdown(found, figures.as_posix() if figures else None)
+    if str(target) == "-":
+        click.echo(text, nl=False)
+        return []
+    target.write_text(text, encoding="utf-8")
+    return [target]
+
+
+def _told(output: Output, written: list[Path]) -> None:
+    if output.for_people:
+        sizes = [f"{path} ({path.stat().st_size / 1000:,.0f} kB)" for path in written]
+        output.say(
+            "\n".join(sizes) if len(sizes) <= 3 else f"{counted(len(sizes), 'file')}: {written[0].parent} and on"
+        )
+    elif written:
+        output.rows("files", [{"file": str(path), "bytes": path.stat().st_size} for path in written])
+
+
+commands = {"report": report}

@@ -1,0 +1,224 @@
+"""Lines over an axis: scaling curves with what they say of a target, and learning curves."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sweeps.figures.frame import BOTTOM, LEFT, RIGHT, Frame, halo, legend
+from sweeps.figures.scales import apart, short, spanning
+from sweeps.figures.svg import BOLD, SMALL, drawing, fitting, label, mark, number, path, tag, width_of
+
+Point = tuple[float, float]
+Range = tuple[float, float, float]  # x, low, high
+
+DIRECT = 8  # series that may be named at their own ends
+MOST_SAID = 6  # lines of text beside targets
+SLOT = 30  # pixels for what lies at 0 on a logarithmic axis
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A value to be reached, and where the curve reaches it."""
+
+    level: float
+    at: float | None = None
+    low: float | None = None
+    high: float | None = None
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series: what was measured, what was fitted, and how sure that is."""
+
+    name: str
+    points: Sequence[Point] = ()
+    ranges: Sequence[Range] = ()  # the least and the most of what was measured there
+    curve: Sequence[Point] = ()
+    band: Sequence[Range] = ()
+    beyond: float = math.inf  # from here on the curve is an extrapolation
+    at_zero: float | None = None  # measured at x = 0, which a logarithmic axis has not
+    wanted: Wanted | None = None
+    kind: int | None = None  # colour and mark, if not those of its place in the list
+    told: str = ""  # under the pointer at its end
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The words of a figure, and how its axes run."""
+
+    name: str
+    title: str
+    description: str
+    across: str
+    up: str
+    log: bool = True
+    marks: Sequence[float] = ()
+    height: float = 380
+    quiet: bool = False  # many thin lines: no names at their ends
+
+
+def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
+    """All series in one frame."""
+    direct = not plot.quiet and 1 < len(series) <= DIRECT and width >= 600
+    room = min(170.0, BOLD * max(width_of(each.name) for each in series) + 18) if direct else RIGHT
+    named = _kinds(series)
+    top_legend = [] if direct or len(named) < 2 else named
+    drawn_legend, high = legend(top_legend, left=LEFT, right=width - RIGHT, top=2)
+    zero = plot.log and any(each.at_zero is not None for each in series)
+    x = spanning(_xs(series), LEFT + SLOT * zero + 4, width - room, log=plot.log, margin=0.03)
+    y = spanning(_ys(series), plot.height - BOTTOM, high + 30, margin=0.06)
+    frame = Frame(x, y, plot.across, plot.up, plot.marks)
+    body = [drawn_legend, frame.drawn(), _zero_slot(frame) if zero else ""]
+    for place, each in enumerate(series):
+        body.append(_drawn(each, _kind(each, place), frame))
+        if plot.quiet and each.curve:
+            x_last, y_last = each.curve[-1]
+            body.append(mark(_kind(each, place), x(x_last), y(y_last), told=each.told or each.name))
+    body += [_wanted(each, _kind(each, place), frame) for place, each in enumerate(series) if each.wanted]
+    body.append(_labels(series, frame))
+    if direct:
+        body.append(_at_the_ends(series, frame, room))
+    return drawing(
+        f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=plot.height
+    )
+
+
+def _kind(line: Line, place: int) -> int:
+    return place if line.kind is None else line.kind
+
+
+def _kinds(series: Sequence[Line]) -> list[str]:
+    """A name for each kind; lines of one kind share theirs."""
+    found: dict[int, str] = {}
+    for place, each in enumerate(series):
+        found.setdefault(_kind(each, place), each.name)
+    return [found[kind] for kind in sorted(found)]
+
+
+def _xs(series: Sequence[Line]) -> Iterator[float]:
+    for each in series:
+        yield from (x for x, _ in (*each.points, *each.curve))
+        if each.wanted and each.wanted.at:
+            yield each.wanted.at
+
+
+def _ys(series: Sequence[Line]) -> Iterator[float]:
+    """Bands do not count: a wide one would flatten what was measured."""
+    for each in series:
+        yield from (y for _, y in (*each.points, *each.curve))
+        yield from (end for _, *ends in each.ranges for end in ends)
+        yield from ([each.wanted.level] if each.wanted else [])
+        yield from ([] if each.at_zero is None else [each.at_zero])
+
+
+def _drawn(line: Line, kind: int, frame: Frame) -> str:
+    shape = f"s{kind % 8}"
+    return "".join([*_band(line, shape, frame), *_curve(line, shape, frame), *_points(line, kind, frame)])
+
+
+def _band(line: Line, shape: str, frame: Frame) -> Iterator[str]:
+    if len(line.band) > 1:
+        over = [(frame.x(x), frame.y(high)) for x, _, high in line.band]
+        under = [(frame.x(x), frame.y(low)) for x, low, _ in reversed(line.band)]
+        outline = "L".join(f"{number(x)} {number(y)}" for x, y in [*over, *under])
+        yield tag("path", d=f"M{outline}Z", class_=f"{shape} band")
+
+
+def _curve(line: Line, shape: str, frame: Frame) -> Iterator[str]:
+    solid = [(x, y) for x, y in line.curve if x <= line.beyond]
+    dashed = [*solid[-1:], *((x, y) for x, y in line.curve if x > line.beyond)]
+    for points, style in ((solid, "line"), (dashed, "line beyond")):
+        if len(points) > 1:
+            yield path([(frame.x(x), frame.y(y)) for x, y in points], class_=f"{shape} {style}")
+
+
+def _points(line: Line, kind: int, frame: Frame) -> Iterator[str]:
+    for x, low, high in line.ranges:
+        if high > low:
+            place = frame.x(x)
+            yield tag("line", x1=place, x2=place, y1=frame.y(low), y2=frame.y(high), class_=f"s{kind % 8} line")
+    for x, y in line.points:
+        yield mark(kind, frame.x(x), frame.y(y), told=f"{line.name}: {short(y)} at {short(x)}")
+    if line.at_zero is not None:
+        place = frame.x.start - SLOT + 6
+        yield mark(kind, place, frame.y(line.at_zero), told=f"{line.name}: {short(line.at_zero)} untrained")
+
+
+def _zero_slot(frame: Frame) -> str:
+    """The place of 0, and the break between it and the logarithmic axis."""
+    place, floor = frame.x.start - SLOT + 6, frame.y.start
+    gap = frame.x.start - 8
+    return (
+        tag("line", x1=place - 8, x2=place + 8, y1=floor, y2=floor, class_="axis")
+        + label(place, floor + 18, "0", text_anchor="middle", class_="tick")
+        + path([(gap - 3, floor + 5), (gap + 1, floor - 5)], class_="axis")
+        + path([(gap + 1, floor + 5), (gap + 5, floor - 5)], class_="axis")
+    )
+
+
+def _wanted(line: Line, kind: int, frame: Frame) -> str:
+    """The target as a line, the size that reaches it as a diamond on it with its interval."""
+    wanted = line.wanted
+    assert wanted is not None
+    shape, level = f"s{kind % 8}", frame.y(wanted.level)
+    drawn = [tag("line", x1=frame.x.start, x2=frame.x.end, y1=level, y2=level, class_=f"{shape} target")]
+    if wanted.at is not None:
+        at = frame.x(wanted.at)
+        drawn.append(tag("line", x1=at, x2=at, y1=level, y2=frame.y.start, class_=f"{shape} drop"))
+        if wanted.low is not None and wanted.high is not None:
+            ends = frame.x(wanted.low), frame.x(wanted.high)
+            drawn.append(tag("line", x1=ends[0], x2=ends[1], y1=level, y2=level, class_=f"{shape} interval"))
+        drawn.append(mark(3, at, level, size=6, told=wanted.told, class_=f"{shape} aim"))
+    return "".join(drawn)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of text beside a target: on the side that the curve leaves free."""
+
+    text: str
+    kind: int
+    y: float
+    left: bool
+
+
+def _labels(series: Sequence[Line], frame: Frame) -> str:
+    """What is said of the targets, moved apart; too many of them would hide the curves, and are in the table."""
+    found = [each for place, line in enumerate(series) for each in _said(line, _kind(line, place), frame)]
+    if len(found) > MOST_SAID:
+        return ""
+    drawn = []
+    for left in (True, False):
+        side = [each for each in found if each.left is left]
+        x, anchor = (frame.x.start + 4, "start") if left else (frame.x.end - 2, "end")
+        room = (frame.x.end - frame.x.start) / BOLD
+        for each, y in zip(side, apart([one.y for one in side], 15, frame.y.end + 10, frame.y.start - 4), strict=True):
+            drawn.append(halo(x, y, fitting(each.text, room, SMALL), each.kind, text_anchor=anchor))
+    return "".join(drawn)
+
+
+def _said(line: Line, kind: int, frame: Frame) -> list[Said]:
+    """On two lines where one is too long."""
+    wanted = line.wanted
+    if wanted is None:
+        return []
+    start, end, level = frame.x.start, frame.x.end, frame.y(wanted.level)
+    at = end if wanted.at is None else frame.x(wanted.at)
+    left = wanted.at is None or at > (start + end) / 2
+    what, _, answer = wanted.told.partition(": ")
+    free = at - start if left else end - at
+    texts = [wanted.told] if BOLD * width_of(wanted.told) < free else [what, answer]
+    return [
+        Said(text, kind, level + 15 * (1 + row) if left else level - 7 - 15 * (len(texts) - 1 - row), left)
+        for row, text in enumerate(texts)
+    ]
+
+
+def _at_the_ends(series: Sequence[Line], frame: Frame, room: float) -> str:
+    ends = [((each.curve or each.points or [(0.0, frame.y.high)])[-1][1]) for each in series]
+    places = apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
+    return "".join(
+        halo(frame.x.end + 6, place + 4, fitting(each.name, (room - 8) / BOLD), _kind(each, number))
+        for number, (each, place) in enumerate(zip(series, places, strict=True))
+    )

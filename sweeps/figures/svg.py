@@ -1,0 +1,95 @@
+"""Elements of SVG as text. Whatever a person wrote goes through `words`, and no other way in."""
+
+import math
+import re
+from html import escape
+
+UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+WIDE, NARROW = 776, 340  # units of a drawing, which are pixels at its natural size
+EM = 0.61  # of the font's size: how wide a letter is in a wide font, about
+BOLD = 1.13  # times as wide as others
+SMALL = 12  # size of the letters
+
+Value = str | float
+
+
+def words(text: object) -> str:
+    """Text as content or as an attribute's value: no markup of its own, no characters that XML cannot hold."""
+    return escape(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
+
+
+def tag(name: str, *children: str, **attributes: Value | None) -> str:
+    """One element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
+    said = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_spelled(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return f"<{name}{said}>{''.join(children)}</{name}>" if children else f"<{name}{said}/>"
+
+
+def _spelled(value: Value) -> str:
+    return words(value) if isinstance(value, str) else number(value)
+
+
+def number(value: float) -> str:
+    """A coordinate: a tenth of a pixel is enough."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no place in a drawing")
+    return "0" if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+
+
+def label(x: float, y: float, text: object, **attributes: Value | None) -> str:
+    """A line of text."""
+    return tag("text", words(text), x=x, y=y, **attributes)
+
+
+def path(points: list[tuple[float, float]], **attributes: Value | None) -> str:
+    """A line through points."""
+    return tag("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), fill="none", **attributes)
+
+
+def width_of(text: str, size: float = SMALL) -> float:
+    """About how wide a text is drawn."""
+    return EM * size * len(text)
+
+
+def fitting(text: str, room: float, size: float = SMALL) -> str:
+    """As much of a text as there is room for."""
+    most = max(1, int(room / (EM * size)))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def drawing(name: str, title: str, description: str, body: str, *, width: float, height: float) -> str:
+    """The whole, with what it shows in words for whoever cannot see it. `name` must be one of its kind in a page."""
+    return tag(
+        "svg",
+        tag("title", words(title), id=f"{name}-title"),
+        tag("desc", words(description) or " ", id=f"{name}-desc"),
+        body or tag("g"),
+        id=name,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        role="img",
+        aria_labelledby=f"{name}-title {name}-desc",
+        class_="figure",
+        width=width,
+        height=height,
+    )
+
+
+def mark(kind: int, x: float, y: float, *, size: float = 4, told: str = "", **attributes: Value | None) -> str:
+    """A point of the kind-th series: its shape tells it apart, as does its colour. `told` shows under the pointer."""
+    child = (tag("title", words(told)),) if told else ()
+    attributes = {"class_": f"s{kind % 8} mark", **attributes}
+    match kind % 4:
+        case 0:
+            return tag("circle", *child, cx=x, cy=y, r=size, **attributes)
+        case 1:
+            side = 1.8 * size
+            return tag("rect", *child, x=x - side / 2, y=y - side / 2, width=side, height=side, **attributes)
+        case 2:
+            corners = [(x, y - 1.25 * size), (x + 1.15 * size, y + 0.8 * size), (x - 1.15 * size, y + 0.8 * size)]
+        case _:
+            corners = [(x, y - 1.35 * size), (x + 1.35 * size, y), (x, y + 1.35 * size), (x - 1.35 * size, y)]
+    points = " ".join(f"{number(left)},{number(top)}" for left, top in corners)
+    return tag("polygon", *child, points=points, **attributes)

@@ -1,0 +1,55 @@
+"""Several sweeps side by side: the conditions that they share, what each measured there, and by how much they differ.
+
+A condition is a cell; two sweeps have the same one where all of its keys and values are equal. Differences are paired
+by seed, because the same seed draws the same data in every sweep.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sweeps.intervals import Estimate, paired
+from sweeps.records import canonical
+from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
+from sweeps.stage import Json
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One cell, in the sweeps that have it."""
+
+    cell: Mapping[str, Json]
+    found: Mapping[str, CellSummary]  # by sweep
+    differences: Mapping[str, Mapping[str, Estimate]]  # by metric, then by sweep: that sweep minus the first
+
+
+def join(results: Mapping[str, Sequence[RunResult]]) -> list[Condition]:
+    """Every condition that any of the sweeps has, in their order; differences are to the first sweep."""
+    groups: dict[bytes, dict[str, list[RunResult]]] = {}
+    for sweep, rows in results.items():
+        for cell, runs in by_cell(rows):
+            groups.setdefault(canonical(cell), {})[sweep] = runs
+    return [_condition(found, next(iter(results))) for found in groups.values()]
+
+
+def _condition(found: Mapping[str, Sequence[RunResult]], first: str) -> Condition:
+    summaries = {sweep: cells(runs)[0] for sweep, runs in found.items()}
+    cell = next(iter(summaries.values())).cell
+    others = [sweep for sweep in found if sweep != first and first in found]
+    metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics)
+    differences = {
+        metric: {other: paired(pairs) for other in others if (pairs := _pairs(found[other], found[first], metric))}
+        for metric in metrics
+    }
+    return Condition(cell, summaries, {metric: each for metric, each in differences.items() if each})
+
+
+def _pairs(ones: Sequence[RunResult], others: Sequence[RunResult], metric: str) -> list[float]:
+    """one - other for every seed that both have measured."""
+    left, right = _values(ones, metric), _values(others, metric)
+    return [left[seed] - right[seed] for seed in sorted(left) if seed in right]
+
+
+def _values(runs: Sequence[RunResult], metric: str) -> dict[int, float]:
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    return {seed: value for seed, value in found.items() if math.isfinite(value)}

@@ -1,0 +1,117 @@
+"""Which method: means, and differences that are paired by seed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sweeps.comparison import METHOD, Comparison, Contestant, compare
+from sweeps.figures.rows import Row, Rows, intervals
+from sweeps.intervals import Estimate
+from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.report.reading import Spec, best_by, unit, variants, with_width
+from sweeps.results import RunResult
+from sweeps.sections import Best, Equal
+from sweeps.steps import said_equal
+from sweeps.wording import dollars
+
+
+def comparison(spec: Spec, rows: Sequence[RunResult]) -> Answer:
+    """Two figures for each variant."""
+    best, sentences, sections = best_by(spec), list[str](), list[Section]()
+    for place, (variant, group) in enumerate(variants(rows, {METHOD})):
+        found = compare(group, metric=best.metric)
+        where = f" ({variant})" if variant else ""
+        sentences.append(said(found, best, where))
+        parts: list[Part] = [
+            _equal(spec),
+            _means(f"methods-{place}", found, best),
+            *_pairs(f"differences-{place}", found),
+        ]
+        sections.append(Section(f"Which method?{where}", tuple(parts)))
+    return Answer(tuple(sentences), tuple(sections))
+
+
+def said(found: Comparison, best: Best, where: str) -> str:
+    """The leader, and whether it is clearly ahead of the next."""
+    ranked = _ranked(found, best)
+    if not ranked:
+        return f"No method{where} has a result by {found.metric} yet."
+    first = ranked[0]
+    assert first.estimate is not None
+    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} (95 % interval)"
+    if len(ranked) == 1:
+        return f"{told}; nothing else has a result."
+    second = ranked[1]
+    for each in found.differences:
+        if {each.one, each.other} == {first.name, second.name}:
+            ahead = with_width(each.estimate._replace(mean=abs(each.estimate.mean)))
+            clear = "clearly" if each.after_holm else "not clearly"
+            return f"{told}, {clear} ahead of {named(second.name)}, by {ahead} (paired by seed)."
+    return f"{told}; it shares no seed with {named(second.name)}, the next."
+
+
+def _ranked(found: Comparison, best: Best) -> list[Contestant]:
+    measured = [one for one in found.contestants if one.estimate]
+    return sorted(measured, key=lambda one: one.estimate.mean if one.estimate else 0, reverse=best.mode == "max")
+
+
+def named(method: str | None) -> str:
+    return "untrained" if method is None else method
+
+
+def _equal(spec: Spec) -> Text:
+    wish = spec.get("equal")
+    return Text(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
+
+
+def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
+    """A mean with its interval, to be drawn."""
+    if estimate is None:
+        return Row(name, None, said="no result")
+    mean, width = estimate.mean, estimate.half_width
+    low, high = (None, None) if width is None else (mean - width, mean + width)
+    return Row(name, mean, low, high, with_width(estimate, signed=signed), clear, kind)
+
+
+def _means(name: str, found: Comparison, best: Best) -> Figure:
+    rows = [row(named(one.name), one.estimate, place) for place, one in enumerate(found.contestants)]
+    better = "more is better" if best.mode == "max" else "less is better"
+    told = "; ".join(f"{each.name}: {each.said}" for each in rows)
+    plot = Rows(name, f"{found.metric} of each method", told, f"{unit(found.metric)}, {better}")
+    numbers = table([_contestant(one, found.metric) for one in found.contestants])
+    note = "Means over the seeds with 95 % intervals (t). Tokens and dollars are those of a run, with its evaluations."
+    return Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)
+
+
+def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
+    return {
+        "method": named(one.name),
+        metric: "no result" if one.estimate is None else with_width(one.estimate),
+        "seeds": one.estimate.seeds if one.estimate else 0,
+        "missing": one.missing,
+        "tokens": round(one.tokens),
+        "$": dollars(round(one.micro_usd)),
+    }
+
+
+def _pairs(name: str, found: Comparison) -> list[Figure]:
+    if not found.differences:
+        return []
+    rows = [
+        row(f"{named(each.one)} − {named(each.other)}", each.estimate, 0, clear=each.after_holm, signed=True)
+        for each in found.differences
+    ]
+    told = "; ".join(f"{each.name}: {each.said}" for each in rows)
+    plot = Rows(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
+    numbers = table(
+        [
+            {
+                "method": named(each.one),
+                "against": named(each.other),
+                found.metric: with_width(each.estimate, signed=True),
+                "clear": "of all pairs" if each.after_holm else "by itself" if each.clear else "no",
+            }
+            for each in found.differences
+        ]
+    )
+    note = "95 % intervals. Hollow: not clear when all pairs are judged together (Holm)."
+    return [Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)]

@@ -1,0 +1,107 @@
+"""The report of a sweep from all that is known of it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from sweeps.errors import SweepsError
+from sweeps.frames import in_order
+from sweeps.report.accounts import cost, every_run, failures, provenance
+from sweeps.report.comparison import comparison
+from sweeps.report.document import Answer, Report, Section, Text, without_empty
+from sweeps.report.grid import grid
+from sweeps.report.material import Material
+from sweeps.report.reading import Spec
+from sweeps.report.scaling import scaling
+from sweeps.report.training import training
+from sweeps.report.transfer import transfer
+from sweeps.results import RunResult, measured
+from sweeps.wording import counted
+
+QUESTIONS = {  # where the file has none in words
+    "data_scaling": "How much data is needed?",
+    "transfer": "Does training on one thing help another?",
+    "grid": "Which cell is the best?",
+    "compare": "Which method does better?",
+}
+KINDS = {
+    "data_scaling": "data scaling",
+    "transfer": "transfer",
+    "grid": "grid",
+    "compare": "comparison of methods",
+}
+ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult]], Answer]] = {
+    "data_scaling": scaling,
+    "transfer": transfer,
+    "grid": grid,
+    "compare": comparison,
+}
+GOING_ON = ("active", "paused", "opening")
+NOTHING = "Nothing has been measured yet."
+
+
+def compose(material: Material) -> Report:
+    """What there is to tell, finished or not."""
+    found = _answer(material)
+    shown = in_order({name for row in material.rows for name in row.metrics})
+    sections = [
+        *found.sections,
+        training(material.rows, material.curves),
+        failures(material),
+        cost(material),
+        every_run(material.rows, shown),
+        provenance(material),
+    ]
+    return Report(
+        sweep=material.sweep,
+        question=material.question or QUESTIONS.get(material.experiment, ""),
+        answer=found.sentences,
+        notices=tuple(_notices(material)),
+        facts=tuple(_facts(material)),
+        sections=without_empty(sections),
+        made=material.made,
+    )
+
+
+def _answer(material: Material) -> Answer:
+    """Of what was measured. Whatever cannot be concluded costs the conclusion, never the report."""
+    done = measured(material.rows)
+    if not done:
+        return Answer((NOTHING,))
+    conclude = ANSWERS.get(material.experiment)
+    if conclude is None:
+        return Answer((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
+    try:
+        found = conclude(material.spec, done)
+        return found if found.sentences else replace(found, sentences=("Nothing can be concluded yet.",))
+    except (SweepsError, ValueError, KeyError) as error:
+        said = f"No answer could be drawn from the rows: {error}"
+        return Answer((said,), (Section("The answer", (Text(said, warning=True),)),))
+
+
+def _notices(material: Material) -> list[str]:
+    states = Counter(row.state for row in material.rows)
+    done = states.pop("succeeded", 0)
+    found = []
+    if states:
+        others = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        known = f"{done:,} of {len(material.rows):,} runs have their result ({others})"
+        found.append(f"INCOMPLETE: {known}. What is said here is said of these alone.")
+    if material.state in GOING_ON:
+        found.append(f"This sweep is {material.state}: its report will change.")
+    elif material.state == "cancelled":
+        found.append("This sweep was called off.")
+    return found
+
+
+def _facts(material: Material) -> list[tuple[str, str]]:
+    stages = sum(material.stages.values())
+    found = [
+        ("experiment", KINDS.get(material.experiment, material.experiment)),
+        ("model", str(material.spec.get("model") or "")),
+        ("state", material.state),
+        ("runs", f"{len(measured(material.rows)):,} of {len(material.rows):,}"),
+        ("stages", counted(stages, "stage").partition(" ")[0] if stages else ""),
+        ("submitted", material.submitted),
+    ]
+    return [(name, value) for name, value in found if value]

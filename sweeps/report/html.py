@@ -1,0 +1,135 @@
+"""A report as one HTML page that needs nothing from anywhere: no network, no script, no font.
+
+Its policy says so too: a browser that is handed this page may load nothing, and run nothing.
+"""
+
+import re
+from collections.abc import Sequence
+
+from sweeps.figures.svg import tag, words
+from sweeps.report.document import Code, Figure, Part, Report, Section, Table, Text
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+NUMERIC = re.compile(r"([-+−▲▼]*\$?[\d,.]+(e[-+]\d+)?%?( ?± ?[\d.]+)?|nan|inf|[-·]?)")
+
+
+def html(report: Report, style: str) -> str:
+    """The whole page. `style` is a trusted style sheet of our own; everything else is escaped."""
+    sections = [*enumerate(report.sections)]
+    body = tag(
+        "main",
+        _header(report),
+        _contents(report.sections),
+        *(_section(place, section) for place, section in sections),
+        tag("footer", tag("p", words(_made(report)))),
+    )
+    head = "".join(
+        [
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            tag("title", words(f"{report.sweep}: report")),
+            f"<style>\n{style}</style>",
+        ]
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
+
+
+def _made(report: Report) -> str:
+    made = f"Made {report.made} by tinker-sweeps." if report.made else "Made by tinker-sweeps."
+    return f"{made} Intervals are at 95 %. Everything on this page is in this file."
+
+
+def _header(report: Report) -> str:
+    first, *others = report.answer or ("",)
+    more = tag("ul", *(tag("li", words(line)) for line in others), class_="more") if others else ""
+    facts = (tag("div", tag("dt", words(name)), tag("dd", words(value))) for name, value in report.facts)
+    return tag(
+        "header",
+        tag("h1", words(report.sweep)),
+        tag("p", words(report.question), class_="question") if report.question else "",
+        *(tag("p", words(line), class_="notice", role="note") for line in report.notices),
+        tag("div", tag("p", words(first), class_="headline"), more, class_="answer"),
+        tag("dl", *facts, class_="facts") if report.facts else "",
+    )
+
+
+def _contents(sections: Sequence[Section]) -> str:
+    links = [tag("li", tag("a", words(each.title), href=f"#section-{place}")) for place, each in enumerate(sections)]
+    return tag("nav", tag("ul", *links), aria_label="Contents") if links else ""
+
+
+def _section(place: int, section: Section) -> str:
+    name = f"section-{place}"
+    return tag(
+        "section",
+        tag("h2", words(section.title), id=name),
+        *map(_part, section.parts),
+        aria_labelledby=name,
+        class_="long" if all(isinstance(part, Table) and part.folded for part in section.parts) else None,
+    )
+
+
+def _part(part: Part) -> str:
+    match part:
+        case Table():
+            return _table(part)
+        case Figure():
+            return _figure(part)
+        case Text():
+            return tag("p", words(part.text), class_="warning" if part.warning else "said")
+        case Code():
+            return tag(
+                "div",
+                tag("pre", tag("code", words(part.text))),
+                class_="scroll",
+                tabindex="0",
+                role="region",
+                aria_label="Spec",
+            )
+
+
+def _figure(figure: Figure) -> str:
+    """Both drawings, of which the style sheet shows the one that fits, and the numbers."""
+    return tag(
+        "figure",
+        tag("h3", words(figure.title)),
+        tag("div", figure.wide, class_="wide"),
+        tag("div", figure.narrow, class_="narrow"),
+        tag("figcaption", words(figure.note)) if figure.note else "",
+        _numbers(figure.table) if figure.table else "",
+    )
+
+
+def _numbers(table: Table) -> str:
+    summary = tag("summary", words(table.caption or "The numbers"))
+    return tag("details", summary, _cells(table), class_="long" if table.folded else "brief")
+
+
+def _table(table: Table) -> str:
+    if not table.folded:
+        return tag("div", _cells(table, caption=table.caption), class_="table")
+    return tag("details", tag("summary", words(table.caption or "The numbers")), _cells(table), class_="long")
+
+
+def _cells(table: Table, *, caption: str = "") -> str:
+    numeric = [all(NUMERIC.fullmatch(row[place]) for row in table.rows) for place in range(len(table.columns))]
+    styles = ["number" if each and place else None for place, each in enumerate(numeric)]
+    head = "".join(
+        tag("th", words(name), scope="col", class_=style) for name, style in zip(table.columns, styles, strict=True)
+    )
+    rows = "\n".join(_row(row, styles) for row in table.rows)
+    whole = tag(
+        "table",
+        tag("caption", words(caption)) if caption else "",
+        tag("thead", tag("tr", head)),
+        f"<tbody>{rows}</tbody>",
+    )
+    return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=table.caption or "The numbers")
+
+
+def _row(row: Sequence[str], styles: Sequence[str | None]) -> str:
+    first, *others = row
+    cells = [tag("td", words(value) or " ", class_=style) for value, style in zip(others, styles[1:], strict=True)]
+    return tag("tr", tag("th", words(first) or " ", scope="row"), *cells)

@@ -1,0 +1,77 @@
+"""A report for a pull request: the answer, the tables, what failed, the cost; figures as links to files beside it."""
+
+import re
+from collections.abc import Iterator
+
+from sweeps.figures.svg import UNSPEAKABLE
+from sweeps.report.document import Code, Figure, Part, Report, Table, Text
+
+MOST = 40  # rows of a table
+SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
+
+
+def markdown(report: Report, folder: str | None = None) -> str:
+    """The text. `folder`: where the figures lie as NAME.svg, seen from the file; None: they are left out."""
+    return "\n".join(_lines(report, folder)).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """Text that means itself: no markup, no HTML, nobody called by name; one line."""
+    line = " ".join(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    safe = SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("@", "&#64;").replace("://", ":&#47;&#47;")
+
+
+def _lines(report: Report, folder: str | None) -> Iterator[str]:
+    yield from (f"## {plain(report.sweep)}", "")
+    if report.question:
+        yield from (f"*{plain(report.question)}*", "")
+    for notice in report.notices:
+        yield from (f"> **{plain(notice)}**", "")
+    for place, line in enumerate(report.answer):
+        yield f"{'' if place == 0 and len(report.answer) == 1 else '- '}{plain(line)}"
+    yield ""
+    facts = "; ".join(f"{plain(name)}: {plain(value)}" for name, value in report.facts)
+    yield from ([facts, ""] if facts else [])
+    for section in report.sections:
+        yield from (f"### {plain(section.title)}", "")
+        for part in section.parts:
+            yield from _part(part, folder)
+    if report.made:
+        yield f"Made {plain(report.made)} by tinker-sweeps; intervals are at 95 %."
+
+
+def _part(part: Part, folder: str | None) -> Iterator[str]:
+    match part:
+        case Table():
+            yield from _table(part)
+        case Figure():
+            yield from (f"**{plain(part.title)}**", "")
+            if folder is not None:
+                yield from (f"![{plain(part.title)}]({folder}/{part.name}.svg)", "")
+            if part.table:
+                yield from _table(part.table)
+            if part.note:
+                yield from (plain(part.note), "")
+        case Text():
+            yield from (f"**{plain(part.text)}**" if part.warning else plain(part.text), "")
+        case Code():
+            fence = "`" * max(3, 1 + max((len(each) for each in re.findall("`+", part.text)), default=0))
+            yield from (f"{fence}{part.language}", part.text.rstrip(), fence, "")
+
+
+def _table(table: Table) -> Iterator[str]:
+    """Long ones are folded away, and say how much of them is here."""
+    if table.folded:
+        yield from ("<details>", f"<summary>{plain(table.caption or 'The numbers')}</summary>", "")
+    elif table.caption:
+        yield from (f"{plain(table.caption)}:", "")
+    yield f"| {' | '.join(map(plain, table.columns))} |"
+    yield f"|{'---|' * len(table.columns)}"
+    for row in table.rows[:MOST]:
+        yield f"| {' | '.join(map(plain, row))} |"
+    yield ""
+    if len(table.rows) > MOST:
+        yield from (f"… and {len(table.rows) - MOST:,} more rows; `sweep -f csv export` has all.", "")
+    if table.folded:
+        yield from ("</details>", "")

@@ -1,0 +1,136 @@
+"""Does A help B: a heat-map for each size, and what it cost the source."""
+
+from collections.abc import Sequence
+
+from sweeps.errors import SweepsError
+from sweeps.figures.heat import Heat, Square, heat
+from sweeps.intervals import Estimate, is_clear
+from sweeps.report.document import Answer, Figure, Part, Section, Table, both, table
+from sweeps.report.reading import MINUS, Spec, variants, with_width
+from sweeps.results import RunResult
+from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.wording import counted
+
+FEW = 3  # pairs that are named in the answer
+NOTE = (
+    "Gain in nats per token over training on the target alone, ± half of its 95 % interval. Hatched: not clear when "
+    "all pairs of the panel are judged together (Holm)."
+)
+LOST = "Rise of the source's own loss by training on the target, ± half of its 95 % interval. Hatched: within it."
+
+
+def transfer(spec: Spec, rows: Sequence[RunResult]) -> Answer:
+    """A matrix for each variant."""
+    del spec
+    sentences, sections = list[str](), list[Section]()
+    for place, (variant, group) in enumerate(variants(rows, AXES)):
+        where = f" ({variant})" if variant else ""
+        try:
+            matrix = transfer_matrix(group)
+        except SweepsError as error:
+            sentences.append(f"No matrix{where}: {error}.")
+            continue
+        sentences += [said(matrix, size, where) for size in sorted(matrix.sizes, reverse=True) if size]
+        sections.append(Section(f"Who helps whom?{where}", tuple(_parts(f"transfer-{place}", matrix))))
+    return Answer(tuple(sentences), tuple(sections))
+
+
+def said(matrix: TransferMatrix, size: int, where: str) -> str:
+    """What is clear at one size, in a sentence."""
+    cells = [cell for cell in matrix.cells if cell.size == size]
+    found = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_strength, reverse=True)
+    missing = sum(cell.gain is None for cell in cells)
+    lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
+    if not found:
+        return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
+    told = ", ".join(
+        f"{c.source} → {c.target} {c.verdict} ({with_width(c.gain, 3, signed=True)})" for c in found[:FEW] if c.gain
+    )
+    more = f", and {counted(len(found) - FEW, 'more clear pair')}" if len(found) > FEW else ""
+    others = len(cells) - len(found) - missing
+    rest = f"; not clear: {others} of {len(cells)} pairs" if others else ""
+    return f"With {size:,} target examples{where}: {told}{more}{rest}{lacking} (nats per token, 95 % intervals)."
+
+
+def _strength(cell: TransferCell) -> float:
+    return abs(cell.gain.mean) if cell.gain else 0.0
+
+
+def _parts(name: str, matrix: TransferMatrix) -> list[Part]:
+    panels: list[Part] = [_gains(name, matrix, size) for size in sorted(matrix.sizes, reverse=True)]
+    forgotten = [_forgetting(name, matrix, size) for size in matrix.sizes if _any_forgetting(matrix, size)]
+    return panels + forgotten
+
+
+def _gains(name: str, matrix: TransferMatrix, size: int) -> Figure:
+    title = f"{size:,} target examples" if size else "No target examples: the source alone, against the base"
+    cells = [cell for cell in matrix.cells if cell.size == size]
+    squares = {(cell.source, cell.target): _gain(cell) for cell in cells}
+    return _figure(Heat(f"{name}-gain-{size}", title, _told(squares), matrix.sources, matrix.targets, squares), NOTE)
+
+
+def _gain(cell: TransferCell) -> Square:
+    pair = f"{cell.source} → {cell.target}"
+    if cell.gain is None:
+        return Square(None, "missing", told=f"{pair}: a run is missing")
+    sign = {"helps": "▲", "hurts": "▼"}.get(cell.verdict, "") if cell.after_holm else ""
+    return _square(cell.gain, pair, sign, clear=cell.after_holm)
+
+
+def _square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
+    below = "" if found.half_width is None else f"±{found.half_width:.3f}"
+    told = f"{pair}: {with_width(found, 3, signed=True)}{'' if clear else ', not clear'}"
+    return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
+
+
+def _any_forgetting(matrix: TransferMatrix, size: int) -> bool:
+    return any(cell.forgetting for cell in matrix.cells if cell.size == size)
+
+
+def _forgetting(name: str, matrix: TransferMatrix, size: int) -> Figure:
+    title = f"Forgetting, after {size:,} target examples"
+    squares = {}
+    for cell in matrix.cells:
+        if cell.size == size and cell.forgetting:
+            lost = cell.forgetting
+            squares[cell.source, cell.target] = _square(
+                lost, f"{cell.source}, after {cell.target}", "", clear=is_clear(lost)
+            )
+    words = {"better": "− better on the source", "worse": "+ forgotten", "unclear": "within its interval"}
+    return _figure(
+        Heat(
+            f"{name}-forgetting-{size}",
+            title,
+            _told(squares),
+            matrix.sources,
+            matrix.targets,
+            squares,
+            good=False,
+            **words,
+        ),
+        LOST,
+    )
+
+
+def _figure(map_: Heat, note: str) -> Figure:
+    drawn = both(lambda width, suffix: heat(map_, width, suffix))
+    return Figure(map_.name, map_.title, **drawn, table=_table(map_), note=note)
+
+
+def _table(map_: Heat) -> Table:
+    rows = []
+    for source in map_.rows:
+        row = {map_.up: source}
+        for target in map_.columns:
+            square = map_.squares.get((source, target))
+            row[f"→ {target}"] = (
+                "·"
+                if square is None
+                else " ".join([square.said, square.below, "" if square.clear else "(unclear)"]).strip()
+            )
+        rows.append(row)
+    return table(rows)
+
+
+def _told(squares: dict[tuple[str, str], Square]) -> str:
+    return "; ".join(square.told for square in squares.values())

@@ -1,0 +1,29 @@
+"""Values as people read them, in a terminal, on a phone or on paper."""
+
+from typing import Any
+
+
+def written(value: Any) -> str:
+    """A value as it would stand in a file, so that it can be copied into one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 sweep, 2 sweeps."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def dollars(micro_usd: int | None) -> str:
+    """Micro-dollars for people: enough digits to see that small sums are not nothing."""
+    if micro_usd is None:
+        return "-"
+    amount = micro_usd / 1_000_000
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"

@@ -1,0 +1,193 @@
+"""What the truth holds of a sweep is what its report says."""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from scheduler import keys, report
+from scheduler.cli import sweep as command
+from scheduler.cli.export import as_csv, write_parquet
+from scheduler.errors import FiguresUnavailable
+from scheduler.store import Meter, Store
+from sweeps import NotInstalled, frame
+from sweeps.frames import columns
+from sweeps.report.compose import compose
+from sweeps.report.html import html
+from sweeps.report.material import Material
+from sweeps.stage import Json
+from tests.scheduler.night import Night
+from tests.scheduler.plans import scaling
+from tests.scheduler.reported import large, lay
+from tests.support import FakeClock, RedisServer
+from tests.sweeps.reports import compare_rows, material, read, row
+
+NOW = 1_800_000_000_000
+SPEC: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "question": "How much?"}
+FIGURES = compose(material("data_scaling")).figures
+
+
+def told(night: Night) -> Material:
+    """Two runs, one of which has failed with what came after it."""
+    night.submit(scaling("s", [8], seeds=2), spec=SPEC)
+    night.fail(night.start("train-n8s0", "s"), "<b>row 17 has no text</b>")
+    lease = night.start("train-n8s1", "s")
+    points: list[dict[str, Json]] = [{"step": 0, "nll": 3.0}, {"step": 1, "nll": 2.5}]
+    assert night.store.report_progress(lease, Meter(10, 10), {"step": 2, "steps": 2}, points)
+    night.succeed(lease)
+    night.spread()
+    night.do("evaluate-n8s1", "s", {"nll": 2.0})
+    night.do("evaluate-base", "s", {"nll": 3.0})
+    return report.material(night.store, "s", NOW)
+
+
+def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> None:
+    found = told(night)
+    causes = {each.state: (each.cause, tuple(each.labels)) for each in found.troubles}
+    assert causes["failed"] == ("<b>row 17 has no text</b>", ("train n8s0",))
+    assert causes["skipped"][1] == ("evaluate n8s0",)
+    whole = compose(found)
+    assert whole.notices[0].startswith("INCOMPLETE: 1 of 2 runs")
+    page = html(whole, report.style())
+    read(page)
+    assert "&lt;b&gt;row 17 has no text&lt;/b&gt;" in page
+
+
+def test_curves_are_of_the_trainings_and_count_the_steps_done(night: Night) -> None:
+    (curve,) = told(night).curves
+    assert (curve.label, curve.what, list(curve.points)) == ("train n8s1", "nll", [(1, 3.0), (2, 2.5)])
+
+
+def test_times_versions_and_money_are_there(night: Night) -> None:
+    found = told(night)
+    assert (found.made, found.state) == ("2027-01-15 08:00 UTC", "finished")
+    assert found.versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert [(each.kind, each.stages) for each in found.spending] == [("train", 2), ("evaluate", 3)]
+    assert sum(each.metered for each in found.spending) == 3_000
+
+
+def test_the_defaults_of_the_plan_are_kept(night: Night) -> None:
+    question = scaling("s", [8])
+    object.__setattr__(question, "defaults", (("train.rank", 32),))
+    night.submit(question, spec=SPEC)
+    assert report.material(night.store, "s", NOW).defaults == {"train.rank": 32}
+    night.store.client.hdel(keys.sweep("s"), "defaults")  # as of a sweep that was submitted before they were kept
+    assert report.material(night.store, "s", NOW).defaults is None
+
+
+def test_data_is_named_by_its_content(night: Night) -> None:
+    night.submit(scaling("s", [8], seeds=2), spec=SPEC)
+    recipe = json.dumps({"data": {"records": "ab" * 32}})
+    for seed in (0, 1):
+        night.store.client.hset(keys.stage(f"train-n8s{seed}"), "recipe", recipe)
+    (used,) = report.material(night.store, "s", NOW).data
+    assert (used.records, used.what, used.stages, used.example) == ("ab" * 32, "train", 2, "train n8s0")
+
+
+def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer) -> None:
+    """Without the fixtures that look at every key: there are ten thousand."""
+    client = redis.client()
+    store = Store(client, FakeClock())
+    lay(store, large())
+    known = report.material(store, "large", NOW)
+    client.flushall()
+    client.close()
+    found = compose(known)
+    assert 0 < len(known.curves) <= report.MOST_CURVES
+    assert len({each.label.rpartition("s")[0] for each in known.curves}) == 50, "of every cell"
+    page = html(found, report.style())
+    assert len(page.encode()) < 5_000_000
+    assert found.answer[0].startswith("domain 0 needs about")
+    assert dict(found.facts)["runs"] == "1,000 of 1,000"
+
+
+def test_a_figure_is_a_file_of_its_own() -> None:
+    for figure in FIGURES:
+        text = report.svg_file(figure)
+        root = ET.fromstring(text)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "var(" not in text
+        assert re.findall(r"https?://[^\"]+", text) == ["http://www.w3.org/2000/svg"], "a name, and no address"
+
+
+def test_pixels_need_what_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(FiguresUnavailable, match="pip install resvg_py"):
+        report.png(FIGURES[0])
+
+
+def test_pixels_are_drawn_where_it_is_installed() -> None:
+    pytest.importorskip("resvg_py", reason="the extra `figures` is not installed")
+    assert report.png(FIGURES[0]).startswith(b"\x89PNG")
+
+
+def said(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> str:
+    """A command, in a folder, with the test's server as its Redis."""
+    monkeypatch.setenv("REDIS_URL", redis.url)
+    monkeypatch.setattr("scheduler.cli.options.check", lambda _client, _url: None)  # ours forgets on purpose
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(command, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_command_writes_what_it_is_asked_for(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told(night)
+    said(redis, monkeypatch, tmp_path, "report", "s")
+    read((tmp_path / "s-report.html").read_text())
+    assert said(redis, monkeypatch, tmp_path, "report", "s", "--format", "md", "-o", "-").startswith("## s\n")
+    said(redis, monkeypatch, tmp_path, "report", "s", "--format", "md", "--figures", "drawn")
+    linked = re.findall(r"\]\((drawn/[^)]+)\)", (tmp_path / "s-report.md").read_text())
+    assert [name for name in linked if not (tmp_path / name).exists()] == []
+    assert len(linked) == len(list((tmp_path / "drawn").iterdir())) > 0
+    listed = json.loads(said(redis, monkeypatch, tmp_path, "-f", "json", "report", "s", "--format", "svg"))["files"]
+    assert {each["file"] for each in listed} == {str(path) for path in Path("s-figures").iterdir()}
+    exported = said(redis, monkeypatch, tmp_path, "export", "s")
+    assert exported == said(redis, monkeypatch, tmp_path, "-f", "csv", "results", "s")
+
+
+def test_sweeps_are_compared_where_they_ask_the_same(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told(night)
+    night.submit(scaling("other", [8, 16], seeds=2), spec={**SPEC, "model": "offline/ngram-m"})
+    rows = json.loads(said(redis, monkeypatch, tmp_path, "-f", "json", "results", "--sweeps", "s,other"))["conditions"]
+    found = {(each["size"], each["metric"]): each for each in rows}
+    assert set(found) == {(8, "nll"), (8, "zero_shot.nll")}
+    assert found[8, "nll"]["other - s"] == 0, "the same stage, measured once"
+    text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
+    assert "1 condition not in all of them" in text
+    assert 'model: left open in s, "offline/ngram-m" in other' in text
+
+
+def test_the_columns_are_those_of_the_results() -> None:
+    rows = compare_rows()
+    assert columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "usd", "stage"]
+    assert as_csv(rows).splitlines()[0] == ",".join(columns(rows))
+    assert as_csv(rows).splitlines()[1] == ",0,succeeded,0.1,10,1000,0.0004,train-None-0"
+    assert len(as_csv([]).splitlines()) == 1
+
+
+def test_a_frame_needs_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(NotInstalled, match="pip install pandas pyarrow"):
+        frame(compare_rows())
+
+
+def test_a_frame_and_parquet_hold_every_run(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="the extra `export` is not installed")
+    pytest.importorskip("pyarrow", reason="the extra `export` is not installed")
+    rows = [*compare_rows(), row({"method": "mixed", "sizes": [1, 2]}, 0), row({"method": 3, "sizes": "all"}, 1)]
+    found = frame(rows)
+    assert list(found.columns) == columns(rows)
+    assert found["task_completion"].count() == 7
+    write_parquet(rows, tmp_path / "rows.parquet")
+    again = pandas.read_parquet(tmp_path / "rows.parquet")
+    assert list(again.columns) == columns(rows)
+    assert again["sizes"].tolist()[-2:] == ["[1, 2]", "all"]

@@ -1,0 +1,160 @@
+"""Sweeps of every kind as plain values, and a page read as strictly as a browser is lenient."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from sweeps.report.material import Learning, Material, Spending, Trouble, Used
+from sweeps.results import RunResult
+from sweeps.stage import Json
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+SHAPES = {"rect", "line", "path", "circle", "polygon"}  # of SVG, which close themselves
+LOADS = {"src", "srcset", "xlink:href", "data", "poster", "action", "background"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """What stands in a page: raises AssertionError where a tag is not closed or an id is there twice."""
+
+    text: list[str] = field(default_factory=list)
+    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> says something twice: {attrs}"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SHAPES | VOID | {"g", "title", "desc"}, f"<{tag}/> closes nothing in HTML"
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1] == tag, f"</{tag}> where <{self.open[-1]}> is open"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def read(html: str) -> Page:
+    """The page, found to be whole: balanced, with ids that are one of a kind, and asking nothing of the network."""
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in page.tags:
+        assert not LOADS & attributes.keys(), f"<{tag}> loads something"
+        assert not [name for name in attributes if name.startswith("on")], f"<{tag}> runs something"
+        assert (attributes.get("href") or "#").startswith("#"), f"<{tag}> leads outside"
+    assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "link", "base"} == set()
+    assert "://" not in html.replace(":&#47;&#47;", ""), "an address of somewhere else"
+    return page
+
+
+def scaling_rows(data: Sequence[str] = ("code",), seeds: int = 3, top: int = 2048) -> list[RunResult]:
+    """L = 1.5 + 3·(n + 20)^-0.3 with a little noise, and the untrained base."""
+    chance, rows = random.Random(3), list[RunResult]()
+    for name in data:
+        rows.append(row({"data": name, "size": 0}, 0, nll=2.9))
+        sizes = [2**power for power in range(5, top.bit_length())]
+        rows += [
+            row({"data": name, "size": size}, seed, nll=1.5 + 3 * (size + 20) ** -0.3 + chance.gauss(0, 0.004))
+            for size in sizes
+            for seed in range(seeds)
+        ]
+    return rows
+
+
+def transfer_rows(names: Sequence[str] = ("code", "law"), sizes: Sequence[int] = (0, 128)) -> list[RunResult]:
+    """The first source helps the others by 0.1, the others hurt it by 0.05; all forget."""
+    chance, rows = random.Random(5), list[RunResult]()
+    for source in (None, *names):
+        for target in names:
+            for size in sizes if source != target else ():
+                gain = 0.0 if source is None else 0.1 if source == names[0] else -0.05
+                for seed in range(3):
+                    cell: dict[str, Json] = {"source": source, "target": target, "size": size}
+                    values = {"nll": 2 - gain + chance.gauss(0, 0.004)}
+                    if source is not None:
+                        values["source.nll"] = 2 + (0.1 if size else 0) + chance.gauss(0, 0.004)
+                    rows.append(RunResult(cell, seed, "succeeded", values, stage=f"train-{source}{target}{size}{seed}"))
+    return rows
+
+
+def compare_rows() -> list[RunResult]:
+    values = {"sl": (0.5, 0.6, 0.7), "rl": (0.8, 0.85, 1.0)}
+    rows = [row({"method": None}, 0, task_completion=0.1)]
+    for method, scores in values.items():
+        rows += [row({"method": method}, seed, task_completion=score) for seed, score in enumerate(scores)]
+    return rows
+
+
+def grid_rows(cells: int = 30) -> list[RunResult]:
+    chance = random.Random(7)
+    return [
+        row({"data": "mine", "rank": rank}, seed, nll=2 + rank / 100 + chance.gauss(0, 0.01))
+        for rank in range(cells)
+        for seed in range(2)
+    ]
+
+
+def row(cell: Mapping[str, Json], seed: int, state: str = "succeeded", **metrics: float) -> RunResult:
+    named = "-".join(map(str, (*cell.values(), seed)))
+    return RunResult(cell, seed, state, metrics, steps=10, tokens=1000, micro_usd=400, stage=f"train-{named}")
+
+
+def curves_of(rows: Sequence[RunResult], points: int = 60) -> list[Learning]:
+    return [
+        Learning(each.stage, each.stage, "nll", [(step + 1, 3 / (step + 1) ** 0.2) for step in range(points)])
+        for each in rows
+        if each.stage
+    ]
+
+
+EXPERIMENTS: Mapping[str, tuple[list[RunResult], dict[str, Json]]] = {
+    "data_scaling": (
+        scaling_rows(("code", "law")),
+        {"target": {"metric": "nll", "below": 0.7, "of": "zero_shot"}},
+    ),
+    "transfer": (transfer_rows(), {}),
+    "compare": (compare_rows(), {"evaluate": [{"name": "task_completion"}], "equal": {"tokens": 2e5}}),
+    "grid": (grid_rows(), {"best": {"metric": "nll", "mode": "min"}}),
+}
+
+
+def material(experiment: str, rows: Sequence[RunResult] | None = None, **changes: object) -> Material:
+    """A finished sweep of this kind, with something of everything."""
+    own, spec = EXPERIMENTS[experiment]
+    rows = own if rows is None else rows
+    whole: dict[str, object] = {
+        "sweep": "night",
+        "state": "finished",
+        "spec": {"sweep": "night", "question": "What helps?", "experiment": experiment, "model": "offline/s", **spec},
+        "rows": rows,
+        "stages": {"succeeded": len(rows)},
+        "spending": [Spending("train", 3, 1_000_000, 2_000_000, 0, 1_500_000, 0, 0, 1000)],
+        "curves": curves_of(rows),
+        "defaults": {"train.rank": 32},
+        "data": [Used("ab" * 32, "train", 3, "code n=32")],
+        "versions": {"python": "3.11"},
+        "price_dates": ("2026-11-22", "2026-11-22"),
+        "made": "2026-11-25 22:57 UTC",
+    }
+    return Material(**{**whole, **changes})  # type: ignore[arg-type]  # by name, as the test says
+
+
+def trouble(cause: str, count: int = 1, state: str = "failed") -> Trouble:
+    return Trouble(state, cause, [f"code n={number}" for number in range(count)])

@@ -1,0 +1,286 @@
+"""The report says what was asked, what came out and what did not, whatever people have written into it."""
+
+import math
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from sweeps.report.compose import NOTHING, compose
+from sweeps.report.document import Report, Table, Text
+from sweeps.report.html import html
+from sweeps.report.markdown import markdown, plain
+from sweeps.report.material import Material
+from sweeps.results import RunResult
+from sweeps.stage import Json
+from tests.sweeps.reports import (
+    EXPERIMENTS,
+    compare_rows,
+    curves_of,
+    grid_rows,
+    material,
+    read,
+    row,
+    scaling_rows,
+    transfer_rows,
+    trouble,
+)
+
+STYLE = "".join((Path(__file__).parents[2] / "scheduler" / f"{name}.css").read_text() for name in ("figure", "report"))
+KINDS = sorted(EXPERIMENTS)
+
+
+@cache
+def composed(experiment: str) -> Report:
+    return compose(material(experiment))
+
+
+def tables(report: Report, title: str) -> list[Table]:
+    parts = next(section.parts for section in report.sections if section.title.startswith(title))
+    return [part for part in parts if isinstance(part, Table)]
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+def test_the_page_is_whole_and_asks_nothing_of_anybody(experiment: str) -> None:
+    page = read(html(composed(experiment), STYLE))
+    assert len(page.named("svg")) == 2 * len(composed(experiment).figures) > 2
+    for svg in page.named("svg"):
+        assert svg["role"] == "img"
+        assert svg["aria-labelledby"] == f"{svg['id']}-title {svg['id']}-desc"
+    assert [heading for heading in page.named("section") if not heading.get("aria-labelledby")] == []
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+def test_what_stands_in_a_figure_stands_in_a_table_too(experiment: str) -> None:
+    assert [figure.name for figure in composed(experiment).figures if not figure.table or not figure.table.rows] == []
+
+
+def test_the_style_is_ours_and_loads_nothing() -> None:
+    assert not re.search(r"url\(|@import|://|</", STYLE)
+    assert "prefers-color-scheme: dark" in STYLE
+    assert "@media print" in STYLE
+
+
+def test_scaling_answers_with_the_size_and_its_interval() -> None:
+    first, second = composed("data_scaling").answer
+    assert re.fullmatch(r"code needs about [\d,]+ examples \(95 % interval [\d,]+ to [\d,]+\) for nll ≤ 2.03\.", first)
+    assert second.startswith("law needs about")
+
+
+def test_a_refused_fit_gives_no_number_and_says_why() -> None:
+    report = compose(material("data_scaling", scaling_rows(top=64)))
+    assert report.answer[0].startswith("code: no answer: 2 sizes")
+    assert "ab" * 32 in html(report, STYLE)
+
+
+def test_an_extrapolation_says_how_far() -> None:
+    target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
+    known = material("data_scaling", scaling_rows(top=1024))
+    assert "times the largest size measured" in compose(replace(known, spec={**known.spec, **target})).answer[0]
+
+
+def test_transfer_names_what_is_clear_with_its_sign() -> None:
+    (answer,) = composed("transfer").answer
+    assert "code → law helps (+0.1" in answer
+    assert "law → code hurts (−0.05" in answer
+
+
+def test_a_missing_pair_is_not_taken_for_nothing() -> None:
+    rows = [each for each in transfer_rows() if each.cell["source"] != "law" or each.cell["size"] == 0]
+    rows += [replace(each, state="failed", metrics={}) for each in transfer_rows() if each.cell["source"] == "law"]
+    report = compose(material("transfer", rows))
+    assert "without a result: 1 of 2 pairs" in report.answer[0]
+    assert any("missing" in cell for line in report.figures[0].table.rows for cell in line)  # type: ignore[union-attr]
+
+
+def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
+    (answer,) = composed("compare").answer
+    assert answer.startswith("rl has the best task_completion: 0.8833 ± ")
+    assert "clearly ahead of sl, by 0.2833 ± " in answer
+
+
+def test_where_less_is_better_the_least_leads() -> None:
+    rows = [
+        row({"method": name}, seed, nll=loss + seed / 9) for name, loss in (("a", 2.0), ("b", 1.0)) for seed in (0, 1)
+    ]
+    known = material("compare", rows)
+    spec: dict[str, Json] = {**known.spec, "best": {"metric": "nll", "mode": "min"}}
+    assert compose(replace(known, spec=spec)).answer[0].startswith("b has the best nll")
+
+
+def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
+    report = composed("grid")
+    assert report.answer[0].startswith("Best on mine: rank=")
+    said = [part for section in report.sections for part in section.parts if isinstance(part, Text)]
+    assert any(part.warning and "flatters" in part.text for part in said)
+    (figure,) = (each for each in report.figures if each.name.startswith("cells"))
+    assert figure.table is not None
+    assert len(figure.table.rows) == 30, "what is not drawn is in the table"
+
+
+def test_one_cell_is_no_contest() -> None:
+    report = compose(material("grid", grid_rows(cells=1)))
+    assert report.answer[0].startswith("Best on mine: rank=0: held-out nll")
+    assert [figure.name for figure in report.figures] == ["training-nll", "cost"]
+
+
+def unfinished(experiment: str) -> list[RunResult]:
+    rows = list(EXPERIMENTS[experiment][0])
+    states = ["failed", "running", "waiting"]
+    return [
+        replace(each, state=states[place % 3], metrics={}) if place % 4 == 3 else each
+        for place, each in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) -> None:
+    rows = unfinished(experiment)
+    lost = sum(each.state != "succeeded" for each in rows)
+    known = material(
+        experiment, rows, state="active", troubles=[trouble("bad data", 14), trouble("gone", 2, "skipped")]
+    )
+    report = compose(known)
+    assert report.notices[0].startswith(f"INCOMPLETE: {len(rows) - lost:,} of {len(rows):,} runs")
+    assert "active" in report.notices[1]
+    causes, runs = tables(report, "What failed")
+    assert [line[:3] for line in causes.rows] == [("failed", "14", "bad data"), ("skipped", "2", "gone")]
+    assert causes.rows[0][3].endswith("and 2 more")
+    assert len(runs.rows) == lost
+    page = read(html(report, STYLE))
+    text = "".join(page.text)
+    assert text.index("INCOMPLETE") < text.index(report.answer[0])
+    assert "INCOMPLETE" in markdown(report)
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+@pytest.mark.parametrize(
+    "rows", [[], [row({"data": "code", "size": 8}, 0, state="waiting")]], ids=["none", "one waits"]
+)
+def test_nothing_measured_is_a_report_too(experiment: str, rows: list[RunResult]) -> None:
+    report = compose(material(experiment, rows))
+    assert report.answer == (NOTHING,)
+    read(html(report, STYLE))
+    assert NOTHING in markdown(report)
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
+    rows = [
+        replace(each, metrics=dict.fromkeys(each.metrics, math.nan if place % 2 else math.inf))
+        if place % 5 == 0
+        else each
+        for place, each in enumerate(EXPERIMENTS[experiment][0])
+    ]
+    curves = [replace(each, points=[(1, math.nan), (2, math.inf), (3, 2.0)]) for each in curves_of(rows)]
+    report = compose(material(experiment, rows, curves=curves))
+    read(html(report, STYLE))
+    everything = [replace(each, metrics=dict.fromkeys(each.metrics, math.nan)) for each in rows]
+    read(html(compose(material(experiment, everything, curves=[])), STYLE))
+
+
+def test_rows_that_fit_no_question_cost_the_answer_and_not_the_report() -> None:
+    report = compose(material("transfer", scaling_rows()))
+    assert "has source, target and size" in report.answer[0]
+    unknown = material("grid")
+    report = compose(replace(unknown, spec={"experiment": "<b>other</b>"}))
+    assert "knows no answer" in report.answer[0]
+    read(html(report, STYLE))
+
+
+EVIL = (
+    "</title></style></svg><script>alert('x')</script><img src=x onerror=alert(1)>"
+    '" onload="x\x00\ud800]]>--> & `|` @all'
+)
+
+
+def hostile(experiment: str) -> Material:
+    """Somebody's words wherever words can be."""
+    asked: dict[str, Json] = {"experiment": experiment, "question": EVIL, "model": EVIL, EVIL: [EVIL, {EVIL: EVIL}]}
+    spec = {**EXPERIMENTS[experiment][1], **asked}
+
+    def renamed(each: RunResult) -> RunResult:
+        cell = {key: f"{EVIL}{value}" if isinstance(value, str) else value for key, value in each.cell.items()}
+        return replace(each, cell=cell, state=each.state)
+
+    rows = [renamed(each) for each in EXPERIMENTS[experiment][0]]
+    rows += [replace(rows[-1], state="failed", metrics={}, seed=99)]
+    return material(
+        experiment,
+        rows,
+        sweep=EVIL,
+        state=EVIL,
+        spec=spec,
+        troubles=[trouble(EVIL)],
+        defaults={EVIL: EVIL},
+        versions={EVIL: EVIL},
+        curves=[replace(each, label=EVIL) for each in curves_of(rows)],
+    )
+
+
+@pytest.mark.parametrize("experiment", KINDS)
+def test_what_people_write_is_text_and_nothing_else(experiment: str) -> None:
+    report = compose(hostile(experiment))
+    page = html(report, STYLE)
+    read(page)  # which refuses scripts, handlers, and everything that loads
+    page.encode()
+    assert "<script" not in page
+    assert "<img" not in page
+    text = markdown(report)
+    assert "<script" not in text.split("```")[0]
+    assert "@all" not in text.split("```")[0]
+
+
+def test_the_spec_in_markdown_cannot_leave_its_fence() -> None:
+    known = material("grid")
+    text = markdown(compose(replace(known, spec={**known.spec, "question": "```\n<script>x</script>\n````"})))
+    opening = re.search(r"^(`{3,})yaml$", text, re.MULTILINE)
+    assert opening is not None
+    assert text.count(f"\n{opening[1]}\n") == 1, "nothing inside closes it"
+
+
+def test_markdown_has_the_tables_and_links_to_the_figures_where_there_are_any() -> None:
+    report = composed("transfer")
+    assert "![" not in markdown(report)
+    text = markdown(report, "figures")
+    assert [figure.name for figure in report.figures if f"](figures/{figure.name}.svg)" not in text] == []
+    assert "| source | → code | → law |" in text
+    assert plain("a|b <c> @d\n*e* https://f") == r"a\|b &lt;c&gt; &#64;d \*e\* https:&#47;&#47;f"
+
+
+def test_what_it_rests_on_is_there() -> None:
+    page = html(composed("data_scaling"), STYLE)
+    for told in ("ab" * 32, "train.rank", "prices of 2026-11-22", "experiment: data_scaling", "$1.50", "$1.00–$2.00"):
+        assert told in page, told
+
+
+def thousand() -> Material:
+    """1,000 runs with a learning curve of 240 points each."""
+    rows = [
+        row(
+            {"data": f"set {data}", "size": 2**size},
+            seed,
+            nll=1 + data / 9 + 2.0**-size + seed / 1e4,
+            bits_per_byte=1.5,
+        )
+        for data in range(5)
+        for size in range(3, 13)
+        for seed in range(20)
+    ]
+    return material("data_scaling", rows, curves=curves_of(rows, 240), troubles=[trouble("x" * 300, 500)] * 30)
+
+
+def test_the_report_of_a_thousand_runs_can_be_sent_by_mail() -> None:
+    report = compose(thousand())
+    page = html(report, STYLE)
+    assert len(page.encode()) < 5_000_000
+    assert len(read(page).named("tr")) > 1000
+    assert len(markdown(report)) < 65_000, "what a pull request takes"
+
+
+def test_the_same_sweep_gives_the_same_page() -> None:
+    assert html(compose(material("compare", compare_rows())), STYLE) == html(
+        compose(material("compare", compare_rows())), STYLE
+    )
