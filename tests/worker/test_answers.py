@@ -5,15 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scheduler import keys
 from scheduler.artefacts import rows_of
 from scheduler.costs import costs
+from scheduler.tick import take_back
 from sweeps.sections import metrics_of
 from sweeps.spec import parse
 from sweeps.stage import Stage
 from tests.worker.test_dpo import result
 from tests.worker.test_money import counted, said
 from tests.worker.workshop import Workshop
+from worker.leases import LeaseLost
 from worker.outcome import Succeeded
+from worker.sampler import Sampler
 
 SPEC = """
 sweep: one
@@ -66,3 +70,24 @@ def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Wor
         assert told[metric] == pytest.approx(np.mean([row[metric] for row in found])), (
             "a metric is the mean of its items"
         )
+
+
+def test_an_evaluation_that_was_lost_halfway_is_repeated_to_the_same_items(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = answered(workshop, EVALUATIONS["several"], "whole")[1]
+    write, asked = Sampler.write, iter(range(100))
+
+    def until_lost(sampler: Sampler, *words: Any, **more: Any) -> Any:
+        if next(asked) == 7:
+            raise LeaseLost("gone")
+        return write(sampler, *words, **more)
+
+    monkeypatch.setattr(Sampler, "write", until_lost)
+    lost = answered(workshop, EVALUATIONS["several"])[1]
+    assert workshop.state(lost) == "running"
+    monkeypatch.setattr(Sampler, "write", write)
+    workshop.store.client.zadd(keys.state("running"), {lost.id: 0})
+    assert take_back(workshop.store, stall=60) == 1
+    assert isinstance(workshop.attempt(lost), Succeeded)
+    assert items(workshop, lost) == items(workshop, whole)
