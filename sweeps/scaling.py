@@ -127,16 +127,19 @@ def fit_scaling(
     With `chance`, the accuracy of guessing, `loss` holds accuracies, and the law is the bounded one. Runs at size 0
     (zero-shot) and losses that are not finite are left out, the latter with a warning. `seed` (R,) warns of sizes that
     lack one, and makes each seed a block of the intervals (`sweeps.profile`): give it where a seed's subsets nest.
-    With `target`, a loss or an accuracy, `minimum_data` answers. Never raises for what was measured: `refused` says it.
+    With `target`, a loss or an accuracy, `minimum_data` answers; one that is no number, as a share of a loss that
+    diverged, is left out with a warning. Never raises for what was measured: `refused` says it.
     """
     sizes, values = np.asarray(n, float), np.asarray(loss, float)
     trained = sizes > 0
     good = trained & np.isfinite(values) & ((values > 0) if chance is None else (values >= 0) & (values <= 1))
     seeds = None if seed is None else np.asarray(seed)[good]
-    found = fit_many(sizes[good], values[good][None, :], seed=seeds, targets=target, law=law, chance=chance)[0]
+    sought = target if target is not None and math.isfinite(target) else None
+    found = fit_many(sizes[good], values[good][None, :], seed=seeds, targets=sought, law=law, chance=chance)[0]
     lost = _lost(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else _uneven(sizes[good], np.asarray(seed)[good])
-    return replace(found, warnings=(*lost, *lacking, *found.warnings))
+    aimless = () if sought == target else (f"the target is {target}, which is no number to reach",)
+    return replace(found, warnings=(*aimless, *lost, *lacking, *found.warnings))
 
 
 def fit_many(

@@ -8,6 +8,7 @@ import pytest
 
 from sweeps.laws import LAWS, Floats, Law, fit_law
 from sweeps.scaling import MinimumData, fit_many, fit_scaling
+from tests.sweeps.planted import offset
 
 SIZES: Floats = np.geomspace(32.0, 8192.0, 9)
 PLANTED: dict[Law, tuple[float, float, float, float]] = {  # E, A, a, n0
@@ -240,3 +241,11 @@ def test_a_law_that_the_seeds_contradict_is_not_chosen_for_being_short(
     n = np.repeat(np.geomspace(32, 2048, 7), 3)
     fits = fit_many(n, truth(n) * (1 + 0.001 * chance.standard_normal((40, len(n)))))
     assert [fit.law for fit in fits].count(law) > 33
+
+
+@pytest.mark.parametrize("target", [math.nan, math.inf, -math.inf])
+def test_a_target_that_is_no_number_is_left_out_with_a_warning(target: float) -> None:
+    fit = fit_scaling(SIZES, offset(0.3)(SIZES), target=target)
+    assert fit.minimum_data is None
+    assert fit.curve is not None
+    assert "no number to reach" in fit.warnings[0]
