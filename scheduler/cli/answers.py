@@ -13,15 +13,14 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
+from sweeps.report.reading import UNITS, Spec, best_by, scaling_fit, sought, variants
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
-from sweeps.scaling import MinimumData, ScalingFit, fit_scaling
-from sweeps.sections import Equal, best_by_default
+from sweeps.scaling import MinimumData, ScalingFit
+from sweeps.sections import Equal
 from sweeps.stage import Json
 from sweeps.steps import said_equal
 from sweeps.tally import Tally
 from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
-
-Spec = Mapping[str, Json]
 
 
 def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
@@ -34,14 +33,11 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     ANSWERS[experiment](output, spec, done if experiment == "data_scaling" else rows)
 
 
-UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
-
-
 def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
-    metric = _sought(spec)
-    for variant, group in by_cell(rows, without=("size", "data")):
-        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
-        fits = {name: _fit(spec, group, name) for name in dict.fromkeys(str(row.cell["data"]) for row in group)}
+    metric = sought(spec)
+    for title, group in variants(rows, ("size", "data")):
+        names = dict.fromkeys(str(row.cell["data"]) for row in group)
+        fits = {name: scaling_fit(spec, [row for row in group if row.cell["data"] == name]) for name in names}
         output.say(f"\nHow much data? {title}".rstrip())
         if any(len(fit.n) > 1 for fit in fits.values()):
             output.say(draw([_series(name, fit) for name, fit in fits.items()]))
@@ -50,35 +46,6 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
         for name, fit in fits.items():
             for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
-
-
-def _sought(spec: Spec) -> str:
-    """The metric that the target is of."""
-    wish = spec.get("target")
-    return str(wish["metric"]) if isinstance(wish, dict) else "nll"
-
-
-def _fit(spec: Spec, rows: Sequence[RunResult], name: str) -> ScalingFit:
-    metric = _sought(spec)
-    own = [row for row in rows if row.cell["data"] == name and metric in row.metrics]
-    zero = [row.metrics[metric] for row in own if row.cell["size"] == 0]
-    sized = [row for row in own if row.cell["size"] != 0]
-    return fit_scaling(
-        [float(str(row.cell["size"])) for row in sized],
-        [row.metrics[metric] for row in sized],
-        seed=[row.seed for row in sized],
-        target=_target(spec.get("target"), zero[0] if zero else None),
-    )
-
-
-def _target(wish: Json, zero_shot: float | None) -> float | None:
-    """The loss to reach: `below` as it stands, or as a share of the untrained base's loss."""
-    if not isinstance(wish, dict):
-        return None
-    below = float(str(wish["below"]))
-    if wish.get("of") != "zero_shot":
-        return below
-    return None if zero_shot is None else below * zero_shot
 
 
 def _series(name: str, fit: ScalingFit) -> Series:
@@ -123,8 +90,7 @@ def _needed(least: MinimumData) -> str:
 
 def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     del spec
-    for variant, group in by_cell(rows, without=AXES):
-        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
+    for title, group in variants(rows, AXES):
         output.say(f"\nDoes training on the row help the column? {title}".rstrip())
         try:
             matrix = transfer_matrix(group)
@@ -210,9 +176,8 @@ def _lost(estimate: Estimate | None) -> str:
 
 
 def _compare(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
-    metric = str(_best_by(spec)["metric"])
-    for variant, group in by_cell(rows, without={METHOD}):
-        title = ", ".join(f"{key}={written(value)}" for key, value in variant.items())
+    metric = best_by(spec).metric
+    for title, group in variants(rows, {METHOD}):
         found = compare(group, metric=metric)
         output.say(f"\nWhich method? {title}".rstrip())
         output.table([_contestant(one, metric) for one in found.contestants], title=_equal(spec))
@@ -257,18 +222,13 @@ def _equal(spec: Spec) -> str:
     return f"held equal: {said_equal(equal)}; tokens and $ of a run, with its evaluations"
 
 
-def _best_by(spec: Spec) -> Mapping[str, Any]:
-    wish = spec.get("best")
-    return wish if isinstance(wish, dict) else best_by_default(spec).model_dump()
-
-
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
     """The best cell of each data set: losses on different holdouts do not compare."""
-    best = _best_by(spec)
-    metric = str(best["metric"]).removeprefix("validation.")
+    best = best_by(spec)
+    metric = best.metric.removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
-        found = best_cell(group, metric=metric, mode=best["mode"])
+        found = best_cell(group, metric=metric, mode=best.mode)
         first = next((each for each in cells(group) if found.best and each.cell == found.best.cell), None)
         said = _best_of(found, first) if first else f"no run has {metric} yet"
         output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")
