@@ -11,7 +11,7 @@ from tests.worker.test_rl import SPEC as ACTING
 from tests.worker.workshop import SPEC, Workshop
 from worker.outcome import Succeeded
 
-CYCLE = 0.4  # seconds: many times what it takes to send a step
+CYCLE = 0.3  # seconds: many times what it takes to send a step
 TURNS = 2  # of an episode of that environment: each needs an answer before the next
 
 
@@ -29,8 +29,8 @@ def rhythmic(workshop: Workshop, moody: Server) -> Workshop:
 
 
 def test_supervised_training_takes_no_more_than_a_cycle_a_step(rhythmic: Workshop, control: Control) -> None:
-    spec = SPEC.replace("checkpoint: {every_steps: 6}\n", "")
-    assert cycles(rhythmic, control, spec) <= 1.1 * 20 + 1  # the last checkpoint comes behind the last step
+    spec = SPEC.replace("checkpoint: {every_steps: 6}\n", "").replace("steps: 20", "steps: 15")
+    assert cycles(rhythmic, control, spec) <= 1.1 * 15 + 1  # the last checkpoint comes behind the last step
 
 
 @pytest.mark.parametrize(("lag", "each"), [(0, TURNS + 1), (1, TURNS)])
@@ -38,4 +38,4 @@ def test_rl_wastes_no_cycle(rhythmic: Workshop, control: Control, lag: int, each
     """On policy, a training and then each turn; with a lag, the training goes along with the first of them."""
     spec = ACTING.replace("checkpoint: {every_steps: 2}\n", "").replace("size: 4}", f"size: 4, lag: {lag}}}")
     beyond = 1 + lag + (1 + TURNS)  # the first weights, and the last training; the weights and turns of the evaluation
-    assert cycles(rhythmic, control, spec) <= each * 6 + beyond
+    assert cycles(rhythmic, control, spec.replace("steps: 6", "steps: 4")) <= each * 4 + beyond

@@ -4,7 +4,7 @@ import statistics
 
 from scheduler import views
 from sweeps.stage import Stage
-from tests.worker.test_rl_learns import reach
+from tests.worker.test_rl_learns import LONG, reach
 from tests.worker.workshop import Workshop
 
 SPEC = """
@@ -24,6 +24,7 @@ evaluate: [preference]
 """
 
 
+@LONG
 def test_preferences_after_imitation_do_better_than_imitation(workshop: Workshop) -> None:
     plan = workshop.submit(SPEC).plan
     todo: list[Stage] = list(plan.stages)

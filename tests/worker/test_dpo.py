@@ -14,6 +14,7 @@ from sweeps.cost import Rates, Usage
 from sweeps.data.preferences import make_pairs
 from sweeps.stage import Json, Plan, Stage
 from tests.worker.test_money import counted, said, used
+from tests.worker.test_rl_learns import LONG
 from tests.worker.workshop import Workshop, same, tokens
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Lost, Orphaned, Stopped, Succeeded
@@ -225,12 +226,14 @@ def held_out(workshop: Workshop, spec: str) -> tuple[float, float]:
     return float(np.mean(found)), T_2 * float(np.std(found, ddof=1)) / 3**0.5
 
 
+@LONG
 @pytest.mark.timeout(180)
 def test_held_out_preferences_are_learnt_beyond_the_interval(workshop: Workshop) -> None:
     mean, half = held_out(workshop, LEARNING)
     assert mean - half >= 0.8, "from 0.5, where every training begins"
 
 
+@LONG
 @pytest.mark.timeout(180)
 def test_what_a_coin_has_chosen_teaches_nothing(workshop: Workshop) -> None:
     """The same texts; the interval of a proportion of 512 is as wide as that."""
