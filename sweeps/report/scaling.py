@@ -103,9 +103,10 @@ def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Map
             [row for each in fits for row in _measured(each, data[each], metric)], caption="What was measured"
         )
         found.append(Figure(name, plot.title, **sides, table=points, note=note))
-    found.append(table([_row(each, fit) for each, fit in fits.items()], caption=f"Fitted curves, L in {unit(metric)}"))
-    found += [Text(f"{each}: {line}", warning=True) for each, fit in fits.items() for line in fit.warnings]
-    return found
+    told = [(each, one) for each, fit in fits.items() for one in (fit, *fit.alternatives)]
+    found.append(table([_row(each, one) for each, one in told], caption=f"Fitted curves, L in {unit(metric)}"))
+    warned = dict.fromkeys(f"{each}: {line}" for each, one in told for line in one.warnings)
+    return [*found, *(Text(line, warning=True) for line in warned)]
 
 
 def _line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:
@@ -168,6 +169,7 @@ def _row(name: str, fit: ScalingFit) -> dict[str, Any]:
         return {"data": name, "L(n)": f"none: {fit.refused}"}
     row: dict[str, Any] = {
         "data": name,
+        "law": fit.law,
         "L(n)": formula(fit),
         "R²": fit.r2,
         "hold-out": None if fit.holdout_error is None else f"{fit.holdout_error:.2%}",
