@@ -95,7 +95,7 @@ def _fewer(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
     there = sight.taken - sight.queued
     decreased = not capacity.steps and capacity.limit < capacity.before
     if decreased and sight.told < capacity.changed + SETTLE:
-        limit = max(capacity.least, there)
+        limit = max(bounds.floor, capacity.least, there)  # the floor may have been raised since
         return capacity if limit >= capacity.limit else replace(capacity, limit=limit, proven=limit)
     if sight.told < capacity.changed:
         return capacity

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.capacity import COOL_DOWN, SETTLE, TROUBLED, Bounds, Capacity, Sight, adapt, room
@@ -49,6 +49,10 @@ def proven(limit: int) -> Capacity:
     return Capacity(limit, proven=limit, changed=NOW - 500_000, searching=False)
 
 
+RAISED = Capacity(6, before=7, least=0, changed=NOW - 1000, searching=False)  # decreased while the floor was lower
+
+
+@example(RAISED, Sight(now=NOW, taken=12, queued=7, told=NOW - 1000), Bounds(floor=6, ceiling=6, start=6))
 @given(CAPACITIES, SIGHTS, WIDE)
 def test_no_conclusion_leaves_the_bounds_or_admits_beyond_the_limit(
     capacity: Capacity, sight: Sight, bounds: Bounds
