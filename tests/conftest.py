@@ -4,11 +4,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 # One thread for each process, as in production: two streams whose matrix products spin for each
 # other's cores take three times as long. It is set before anything imports numpy.
 for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# The same examples each time, so that a run can be repeated; others with HYPOTHESIS=random, which found what it found.
+settings.register_profile("suite", derandomize=os.environ.get("HYPOTHESIS") != "random")
+settings.load_profile("suite")
 
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.

@@ -21,10 +21,19 @@ sizes: {sizes}
 seeds: {seeds}
 evaluate: [nll]
 """
+SECRET = "tml-0123456789abcdef"
 
 
 def small(name: str = "small", *, steps: int = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
     return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds)
+
+
+def _no_key_is_left(desk: Desk, said: str) -> None:
+    """Not in what Redis keeps, an artefact, a log or what is printed: the environment of the processes has it alone."""
+    assert SECRET not in said
+    written = [path for path in desk.home.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
 
 
 def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> None:
@@ -33,8 +42,9 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
     assert planned["totals"]["train"] == 4
     assert planned["totals"]["evaluate"] == 5  # one for each training, one for the untrained base
 
-    said = desk.sweep("run", file)
+    said = desk.sweep("run", file, TINKER_API_KEY=SECRET)
     assert said.status == 0, said.err
+    _no_key_is_left(desk, said.out + said.err)
     assert "Flower: http://127.0.0.1:" in said.out
     assert "password" in said.out
     assert "fitted curves" in said.out
@@ -46,18 +56,6 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
     assert sum(run["usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["usd"])
     untrained = _nll(found["runs"], size=0)
     assert _nll(found["runs"], size=64) < untrained
-
-
-def test_no_key_is_left_anywhere(desk: Desk) -> None:
-    """Not in what Redis keeps, an artefact, a log or what is printed: the environment of the processes has it alone."""
-    secret = "tml-0123456789abcdef"
-    file = str(desk.write("small.yaml", small(steps=2, sizes=(32,), seeds=1)))
-    said = desk.sweep("run", file, TINKER_API_KEY=secret)
-    assert said.status == 0, said.err
-    assert secret not in said.out + said.err
-    written = [path for path in desk.home.rglob("*") if path.is_file()]
-    assert len(written) > 10
-    assert [path for path in written if secret.encode() in path.read_bytes()] == []
 
 
 def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) -> None:
