@@ -20,8 +20,18 @@ FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: o
 ALONE = {f"test_{name}.py" for name in ("offline_science", "spec_examples", "plain_errors", "doctor", "money", "pause")}
 
 
+# What takes long comes first, so that at the end there is something short left for whoever is free.
+ORDER = ("acceptance", "chaos", "worker", "nights", "tinker_offline", "scheduler", "sweeps")
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
+    items.sort(key=_place)
     for item in items:
         fleet = item.path.parent.name in FLEETS and item.path.name not in ALONE
         item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.path.as_posix()))
