@@ -49,7 +49,8 @@ nights: setup
 
 # Each way of training learns what it should, from nothing and with three seeds, and from chance nothing: ten minutes.
 methods: setup
-	METHODS=all $(BIN)/python -m pytest tests/worker/test_rl_learns.py tests/worker/test_chain.py tests/worker/test_dpo.py
+	METHODS=all $(BIN)/python -m pytest tests/worker/test_rl_learns.py tests/worker/test_chain.py tests/worker/test_dpo.py \
+		tests/acceptance/test_spec_examples.py
 
 # Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
 test: check

@@ -31,7 +31,7 @@ evaluate: [preference]
 checkpoint: {every_steps: 6}
 reuse: sweep
 """
-AT = (0, 1, 6, 7, 19)  # a stop before the first step, behind it, at a checkpoint, behind one, and before the last step
+AT = (0, 7, 19)  # a stop before the first step, behind a checkpoint, and before the last step
 FEW = 80  # pairs in a file: enough to be stopped in
 T_2 = 4.303  # Student's t with 2 degrees of freedom, for 95 %
 

@@ -1,7 +1,6 @@
 """Acting teaches what is rewarded, from the untrained model and on fresh tasks; rewards by chance teach nothing.
 
-Every environment, and the twin of each, with `make methods`; in the suite an example holds one of them against its twin
-(tests/acceptance/test_spec_examples.py).
+Every environment, and the twin of each, with `make methods`: it takes minutes.
 """
 
 import os
