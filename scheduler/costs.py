@@ -9,25 +9,11 @@ from scheduler.services import SERVICES
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.views import PAGE
+from sweeps.report.material import KindCosts
 
 KINDS = ("train", "evaluate")
 DAY = 86_400_000  # milliseconds
 FIELDS = ["kind", "state", "payer", "estimate", "low_estimate"]
-
-
-@dataclass(frozen=True)
-class KindCosts:
-    """The stages of one kind in a sweep; amounts in micro-dollars."""
-
-    kind: str
-    stages: int
-    low: int  # estimated
-    high: int
-    reused: int  # of the high estimate: of stages that others have paid for
-    metered: int  # as are the next two: of this sweep's own money
-    reserved: int
-    doubtful: int
-    tokens: int
 
 
 @dataclass(frozen=True)

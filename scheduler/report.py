@@ -14,7 +14,7 @@ from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.views import PAGE, StageView
 from sweeps.report.document import Figure
-from sweeps.report.material import Billed, Learning, Material, Spending, Trouble, Used
+from sweeps.report.material import Billed, Learning, Material, Trouble, Used
 from sweeps.results import RunResult, by_cell
 
 LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
@@ -37,7 +37,7 @@ def material(store: Store, name: str, now: int) -> Material:
         rows=rows,
         stages=view.counts,
         troubles=_troubles(stages),
-        spending=[_spending(kind) for kind in spent.kinds],
+        spending=spent.kinds,
         billed=[Billed(each.service, each.tokens, each.micro_usd, moment(each.at)) for each in spent.billed],
         limit=spent.limit,
         curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),
@@ -65,20 +65,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _spending(kind: costs.KindCosts) -> Spending:
-    return Spending(
-        kind=kind.kind,
-        stages=kind.stages,
-        low=kind.low,
-        high=kind.high,
-        reused=kind.reused,
-        metered=kind.metered,
-        reserved=kind.reserved,
-        doubtful=kind.doubtful,
-        tokens=kind.tokens,
-    )
 
 
 def _troubles(stages: Sequence[StageView]) -> list[Trouble]:

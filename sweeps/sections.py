@@ -113,12 +113,12 @@ def is_checker(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*:\w+", value) is not None
 
 
-EPISODES, ATTEMPTS, TEMPERATURE = 200, 1, 1.0  # of task_completion, where the file names none
 # What each option of an evaluation is where the file does not say it.
 WRITTEN: Mapping[str, Mapping[str, Any]] = {
     "answers": {"check": "exact", "samples": 1, "temperature": 0.0, "most": 32},
     "reliability": {"check": "exact", "most": 32},
     "rag": {"check": "exact", "most": 32, "abstain": "unknown"},
+    "task_completion": {"episodes": 200, "attempts": 1, "temperature": 1.0},
 }
 # What each evaluation can be told, and what may stand there.
 OPTIONS: Mapping[str, Mapping[str, Callable[[Any], object]]] = {

@@ -14,6 +14,19 @@ def written(value: Any) -> str:
     return str(value)
 
 
+def shown(value: Any) -> str:
+    """A value of a table as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e-2 or abs(value) >= 1e5 else f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
 def counted(number: int, noun: str) -> str:
     """1 sweep, 2 sweeps."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

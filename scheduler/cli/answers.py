@@ -13,7 +13,7 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
-from sweeps.report.reading import UNITS, Spec, best_by, scaling_fit, sought, variants
+from sweeps.report.reading import UNITS, Spec, best_by, formula, scaling_fit, sought, variants
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
 from sweeps.sections import Equal
@@ -52,14 +52,6 @@ def _series(name: str, fit: ScalingFit) -> Series:
     return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.line if fit.curve else None)
 
 
-FORMULAS = {
-    "pure": "{A:.3g}·n^-{a:.3g}",
-    "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
-    "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
-    "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
-}
-
-
 def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
     """What one law says; the hold-out error is beside whatever it says, an extrapolation above all."""
     if fit.law is None:
@@ -67,7 +59,7 @@ def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
     row = {
         "data": name,
         "law": fit.law,
-        "L(n)": FORMULAS[fit.law].format(**fit.params),
+        "L(n)": formula(fit),
         "R²": fit.r2,
         "hold-out error": None if fit.holdout_error is None else f"{fit.holdout_error:.2%}",
     }

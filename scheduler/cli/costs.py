@@ -10,11 +10,12 @@ import click
 from scheduler import views
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
-from scheduler.costs import Billed, DayCosts, KindCosts, SweepCosts, today
+from scheduler.costs import Billed, DayCosts, SweepCosts, today
 from scheduler.costs import costs as read
 from scheduler.errors import BudgetTooSmall, UnknownSweep
 from scheduler.settings import from_environment
 from scheduler.wording import dollars, duration
+from sweeps.report.material import KindCosts
 from sweeps.stage import MICRO, dollars_of
 
 

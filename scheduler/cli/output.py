@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scheduler.wording import counted
+from sweeps.wording import shown
 
 Row = Mapping[str, Any]
 
@@ -86,19 +87,6 @@ class Output:
         """A line for people; nothing in the other forms."""
         if self.for_people:
             self.console.print(text)
-
-
-def shown(value: Any) -> str:
-    """A value as a person reads it."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e-2 or abs(value) >= 1e5 else f"{value:.4f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return str(value)
 
 
 def _least_width(cells: Sequence[Sequence[str]]) -> int:

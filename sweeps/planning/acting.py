@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sweeps.acting import Play, over, times
 from sweeps.cost import Usage
@@ -11,7 +11,7 @@ from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
 from sweeps.recipe import Train
-from sweeps.sections import ATTEMPTS, EPISODES, TEMPERATURE, Evaluation
+from sweeps.sections import written
 
 WITHIN = 5  # times the low estimate: a high one above it says little
 LOOKED_AT = 64  # prompts from which the length of all is estimated
@@ -78,7 +78,7 @@ class Acting:
 
     def measuring(self, asked: Measuring) -> tuple[tuple[Piece, ...], tuple[Usage, Usage], int]:
         """The parts of the recipe of a measurement in episodes; what it uses at least and at most; turns at most."""
-        options = episodes_of(asked.evaluation)
+        options = written(asked.evaluation)
         environment = self.shelf.environment(options["environment"])
         parts = (
             pieces.measuring_episodes(options["temperature"], options["attempts"]),
@@ -94,11 +94,6 @@ class Acting:
         prompts = self.shelf.prompts(environment.name, asked.model, "test", options["episodes"])
         play = Play(environment.environment.shape, options["attempts"], trained=False)
         return parts, over(play, prompts), environment.environment.shape.turns[1]
-
-
-def episodes_of(evaluation: Evaluation) -> dict[str, Any]:
-    """The options of a measurement in episodes, each with its value."""
-    return {"episodes": EPISODES, "attempts": ATTEMPTS, "temperature": TEMPERATURE, **evaluation.options}
 
 
 def _warmup(warmup: float, whole: int, each: float) -> int:

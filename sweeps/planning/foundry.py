@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.cost import PriceBook, Usage
 from sweeps.identity import fingerprint
 from sweeps.planning import pieces
-from sweeps.planning.acting import Acting, episodes_of
+from sweeps.planning.acting import Acting
 from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.asking import asking
 from sweeps.planning.pieces import Piece
@@ -102,37 +102,33 @@ class Foundry:
             self._reading(asked.model, records),
             pieces.place(asked.of.id if asked.of else None, asked.scope),
         )
-        key = pieces.identity("evaluate", parts := (evaluator, reading, place))
-        return self.stages.get(key) or self._keep(
-            Stage(
-                id=key,
-                kind="evaluate",
-                parents=_ids(asked.of),
-                recipe=pieces.recipe(parts),
-                label=_label_of(asked),
-                steps=0,
-                examples=len(records),
-                **self._estimate(asked.model, low=low, high=high),
-                execution={} if options["check"] == "choice" else {"turns": 1},
-            )
-        )
+        turns = 0 if options["check"] == "choice" else 1
+        return self._evaluating(asked, (evaluator, reading, place), len(records), (low, high), turns=turns)
 
     def _completed(self, asked: Measuring) -> Stage:
-        parts, (low, high), turns = Acting(self.shelf).measuring(asked)
+        parts, bounds, turns = Acting(self.shelf).measuring(asked)
+        return self._evaluating(asked, parts, written(asked.evaluation)["episodes"], bounds, turns=turns)
+
+    def _evaluating(
+        self, asked: Measuring, parts: tuple[Piece, ...], examples: int, bounds: tuple[Usage, Usage], *, turns: int = 0
+    ) -> Stage:
+        """The stage of a measurement: of so many items, which use so much at least and at most, in so many turns."""
         key = pieces.identity("evaluate", parts)
-        return self.stages.get(key) or self._keep(
-            Stage(
-                id=key,
-                kind="evaluate",
-                parents=_ids(asked.of),
-                recipe=pieces.recipe(parts),
-                label=_label_of(asked),
-                steps=0,
-                examples=episodes_of(asked.evaluation)["episodes"],
-                **self._estimate(asked.model, low=low, high=high),
-                execution={"turns": turns},
-            )
+        if key in self.stages:
+            return self.stages[key]
+        low, high = bounds
+        stage = Stage(
+            id=key,
+            kind="evaluate",
+            parents=_ids(asked.of, asked.against),
+            recipe=pieces.recipe(parts),
+            label=_label_of(asked),
+            steps=0,
+            examples=examples,
+            **self._estimate(asked.model, low=low, high=high),
+            execution={"turns": turns} if turns else {},
         )
+        return self._keep(stage)
 
     def _reference(self, asked: Training, dataset: Dataset, prefix: str) -> Stage:
         """The stage that says what the starting point gives the pairs of a training, before any step is made.
@@ -157,21 +153,8 @@ class Foundry:
             self._reading(model, records),
             pieces.place(of.id if of else None, asked.scope),
         )
-        key = pieces.identity("evaluate", parts)
-        if key in self.stages:
-            return self.stages[key]
         usage = self.prices.rates(model).passed(self._items_tokens(asked, records))
-        stage = Stage(
-            id=key,
-            kind="evaluate",
-            parents=_ids(of, asked.against),
-            recipe=pieces.recipe(parts),
-            label=_label_of(asked),
-            steps=0,
-            examples=asked.part[0] if asked.part else len(records),
-            **self._estimate(model, low=usage, high=usage),
-        )
-        return self._keep(stage)
+        return self._evaluating(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
 
     def _items_tokens(self, asked: Measuring, records: Records) -> int:
         if asked.part is None:

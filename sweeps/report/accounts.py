@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.figures.rows import Row, Rows, bars
 from sweeps.report.document import Code, Figure, Part, Section, Table, Text, both, table
-from sweeps.report.material import Material, Spending, Trouble
+from sweeps.report.material import KindCosts, Material, Trouble
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
 from sweeps.wording import counted, dollars, written
@@ -41,7 +41,7 @@ def _spent(material: Material) -> str:
     return f"{said}; {dollars(reused)} of the estimate had been paid by other sweeps." if reused else f"{said}."
 
 
-def _bars(kinds: Sequence[Spending]) -> Figure:
+def _bars(kinds: Sequence[KindCosts]) -> Figure:
     rows = [
         Row(
             name=f"{each.kind}: {counted(each.stages, 'stage')}",
@@ -60,11 +60,11 @@ def _bars(kinds: Sequence[Spending]) -> Figure:
     return Figure("cost", plot.title, **both(lambda w, s: bars(plot, rows, w, s)), table=numbers, note=note)
 
 
-def _range(each: Spending) -> str:
+def _range(each: KindCosts) -> str:
     return dollars(each.high) if each.low == each.high else f"{dollars(each.low)}–{dollars(each.high)}"
 
 
-def _kind(each: Spending) -> dict[str, Any]:
+def _kind(each: KindCosts) -> dict[str, Any]:
     amounts = ("low", "high", "reused", "metered", "reserved", "doubtful")
     return {
         "kind": each.kind,

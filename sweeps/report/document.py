@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.figures.svg import NARROW, WIDE
+from sweeps.wording import shown
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,6 @@ def table(rows: Sequence[dict[str, Any]], *, caption: str = "", folded: bool = F
     """From rows as dictionaries; a column that a row lacks is a dash there."""
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     return Table(columns, tuple(tuple(shown(row.get(name)) for name in columns) for row in rows), caption, folded)
-
-
-def shown(value: Any) -> str:
-    """A value of a table as a person reads it."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e-2 or abs(value) >= 1e5 else f"{value:.4f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return str(value)
 
 
 def both(draw: Callable[[float, str], str]) -> dict[str, str]:

@@ -17,15 +17,15 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Spending:
-    """The stages of one kind; amounts in micro-dollars."""
+class KindCosts:
+    """The stages of one kind in a sweep; amounts in micro-dollars."""
 
     kind: str
     stages: int
     low: int  # estimated
     high: int
     reused: int  # of the high estimate: of stages that others have paid for
-    metered: int
+    metered: int  # as are the next two: of this sweep's own money
     reserved: int
     doubtful: int
     tokens: int
@@ -71,7 +71,7 @@ class Material:
     rows: Sequence[RunResult]
     stages: Mapping[str, int] = field(default_factory=dict)  # by state
     troubles: Sequence[Trouble] = ()
-    spending: Sequence[Spending] = ()
+    spending: Sequence[KindCosts] = ()
     billed: Sequence[Billed] = ()
     limit: int | None = None  # micro-dollars
     curves: Sequence[Learning] = ()

@@ -15,6 +15,17 @@ Spec = Mapping[str, Json]
 
 MINUS = "−"  # as wide as a plus
 UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
+FORMULAS = {
+    "pure": "{A:.3g}·n^-{a:.3g}",
+    "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
+    "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
+    "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
+}
+
+
+def formula(fit: ScalingFit) -> str:
+    """The law of a fit, with its numbers; of one without a curve, nothing."""
+    return "" if fit.law is None else FORMULAS[fit.law].format(**fit.params)
 
 
 def unit(metric: str) -> str:

@@ -7,16 +7,11 @@ import numpy as np
 
 from sweeps.figures.lines import Line, Plot, Wanted, lines
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
-from sweeps.report.reading import Spec, scaling_fit, sized, sought, unit, variants, zero_shot
+from sweeps.report.reading import MINUS, Spec, formula, scaling_fit, sized, sought, unit, variants, zero_shot
 from sweeps.results import RunResult
 from sweeps.scaling import MinimumData, ScalingFit
 
 DENSE = 60  # points of a drawn curve
-FORMULAS = {
-    "pure": "{A:.3g}·n^−{a:.3g}",
-    "offset": "{E:.3g} + {A:.3g}·n^−{a:.3g}",
-    "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^−{a:.3g}",
-}
 NO_NUMBER = {
     "unreachable": "no amount of data reaches it: the fitted floor lies above",
     "not identified": "not identified: the curve gets there far beyond what was measured, if at all",
@@ -45,7 +40,7 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
         if fit.refused or fit.curve is None:
             return f"{name}: no answer: {fit.refused}."
         last = float(fit.n[-1])
-        return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it falls as {formula(fit)}."
+        return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it falls as {_formula(fit)}."
     wanted = f"{metric} ≤ {least.target:.4g}"
     if least.status == "met":
         return f"{name}: {wanted} is met already at the smallest size measured, {_examples(least)}."
@@ -71,12 +66,9 @@ def _beyond(least: MinimumData, fit: ScalingFit) -> str:
     return f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
 
 
-def formula(fit: ScalingFit) -> str:
-    """L(n) with its numbers."""
-    if fit.curve is None or fit.law is None:
-        return "-"
-    known = FORMULAS.get(fit.law)
-    return fit.law if known is None else known.format(**fit.params)
+def _formula(fit: ScalingFit) -> str:
+    """L(n) with its numbers, as it is printed."""
+    return formula(fit).replace("-", MINUS)
 
 
 def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Mapping[str, ScalingFit]) -> list[Part]:
@@ -170,7 +162,7 @@ def _row(name: str, fit: ScalingFit) -> dict[str, Any]:
     row: dict[str, Any] = {
         "data": name,
         "law": fit.law,
-        "L(n)": formula(fit),
+        "L(n)": _formula(fit),
         "R²": fit.r2,
         "hold-out": None if fit.holdout_error is None else f"{fit.holdout_error:.2%}",
     }

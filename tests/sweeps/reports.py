@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from sweeps.report.material import Learning, Material, Spending, Trouble, Used
+from sweeps.report.material import KindCosts, Learning, Material, Trouble, Used
 from sweeps.results import RunResult
 from sweeps.stage import Json
 
@@ -145,7 +145,7 @@ def material(experiment: str, rows: Sequence[RunResult] | None = None, **changes
         "spec": {"sweep": "night", "question": "What helps?", "experiment": experiment, "model": "offline/s", **spec},
         "rows": rows,
         "stages": {"succeeded": len(rows)},
-        "spending": [Spending("train", 3, 1_000_000, 2_000_000, 0, 1_500_000, 0, 0, 1000)],
+        "spending": [KindCosts("train", 3, 1_000_000, 2_000_000, 0, 1_500_000, 0, 0, 1000)],
         "curves": curves_of(rows),
         "defaults": {"train.rank": 32},
         "data": [Used("ab" * 32, "train", 3, "code n=32")],

@@ -75,8 +75,10 @@ def test_rewards_rise_beyond_chance(workshop: Workshop, name: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", RECIPES)
 def test_from_rewards_by_chance_nothing_is_learnt(workshop: Workshop, name: str) -> None:
-    """By what is really so: what a twin pays says nothing."""
-    fact = "episode.return" if name == "offline:market" else "task_completion"
+    """By what is really so: what a twin pays says nothing. Neither beyond the interval of the seeds, nor by much."""
+    fact, hardly, little = (
+        ("episode.return", 0.002, 0.005) if name == "offline:market" else ("task_completion", 0.02, 0.05)
+    )
     base, after = trained(workshop, name, "_null")
     gain = [value - base[fact] for value in after[fact]]
-    assert statistics.fmean(gain) < max(reach(gain), 0.02), (base[fact], after[fact])
+    assert statistics.fmean(gain) < min(little, max(reach(gain), hardly)), (base[fact], after[fact])
