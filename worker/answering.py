@@ -1,7 +1,6 @@
 """Questions put to a model: what it writes to each, or which of the candidates it holds for the likeliest."""
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -12,7 +11,6 @@ import numpy as np
 from scheduler.artefacts import compressed_lines
 from scheduler.tokenizers import tokenizer_for
 from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from, score
-from sweeps.cost import Usage
 from sweeps.dialogue import generation_prompt
 from sweeps.questions import Ask, asked, choices
 from sweeps.records import Records
@@ -21,13 +19,12 @@ from sweeps.rollouts import chance_seed
 from sweeps.sections import METRICS
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
-from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.outcome import Outcome, Succeeded, Unfit
-from worker.sampler import Answer, Manner, Sampler, Written, most_of
+from worker.sampler import Manner, Written
 from worker.service import Losses, Trainer
+from worker.writing import Request, write_all
 
-AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 DIVERGED = "a log-probability is not a number: the training that it is about has diverged"
 
 
@@ -45,13 +42,13 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     tokenizer = tokenizer_for(str(this.recipe["model"]))
     asks = asked(name, this.hands.examples.records(str(this.recipe["items"])), abstain=abstain)
     questions = [Question(ask, generation_prompt(ask.prompt, tokenizer)) for ask in asks]
-    this.check()
     _, whole = bounds((len(each.tokens) for each in questions), samples, options["most"])
-    if stop := this.asked_to_stop() or this.too_dear(whole):
-        return stop  # nothing has been asked for yet; once it has, it is worth waiting for
+    if stop := this.stop_before(whole):
+        return stop
     ends = () if tokenizer.eos is None else (tokenizer.eos,)
     manner = Manner(options["most"], ends, options.get("temperature", 0.0))
-    said = _answers(this, this.wait(trainer.sampler()), questions, manner, samples)
+    requests = (Request(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
+    said = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
     found = [
         _checked(options, abstain, each.ask, [_said(one, tokenizer) for one in written])
         for each, written in zip(questions, said, strict=True)
@@ -59,29 +56,8 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     return Succeeded(_result(this, items_of(name, found, abstain)), steps=0)
 
 
-def _answers(
-    this: Attempt, sampler: Sampler, questions: Sequence[Question], manner: Manner, samples: int
-) -> list[list[Written]]:
-    """One request for each question, some of them at a time, in their order."""
-    waiting, found = deque[tuple[Usage, Pending[Answer]]](), list[list[Written]]()
-
-    def take() -> None:
-        bound, pending = waiting.popleft()
-        answer = this.wait(pending)
-        this.spending.add(answer.usage.minus(bound))
-        found.append(answer.written)
-
-    for ask, tokens in questions:
-        this.check()
-        bound = most_of(len(tokens), samples, manner.most)
-        this.spending.add(bound)  # before it is asked for: the books are never behind the service
-        seed = chance_seed(0, iteration=0, group=ask.item, transcript=tokens)
-        waiting.append((bound, sampler.write(tokens, samples, manner, seed=seed)))
-        if len(waiting) >= AT_ONCE:
-            take()
-    while waiting:
-        take()
-    return found
+def _chances(ask: Ask, tokens: Sequence[int]) -> int:
+    return chance_seed(0, iteration=0, group=ask.item, transcript=tokens)
 
 
 def _said(written: Written, tokenizer: Tokenizer) -> Said:

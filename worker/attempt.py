@@ -146,6 +146,14 @@ class Attempt:
         asked = self.held.asked
         return stopped(asked) if asked else None
 
+    def stop_before(self, whole: Usage) -> Stopped | None:
+        """The end of an evaluation that may not begin, whose whole use is known before anything is asked for.
+
+        Once it has begun, it is worth waiting for. Raises what `check` and `too_dear` raise.
+        """
+        self.check()
+        return self.asked_to_stop() or self.too_dear(whole)
+
     def too_dear(self, more: Usage) -> Stopped | None:
         """The end of an attempt that nobody can pay for any further; None where it may use this much more.
 

@@ -23,10 +23,9 @@ def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
     with arena_of(this, "test") as arena:
         players = Players(this, arena, temperature=recipe["evaluator"]["temperature"])
         tables = players.open([Task(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
-        this.check()
         _, whole = over(Play(arena.shape, attempts, trained=False), tables.prompts())
-        if stop := this.asked_to_stop() or this.too_dear(whole):
-            return stop  # nothing has been asked for yet; once it has, it is worth waiting for
+        if stop := this.stop_before(whole):
+            return stop
         played = players.play(tables, this.wait(trainer.sampler()), this.spending.add)
         return Succeeded(_result(this, players, played), steps=0)
 

@@ -35,10 +35,9 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
         return evaluate_answers(this, trainer)
     examples = choice_examples(this) if choosing else this.hands.examples.items_of(recipe)
     result = EVALUATORS[recipe["evaluator"]["name"]](this, examples)
-    this.check()
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
-    if stop := this.asked_to_stop() or this.too_dear(whole):
-        return stop  # nothing has been asked for yet; once it has, it is worth waiting for
+    if stop := this.stop_before(whole):
+        return stop
     pending = submit_forward(trainer, examples, this.spending.passed)
     answers = [this.wait(each) for each in pending]
     return Succeeded(result(answers), steps=0)

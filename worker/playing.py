@@ -1,7 +1,6 @@
 """Episodes played with a sampler: all that stand at the same transcript ask together, wave after wave, to their end."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -9,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scheduler.tokenizers import tokenizer_for
-from sweeps.cost import Usage
 from sweeps.dialogue import continuation, generation_prompt, stops
 from sweeps.environments import Messages, Split, Text, Turn
 from sweeps.errors import DataError
@@ -17,17 +15,14 @@ from sweeps.rollouts import Rollout, chance_seed
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
 from worker.arena import Arena, Broken
-from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.outcome import Unfit
-from worker.sampler import Answer, Manner, Sampler, Written, most_of
+from worker.sampler import Manner, Sampler, Written
+from worker.writing import Request, Use, write_all
 
 TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken
 FEW = 16  # episodes are looked at before that is said, and at a time: each of them may take all the time it is given
-AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 LONGEST_CAUSE = 200  # characters of it in the event log
-
-Use = Callable[[Usage], None]
 
 
 class Task(NamedTuple):
@@ -172,36 +167,17 @@ class Players:
 
     def _write(self, playing: Sequence[Seat], sampler: Sampler, use: Use) -> None:
         """One action of each: one request for all that stand at the same transcript of the same task."""
-        asked: deque[tuple[list[Seat], Usage, Pending[Answer]]] = deque()
         manner = self._manner(spoken=playing[0].said_so_far is not None)
-        for together in _together(playing):
-            self._this.check()
-            first = together[0]
-            bound = most_of(len(first.tokens), len(together), manner.most)
-            use(bound)  # before it is asked for: the books are never behind the service
-            seed = chance_seed(
-                first.task.chances,
-                iteration=first.task.iteration,
-                group=first.task.group,
-                transcript=first.tokens,
-            )
-            pending = sampler.write(first.tokens, len(together), manner, seed=seed)
-            asked.append((together, bound, pending))
-            if len(asked) >= AT_ONCE:
-                self._take(*asked.popleft(), use)
-        while asked:
-            self._take(*asked.popleft(), use)
+        groups = _together(playing)
+        requests = (_request(together) for together in groups)
+        for together, written in zip(groups, write_all(self._this, sampler, requests, manner, use), strict=True):
+            for seat, one in zip(together, written, strict=True):
+                seat.said(one)
 
     def _manner(self, *, spoken: bool) -> Manner:
         return Manner(
             self._arena.shape.action[1], self._reading.stops(self._arena.stop, spoken=spoken), self._temperature
         )
-
-    def _take(self, together: Sequence[Seat], bound: Usage, pending: Pending[Answer], use: Use) -> None:
-        answer = self._this.wait(pending)
-        use(answer.usage.minus(bound))
-        for seat, written in zip(together, answer.written, strict=True):
-            seat.said(written)
 
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""
@@ -269,6 +245,13 @@ def _together(playing: Iterable[Seat]) -> list[list[Seat]]:
         key = (seat.task.iteration, seat.task.group, np.array(seat.tokens, np.int32).tobytes())
         found.setdefault(key, []).append(seat)
     return list(found.values())
+
+
+def _request(together: Sequence[Seat]) -> Request:
+    first = together[0]
+    task = first.task
+    seed = chance_seed(task.chances, iteration=task.iteration, group=task.group, transcript=first.tokens)
+    return Request(first.tokens, len(together), seed)
 
 
 def _last_action(seat: Seat) -> list[int]:
