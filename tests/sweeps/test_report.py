@@ -166,6 +166,13 @@ def test_nothing_measured_is_a_report_too(experiment: str, rows: list[RunResult]
     assert NOTHING in markdown(report)
 
 
+def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
+    """As the terminal says it: by raw means rank 2 would win, which lacks the seed that costs all cells 1."""
+    losses = {(1, 0): 1.0, (1, 1): 2.0, (2, 0): 1.1, (3, 0): 1.5, (3, 1): 2.5}
+    rows = [RunResult({"rank": rank}, seed, "succeeded", {"nll": loss}) for (rank, seed), loss in losses.items()]
+    assert compose(material("grid", rows)).answer[0].startswith("Best: rank=1: ")
+
+
 @pytest.mark.parametrize("experiment", KINDS)
 def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
     rows = [
