@@ -76,7 +76,7 @@ def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) ->
 
 def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     """Ctrl-C ends with status 130 and leaves nothing running; no stage that had finished is done again."""
-    file = str(desk.write("small.yaml", small(steps=60, sizes=(32, 64, 128, 256), seeds=3)))
+    file = str(desk.write("small.yaml", small(steps=40, sizes=(32, 64, 128), seeds=3)))
     with desk.sweeping("run", file) as process:
         until(lambda: len(_finished(desk)) >= 4, "some stages have finished", seconds=90)
         process.send_signal(signal.SIGINT)
@@ -95,8 +95,8 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
 
 
 def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small(steps=30, sizes=(32, 64), seeds=3)))
-    bad = str(desk.write("bad.yaml", small("bad", steps=30, sizes=(32,), seeds=1).replace("0.01", "1e38")))
+    file = str(desk.write("small.yaml", small(steps=12, sizes=(32, 64), seeds=3)))
+    bad = str(desk.write("bad.yaml", small("bad", steps=12, sizes=(32,), seeds=1).replace("0.01", "1e38")))
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         assert desk.sweep("submit", file).status == 0
