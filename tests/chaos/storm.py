@@ -23,7 +23,7 @@ from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
 
 Say = Callable[[str], None]
-GAP = 0.1  # seconds between two looks
+GAP = 0.25  # seconds between two looks
 
 
 @dataclass(frozen=True)
