@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench bench-statistics chaos nights methods test check format lock clean
+.PHONY: setup demo examples bench bench-statistics chaos nights methods test browser check format lock clean
 
 setup: $(INSTALLED)
 
@@ -56,6 +56,10 @@ methods: setup
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# For the tests that open the report in one; without one they are skipped, and say so. As root from the system's packages, else into .browser.
+browser: setup
+	@$(BIN)/python -m tests.get_browser
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,4 +78,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .sweep .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .sweep .browser .mypy_cache .ruff_cache .pytest_cache

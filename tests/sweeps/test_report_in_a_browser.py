@@ -1,77 +1,94 @@
-"""The page in a real browser: it renders, and its console stays silent. Skipped where no browser is installed.
+"""The page in a real browser: it renders, its console stays silent, and its figures can be read.
 
-Any of BROWSERS on the PATH does; on Debian, `apt-get install chromium-headless-shell` brings the smallest of them.
+Skipped where there is none. `make browser` brings one; any of BROWSERS on the PATH does.
 """
 
-import functools
-import os
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweeps.report.compose import compose
 from sweeps.report.html import html
-from tests.sweeps.reports import EXPERIMENTS, material
+from tests.browser import BROWSERS, Tab, browser, opened
+from tests.sweeps.reports import EXPERIMENTS, crowded, material
 from tests.sweeps.test_report import STYLE, hostile
 
-BROWSERS = (
-    *("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
-    *("microsoft-edge", "brave-browser"),
-)
-PLANTED = "<!DOCTYPE html><title>x</title><script>console.error('planted')</script>"
+PLANTED = "<!DOCTYPE html><meta charset=utf-8><title>x</title><script>console.error('planted')</script>"
+REFUSED = "<!DOCTYPE html><meta charset=utf-8><title>x</title><img src='file:///nowhere/x.png'>"
+WHOLE = "[document.querySelectorAll('svg').length, document.querySelectorAll('script').length, document.body.innerText]"
+SIDEWAYS = "document.documentElement.scrollWidth - window.innerWidth"
+# Of each figure that is shown: labels that another one lies upon, and whatever is cut off at its edge.
+MUDDLED = """
+[...document.querySelectorAll('svg.figure')].filter(svg => svg.checkVisibility()).flatMap(svg => {
+  const edge = svg.getBoundingClientRect(), found = []
+  const all = [...svg.querySelectorAll('text')].filter(text => !text.hasAttribute('transform'))
+  const boxes = all.map(text => [text.textContent, text.getBoundingClientRect()])
+  for (const each of svg.querySelectorAll(':not(defs, defs *, title, desc)')) {
+    const a = each.getBoundingClientRect()
+    if (a.left < edge.left - 1 || a.right > edge.right + 1 || a.top < edge.top - 2 || a.bottom > edge.bottom + 2)
+      found.push(`${svg.id}: ${each.outerHTML} is cut off`)
+  }
+  boxes.forEach(([said, a], place) => {
+    for (const [other, b] of boxes.slice(place + 1)) {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+      const tall = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+      if (wide > 1 && tall > 4) found.push(`${svg.id}: ${said} and ${other} lie upon each other`)
+    }
+  })
+  return found
+})
+"""
 
 
-@functools.cache
-def browser() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def visit(page: str, folder: Path, *words: str) -> tuple[str, list[str]]:
-    """The document as the browser has it, and what its console says."""
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     found = browser()
     if found is None:
-        pytest.skip(f"NO BROWSER IS INSTALLED: the report was not opened in one; any of {', '.join(BROWSERS)} does")
+        pytest.skip(f"NO BROWSER IS INSTALLED: the report was opened in none. `make browser`, or {', '.join(BROWSERS)}")
+    with opened(found, tmp_path_factory.mktemp("browser")) as one:
+        yield one
+
+
+def visit(tab: Tab, page: str, folder: Path, **how: Any) -> list[str]:
+    """What the console says when the page is opened."""
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
-    flags = ["--headless", "--disable-gpu", "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'profile'}"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")  # it has none for root; the page is our own
-    done = subprocess.run(
-        [found, *flags, "--dump-dom", *words, path.as_uri()], capture_output=True, text=True, timeout=90, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    tab.console.clear()
+    tab.show(path, **how)
+    return tab.console
 
 
-def test_an_error_of_a_page_would_be_seen(tmp_path: Path) -> None:
-    _, console = visit(PLANTED, tmp_path)
-    assert any("planted" in line for line in console)
+def test_an_error_of_a_page_would_be_seen(tab: Tab, tmp_path: Path) -> None:
+    assert visit(tab, PLANTED, tmp_path) == ["planted"]
+    assert visit(tab, REFUSED, tmp_path) != []
 
 
-@pytest.mark.parametrize("experiment", sorted(EXPERIMENTS))
-def test_the_report_opens_and_the_console_is_silent(experiment: str, tmp_path: Path) -> None:
-    report = compose(material(experiment))
-    document, console = visit(html(report, STYLE), tmp_path)
-    assert console == []
-    assert document.count("<svg") == 2 * len(report.figures)
-    assert document.rstrip().endswith("</html>")
+@pytest.mark.parametrize("experiment", [*sorted(EXPERIMENTS), "crowded"])
+def test_the_report_opens_and_the_console_is_silent(experiment: str, tab: Tab, tmp_path: Path) -> None:
+    report = compose(crowded() if experiment == "crowded" else material(experiment))
+    assert visit(tab, html(report, STYLE), tmp_path) == []
+    figures, scripts, text = tab.ask(WHOLE)
+    assert (figures, scripts) == (2 * len(report.figures), 0)
+    assert report.answer[0] in text
+    assert tab.ask(MUDDLED) == []
+    assert visit(tab, html(report, STYLE), tmp_path, width=390, dark=True) == []
+    assert tab.ask(SIDEWAYS) <= 0, "a phone scrolls down, and not sideways"
+    assert tab.ask(MUDDLED) == []
 
 
-def test_what_people_write_runs_nothing(tmp_path: Path) -> None:
+def test_what_people_write_runs_nothing(tab: Tab, tmp_path: Path) -> None:
     """Nothing is refused by the page's policy either: there is nothing to refuse."""
-    document, console = visit(html(compose(hostile("grid")), STYLE), tmp_path)
-    assert console == []
-    assert "<script" not in document
-    assert "&lt;script&gt;alert('x')" in document
+    assert visit(tab, html(compose(hostile("grid")), STYLE), tmp_path) == []
+    _, scripts, text = tab.ask(WHOLE)
+    assert scripts == 0
+    assert "<script>alert('x')" in text
 
 
-def test_a_phone_scrolls_down_and_not_sideways(tmp_path: Path) -> None:
-    """Measured by a script of the test's own, in a page whose policy is taken away for it."""
-    page = html(compose(material("data_scaling")), STYLE)
-    bare = page.replace("default-src 'none'", "script-src 'unsafe-inline'")
-    told = "<script>document.title = `${document.documentElement.scrollWidth}/${window.innerWidth}`</script></body>"
-    document, _ = visit(bare.replace("</body>", told), tmp_path, "--window-size=390,800")
-    wide, room = document.partition("<title>")[2].partition("</title>")[0].split("/")
-    assert int(wide) <= int(room)
+def test_on_paper_the_page_is_light_and_shows_the_wide_figures(tab: Tab, tmp_path: Path) -> None:
+    assert visit(tab, html(compose(material("grid")), STYLE), tmp_path, dark=True, paper=True) == []
+    assert tab.ask("getComputedStyle(document.body).color") == "rgb(28, 35, 48)"
+    shown = "[...document.querySelectorAll('svg.figure')].filter(each => each.checkVisibility()).map(each => each.id)"
+    assert {name.rpartition("-")[2] for name in tab.ask(shown)} == {"wide"}
+    assert tab.pdf().startswith(b"%PDF")

