@@ -92,10 +92,11 @@ def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) 
 
 def _looked_at(rows: Sequence[RunResult]) -> list[str]:
     """Of every cell the trainings of as many seeds as there is time to read; of very many cells, evenly chosen ones."""
-    cells = [list(dict.fromkeys(row.stage for row in group if row.stage)) for _, group in by_cell(rows)]
-    trained = [stages for stages in cells if stages]
+    cells = [list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in by_cell(rows)]
+    trained = [chains for chains in cells if chains]
     every, seeds = -(-len(trained) // MOST_CURVES) or 1, MOST_CURVES // max(len(trained), 1) or 1
-    return list(dict.fromkeys(stage for stages in trained[::every] for stage in stages[:seeds]))
+    chains = [chain for chains in trained[::every] for chain in chains[:seeds]]
+    return list(dict.fromkeys(stage for chain in chains for stage in chain if stage))
 
 
 def _data(store: Store, stages: Sequence[StageView]) -> list[Used]:

@@ -213,8 +213,9 @@ def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
 def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
     own = [stages[stage] for stage in dict.fromkeys(_stages_of(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
-    cell, measures = row["cell"], row["measures"]
+    cell, measures, before = row["cell"], row["measures"], row["before"]
     assert isinstance(cell, dict)
+    assert isinstance(before, list)
     assert isinstance(measures, dict)
     # What was measured stands, even while a training is done again because what it left is gone.
     measured = [stages[str(stage)] for stage in measures.values()]
@@ -227,6 +228,7 @@ def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: M
         tokens=sum(stage.tokens for stage in own),
         micro_usd=sum(stage.micro_usd for stage in own),
         stage=train.id if train else None,
+        before=tuple(str(stage) for stage in before),
     )
 
 

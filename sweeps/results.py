@@ -27,6 +27,7 @@ class RunResult:
     tokens: int = 0
     micro_usd: int | None = None
     stage: str | None = None
+    before: tuple[str, ...] = ()  # of a chain, the trainings that come before its last one
 
 
 @dataclass(frozen=True, slots=True)

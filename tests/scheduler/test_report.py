@@ -5,6 +5,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,9 +20,9 @@ from sweeps.frames import columns
 from sweeps.report.compose import compose
 from sweeps.report.html import html
 from sweeps.report.material import Material
-from sweeps.stage import Json
+from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
-from tests.scheduler.plans import scaling
+from tests.scheduler.plans import evaluate, plan, scaling, train
 from tests.scheduler.reported import large, lay
 from tests.support import FakeClock, RedisServer
 from tests.sweeps.reports import compare_rows, material, read, row
@@ -60,6 +61,24 @@ def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> 
 def test_curves_are_of_the_trainings_and_count_the_steps_done(night: Night) -> None:
     (curve,) = told(night).curves
     assert (curve.label, curve.what, list(curve.points)) == ("train n8s1", "nll", [(1, 3.0), (2, 2.5)])
+
+
+def test_a_chain_has_the_curves_of_all_its_trainings(night: Night) -> None:
+    """Also where the first one is another method's own: it is read once."""
+    stages = [train("sl"), train("rl", "train-sl"), evaluate("sl", "train-sl"), evaluate("rl", "train-rl")]
+    runs = [
+        Run({"method": "sl"}, 0, "train-sl", {"nll": "evaluate-sl"}),
+        Run({"method": "both"}, 0, "train-rl", {"nll": "evaluate-rl"}, before=("train-sl",)),
+    ]
+    night.submit(plan("s", stages, runs[1:]), spec=SPEC)
+    night.submit(plan("t", stages, runs), spec=SPEC)
+    client: Any = night.store.client
+    for name, what, value in (("train-sl", "nll", 3.0), ("train-rl", "reward", 0.5)):
+        client.rpush(keys.curve(name), json.dumps({"step": 0, what: value}))
+    for sweep in ("s", "t"):
+        found = report.material(night.store, sweep, NOW)
+        assert [(each.stage, each.what) for each in found.curves] == [("train-sl", "nll"), ("train-rl", "reward")]
+        assert [each.before for each in found.rows if each.cell["method"] == "both"] == [("train-sl",)]
 
 
 def test_times_versions_and_money_are_there(night: Night) -> None:
@@ -170,7 +189,7 @@ def test_the_columns_are_those_of_the_results() -> None:
     rows = compare_rows()
     assert columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "usd", "stage"]
     assert as_csv(rows).splitlines()[0] == ",".join(columns(rows))
-    assert as_csv(rows).splitlines()[1] == ",0,succeeded,0.1,10,1000,0.0004,train-None-0"
+    assert as_csv(rows).splitlines()[1] == ",0,succeeded,0.1,10,1000,0.0004,"
     assert len(as_csv([]).splitlines()) == 1
 
 
