@@ -13,7 +13,7 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
-from sweeps.report.reading import UNITS, Spec, best_by, formula, scaling_fit, sought, variants
+from sweeps.report.reading import UNITS, Spec, best_by, formula, scaling_fit, sought, times, variants
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
 from sweeps.sections import Equal
@@ -120,7 +120,7 @@ def _over_sizes(output: Output, matrix: TransferMatrix) -> None:
 
 
 def _worth(worth: Multiplier | None) -> str:
-    return "·" if worth is None else f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"
+    return "·" if worth is None else times(worth)
 
 
 def _missing(output: Output, runs: Tally) -> None:

@@ -1,6 +1,6 @@
 """What a plot stands in: axes with their ticks, a grid, names, and the legend."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,9 +55,9 @@ class Frame:
         )
 
 
-def legend(names: Sequence[str], *, left: float, right: float, top: float) -> tuple[str, float]:
-    """The series by mark and name, line by line as wide as there is room; and how high it is."""
-    return legend_of([(name, partial(_sample, kind)) for kind, name in enumerate(names)], left, right, top)
+def legend(names: Mapping[int, str], *, left: float, right: float, top: float) -> tuple[str, float]:
+    """The series by mark (their kind) and name, line by line as wide as there is room; and how high it is."""
+    return legend_of([(name, partial(_sample, kind)) for kind, name in names.items()], left, right, top)
 
 
 Sample = Callable[[float, float], str]

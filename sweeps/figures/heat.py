@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sweeps.figures.frame import hatch, legend_of
-from sweeps.figures.svg import drawing, fitting, label, tag, width_of, words
+from sweeps.figures.svg import BOLD, drawing, fitting, label, tag, width_of, words
 
 STRONGEST = 0.62  # opacity of the largest value: what is written on it stays readable
 TALL = 46
@@ -46,12 +46,12 @@ class Heat:
 def heat(map_: Heat, width: float, suffix: str) -> str:
     """The squares, their names, and the key to the colours."""
     name = f"{map_.name}-{suffix}"
-    left = min(width * 0.3, max((width_of(row) for row in map_.rows), default=0) + 16)
+    left = min(width * 0.3, max(map(width_of, [*map_.rows, f"{map_.up} ↓"])) + 16)
     longest = max((width_of(column) for column in map_.columns), default=0)
     wide = min(150.0, (width - left - 4) / max(len(map_.columns), 1))
     steep = longest > wide - 6
     if steep:  # the last name leans over the edge
-        wide = min(150.0, (width - left - 4 - min(longest, LEANING) * COSINE) / max(len(map_.columns) - 0.5, 1))
+        wide = min(wide, (width - left - 4 - min(longest, LEANING) * COSINE) / max(len(map_.columns) - 0.5, 1))
     above = TITLE + (min(longest, LEANING) * SINE + 14 if steep else 20)
     most = max((abs(each.value) for each in map_.squares.values() if each.value is not None), default=0) or 1
     body = [hatch(f"{name}-hatch"), label(left, 13, f"{map_.across} →", class_="name")]
@@ -90,7 +90,7 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
         strength = f"{0.12 + (STRONGEST - 0.12) * abs(square.value) / most:.2f}"
         fill = tag("rect", *told, class_=_colour(square.value, map_), fill_opacity=strength, **box)
     middle, style = x + wide / 2, "ink strong" if square.clear else "ink"
-    if width_of(square.said) > wide - 4 and square.value is not None:
+    if width_of(square.said) * (BOLD if square.clear else 1) > wide - 4 and square.value is not None:
         return fill + _little(square.said, middle, y + TALL / 2 + 4, wide)
     if not square.below or width_of(square.below, 10.5) > wide - 4:
         return fill + label(middle, y + TALL / 2 + 4, square.said, text_anchor="middle", class_=style)

@@ -13,6 +13,7 @@ Range = tuple[float, float, float]  # x, low, high
 
 DIRECT = 8  # series that may be named at their own ends
 MOST_SAID = 6  # lines of text beside targets
+USUAL = 40  # pixels of a legend for which a plot need not grow
 SLOT = 30  # pixels for what lies at 0 on a logarithmic axis
 
 
@@ -61,13 +62,14 @@ class Plot:
 def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
     """All series in one frame."""
     direct = not plot.quiet and 1 < len(series) <= DIRECT and width >= 600
-    room = min(170.0, BOLD * max(width_of(each.name) for each in series) + 18) if direct else RIGHT
+    room = min(190.0, BOLD * max(width_of(each.name) for each in series) + 18) if direct else RIGHT
     named = _kinds(series)
-    top_legend = [] if direct or len(named) < 2 else named
+    top_legend = {} if direct or len(named) < 2 else named
     drawn_legend, high = legend(top_legend, left=LEFT, right=width - RIGHT, top=2)
     zero = plot.log and any(each.at_zero is not None for each in series)
     x = spanning(_xs(series), LEFT + SLOT * zero + 4, width - room, log=plot.log, margin=0.03)
-    y = spanning(_ys(series), plot.height - BOTTOM, high + 30, margin=0.06)
+    height = plot.height + max(0.0, high - USUAL)
+    y = spanning(_ys(series), height - BOTTOM, high + 30, margin=0.06)
     frame = Frame(x, y, plot.across, plot.up, plot.marks)
     body = [drawn_legend, frame.drawn(), _zero_slot(frame) if zero else ""]
     for place, each in enumerate(series):
@@ -79,21 +81,19 @@ def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
     body.append(_labels(series, frame))
     if direct:
         body.append(_at_the_ends(series, frame, room))
-    return drawing(
-        f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=plot.height
-    )
+    return drawing(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
 
 
 def _kind(line: Line, place: int) -> int:
     return place if line.kind is None else line.kind
 
 
-def _kinds(series: Sequence[Line]) -> list[str]:
+def _kinds(series: Sequence[Line]) -> dict[int, str]:
     """A name for each kind; lines of one kind share theirs."""
     found: dict[int, str] = {}
     for place, each in enumerate(series):
         found.setdefault(_kind(each, place), each.name)
-    return [found[kind] for kind in sorted(found)]
+    return dict(sorted(found.items()))
 
 
 def _xs(series: Sequence[Line]) -> Iterator[float]:

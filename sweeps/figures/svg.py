@@ -7,8 +7,10 @@ from html import escape
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 WIDE, NARROW = 776, 340  # units of a drawing, which are pixels at its natural size
 EM = 0.61  # of the font's size: how wide a letter is in a wide font, about
-BOLD = 1.13  # times as wide as others
+BOLD = 1.2  # times as wide as others
 SMALL = 12  # size of the letters
+
+UNTRAINED = 7  # the colour of what was there before any training
 
 Value = str | float
 

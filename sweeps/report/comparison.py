@@ -5,6 +5,7 @@ from typing import Any
 
 from sweeps.comparison import METHOD, Comparison, Contestant, compare
 from sweeps.figures.rows import Row, Rows, intervals
+from sweeps.figures.svg import UNTRAINED
 from sweeps.intervals import Estimate
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
 from sweeps.report.reading import Spec, best_by, unit, variants, with_width
@@ -73,7 +74,9 @@ def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, 
 
 
 def _means(name: str, found: Comparison, best: Best) -> Figure:
-    rows = [row(named(one.name), one.estimate, place) for place, one in enumerate(found.contestants)]
+    trained = [one.name for one in found.contestants if one.name is not None]
+    kinds = [UNTRAINED if one.name is None else trained.index(one.name) % UNTRAINED for one in found.contestants]
+    rows = [row(named(one.name), one.estimate, kind) for one, kind in zip(found.contestants, kinds, strict=True)]
     better = "more is better" if best.mode == "max" else "less is better"
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
     plot = Rows(name, f"{found.metric} of each method", told, f"{unit(found.metric)}, {better}")

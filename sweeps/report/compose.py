@@ -7,6 +7,7 @@ from dataclasses import replace
 from sweeps.errors import SweepsError
 from sweeps.frames import in_order
 from sweeps.report.accounts import cost, every_run, failures, provenance
+from sweeps.report.calibration import calibration
 from sweeps.report.comparison import comparison
 from sweeps.report.document import Answer, Report, Section, Text, without_empty
 from sweeps.report.grid import grid
@@ -46,6 +47,7 @@ def compose(material: Material) -> Report:
     shown = in_order({name for row in material.rows for name in row.metrics})
     sections = [
         *found.sections,
+        calibration(material.rows, material.items),
         training(material.rows, material.curves),
         failures(material),
         cost(material),

@@ -3,18 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sweeps.figures.rows import Rows, intervals
+from sweeps.figures.rows import Row, Rows, intervals
 from sweeps.frames import in_order
-from sweeps.grid import BestCell, GridCell, best_cell
+from sweeps.grid import AxisValue, BestCell, GridCell, best_cell
 from sweeps.intervals import Estimate
 from sweeps.records import canonical
 from sweeps.report.comparison import row
 from sweeps.report.document import Answer, Figure, Section, Table, Text, both, table
 from sweeps.report.reading import Spec, best_by, estimate_of, named, unit, variants, with_width
 from sweeps.results import RunResult, cells
-from sweeps.wording import counted
+from sweeps.wording import counted, written
 
 DRAWN = 20  # of the best cells
+VALUES = 24  # of axes, in one figure
+ALIKE = (
+    "Among runs that are alike in all else: by how much a value of an axis is above the mean of such runs, with its "
+    "95 % interval over seeds. Colours and marks tell axes apart."
+)
 
 
 def grid(spec: Spec, rows: Sequence[RunResult]) -> Answer:
@@ -29,7 +34,8 @@ def grid(spec: Spec, rows: Sequence[RunResult]) -> Answer:
         ranked = [cell for cell in found.cells if cell.chosen_by]
         if ranked:
             shown = _figure(f"cells-{place}", found, ranked) if len(ranked) > 1 else _only(group, ranked[0])
-            sections.append(Section(f"Which cell?{on}", (_chosen(found, len(ranked)), shown)))
+            parts = (_chosen(found, len(ranked)), shown, *_axes(f"axes-{place}", found))
+            sections.append(Section(f"Which cell?{on}", parts))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -96,4 +102,36 @@ def _row(cell: GridCell, found: BestCell) -> dict[str, Any]:
         **{metric: with_width(estimate) for metric, estimate in measured.items() if estimate},
         "worse by": with_width(cell.behind) if cell.behind else None,
         "told apart": None if cell is found.best else cell.apart,
+    }
+
+
+def _axes(name: str, found: BestCell) -> list[Figure]:
+    """What each axis does by itself; of a single axis the cells say it already."""
+    axes = list(dict.fromkeys(each.axis for each in found.axes))
+    known = [each for each in found.axes if each.effect]
+    if len(axes) < 2 or not known:
+        return []
+    drawn = known[:VALUES]
+    rows = [_effect(each, axes.index(each.axis)) for each in drawn]
+    better = "above 0 is better" if found.mode == "max" else "below 0 is better"
+    told = "; ".join(f"{each.name}: {each.said}" for each in rows)
+    plot = Rows(name, "What each axis does", told, f"effect on {unit(found.by)}, {better}", zero=True)
+    left = f" {len(drawn)} of {len(known)} values are drawn; the table has all." if len(known) > len(drawn) else ""
+    numbers = table([_axis_row(each, found) for each in found.axes], folded=len(found.axes) > VALUES)
+    sides = both(lambda width, suffix: intervals(plot, rows, width, suffix))
+    return [Figure(name, plot.title, **sides, table=numbers, note=f"{ALIKE}{left}")]
+
+
+def _effect(each: AxisValue, kind: int) -> Row:
+    return row(named({each.axis: each.value}), each.effect, kind, signed=True)
+
+
+def _axis_row(each: AxisValue, found: BestCell) -> dict[str, Any]:
+    return {
+        "axis": each.axis,
+        "value": written(each.value),
+        f"mean {found.by}": with_width(each.mean) if each.mean else None,
+        "effect": with_width(each.effect, signed=True) if each.effect else None,
+        "blocks": each.blocks,
+        "left out": each.left_out,
     }

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from sweeps.effective import Multiplier
 from sweeps.intervals import Estimate, critical
 from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling import ScalingFit, fit_scaling
@@ -107,3 +108,8 @@ def with_width(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> 
     """0.7117 ± 0.0190."""
     mean = (f"{estimate.mean:+.{digits}f}" if signed else f"{estimate.mean:.{digits}f}").replace("-", MINUS)
     return mean if estimate.half_width is None else f"{mean} ± {estimate.half_width:.{digits}f}"
+
+
+def times(worth: Multiplier) -> str:
+    """×2.1, or > ×4 where no more is known."""
+    return f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"

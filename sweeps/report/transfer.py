@@ -1,12 +1,15 @@
 """Does A help B: a heat-map for each size, and what it cost the source."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.figures.heat import Heat, Square, heat
 from sweeps.intervals import Estimate, is_clear
 from sweeps.report.document import Answer, Figure, Part, Section, Table, both, table
-from sweeps.report.reading import MINUS, Spec, variants, with_width
+from sweeps.report.reading import MINUS, Spec, times, variants, with_width
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.wording import counted
@@ -16,6 +19,12 @@ NOTE = (
     "Gain in nats per token over training on the target alone, ± half of its 95 % interval. Hatched: not clear when "
     "all pairs of the panel are judged together (Holm)."
 )
+WORTH = (
+    "How many times its target examples a transfer is worth: the target alone would need so many times as many for the "
+    "same loss. In brackets what the gain's 95 % interval says. > and <: more, or less, than the sizes of the target "
+    "alone can show. Colours by the logarithm; hatched as in the map of gains."
+)
+BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, than ×1
 LOST = "Rise of the source's own loss by training on the target, ± half of its 95 % interval. Hatched: within it."
 
 
@@ -57,7 +66,11 @@ def _strength(cell: TransferCell) -> float:
 
 
 def _parts(name: str, matrix: TransferMatrix) -> list[Part]:
-    panels: list[Part] = [_gains(name, matrix, size) for size in sorted(matrix.sizes, reverse=True)]
+    panels: list[Part] = []
+    for size in sorted(matrix.sizes, reverse=True):
+        panels.append(_gains(name, matrix, size))
+        if size and len(matrix.sizes) - (0 in matrix.sizes) > 1:  # one size alone bounds everything by ×1
+            panels.append(_worth(name, matrix, size))
     forgotten = [_forgetting(name, matrix, size) for size in matrix.sizes if _any_forgetting(matrix, size)]
     return panels + forgotten
 
@@ -75,6 +88,30 @@ def _gain(cell: TransferCell) -> Square:
         return Square(None, "missing", told=f"{pair}: a run is missing")
     sign = {"helps": "▲", "hurts": "▼"}.get(cell.verdict, "") if cell.after_holm else ""
     return _square(cell.gain, pair, sign, clear=cell.after_holm)
+
+
+def _worth(name: str, matrix: TransferMatrix, size: int) -> Figure:
+    title = f"What it is worth, at {size:,} target examples"
+    cells = [cell for cell in matrix.cells if cell.size == size]
+    squares = {(cell.source, cell.target): _times(cell) for cell in cells}
+    map_ = Heat(f"{name}-worth-{size}", title, _told(squares), matrix.sources, matrix.targets, squares)
+    return _figure(replace(map_, better="× above 1: worth more", worse="× below 1: worth less"), WORTH)
+
+
+def _times(cell: TransferCell) -> Square:
+    pair, worth = f"{cell.source} → {cell.target}", cell.multiplier
+    if worth is None:
+        return Square(None, "missing", told=f"{pair}: a run is missing")
+    said, below = times(worth), _range(worth)
+    unclear = "" if cell.after_holm else ", not clear"
+    value = math.log2(worth.value) or BEYOND[worth.censored]
+    return Square(value, said, below, cell.after_holm, f"{pair}: {said} {below}".rstrip() + unclear)
+
+
+def _range(worth: Multiplier) -> str:
+    if worth.low is None or worth.high is None:
+        return ""
+    return f"({worth.low:.2g}–{'∞' if math.isinf(worth.high) else f'{worth.high:.2g}'})"
 
 
 def _square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sweeps.figures.heat import Heat, Square, heat
 from sweeps.figures.lines import Line, Plot, Wanted, lines
+from sweeps.figures.reliability import Panels, Reliability, reliability
 from sweeps.figures.rows import Row, Rows, bars, intervals
 from sweeps.figures.scales import Scale, apart, short, spanning, ticks
 from sweeps.figures.svg import NARROW, WIDE, drawing, fitting, mark, number, tag, words
@@ -39,7 +40,14 @@ HEAT = Heat(
     },
 )
 ROWS = [Row("one", 0.5, 0.4, 0.6, "0.5 ± 0.1"), Row("other" * 30, 0.1, said="0.1", clear=False), Row("none", None)]
+DIAGRAM = Reliability(
+    "a cell with a name that is too long for its plot",
+    ("ECE 0.2 → 0.1", "80 answers, 2 seeds"),
+    [(0.0, 1.0, 3), (0.1, 0.1, 40), (0.101, 0.5, 1), (1.0, 0.75, 36)],
+    before=[(0.5, 0.2, 80)],
+)
 
+STEEP = ["code", "reference", "science", "legal", "a domain with a long name"]
 DRAWN: dict[str, Callable[[float], str]] = {
     "scaling": lambda width: lines(PLOT, [FULL, Line("law", points=[(32, 3.0)])], width, "x"),
     "one point": lambda width: lines(PLOT, [Line("a", points=[(1, 1.0)])], width, "x"),
@@ -48,6 +56,9 @@ DRAWN: dict[str, Callable[[float], str]] = {
     "heat": lambda width: heat(HEAT, width, "x"),
     "empty heat": lambda width: heat(Heat("h", "t", "", [], [], {}), width, "x"),
     "wide heat": lambda width: heat(Heat("h", "t", "", list("ab"), [f"target {n}" for n in range(24)], {}), width, "x"),
+    "steep heat": lambda width: heat(Heat("h", "t", "", list("ab"), STEEP, {}), width, "x"),
+    "reliability": lambda width: reliability(Panels("r", "t", "d", 10), [DIAGRAM] * 5, width, "x"),
+    "no diagram": lambda width: reliability(Panels("r", "t", "d", 10), [], width, "x"),
     "intervals": lambda width: intervals(Rows("r", "t", "d", "accuracy", zero=True), ROWS, width, "x"),
     "no rows": lambda width: intervals(Rows("r", "t", "d", "accuracy"), [], width, "x"),
     "bars": lambda width: bars(Rows("r", "t", "d", "dollars"), ROWS, width, "x"),
@@ -72,8 +83,14 @@ def test_nothing_lies_outside_of_the_drawing(name: str, width: int) -> None:
     for each in root.iter():
         for across in ("x", "x1", "x2", "cx"):
             assert -1 <= float(each.get(across, 0)) <= width + 1, ET.tostring(each)
+        assert float(each.get("x", 0)) + _size(each, "width") <= width + 1, ET.tostring(each)
+        assert float(each.get("y", 0)) + _size(each, "height") <= tall + 1, ET.tostring(each)
         for down in ("y", "y1", "y2", "cy"):
             assert -1 <= float(each.get(down, 0)) <= tall + 1, ET.tostring(each)
+
+
+def _size(each: ET.Element, name: str) -> float:
+    return float(each.get(name, 0)) if each.tag == "rect" else 0.0
 
 
 def test_shapes_tell_series_apart_without_their_colours() -> None:
@@ -87,6 +104,37 @@ def test_a_heat_map_is_centred_at_nothing_and_hatches_what_is_unclear() -> None:
     squares = [each for each in root.iter("rect") if each.get("rx") == "4"]
     assert [each.get("class") for each in squares] == ["nothing", "plus", "nothing", "edge"]
     assert squares[3].get("fill") == "url(#h-x-hatch)"
+
+
+def test_a_reliability_diagram_has_a_mark_for_each_bin_where_it_belongs_and_a_bar_for_its_answers() -> None:
+    root = ET.fromstring(reliability(Panels("r", "t", "d", 10), [DIAGRAM], WIDE, "x"))
+    marks = [each for each in root.iter("circle") if len(each)]
+    told = [each[0].text for each in marks]
+    assert told[1] == "confidence 0.100, right 0.100, items 40"
+    assert len(told) == len(DIAGRAM.bins)
+    at = [(float(each.get("cx") or 0), float(each.get("cy") or 0)) for each in marks]
+    assert at[0][0] < at[1][0] < at[2][0] < at[3][0], "confidence goes to the right"
+    assert at[0][1] < at[3][1] < at[2][1] < at[1][1], "and what is right upwards"
+    diagonal = next(
+        each for each in root.iter("line") if each.get("class") == "axis" and each.get("x1") != each.get("x2")
+    )
+    assert diagonal is not None
+    frame = next(each for each in root.iter("rect") if each.get("class") == "frame")
+    bars = [each for each in root.iter("rect") if each.get("class") == "s0 bar" and float(each.get("x") or 0) > 30][-4:]
+    tall = [float(each.get("height") or 0) for each in bars]
+    assert tall[1] == max(tall) > tall[3] > tall[0] > 0
+    places = [float(each.get("x") or 0) for each in bars]
+    assert places[0] == places[1] < places[2] < places[3], "a bin is closed on its right"
+    assert places[0] > float(frame.get("x") or 0)
+    (before,) = (each for each in root.iter("rect") if each.get("class") == "s7 hollow" and len(each))
+    assert before[0].text == "before: confidence 0.500, right 0.200, items 80"
+
+
+def test_a_legend_shows_the_colours_of_its_lines_whatever_they_are() -> None:
+    series = [Line("a", curve=FULL.curve), Line("untrained", curve=FULL.curve, kind=7)]
+    root = ET.fromstring(lines(PLOT, series, NARROW, "x"))
+    samples = {each.get("class") for each in root.iter("line") if "line" in (each.get("class") or "")}
+    assert samples == {"s0 line", "s7 line"}
 
 
 def test_what_is_beyond_the_data_is_dashed() -> None:
