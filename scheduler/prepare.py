@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
+from scheduler.checks import find_check
 from scheduler.environments import find
 from scheduler.errors import NotEnforced
 from scheduler.service_check import check_models
@@ -81,9 +82,12 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
         found = find(name, settings.environments)
         return Known(name, found.code, found.environment)
 
+    def check_code(name: str) -> str:
+        return find_check(name, settings.environments).code
+
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
-    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known)
+    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known, checks=check_code)
     return Prepared(sweep, planned, records, prices)
 
 
