@@ -206,7 +206,7 @@ def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
         else:
             assert other.lower().split() == words.lower().split()
         assert change is not None
-    assert perturbed(words, [*CHANGES]) == perturbed(words, [*reversed(CHANGES)])
+    assert perturbed(words, [*CHANGES]) == perturbed(words, [*CHANGES][::-1])
     assert perturbed("1+1=", ["case", "typos"]) == [], "what leaves it as it is asks nothing"
     assert perturbed("ok", ["typos", "filler", "spaces", "case"]) == ["OK", "ko", " ok", "Hm, let me see: ok"], (
         "pinned: stages are known by it"
