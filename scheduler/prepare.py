@@ -46,15 +46,19 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: F
 def prepare_to_submit(
     file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
 ) -> Prepared:
-    """The same for a file that is to run: key and models are looked at first, before time goes into planning.
+    """The same for a file that is to run. Raises ServiceRefused as well."""
+    return plan_to_submit(read(file, overrides), file.parent, settings, forward)
+
+
+def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
+    """Plan a sweep that is to run: key and models are looked at first, before time goes into planning.
 
     Raises ServiceRefused as well.
     """
-    sweep = read(file, overrides)
     if sweep.deadline is not None and sweep.deadline <= datetime.now(UTC):
         raise NotEnforced(f"deadline: {sweep.deadline} has passed; a later one is right, or none")
     check_models(sorted(models(sweep)))
-    prepared = plan_it(sweep, file.parent, settings, forward)
+    prepared = plan_it(sweep, folder, settings, forward)
     missing = unpriced(prepared.plan.stages)
     if missing and settings.day_budget is not None:
         said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {prepared.prices.name}"
