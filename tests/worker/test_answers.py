@@ -95,3 +95,12 @@ def test_an_evaluation_that_was_lost_halfway_is_repeated_to_the_same_items(
     assert take_back(workshop.store, stall=60) == 1
     assert isinstance(workshop.attempt(lost), Succeeded)
     assert items(workshop, lost) == items(workshop, whole)
+
+
+def test_profit_and_loss_is_told_of_the_episodes_of_a_market(workshop: Workshop) -> None:
+    stage = answered(workshop, "{task_completion: {environment: 'offline:market', episodes: 4}}")[1]
+    told: Any = result(workshop, stage)["metrics"]
+    rows = items(workshop, stage)
+    assert len(rows) == 4
+    for name in ("return", "sharpe", "drawdown", "hold_return"):
+        assert told[f"episode.{name}"] == pytest.approx(np.mean([row[name] for row in rows]))
