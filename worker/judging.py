@@ -39,10 +39,7 @@ class Judge:
 
     def judged(self, spoken: Sequence[Spoken]) -> list[Answered]:
         """Raises Unfit where a check of one's own fails on most answers."""
-        if self._arena is None:
-            return [Answered(*one, [score(self._of(one.ask), each.text, one.ask.answers) for each in one.said])
-                    for one in spoken]  # fmt: skip
-        found = [self._by_own(self._arena, one) for one in spoken]
+        found = [self._ours(one) if self._arena is None else self._theirs(self._arena, one) for one in spoken]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
             raise Unfit(self._told())
         return found
@@ -57,9 +54,12 @@ class Judge:
     def _of(self, ask: Ask) -> str:
         return "exact" if ask.answers == self._abstain else self._check
 
-    def _by_own(self, arena: Arena, one: Spoken) -> Answered:
-        if self._of(one.ask) == "exact":
-            return Answered(*one, [score("exact", each.text, one.ask.answers) for each in one.said], "")
+    def _ours(self, one: Spoken) -> Answered:
+        return Answered(*one, [score(self._of(one.ask), each.text, one.ask.answers) for each in one.said])
+
+    def _theirs(self, arena: Arena, one: Spoken) -> Answered:
+        if self._of(one.ask) != self._check:
+            return self._ours(one)._replace(failed="")
         asked = {self._number(): each.text for each in one.said}
         arena.begin(dict.fromkeys(asked, one.ask.item))
         spelled = {number: json.dumps([text, list(one.ask.answers)]) for number, text in asked.items()}
