@@ -213,6 +213,13 @@ def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
     )
 
 
+def test_a_letter_moves_once() -> None:
+    for number in range(30):
+        words = f"{number} {'abcdefghij' * 10}"
+        (other,) = perturbed(words, ["typos"])
+        assert sum(a != b for a, b in zip(other, words, strict=True)) == 2 * (1 + 99 // 20)
+
+
 def test_questions_without_other_words_are_asked_in_perturbed_ones() -> None:
     asks = asked("reliability", Records("questions", (OTHER, ROW)), perturb=("case",))
     assert [(ask.item, ask.under, ask.prompt, ask.answers) for ask in asks] == [

@@ -78,6 +78,10 @@ def test_by_a_template_from_the_plan_to_the_items(
         assert each.high is not None
         assert each.low <= each.metered <= each.high
     _are_answers(workshop, stages[1])
+    if "choice" not in evaluation:
+        usage = said(workshop, stages[1])
+        read = stages[1].low_tokens - stages[1].examples  # the least that is written is one token each
+        assert usage.prefill + usage.cached_prefill == read, "what is read is what was reckoned with"
 
 
 def _are_answers(workshop: Workshop, stage: Stage) -> None:
@@ -101,6 +105,7 @@ def test_the_end_of_a_turn_and_a_thought_before_it_are_no_part_of_the_answer(sty
     assert heard(tokenizer, renderer, "hello") == "hello", "one that was cut off is what it is"
     assert heard(tokenizer, "plain", "hello<|eos|>") == "hello"
     assert heard(tokenizer, "plain", "a</think>b") == "a</think>b", "text is not taken apart"
+    assert tokenizer.decode(Hearing(tokenizer, "plain").prompt("hello")) == "<|begin|>hello"
     ends = Hearing(tokenizer, renderer).ends
     assert tokenizer.encode(end)[0] in ends
     assert Hearing(tokenizer, "plain").ends == (tokenizer.eos,)
