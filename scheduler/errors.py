@@ -9,7 +9,7 @@ SchedulerError
 ├── NotEnforced          a limit that is set could not be kept
 ├── ServiceRefused       Tinker does not accept the key, or does not serve the model
 ├── SettingInvalid       an environment variable holds something impossible
-├── EnvironmentUnusable  what a model is to act in is not there, or is no environment
+├── CodeUnusable         what a model is to act in, or be checked by, is not there, or is no such thing
 ├── FiguresUnavailable   what draws pixels is not installed
 └── ArtefactError        the artefact store cannot be read or written
 """
@@ -51,8 +51,8 @@ class SettingInvalid(SchedulerError):
     """A setting cannot be what it says."""
 
 
-class EnvironmentUnusable(SchedulerError):
-    """What was named as an environment cannot be acted in."""
+class CodeUnusable(SchedulerError):
+    """What was named as an environment cannot be acted in, or what was named as a check cannot be called."""
 
 
 class ArtefactError(SchedulerError):

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
+from scheduler.checks import find_check
 from scheduler.environments import find
 from scheduler.errors import NotEnforced
 from scheduler.service_check import check_models
@@ -45,15 +46,19 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: F
 def prepare_to_submit(
     file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
 ) -> Prepared:
-    """The same for a file that is to run: key and models are looked at first, before time goes into planning.
+    """The same for a file that is to run. Raises ServiceRefused as well."""
+    return plan_to_submit(read(file, overrides), file.parent, settings, forward)
+
+
+def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
+    """Plan a sweep that is to run: key and models are looked at first, before time goes into planning.
 
     Raises ServiceRefused as well.
     """
-    sweep = read(file, overrides)
     if sweep.deadline is not None and sweep.deadline <= datetime.now(UTC):
         raise NotEnforced(f"deadline: {sweep.deadline} has passed; a later one is right, or none")
     check_models(sorted(models(sweep)))
-    prepared = plan_it(sweep, file.parent, settings, forward)
+    prepared = plan_it(sweep, folder, settings, forward)
     missing = unpriced(prepared.plan.stages)
     if missing and settings.day_budget is not None:
         said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {prepared.prices.name}"
@@ -81,9 +86,12 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
         found = find(name, settings.environments)
         return Known(name, found.code, found.environment)
 
+    def check_code(name: str) -> str:
+        return find_check(name, settings.environments).code
+
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
-    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known)
+    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known, checks=check_code)
     return Prepared(sweep, planned, records, prices)
 
 

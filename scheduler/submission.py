@@ -170,11 +170,12 @@ def _conflict(store: Store, submission: Submission) -> str:
     lines = [f"  {path}: {old} there, {new} here" for path, old, new in differences(there, submission.spec)]
     what = (
         "\n".join(lines)
-        or "  the file is the same; the data it names, or the code of an environment, have changed since"
+        or "  the file is the same; the data it names, or the code of an environment or a check, have changed since"
     )
     return (
         f"a sweep named {name!r} was submitted already, and asks something else:\n{what}\n"
-        "give this one another name (`sweep:` at the top of the file), or submit the file as it was"
+        "give this one another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), "
+        "or submit the file as it was"
     )
 
 

@@ -22,7 +22,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 from urllib.parse import parse_qsl
 
-from scheduler.errors import EnvironmentUnusable
+from scheduler.errors import CodeUnusable
 from sweeps.environments import Messages, Shape, Split, Turn
 
 TURNS = 16  # where the environment has no limit of its own
@@ -42,7 +42,7 @@ To call one, write <tool_call>{{"name": …, "arguments": {{…}}}}</tool_call>,
 
 
 def load(name: str, rest: str) -> "VerifiersEnvironment":
-    """The environment of an id. Raises EnvironmentUnusable."""
+    """The environment of an id. Raises CodeUnusable."""
     library = _library(name)
     identity, _, query = rest.partition("?")
     arguments = dict(_arguments(query))
@@ -51,9 +51,9 @@ def load(name: str, rest: str) -> "VerifiersEnvironment":
         inner = library.load_environment(identity, **arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
         cause = error.__cause__ or error
-        raise EnvironmentUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
+        raise CodeUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
     if need := _need(library, inner):
-        raise EnvironmentUnusable(f"{name} needs {need}; that is not supported")
+        raise CodeUnusable(f"{name} needs {need}; that is not supported")
     return VerifiersEnvironment(library, inner, Shape(action=(1, spans[0]), observation=(0, spans[1])))
 
 
@@ -67,12 +67,12 @@ def _library(name: str) -> Any:
     try:
         import verifiers
     except ImportError as error:
-        raise EnvironmentUnusable(
+        raise CodeUnusable(
             f"{name}: the library verifiers cannot be imported ({error}); `pip install 'verifiers<0.3'` where the "
             "workers run, and the package of the environment"
         ) from None
     if not hasattr(verifiers, "MultiTurnEnv"):
-        raise EnvironmentUnusable(
+        raise CodeUnusable(
             f"{name}: verifiers {version_of('verifiers')} is installed, whose environments run whole programs around "
             "a model; 0.1 or 0.2 is right: `pip install 'verifiers<0.3'`"
         )
@@ -89,7 +89,7 @@ def _arguments(query: str) -> Iterator[tuple[str, Any]]:
 
 def _tokens(name: str, what: str, value: object) -> int:
     if type(value) is not int or value < 1:
-        raise EnvironmentUnusable(f"{name}: {what}={value!r}; a whole number of tokens is right")
+        raise CodeUnusable(f"{name}: {what}={value!r}; a whole number of tokens is right")
     return value
 
 

@@ -6,19 +6,24 @@ that say something to it. Only calibration is about all items together: it is ma
 The score of an answer is from 0 to 1; where right or wrong is asked for, half of it is right. Its confidence is the
 probability of all its tokens by the model itself, whatever the temperature; of several samples it is the share of the
 commonest answer, and what is right or wrong is that answer. Known values and sources stand in `sweeps.metrics`.
+
+A check of one's own may fail on an answer. Then nothing is known of its item but that: it says so to one metric, the
+share of such items, and nothing to the others.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sweeps.cost import Usage
-from sweeps.metrics import calibration, consistency, matching, ranking
+from sweeps.metrics import calibration, consistency, matching, rag, ranking
 from sweeps.questions import Ask
+from sweeps.sections import UNCHECKED
 
 Item = Mapping[str, Any]
+COVERED = 0.5  # of the items, the surest, are those of which the selective accuracy is
 SCORED = {  # of reading: the metric, and the condition under which its answers are given
     "open_book": "open",
     "closed_book": "closed",
@@ -42,6 +47,7 @@ class Answered(NamedTuple):
     ask: Ask
     said: Sequence[Said]
     scores: Sequence[float]
+    failed: str | None = None  # of a check of one's own: why one of the scores is not there, or that all are ("")
 
     @property
     def score(self) -> float:
@@ -78,12 +84,22 @@ def score(check: str, said: str, answers: Sequence[str]) -> float:
 
 def items_of(name: str, found: Sequence[Answered], abstain: str = "") -> list[Item]:
     """What was answered, item by item."""
+    ways = {
+        "answers": lambda same: _answer(same[0]),
+        "reliability": _in_other_words,
+        "rag": lambda same: _read(same, abstain),
+    }
     by_item = groupby(found, key=lambda one: one.ask.item)
-    if name == "answers":
-        return [{"item": one.ask.item, **_answer(one)} for one in found]
-    if name == "reliability":
-        return [{"item": item, **_in_other_words(list(same))} for item, same in by_item]
-    return [{"item": item, **_read(list(same), abstain)} for item, same in by_item]
+    return [{"item": item, **_checked(name, list(same), ways[name])} for item, same in by_item]
+
+
+def _checked(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:
+    """What an item says, if all of its answers could be checked."""
+    failed = [one.failed for one in same if one.failed]
+    if failed:
+        return {f"{UNCHECKED}{name}": 1.0, "failed": failed[0], "said": {one.ask.under: one.texts for one in same}}
+    own = any(one.failed is not None for one in same)
+    return {**tell(same), **({f"{UNCHECKED}{name}": 0.0} if own else {})}
 
 
 def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
@@ -106,11 +122,42 @@ def metrics_from(items: Sequence[Item], names: Iterable[str]) -> dict[str, float
     """The means of all items, and calibration where there is something to calibrate."""
     means = {name: [item[name] for item in items if item.get(name) is not None] for name in names}
     metrics = {name: _mean(values) for name, values in means.items() if values}
-    if "confidence" in items[0] and "right" in items[0]:
-        pair = [item["confidence"] for item in items], [item["right"] for item in items]
-        metrics["ece"], metrics["adaptive_ece"] = calibration.ece(*pair), calibration.adaptive_ece(*pair)
-        metrics["aurc"] = calibration.aurc(*pair)
-    return metrics
+    return {**metrics, **_calibration(items), **_reading(items)}
+
+
+def _calibration(items: Sequence[Item]) -> dict[str, float]:
+    judged = [item for item in items if "confidence" in item and "right" in item]
+    if not judged:
+        return {}
+    pair = [item["confidence"] for item in judged], [item["right"] for item in judged]
+    return {
+        "ece": calibration.ece(*pair),
+        "adaptive_ece": calibration.adaptive_ece(*pair),
+        "aurc": calibration.aurc(*pair),
+        "selective_accuracy": calibration.selective_accuracy(*pair, COVERED),
+    }
+
+
+def _reading(items: Sequence[Item]) -> dict[str, float]:
+    """Ratios of means, as far as there is something to divide by."""
+    read = [item for item in items if "open_book" in item]
+    if not read:
+        return {}
+    mixed = [item for item in read if "mixed" in item]
+    silent = [(item["silent"], 0.0) for item in read]
+    silent += [(item["abstention"], 1.0) for item in read if "abstention" in item]
+    ratios = {
+        "utilisation": rag.utilisation(_column(read, "closed_book"), _column(read, "open_book")),
+        "distractor_robustness": rag.distractor_robustness(_column(mixed, "open_book"), _column(mixed, "mixed"))
+        if mixed
+        else None,
+        "abstention_precision": rag.abstention(*zip(*silent, strict=True)).precision,
+    }
+    return {name: ratio for name, ratio in ratios.items() if ratio is not None}
+
+
+def _column(items: Sequence[Item], name: str) -> list[float]:
+    return [item[name] for item in items]
 
 
 def _answer(one: Answered) -> Item:
@@ -153,19 +200,26 @@ def _read(found: Sequence[Answered], abstain: str) -> Item:
     """One question under all its conditions; what it lacks for one of them is not there."""
     under = {one.ask.under: one for one in found}
     scores = {metric: under[name].score for metric, name in SCORED.items() if name in under}
+    opened = under["open"]
+    supported = rag.token_support(opened.texts[0], opened.ask.context)
     return {
         **scores,
         "uplift": scores["open_book"] - scores["closed_book"],
-        **dict(_made_up(under.get("distracted"), abstain)),
+        "silent": matching.exact_match(opened.texts[0], abstain),
+        **({} if supported is None else {"token_support": supported}),
+        **dict(_led_astray(scores, under.get("distracted"), abstain)),
         "said": {name: one.texts[0] for name, one in under.items()},
     }
 
 
-def _made_up(distracted: Answered | None, abstain: str) -> Iterator[tuple[str, float]]:
-    """Is it wrong, and said nevertheless?"""
-    if distracted is not None:
-        silent = matching.exact_match(distracted.texts[0], abstain)
-        yield "false_answers", float(distracted.score < 1 and not silent)
+def _led_astray(scores: Mapping[str, float], distracted: Answered | None, abstain: str) -> Iterator[tuple[str, float]]:
+    """Is it wrong, and said nevertheless? And was it right without what it read?"""
+    if distracted is None:
+        return
+    silent = matching.exact_match(distracted.texts[0], abstain)
+    yield "false_answers", float(distracted.score < 1 and not silent)
+    if scores["closed_book"] == 1:
+        yield "harmful_context", float(distracted.score < 1)
 
 
 def _mean(values: Sequence[float]) -> float:

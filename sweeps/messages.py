@@ -13,7 +13,9 @@ THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer a
 
 def has_messages(records: Records) -> bool:
     """Whether a renderer makes a difference to the records: text is read as it is."""
-    return records.format == "chat" or (records.format == "preference" and any(map(is_pair_of_messages, records.rows)))
+    if records.format == "preference":
+        return any(map(is_pair_of_messages, records.rows))
+    return records.format in ("chat", "questions")
 
 
 def is_pair_of_messages(row: Row) -> bool:

@@ -35,6 +35,11 @@ def without_environments(name: str) -> Known:
     raise PlanError(f"environment {name!r} cannot be looked up here")
 
 
+def without_checks(name: str) -> str:
+    """For plans in which all is checked by what comes with this project."""
+    raise PlanError(f"check {name!r} cannot be looked up here")
+
+
 def plan(
     sweep: Sweep,
     *,
@@ -42,12 +47,15 @@ def plan(
     tokenizers: Callable[[str], Tokenizer],
     prices: PriceBook,
     environments: Callable[[str], Known] = without_environments,
+    checks: Callable[[str], str] = without_checks,
 ) -> Plan:
-    """The plan of a sweep. Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
+    """The plan of a sweep; `checks` says what the code of a check of one's own is known by.
+
+    Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
     refuse_unbuilt(sweep)
     refuse_too_many(sweep)
     refuse_unpriced(sweep, prices)
-    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes, renderer=sweep.renderer)
+    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer)
     foundry = Foundry(sweep, shelf, prices)
     made = list(rows(foundry))
     if not made:

@@ -2,7 +2,8 @@
 
 A prompt is the passages, a line for each, and then the question as it stands in the record; nothing is put between
 them, so that what ends the question (a colon, a space) is whatever the data has. The gold passage stands among the
-distractors at a place that a hash of the question says.
+distractors at a place that a hash of the question says. By a renderer of chats the prompt is the user's message, and
+the answer the assistant's; by `plain` both are text as they are.
 """
 
 import hashlib
@@ -11,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from sweeps.metrics.matching import number_in
+from sweeps.perturbations import perturbed
 from sweeps.records import Records, Row
+from sweeps.renderers import PLAIN
+from sweeps.tokens import Messages
 
 Context = Literal["none", "gold", "mix"]
 CONTEXT: Context = "gold"  # where a data set names none
@@ -28,6 +32,7 @@ class Ask(NamedTuple):
     under: str
     prompt: str
     answers: tuple[str, ...]
+    context: str = ""  # the passage by which an answer is to be held, where it is the only one
 
 
 def learnt(records: Records, context: str) -> Records:
@@ -55,11 +60,28 @@ def prompt_of(question: str, gold: str | None, distractors: Sequence[str]) -> st
     return LINE.join([*passages, question])
 
 
-def asked(name: str, records: Records, *, abstain: str = "") -> tuple[Ask, ...]:
-    """All that the model is asked in an evaluation, item by item."""
+def as_asked(prompt: str, renderer: str) -> str | Messages:
+    """A prompt as the renderer is to write it."""
+    return prompt if renderer == PLAIN else [{"role": "user", "content": prompt}]
+
+
+def as_chat(row: Row) -> Row:
+    """A question and its first answer as a chat."""
+    answer = {"role": "assistant", "content": row["answers"][0]}
+    return {"messages": [{"role": "user", "content": prompt(row)}, answer]}
+
+
+def asked(name: str, records: Records, *, abstain: str = "", perturb: Sequence[str] = ()) -> tuple[Ask, ...]:
+    """All that the model is asked in an evaluation, item by item; `perturb` names changes of `sweeps.perturbations`."""
     rows = [question(row, records.format) for row in records.rows]
-    ways = {"answers": _once, "reliability": _in_other_words, "rag": _under_conditions}
-    return tuple(ways[name](rows, abstain))
+    match name:
+        case "answers":
+            return tuple(_once(rows))
+        case "reliability":
+            return tuple(_in_other_words(rows, perturb))
+        case "rag":
+            return tuple(_under_conditions(rows, abstain))
+    raise ValueError(f"nothing is asked in {name!r}")
 
 
 def question(row: Row, form: str) -> Row:
@@ -70,9 +92,9 @@ def question(row: Row, form: str) -> Row:
 def choices(records: Records) -> tuple[Records, list[int]]:
     """Every candidate behind its prompt, as records to be read; and how many each item has."""
     pairs = [
-        {"prompt": prompt(row), "completion": candidate} for row in records.rows for candidate in row["candidates"]
+        {"question": prompt(row), "answers": [candidate]} for row in records.rows for candidate in row["candidates"]
     ]
-    return Records("completion", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
+    return Records("questions", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
 
 
 def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
@@ -87,7 +109,7 @@ def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
         and any(number_in(answer) is None for answer in answers),
         "regular expressions as answers": options.get("check") == "regex" and not all(map(_is_pattern, answers)),
         "variants, other words for a question": name == "reliability"
-        and not any("variants" in row for row in records.rows),
+        and not any(_words(row, options.get("perturb", ())) for row in records.rows),
         "a context that they can be answered by": name == "rag" and not any("context" in row for row in records.rows),
     }
     return next((what for what, is_lacking in found.items() if is_lacking), "")
@@ -105,15 +127,21 @@ def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     return {key: row[key] for key in keys if key in row}
 
 
-def _once(rows: Sequence[Row], _: str) -> Iterator[Ask]:
+def _once(rows: Sequence[Row]) -> Iterator[Ask]:
     return (Ask(item, "", prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
 
 
-def _in_other_words(rows: Sequence[Row], _: str) -> Iterator[Ask]:
+def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[Ask]:
     """Every question that has other words for it, in all of them."""
     for item, row in enumerate(rows):
-        for number, words in enumerate([row["question"], *row["variants"]] if "variants" in row else ()):
-            yield Ask(item, str(number), prompt({**row, "question": words}), tuple(row["answers"]))
+        words = _words(row, perturb)
+        for number, each in enumerate([row["question"], *words] if words else ()):
+            yield Ask(item, str(number), prompt({**row, "question": each}), tuple(row["answers"]))
+
+
+def _words(row: Row, perturb: Sequence[str]) -> list[str]:
+    """Other words for a question: its own, and those that are made of it."""
+    return [*row.get("variants", ()), *perturbed(row["question"], perturb)]
 
 
 def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
@@ -127,7 +155,7 @@ def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
         words, gold, others = row["question"], row["context"], row.get("distractors", ())
         right, other = tuple(row["answers"]), _another(rows, item)
         yield Ask(item, "closed", words, right)
-        yield Ask(item, "open", prompt_of(words, gold, ()), right)
+        yield Ask(item, "open", prompt_of(words, gold, ()), right, gold)
         if others:
             yield Ask(item, "distracted", prompt_of(words, None, others), right)
             yield Ask(item, "mixed", prompt_of(words, gold, others), right)

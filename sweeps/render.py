@@ -16,8 +16,8 @@ across a border (between a prompt and its completion, say): just so do a prompt 
                 messages, two chats, of which what answers the prompt bears loss.
 
 Nothing bears loss in a message with `weight: 0`. The other renderers are for messages: the model's own chat template
-(`sweeps.templates`) and those of tinker-cookbook. By each of them text, and a prompt with its completion, is read as
-it is.
+(`sweeps.templates`) and those of tinker-cookbook. For them a question is the user's message and its answer the
+assistant's. By each of them text, and a prompt with its completion, is read as it is.
 """
 
 import json
@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from sweeps.errors import DataError
 from sweeps.messages import conversation, is_pair_of_messages, learnt
-from sweeps.questions import prompt
+from sweeps.questions import as_chat, prompt
 from sweeps.records import Format, Records, Row
 from sweeps.renderers import voice_of, without_controls
 from sweeps.templates import Stretch, stretches
@@ -133,12 +133,12 @@ def _sides(record: Row, form: Format) -> Sequence[tuple[Row, Format]]:
 
 def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
     """The record as tokens."""
-    if form == "chat":
-        voice = voice_of(renderer, tokenizer)
+    if form in ("chat", "questions"):
+        voice, chat = voice_of(renderer, tokenizer), record if form == "chat" else as_chat(record)
         if voice.template is not None:
-            return stretches(record["messages"], record.get("tools") or (), voice.template, tokenizer)
+            return stretches(chat["messages"], chat.get("tools") or (), voice.template, tokenizer)
         if voice.cookbook is not None:
-            return list(_by_cookbook(record, voice.cookbook, tokenizer))
+            return list(_by_cookbook(chat, voice.cookbook, tokenizer))
     begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
     return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
 

@@ -136,7 +136,7 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
             yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield ("evaluate", index), f"{name} found a second time; each evaluation once is right"
+            yield ("evaluate", index), f"{name} found a second time; once is right, and the other by `sweep evaluate`"
 
 
 def _target(sweep: Sweep) -> Iterator[Finding]:

@@ -9,29 +9,35 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from sweeps.fields import Count, Finding, Findings, Model, Number, Positive, kept_apart, number, or_none, shown, whole
+from sweeps.perturbations import CHANGES
 
 PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
 CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
+JUDGED = ("accuracy", *CALIBRATION, "selective_accuracy")
+SAMPLED = ("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
+RANKED = ("mrr", "ndcg")  # of candidates
+UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that a check of one's own failed on
 # What each evaluator measures.
 METRICS = {
     "nll": ("nll", "bits_per_byte"),
     "preference": PREFERENCES,
-    "answers": (
-        *("accuracy", *CALIBRATION),
-        *("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k"),  # of several samples
-        *("mrr", "ndcg"),  # of candidates
-    ),
-    "reliability": ("mean_accuracy", "worst_accuracy", "spread", "flip_rate"),
+    "answers": (*JUDGED, *SAMPLED, *RANKED, f"{UNCHECKED}answers"),
+    "reliability": ("mean_accuracy", "worst_accuracy", "spread", "flip_rate", f"{UNCHECKED}reliability"),
     "rag": (
-        *("open_book", "closed_book", "distracted", "mixed", "uplift"),
-        *("abstention", "false_answers", "faithfulness"),
+        *("open_book", "closed_book", "distracted", "mixed", "uplift", "utilisation", "distractor_robustness"),
+        *("harmful_context", "abstention", "abstention_precision", "false_answers"),
+        *("faithfulness", "token_support", f"{UNCHECKED}rag"),
     ),
     "task_completion": ("task_completion", "reward", "turns"),
 }
 EVALUATORS = tuple(METRICS)
 OF_EPISODES = "episode."  # before the name of what an environment itself says of its episodes: episode.drawdown
 # The less the better.
-LOSSES = ("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate", "false_answers")
+LOSSES = (
+    *("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate"),
+    *("false_answers", "harmful_context"),
+    *(metric for metrics in METRICS.values() for metric in metrics if metric.startswith(UNCHECKED)),
+)
 
 
 class DataSpec(Model):
@@ -96,16 +102,23 @@ def _text(value: Any) -> None:
 
 
 CHECKS = ("exact", "f1", "numeric", "regex")
+OWN = "module:function"  # a check of one's own
 
 
 def _check(value: Any) -> None:
     if value not in CHECKS and not is_checker(value):
-        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} is right")
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} or {OWN} is right")
 
 
 def _check_or_choice(value: Any) -> None:
     if value not in (*CHECKS, "choice") and not is_checker(value):
-        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} or choice is right")
+        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)}, choice or {OWN} is right")
+
+
+def _changes(value: Any) -> None:
+    known, named = tuple(CHANGES), isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    if not named or not value or not {*value} <= {*known} or len({*value}) < len(value):
+        raise ValueError(f"{shown(value)} found; a list of some of {', '.join(known)}, each once, is right")
 
 
 def is_checker(value: Any) -> bool:
@@ -129,7 +142,7 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Any], object]]] = {
         "temperature": _warmth,
         "most": _at_least_one,
     },
-    "reliability": {"check": _check, "most": _at_least_one},
+    "reliability": {"check": _check, "most": _at_least_one, "perturb": _changes},
     "rag": {"check": _check, "most": _at_least_one, "abstain": _text},
     "task_completion": {
         "environment": _environment,
@@ -168,20 +181,24 @@ def _of_answers(options: Mapping[str, Any]) -> Iterator[Finding]:
 
 def metrics_of(one: Evaluation) -> tuple[str, ...]:
     """What an evaluation with these options measures."""
-    known = METRICS[one.name]
+    own = f"{UNCHECKED}{one.name}"
+    known = tuple(metric for metric in METRICS[one.name] if metric != own or is_checker(one.options.get("check")))
     if one.name != "answers":
         return known
-    several, candidates = known[5:9], known[9:]
-    if one.options.get("check") == "choice":
-        return (*known[:5], *candidates)
-    return (*known[:5], *several) if one.options.get("samples", 1) > 1 else known[:5]
+    wanted = RANKED if one.options.get("check") == "choice" else SAMPLED if one.options.get("samples", 1) > 1 else ()
+    return tuple(metric for metric in known if metric in wanted or metric not in (*SAMPLED, *RANKED))
 
 
 def written(one: Evaluation) -> dict[str, Any]:
-    """The options of an evaluation in which something is written, each with its value: several samples are warm."""
+    """The options of an evaluation in which something is written, each with its value.
+
+    Several samples are warm, and the order in which changes are named is nothing.
+    """
     options = {**WRITTEN[one.name], **one.options}
     if options.get("samples", 1) > 1 and "temperature" not in one.options:
         options["temperature"] = 1.0
+    if "perturb" in options:
+        options["perturb"] = tuple(name for name in CHANGES if name in options["perturb"])
     return options
 
 

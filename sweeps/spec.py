@@ -29,7 +29,6 @@ from sweeps.recipe import Method, Train
 from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
-    CHECKS,
     METRICS,
     PREFERENCES,
     Best,
@@ -43,7 +42,6 @@ from sweeps.sections import (
     Target,
     Window,
     evaluation,
-    is_checker,
 )
 from sweeps.source import Source, read
 
@@ -168,9 +166,6 @@ class Sweep(Model):
         asked = [metric for name in ASKED for metric in METRICS[name]]
         if self.target and self.target.metric in (*PREFERENCES, *asked):
             found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
-        if own := [str(check) for one in self.evaluate if is_checker(check := one.options.get("check"))]:
-            said = "code of yours would run in the worker, which has no fence for it yet"
-            found.append(f"evaluate: check: {own[0]} is not called yet, for {said}; {', '.join(CHECKS)} or choice are")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
         return tuple(found)

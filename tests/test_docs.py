@@ -12,6 +12,8 @@ from scheduler.notices import TITLES
 from scheduler.retry import BUDGETS, Fault
 from scheduler.settings import DEFAULTS, from_environment
 from scheduler.states import MOVES
+from sweeps.perturbations import CHANGES
+from sweeps.sections import METRICS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -39,6 +41,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
 def test_every_command_is_in_the_readme() -> None:
     page = (ROOT / "README.md").read_text()
     assert [name for name in COMMANDS if f"`sweep {name}" not in page] == []
+
+
+def test_everything_that_is_measured_is_documented() -> None:
+    page = (ROOT / "docs" / "evaluations.md").read_text()
+    every = {metric for metrics in METRICS.values() for metric in metrics}
+    assert every - set(re.findall(r"`([a-z_]+)`", page)) == set()
+    assert set(CHANGES) <= set(re.findall(r"`([a-z]+)`", page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -10,17 +10,21 @@ import numpy as np
 
 from scheduler.artefacts import compressed_lines
 from scheduler.tokenizers import tokenizer_for
-from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from, score
+from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from
 from sweeps.dialogue import generation_prompt
-from sweeps.questions import Ask, asked, choices
+from sweeps.messages import THOUGHT
+from sweeps.questions import Ask, as_asked, asked, choices
 from sweeps.records import Records
 from sweeps.render import Example, render_all
+from sweeps.renderers import PLAIN
 from sweeps.rollouts import chance_seed
 from sweeps.sections import METRICS
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
 from worker.attempt import Attempt
+from worker.judging import Spoken, judge_of
 from worker.outcome import Outcome, Succeeded, Unfit
+from worker.playing import FEW, Reading
 from worker.sampler import Manner, Written
 from worker.service import Losses, Trainer
 from worker.writing import Request, write_all
@@ -38,42 +42,66 @@ class Question(NamedTuple):
 def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     """Have every question answered, and check the answers."""
     options = cast(Mapping[str, Any], this.recipe["evaluator"])
-    name, abstain, samples = options["name"], options.get("abstain", ""), options.get("samples", 1)
-    tokenizer = tokenizer_for(str(this.recipe["model"]))
-    asks = asked(name, this.hands.examples.records(str(this.recipe["items"])), abstain=abstain)
-    questions = [Question(ask, generation_prompt(ask.prompt, tokenizer)) for ask in asks]
+    name, samples, renderer = options["name"], options.get("samples", 1), str(this.recipe["renderer"])
+    abstain = options.get("abstain", "")
+    hearing = Hearing(tokenizer_for(str(this.recipe["model"])), renderer)
+    records = this.hands.examples.records(str(this.recipe["items"]))
+    asks = asked(name, records, abstain=abstain, perturb=options.get("perturb", ()))
+    questions = [Question(ask, hearing.prompt(ask.prompt)) for ask in asks]
     _, whole = bounds((len(each.tokens) for each in questions), samples, options["most"])
     if stop := this.stop_before(whole):
         return stop
-    ends = () if tokenizer.eos is None else (tokenizer.eos,)
-    manner = Manner(options["most"], ends, options.get("temperature", 0.0))
+    manner = Manner(options["most"], hearing.ends, options.get("temperature", 0.0))
     requests = (Request(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
-    said = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
-    found = [
-        _checked(options, abstain, each.ask, [_said(one, tokenizer) for one in written])
-        for each, written in zip(questions, said, strict=True)
-    ]
-    return Succeeded(_result(this, items_of(name, found, abstain)), steps=0)
+    with judge_of(this, options) as judge:
+        written = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
+        said = (
+            Spoken(each.ask, [hearing.said(one) for one in several])
+            for each, several in zip(questions, written, strict=True)
+        )
+        found: list[Answered] = []
+        while few := list(islice(said, FEW)):
+            found += judge.judged(few)
+        items = items_of(name, found, abstain)
+        judge.finish(len(items), sum("failed" in item for item in items))
+    return Succeeded(_result(this, items), steps=0)
 
 
 def _chances(ask: Ask, tokens: Sequence[int]) -> int:
     return chance_seed(0, iteration=0, group=ask.item, transcript=tokens)
 
 
-def _said(written: Written, tokenizer: Tokenizer) -> Said:
-    """The text without the token that ends it, and the probability of all tokens together."""
-    tokens = written.tokens.tolist()
-    ended = bool(tokens) and tokens[-1] == tokenizer.eos
-    total = math.fsum(written.logprobs.tolist())
-    if not math.isfinite(total):
-        raise Unfit(DIVERGED)
-    return Said(tokenizer.decode(tokens[:-1] if ended else tokens), math.exp(min(0.0, total)))
+class Hearing:
+    """How a question becomes tokens, and what is written behind it an answer, by the renderer of the recipe."""
 
+    def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
+        self._tokenizer = tokenizer
+        self._renderer = renderer
+        self._turns = None if renderer == PLAIN else Reading(tokenizer, renderer)
 
-def _checked(options: Mapping[str, Any], abstain: str, ask: Ask, said: Sequence[Said]) -> Answered:
-    """To abstain is said in one way, whatever the answers are checked by."""
-    check = "exact" if ask.answers == (abstain,) else options["check"]
-    return Answered(ask, said, [score(check, one.text, ask.answers) for one in said])
+    @property
+    def ends(self) -> tuple[str, ...] | tuple[int, ...]:
+        """What ends an answer: of text the end token, in a chat the end of a turn."""
+        if self._turns is not None:
+            return self._turns.stops((), spoken=True)
+        return () if self._tokenizer.eos is None else (self._tokenizer.eos,)
+
+    def prompt(self, prompt: str) -> list[int]:
+        return generation_prompt(as_asked(prompt, self._renderer), self._tokenizer, self._renderer)
+
+    def said(self, written: Written) -> Said:
+        """The text without what ends it, and the probability of all tokens together."""
+        total = math.fsum(written.logprobs.tolist())
+        if not math.isfinite(total):
+            raise Unfit(DIVERGED)
+        return Said(self._text(written.tokens.tolist()), math.exp(min(0.0, total)))
+
+    def _text(self, tokens: list[int]) -> str:
+        if self._turns is not None:  # a thought that comes before the answer is none
+            text, _ = self._turns.action(tokens, spoken=True)
+            return text.rpartition(THOUGHT)[2]
+        ended = bool(tokens) and tokens[-1] == self._tokenizer.eos
+        return self._tokenizer.decode(tokens[:-1] if ended else tokens)
 
 
 def choice_examples(this: Attempt) -> list[Example]:

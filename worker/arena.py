@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from scheduler.settings import Settings
 from sweeps.environments import Shape, Split, Text, Turn
@@ -29,6 +29,7 @@ class Broken:
     """An episode that cannot go on. It stays so."""
 
     cause: str
+    what: str = field(default="", compare=False)  # the same without the place
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,18 @@ class Arena:
         limits: ArenaLimits | None = None,
         folder: Path | None = None,
         check: Callable[[], None] = lambda: None,
+        kind: Literal["environment", "check"] = "environment",
     ) -> None:
         """`code` is what the environment's code was known by when it was planned; "" is not compared.
 
-        `folder` is where modules are looked for behind all others, and where the process stands.
+        `folder` is where modules are looked for behind all others, and where the process stands. A `kind` of `check` is
+        somebody's check of answers: each answer is an episode, and the check's word its reward.
         """
         self.limits = limits or ArenaLimits()
-        self._name = environment
+        self._name = f"{kind} {environment}"
         self._order = {
-            "environment": environment,
+            "kind": kind,
+            "name": environment,
             "split": split,
             "code": code,
             "folder": str(folder or Path.cwd()),
@@ -221,7 +225,9 @@ class Arena:
             return
         record = self._records.pop(number)
         where = f"step {record.heard}" if record.heard else "the prompt"
-        answers[number] = self._broken[number] = Broken(f"{what}, in {where} of the episode of seed {record.seed}")
+        answers[number] = self._broken[number] = Broken(
+            f"{what}, in {where} of the episode of seed {record.seed}", what
+        )
 
     def _start(self) -> None:
         """Raises Unfit."""
@@ -231,7 +237,7 @@ class Arena:
         try:
             (line,) = self._house.ask([], answers=1, seconds=self.limits.start)
         except Died as death:
-            raise Unfit(f"the environment {self._name} could not be loaded: it {death}") from None
+            raise Unfit(f"the {self._name} could not be loaded: it {death}") from None
         verb, _, content = line.partition(b" ")
         if verb != b"ready":
             raise Unfit(json.loads(content))

@@ -14,39 +14,34 @@ It starts for every attempt, so it imports little; and nothing here is a secret:
 
 import ctypes
 import json
-import math
 import os
 import resource
 import select
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
-from scheduler.environments import find, told
-from scheduler.errors import EnvironmentUnusable
-from sweeps.environments import Environment, Episode, Split, Turn
+from scheduler.errors import CodeUnusable
+from scheduler.own_code import told
+from sweeps.environments import Environment, Episode, Shape, Split, Turn
+from worker.welcome import Unwelcome, facts_of, flag_of, kind_of, number_of, spelled, text_of, worth_of
 
 PR_SET_PDEATHSIG = 1
-PARTS = 100_000  # things in one answer: what is within itself has no end
 
 
 class Order(NamedTuple):
     """The first line."""
 
-    environment: str
+    kind: Literal["environment", "check"]
+    name: str
     split: Split
-    code: str  # what the environment's code was known by when it was planned; "" is not compared
+    code: str  # what its code was known by when it was planned; "" is not compared
     folder: str  # behind all others, where modules are looked for
     memory: int  # bytes; 0 is no limit
     answer: int  # bytes
-
-
-class Unwelcome(Exception):
-    """What an environment returned cannot be used. The message says why."""
 
 
 def main() -> None:
@@ -101,11 +96,11 @@ def _play() -> None:
     me = os.getpid()
     try:
         environment = _environment(order)
-    except EnvironmentUnusable as error:
+    except CodeUnusable as error:
         _say(answers, f"unfit {json.dumps(str(error))}")
         return
     except MemoryError:
-        _say(answers, f"unfit {json.dumps(f'{order.environment} needs more memory than it may have to be loaded')}")
+        _say(answers, f"unfit {json.dumps(f'{order.name} needs more memory than it may have to be loaded')}")
         return
     if os.getpid() != me:
         os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
@@ -145,14 +140,49 @@ def _limit(memory: int) -> None:
 
 
 def _environment(order: Order) -> Environment:
-    """Raises EnvironmentUnusable, also where its code is another than the plan's."""
-    environment, code = find(order.environment, Path(order.folder))
+    """Raises CodeUnusable, also where its code is another than the plan's."""
+    environment, code = _found(order)
     if order.code not in ("", code):
-        raise EnvironmentUnusable(
-            f"the environment's code changed since this was planned ({order.environment}: {order.code} then, "
+        raise CodeUnusable(
+            f"the {order.kind}'s code changed since this was planned ({order.name}: {order.code} then, "
             f"{code} now); put that back, or submit the sweep anew under another name"
         )
     return environment
+
+
+def _found(order: Order) -> tuple[Environment, str]:
+    """Imported here, so that each kind of code waits for no more than it needs."""
+    if order.kind == "environment":
+        from scheduler.environments import find
+
+        return find(order.name, Path(order.folder))
+    from scheduler.checks import find_check
+
+    check, code = find_check(order.name, Path(order.folder))
+    return Checking(check), code
+
+
+class Checking(NamedTuple):
+    """A check of answers, played as an environment is: each answer is an episode, and its reward what it is worth."""
+
+    check: Callable[[str, list[str]], Any]
+    version: int = 1
+    shape: Shape = Shape()
+    stop: tuple[str, ...] = ()
+
+    def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - all answers are checked alike
+        return Checked(self.check)
+
+
+class Checked(NamedTuple):
+    """One answer."""
+
+    check: Callable[[str, list[str]], Any]
+    prompt: str = "?"
+
+    def step(self, action: str) -> Turn:
+        said, answers = json.loads(action)
+        return Turn(reward=worth_of(self.check(said, answers)), done=True)
 
 
 class Play:
@@ -165,22 +195,22 @@ class Play:
 
     def begin(self, number: int, seed: int) -> str:
         episode = self._environment.episode(seed, self._order.split)
-        prompt = _text(episode.prompt, "prompt", self._order.answer)
+        prompt = text_of(episode.prompt, "prompt", self._order.answer)
         if not prompt:
             raise Unwelcome("an empty prompt")
         self._episodes[number] = episode
-        return "prompt " + _spelled(prompt)
+        return "prompt " + spelled(prompt)
 
     def act(self, number: int, action: str) -> str:
         turn = self._episodes[number].step(action)
         if not isinstance(turn, Turn):
-            raise Unwelcome(f"{_a(turn)} where a Turn is right")
-        done = _flag(turn.done)
-        observation = _text(turn.observation, "observation", self._order.answer)
-        facts = _facts(turn.facts)
+            raise Unwelcome(f"{kind_of(turn)} where a Turn is right")
+        done = flag_of(turn.done)
+        observation = text_of(turn.observation, "observation", self._order.answer)
+        facts = facts_of(turn.facts)
         if done:
             del self._episodes[number]
-        return "turn " + _spelled([observation, _number(turn.reward, "reward"), done, facts])
+        return "turn " + spelled([observation, number_of(turn.reward, "reward"), done, facts])
 
     def forget(self, number: int) -> None:
         self._episodes.pop(number, None)
@@ -225,80 +255,6 @@ def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str 
 def _say(answers: BinaryIO, line: str) -> None:
     answers.write(line.encode() + b"\n")
     answers.flush()
-
-
-def _spelled(value: object) -> str:
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
-        raise Unwelcome(f"what cannot be written as JSON: {error}") from None
-
-
-def _text(text: object, what: str, most: int) -> object:
-    """Plain text or messages, of a bearable size."""
-    _weigh(text, what, most)
-    if isinstance(text, str):
-        return text
-    if not isinstance(text, Sequence) or isinstance(text, bytes | bytearray):
-        raise Unwelcome(f"{_a(text)} as its {what} where text or messages are right")
-    for message in text:
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise Unwelcome(f"{_a(message)} among the messages of its {what} that has no role")
-        if not isinstance(message.get("content"), str):
-            raise Unwelcome(f"a message in its {what} whose content is {_a(message.get('content'))}, not text")
-    return [dict(message) for message in text]
-
-
-def _weigh(value: object, what: str, most: int) -> None:
-    """Refuse what is too large before it is spelled, which would need as much memory again."""
-    bytes_, parts, left = 0, 0, [value]
-    while left:
-        one = left.pop()
-        parts += 1
-        if isinstance(one, str):
-            bytes_ += len(one) if len(one) > most or one.isascii() else len(_encoded(one, what))
-        elif isinstance(one, Mapping):
-            left += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple):
-            left += one
-        if bytes_ > most or parts + len(left) > PARTS:
-            raise Unwelcome(f"more than {most:,} bytes or {PARTS:,} parts as its {what}")
-
-
-def _encoded(text: str, what: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise Unwelcome(f"text as its {what} that is no valid Unicode") from None
-
-
-def _facts(facts: object) -> dict[str, float]:
-    if not isinstance(facts, Mapping):
-        raise Unwelcome(f"{_a(facts)} as its facts where a mapping of names to numbers is right")
-    _weigh(facts, "facts", PARTS)
-    wrong = next((name for name in facts if not isinstance(name, str)), None)
-    if wrong is not None:
-        raise Unwelcome(f"a fact whose name is {_a(wrong)}")
-    return {name: _number(value, f"fact {name!r}") for name, value in facts.items()}
-
-
-def _number(value: object, what: str) -> float:
-    if not isinstance(value, Real):
-        raise Unwelcome(f"{_a(value)} as its {what} where a number is right")
-    number = float(cast(float, value))
-    if not math.isfinite(number):
-        raise Unwelcome(f"{number} as its {what}")
-    return number
-
-
-def _flag(done: object) -> bool:
-    if isinstance(done, bool) or type(done).__name__ in ("bool_", "bool"):  # numpy has one of its own
-        return bool(done)
-    raise Unwelcome(f"{_a(done)} as its done where True or False is right")
-
-
-def _a(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
 
 
 if __name__ == "__main__":

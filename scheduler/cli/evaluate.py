@@ -1,7 +1,7 @@
 """`sweep evaluate`: ask something else of what a sweep has trained."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,20 +12,25 @@ from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.cli.submit import put, told
 from scheduler.errors import Untrained
-from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.prepare import Prepared, plan_to_submit, submission_of
 from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.wording import dollars
+from sweeps.errors import SpecError
+from sweeps.sections import nearest
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Json, Stage
 
+OPEN = ("budget", "limits", "priority", "weight", "window", "deadline", "notify", "tags", "question", "best", "target")
+ELSEWHERE = {"evaluate": "EVALUATION says that", "sweep": "--as says that"}
 OF_THE_OLD = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
 
 
 @click.command()
 @click.argument("name")
 @click.argument("evaluation")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--as", "other", metavar="NAME", help="Of the sweep that asks it; NAME-EVALUATION where none is given.")
 @click.option(
     "--folder",
@@ -34,17 +39,19 @@ OF_THE_OLD = ("best", "target", "deadline", "evaluate")  # what the new question
     help="Where the paths of its data start: where its file is.",
 )
 @click.pass_obj
-def evaluate(output: Output, name: str, evaluation: str, other: str | None, folder: Path) -> None:
-    """Submit EVALUATION, as it would stand in a file, of all that NAME has trained.
+def evaluate(
+    output: Output, *, name: str, evaluation: str, overrides: tuple[str, ...], other: str | None, folder: Path
+) -> None:
+    """Submit EVALUATION, as it would stand in a file, of all that NAME has trained: one, or a list of them.
 
     It is a sweep of its own, whose trainings are those of NAME. Nothing is trained for it, but where a checkpoint has
-    expired since.
+    expired since. KEY=VALUE may say anew what changes no training: budget.usd=5, priority=3, deadline=…
     """
     settings = from_environment()
     forward = billed_as(settings)
     with the_store(settings) as store:
-        sweep = asked_anew(views.sweep(store, name).spec, evaluation, other)
-        prepared = plan_it(sweep, folder, settings, forward)
+        sweep = asked_anew(views.sweep(store, name).spec, evaluation, other, overrides)
+        prepared = plan_to_submit(sweep, folder, settings, forward)
         refuse_untrained(store, name, prepared)
         submitted = put(store, prepared, submission_of(prepared), settings)
     if output.for_people:
@@ -55,14 +62,33 @@ def evaluate(output: Output, name: str, evaluation: str, other: str | None, fold
         output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
 
 
-def asked_anew(spec: Mapping[str, Json], evaluation: str, other: str | None = None) -> Sweep:
-    """The question of a sweep with another evaluation. Raises SpecError, or Untrained where it shares nothing."""
+def asked_anew(
+    spec: Mapping[str, Json], evaluation: str, other: str | None = None, overrides: Sequence[str] = ()
+) -> Sweep:
+    """The question of a sweep with other evaluations. Raises SpecError, or Untrained where it shares nothing."""
     name = str(spec["sweep"])
     if spec.get("reuse", "all") != "all":
         raise Untrained(f"{name}: `reuse: {spec['reuse']}` found, so no other sweep may use what it has trained")
+    if found := [wrong for given in overrides if (wrong := _closed(name, given))]:
+        raise SpecError("\n".join(found))
     text = json.dumps({key: value for key, value in spec.items() if key not in OF_THE_OLD})
-    sweep = parse(text, name=name, overrides=[f"evaluate=[{evaluation}]"])
-    return sweep.model_copy(update={"sweep": other or f"{name}-{sweep.evaluate[0].name}"})
+    listed = evaluation if evaluation.lstrip().startswith("[") else f"[{evaluation}]"
+    asked = [f"evaluate={listed}", *overrides]
+    if other is None:
+        other = "-".join([name, *(one.name for one in parse(text, name=name, overrides=asked).evaluate)])
+    return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other)}"])
+
+
+def _closed(name: str, given: str) -> str:
+    """What is wrong with saying this anew, if anything."""
+    root = given.partition("=")[0].partition(".")[0].strip()
+    if root in OPEN:
+        return ""
+    if root in Sweep.model_fields:
+        said = ELSEWHERE.get(root, f"what {name} was trained with stays as it was; {', '.join(OPEN)} can be said anew")
+    else:
+        said = nearest(root, OPEN)
+    return f"override {given!r}: {root} found; {said}"
 
 
 def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:

@@ -11,6 +11,7 @@ from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
 from sweeps.questions import choices
 from sweeps.records import Records
+from sweeps.sections import is_checker
 
 
 def asking(
@@ -21,6 +22,7 @@ def asking(
     if options["check"] == "choice":
         usage = rates.passed(shelf.tokens(choices(records)[0], asked.model))
         return pieces.asking(name, (("check", "choice"),), records.sha256), usage, usage
-    prompts = shelf.prompts_of(records, asked.model, name, options.get("abstain", ""), options["most"])
+    prompts = shelf.prompts_of(records, asked.model, name, options)
     low, high = bounds(prompts, options.get("samples", 1), options["most"])
-    return pieces.asking(name, tuple(options.items()), records.sha256), low, high
+    code = (("code", shelf.check(options["check"])),) if is_checker(options["check"]) else ()
+    return pieces.asking(name, (*options.items(), *code), records.sha256), low, high

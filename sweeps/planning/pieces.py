@@ -133,7 +133,8 @@ def measuring(name: str, via: str, items: str) -> Piece:
 @lru_cache(maxsize=256)
 def asking(name: str, options: tuple[tuple[str, Any], ...], items: str) -> Piece:
     """What is asked, how it is answered and by what it is checked."""
-    evaluator: dict[str, Json] = {"name": name, "version": 1, **dict(options)}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options}
+    evaluator: dict[str, Json] = {"name": name, "version": 1, **plain}
     return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
 
 

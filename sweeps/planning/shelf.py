@@ -12,7 +12,7 @@ from sweeps.environments import Known, Split, Text
 from sweeps.errors import PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
-from sweeps.questions import asked
+from sweeps.questions import as_asked, asked
 from sweeps.records import Dataset, Records
 from sweeps.render import input_lengths
 from sweeps.renderers import renderer_of
@@ -32,6 +32,7 @@ class Shelf:
         environments: Callable[[str], Known],
         sizes: Iterable[int],
         *,
+        checks: Callable[[str], str],
         renderer: str | None = None,
     ) -> None:
         self.load = load
@@ -39,12 +40,13 @@ class Shelf:
         self.renderers: dict[tuple[str, str], str] = {}
         self.tokenizer = lru_cache(maxsize=None)(tokenizers)
         self.environment = lru_cache(maxsize=None)(environments)
+        self.check = lru_cache(maxsize=None)(checks)  # what the code of a check of one's own is known by
         self.prompts = lru_cache(maxsize=None)(self._prompts)
         self.sizes = tuple(sizes)
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
-        self._asked: dict[tuple[str, str, str, str], tuple[int, ...]] = {}
+        self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(subset_order)
         self._visited: dict[tuple[Any, ...], int] = {}
@@ -81,13 +83,14 @@ class Shelf:
             )
         return prompt
 
-    def prompts_of(self, records: Records, model: str, name: str, abstain: str, most: int) -> tuple[int, ...]:
+    def prompts_of(self, records: Records, model: str, name: str, options: Mapping[str, Any]) -> tuple[int, ...]:
         """How many tokens each prompt of an evaluation has, behind which so many more may be written."""
-        tokenizer = self.tokenizer(model)
-        key = (records.sha256, tokenizer.name, name, abstain)
+        tokenizer, renderer, most = self.tokenizer(model), self.renderer(records, model), options["most"]
+        how = {key: options[key] for key in ("abstain", "perturb") if key in options}
+        key = (records.sha256, tokenizer.name, name, *how.items())
         if key not in self._asked:
-            prompts = (ask.prompt for ask in asked(name, records, abstain=abstain))
-            self._asked[key] = tuple(len(generation_prompt(each, tokenizer)) for each in prompts)
+            prompts = (as_asked(ask.prompt, renderer) for ask in asked(name, records, **how))
+            self._asked[key] = tuple(len(generation_prompt(each, tokenizer, renderer)) for each in prompts)
         counted = np.array(self._asked[key], np.int64)
         if isinstance(tokenizer, OfflineTokenizer):
             self._refuse_too_long(records, counted + most, model, tokenizer.longest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.environments import code_of, load
-from scheduler.errors import EnvironmentUnusable
+from scheduler.errors import CodeUnusable
 
 MINE = """
 from sweeps.environments import Shape, Turn
@@ -83,7 +83,7 @@ def test_modules_are_found_where_the_command_stands(folder: Path, monkeypatch: p
 
 def test_a_module_of_ours_or_of_pythons_is_not_hidden_by_a_file_of_the_same_name(folder: Path) -> None:
     (folder / "colorsys.py").write_text("raise RuntimeError('hidden')")
-    with pytest.raises(EnvironmentUnusable, match=r"has no 'Mine'; it has .*rgb_to_hsv"):
+    with pytest.raises(CodeUnusable, match=r"has no 'Mine'; it has .*rgb_to_hsv"):
         load("colorsys:Mine", folder)
 
 
@@ -92,7 +92,7 @@ def test_an_entry_point_is_named_plainly(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == entry.group else [])
     assert load("mine", folder).version == 1
     assert code_of("mine", folder) == code_of("mine_env:Mine", folder)
-    with pytest.raises(EnvironmentUnusable, match=r"no environment 'yours': the entry points of .* are mine;"):
+    with pytest.raises(CodeUnusable, match=r"no environment 'yours': the entry points of .* are mine;"):
         load("yours", folder)
 
 
@@ -120,7 +120,7 @@ def test_an_entry_point_is_named_plainly(folder: Path, monkeypatch: pytest.Monke
 def test_what_is_no_environment_is_refused_in_words(folder: Path, name: str, cause: str) -> None:
     (folder / "wrong_env.py").write_text("def")
     (folder / "asking_env.py").write_text("import not_installed")
-    with pytest.raises(EnvironmentUnusable, match=cause):
+    with pytest.raises(CodeUnusable, match=cause):
         load(name, folder)
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_environment_is_refused_in_words(folder: Path, name: str, cau
 def test_what_is_not_as_the_protocol_says_is_named(folder: Path, right: str, wrong: str, cause: str) -> None:
     assert right in MINE
     (folder / "odd_env.py").write_text(MINE.replace(right, wrong))
-    with pytest.raises(EnvironmentUnusable, match=cause):
+    with pytest.raises(CodeUnusable, match=cause):
         load("odd_env:Mine", folder)
 
 
@@ -156,5 +156,5 @@ def test_without_the_library_an_environment_of_verifiers_is_refused_with_what_to
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "verifiers", None)
-    with pytest.raises(EnvironmentUnusable, match=r"verifiers cannot be imported .* `pip install 'verifiers<0.3'`"):
+    with pytest.raises(CodeUnusable, match=r"verifiers cannot be imported .* `pip install 'verifiers<0.3'`"):
         load("verifiers:gsm8k", folder)

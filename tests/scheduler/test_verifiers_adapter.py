@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.environments import code_of, load
-from scheduler.errors import EnvironmentUnusable
+from scheduler.errors import CodeUnusable
 from sweeps.environments import Turn
 from worker.arena import Arena, ArenaLimits, Broken
 
@@ -134,9 +134,9 @@ def test_what_is_tested_is_never_trained_on(folder: Path) -> None:
     ],
 )
 def test_what_is_not_supported_is_said(folder: Path, query: str, cause: str) -> None:
-    with pytest.raises(EnvironmentUnusable, match=cause):
+    with pytest.raises(CodeUnusable, match=cause):
         load(f"verifiers:doubling-env?{query}", folder)
-    with pytest.raises(EnvironmentUnusable, match="cannot be loaded"):
+    with pytest.raises(CodeUnusable, match="cannot be loaded"):
         load("verifiers:not-there", folder)
 
 

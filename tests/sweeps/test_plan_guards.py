@@ -95,7 +95,6 @@ def test_a_budget_below_the_estimate_is_only_a_note() -> None:
             ["train.method=dpo", "vary.train.eval_every=[5]", "data.a.validation=5"],
             "eval_every: dpo does not look",
         ),
-        (["evaluate=[{rag: {check: 'my.checks:right'}}]"], "check: my.checks:right is not called yet"),
         (["evaluate=[{nll: {via: sampler}}]"], "via the sampler is not measured yet"),
         (["train.learning_rate=auto"], "train.learning_rate: auto has no rule"),
         (["vary.train.learning_rate=[0.1, auto]"], "train.learning_rate: auto has no rule"),

@@ -10,6 +10,7 @@ from sweeps.answering import Answered, Said, bounds, chosen, items_of, metrics_f
 from sweeps.data import load_dataset
 from sweeps.data.made import make
 from sweeps.errors import SpecError
+from sweeps.perturbations import CHANGES, perturbed
 from sweeps.questions import Ask, asked, choices, learnt, prompt, read
 from sweeps.records import Dataset, Format, Records
 from sweeps.render import lengths, render_all
@@ -137,7 +138,38 @@ def test_reading_is_told_item_by_item() -> None:
     told = metrics_from(items, METRICS["rag"])
     assert told == {
         "open_book": 1, "closed_book": 0.5, "distracted": 0, "uplift": 0.5, "abstention": 1, "false_answers": 0.5,
+        "utilisation": 1, "harmful_context": 1, "abstention_precision": 1, "token_support": 0,
     }  # fmt: skip
+
+
+def test_what_has_nothing_to_be_divided_by_is_not_told() -> None:
+    """Nothing was left to gain, nobody abstained, nothing was mixed, and nobody was led astray."""
+    found = [answered(0, "closed", "right", 1), answered(0, "open", "right", 1)]
+    told = metrics_from(items_of("rag", found, "unknown"), METRICS["rag"])
+    assert told == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0}
+    mixed = [*found, answered(0, "mixed", "no", 0), answered(1, "closed", "no", 0), answered(1, "open", "unknown", 0),
+             answered(1, "unanswerable", "no", 0)]  # fmt: skip
+    told = metrics_from(items_of("rag", mixed, "unknown"), METRICS["rag"])
+    assert (told["distractor_robustness"], told["utilisation"], told["abstention_precision"]) == (0, 0, 0)
+
+
+def test_an_answer_is_held_by_its_passage() -> None:
+    ask = next(ask for ask in asked("rag", Records("questions", (ROW, OTHER))) if ask.under == "open")
+    assert ask.context == "q=1."
+    closed = answered(0, "closed", "no", 0)
+    for text, support in (("is it q=1.", 1), ("q=1. maybe", 0.5)):
+        opened = Answered(ask, [Said(text, 0.5)], [0.0])
+        (item,) = items_of("rag", [closed, opened], "unknown")
+        assert item["token_support"] == support
+
+
+def test_of_half_of_the_items_the_model_is_surest() -> None:
+    items = [
+        {"confidence": p, "right": right, "accuracy": right} for p, right in ((0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1))
+    ]
+    told = metrics_from(items, METRICS["answers"])
+    assert (told["selective_accuracy"], told["accuracy"]) == (1.0, 0.75)
+    assert told["aurc"] == pytest.approx(0.145833, abs=1e-6)
 
 
 def test_several_samples_are_judged_by_the_commonest() -> None:
@@ -160,6 +192,43 @@ def test_an_answer_costs_its_prompt_and_from_one_token_to_the_most() -> None:
     assert (high.prefill, high.cached_prefill, high.sample) == (12, 24, 24)
 
 
+def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
+    words = "What is the capital of the Netherlands, and of France? "
+    for name, change in CHANGES.items():
+        (other,) = perturbed(words, [name])
+        assert other == perturbed(words, [name])[0] != words
+        assert other.endswith("? "), "what ends a question is not touched"
+        if name == "typos":
+            assert sorted(other) == sorted(words)
+            assert 2 <= sum(a != b for a, b in zip(other, words, strict=True)) <= 6
+        elif name == "filler":
+            assert other.endswith(words)
+        else:
+            assert other.lower().split() == words.lower().split()
+        assert change is not None
+    assert perturbed(words, [*CHANGES]) == perturbed(words, [*CHANGES][::-1])
+    assert perturbed("1+1=", ["case", "typos"]) == [], "what leaves it as it is asks nothing"
+    assert perturbed("ok", ["typos", "filler", "spaces", "case"]) == ["OK", "ko", " ok", "Hm, let me see: ok"], (
+        "pinned: stages are known by it"
+    )
+
+
+def test_a_letter_moves_once() -> None:
+    for number in range(30):
+        words = f"{number} {'abcdefghij' * 10}"
+        (other,) = perturbed(words, ["typos"])
+        assert sum(a != b for a, b in zip(other, words, strict=True)) == 2 * (1 + 99 // 20)
+
+
+def test_questions_without_other_words_are_asked_in_perturbed_ones() -> None:
+    asks = asked("reliability", Records("questions", (OTHER, ROW)), perturb=("case",))
+    assert [(ask.item, ask.under, ask.prompt, ask.answers) for ask in asks] == [
+        (0, "0", "r=2.\nr=", ("2.",)), (0, "1", "r=2.\nR=", ("2.",)),
+        (1, "0", prompt(ROW), ("1.",)), (1, "1", prompt({**ROW, "question": "Q="}), ("1.",)),
+        (1, "2", prompt({**ROW, "question": "Q="}), ("1.",)),
+    ]  # fmt: skip
+
+
 class Facts(Load):
     """Some of the facts."""
 
@@ -179,6 +248,13 @@ def test_what_is_asked_is_part_of_what_a_stage_is() -> None:
     assert {stage.low_tokens < stage.tokens for stage in first.values()} == {True}
     for other in ("{answers: {most: 9}}", "{answers: {check: f1}}", "{answers: {samples: 2}}"):
         assert measured(f"evaluate=[{other}]")["answers"].id != first["answers"].id
+    assert measured("evaluate=[{reliability: {perturb: [case]}}]")["reliability"].id != first["reliability"].id
+    both = [
+        measured(f"evaluate=[{{reliability: {{perturb: {order}}}}}]")["reliability"]
+        for order in ("[case, typos]", "[typos, case]")
+    ]
+    assert both[0].id == both[1].id
+    assert both[0].tokens > first["reliability"].tokens
     assert measured("evaluate=[{answers: {most: 32, check: exact}}]")["answers"].id == first["answers"].id
     assert measured("evaluate=[answers]", "data.a.context=none")["answers"].id != first["answers"].id
     assert first["rag"].label.startswith("rag on a: a n=1000 seed 0")
@@ -250,7 +326,7 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
     [
         (
             "{answers: {check: fuzzy}}",
-            "evaluate.0.answers.check: 'fuzzy' found; one of exact, f1, numeric, regex or choice is right",
+            "answers.check: 'fuzzy' found; one of exact, f1, numeric, regex, choice or module:function is right",
         ),
         ("{answers: {samples: 0}}", "0 found; a count from 1 is right"),
         ("{answers: {samples: 3, temperature: 0}}", "all samples are the same"),
@@ -258,6 +334,12 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
         ("{rag: {abstain: 3}}", "3 found; a text is right"),
         ("{rag: {samples: 2}}", "unknown key; `check` and `most` and `abstain` can be said of rag"),
         ("{reliability: {check: choice}}", "'choice' found"),
+        (
+            "{reliability: {perturb: [case, case]}}",
+            "['case', 'case'] found; a list of some of case, typos, spaces, filler, each once",
+        ),
+        ("{reliability: {perturb: noise}}", "'noise' found; a list of some of case"),
+        ("{answers: {perturb: [case]}}", "unknown key"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_with_what_can(evaluation: str, says: str) -> None:
@@ -270,8 +352,3 @@ def test_a_metric_of_several_samples_is_not_the_best_by_one() -> None:
     with pytest.raises(SpecError, match="'pass_at_k' found, which nothing evaluates"):
         parse(HEAD, overrides=["evaluate=[answers]", "best={metric: pass_at_k, mode: max}"])
     parse(HEAD, overrides=["evaluate=[{answers: {samples: 3}}]", "best={metric: pass_at_k, mode: max}"])
-
-
-def test_a_check_of_ones_own_is_not_called_yet() -> None:
-    with pytest.raises(PlanError, match=r"my\.checks:right is not called yet"):
-        planned(HEAD, "evaluate=[{answers: {check: 'my.checks:right'}}]", load=Facts())

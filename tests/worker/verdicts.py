@@ -1,0 +1,89 @@
+"""Checks of answers as people write them, and as they go wrong: each in the way that the answer names."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+KNOWN = {"right": 1, "wrong": False, "half": 0.5}
+
+
+def odd(said: str, answers: list[str]) -> Any:
+    """What the answer asks for; a plain one is compared."""
+    if said in KNOWN:
+        return KNOWN[said]
+    return WAYS[said]() if said in WAYS else said in answers
+
+
+def lengths(said: str, answers: list[str], *, most: int = 2) -> bool:
+    """One that takes more than it has to."""
+    return len(said) <= most or said in answers
+
+
+def picky(said: str, answers: list[str]) -> float:
+    """Cannot say anything about an answer to some of the questions."""
+    if answers[0][0] in "bcdfg":
+        raise LookupError(f"no such word as {answers[0]}")
+    return len(said) / (1 + len(said))
+
+
+def hopeless(said: str, answers: list[str]) -> float:
+    raise KeyError(said or answers[0])
+
+
+async def later(said: str, answers: list[str]) -> bool:
+    return said in answers
+
+
+def lonely(said: str) -> bool:
+    return bool(said)
+
+
+def _raise() -> float:
+    raise ValueError("no such unit")
+
+
+def _hang() -> None:
+    while True:
+        pass
+
+
+def _leave() -> None:
+    os.write(2, b"goodbye")
+    os._exit(3)
+
+
+def _starve() -> int:
+    return len(bytearray(10**12))
+
+
+def _recurse() -> Any:
+    return _recurse()
+
+
+def _tell() -> str:
+    return " ".join(f"{name}={value}" for name, value in os.environ.items())
+
+
+def _print() -> bool:
+    sys.stdout.write("prompt 1 turn [] \n" * 5000)
+    return True
+
+
+WAYS: dict[str, Callable[[], Any]] = {
+    "raise": _raise,
+    "hang": _hang,
+    "leave": _leave,
+    "exit": sys.exit,
+    "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "starve": _starve,
+    "recurse": _recurse,
+    "nan": lambda: float("nan"),
+    "over": lambda: 1.5,
+    "under": lambda: -0.1,
+    "text": lambda: "yes",
+    "none": lambda: None,
+    "print": _print,
+    "secret": lambda: 1.0 * ("s3cret" not in _tell()),
+}
