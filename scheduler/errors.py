@@ -11,6 +11,7 @@ SchedulerError
 ├── SettingInvalid       an environment variable holds something impossible
 ├── EnvironmentUnusable  what a model is to act in is not there, or is no environment
 ├── FiguresUnavailable   what draws pixels is not installed
+├── TrackerUnusable      an experiment tracker is not there, or does not take what it is told
 └── ArtefactError        the artefact store cannot be read or written
 """
 
@@ -61,3 +62,7 @@ class ArtefactError(SchedulerError):
 
 class FiguresUnavailable(SchedulerError):
     """Figures cannot be turned into pixels here."""
+
+
+class TrackerUnusable(SchedulerError):
+    """Runs cannot be told of where they were to be."""
