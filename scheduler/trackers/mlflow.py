@@ -39,7 +39,7 @@ class MLflow:
         try:
             self._tell(run, known or self._made(run), fresh=known is None)
         except MlflowException as error:
-            raise TrackerUnusable(f"MLflow does not take {run.name}: {error.message}") from None
+            raise TrackerUnusable(f"MLflow does not take {run.name}: {_without_login(error.message)}") from None
         return True
 
     def _made(self, run: TrackedRun) -> Run:
@@ -83,10 +83,12 @@ def opened(where: str, sweep: str) -> MLflow:
     uri = where or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise TrackerUnusable("--to mlflow: where to? --to mlflow:http://… or MLFLOW_TRACKING_URI is right")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run, among ours
     try:
         return MLflow(MlflowClient(uri, registry_uri=uri), sweep, _without_login(uri))
     except MlflowException as error:
-        raise TrackerUnusable(f"MLflow at {_without_login(uri)} cannot be used: {error.message}") from None
+        said = _without_login(error.message)
+        raise TrackerUnusable(f"MLflow at {_without_login(uri)} cannot be used: {said}") from None
 
 
 def _experiment(client: MlflowClient, sweep: str) -> str:
@@ -125,5 +127,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
-def _without_login(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", uri)
+def _without_login(text: str) -> str:
+    """Addresses without the name and the password that may stand in them."""
+    return re.sub(r"//[^/@\s]*@", "//", text)

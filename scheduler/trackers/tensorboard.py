@@ -50,7 +50,7 @@ def opened(where: str, sweep: str) -> TensorBoard:
 
 def _folder_name(run: TrackedRun) -> str:
     """The run's name as far as it may name a folder; where that is not all of it, its id tells it from others."""
-    name = re.sub(r"[^\w=.,+ -]", "_", run.name)[:LONGEST].strip()
+    name = re.sub(r"[^\w=.,+ -]", "_", run.name, flags=re.ASCII)[:LONGEST].strip()
     return name if name == run.name else f"{name} {run.id}"
 
 

@@ -37,7 +37,10 @@ class WandB:
 
     def __init__(self, entity: str | None, project: str, folder: Path) -> None:
         self._entity, self._project, self._folder = entity, project, folder
-        self._offline = os.environ.get("WANDB_MODE") in ("offline", "dryrun")
+        mode = wandb.setup().settings.mode  # by the environment, or by `wandb offline`
+        if mode == "disabled":
+            raise TrackerUnusable("--to wandb: W&B is disabled here, by WANDB_MODE; online or offline is right")
+        self._offline = mode in ("offline", "dryrun")
         known = "/".join(filter(None, [entity, project]))
         self.where = f"wandb sync {folder}/wandb/offline-run-*" if self._offline else f"the project {known} in W&B"
 

@@ -230,13 +230,14 @@ def mlflow_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database of its own where MLflow is there as a whole; what mlflow-skinny can keep without a server, else."""
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
     whole = importlib.util.find_spec("sqlalchemy") is not None
     return f"sqlite:///{tmp_path / 'mlflow.db'}" if whole else f"file:{tmp_path / 'runs'}"
 
 
 @pytest.mark.filterwarnings("ignore")  # of a library that is not ours
-def test_mlflow_is_told_once(mlflow_at: str) -> None:
+def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) -> None:
     from mlflow import MlflowClient
 
     there = tracker(f"mlflow:{mlflow_at}", "s")
@@ -266,6 +267,7 @@ def test_mlflow_is_told_once(mlflow_at: str) -> None:
     )
     status, points, _, said = held(LOST)
     assert (status, said["cause"], points[0], points[1][1] > 1e300) == ("FAILED", "diverged", (1, 3.0), True)
+    assert capfd.readouterr().out == "", "what we print is ours alone"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -293,7 +295,9 @@ def test_mlflow_that_was_cut_off_is_told_the_rest_and_nothing_twice(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_wandb_off_line_has_one_folder_for_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_off_line_has_one_folder_for_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
@@ -311,6 +315,7 @@ def test_wandb_off_line_has_one_folder_for_each_run(tmp_path: Path, monkeypatch:
     assert [(each["_step"], each["train/nll"]) for each in found["history"]] == POINTS
     assert (found["summary"]["eval/nll"], found["summary"]["state"], found["exit"]) == (2.0, "succeeded", 0)
     assert (lost["summary"]["state"], lost["summary"]["cause"], lost["exit"]) == ("failed", "diverged", 1)
+    assert capfd.readouterr().out == "", "what we print is ours alone"
 
 
 def wandb_holds(folder: Path, run_id: str) -> dict[str, Any]:
