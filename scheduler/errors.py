@@ -11,6 +11,7 @@ SchedulerError
 ├── SettingInvalid       an environment variable holds something impossible
 ├── CodeUnusable         what a model is to act in, or be checked by, is not there, or is no such thing
 ├── FiguresUnavailable   what draws pixels is not installed
+├── TrackerUnusable      an experiment tracker is not there, or does not take what it is told
 └── ArtefactError        the artefact store cannot be read or written
 """
 
@@ -61,3 +62,7 @@ class ArtefactError(SchedulerError):
 
 class FiguresUnavailable(SchedulerError):
     """Figures cannot be turned into pixels here."""
+
+
+class TrackerUnusable(SchedulerError):
+    """Runs cannot be told of where they were to be."""

@@ -115,10 +115,10 @@ def sweep(store: Store, name: str) -> SweepView:
 def results(store: Store, name: str) -> list[RunResult]:
     """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
     values = _values(store, name)
-    planned = _planned(store, name)
-    needed = sorted({stage for row in planned for stage in _stages_of(row)})
+    rows = planned(store, name)
+    needed = sorted({stage for row in rows for stage in stages_behind(row)})
     stages = {stage.id: stage for stage in stage_views(store, needed)}
-    return [_result(row, stages, values.get(str(row["run"]), {})) for row in planned]
+    return [_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
 def cells(store: Store, name: str) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def cells(store: Store, name: str) -> list[dict[str, Any]]:
     The variance divides by count - 1, and is None for a single value.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in _planned(store, name):
+    for row in planned(store, name):
         cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
     moments: dict[tuple[str, str], dict[str, float]] = {}
@@ -144,7 +144,8 @@ def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
     return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
 
 
-def _planned(store: Store, name: str) -> list[dict[str, Any]]:
+def planned(store: Store, name: str) -> list[dict[str, Any]]:
+    """The rows as `submit` wrote them, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
     rows = store.client.hgetall(keys.sweep_runs(name))
     return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
@@ -193,7 +194,8 @@ def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
     )
 
 
-def _stages_of(row: Mapping[str, Json]) -> list[str]:
+def stages_behind(row: Mapping[str, Json]) -> list[str]:
+    """The stages of a planned row: its trainings, the last one last, and then what measures it."""
     measures, before = row["measures"], row["before"]
     assert isinstance(measures, dict)
     assert isinstance(before, list)
@@ -211,7 +213,7 @@ def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
 
 
 def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
-    own = [stages[stage] for stage in dict.fromkeys(_stages_of(row))]
+    own = [stages[stage] for stage in dict.fromkeys(stages_behind(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
     cell, measures, before = row["cell"], row["measures"], row["before"]
     assert isinstance(cell, dict)

@@ -1,6 +1,6 @@
 """Rows as a table: the same columns in the same order for CSV, Parquet and pandas, however far the runs are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import NotInstalled
@@ -36,9 +36,13 @@ def in_order(metrics: Collection[str]) -> list[str]:
 
 def frame(results: Sequence[RunResult]) -> "pd.DataFrame":
     """A pandas DataFrame with a row for each run. Raises NotInstalled."""
+    return framed(columns(results), map(flat, results))
+
+
+def framed(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    """A pandas DataFrame with these columns; what a row does not have is missing there. Raises NotInstalled."""
     try:
         import pandas as pd
     except ImportError:
         raise NotInstalled(f"a DataFrame needs pandas, which is not installed: {INSTALL}") from None
-    found = columns(results)
-    return pd.DataFrame([{name: each.get(name) for name in found} for each in map(flat, results)], columns=found)
+    return pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=list(names))

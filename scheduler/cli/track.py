@@ -1,0 +1,44 @@
+"""`sweep export --to`: every run of a sweep, shown to an experiment tracker."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track as progress
+
+from scheduler import following, views
+from scheduler.cli.output import Output
+from scheduler.store import Store
+from scheduler.trackers import tracker
+from scheduler.wording import counted
+from sweeps.tracking import tracked
+
+Told = Mapping[str, Any]
+
+
+def track(store: Store, name: str, place: str, output: Output) -> None:
+    """Tell a tracker of every run, as it stands. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
+    sweep, rows = following.swept(store, name), views.results(store, name)
+    there, screen, told = tracker(place, name), Console(stderr=True), list[Told]()
+    for each in progress(
+        following.followed(store, name, rows),
+        description=f"{name} to {place.partition(':')[0]}",
+        total=len(rows),
+        console=screen,
+        transient=True,
+        disable=not (output.for_people and screen.is_terminal),
+    ):
+        run = tracked(sweep, each)
+        told.append({"run": run.id, "name": run.name, "state": run.state, "new": there.put(run)})
+    if output.for_people:
+        output.say(f"{name}: {_said(told)}\n{there.where}")
+    else:
+        output.rows("runs", told)
+
+
+def _said(told: Sequence[Told]) -> str:
+    new = sum(each["new"] for each in told)
+    states = Counter(each["state"] for each in told)
+    parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"
+    return f"{counted(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} there already"

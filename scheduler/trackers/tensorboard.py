@@ -1,0 +1,96 @@
+"""TensorBoard: a folder for each run, and in it one file of events.
+
+A file that has been told of is named by its content: when a run has grown it is written anew, whole, and takes the
+place of the one before. TensorBoard reads only what is appended, or what is new; a file that changes it would not see.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tensorboardX import RecordWriter, summary
+from tensorboardX.proto.api_pb2 import Status
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+
+from sweeps.tracking import TrackedRun
+
+VERSION = "brain.Event:2"  # of the format of event files
+LONGEST = 120  # characters of a folder's name
+STATUS = {"succeeded": "STATUS_SUCCESS", "running": "STATUS_RUNNING"}
+
+
+class TensorBoard:
+    """A folder of event files, with a folder for each sweep."""
+
+    def __init__(self, folder: Path, sweep: str) -> None:
+        self.where = f"tensorboard --logdir {folder}"
+        self._folder = folder / sweep
+
+    def put(self, run: TrackedRun) -> bool:
+        folder = self._folder / _folder_name(run)
+        target = folder / f"events.out.tfevents.{run.since // 1000:010d}.{run.content}"
+        if target.exists():
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        before = list(folder.glob("events.out.tfevents.*"))
+        draft = folder / "draft"
+        _write(draft, run)
+        draft.replace(target)
+        for old in before:
+            old.unlink()
+        return True
+
+
+def opened(where: str, sweep: str) -> TensorBoard:
+    """A folder by its path; NAME-tensorboard if none is given."""
+    return TensorBoard(Path(where or f"{sweep}-tensorboard"), sweep)
+
+
+def _folder_name(run: TrackedRun) -> str:
+    """The run's name as far as it may name a folder; where that is not all of it, its id tells it from others."""
+    name = re.sub(r"[^\w=.,+ -]", "_", run.name, flags=re.ASCII)[:LONGEST].strip()
+    return name if name == run.name else f"{name} {run.id}"
+
+
+def _write(path: Path, run: TrackedRun) -> None:
+    writer = RecordWriter(str(path))
+    for event in _events(run):
+        writer.write(event.SerializeToString())
+    writer.close()
+
+
+def _events(run: TrackedRun) -> Iterator[Event]:
+    ended = run.since / 1000
+    yield Event(wall_time=run.began / 1000, file_version=VERSION)
+    yield Event(wall_time=run.began / 1000, summary=_of_hparams("session_start_info", session_start_info=_began(run)))
+    for metric, step, value, at in run.points:
+        yield Event(wall_time=at / 1000, step=step, summary=summary.scalar(metric, value))
+    for name, value in run.summary.items():
+        yield Event(wall_time=ended, step=run.last, summary=summary.scalar(name, value))
+    state = f"{run.state}: {run.cause}" if run.cause else run.state
+    yield Event(wall_time=ended, step=run.last, summary=summary.text("state", state))
+    # What is neither under way nor whole has not done what it was to do.
+    status = STATUS.get(run.state, "STATUS_FAILURE" if run.ended else "STATUS_UNKNOWN")
+    end = SessionEndInfo(status=Status.Value(status), end_time_secs=ended)
+    yield Event(wall_time=ended, summary=_of_hparams("session_end_info", session_end_info=end))
+
+
+def _began(run: TrackedRun) -> SessionStartInfo:
+    info = SessionStartInfo(group_name=run.id, start_time_secs=run.began / 1000)
+    for key, value in {**run.config, **run.tags}.items():
+        if isinstance(value, bool):
+            info.hparams[key].bool_value = value
+        elif isinstance(value, str):
+            info.hparams[key].string_value = value
+        else:
+            info.hparams[key].number_value = value
+    return info
+
+
+def _of_hparams(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
+    """As the page of hyperparameters reads it."""
+    data = HParamsPluginData(version=0, **content).SerializeToString()
+    plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data)
+    return Summary(value=[Summary.Value(tag=f"_hparams_/{tag}", metadata=SummaryMetadata(plugin_data=plugin))])
