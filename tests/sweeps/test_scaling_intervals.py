@@ -92,13 +92,32 @@ def test_a_floor_that_may_as_well_be_lower_makes_no_target_unreachable() -> None
     """Exactly known it is unreachable; with noise it only needs more than a number of examples."""
     exact = np.tile(offset(0.3)(SIZES), 3)
     assert asked(exact, 1.19)[1].status == "unreachable"
+    assert asked(exact, 1.19)[1].may_be_unreachable
     fit, answer = asked(KINDS[1].losses(1, 8)[0], 1.19)
     assert answer.status == "not identified"
+    assert answer.may_be_unreachable
     assert answer.point is None
     assert answer.low is not None
     assert answer.low > SIZES[-1]
     assert answer.high is None
     assert fit.refused is None
+
+
+def test_unreachable_stays_possible_until_the_losses_exclude_a_floor_at_the_target() -> None:
+    """The floor is 1.2. The targets are above it, which 1 % of noise lets be seen of 1.5 and not of 1.25.
+
+    It is one region with the interval: what may be unreachable is open above, and at the end of the floors that are
+    believed the answer turns.
+    """
+    losses = KINDS[1].losses(1, 3)[0]
+    answers = {goal: asked(losses, goal, law="offset")[1] for goal in (1.5, 1.25)}
+    assert [answer.may_be_unreachable for answer in answers.values()] == [False, True]
+    assert answers[1.25].high is None
+    fit = asked(losses, 1.5, law="offset")[0]
+    floor = fit.predict(1e30).high[0]
+    near = [asked(losses, floor * share, law="offset")[1].may_be_unreachable for share in (0.999, 1.001)]
+    assert near == [True, False]
+    assert not asked(losses, 2.9)[1].may_be_unreachable
 
 
 def test_an_extrapolation_says_how_far_and_how_wrong_such_a_step_has_been() -> None:
