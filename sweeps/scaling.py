@@ -315,8 +315,8 @@ def _answers(curves: Curves, blocks: Blocks | None, aim: Aim, errors: Floats) ->
             least = FARTHEST * largest if low is None else low
             answer = answer._replace(status="not identified", point=None, low=least, high=None)
         elif point > largest:
-            far = {"times": point / largest, "holdout_error": float(errors[row])}
-            answer = answer._replace(status="extrapolated", **far)
+            times, error = point / largest, float(errors[row])
+            answer = answer._replace(status="extrapolated", times=times, holdout_error=error)
         answers.append(answer)
     return answers
 

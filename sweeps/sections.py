@@ -19,7 +19,7 @@ METRICS = {
     "answers": (
         *("accuracy", *CALIBRATION),
         *("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k"),  # of several samples
-        *("mrr", "ndcg"),  # of candidates
+        *("mrr", "ndcg", "chance"),  # of candidates
     ),
     "reliability": ("mean_accuracy", "worst_accuracy", "spread", "flip_rate"),
     "rag": (
@@ -32,6 +32,14 @@ EVALUATORS = tuple(METRICS)
 OF_EPISODES = "episode."  # before the name of what an environment itself says of its episodes: episode.drawdown
 # The less the better.
 LOSSES = ("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate", "false_answers")
+# What a law of sizes is known of: losses, and shares of what is right, each with what guessing scores. An accuracy of
+# candidates is beside its own "chance".
+FALLING = ("nll", "bits_per_byte")
+RISING: Mapping[str, float] = {
+    **dict.fromkeys(("accuracy", "pass_at_k", "pass_hat_k", "mean_accuracy", "worst_accuracy", "task_completion"), 0.0),
+    **dict.fromkeys(("open_book", "closed_book", "distracted", "mixed", "abstention", "faithfulness"), 0.0),
+    **dict.fromkeys(("preference_accuracy", "likelihood_accuracy"), 0.5),
+}
 
 
 class DataSpec(Model):

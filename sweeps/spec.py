@@ -24,14 +24,11 @@ from sweeps.errors import SpecError
 from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
-from sweeps.questions import ASKED
 from sweeps.recipe import Method, Train
 from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
     CHECKS,
-    METRICS,
-    PREFERENCES,
     Best,
     Budget,
     Checkpoints,
@@ -165,9 +162,6 @@ class Sweep(Model):
         found = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
             found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
-        asked = [metric for name in ASKED for metric in METRICS[name]]
-        if self.target and self.target.metric in (*PREFERENCES, *asked):
-            found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
         if own := [str(check) for one in self.evaluate if is_checker(check := one.options.get("check"))]:
             said = "code of yours would run in the worker, which has no fence for it yet"
             found.append(f"evaluate: check: {own[0]} is not called yet, for {said}; {', '.join(CHECKS)} or choice are")

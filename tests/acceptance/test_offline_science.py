@@ -18,7 +18,7 @@ def model() -> OfflineModel:
 
 @pytest.mark.parametrize("name", ["code", "reference", "science"])
 def test_the_shifted_law_predicts_the_two_largest_sizes(name: str, model: OfflineModel) -> None:
-    """Fitted without them, within 2 %; and the law that is chosen at up to 512 does 2048 so, or says that it may not."""
+    """Fitted without them, within 2 %; the law that is chosen at up to 512 does 2048 so, or says that it may not."""
     data = domain(name, holdout=512)
     runs = [(size, seed) for size in SIZES for seed in SEEDS]
     losses = [model.loss(model.train(data.train, size, seed), data) for size, seed in runs]
