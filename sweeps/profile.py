@@ -173,10 +173,15 @@ def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Float
     half = np.sqrt(np.maximum(allowed * (influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
     sides = np.stack([-half, half], axis=0)  # to first order; then by the secant of the root, which is nearly straight
     limit = curves.ceiling if curves.law == "bounded" else np.inf
+    both = np.concatenate([at, at], axis=1)
     for _ in range(4):
         losses = np.clip(middle + sides, 1e-9 * middle, limit)
-        worse = [np.maximum(pinned(curves, at, side, near=True) - curves.squares[:, None], 0) for side in losses]
-        sides = (losses - middle) / np.clip(np.sqrt(np.stack(worse) / allowed), 0.3, 3)
+        squares = pinned(curves, both, np.concatenate([*losses], axis=1), near=True)
+        worse = np.maximum(squares - curves.squares[:, None], 0)
+        roots = np.clip(np.sqrt(np.stack(np.split(worse, 2, axis=1)) / allowed), 0.3, 3)
+        sides = (losses - middle) / roots
+        if np.abs(roots - 1).max() < 1e-3:
+            break
     low, high = np.clip(middle + sides, 0, limit)
     return low, high
 

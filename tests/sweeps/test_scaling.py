@@ -75,7 +75,7 @@ def test_an_accuracy_that_falls_is_refused_in_its_own_words() -> None:
 
 def test_fits_of_many_experiments_are_those_of_each() -> None:
     seed, n = np.repeat(range(3), 9), np.tile(SIZES, 3)
-    measured = np.tile(losses("shifted"), 3) * (1 + 0.01 * np.random.default_rng(2).standard_normal((12, 27)))
+    measured = np.tile(losses("shifted"), 3) * (1 + 0.01 * np.random.default_rng(2).standard_normal((6, 27)))
     for many, runs in zip(fit_many(n, measured, seed=seed, targets=1.5), measured, strict=True):
         one = fit_scaling(n, runs, seed=seed.tolist(), target=1.5)
         assert (one.law, one.warnings, one.refused) == (many.law, many.warnings, many.refused)
