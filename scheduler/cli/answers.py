@@ -44,6 +44,8 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
         table = [_fit_row(name, each) for name, fit in fits.items() for each in (fit, *fit.alternatives)]
         output.table(table, title=f"fitted curves, {in_unit(metric)}")
         for name, fit in fits.items():
+            if fit.refused and fit.curve:  # else it stands in the table, where a law would
+                output.say(f"{name}: no answer: {fit.refused}")
             for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
 

@@ -82,6 +82,17 @@ def test_an_accuracy_is_answered_in_the_terminal_and_in_the_report() -> None:
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
 
 
+def test_a_curve_that_gives_no_answer_says_why() -> None:
+    late = (0.0, 0.0, 0.01, 0.0, 0.01, 0.1, 0.7)  # nothing of it is seen before the largest sizes
+    rows = [
+        RunResult({"data": "a", "size": int(size)}, 0, "succeeded", {"accuracy": right})
+        for size, right in zip(SIZES[:7], late, strict=True)
+    ]
+    text = io.StringIO()
+    answer(Output("table", Console(file=text, width=180)), spec("accuracy", above=0.8), rows)
+    assert "a: no answer: fitted without the two largest sizes it misses them by" in text.getvalue()
+
+
 @pytest.mark.parametrize(
     ("metric", "guess", "more"),
     [
