@@ -28,12 +28,12 @@ def asked(losses: Floats, target: float, **options: Any) -> tuple[ScalingFit, Mi
 def test_the_interval_holds_the_truth(kind: Kind) -> None:
     """In .88 of 200 experiments at least, whichever way the noise is; 1,000 of each are in `make bench-statistics`.
 
-    Beyond the sizes the plateau is looked at, of which a law that is too short would be too sure.
+    Beyond the sizes the plateau is looked at, of which a law that is too short would be too sure: .87 were covered.
     """
     for size in (WITHIN, BEYOND) if kind.truth is plateau and kind.noise == "free" else (WITHIN,):
         found = Coverage.of(kind.fits(200, size, seed=1), size)
         assert found.answered > 0.95
-        assert found.covered >= 0.88
+        assert found.covered >= (0.92 if size == BEYOND else 0.88)
 
 
 def test_where_the_subsets_of_a_seed_nest_the_seed_is_a_block() -> None:
