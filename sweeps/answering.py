@@ -113,6 +113,7 @@ def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),
         "ndcg": ranking.ndcg(values, [float(one) for one in right]),
+        "chance": sum(right) / len(right),
         **_judged(float(shares.max() / shares.sum()), first),
         "logprobs": values.tolist(),
     }

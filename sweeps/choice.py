@@ -117,14 +117,18 @@ class Candidates:
         """Of one experiment: the law that is chosen, then those that cannot be told apart from it.
 
         The least AICc among those that predict the two largest sizes within 2 % and are not contradicted by the seeds;
-        if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it,
-        and longer ones that only the small-sample correction puts behind it: at nine sizes that asks 12 more for a
-        fourth parameter, which says how few sizes there are and nothing against the law.
+        if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it;
+        and of every class the longer ones that only the small-sample correction puts behind it. At nine sizes that asks
+        12 more for a fourth parameter, which says how few sizes there are and nothing against the law; and that a
+        longer law is further off where two sizes are held out says how loosely seven hold it, and nothing against it
+        either. Where noise hides a plateau, these are all that keeps a short law from being too sure.
         """
         ranked = sorted(self.curves, key=lambda law: float(self.aicc[law][row]))
         predicting = [law for law in ranked if self.holdouts[law][row] <= WARN]
         sound = [law for law in predicting if not self.contradicted[law][row]]
         best = sound or predicting or ranked
         aicc, aic = (float(each[best[0]][row]) for each in (self.aicc, self.aic))
-        near = [law for law in best[1:] if self.aicc[law][row] <= aicc + ALIKE or self.aic[law][row] <= aic]
+        alike = [law for law in best[1:] if self.aicc[law][row] <= aicc + ALIKE]
+        longer = [law for law in ranked if FREE[law] > FREE[best[0]] and self.aic[law][row] <= aic]
+        near = [law for law in ranked if law in alike or law in longer]
         return [best[0], *(law for law in near if self.holdouts[law][row] <= REFUSE)]

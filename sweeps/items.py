@@ -107,6 +107,18 @@ def difference_of(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> Ite
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
 
+def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
+    """The standard error over the items of the mean of one run; with a base, of one - share·base, item by item.
+
+    By clusters where there are some; None for a single one, or none.
+    """
+    items = [item for item in scores.amounts if base is None or item in base.amounts]
+    if not items:
+        return None
+    values = _linear(scores, items) - (0.0 if base is None else share * _linear(base, items))
+    return mean_at(values, places_of([canonical(scores.clusters[item]) for item in items], len(items))).error
+
+
 def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
     """The same, with what stands after Holm: each sense of the question is a family over all pairs."""
     first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})

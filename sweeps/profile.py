@@ -18,6 +18,13 @@ is the greater, q = V_seeds / V, and with h the share of the excess in V_seeds
 
 Welch and Satterthwaite would have h² for √h, which takes the excess for better known than it is: with nested subsets
 and three seeds such intervals held the truth in 90 of 100 experiments, these in 93 (`make bench-statistics`).
+
+All sizes are measured on the same items, so other items would move the whole curve. Of that only the error e of the
+curve at n against the target matters, however the items' errors hang together over the sizes, for L(n) = L* is asked
+there alone: a miss of d = L(n) - L* is then believed where RSS's share of it, or e's, or both in quadrature reach it.
+With r² the left side above as a share of the right one,
+
+    1 / (1/r² + (1.96·e/d)²) ≤ 1
 """
 
 from dataclasses import dataclass
@@ -32,6 +39,7 @@ from sweeps.projection import Task, places, solve
 Truths = npt.NDArray[np.bool_]
 LEVEL = 0.95
 FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
+SURE = 1.96  # standard deviations of the normal distribution for LEVEL
 NODES = 24  # sizes that are tried first, from the smallest to the farthest
 ZOOM = 6  # and twice as many between the last that is believed and the first that is not
 
@@ -58,12 +66,33 @@ class Blocks:
 class Reach(NamedTuple):
     """For R targets: the sizes believed to reach them, from low to high, of those from the smallest to the farthest.
 
-    `high` is infinite where the farthest is believed, `low` where none is. `never`: nor is a floor at the target.
+    `high` is infinite where the farthest is believed, `low` where none is. `floored`: a floor at the target, which no
+    amount of data goes below, is believed, too. `never`: nothing else is, and the best floor is not below the target.
     """
 
     low: Floats
     high: Floats
+    floored: Truths
     never: Truths
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """R targets, and of each of M sizes the standard error over items of the loss less the target: (R,) and (R, M)."""
+
+    target: Floats
+    error: Floats | None = None
+
+    def at(self, curves: Curves, n: Floats) -> Floats:
+        """The errors at sizes n (R, Q): along the logarithm of the size, and beyond the sizes that of the last."""
+        if self.error is None:
+            return np.zeros_like(n)
+        logs = np.log(curves.n)
+        return np.stack([np.interp(np.log(row), logs, own) for row, own in zip(n, self.error, strict=True)])
+
+    def rows(self, rows: Rows) -> "Aim":
+        """The same of some experiments only."""
+        return Aim(self.target[rows], None if self.error is None else self.error[rows])
 
 
 def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
@@ -105,32 +134,36 @@ def pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> 
     return solve(task, near=begin).squares.reshape(at.shape)
 
 
-def reach(curves: Curves, target: Floats, blocks: Blocks | None = None) -> Reach:
-    """The interval of the sizes at which each curve is down at its target (R,)."""
-    point = curves.reaching(target)
+def reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
+    """The interval of the sizes at which each curve is down at its target."""
+    point = curves.reaching(aim.target)
     farthest = FARTHEST * curves.n[-1]
     grid = np.geomspace(curves.n[0], farthest, NODES)
     nodes = np.concatenate(
-        [np.broadcast_to(grid, (len(target), NODES)), np.clip(point, grid[0], grid[-1])[:, None]], axis=1
+        [np.broadcast_to(grid, (len(point), NODES)), np.clip(point, grid[0], grid[-1])[:, None]], axis=1
     )
     nodes.sort(axis=1)
-    worse = _excess(curves, nodes, target, blocks)
+    worse = _excess(curves, nodes, aim, blocks)
     first, last = _hull(worse <= 1)
-    every, none = np.arange(len(target)), ~(worse <= 1).any(axis=1)
+    every, none = np.arange(len(point)), ~(worse <= 1).any(axis=1)
     outside = np.stack([np.maximum(first - 1, 0), np.minimum(last + 1, NODES)], axis=1)
     inside = np.stack([first, last], axis=1)
-    ends = _crossed(curves, target, blocks, nodes[every[:, None], outside], nodes[every[:, None], inside])
+    ends = _crossed(curves, aim, blocks, nodes[every[:, None], outside], nodes[every[:, None], inside])
     low = np.where(first == 0, nodes[:, 0], ends[:, 0])
     high = np.where(last == NODES, np.inf, ends[:, 1])
-    never = none & (target <= curves.floor)
-    if curves.law != "pure" and never.any():
-        rows = np.flatnonzero(never)
-        some = curves.rows(rows)
+    floored = _floored(curves, aim, blocks, np.flatnonzero(none | (last == NODES)))
+    never = none & ~floored & (aim.target <= curves.floor)
+    return Reach(np.where(none, np.inf, low), np.where(none, np.inf, high), floored, never)
+
+
+def _floored(curves: Curves, aim: Aim, blocks: Blocks | None, rows: Rows) -> Truths:
+    """(R,) is a floor at the target believed? Asked of these rows; a pure law has no floor."""
+    believed = np.zeros(len(aim.target), bool)
+    if curves.law != "pure" and len(rows):
         far = np.full((len(rows), 1), np.inf)
-        floor = pinned(some, far, target[rows, None]) - some.squares[:, None]
         own = None if blocks is None else blocks.rows(rows)
-        never[rows] = (floor > tolerance(some, 1e6 * np.full_like(far, farthest), own))[:, 0]
-    return Reach(np.where(none, np.inf, low), np.where(none, np.inf, high), never)
+        believed[rows] = _excess(curves.rows(rows), far, aim.rows(rows), own)[:, 0] <= 1
+    return believed
 
 
 def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
@@ -140,18 +173,29 @@ def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Float
     half = np.sqrt(np.maximum(allowed * (influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
     sides = np.stack([-half, half], axis=0)  # to first order; then by the secant of the root, which is nearly straight
     limit = curves.ceiling if curves.law == "bounded" else np.inf
+    both = np.concatenate([at, at], axis=1)
     for _ in range(4):
         losses = np.clip(middle + sides, 1e-9 * middle, limit)
-        worse = [np.maximum(pinned(curves, at, side, near=True) - curves.squares[:, None], 0) for side in losses]
-        sides = (losses - middle) / np.clip(np.sqrt(np.stack(worse) / allowed), 0.3, 3)
+        squares = pinned(curves, both, np.concatenate([*losses], axis=1), near=True)
+        worse = np.maximum(squares - curves.squares[:, None], 0)
+        roots = np.clip(np.sqrt(np.stack(np.split(worse, 2, axis=1)) / allowed), 0.3, 3)
+        sides = (losses - middle) / roots
+        if np.abs(roots - 1).max() < 1e-3:
+            break
     low, high = np.clip(middle + sides, 0, limit)
     return low, high
 
 
-def _excess(curves: Curves, at: Floats, target: Floats, blocks: Blocks | None) -> Floats:
+def _excess(curves: Curves, at: Floats, aim: Aim, blocks: Blocks | None) -> Floats:
     """(R, Q) how far a curve that reaches its target at `at` is from being believed: up to 1 it is."""
-    worse = pinned(curves, at, np.broadcast_to(target[:, None], at.shape)) - curves.squares[:, None]
-    return np.sqrt(np.maximum(worse, 0) / tolerance(curves, at, blocks))
+    target = np.broadcast_to(aim.target[:, None], at.shape)
+    worse = pinned(curves, at, target) - curves.squares[:, None]
+    near = np.minimum(at, 1e6 * FARTHEST * curves.n[-1])  # as good as infinite
+    root = np.sqrt(np.maximum(worse, 0) / tolerance(curves, near, blocks))
+    if aim.error is None:
+        return np.asarray(root)
+    away = np.abs(curves.predict(at) - target)
+    return np.asarray(root * away / np.maximum(np.hypot(away, SURE * aim.at(curves, near) * root), 1e-300))
 
 
 def _hull(believed: Truths) -> tuple[Rows, Rows]:
@@ -159,16 +203,16 @@ def _hull(believed: Truths) -> tuple[Rows, Rows]:
     return believed.argmax(axis=1), believed.shape[1] - 1 - believed[:, ::-1].argmax(axis=1)
 
 
-def _crossed(curves: Curves, target: Floats, blocks: Blocks | None, outside: Floats, inside: Floats) -> Floats:
+def _crossed(curves: Curves, aim: Aim, blocks: Blocks | None, outside: Floats, inside: Floats) -> Floats:
     """Where belief ends between sizes outside it and inside it, both (R, 2): zoomed in twice, then a straight line."""
     shares = np.linspace(0, 1, ZOOM + 2)
-    sides, rows = np.arange(2), np.arange(len(target))[:, None]
-    worse = np.zeros((len(target), 2, ZOOM + 2))
+    sides, rows = np.arange(2), np.arange(len(outside))[:, None]
+    worse = np.zeros((len(outside), 2, ZOOM + 2))
     sizes = worse
     for _ in range(2):
         logs = np.log(outside)[:, :, None] * (1 - shares) + np.log(inside)[:, :, None] * shares
         sizes = np.exp(logs)
-        worse = _excess(curves, sizes.reshape(len(target), -1), target, blocks).reshape(sizes.shape)
+        worse = _excess(curves, sizes.reshape(len(outside), -1), aim, blocks).reshape(sizes.shape)
         after = np.maximum((worse <= 1).argmax(axis=2), 1)
         outside, inside = sizes[rows, sides, after - 1], sizes[rows, sides, after]
     far, near = worse[rows, sides, after - 1], worse[rows, sides, after]

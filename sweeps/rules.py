@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
-from sweeps.sections import LOSSES, OF_EPISODES, metrics_of, nearest
+from sweeps.sections import FALLING, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
 from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Sweep"], Iterator[Finding]]
 
+LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
+MEASURED = {metric for metrics in METRICS.values() for metric in metrics}
 NEEDED = {
     "data_scaling": ("train", "sizes"),
     "transfer": ("train", "sizes"),
@@ -140,9 +142,20 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
 
 
 def _target(sweep: Sweep) -> Iterator[Finding]:
+    """A side that the metric gets to, by a law."""
     wish = sweep.target
-    if wish and wish.above is not None and wish.metric in LOSSES:
+    if wish is None:
+        return
+    above, below = wish.above, wish.below
+    if above is not None and wish.metric in LOSSES:
         yield ("target", "above"), f"found, and {wish.metric} falls as the model gets better; `below` is right"
+    elif below is not None and wish.metric in RISING:
+        yield ("target", "below"), f"found, and {wish.metric} rises as the model gets better; `above` is right"
+    elif wish.metric not in LAWFUL and (wish.metric in MEASURED or wish.metric.startswith(OF_EPISODES)):
+        yield ("target", "metric"), f"{wish.metric!r} found, which has no law; one of {', '.join(LAWFUL)} is right"
+    elif above is not None and wish.of is None and not (least := RISING.get(wish.metric, 0.0)) < above < 1:
+        right = f"guessing has {least:g} of it and no model more than 1; a number between is right"
+        yield ("target", "above"), f"{above:g} found; {right}"
 
 
 def _validation(sweep: Sweep) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 A fit is judged by what it has not seen: without its two largest sizes it has to predict them. Above 2 % of error it
 warns, above 10 % it is refused, as it is where sizes are too few or the loss rises with more data. A refused fit may
 still be drawn; it answers no question about a target. Where laws cannot be told apart, all are shown, and the interval
-holds what any of them believes.
+holds what any of them believes. And what four times the data would bring is told with how far off it may be.
 """
 
 import math
@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from sweeps.choice import REFUSE, SPARE, WARN, Candidates, Runs
 from sweeps.laws import FREE, Curves, Floats, Law
-from sweeps.profile import FARTHEST, Blocks, band, reach
+from sweeps.profile import FARTHEST, Aim, Blocks, band, reach
 
 RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
+AHEAD = 4  # times the largest size: how far off is the curve there?
 FALL = 0.05  # the same of an accuracy, absolute: it is of few items
 
 Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
@@ -32,7 +33,8 @@ class MinimumData(NamedTuple):
     the largest size; `holdout_error` is how far to trust that. unreachable: the floor is beyond the target, and so is
     every floor that the losses allow. not identified: the curve gets there at more than ten times the largest size, if
     at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond ten times the
-    largest size. A `low` of the smallest size may be still less.
+    largest size. A `low` of the smallest size may be still less. `may_be_unreachable`: the losses allow a floor that is
+    not below the target, so that no amount of data may be enough.
     """
 
     target: float
@@ -42,6 +44,7 @@ class MinimumData(NamedTuple):
     high: float | None = None
     times: float | None = None
     holdout_error: float | None = None
+    may_be_unreachable: bool = False
 
 
 class Prediction(NamedTuple):
@@ -62,6 +65,7 @@ class ScalingFit:
     r2: float | None = None
     max_residual: float | None = None  # the largest, relative (in an accuracy: in the unit of its weight)
     holdout_error: float | None = None  # fitted without the two largest sizes: the largest relative error there
+    ahead: Prediction | None = None  # at four times the largest size, (1,), as `predict` has it
     warnings: tuple[str, ...] = ()
     refused: str | None = None
     minimum_data: MinimumData | None = None  # of this law and the alternatives together
@@ -88,11 +92,8 @@ class ScalingFit:
         Raises ValueError where there is no curve.
         """
         sizes = np.atleast_1d(np.asarray(n, float))
-        bands = [band(fit.drawn, sizes, fit.blocks) for fit in (self, *self.alternatives)]
-        low = np.min([each[0][0] for each in bands], axis=0)
-        high = np.max([each[1][0] for each in bands], axis=0)
-        value = self.drawn.predict(sizes)[0]
-        return Prediction(1 - value, 1 - high, 1 - low) if self.law == "bounded" else Prediction(value, low, high)
+        fits = (self, *self.alternatives)
+        return _widest([_shown(fit.drawn, sizes, *band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
 
     def line(self, n: npt.ArrayLike) -> Floats:
         """The curve alone, (N,), which costs nothing. Raises ValueError where there is none."""
@@ -115,6 +116,7 @@ def fit_scaling(
     target: float | None = None,
     law: Law | None = None,
     chance: float | None = None,
+    error: npt.ArrayLike | None = None,
 ) -> ScalingFit:
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
@@ -128,14 +130,20 @@ def fit_scaling(
     (zero-shot) and losses that are not finite are left out, the latter with a warning. `seed` (R,) warns of sizes that
     lack one, and makes each seed a block of the intervals (`sweeps.profile`): give it where a seed's subsets nest.
     With `target`, a loss or an accuracy, `minimum_data` answers; one that is no number, as a share of a loss that
-    diverged, is left out with a warning. Never raises for what was measured: `refused` says it.
+    diverged, is left out with a warning. `error`, one or (R,), is the standard error over the held-out items of each
+    loss less the target (of a share of the base's loss: of the items' loss - share·base): the interval then holds for
+    other items, too (`sweeps.profile`), while the band stays that of these items. Never raises for what was measured:
+    `refused` says it.
     """
     sizes, values = np.asarray(n, float), np.asarray(loss, float)
     trained = sizes > 0
     good = trained & np.isfinite(values) & ((values > 0) if chance is None else (values >= 0) & (values <= 1))
     seeds = None if seed is None else np.asarray(seed)[good]
     sought = target if target is not None and math.isfinite(target) else None
-    found = fit_many(sizes[good], values[good][None, :], seed=seeds, targets=sought, law=law, chance=chance)[0]
+    errors = None if error is None else np.broadcast_to(np.asarray(error, float), values.shape)[good]
+    found = fit_many(
+        sizes[good], values[good][None, :], seed=seeds, targets=sought, law=law, chance=chance, error=errors
+    )[0]
     lost = _lost(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else _uneven(sizes[good], np.asarray(seed)[good])
     aimless = () if sought == target else (f"the target is {target}, which is no number to reach",)
@@ -150,6 +158,7 @@ def fit_many(
     targets: npt.ArrayLike | None = None,
     law: Law | None = None,
     chance: float | None = None,
+    error: npt.ArrayLike | None = None,
 ) -> list[ScalingFit]:
     """`fit_scaling` of many experiments (E, R) with the same R runs at once, all finite; `targets` is one or (E,).
 
@@ -162,6 +171,7 @@ def fit_many(
     means = runs.means
     shown = means if chance is None else 1 - means
     goals = None if targets is None else np.broadcast_to(np.asarray(targets, float), (len(losses),))
+    errors = None if error is None else np.broadcast_to(np.asarray(error, float), losses.shape)
     steps = runs.steps if len(sizes) else np.zeros((len(losses), 0))
     wanted = law or ("pure" if chance is None else "bounded")
     reasons = [_unfit(sizes, means[row], steps[row], wanted, law) for row in range(len(losses))]
@@ -172,17 +182,22 @@ def fit_many(
     rows = np.array([row for row, reason in enumerate(reasons) if reason is None], int)
     if len(rows):
         part = replace(runs, losses=values[rows])
-        for row, fit in zip(
-            rows, _fitted(part, shown[rows], goals if goals is None else goals[rows], law), strict=True
-        ):
+        aim = None if goals is None else _aim(part, goals[rows], None if errors is None else errors[rows])
+        for row, fit in zip(rows, _fitted(part, shown[rows], aim, law), strict=True):
             fits[row] = fit
     return fits
 
 
-def _fitted(runs: Runs, shown: Floats, goals: Floats | None, law: Law | None) -> list[ScalingFit]:
+def _aim(runs: Runs, goals: Floats, errors: Floats | None) -> Aim:
+    """What is aimed at, in the unit that the law is of. A size's error is at most the mean of those of its runs."""
+    return Aim(1 - goals if runs.bounded else goals, None if errors is None else replace(runs, losses=errors).means)
+
+
+def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list[ScalingFit]:
     """The fits of experiments that can be fitted, with their laws chosen."""
     candidates = Candidates.of(runs, law)
     kept = [candidates.kept(row) for row in range(len(shown))]
+    far = AHEAD * runs.sizes[-1:]
     each: dict[tuple[int, Law], ScalingFit] = {}
     for one, curves in candidates.curves.items():
         rows = np.array([row for row, laws in enumerate(kept) if one in laws], int)
@@ -191,12 +206,29 @@ def _fitted(runs: Runs, shown: Floats, goals: Floats | None, law: Law | None) ->
         own, blocks = curves.rows(rows), runs.blocks(curves)
         blocks = blocks and blocks.rows(rows)
         errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
-        answers = [None] * len(rows) if goals is None else _answers(own, blocks, goals[rows], errors)
+        answers = [None] * len(rows) if aim is None else _answers(own, blocks, aim.rows(rows), errors)
+        ahead = _shown(own, far, *band(own, far, blocks))
         for place, row in enumerate(rows):
             only = np.array([place])
-            fit = ScalingFit(runs.sizes, shown[row], own.rows(only), blocks=blocks and blocks.rows(only))
+            fit = ScalingFit(
+                runs.sizes, shown[row], own.rows(only), blocks=blocks and blocks.rows(only), ahead=ahead[place]
+            )
             each[row, one] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
     return [_together([each[row, one] for one in laws]) for row, laws in enumerate(kept)]
+
+
+def _shown(curves: Curves, n: Floats, low: Floats, high: Floats) -> list[Prediction]:
+    """The curves at n with their bands (R, N), for each experiment; accuracies, where the law is of their errors."""
+    every = zip(curves.predict(n), low, high, strict=True)
+    if curves.law == "bounded":
+        return [Prediction(1 - value, 1 - most, 1 - least) for value, least, most in every]
+    return [Prediction(*each) for each in every]
+
+
+def _widest(predictions: Sequence[Prediction]) -> Prediction:
+    """The first with the band of all."""
+    low, high = (np.array([getattr(each, side) for each in predictions]) for side in ("low", "high"))
+    return Prediction(predictions[0].value, low.min(axis=0), high.max(axis=0))
 
 
 def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumData | None) -> ScalingFit:
@@ -225,17 +257,28 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
 
 
 def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
-    """The chosen fit with its alternatives: an interval that holds all of theirs."""
+    """The chosen fit with its alternatives: an interval that holds all of theirs, and a band."""
     chosen, others = fits[0], tuple(fits[1:])
-    if not others:
-        return chosen
-    said = " and ".join(f"{fit.law}" for fit in others)
-    warning = f"the {chosen.law} law cannot be told apart from {said}: their answers are shown, too"
-    answers = [fit.minimum_data for fit in fits]
-    first = answers[0]
+    warnings, first = chosen.warnings, chosen.minimum_data
+    if others:
+        said = " and ".join(f"{fit.law}" for fit in others)
+        warnings += (f"the {chosen.law} law cannot be told apart from {said}: their answers are shown, too",)
     if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
-        first = _united(first, [answer for answer in answers if answer is not None])
-    return replace(chosen, warnings=(*chosen.warnings, warning), alternatives=others, minimum_data=first)
+        first = _united(first, [fit.minimum_data for fit in fits if fit.minimum_data])
+    ahead = _widest([fit.ahead for fit in fits if fit.ahead])
+    if not chosen.refused:
+        warnings += _loose(float(chosen.n[-1]), "accuracy" if chosen.law == "bounded" else "loss", ahead)
+    return replace(chosen, warnings=warnings, alternatives=others, minimum_data=first, ahead=ahead)
+
+
+def _loose(largest: float, what: str, ahead: Prediction) -> tuple[str, ...]:
+    """That four times the largest size is not known within 2 %."""
+    value, low, high = (float(each[0]) for each in ahead)
+    off = max(high - value, value - low) / max(value, 1e-12)
+    if off <= WARN:
+        return ()
+    seen = f"{low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "no bounds"
+    return (f"extrapolated to {AHEAD * largest:,.0f} examples the {what} may be off by {off:.1%} (95 % band {seen})",)
 
 
 def _united(first: MinimumData, answers: Sequence[MinimumData]) -> MinimumData:
@@ -248,31 +291,33 @@ def _united(first: MinimumData, answers: Sequence[MinimumData]) -> MinimumData:
     if status == "unreachable" and any(answer.status != "unreachable" for answer in answers):
         status = "not identified"
     high = max(closed) if len(closed) == len(answers) else None
-    return first._replace(status=status, low=min(known) if known else None, high=high)
+    perhaps = any(answer.may_be_unreachable for answer in answers)
+    return first._replace(status=status, low=min(known) if known else None, high=high, may_be_unreachable=perhaps)
 
 
-def _answers(curves: Curves, blocks: Blocks | None, goals: Floats, errors: Floats) -> list[MinimumData | None]:
-    """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; goals (R,) in the metric's unit."""
+def _answers(curves: Curves, blocks: Blocks | None, aim: Aim, errors: Floats) -> list[MinimumData | None]:
+    """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; what is told is in the metric's unit."""
     rising = curves.law == "bounded"
-    targets = 1 - goals if rising else goals
-    points, found = curves.reaching(targets), reach(curves, targets, blocks)
-    met = targets >= curves.predict(curves.n[:1])[:, 0]
+    points, found = curves.reaching(aim.target), reach(curves, aim, blocks)
+    goals = 1 - aim.target if rising else aim.target
+    met = aim.target >= curves.predict(curves.n[:1])[:, 0]
+    perhaps = found.floored | np.isinf(points)
     answers: list[MinimumData | None] = []
     largest = float(curves.n[-1])
     for row, goal in enumerate(goals.tolist()):
         point, low, high = (_size(float(sizes[row]), up=rising) for sizes in (points, found.low, found.high))
+        answer = MinimumData(goal, "interpolated", point, low, high, may_be_unreachable=bool(perhaps[row]))
         if met[row]:
-            answers.append(MinimumData(goal, "met", point=float(curves.n[0])))
+            answer = MinimumData(goal, "met", point=float(curves.n[0]))
         elif bool(found.never[row]) and math.isinf(points[row]):
-            answers.append(MinimumData(goal, "unreachable"))
+            answer = MinimumData(goal, "unreachable", may_be_unreachable=True)
         elif point is None or point > FARTHEST * largest:
-            answers.append(MinimumData(goal, "not identified", low=FARTHEST * largest if low is None else low))
-        elif point <= largest:
-            answers.append(MinimumData(goal, "interpolated", point, low, high))
-        else:
-            answers.append(
-                MinimumData(goal, "extrapolated", point, low, high, point / largest, holdout_error=float(errors[row]))
-            )
+            least = FARTHEST * largest if low is None else low
+            answer = answer._replace(status="not identified", point=None, low=least, high=None)
+        elif point > largest:
+            times, error = point / largest, float(errors[row])
+            answer = answer._replace(status="extrapolated", times=times, holdout_error=error)
+        answers.append(answer)
     return answers
 
 

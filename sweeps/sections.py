@@ -15,7 +15,7 @@ PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "lik
 CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
 JUDGED = ("accuracy", *CALIBRATION, "selective_accuracy")
 SAMPLED = ("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
-RANKED = ("mrr", "ndcg")  # of candidates
+RANKED = ("mrr", "ndcg", "chance")  # of candidates; the last is what guessing scores
 UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that a check of one's own failed on
 # What each evaluator measures.
 METRICS = {
@@ -38,6 +38,14 @@ LOSSES = (
     *("false_answers", "harmful_context"),
     *(metric for metrics in METRICS.values() for metric in metrics if metric.startswith(UNCHECKED)),
 )
+# What a law of sizes is known of: losses, and shares of what is right, each with what guessing scores. An accuracy of
+# candidates is beside its own "chance".
+FALLING = ("nll", "bits_per_byte")
+RISING: Mapping[str, float] = {
+    **dict.fromkeys(("accuracy", "pass_at_k", "pass_hat_k", "mean_accuracy", "worst_accuracy", "task_completion"), 0.0),
+    **dict.fromkeys(("open_book", "closed_book", "distracted", "mixed", "abstention", "faithfulness"), 0.0),
+    **dict.fromkeys(("preference_accuracy", "likelihood_accuracy"), 0.5),
+}
 
 
 class DataSpec(Model):

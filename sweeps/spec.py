@@ -24,13 +24,10 @@ from sweeps.errors import SpecError
 from sweeps.fields import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
 from sweeps.findings import explain
 from sweeps.overrides import override
-from sweeps.questions import ASKED
 from sweeps.recipe import Method, Train
 from sweeps.renderers import asked_for
 from sweeps.rules import check
 from sweeps.sections import (
-    METRICS,
-    PREFERENCES,
     Best,
     Budget,
     Checkpoints,
@@ -163,9 +160,6 @@ class Sweep(Model):
         found = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
             found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
-        asked = [metric for name in ASKED for metric in METRICS[name]]
-        if self.target and self.target.metric in (*PREFERENCES, *asked):
-            found.append(f"target: {self.target.metric} has no law yet; nll and bits_per_byte have one")
         if any(one.options.get("via") == "sampler" for one in self.evaluate):
             found.append("evaluate: nll via the sampler is not measured yet; via forward is")
         return tuple(found)

@@ -13,7 +13,7 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
-from sweeps.report.reading import UNITS, Spec, best_by, formula, scaling_fit, sought, times, variants
+from sweeps.report.reading import Spec, best_by, formula, in_unit, scaling_fit, sought, times, variants
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
 from sweeps.sections import Equal
@@ -42,8 +42,10 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
         if any(len(fit.n) > 1 for fit in fits.values()):
             output.say(draw([_series(name, fit) for name, fit in fits.items()]))
         table = [_fit_row(name, each) for name, fit in fits.items() for each in (fit, *fit.alternatives)]
-        output.table(table, title=f"fitted curves, L in {UNITS[metric]}")
+        output.table(table, title=f"fitted curves, {in_unit(metric)}")
         for name, fit in fits.items():
+            if fit.refused and fit.curve:  # else it stands in the table, where a law would
+                output.say(f"{name}: no answer: {fit.refused}")
             for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
 
@@ -73,11 +75,15 @@ def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
 def _needed(least: MinimumData) -> str:
     """The size with its interval, which is open above where no end of it is in reach."""
     if least.point is None:
-        return "-" if least.low is None else f"{least.low:,.0f} or more"
+        return "-" if least.low is None else f"{least.low:,.0f} or more{_perhaps(least)}"
     if least.low is None:
         return f"{least.point:,.0f}"
     beyond = "or more" if least.high is None else f"to {least.high:,.0f}"
-    return f"{least.point:,.0f} ({least.low:,.0f} {beyond})"
+    return f"{least.point:,.0f} ({least.low:,.0f} {beyond}{_perhaps(least)})"
+
+
+def _perhaps(least: MinimumData) -> str:
+    return ", perhaps never" if least.may_be_unreachable else ""
 
 
 def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:

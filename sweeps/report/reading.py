@@ -1,14 +1,16 @@
 """What a spec asks of its rows: the metric, the target, the fits; the same for every form of an answer."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from sweeps.effective import Multiplier
 from sweeps.intervals import Estimate, critical
+from sweeps.items import Items, error_of, item_key, scores_of
 from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling import ScalingFit, fit_scaling
-from sweeps.sections import Best, best_by_default
+from sweeps.sections import RISING, Best, best_by_default
 from sweeps.stage import Json
 from sweeps.wording import written
 
@@ -53,14 +55,26 @@ def sought(spec: Spec) -> str:
     return str(wish["metric"]) if isinstance(wish, dict) else "nll"
 
 
+def side(metric: str) -> str:
+    """On which side of its target a metric is good enough."""
+    return "≥" if metric in RISING else "≤"
+
+
+def in_unit(metric: str) -> str:
+    """What L is in a law of this metric."""
+    return f"L the {metric}" if metric in RISING else f"L in {UNITS.get(metric, metric)}"
+
+
 def target(wish: Json, zero_shot: float | None) -> float | None:
-    """The loss to reach: `below` as it stands, or as a share of the untrained base's loss."""
-    if not isinstance(wish, dict) or wish.get("below") is None:
+    """What to reach: `below` or `above` as it stands, or as a multiple of what the untrained base has."""
+    if not isinstance(wish, dict):
         return None
-    below = float(str(wish["below"]))
+    goal = wish.get("below") if wish.get("above") is None else wish["above"]
+    if goal is None:
+        return None
     if wish.get("of") != "zero_shot":
-        return below
-    return None if zero_shot is None else below * zero_shot
+        return float(str(goal))
+    return None if zero_shot is None else float(str(goal)) * zero_shot
 
 
 def zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
@@ -78,16 +92,48 @@ def sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, in
     ]
 
 
-def scaling_fit(spec: Spec, rows: Sequence[RunResult]) -> ScalingFit:
-    """The curve of one data set's runs, and what it says of the target."""
+def scaling_fit(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) -> ScalingFit:
+    """The curve of one data set's runs, and what it says of the target; with the runs' items for other items, too."""
     metric = sought(spec)
     points = sized(rows, metric)
+    n, values = [size for size, _, _ in points], [value for _, value, _ in points]
+    chance = guessed(rows, metric)
+    if chance is not None and math.isnan(chance):
+        unknown = "it was measured before what guessing scores was kept beside it, without which there is no law"
+        return ScalingFit(np.array(n), np.array(values), refused=unknown)
     return fit_scaling(
-        [size for size, _, _ in points],
-        [value for _, value, _ in points],
+        n,
+        values,
         seed=[seed for _, _, seed in points],
         target=target(spec.get("target"), zero_shot(rows, metric)),
+        chance=chance,
+        error=_errors(spec, rows, items or {}),
     )
+
+
+def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
+    """What guessing scores; None of a loss, and no number where candidates were chosen from and nobody counted them."""
+    if metric != "accuracy":
+        return RISING.get(metric)
+    known = [row.metrics["chance"] for row in rows if "chance" in row.metrics]
+    return known[0] if known else math.nan if any("mrr" in row.metrics for row in rows) else RISING[metric]
+
+
+def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:
+    """The error over items of each trained run's metric less the target; None unless all that it takes is there."""
+    metric, wish = sought(spec), spec.get("target")
+    if not isinstance(wish, dict):
+        return None
+    trained = [row for row in rows if row.cell.get("size") and metric in row.metrics]
+    read = {item_key(row.cell, row.seed): row for row in rows}
+    scores = {key: scores_of(items[key], metric) for key in read if key in items}
+    base = next((scores[key] for key, row in read.items() if row.cell.get("size") == 0 and key in scores), None)
+    paired = wish.get("of") == "zero_shot"
+    if (paired and base is None) or not all(item_key(row.cell, row.seed) in scores for row in trained):
+        return None
+    share = float(str(wish.get("below") if wish.get("above") is None else wish["above"]))
+    found = [error_of(scores[item_key(row.cell, row.seed)], base if paired else None, share) for row in trained]
+    return [each for each in found if each is not None] if None not in found else None
 
 
 def best_by(spec: Spec) -> Best:

@@ -7,13 +7,26 @@ import numpy as np
 
 from sweeps.figures.lines import Line, Plot, Wanted, lines
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
-from sweeps.report.reading import MINUS, Spec, formula, scaling_fit, sized, sought, unit, variants, zero_shot
+from sweeps.report.reading import (
+    MINUS,
+    Spec,
+    formula,
+    in_unit,
+    scaling_fit,
+    side,
+    sized,
+    sought,
+    unit,
+    variants,
+    zero_shot,
+)
 from sweeps.results import RunResult
 from sweeps.scaling import MinimumData, ScalingFit
+from sweeps.sections import RISING
 
 DENSE = 60  # points of a drawn curve
 NO_NUMBER = {
-    "unreachable": "no amount of data reaches it: the fitted floor lies above",
+    "unreachable": "no amount of data reaches it: the fitted curve levels off before",
     "not identified": "not identified: the curve gets there far beyond what was measured, if at all",
 }
 
@@ -40,13 +53,15 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
         if fit.refused or fit.curve is None:
             return f"{name}: no answer: {fit.refused}."
         last = float(fit.n[-1])
-        return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it falls as {_formula(fit)}."
-    wanted = f"{metric} ≤ {least.target:.4g}"
+        way = "rises" if metric in RISING else "falls"
+        return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it {way} as {_formula(fit)}."
+    wanted = f"{metric} {side(metric)} {least.target:.4g}"
     if least.status == "met":
         return f"{name}: {wanted} is met already at the smallest size measured, {_examples(least)}."
     if least.point is None:
         return f"{name}: {wanted}: {NO_NUMBER.get(least.status, least.status)}."
-    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}."
+    perhaps = "; that no amount reaches it is not excluded" if least.may_be_unreachable else ""
+    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}{perhaps}."
 
 
 def _examples(least: MinimumData) -> str:
@@ -96,7 +111,7 @@ def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Map
         )
         found.append(Figure(name, plot.title, **sides, table=points, note=note))
     told = [(each, one) for each, fit in fits.items() for one in (fit, *fit.alternatives)]
-    found.append(table([_row(each, one) for each, one in told], caption=f"Fitted curves, L in {unit(metric)}"))
+    found.append(table([_row(each, one) for each, one in told], caption=f"Fitted curves, {in_unit(metric)}"))
     warned = dict.fromkeys(f"{each}: {line}" for each, one in told for line in one.warnings)
     return [*found, *(Text(line, warning=True) for line in warned)]
 
@@ -109,7 +124,7 @@ def _line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) ->
     ranges = [(size, min(each), max(each)) for size, each in sorted(values.items())]
     points = list(zip(fit.n.tolist(), fit.loss.tolist(), strict=True))
     base = zero_shot(rows, metric)
-    return Line(name, points, ranges, **_curve(fit), at_zero=base, wanted=_wanted(name, fit))
+    return Line(name, points, ranges, **_curve(fit), at_zero=base, wanted=_wanted(name, fit, side(metric)))
 
 
 def _curve(fit: ScalingFit) -> dict[str, Any]:
@@ -127,11 +142,11 @@ def _curve(fit: ScalingFit) -> dict[str, Any]:
     }
 
 
-def _wanted(name: str, fit: ScalingFit) -> Wanted | None:
+def _wanted(name: str, fit: ScalingFit, where: str) -> Wanted | None:
     least = fit.minimum_data
     if least is None:
         return None
-    told = f"{name} ≤ {least.target:.4g}"
+    told = f"{name} {where} {least.target:.4g}"
     if least.point is None:
         return Wanted(least.target, told=f"{told}: {least.status}")
     interval = "" if least.low is None or least.high is None else f" ({least.low:,.0f}–{least.high:,.0f})"
@@ -168,5 +183,6 @@ def _row(name: str, fit: ScalingFit) -> dict[str, Any]:
     }
     if least := fit.minimum_data:
         row |= {"target": least.target, "examples": None if least.point is None else round(least.point)}
-        row |= {"95 % interval": _interval(least), "status": least.status}
+        perhaps = ", perhaps never" if least.may_be_unreachable and least.status != "unreachable" else ""
+        row |= {"95 % interval": _interval(least) + perhaps, "status": least.status}
     return row | ({"refused": fit.refused} if fit.refused else {})

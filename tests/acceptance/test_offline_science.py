@@ -18,7 +18,7 @@ def model() -> OfflineModel:
 
 @pytest.mark.parametrize("name", ["code", "reference", "science"])
 def test_the_shifted_law_predicts_the_two_largest_sizes(name: str, model: OfflineModel) -> None:
-    """Fitted without them, within 2 %."""
+    """Fitted without them, within 2 %; the law that is chosen at up to 512 does 2048 so, or says that it may not."""
     data = domain(name, holdout=512)
     runs = [(size, seed) for size in SIZES for seed in SEEDS]
     losses = [model.loss(model.train(data.train, size, seed), data) for size, seed in runs]
@@ -29,6 +29,10 @@ def test_the_shifted_law_predicts_the_two_largest_sizes(name: str, model: Offlin
     assert fit.r2 is not None
     assert fit.r2 > 0.98
     assert fit.loss[-1] < fit.loss[0]
+    few = [place for place, (size, _) in enumerate(runs) if size <= 512]
+    short = fit_scaling([runs[place][0] for place in few], [losses[place] for place in few])
+    error = abs(short.line(2048)[0] / fit.loss[-1] - 1)
+    assert error < 0.02 or any("the loss may be off by" in warning for warning in short.warnings)
 
 
 def test_one_source_helps_and_another_hurts_beyond_the_interval(model: OfflineModel) -> None:

@@ -53,10 +53,16 @@ def offset(exponent: float) -> Callable[[Floats], Floats]:
     return lambda n: np.asarray(1.2 + 3.0 * n**-exponent)
 
 
+def plateau(n: Floats) -> Floats:
+    """The shifted law of a base model that is worth 100 examples; noise of 1 % hides that it begins flat."""
+    return np.asarray(1.2 + 8.0 * (n + 100.0) ** -0.4)
+
+
 TABLE: Mapping[str, tuple[Callable[[Floats], Floats], float]] = {
     "cv .3%": (offset(0.3), 0.003),
     "cv 1%": (offset(0.3), 0.01),
     "shallow a=.15, cv .5%": (offset(0.15), 0.005),
+    "plateau, cv 1%": (plateau, 0.01),
 }
 KINDS = tuple(
     Kind(f"{name}, {noise}", *what, noise=noise)

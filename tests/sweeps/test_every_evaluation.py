@@ -30,7 +30,7 @@ ASKED: dict[str, dict[str, Any]] = {
         for changes in ("[case]", "[case, typos, spaces, filler]")
     },
     "reading": {"rag": [metric for metric in METRICS["rag"] if metric != "unchecked_rag"]},
-    "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "accuracy"]},
+    "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "accuracy"]},
     "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
     "profit and loss": {
         "{task_completion: {environment: 'offline:market'}}": [

@@ -75,7 +75,7 @@ def test_an_accuracy_that_falls_is_refused_in_its_own_words() -> None:
 
 def test_fits_of_many_experiments_are_those_of_each() -> None:
     seed, n = np.repeat(range(3), 9), np.tile(SIZES, 3)
-    measured = np.tile(losses("shifted"), 3) * (1 + 0.01 * np.random.default_rng(2).standard_normal((12, 27)))
+    measured = np.tile(losses("shifted"), 3) * (1 + 0.01 * np.random.default_rng(2).standard_normal((6, 27)))
     for many, runs in zip(fit_many(n, measured, seed=seed, targets=1.5), measured, strict=True):
         one = fit_scaling(n, runs, seed=seed.tolist(), target=1.5)
         assert (one.law, one.warnings, one.refused) == (many.law, many.warnings, many.refused)
@@ -137,15 +137,32 @@ def test_measured_curves_of_a_base_model_want_the_shifted_law(domain: str) -> No
 def test_four_times_the_data_is_predicted_within_2_per_cent_or_warned_of(domain: str) -> None:
     """From sizes up to 2048 the loss at 8192, of the smallest domain from 512 that at 2048; the law is chosen.
 
-    A warning is of the hold-out, or that another law is as good, and then the band of both has it.
+    The warning names how far off the loss may be there: by more than 2 %, where it is off by more.
     """
     measured = DOMAINS[domain][0]
     fit = fit_scaling(SIZES[: len(measured) - 2], measured[:-2])
     error = abs(fit.line(SIZES[len(measured) - 1])[0] / measured[-1] - 1)
-    if error > 0.02 and not fit.refused and not any("misses" in warning for warning in fit.warnings):
-        assert any("cannot be told apart" in warning for warning in fit.warnings)
-        band = fit.predict(SIZES[len(measured) - 1])
-        assert band.low[0] <= measured[-1] <= band.high[0]
+    warned = [warning for warning in fit.warnings if "the loss may be off by" in warning]
+    assert error <= 0.02 or len(warned) == 1
+    if domain != "legal":  # its five sizes allow no shifted law
+        assert fit.ahead
+        assert fit.ahead.low[0] <= measured[-1] <= fit.ahead.high[0]
+
+
+def test_what_is_known_well_ahead_is_not_warned_of_and_what_is_not_is_with_its_figure() -> None:
+    """Three seeds of .1 % hold the loss at four times the largest size within 2 %, three of 2 % mostly do not."""
+    drawn, n = np.random.default_rng(5).standard_normal((20, 27)), np.tile(SIZES, 3)
+    for cv, least, most in ((0.001, 0, 0), (0.02, 15, 20)):
+        fits = fit_many(n, offset(0.3)(n) * (1 + cv * drawn), law="offset")
+        said = [warning for fit in fits for warning in fit.warnings if "may be off" in warning]
+        assert least <= len(said) <= most
+    fit = fits[0]
+    band = fit.predict(4 * SIZES[-1])
+    assert fit.ahead is not None
+    np.testing.assert_allclose(fit.ahead, band, rtol=1e-9)
+    off = max(band.high[0] - band.value[0], band.value[0] - band.low[0]) / band.value[0]
+    ends = f"95 % band {band.low[0]:.4g} to {band.high[0]:.4g}"
+    assert said[0] == f"extrapolated to 32,768 examples the loss may be off by {off:.1%} ({ends})"
 
 
 def test_a_law_that_extrapolates_is_taken_before_one_with_fewer_parameters() -> None:

@@ -148,12 +148,25 @@ def test_a_wrong_value_is_named_with_what_would_be_right(override: str, said: st
     [
         ("target={metric: nll, above: 2}", "target.above: found, and nll falls as the model gets better; `below`"),
         ("target={metric: validation.nll, below: 2}", "target.metric: 'validation.nll' found, which nothing evaluates"),
+        ("target={metric: accuracy, below: 0.5}", "target.below: found, and accuracy rises as the model gets better;"),
+        ("target={metric: accuracy, above: 1.5}", "target.above: 1.5 found; guessing has 0 of it and no model more"),
+        ("target={metric: accuracy, above: 0}", "target.above: 0 found; guessing has 0 of it"),
+        ("target={metric: preference_accuracy, above: 0.4}", "target.above: 0.4 found; guessing has 0.5 of it"),
+        ("target={metric: ece, below: 0.1}", "target.metric: 'ece' found, which has no law; one of nll, bits_per_byte"),
+        ("target={metric: reward, above: 3}", "target.metric: 'reward' found, which has no law"),
         ("best={metric: nll, mode: min}", "best: belongs to `experiment: grid or compare`; this one is data_scaling"),
     ],
 )
 def test_what_no_answer_would_heed_is_refused(override: str, said: str) -> None:
-    scaling = HEAD.replace("grid", "data_scaling") + "sizes: [8, 16]\n"
+    asked = "evaluate: [nll, answers, preference, {task_completion: {environment: 'offline:tool_use'}}]"
+    scaling = HEAD.replace("grid", "data_scaling") + f"sizes: [8, 16]\n{asked}\n"
     assert said in refused(scaling, override)
+
+
+@pytest.mark.parametrize("target", ["{metric: accuracy, above: 0.8}", "{metric: accuracy, above: 2, of: zero_shot}"])
+def test_the_data_for_an_accuracy_can_be_asked_for(target: str) -> None:
+    scaling = HEAD.replace("grid", "data_scaling") + "sizes: [8, 16]\nevaluate: [answers]\n"
+    assert parse(scaling, overrides=[f"target={target}"]).not_yet() == ()
 
 
 @pytest.mark.parametrize("override", ["train.rank", "=3", "train..rank=3", "train.rank=[1,", "seeds=!!int 3"])
