@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sweeps.items import Items
 from sweeps.results import RunResult
 from sweeps.stage import Json
 
@@ -75,6 +76,8 @@ class Material:
     billed: Sequence[Billed] = ()
     limit: int | None = None  # micro-dollars
     curves: Sequence[Learning] = ()
+    items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"
+    unread: Sequence[str] = ()  # sentences: which items there may be that are not in `items`, and why
     defaults: Mapping[str, Json] | None = None  # of the plan, where they were kept
     data: Sequence[Used] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
