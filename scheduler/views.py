@@ -115,7 +115,7 @@ def sweep(store: Store, name: str) -> SweepView:
 def results(store: Store, name: str) -> list[RunResult]:
     """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
     values = _values(store, name)
-    planned = _planned(store, name)
+    planned = planned(store, name)
     needed = sorted({stage for row in planned for stage in _stages_of(row)})
     stages = {stage.id: stage for stage in stage_views(store, needed)}
     return [_result(row, stages, values.get(str(row["run"]), {})) for row in planned]
@@ -127,7 +127,7 @@ def cells(store: Store, name: str) -> list[dict[str, Any]]:
     The variance divides by count - 1, and is None for a single value.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in _planned(store, name):
+    for row in planned(store, name):
         cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
     moments: dict[tuple[str, str], dict[str, float]] = {}
@@ -144,7 +144,8 @@ def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
     return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
 
 
-def _planned(store: Store, name: str) -> list[dict[str, Any]]:
+def planned(store: Store, name: str) -> list[dict[str, Any]]:
+    """The runs as they were planned, in their order: what `scheduler.submission` has written of each."""
     rows = store.client.hgetall(keys.sweep_runs(name))
     return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
