@@ -5,6 +5,7 @@ SchedulerError
 ├── SweepConflict        the name is taken by another question
 ├── Untrained            what is to be measured is not there, or may not be used
 ├── UnknownSweep         nothing was submitted under that name
+├── UnknownMetric        no evaluation measures it
 ├── BudgetTooSmall       less than a sweep has spent and holds already
 ├── NotEnforced          a limit that is set could not be kept
 ├── ServiceRefused       Tinker does not accept the key, or does not serve the model
@@ -12,6 +13,8 @@ SchedulerError
 ├── EnvironmentUnusable  what a model is to act in is not there, or is no environment
 ├── FiguresUnavailable   what draws pixels is not installed
 └── ArtefactError        the artefact store cannot be read or written
+
+ItemsUnread is a warning: an answer is there, and some items are not in it.
 """
 
 
@@ -39,6 +42,10 @@ class UnknownSweep(SchedulerError):
     """There is no sweep of this name."""
 
 
+class UnknownMetric(SchedulerError):
+    """Nothing measures this."""
+
+
 class NotEnforced(SchedulerError):
     """Refused, rather than ignored."""
 
@@ -61,3 +68,7 @@ class ArtefactError(SchedulerError):
 
 class FiguresUnavailable(SchedulerError):
     """Figures cannot be turned into pixels here."""
+
+
+class ItemsUnread(UserWarning):
+    """Items that an evaluation kept could not be read."""

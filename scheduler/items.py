@@ -37,10 +37,10 @@ class Kept:
 
 
 class _File(NamedTuple):
-    """The items of one stage; `count` as the stage has told it."""
+    """The items of one stage; `rows` as the stage has told them."""
 
     path: str
-    count: int
+    rows: int
 
 
 @dataclass
@@ -62,7 +62,7 @@ class _Reader:
         if self.failing >= IN_A_ROW:
             self.broken.append(file.path)
             return
-        if self.bounded and (self.values + file.count * metrics > MOST_VALUES or self.bytes > MOST_BYTES):
+        if self.bounded and (self.values + file.rows * metrics > MOST_VALUES or self.bytes > MOST_BYTES):
             self.left.add(stage)
             return
         try:
@@ -85,7 +85,7 @@ class _Reader:
         every = len(self.rows) + len(self.left) + len(self.broken)
         if self.left:
             yield (
-                f"of {counted(every, 'evaluation')} the items of {len(self.left):,} were not read, for there are too many: "
+                f"of {counted(every, 'evaluation')} the items of {len(self.left):,} were not read, for time: "
                 "what is said item by item is said of the others (`scheduler.notebook.items` reads all)"
             )
         if self.broken:

@@ -115,10 +115,10 @@ def sweep(store: Store, name: str) -> SweepView:
 def results(store: Store, name: str) -> list[RunResult]:
     """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
     values = _values(store, name)
-    planned = planned(store, name)
-    needed = sorted({stage for row in planned for stage in _stages_of(row)})
+    rows = planned(store, name)
+    needed = sorted({stage for row in rows for stage in _stages_of(row)})
     stages = {stage.id: stage for stage in stage_views(store, needed)}
-    return [_result(row, stages, values.get(str(row["run"]), {})) for row in planned]
+    return [_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
 def cells(store: Store, name: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from sweeps.wording import counted
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
 
 ItemsBy = Mapping[str, Items]  # by measure: "answers", "source.nll"
+NO_ITEMS: ItemsBy = {}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ def wanted(spec: Spec, rows: Sequence[RunResult]) -> dict[str, Wanted]:
     return {measure: Wanted(metrics, runs) for measure, metrics in kept.items()}
 
 
+def items_of(items: ItemsBy, metric: str) -> Items | None:
+    """Those that a metric is made of."""
+    measure = measure_of(metric)
+    return None if measure is None else items.get(measure)
+
+
 def _of_loss(measure: str) -> bool:
     return measure.rpartition(".")[2] == "nll"
 
@@ -74,7 +81,7 @@ def what_changed(rows: Sequence[RunResult], items: ItemsBy) -> tuple[Told, ...]:
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     for metric in in_order({name for row in measured(rows) for name in row.metrics}):
         measure = measure_of(metric)
-        if measure in items and not _of_loss(measure):
+        if measure is not None and measure in items and not _of_loss(measure):
             for each in changes(rows, items[measure], metric=metric):
                 found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
     cells = [cell for cell, _ in found.values()]
@@ -143,7 +150,7 @@ def difference_row(found: ItemDifference) -> dict[str, Any]:
     sure = found.checkpoints, found.recipe
     checkpoints, recipe = ("-" if one is None else f"±{one.half_width:.4f}{'*' * one.after_holm}" for one in sure)
     clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
-    row = {
+    return {
         "difference": f"{found.mean:+.4f}",
         "checkpoints": checkpoints,
         "recipe": recipe,
@@ -151,5 +158,3 @@ def difference_row(found: ItemDifference) -> dict[str, Any]:
         "items": f"{found.items:,}" + (f" (of {found.items + found.left_out:,})" if found.left_out else ""),
         "needed": None if clear else found.needed_items,
     }
-    return row
-
