@@ -14,10 +14,11 @@ from sweeps.report.itemwise import (
     Told,
     at_the_largest,
     change_row,
-    difference_row,
+    difference_rows,
     heading,
     items_of,
     of_context,
+    over_as_many,
     what_changed,
 )
 from sweeps.report.reading import Spec, best_by
@@ -28,15 +29,12 @@ TABLES = 6  # cells of which the terminal shows what their training changed
 
 def show_by_item(output: Output, metric: str, what: str, pairs: Sequence[tuple[str, ItemDifference | None]]) -> None:
     """A table of the differences that were asked item by item."""
-    found = [(name, each) for name, each in pairs if each]
+    found = {name: each for name, each in pairs if each}
     if not found:
         return
-    seeds = sorted({each.seeds for _, each in found})
-    said = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    title = f"differences in {metric}, item by item ({said} seed{'' if seeds == [1] else 's'})"
-    output.table([{what: name, **difference_row(each)} for name, each in found], title=title)
-    output.say("± of these checkpoints on other items of the kind; ± of the recipe with other seeds, too; * all pairs")
-    output.say("judged together (Holm); McNemar: p of right and wrong; needed: items that would make it clear")
+    output.table(difference_rows(found, what), title=f"differences in {metric}, {over_as_many(found)}")
+    output.say("± checkpoints: on other items of the kind; ± recipe: with other seeds, too;")
+    output.say("* clear of all pairs (Holm); McNemar: its p; needed: items that would settle it")
 
 
 def show_changes(output: Output, told: Sequence[Told]) -> None:
@@ -51,7 +49,7 @@ def show_changes(output: Output, told: Sequence[Told]) -> None:
         output.say(said)
     if len(told) > len(shown[:TABLES]):
         output.say(f"{len(told) - len(shown[:TABLES])} more are in the report, and in `sweep -f json results`")
-    output.say("by item and by seed, 95 % interval; clear: beyond it; of all: of all cells, by one metric (Holm)")
+    output.say("the same items before and after; clear of all: of all cells, by one metric (Holm)")
 
 
 def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[str, Any]:

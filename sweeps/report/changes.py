@@ -25,7 +25,7 @@ def changed_by_training(rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     shown = at_the_largest(told)
     if not shown:
         return Answer(())
-    sentences = tuple(f"{said[0].upper()}{said[1:]}." for said in of_context(shown))
+    sentences = tuple(f"{said}." for said in of_context(shown))
     parts: list[Part] = [Text(said) for said in sentences]
     for place, each in enumerate(shown[:DRAWN]):
         parts.append(_figure(f"changes-{place}", each) or _table(each, folded=False))

@@ -8,7 +8,7 @@ from sweeps.figures.rows import Row, Rows, intervals
 from sweeps.intervals import Estimate
 from sweeps.items import ItemDifference
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
-from sweeps.report.itemwise import ItemsBy, difference_row, items_of
+from sweeps.report.itemwise import ItemsBy, difference_rows, items_of, over_as_many
 from sweeps.report.reading import Spec, best_by, unit, variants, with_width
 from sweeps.results import RunResult
 from sweeps.sections import Best, Equal
@@ -73,10 +73,10 @@ def named(method: str | None) -> str:
 
 def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Part]:
     """A table of the differences that were asked item by item, each under its name."""
-    rows = [{"difference in": name, **difference_row(each)} for name, each in found.items() if each]
-    if not rows:
+    known = {name: each for name, each in found.items() if each}
+    if not known:
         return []
-    return [table(rows, caption=f"{metric}, item by item"), Text(BY_ITEM)]
+    return [table(difference_rows(known, "difference in"), caption=f"{metric}, {over_as_many(known)}"), Text(BY_ITEM)]
 
 
 def _equal(spec: Spec) -> Text:

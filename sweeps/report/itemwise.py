@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sweeps.changes import Against, Change, changes
+from sweeps.comparison import METHOD
 from sweeps.frames import in_order
 from sweeps.grid import best_cell
 from sweeps.items import ItemDifference, ItemKey, Items, item_key
@@ -86,9 +87,13 @@ def what_changed(rows: Sequence[RunResult], items: ItemsBy) -> tuple[Told, ...]:
                 found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
     cells = [cell for cell, _ in found.values()]
     same = {key for cell in cells for key in cell if len({canonical(one.get(key)) for one in cells}) == 1}
-    told = {key: Told(cell, named(cell, without=same), key[1], tuple(each)) for key, (cell, each) in found.items()}
+    told = {key: Told(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
     order = {key: place for place, key in enumerate(dict.fromkeys(canonical(row.cell) for row in rows))}
     return tuple(told[key] for key in sorted(told, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
+
+
+def _name(cell: Mapping[str, Json], same: Collection[str]) -> str:
+    return named(cell, without=same).removeprefix(f"{METHOD}=")
 
 
 AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")
@@ -114,6 +119,10 @@ def heading(told: Told) -> str:
     """rl against untrained: 200 items, 3 seeds."""
     what = f"{told.name} " if told.name else ""
     return f"{what}against {told.against}, {counted(max(each.seeds for each in told.changes), 'seed')}"
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
 def change_row(one: Change) -> dict[str, Any]:
@@ -145,8 +154,30 @@ def _worth(one: Change, against: Against) -> str:
     return f"{said} {change} ({sides}, against {against}: a difference in differences)"
 
 
-def difference_row(found: ItemDifference) -> dict[str, Any]:
-    """One line of a table of differences item by item; `*`: clear when all pairs are judged together (Holm)."""
+def difference_rows(found: Mapping[str, ItemDifference], what: str) -> list[dict[str, Any]]:
+    """A table of differences item by item; `*`: clear when all pairs are judged together (Holm).
+
+    How many items and seeds they are over is a column only where they are not over as many.
+    """
+    alike = len({_over(each) for each in found.values()}) == 1
+    return [
+        {what: name, **_difference(each), **({} if alike else {"over": _over(each)})} for name, each in found.items()
+    ]
+
+
+def over_as_many(found: Mapping[str, ItemDifference]) -> str:
+    """item by item (60 items, 3 seeds)."""
+    said = {_over(each) for each in found.values()}
+    return f"item by item ({said.pop()})" if len(said) == 1 else "item by item"
+
+
+def _over(found: ItemDifference) -> str:
+    left = f" of {found.items + found.left_out:,}" if found.left_out else ""
+    clusters = f" in {counted(found.clusters, 'cluster')}" if found.clusters < found.items else ""
+    return f"{found.items:,}{left} items{clusters}, {counted(found.seeds, 'seed')}"
+
+
+def _difference(found: ItemDifference) -> dict[str, Any]:
     sure = found.checkpoints, found.recipe
     checkpoints, recipe = ("-" if one is None else f"±{one.half_width:.4f}{'*' * one.after_holm}" for one in sure)
     clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
@@ -154,7 +185,6 @@ def difference_row(found: ItemDifference) -> dict[str, Any]:
         "difference": f"{found.mean:+.4f}",
         "checkpoints": checkpoints,
         "recipe": recipe,
-        "McNemar": "-" if found.mcnemar is None else f"{found.mcnemar:.2g}{'*' * found.mcnemar_after_holm}",
-        "items": f"{found.items:,}" + (f" (of {found.items + found.left_out:,})" if found.left_out else ""),
+        "McNemar": "-" if found.mcnemar is None else f"{_p(found.mcnemar)}{'*' * found.mcnemar_after_holm}",
         "needed": None if clear else found.needed_items,
     }
