@@ -20,7 +20,7 @@ from sweeps.items import ItemKey, Items, Row, item_key
 from sweeps.report.itemwise import Wanted
 from sweeps.stage import Json
 
-MOST_VALUES = 240_000  # rows times what is asked of each: some seconds, and some 100 MB where one thing is asked
+MOST_VALUES = 160_000  # rows times what is asked of each: some seconds, and some 100 MB where one thing is asked
 MOST_BYTES = 24_000_000  # as they lie in the store: of episodes the whole transcripts are kept
 IN_A_ROW = 3  # files that cannot be read, after which the store is taken to be away
 

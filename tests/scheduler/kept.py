@@ -31,10 +31,8 @@ def answered(share: float, seed: int, items: int = 60) -> Rows:
     for item in range(items):
         right = float(chance.random() < share)
         confidence = float(np.clip(0.5 + 0.3 * (right - 0.5) + chance.normal(0, 0.1), 0, 1))
-        rows.append(
-            {"item": item, "accuracy": right, "confidence": confidence, "right": right, "said": "some text"}
-            | {"brier": (confidence - right) ** 2}
-        )
+        judged: dict[str, Json] = {"confidence": confidence, "right": right, "brier": (confidence - right) ** 2}
+        rows.append({"item": item, "accuracy": right, **judged, "said": "some text"})
     return rows
 
 
