@@ -98,12 +98,15 @@ def lay_comparison(store: Store, artefacts: Artefacts, shares: Mapping[str | Non
 
 
 def many(runs: int, path: str, rows: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """A sweep of so many runs, 20 seeds of each cell, whose evaluations all kept the same file: runs, and results."""
+    """A sweep of so many runs, 20 seeds of each cell, whose evaluations kept files at such paths: runs, and results."""
     planned = {
         str(number): json.dumps(
             {"cell": {"method": f"m{number // 20}"}, "seed": number % 20, "measures": {"answers": f"evaluate-{number}"}}
         )
         for number in range(runs)
     }
-    result = json.dumps({"metrics": {}, "items": path, "count": rows})
-    return planned, {f"evaluate-{number}": result for number in range(runs)}
+    results = {
+        f"evaluate-{number}": json.dumps({"metrics": {}, "items": path.format(number), "count": rows})
+        for number in range(runs)
+    }
+    return planned, results

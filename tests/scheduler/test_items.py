@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -166,21 +166,26 @@ def quiet(redis: RedisServer) -> Iterator[Store]:
 
 
 def test_a_store_that_is_away_is_not_asked_a_thousand_times(quiet: Store, store_url: str) -> None:
-    planned, results = many(1000, "stages/gone/items.jsonl.gz", 200)
+    planned, results = many(1000, "stages/gone/{}/items.jsonl.gz", 200)
+    put(quiet, planned, results)
+    kept, asked = read_counted(quiet, store_url, {"answers": Wanted(("accuracy",))})
+    assert kept.items == {}
+    assert len(kept.unread) == 1
+    assert len(asked) <= reading.IN_A_ROW
+
+
+def read_counted(store: Store, url: str, wanted: Mapping[str, Wanted]) -> tuple[Kept, list[str]]:
+    """What is read, and which files were asked for."""
     asked: list[str] = []
 
-    class Away(Artefacts):
+    class Counting(Artefacts):
         def read(self, path: str) -> bytes:
             asked.append(path)
             return super().read(path)
 
-    put(quiet, planned, results)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "Artefacts", Away)
-        kept = read_items(quiet, store_url, "s", {"answers": Wanted(("accuracy",))})
-    assert kept.items == {}
-    assert len(kept.unread) == 1
-    assert len(asked) <= reading.IN_A_ROW
+        patch.setattr(reading, "Artefacts", Counting)
+        return read_items(store, url, "s", wanted), asked
 
 
 def put(store: Store, planned: Any, results: Any) -> None:
@@ -214,8 +219,9 @@ def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Nigh
     submit(night.store, submission(question))
     rows: list[dict[str, Json]] = [{"item": item, "nll": 3.0, "tokens": 2, "bytes": 2} for item in range(2)]
     lay_items(night.store, Artefacts(store_url), question, {"evaluate-base": rows})
-    kept = read_items(night.store, store_url, "s", {"zero_shot.nll": Wanted(("zero_shot.nll",))})
+    kept, asked = read_counted(night.store, store_url, {"zero_shot.nll": Wanted(("zero_shot.nll",))})
     assert kept.rows == 2
+    assert len(asked) == 1
     assert len(kept.items["zero_shot.nll"]) == 4
     assert len({id(each) for each in kept.items["zero_shot.nll"].values()}) == 1
 
@@ -225,7 +231,12 @@ def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> Non
     submit(night.store, submission(question, spec={**COMPARE, "best": {"metric": "nll", "mode": "min"}}))
     lay_items(night.store, Artefacts("memory://losses"), question, {})
     rows = [
-        each.__class__(each.cell, each.seed, "succeeded", {"nll": 1.0, "validation.nll": 1.0, "accuracy": 0.5})
+        each.__class__(
+            each.cell,
+            each.seed,
+            "succeeded",
+            {"nll": 1.0, "bits_per_byte": 1.0, "validation.nll": 1.0, "accuracy": 0.5},
+        )
         for each in views.results(night.store, "s")
     ]
     spec: dict[str, Json] = {**COMPARE, "best": {"metric": "nll", "mode": "min"}}

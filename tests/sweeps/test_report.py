@@ -175,7 +175,6 @@ def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
     assert compose(material("grid", rows)).answer[0].startswith("Best: rank=1: ")
 
 
-@pytest.mark.parametrize("experiment", KINDS)
 def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
     """Questions of which more are right after more examples; of reading only with the passage."""
     rows, items = [], dict[ItemKey, list[dict[str, Json]]]()
@@ -208,6 +207,7 @@ def test_items_that_were_not_read_are_told_of() -> None:
     assert "the items of 2 could not be read" in html(report, STYLE)
 
 
+@pytest.mark.parametrize("experiment", KINDS)
 def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
     rows = [
         replace(each, metrics=dict.fromkeys(each.metrics, math.nan if place % 2 else math.inf))
