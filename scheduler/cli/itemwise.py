@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from scheduler.cli.output import Output
+from scheduler.wording import counted
 from sweeps.comparison import METHOD, compare
 from sweeps.grid import best_cell
 from sweeps.items import ItemDifference
@@ -47,8 +48,8 @@ def show_changes(output: Output, told: Sequence[Told]) -> None:
         output.table([change_row(one) for one in each.changes], title=heading(each))
     for said in of_context(shown):
         output.say(said)
-    if len(told) > len(shown[:TABLES]):
-        output.say(f"{len(told) - len(shown[:TABLES])} more are in the report, and in `sweep -f json results`")
+    if left := len(told) - len(shown[:TABLES]):
+        output.say(f"{counted(left, 'more cell')}: in the report, and in `sweep -f json results`")
     output.say("the same items before and after; clear of all: of all cells, by one metric (Holm)")
 
 
