@@ -3,15 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scheduler import keys, views
 from scheduler.breaker import BreakerState
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
-from scheduler.wording import dollars, duration, written
-from sweeps.results import CellSummary, Moments, Winner, winner
+from scheduler.wording import counted, dollars, duration, written
+from sweeps.grid import BestCell, Mode, best_cell
+from sweeps.results import RunResult, cells
 from sweeps.sections import best_by_default
 from sweeps.stage import Json
 
@@ -92,7 +93,7 @@ def digest(store: Store, name: str) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        best=_best(view.spec, _summaries(store, name)),
+        best=_best(view.spec, views.results(store, name)),
         look_at=_causes(store, name) if count(StageState.FAILED) else (),
         seconds_left=None if by else _left(store, view),
     )
@@ -132,45 +133,39 @@ def _causes(store: Store, name: str) -> tuple[Cause, ...]:
     return tuple(Cause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent)
 
 
-def _summaries(store: Store, name: str) -> list[CellSummary]:
-    return [CellSummary(each["cell"], each["runs"], _moments(each["metrics"])) for each in views.cells(store, name)]
-
-
-def _moments(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Moments]:
-    return {metric: Moments(**each, diverged=0) for metric, each in metrics.items()}
-
-
-def _best(spec: Mapping[str, Json], summaries: Sequence[CellSummary]) -> tuple[str, ...]:
-    """The best cell on each data set: losses on different holdouts do not compare."""
+def _best(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
+    """The best cell on each data set, as `sweep results` finds it: losses on different holdouts do not compare."""
     metric, mode = _sought(spec)
-    groups: dict[str, list[CellSummary]] = {}
-    for summary in summaries:
-        on = summary.cell.get("target", summary.cell.get("data"))
-        groups.setdefault("" if on is None else str(on), []).append(summary)
-    found = {on: winner(group, metric, mode=mode) for on, group in groups.items()}
-    return tuple(_said(on, best, metric) for on, best in [*found.items()][:FEW] if best is not None)
+    groups: dict[str, list[RunResult]] = {}
+    for row in rows:
+        on = row.cell.get("target", row.cell.get("data"))
+        groups.setdefault("" if on is None else str(on), []).append(row)
+    found = {on: best_cell(group, metric=metric, mode=mode) for on, group in groups.items()}
+    return tuple([_said(on, each, groups[on]) for on, each in found.items() if each.best][:FEW])
 
 
-def _sought(spec: Mapping[str, Json]) -> tuple[str, str]:
+def _sought(spec: Mapping[str, Json]) -> tuple[str, Mode]:
     """What is compared, and whether less or more of it is better."""
     best, target = spec.get("best"), spec.get("target")
     if isinstance(best, dict):
-        return str(best["metric"]).removeprefix("validation."), str(best["mode"])
+        return str(best["metric"]).removeprefix("validation."), "max" if best["mode"] == "max" else "min"
     if isinstance(target, dict):
         return str(target["metric"]), "min" if target.get("above") is None else "max"
     other = best_by_default(spec)
     return other.metric, other.mode
 
 
-def _said(on: str, best: Winner, metric: str) -> str:
+def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen by the validation set where there is one, and told by the holdout where that is known."""
-    told = metric if metric in best.cell.metrics else best.by
-    found = best.cell.metrics[told]
-    spread = "" if found.variance is None else f" ± {found.variance**0.5:.4f}"
-    rest = {key: value for key, value in best.cell.cell.items() if key not in ("data", "target")}
+    (best,) = (each for each in cells(rows) if found.best and each.cell == found.best.cell)
+    told = found.metric if found.metric in best.metrics else found.by
+    moments = best.metrics[told]
+    spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
+    rest = {key: value for key, value in best.cell.items() if key not in ("data", "target")}
     cell = ", ".join(f"{key}={written(value)}" for key, value in rest.items()) or "its one cell"
     where = f"best on {on}" if on else "best"
-    return f"{where}: {cell}: {told} {found.mean:.4f}{spread}"
+    near = f"; {counted(len(found.alike), 'cell')} may be as good" if found.alike else ""
+    return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
 
 
 def _short(text: str) -> str:

@@ -5,6 +5,7 @@ SchedulerError
 ├── SweepConflict        the name is taken by another question
 ├── Untrained            what is to be measured is not there, or may not be used
 ├── UnknownSweep         nothing was submitted under that name
+├── UnknownMetric        no evaluation measures it
 ├── BudgetTooSmall       less than a sweep has spent and holds already
 ├── NotEnforced          a limit that is set could not be kept
 ├── ServiceRefused       Tinker does not accept the key, or does not serve the model
@@ -13,6 +14,8 @@ SchedulerError
 ├── FiguresUnavailable   what draws pixels is not installed
 ├── TrackerUnusable      an experiment tracker is not there, or does not take what it is told
 └── ArtefactError        the artefact store cannot be read or written
+
+ItemsUnread is a warning: an answer is there, and some items are not in it.
 """
 
 
@@ -38,6 +41,10 @@ class BudgetTooSmall(SchedulerError):
 
 class UnknownSweep(SchedulerError):
     """There is no sweep of this name."""
+
+
+class UnknownMetric(SchedulerError):
+    """Nothing measures this."""
 
 
 class NotEnforced(SchedulerError):
@@ -66,3 +73,7 @@ class FiguresUnavailable(SchedulerError):
 
 class TrackerUnusable(SchedulerError):
     """Runs cannot be told of where they were to be."""
+
+
+class ItemsUnread(UserWarning):
+    """Items that an evaluation kept could not be read."""

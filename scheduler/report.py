@@ -10,10 +10,12 @@ from importlib.resources import files
 
 from scheduler import costs, keys, views
 from scheduler.errors import FiguresUnavailable
+from scheduler.items import Kept, read_items
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.views import PAGE, StageView
 from sweeps.report.document import Figure
+from sweeps.report.itemwise import wanted
 from sweeps.report.material import Billed, Learning, Material, Trouble, Used
 from sweeps.results import RunResult, by_cell
 
@@ -24,9 +26,13 @@ MOST_CURVES = 120  # that are read: more would be neither seen nor waited for
 SCALE = 2  # pixels of a PNG for each unit of a drawing
 
 
-def material(store: Store, name: str, now: int) -> Material:
-    """A sweep as it stands at `now`, in milliseconds. Raises UnknownSweep."""
+def material(store: Store, name: str, now: int, *, url: str | None = None) -> Material:
+    """A sweep as it stands at `now`, in milliseconds. Its items lie at `url`; without one they are not read.
+
+    Raises UnknownSweep.
+    """
     view, rows = views.sweep(store, name), views.results(store, name)
+    items = Kept({}) if url is None else read_items(store, url, name, wanted(view.spec, rows))
     stages, spent = views.stages_of(store, name), costs.costs(store, name)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
     totals = json.loads(kept[0] or "{}")
@@ -40,6 +46,8 @@ def material(store: Store, name: str, now: int) -> Material:
         spending=spent.kinds,
         billed=[Billed(each.service, each.tokens, each.micro_usd, moment(each.at)) for each in spent.billed],
         limit=spent.limit,
+        items=items.items,
+        unread=items.unread,
         curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
         data=_data(store, stages),

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps.changes import Change, Changed, change
     from sweeps.comparison import Comparison, compare
     from sweeps.cost import PriceBook, parse_prices
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BestCell",
     "CellSummary",
+    "Change",
+    "Changed",
     "Comparison",
     "DataError",
     "ItemDifference",
@@ -42,6 +45,7 @@ __all__ = [
     "Totals",
     "TransferMatrix",
     "best_cell",
+    "change",
     "compare",
     "fit_scaling",
     "frame",
@@ -52,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "changes": ("Change", "Changed", "change"),
     "comparison": ("Comparison", "compare"),
     "cost": ("PriceBook", "parse_prices"),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),

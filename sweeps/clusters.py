@@ -6,7 +6,8 @@ one item in each cluster it is the ordinary standard error, with the deviation t
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from sweeps.intervals import critical
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
+Weights = tuple[Floats, Floats]
 AT_ONCE = 4_000_000  # numbers that a bootstrap holds at a time
 PERCENTILES = (2.5, 97.5)
 
@@ -70,13 +72,33 @@ def crossed_bootstrap(differences: Floats, places: Places, *, draws: int = 2000,
     count, clusters = len(differences), int(places.max()) + 1
     sums = np.stack([np.bincount(places, row, clusters) for row in differences])  # (seeds, clusters)
     sizes = np.bincount(places, minlength=clusters).astype(float)
+    means = [
+        ((by_seed @ sums) * by_cluster).sum(axis=1) / (by_cluster @ sizes)
+        for by_seed, by_cluster in _drawn(count, clusters, draws, seed)
+    ]
+    low, high = np.percentile(np.concatenate(means), PERCENTILES)
+    return float(low), float(high)
+
+
+def _drawn(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]:
+    """How often each seed and each cluster is in each draw: shares, and counts."""
+    if draws * max(clusters, count) <= AT_ONCE:
+        return _kept(count, clusters, draws, seed)
+    return _weights(count, clusters, draws, seed)
+
+
+@lru_cache(maxsize=1)
+def _kept(count: int, clusters: int, draws: int, seed: int) -> tuple[Weights, ...]:
+    """The same for every pair of a comparison: to draw takes longer than all that is done with it."""
+    return tuple(_weights(count, clusters, draws, seed))
+
+
+def _weights(count: int, clusters: int, draws: int, seed: int) -> Iterator[Weights]:
     random = np.random.default_rng(seed)
-    means: list[Floats] = []
     step = max(1, AT_ONCE // max(clusters, count))
     for start in range(0, draws, step):
         now = min(step, draws - start)
-        by_seed = random.multinomial(count, np.full(count, 1 / count), now) / count
-        by_cluster = random.multinomial(clusters, np.full(clusters, 1 / clusters), now)
-        means.append(((by_seed @ sums) * by_cluster).sum(axis=1) / (by_cluster @ sizes))
-    low, high = np.percentile(np.concatenate(means), PERCENTILES)
-    return float(low), float(high)
+        yield (
+            random.multinomial(count, np.full(count, 1 / count), now) / count,
+            random.multinomial(clusters, np.full(clusters, 1 / clusters), now).astype(float),
+        )

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from sweeps.intervals import Estimate, holm, p_value, paired
-from sweeps.items import ItemDifference, Items, difference_of, item_key, scores_of
+from sweeps.items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
 from sweeps.records import canonical
 from sweeps.results import RunResult, by_cell, measured
@@ -85,7 +85,8 @@ class BestCell:
 def best_cell(results: Sequence[RunResult], *, metric: str, mode: Mode = "min", items: Items | None = None) -> BestCell:
     """The best of the cells by a metric, of which less ("min") or more ("max") is better.
 
-    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of the evaluation of `metric`.
+    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of the evaluation of `metric`:
+    cells that have some are compared with the best item by item, and are one family for Holm.
     """
     seen = f"validation.{metric}"
     by = seen if any(seen in run.metrics for run in measured(results)) else metric
@@ -96,10 +97,9 @@ def best_cell(results: Sequence[RunResult], *, metric: str, mode: Mode = "min", 
     others = [runs for runs in groups if not _values(runs, by)]
     cells = _compared([_cell(runs, metric, by) for runs in ranked], [_values(runs, by) for runs in ranked], sign)
     if items and ranked:
-        cells[1:] = [
-            replace(cell, by_item=_by_item(ranked[0], runs, metric, items))
-            for cell, runs in zip(cells[1:], ranked[1:], strict=True)
-        ]
+        found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
+        together = all_together({place: each for place, each in found.items() if each})
+        cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
     cells += [_cell(runs, metric, by) for runs in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), tally(results, by))
 

@@ -83,7 +83,7 @@ def scores_of(rows: Sequence[Row], metric: str) -> Scores:
     clusters: dict[Json, Json] = {}
     for row in rows:
         found = read(row)
-        if found is None or not all(math.isfinite(each) for each in found):
+        if found is None or not math.isfinite(found[0]) or not math.isfinite(found[1]):
             continue
         item = row["item"]
         amounts[item] = amounts.get(item, 0.0) + found[0]
@@ -96,14 +96,16 @@ def difference_of(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> Ite
     """one - other, each the scores of its runs by seed; None where they have no seed or no item in common."""
     seeds = sorted(one.keys() & other.keys())
     runs = [side[seed] for seed in seeds for side in (one, other)]
-    items = [item for item in runs[0].amounts if all(item in run.amounts for run in runs)] if runs else []
+    shared = set(runs[0].amounts).intersection(*(run.amounts for run in runs)) if runs else set()
+    items = [item for item in runs[0].amounts if item in shared] if runs else []
     if not items:
         return None
-    differences = np.stack([_linear(one[seed], items) - _linear(other[seed], items) for seed in seeds])
+    sides = [[_values(side[seed], items) for seed in seeds] for side in (one, other)]
+    differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
-    left_out = len({item for run in runs for item in run.amounts}) - len(items)
+    left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     found = _judged(differences, places, left_out)
-    binary = all(run.sizes[item] == 1 and run.amounts[item] in (0, 1) for run in runs for item in items)
+    binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
 
@@ -115,7 +117,7 @@ def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> 
     items = [item for item in scores.amounts if base is None or item in base.amounts]
     if not items:
         return None
-    values = _linear(scores, items) - (0.0 if base is None else share * _linear(base, items))
+    values = _linear(*_values(scores, items)) - (0.0 if base is None else share * _linear(*_values(base, items)))
     return mean_at(values, places_of([canonical(scores.clusters[item]) for item in items], len(items))).error
 
 
@@ -135,10 +137,13 @@ def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifferenc
     }
 
 
-def _linear(scores: Scores, items: Sequence[Json]) -> Floats:
+def _values(scores: Scores, items: Sequence[Json]) -> tuple[Floats, Floats]:
+    """Amounts and sizes of these items."""
+    return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
+
+
+def _linear(amounts: Floats, sizes: Floats) -> Floats:
     """Values whose mean is Σ amounts / Σ sizes and whose variance is that of this ratio, by the delta method."""
-    amounts = np.array([scores.amounts[item] for item in items])
-    sizes = np.array([scores.sizes[item] for item in items])
     if (sizes == 1).all():
         return amounts
     ratio = amounts.sum() / sizes.sum()
@@ -193,7 +198,11 @@ Reader = Callable[[Row], tuple[float, float] | None]
 
 
 def _plain(name: str) -> Reader:
-    return lambda row: None if row.get(name) is None else (float(str(_number(row[name]))), 1.0)
+    def read(row: Row) -> tuple[float, float] | None:
+        value = row.get(name)
+        return (float(value), 1.0) if isinstance(value, int | float) else None
+
+    return read
 
 
 def _number(value: Json) -> Json:
@@ -203,7 +212,9 @@ def _number(value: Json) -> Json:
 def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
     def read(row: Row) -> tuple[float, float] | None:
         top, bottom = row.get(amount), row.get(size)
-        return None if top is None or bottom is None else (float(str(top)) / unit, float(str(bottom)))
+        if isinstance(top, int | float) and isinstance(bottom, int | float):
+            return float(top) / unit, float(bottom)
+        return None
 
     return read
 

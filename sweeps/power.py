@@ -5,10 +5,14 @@ variance of one item's contribution. Counts are to the nearest item: the sizes a
 """
 
 import math
+from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.intervals import ALPHA
+
+Floats = npt.NDArray[np.float64]
 
 POWER = 0.8
 MOST_SEEDS = 1000
@@ -62,9 +66,16 @@ def seeds_for(difference: float, variance: float, *, fixed: float = 0.0) -> int 
     `variance` is of one seed's difference, `fixed` what more seeds do not lessen: the squared error of the items. None
     where a thousand seeds would not do.
     """
-    from scipy.special import stdtrit  # the quantile of t
-
-    counts = np.arange(2, MOST_SEEDS + 1)
-    pulls = (stdtrit(counts - 1, 1 - ALPHA / 2) + stdtrit(counts - 1, POWER)) ** 2
+    counts, pulls = _pulls()
     enough = pulls * (variance / counts + fixed) <= difference**2
     return int(counts[enough.argmax()]) if enough.any() and difference else None
+
+
+@cache
+def _pulls() -> tuple[Floats, Floats]:
+    """Every K that is looked at, and (t(1 - α/2) + t(power))² of each: the quantiles are what takes long."""
+    from scipy.special import stdtrit  # the quantile of t
+
+    counts = np.arange(2.0, MOST_SEEDS + 1)
+    pulls = (stdtrit(counts - 1, 1 - ALPHA / 2) + stdtrit(counts - 1, POWER)) ** 2
+    return np.asarray(counts), np.asarray(pulls)

@@ -3,9 +3,8 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sweeps.records import canonical
 from sweeps.stage import Json
@@ -66,28 +65,6 @@ def by_cell(
         cell = {key: value for key, value in result.cell.items() if key not in without}
         groups.setdefault(canonical(cell), (cell, []))[1].append(result)
     return list(groups.values())
-
-
-class Winner(NamedTuple):
-    """The best of several cells."""
-
-    cell: CellSummary
-    by: str  # the metric that it is the best by
-    among: int  # cells that have it
-
-
-def winner(summaries: Sequence[CellSummary], metric: str, *, mode: str) -> Winner | None:
-    """The cell with the lowest ("min") or highest ("max") mean; None while no cell has one.
-
-    Chosen by the validation set where there is one: what is chosen by the holdout flatters itself there.
-    """
-    seen = f"validation.{metric}"
-    by = seen if any(seen in cell.metrics for cell in summaries) else metric
-    judged = [cell for cell in summaries if by in cell.metrics]
-    if not judged:
-        return None
-    pick = max if mode == "max" else min
-    return Winner(pick(judged, key=lambda cell: cell.metrics[by].mean), by, len(judged))
 
 
 def measured(results: Iterable[RunResult]) -> list[RunResult]:

@@ -197,6 +197,14 @@ def metrics_of(one: Evaluation) -> tuple[str, ...]:
     return tuple(metric for metric in known if metric in wanted or metric not in (*SAMPLED, *RANKED))
 
 
+def measure_of(metric: str) -> str | None:
+    """Which measure a metric is of: "source.accuracy" of "source.answers". None where no evaluation knows it."""
+    if OF_EPISODES in metric:
+        return f"{metric[: metric.index(OF_EPISODES)]}task_completion"
+    prefix, dot, last = metric.rpartition(".")
+    return next((f"{prefix}{dot}{name}" for name, known in METRICS.items() if last in known), None)
+
+
 def written(one: Evaluation) -> dict[str, Any]:
     """The options of an evaluation in which something is written, each with its value.
 

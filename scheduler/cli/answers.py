@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from scheduler.cli.itemwise import show_by_item, show_changes
 from scheduler.cli.output import Output
 from scheduler.wording import counted, dollars, written
 from sweeps.comparison import METHOD, Contestant, compare
@@ -13,6 +14,8 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
+from sweeps.report.comparison import named as named_method
+from sweeps.report.itemwise import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
 from sweeps.report.reading import Spec, best_by, formula, in_unit, scaling_fit, sought, times, variants
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
@@ -23,17 +26,19 @@ from sweeps.tally import Tally
 from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 
 
-def answer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
-    """Say what the rows mean for the question that was asked."""
+def answer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy = NO_ITEMS) -> None:
+    """Say what the rows mean for the question that was asked, and what their items say, where there are some."""
     done = measured(rows)
     if not done:
         output.say("nothing has been measured yet")
         return
     experiment = str(spec["experiment"])  # all but the curves count for themselves what is missing
-    ANSWERS[experiment](output, spec, done if experiment == "data_scaling" else rows)
+    ANSWERS[experiment](output, spec, done if experiment == "data_scaling" else rows, items)
+    show_changes(output, what_changed(rows, items))
 
 
-def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
+    del items
     metric = sought(spec)
     for title, group in variants(rows, ("size", "data")):
         names = dict.fromkeys(str(row.cell["data"]) for row in group)
@@ -86,8 +91,8 @@ def _perhaps(least: MinimumData) -> str:
     return ", perhaps never" if least.may_be_unreachable else ""
 
 
-def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
-    del spec
+def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
+    del spec, items
     for title, group in variants(rows, AXES):
         output.say(f"\nDoes training on the row help the column? {title}".rstrip())
         try:
@@ -173,16 +178,16 @@ def _lost(estimate: Estimate | None) -> str:
     return f"{estimate.mean:+.3f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.3f}")
 
 
-def _compare(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
     metric = best_by(spec).metric
     for title, group in variants(rows, {METHOD}):
-        found = compare(group, metric=metric)
+        found = compare(group, metric=metric, items=items_of(items, metric))
         output.say(f"\nWhich method? {title}".rstrip())
         output.table([_contestant(one, metric) for one in found.contestants], title=_equal(spec))
         table = [
             {
-                "method": _named(each.one),
-                "against": _named(each.other),
+                "method": named_method(each.one),
+                "against": named_method(each.other),
                 metric: _signed(each.estimate),
                 "clear": "" if not each.clear else "yes, of all pairs" if each.after_holm else "yes",
                 "seeds to settle it": "" if each.clear else each.needed_seeds,
@@ -191,6 +196,8 @@ def _compare(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
         ]
         output.table(table, title=f"differences in {metric}, paired by seed")
         _missing(output, found.runs)
+        pairs = [(f"{named_method(each.one)} - {named_method(each.other)}", each.by_item) for each in found.differences]
+        show_by_item(output, metric, "methods", pairs)
     output.say("± half of the 95 % interval, by Student's t over the seeds; clear: beyond it, and of all pairs (Holm)")
 
 
@@ -198,16 +205,12 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
     width = one.estimate.half_width if one.estimate else None
     mean = "-" if one.estimate is None else f"{one.estimate.mean:.4f}" + ("" if width is None else f" ±{width:.4f}")
     return {
-        "method": _named(one.name),
+        "method": named_method(one.name),
         metric: mean,
         "seeds": f"{one.estimate.seeds if one.estimate else 0}" + (f" ({one.missing} missing)" if one.missing else ""),
         "tokens": f"{one.tokens:,.0f}",
         "$": dollars(round(one.micro_usd)),
     }
-
-
-def _named(method: str | None) -> str:
-    return "untrained" if method is None else method
 
 
 def _signed(estimate: Estimate) -> str:
@@ -220,17 +223,18 @@ def _equal(spec: Spec) -> str:
     return f"held equal: {said_equal(equal)}; tokens and $ of a run, with its evaluations"
 
 
-def _best(output: Output, spec: Spec, rows: Sequence[RunResult]) -> None:
+def _best(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
     """The best cell of each data set: losses on different holdouts do not compare."""
     best = best_by(spec)
     metric = best.metric.removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
-        found = best_cell(group, metric=metric, mode=best.mode)
+        found = best_cell(group, metric=metric, mode=best.mode, items=items_of(items, metric))
         first = next((each for each in cells(group) if found.best and each.cell == found.best.cell), None)
         said = _best_of(found, first) if first else f"no run has {metric} yet"
         output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")
         _missing(output, found.runs)
+        show_by_item(output, metric, "less the best", [(_what(each.cell), each.by_item) for each in found.cells])
         _axes(output, found)
 
 
@@ -244,13 +248,10 @@ def _best_of(found: BestCell, first: CellSummary) -> str:
     if not found.alike:
         return said
     near = "; ".join(f"{_what(each.cell)} ({_signed(each.behind) if each.behind else 'no seed in common'})"
-                     for each in found.alike[:SHOWN])  # fmt: skip
-    more = f"; and {len(found.alike) - SHOWN} more" if len(found.alike) > SHOWN else ""
+                     for each in found.alike[:NEAR])  # fmt: skip
+    more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
     seeds = f"\n  {found.needed_seeds} seeds would tell the first of these apart" if found.needed_seeds else ""
     return f"{said}\n  not told apart from it, by how much they are worse: {near}{more}{seeds}"
-
-
-SHOWN = 4  # cells that may be as good as the best
 
 
 def _what(cell: Mapping[str, Json]) -> str:

@@ -26,8 +26,9 @@ FORMS = ("html", "md", "svg", "png")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
     """Write what NAME has found, finished or not, as one file to look at."""
-    with the_store(from_environment()) as store:
-        found = compose(gathered.material(store, name, round(time.time() * 1000)))
+    settings = from_environment()
+    with the_store(settings) as store:
+        found = compose(gathered.material(store, name, round(time.time() * 1000), url=settings.store))
     written = []
     if form in ("svg", "png"):
         written += write_figures(found, figures or target or Path(f"{name}-figures"), form)

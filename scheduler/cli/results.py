@@ -9,12 +9,15 @@ import click
 from scheduler import views
 from scheduler.cli.across import names_of, show_across
 from scheduler.cli.answers import answer
+from scheduler.cli.itemwise import item_facts
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
-from scheduler.settings import from_environment
+from scheduler.items import read_items
+from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from scheduler.wording import counted, dollars, written
 from sweeps.frames import columns, flat, in_order
+from sweeps.report.itemwise import wanted
 from sweeps.results import RunResult
 
 
@@ -26,23 +29,25 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
     """Show what NAME has found so far, or what several sweeps found under the same conditions."""
     if (name is None) == (sweeps is None):
         raise click.UsageError("one of NAME and --sweeps A,B is right")
-    with the_store(from_environment()) as store:
+    settings = from_environment()
+    with the_store(settings) as store:
         if sweeps is not None:
             show_across(store, names_of(sweeps), output)
         elif name is not None:
-            show_results(store, name, output)
+            show_results(store, settings, name, output)
 
 
-def show_results(store: Store, name: str, output: Output) -> None:
+def show_results(store: Store, settings: Settings, name: str, output: Output) -> None:
     """Print the results of a sweep, finished or not."""
     view, rows = views.sweep(store, name), views.results(store, name)
-    if output.form == "json":
-        output.document({"runs": [_run_row(row) for row in rows], "cells": views.cells(store, name)})
-        return
     if output.form == "csv":
         output.csv([flat(row) for row in rows], columns=columns(rows))
         return
-    summaries = views.cells(store, name)
+    kept, summaries = read_items(store, settings.store, name, wanted(view.spec, rows)), views.cells(store, name)
+    if output.form == "json":
+        found = {**item_facts(view.spec, rows, kept.items), "unread": list(kept.unread)}
+        output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **found})
+        return
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
     measured = in_order({name for cell in summaries for name in cell["metrics"]})
     shown = list(dict.fromkeys([*keys, "seeds", *measured]))
@@ -51,7 +56,9 @@ def show_results(store: Store, name: str, output: Output) -> None:
     output.table([_summary_row(cell) for cell in summaries], title=title, columns=shown)
     if said := _unfinished(name, rows):
         output.say(said)
-    answer(output, view.spec, rows)
+    answer(output, view.spec, rows, kept.items)
+    for said in kept.unread:
+        output.say(said)
     output.say(f"\n{view.tokens:,} tokens, {dollars(view.spent)} spent by {name} (at the price book's prices)")
 
 

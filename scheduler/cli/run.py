@@ -54,7 +54,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         with everything_up(settings, output) as still_up:
             seen = _watched(store, names, output, still_up)
         for name in names:
-            show_results(store, name, output)
+            show_results(store, settings, name, output)
     _raise_for_failures(seen)
 
 

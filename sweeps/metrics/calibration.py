@@ -35,8 +35,8 @@ class Brier(NamedTuple):
 
 def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
     """Bins of equal width that are closed on the right, (0, 1/bins], …, and 0 in the first; empty ones are left out."""
-    stated, right = _checked(p, y)
-    return _binned(stated, right, _places(stated, bins))
+    stated, right = checked(p, y)
+    return _binned(stated, right, places_in(stated, bins))
 
 
 def ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
@@ -59,8 +59,8 @@ def adaptive_ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> flo
 
 def brier(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int | None = None) -> Brier:
     """Brier 1950, and its parts (Murphy 1973) over groups of equal confidence, or of one bin where `bins` is given."""
-    stated, right = _checked(p, y)
-    places = np.unique(stated, return_inverse=True)[1] if bins is None else _places(stated, bins)
+    stated, right = checked(p, y)
+    places = np.unique(stated, return_inverse=True)[1] if bins is None else places_in(stated, bins)
     groups, mean = _binned(stated, right, places), float(right.mean())
     score = float(((stated - right) ** 2).mean())
     share = 1 / len(right)
@@ -72,7 +72,7 @@ def brier(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int | None = None) -> Bri
 
 def nll(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """-mean log of the probability that was given to what happened, in nats; infinite for one that was excluded."""
-    stated, right = _checked(p, y)
+    stated, right = checked(p, y)
     given = np.where(right == 1, stated, 1 - stated)
     return math.inf if not given.all() else float(-np.log(given).mean())
 
@@ -95,7 +95,7 @@ def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: fl
     return float(right[:count].mean())
 
 
-def _checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
+def checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
     stated, right = np.asarray(p, float), np.asarray(y, float)
     if stated.ndim != 1 or stated.shape != right.shape or not len(stated):
         raise ValueError(f"confidences {stated.shape} and correctness {right.shape}: each item has both")
@@ -108,14 +108,14 @@ def _checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) 
 
 def _ordered(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
     """The most confident first; where confidences are equal, correctness is their mean."""
-    stated, right = _checked(p, y, probabilities=probabilities)
+    stated, right = checked(p, y, probabilities=probabilities)
     _, places, counts = np.unique(-stated, return_inverse=True, return_counts=True)
     shared = (np.bincount(places, right) / counts)[places]
     order = np.argsort(-stated, kind="stable")
     return stated[order], shared[order]
 
 
-def _places(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
+def places_in(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
     return np.searchsorted(np.arange(1, bins) / bins, stated, side="left")
 
 

@@ -1,31 +1,40 @@
 """Which method: means, and differences that are paired by seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeps.comparison import METHOD, Comparison, Contestant, compare
+from sweeps.comparison import METHOD, Comparison, Contestant, Difference, compare
 from sweeps.figures.rows import Row, Rows, intervals
 from sweeps.figures.svg import UNTRAINED
 from sweeps.intervals import Estimate
+from sweeps.items import ItemDifference
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.report.itemwise import ItemsBy, difference_rows, items_of, over_as_many
 from sweeps.report.reading import Spec, best_by, unit, variants, with_width
 from sweeps.results import RunResult
 from sweeps.sections import Best, Equal
 from sweeps.steps import said_equal
 from sweeps.wording import dollars
 
+BY_ITEM = (
+    "± of these checkpoints: on other items of the kind. ± of the recipe: with other seeds, too. * clear when all "
+    "pairs are judged together (Holm). McNemar: p of what is right and what is wrong. Needed: items that would make a "
+    "difference of this size clear in the checkpoints."
+)
 
-def comparison(spec: Spec, rows: Sequence[RunResult]) -> Answer:
-    """Two figures for each variant."""
+
+def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+    """Two figures for each variant, and what the items say, where there are some."""
     best, sentences, sections = best_by(spec), list[str](), list[Section]()
     for place, (variant, group) in enumerate(variants(rows, {METHOD})):
-        found = compare(group, metric=best.metric)
+        found = compare(group, metric=best.metric, items=items_of(items, best.metric))
         where = f" ({variant})" if variant else ""
         sentences.append(said(found, best, where))
         parts: list[Part] = [
             _equal(spec),
             _means(f"methods-{place}", found, best),
             *_pairs(f"differences-{place}", found),
+            *by_item(found.metric, {_pair(each): each.by_item for each in found.differences}),
         ]
         sections.append(Section(f"Which method?{where}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
@@ -50,6 +59,10 @@ def said(found: Comparison, best: Best, where: str) -> str:
     return f"{told}; it shares no seed with {named(second.name)}, the next."
 
 
+def _pair(each: Difference) -> str:
+    return f"{named(each.one)} − {named(each.other)}"
+
+
 def _ranked(found: Comparison, best: Best) -> list[Contestant]:
     measured = [one for one in found.contestants if one.estimate]
     return sorted(measured, key=lambda one: one.estimate.mean if one.estimate else 0, reverse=best.mode == "max")
@@ -57,6 +70,14 @@ def _ranked(found: Comparison, best: Best) -> list[Contestant]:
 
 def named(method: str | None) -> str:
     return "untrained" if method is None else method
+
+
+def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Part]:
+    """A table of the differences that were asked item by item, each under its name."""
+    known = {name: each for name, each in found.items() if each}
+    if not known:
+        return []
+    return [table(difference_rows(known, "difference in"), caption=f"{metric}, {over_as_many(known)}"), Text(BY_ITEM)]
 
 
 def _equal(spec: Spec) -> Text:
@@ -99,10 +120,7 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
 def _pairs(name: str, found: Comparison) -> list[Figure]:
     if not found.differences:
         return []
-    rows = [
-        row(f"{named(each.one)} − {named(each.other)}", each.estimate, 0, clear=each.after_holm, signed=True)
-        for each in found.differences
-    ]
+    rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in found.differences]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
     plot = Rows(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
     numbers = table(

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from sweeps.errors import SweepsError
 from sweeps.frames import in_order
 from sweeps.report.accounts import cost, every_run, failures, provenance
 from sweeps.report.calibration import calibration
+from sweeps.report.changes import changed_by_training
 from sweeps.report.comparison import comparison
 from sweeps.report.document import Answer, Report, Section, Text, without_empty
 from sweeps.report.grid import grid
+from sweeps.report.itemwise import ItemsBy
 from sweeps.report.material import Material
 from sweeps.report.reading import Spec
 from sweeps.report.scaling import scaling
@@ -31,13 +32,14 @@ KINDS = {
     "grid": "grid",
     "compare": "comparison of methods",
 }
-ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult]], Answer]] = {
-    "data_scaling": scaling,
-    "transfer": transfer,
+ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult], ItemsBy], Answer]] = {
+    "data_scaling": lambda spec, rows, _: scaling(spec, rows),
+    "transfer": lambda spec, rows, _: transfer(spec, rows),
     "grid": grid,
     "compare": comparison,
 }
 GOING_ON = ("active", "paused", "opening")
+ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
 
 
@@ -74,8 +76,12 @@ def _answer(material: Material) -> Answer:
     if conclude is None:
         return Answer((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
     try:
-        found = conclude(material.spec, done)
-        return found if found.sentences else replace(found, sentences=("Nothing can be concluded yet.",))
+        found = conclude(material.spec, done, material.items)
+        sentences = found.sentences or ("Nothing can be concluded yet.",)
+        changed = changed_by_training(done, material.items)
+        unread = tuple(Text(said, warning=True) for said in material.unread)
+        sections = (*found.sections, *changed.sections, *([Section(ITEMS, unread)] if unread else []))
+        return Answer((*sentences, *changed.sentences), sections)
     except (SweepsError, ValueError, KeyError) as error:
         said = f"No answer could be drawn from the rows: {error}"
         return Answer((said,), (Section("The answer", (Text(said, warning=True),)),))

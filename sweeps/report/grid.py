@@ -8,8 +8,9 @@ from sweeps.frames import in_order
 from sweeps.grid import AxisValue, BestCell, GridCell, best_cell
 from sweeps.intervals import Estimate
 from sweeps.records import canonical
-from sweeps.report.comparison import row
-from sweeps.report.document import Answer, Figure, Section, Table, Text, both, table
+from sweeps.report.comparison import by_item, row
+from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
+from sweeps.report.itemwise import ItemsBy, items_of
 from sweeps.report.reading import Spec, best_by, estimate_of, named, unit, variants, with_width
 from sweeps.results import RunResult, cells
 from sweeps.wording import counted, written
@@ -22,19 +23,19 @@ ALIKE = (
 )
 
 
-def grid(spec: Spec, rows: Sequence[RunResult]) -> Answer:
+def grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """The best cell on each data set: losses on different holdouts do not compare."""
     best = best_by(spec)
     metric, sentences, sections = best.metric.removeprefix("validation."), list[str](), list[Section]()
     others = {key for each in rows for key in each.cell} - {"data"}
     for place, (where, group) in enumerate(variants(rows, others)):
-        found = best_cell(group, metric=metric, mode=best.mode)
+        found = best_cell(group, metric=metric, mode=best.mode, items=items_of(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
         sentences.append(said(found, on))
         ranked = [cell for cell in found.cells if cell.chosen_by]
         if ranked:
             shown = _figure(f"cells-{place}", found, ranked) if len(ranked) > 1 else _only(group, ranked[0])
-            parts = (_chosen(found, len(ranked)), shown, *_axes(f"axes-{place}", found))
+            parts = (_chosen(found, len(ranked)), shown, *_near(found), *_axes(f"axes-{place}", found))
             sections.append(Section(f"Which cell?{on}", parts))
     return Answer(tuple(sentences), tuple(sections))
 
@@ -47,6 +48,14 @@ def said(found: BestCell, on: str) -> str:
     held = f"held-out {found.metric} {'is not known yet' if held_out is None else _told(held_out)}"
     near = f"; {counted(len(found.alike), 'cell')} could not be told apart from it" if found.alike else ""
     return f"Best{on}: {what}: {held}{near}." if what else f"The one cell{on}: {held}."
+
+
+def _near(found: BestCell) -> list[Part]:
+    """The cells that may be as good, item by item."""
+    return by_item(
+        f"{found.metric} less that of the best cell",
+        {named(cell.cell, without={"data"}): cell.by_item for cell in found.alike},
+    )
 
 
 def _told(estimate: Estimate) -> str:

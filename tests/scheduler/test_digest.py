@@ -2,9 +2,10 @@
 
 import pytest
 
-from scheduler import keys
+from scheduler import keys, views
 from scheduler.digest import Cause, digest
 from scheduler.errors import UnknownSweep
+from sweeps.grid import best_cell
 from sweeps.plan import Run
 from sweeps.stage import Plan
 from tests.scheduler.night import Night
@@ -56,7 +57,7 @@ def test_the_best_cell_of_each_data_set_is_told_by_the_metric_that_the_file_name
     for stage, accuracy in {"code1": 0.5, "code2": 0.75, "prose1": 0.9}.items():
         night.do(f"evaluate-{stage}", "s", {"nll": accuracy, "accuracy": accuracy})
     assert digest(night.store, "s").best == (
-        "best on code: train.rank=2: accuracy 0.7500",
+        "best on code: train.rank=2: accuracy 0.7500; 1 cell may be as good",
         "best on prose: train.rank=1: accuracy 0.9000",
     )
 
@@ -65,7 +66,21 @@ def test_without_a_word_in_the_file_the_lowest_loss_is_best_and_validation_decid
     night.submit(grid())
     for stage, (seen, held_out) in {"code1": (1.0, 2.0), "code2": (3.0, 1.0)}.items():
         night.do(f"evaluate-{stage}", "s", {"validation.nll": seen, "nll": held_out})
-    assert digest(night.store, "s").best == ("best on code: train.rank=1: nll 2.0000",)
+    assert digest(night.store, "s").best == ("best on code: train.rank=1: nll 2.0000; 1 cell may be as good",)
+
+
+def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
+    """By raw means rank 2 would win, which lacks the seed that costs all cells 1."""
+    losses = {(1, 0): 1.0, (1, 1): 2.0, (2, 0): 1.1, (3, 0): 1.5, (3, 1): 2.5}
+    runs = [Run({"train.rank": rank}, seed, None, {"nll": f"evaluate-{rank}{seed}"}) for rank, seed in losses]
+    night.submit(plan("s", [evaluate(f"{rank}{seed}") for rank, seed in losses], runs), spec={"experiment": "grid"})
+    for (rank, seed), loss in losses.items():
+        night.do(f"evaluate-{rank}{seed}", "s", {"nll": loss})
+    (said,) = digest(night.store, "s").best
+    best = best_cell(views.results(night.store, "s"), metric="nll").best
+    assert best is not None
+    assert best.cell == {"train.rank": 1}
+    assert said.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 sd; ")
 
 
 def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Night) -> None:

@@ -2,14 +2,16 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from sweeps.items import ItemKey, item_key
 from sweeps.report.compose import NOTHING, compose
-from sweeps.report.document import Report, Table, Text
+from sweeps.report.document import Figure, Report, Table, Text
 from sweeps.report.html import html
 from sweeps.report.markdown import markdown, plain
 from sweeps.report.material import Material
@@ -171,6 +173,38 @@ def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
     losses = {(1, 0): 1.0, (1, 1): 2.0, (2, 0): 1.1, (3, 0): 1.5, (3, 1): 2.5}
     rows = [RunResult({"rank": rank}, seed, "succeeded", {"nll": loss}) for (rank, seed), loss in losses.items()]
     assert compose(material("grid", rows)).answer[0].startswith("Best: rank=1: ")
+
+
+def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
+    """Questions of which more are right after more examples; of reading only with the passage."""
+    rows, items = [], dict[ItemKey, list[dict[str, Json]]]()
+    for size in sizes:
+        for seed in range(3 if size else 1):
+            cell: dict[str, Json] = {"data": "facts", "size": size}
+            right = [float((item + seed) % 64 < size) for item in range(60)]
+            rows.append(row(cell, seed, nll=2 - size / 100, uplift=sum(right) / 60, turns=3.0))
+            items[item_key(cell, seed)] = [{"item": item, "uplift": each} for item, each in enumerate(right)]
+    return material("data_scaling", rows, items={"rag": items})
+
+
+def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_others() -> None:
+    report = compose(asked())
+    assert "size=64: fine-tuning changed what context is worth by +1.00 ± 0.00 (uplift 0.00 → 1.00" in report.answer[-1]
+    (section,) = (each for each in report.sections if each.title == "What did training change?")
+    (figure,) = (each for each in section.parts if isinstance(each, Figure))
+    assert figure.title == "What training changed: size=64 against untrained, 3 seeds"
+    assert figure.table is not None
+    assert [line[:4] for line in figure.table.rows] == [("uplift", "0.000", "1.000", "+1.000")]
+    (folded,) = (each for each in section.parts if isinstance(each, Table))
+    assert folded.folded
+    assert folded.caption.startswith("size=8 against untrained")
+    read(html(report, STYLE))
+    assert "What did training change?" not in html(compose(asked((0,))), STYLE), "of nothing trained nothing is told"
+
+
+def test_items_that_were_not_read_are_told_of() -> None:
+    report = compose(replace(asked(), unread=("of 7 evaluations the items of 2 could not be read",)))
+    assert "the items of 2 could not be read" in html(report, STYLE)
 
 
 @pytest.mark.parametrize("experiment", KINDS)

@@ -1,0 +1,102 @@
+"""What the items say, for the terminal and for programs: differences item by item, and what training changed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from scheduler.cli.output import Output
+from scheduler.wording import counted
+from sweeps.comparison import METHOD, compare
+from sweeps.grid import best_cell
+from sweeps.items import ItemDifference
+from sweeps.report.itemwise import (
+    ItemsBy,
+    Told,
+    at_the_largest,
+    change_row,
+    difference_rows,
+    heading,
+    items_of,
+    of_context,
+    over_as_many,
+    what_changed,
+)
+from sweeps.report.reading import Spec, best_by
+from sweeps.results import RunResult, by_cell, measured
+
+TABLES = 6  # cells of which the terminal shows what their training changed
+
+
+def show_by_item(output: Output, metric: str, what: str, pairs: Sequence[tuple[str, ItemDifference | None]]) -> None:
+    """A table of the differences that were asked item by item."""
+    found = {name: each for name, each in pairs if each}
+    if not found:
+        return
+    output.table(difference_rows(found, what), title=f"differences in {metric}, {over_as_many(found)}")
+    output.say("± checkpoints: on other items of the kind; ± recipe: with other seeds, too;")
+    output.say("* clear of all pairs (Holm); McNemar: its p; needed: items that would settle it")
+
+
+def show_changes(output: Output, told: Sequence[Told]) -> None:
+    """Of the largest size, or of every method, what its training changed beside the loss."""
+    shown = at_the_largest(told)
+    if not shown:
+        return
+    output.say("\nWhat did training change?")
+    for each in shown[:TABLES]:
+        output.table([change_row(one) for one in each.changes], title=heading(each))
+    for said in of_context(shown):
+        output.say(said)
+    if left := len(told) - len(shown[:TABLES]):
+        output.say(f"{counted(left, 'more cell')}: in the report, and in `sweep -f json results`")
+    output.say("the same items before and after; clear of all: of all cells, by one metric (Holm)")
+
+
+def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[str, Any]:
+    """What the terminal says of differences, of the best cell and of changes, for programs."""
+    found: dict[str, Any] = {}
+    if measured(rows) and spec.get("experiment") == "compare":
+        found["differences"] = _differences(spec, rows, items)
+    if measured(rows) and spec.get("experiment") == "grid":
+        found["best"] = _best(spec, rows, items)
+    changes = [
+        {"cell": dict(each.cell), "against": each.against, **plain(one)}
+        for each in what_changed(rows, items)
+        for one in each.changes
+    ]
+    return {**found, "changes": changes}
+
+
+def _differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
+    metric = best_by(spec).metric
+    return [
+        {"variant": dict(variant), "metric": metric, **plain(each)}
+        for variant, group in by_cell(rows, without={METHOD})
+        for each in compare(group, metric=metric, items=items_of(items, metric)).differences
+    ]
+
+
+def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
+    """The best cell of each data set, and the cells beside it that may be as good."""
+    best = best_by(spec)
+    metric = best.metric.removeprefix("validation.")
+    found = []
+    for on, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
+        each = best_cell(group, metric=metric, mode=best.mode, items=items_of(items, metric))
+        told = {"best": plain(each.best), "alike": plain(each.alike), "needed_seeds": each.needed_seeds}
+        found.append({**on, "metric": metric, "by": each.by, **told})
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value of the analysis as JSON has it: by its names, and nothing where a number is not finite."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,36 @@
+"""A sweep's rows and items in a notebook, found as every command finds them: by the environment."""
+
+import warnings
+
+from scheduler import views
+from scheduler.cli.options import the_store
+from scheduler.errors import ItemsUnread, UnknownMetric
+from scheduler.items import read_items
+from scheduler.settings import from_environment
+from sweeps.items import Items
+from sweeps.report.itemwise import Wanted
+from sweeps.results import RunResult
+from sweeps.sections import measure_of
+
+
+def results(name: str) -> list[RunResult]:
+    """The runs of a sweep, finished or not, in the order of its plan. Raises UnknownSweep, StoreUnavailable."""
+    with the_store(from_environment()) as store:
+        return views.results(store, name)
+
+
+def items(name: str, metric: str) -> Items:
+    """All rows of the evaluation that a metric is of, whole, by `sweeps.item_key(run.cell, run.seed)`.
+
+    Warns of what could not be read (ItemsUnread). Raises UnknownMetric, UnknownSweep, StoreUnavailable.
+    """
+    measure = measure_of(metric)
+    if measure is None:
+        raise UnknownMetric(f"no evaluation measures {metric!r}; a column of `sweep results {name}` is right")
+    settings = from_environment()
+    with the_store(settings) as store:
+        views.sweep(store, name)
+        found = read_items(store, settings.store, name, {measure: Wanted((metric,))}, bounded=False)
+    for said in found.unread:
+        warnings.warn(said, ItemsUnread, stacklevel=2)
+    return found.items.get(measure, {})

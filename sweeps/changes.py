@@ -1,0 +1,207 @@
+"""What a training changed in an evaluation: the same items before and after, item by item and seed by seed.
+
+A metric that is a mean over items is compared as in `sweeps.items`; one that is about all items together (the
+calibration errors, AURC) through values of the items whose mean it is (`sweeps.metrics.together`), less the bias that
+noise gives to each side. The interval is for other seeds and other items of the kind: Var = s²/K + SE², with t of
+K - 1 where the seeds are most of it and Satterthwaite's degrees otherwise; of a single seed it is for other items.
+"""
+
+import math
+import statistics
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from sweeps.clusters import places_of
+from sweeps.intervals import ALPHA, holm
+from sweeps.items import Items, Key, Row, Scores, difference_of, item_key, scores_of
+from sweeps.metrics.together import TOGETHER, excess, parts
+from sweeps.records import canonical
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stage import Json
+
+Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
+Against = Literal["untrained", "source alone", "target alone"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how much a metric is more after a training than before.
+
+    `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have.
+    An interval is infinite where there is a single cluster. Of a calibration error it is that of the change less its
+    bias, and so not quite around the mean.
+    """
+
+    metric: str
+    before: float
+    after: float  # the metric of each side, mean over its seeds
+    mean: float  # after - before, over the items and seeds that both have
+    low: float
+    high: float  # 95 % interval, for other seeds and items ("this recipe"); for one seed: for other items
+    p: float
+    items: int
+    clusters: int
+    seeds: int
+    left_out: int  # items that some run of the two lacks
+    clear: bool  # beyond the interval, and p at most 5 %
+    after_holm: bool = False  # still clear when all of a family are considered together
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One trained cell of a sweep beside what it is to be compared with."""
+
+    cell: Mapping[str, Json]
+    beside: Mapping[str, Json]
+    against: Against
+    change: Change
+
+
+def change(before: Side, after: Side, *, metric: str) -> Change | None:
+    """after - before, seed by seed; what was measured once before stands for every seed.
+
+    None where they have no seed or no item in common. Rows are those that evaluations keep: each has an "item", a
+    "cluster" where items come in some, and what it says to the metric.
+    """
+    was, now = (_measured(side, metric) for side in (before, after))
+    if not was or not now:
+        return None
+    values = [statistics.fmean(run.value for run in side.values()) for side in (was, now)]
+    if len(was) == 1:
+        was = dict.fromkeys(now, next(iter(was.values())))
+    seeds = sorted(was.keys() & now.keys())
+    asked = [set(side[seed].scores.amounts) for seed in seeds for side in (was, now)]
+    items = set.intersection(*asked) if asked else set()
+    if not items:
+        return None
+    pairs = [(was[seed].only(items, metric), now[seed].only(items, metric)) for seed in seeds]
+    mean = statistics.fmean(after.value - before.value for before, after in pairs)
+    return _judged(metric, (values[0], values[1]), mean, pairs, len(set.union(*asked) - items))
+
+
+class _Run(NamedTuple):
+    """One run's rows, as values of items; `value` is the metric, `scores` are without its bias."""
+
+    rows: Sequence[Row]
+    value: float
+    scores: Scores
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], metric: str) -> "_Run":
+        name = metric.rpartition(".")[2]
+        scores, bias = _together(rows, name) if name in TOGETHER else (scores_of(rows, metric), 0.0)
+        size = sum(scores.sizes.values())
+        return cls(rows, sum(scores.amounts.values()) / size + bias if size else math.nan, scores)
+
+    def only(self, items: Collection[Json], metric: str) -> "_Run":
+        if len(items) == len(self.scores.amounts):
+            return self
+        return _Run.of([row for row in self.rows if row["item"] in items], metric)
+
+
+def _together(rows: Sequence[Row], name: str) -> tuple[Scores, float]:
+    """What each item says to a metric that is about all of them, less the bias of it; and this bias."""
+    asked = [row for row in rows if row.get("confidence") is not None and row.get("right") is not None]
+    if not asked:
+        return Scores({}, {}, {}), 0.0
+    stated, right = ([float(str(_number(row[key]))) for row in asked] for key in ("confidence", "right"))
+    clusters = places_of([canonical(row.get("cluster", row["item"])) for row in asked], len(asked))
+    bias = excess(name, stated, right, clusters)
+    values = parts(name, stated, right) - bias
+    return scores_of([{**row, name: float(value)} for row, value in zip(asked, values, strict=True)], name), bias
+
+
+def _number(value: Json) -> Json:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _measured(side: Side, metric: str) -> dict[int, _Run]:
+    runs = {seed: _Run.of(rows, metric) for seed, rows in side.items()}
+    return {seed: run for seed, run in runs.items() if run.scores.amounts}
+
+
+def _judged(
+    metric: str, values: tuple[float, float], mean: float, pairs: Sequence[tuple[_Run, _Run]], left_out: int
+) -> Change:
+    before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
+    found = difference_of(after, before)
+    assert found
+    claim = found.recipe or found.checkpoints
+    reach = claim.half_width if claim else math.inf
+    low, high = found.mean - reach, found.mean + reach
+    p = max(claim.p, _least(pairs)) if claim else 1.0
+    return Change(
+        metric,
+        *values,
+        mean=mean,
+        low=low,
+        high=high,
+        p=p,
+        items=found.items,
+        clusters=found.clusters,
+        seeds=found.seeds,
+        left_out=left_out,
+        clear=p <= ALPHA and (low > 0 or high < 0),
+    )
+
+
+def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
+    """The p of clusters that all change in one direction, were each as likely to change in the other: 2·2^-N.
+
+    Of N that change at all; below it no p can be, though a t of a few equal differences would be.
+    """
+    sums: dict[bytes, float] = {}
+    for before, after in pairs:
+        for item, cluster in after.scores.clusters.items():
+            moved = after.scores.amounts[item] - before.scores.amounts[item]
+            sums[canonical(cluster)] = sums.get(canonical(cluster), 0.0) + moved
+    return min(1.0, 2.0 ** (1 - sum(abs(each) > 1e-12 for each in sums.values())))
+
+
+def all_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
+    """The same, with what stands after Holm when all of them are one family."""
+    stands = holm({key: each.p for key, each in found.items()})
+    return {key: replace(each, after_holm=each.clear and key in stands) for key, each in found.items()}
+
+
+def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
+    """Every trained cell beside its baseline of the same experiment, in the order of the results.
+
+    A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
+    and the target alone, and on the source (a metric that begins with "source.") beside the source alone: forgetting.
+    A grid has no baseline. `items` has, for `item_key(run.cell, run.seed)`, the rows of the evaluation that the metric
+    is of. Cells against the same are one family for Holm.
+    """
+    runs = {canonical(cell): (cell, found) for cell, found in by_cell(results)}
+    found: dict[tuple[Against, bytes], Changed] = {}
+    for key, (cell, of) in runs.items():
+        for against, beside in _baselines(cell, metric):
+            if (base := runs.get(canonical(beside))) and (told := _between(base[1], of, items, metric)):
+                found[against, key] = Changed(cell, beside, against, told)
+    families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
+    judged = {key: each for family in families.values() for key, each in all_together(family).items()}
+    return tuple(replace(each, change=judged[key]) for key, each in found.items())
+
+
+def _baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+    if "method" in cell:
+        if cell["method"] is not None:
+            yield "untrained", {**cell, "method": None}
+    elif metric.startswith("source."):
+        if cell.get("source") is not None and cell.get("size"):
+            yield "source alone", {**cell, "size": 0}
+    elif cell.get("size") or cell.get("source") is not None:
+        source = {"source": None} if "source" in cell else {}
+        yield "untrained", {**cell, **source, "size": 0}
+        if cell.get("size") and cell.get("source") is not None:
+            yield "target alone", {**cell, **source}
+
+
+def _between(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
+    """One run before is one measurement for all; of several, each is for its own seed, also if the others are lost."""
+    was, now = ({run.seed: rows for run in measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
+                for side in (before, after))  # fmt: skip
+    if len(before) > 1:
+        was, now = ({seed: rows for seed, rows in side.items() if seed in was and seed in now} for side in (was, now))
+    return change(was, now, metric=metric)

@@ -1,0 +1,112 @@
+"""A finished comparison whose evaluations kept their items, laid straight into the store and the artefact store."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scheduler import keys
+from scheduler.artefacts import Artefacts, attempt_path, compressed_lines
+from scheduler.store import Store
+from scheduler.submission import submit
+from sweeps.answering import metrics_from
+from sweeps.sections import METRICS
+from sweeps.stage import Json, Plan, Run, Stage
+from tests.scheduler.plans import evaluate, plan, submission, train
+
+Rows = list[dict[str, Json]]
+COMPARE: dict[str, Json] = {
+    "experiment": "compare",
+    "equal": {"tokens": 1000},
+    "evaluate": [{"name": "answers", "options": {}}, {"name": "rag", "options": {}}],
+    "best": {"metric": "accuracy", "mode": "max"},
+}
+
+
+def answered(share: float, seed: int, items: int = 60) -> Rows:
+    """Questions of which such a share is right; who is sure is right more often."""
+    chance = np.random.default_rng([round(share * 1000), seed])
+    rows: Rows = []
+    for item in range(items):
+        right = float(chance.random() < share)
+        confidence = float(np.clip(0.5 + 0.3 * (right - 0.5) + chance.normal(0, 0.1), 0, 1))
+        judged: dict[str, Json] = {"confidence": confidence, "right": right, "brier": (confidence - right) ** 2}
+        rows.append({"item": item, "accuracy": right, **judged, "said": "some text"})
+    return rows
+
+
+def read(share: float, seed: int, items: int = 40) -> Rows:
+    """Questions with a passage: such a share is right with it, none without."""
+    chance = np.random.default_rng([round(share * 1000), seed, 7])
+    opened = [float(chance.random() < share) for _ in range(items)]
+    return [{"item": item, "open_book": one, "closed_book": 0.0, "uplift": one} for item, one in enumerate(opened)]
+
+
+def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[str, Rows]) -> None:
+    """Submit a plan, have all its stages succeed, and keep these rows of its evaluations, by stage."""
+    client: Any = store.client
+    pipe = client.pipeline(transaction=False)
+    for each in question.stages:
+        pipe.hset(keys.stage(each.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
+    found: dict[str, dict[str, float]] = {}
+    for stage, kept in rows.items():
+        path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), compressed_lines(kept))
+        names = [name for each in METRICS.values() for name in each]
+        found[stage] = metrics_from(kept, names)
+        document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}
+        pipe.hset(keys.stage(stage), "result", json.dumps(document))
+    for number, run in enumerate(question.runs):
+        for measure, stage in run.measures.items():
+            prefix = measure[: measure.rfind(".") + 1]
+            for name, value in found.get(stage, {}).items():
+                pipe.hset(keys.sweep_values(question.sweep), f"{number}|{prefix}{name}", repr(value))
+    pipe.execute()
+
+
+def compared(
+    methods: Sequence[str] = ("sl", "rl"), seeds: int = 3, measures: Sequence[str] = ("answers", "rag")
+) -> Plan:
+    """The untrained model, measured once, and every method at every seed."""
+    stages, runs = list[Stage](), list[Run]()
+    for method in (None, *methods):
+        for seed in range(seeds if method else 1):
+            name = f"{method}{seed}"
+            trained = [train(name)] if method else []
+            parents = [stage.id for stage in trained]
+            measured = {measure: evaluate(f"{measure}-{name}", *parents) for measure in measures}
+            stages += [*trained, *measured.values()]
+            which = {measure: stage.id for measure, stage in measured.items()}
+            runs.append(Run({"method": method}, seed, parents[0] if parents else None, which))
+    return plan("s", stages, runs)
+
+
+MADE: Mapping[str, Callable[..., Rows]] = {"answers": answered, "rag": read}
+
+
+def lay_comparison(store: Store, artefacts: Artefacts, shares: Mapping[str | None, float], seeds: int = 3) -> Plan:
+    """A comparison in which such shares of the answers are right."""
+    question = compared([method for method in shares if method], seeds)
+    rows = {
+        stage: MADE[measure](shares[run.cell["method"]], run.seed)  # type: ignore[index]  # a name, or None
+        for run in question.runs
+        for measure, stage in run.measures.items()
+    }
+    submit(store, submission(question, spec={**COMPARE, "sweep": question.sweep}))
+    lay_items(store, artefacts, question, rows)
+    return question
+
+
+def many(runs: int, path: str, rows: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """A sweep of so many runs, 20 seeds of each cell, whose evaluations kept files at such paths: runs, and results."""
+    planned = {
+        str(number): json.dumps(
+            {"cell": {"method": f"m{number // 20}"}, "seed": number % 20, "measures": {"answers": f"evaluate-{number}"}}
+        )
+        for number in range(runs)
+    }
+    results = {
+        f"evaluate-{number}": json.dumps({"metrics": {}, "items": path.format(number), "count": rows})
+        for number in range(runs)
+    }
+    return planned, results
