@@ -79,7 +79,7 @@ def _gaps(places: Places, errors: Floats, clusters: Places, weights: Floats) -> 
         np.bincount(cells, each, count * bins).reshape(count, bins) for each in (np.ones(len(cells)), errors)
     )
     columns = np.hstack([sizes, sums, sizes**2, sums * sizes, sums**2, (sizes > 0).astype(float)])
-    items, added, sizes2, products, sums2, filled = np.split(weights @ columns, 6, axis=1)
+    items, added, sizes2, products, sums2, filled = np.split(np.einsum("dc,ck->dk", weights, columns), 6, axis=1)
     gaps = added / np.maximum(items, 1)
     squares = sums2 - 2 * gaps * products + gaps**2 * sizes2
     noise = np.maximum(squares, 0) * filled / np.maximum(filled - 1, 1) / np.maximum(items, 1) ** 2
