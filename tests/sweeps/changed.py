@@ -40,7 +40,7 @@ class Kind:
     after: Model
     once: bool = False
     seeds: int = 3
-    items: int = 200
+    items: int = 100
     together: int = 1  # items in a cluster
 
     def found(self, chance: int) -> Change:
@@ -118,17 +118,17 @@ def losses(model: Model, asked: Asked) -> list[Row]:
 
 STEADY, LUCKY = Model(), Model(luck=0.05)
 NULLS = (  # a false claim is meant in 5 of 100, and in 8 at most
-    Kind("calibration, seeds that differ", "ece", answers, LUCKY, LUCKY, items=100),
+    Kind("calibration, a single seed", "ece", answers, STEADY, STEADY, seeds=1),
+    Kind("calibration, seeds that differ", "ece", answers, LUCKY, LUCKY),
     Kind("consistency, seeds that differ", "agreement", samples, Model(luck=0.2), Model(luck=0.2), items=60),
     Kind("consistency, one base for all seeds", "semantic_entropy", samples, STEADY, STEADY, once=True, items=60),
     Kind("forgetting, seeds that differ", "nll", losses, Model(luck=0.02), Model(luck=0.02), items=60),
 )
 MORE_NULLS = (
-    Kind("calibration, the same checkpoint", "ece", answers, STEADY, STEADY, items=100),
+    Kind("calibration, the same checkpoint", "ece", answers, STEADY, STEADY),
     Kind("calibration, sharp before and flat after", "ece", answers, Model(sharp=2.5), Model(sharp=0.3)),
     Kind("adaptive, sharp before and flat after", "adaptive_ece", answers, Model(sharp=2.5), Model(sharp=0.3)),
     Kind("calibration, one base for all seeds", "ece", answers, STEADY, STEADY, once=True),
-    Kind("calibration, a single seed", "ece", answers, STEADY, STEADY, seeds=1),
     Kind("calibration, in clusters of four", "ece", answers, STEADY, STEADY, together=4),
     Kind("calibration, .05 too little and .05 too much", "ece", answers, Model(-0.05), Model(0.05)),
     Kind("AURC, seeds that differ", "aurc", answers, LUCKY, LUCKY),
@@ -136,6 +136,6 @@ MORE_NULLS = (
 )
 PLANTED = (  # to be found in 90 of 100
     Kind("calibration, overstated by .15", "ece", answers, Model(luck=0.01), Model(0.15, luck=0.01), items=600),
-    Kind("consistency, 1 in the logit", "agreement", samples, Model(luck=0.1), Model(1.0, luck=0.1)),
-    Kind("forgetting, .1 nats per token", "nll", losses, Model(luck=0.01), Model(0.1, luck=0.01)),
+    Kind("consistency, 1 in the logit", "agreement", samples, Model(luck=0.1), Model(1.0, luck=0.1), items=200),
+    Kind("forgetting, .1 nats per token", "nll", losses, Model(luck=0.01), Model(0.1, luck=0.01), items=200),
 )

@@ -63,6 +63,9 @@ def test_the_parts_of_what_is_about_all_items_have_it_for_their_mean(metric: str
     sure = np.round(random.random(97) * (5 if ties else 1e9)) / (5 if ties else 1e9)
     right = (random.random(97) < sure).astype(float)
     assert parts(metric, sure, right).mean() == pytest.approx(getattr(calibration, metric)(sure, right), abs=1e-12)
+    if metric == "aurc":
+        once = drawn(metric, sure, right, np.arange(97), np.ones((1, 97)))
+        assert once == pytest.approx(calibration.aurc(sure, right)), "it has no bias to be taken away"
 
 
 def test_noise_alone_makes_no_calibration_error() -> None:
