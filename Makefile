@@ -34,9 +34,12 @@ bench: setup
 	@$(BIN)/python -m tests.bench.reporting
 	@$(BIN)/python -m tests.bench.faults
 
-# How often the intervals of the minimum data hold the truth: 1,000 simulated experiments of each kind, two minutes.
+# How often the intervals of the minimum data hold the truth, and how often something is claimed of nothing: 1,000
+# simulated experiments of each kind, some minutes.
 bench-statistics: setup
 	@$(BIN)/python -m tests.bench.interval_coverage
+	@$(BIN)/python -m tests.bench.claims
+	@$(BIN)/python -m tests.bench.changes
 
 # 200 stages under 55 kills, and 200 attempts told to leave: a quarter of an hour. `make chaos SEED=7` repeats a storm.
 chaos: setup

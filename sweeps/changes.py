@@ -1,26 +1,43 @@
 """What a training changed in an evaluation: the same items before and after, item by item and seed by seed.
 
 A metric that is a mean over items is compared as in `sweeps.items`; one that is about all items together (the
-calibration errors, AURC) through values of the items whose mean it is (`sweeps.metrics.together`), less the bias that
-noise gives to each side. The interval is for other seeds and other items of the kind: Var = s²/K + SE², with t of
-K - 1 where the seeds are most of it and Satterthwaite's degrees otherwise; of a single seed it is for other items.
+calibration errors, AURC) by a paired bootstrap over the items, or their clusters, less the bias that noise gives to
+each side (`sweeps.metrics.together`). The interval is for other seeds and other items of the kind:
+Var = s²/K + SE², with t of K - 1 where the seeds are most of it and Satterthwaite's degrees otherwise; of a single seed
+it is for other items.
 """
 
 import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from sweeps.clusters import places_of
+import numpy as np
+
+from sweeps.clusters import Floats, Places, places_of
 from sweeps.intervals import ALPHA, holm
-from sweeps.items import Items, Key, Row, Scores, difference_of, item_key, scores_of
-from sweeps.metrics.together import TOGETHER, excess, parts
+from sweeps.items import (
+    Claim,
+    Items,
+    Key,
+    Row,
+    Scores,
+    claim_of,
+    difference_of,
+    item_key,
+    recipe_of,
+    scores_of,
+)
+from sweeps.metrics.together import TOGETHER, drawn, parts
 from sweeps.records import canonical
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
 
 Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
+DRAWS = 200
+TINY = 1e-12  # what is no difference, but rounding
 Against = Literal["untrained", "source alone", "target alone"]
 
 
@@ -81,7 +98,7 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
 
 
 class _Run(NamedTuple):
-    """One run's rows, as values of items; `value` is the metric, `scores` are without its bias."""
+    """One run's rows, and what each item says to the metric, whose mean `value` is."""
 
     rows: Sequence[Row]
     value: float
@@ -89,10 +106,9 @@ class _Run(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[Row], metric: str) -> "_Run":
-        name = metric.rpartition(".")[2]
-        scores, bias = _together(rows, name) if name in TOGETHER else (scores_of(rows, metric), 0.0)
+        scores = _together(rows, _name(metric)) if _name(metric) in TOGETHER else scores_of(rows, metric)
         size = sum(scores.sizes.values())
-        return cls(rows, sum(scores.amounts.values()) / size + bias if size else math.nan, scores)
+        return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
 
     def only(self, items: Collection[Json], metric: str) -> "_Run":
         if len(items) == len(self.scores.amounts):
@@ -100,20 +116,31 @@ class _Run(NamedTuple):
         return _Run.of([row for row in self.rows if row["item"] in items], metric)
 
 
-def _together(rows: Sequence[Row], name: str) -> tuple[Scores, float]:
-    """What each item says to a metric that is about all of them, less the bias of it; and this bias."""
+def _name(metric: str) -> str:
+    return metric.rpartition(".")[2]
+
+
+def _stated(rows: Sequence[Row]) -> tuple[Sequence[Row], Floats, Floats]:
+    """The rows that say how sure they are, their confidence and whether they are right."""
     asked = [row for row in rows if row.get("confidence") is not None and row.get("right") is not None]
-    if not asked:
-        return Scores({}, {}, {}), 0.0
-    stated, right = ([float(str(_number(row[key]))) for row in asked] for key in ("confidence", "right"))
-    clusters = places_of([canonical(row.get("cluster", row["item"])) for row in asked], len(asked))
-    bias = excess(name, stated, right, clusters)
-    values = parts(name, stated, right) - bias
-    return scores_of([{**row, name: float(value)} for row, value in zip(asked, values, strict=True)], name), bias
+    confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
+    return asked, confidence, right
 
 
-def _number(value: Json) -> Json:
-    return int(value) if isinstance(value, bool) else value
+def _together(rows: Sequence[Row], name: str) -> Scores:
+    """What each item says to a metric that is about all of them."""
+    asked, confidence, right = _stated(rows)
+    values = parts(name, confidence, right).tolist() if asked else ()
+    amounts: dict[Json, float] = {}
+    sizes: dict[Json, float] = {}
+    for row, value in zip(asked, values, strict=True):
+        amounts[row["item"]] = amounts.get(row["item"], 0.0) + value
+        sizes[row["item"]] = sizes.get(row["item"], 0.0) + 1.0
+    return Scores(amounts, sizes, {row["item"]: row.get("cluster", row["item"]) for row in asked})
+
+
+def _places(clusters: Sequence[Json]) -> Places:
+    return places_of([each if isinstance(each, int | str) else canonical(each) for each in clusters], len(clusters))
 
 
 def _measured(side: Side, metric: str) -> dict[int, _Run]:
@@ -124,12 +151,11 @@ def _measured(side: Side, metric: str) -> dict[int, _Run]:
 def _judged(
     metric: str, values: tuple[float, float], mean: float, pairs: Sequence[tuple[_Run, _Run]], left_out: int
 ) -> Change:
-    before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
-    found = difference_of(after, before)
-    assert found
-    claim = found.recipe or found.checkpoints
+    clusters = pairs[0][0].scores.clusters
+    count = int(_places(list(clusters.values())).max()) + 1
+    middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
     reach = claim.half_width if claim else math.inf
-    low, high = found.mean - reach, found.mean + reach
+    low, high = middle - reach, middle + reach
     p = max(claim.p, _least(pairs)) if claim else 1.0
     return Change(
         metric,
@@ -138,12 +164,50 @@ def _judged(
         low=low,
         high=high,
         p=p,
-        items=found.items,
-        clusters=found.clusters,
-        seeds=found.seeds,
+        items=len(clusters),
+        clusters=count,
+        seeds=len(pairs),
         left_out=left_out,
         clear=p <= ALPHA and (low > 0 or high < 0),
     )
+
+
+def _by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+    before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
+    found = difference_of(after, before, cross_check=False)
+    assert found
+    return found.mean, found.recipe or found.checkpoints
+
+
+def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+    """The change less its bias; the items of all runs are drawn again together, and seeds add their spread."""
+    clusters = pairs[0][0].scores.clusters
+    numbers = dict(zip(clusters, _places(list(clusters.values())), strict=True))
+    count = int(max(numbers.values())) + 1
+    weights = _weights(count)
+
+    def drawn_of(run: _Run) -> Floats:
+        asked, confidence, right = _stated(run.rows)
+        places = np.array([numbers[row["item"]] for row in asked])
+        return drawn(_name(metric), confidence, right, places, weights)
+
+    known = {id(run): drawn_of(run) for pair in pairs for run in pair}  # one before stands for all seeds
+    draws = np.stack([known[id(after)] - known[id(before)] for before, after in pairs])
+    middle, error = float(draws[:, 0].mean()), float(draws[:, 1:].mean(axis=0).std(ddof=1))
+    if count < 2:
+        return middle, None
+    if len(pairs) < 2:
+        return middle, claim_of(middle, error, count - 1)
+    by_seed = float(draws[:, 0].var(ddof=1)) / len(pairs)
+    return middle, recipe_of(middle, by_seed, error, len(pairs) - 1, count - 1)
+
+
+@lru_cache(maxsize=1)
+def _weights(clusters: int) -> Floats:
+    """How often each cluster counts, (1 + draws, clusters): once, and as it is drawn; the same for all."""
+    random = np.random.default_rng(0)
+    again = random.multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS)
+    return np.vstack([np.ones(clusters), again])
 
 
 def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
@@ -151,12 +215,12 @@ def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
 
     Of N that change at all; below it no p can be, though a t of a few equal differences would be.
     """
-    sums: dict[bytes, float] = {}
-    for before, after in pairs:
-        for item, cluster in after.scores.clusters.items():
-            moved = after.scores.amounts[item] - before.scores.amounts[item]
-            sums[canonical(cluster)] = sums.get(canonical(cluster), 0.0) + moved
-    return min(1.0, 2.0 ** (1 - sum(abs(each) > 1e-12 for each in sums.values())))
+    clusters = pairs[0][0].scores.clusters
+    moved = [
+        sum(after.scores.amounts[item] - before.scores.amounts[item] for before, after in pairs) for item in clusters
+    ]
+    sums = np.bincount(_places(list(clusters.values())), moved)
+    return min(1.0, 2.0 ** (1 - int((np.abs(sums) > TINY).sum())))
 
 
 def all_together(found: Mapping[Key, Change]) -> dict[Key, Change]:

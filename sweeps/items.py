@@ -92,8 +92,13 @@ def scores_of(rows: Sequence[Row], metric: str) -> Scores:
     return Scores(amounts, sizes, clusters)
 
 
-def difference_of(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> ItemDifference | None:
-    """one - other, each the scores of its runs by seed; None where they have no seed or no item in common."""
+def difference_of(
+    one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
+) -> ItemDifference | None:
+    """one - other, each the scores of its runs by seed; None where they have no seed or no item in common.
+
+    Without the cross-check there is no `crossed`, which takes longer than all the rest.
+    """
     seeds = sorted(one.keys() & other.keys())
     runs = [side[seed] for seed in seeds for side in (one, other)]
     shared = set(runs[0].amounts).intersection(*(run.amounts for run in runs)) if runs else set()
@@ -104,7 +109,7 @@ def difference_of(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> Ite
     differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
-    found = _judged(differences, places, left_out)
+    found = _judged(differences, places, left_out, cross_check)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
@@ -150,7 +155,7 @@ def _linear(amounts: Floats, sizes: Floats) -> Floats:
     return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
 
 
-def _judged(differences: Floats, places: Places, left_out: int) -> ItemDifference:
+def _judged(differences: Floats, places: Places, left_out: int, cross_check: bool) -> ItemDifference:
     """From (seeds, items) and the cluster of each item."""
     of_items = mean_at(differences.mean(axis=0), places)
     seeds, items = differences.shape
@@ -161,29 +166,34 @@ def _judged(differences: Floats, places: Places, left_out: int) -> ItemDifferenc
     needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
         found,
-        checkpoints=_claim(of_items.mean, error, freedom),
+        checkpoints=claim_of(of_items.mean, error, freedom),
         needed_items=None if needed is None else max(2, math.ceil(needed)),
     )
     if seeds < 2:
         return found
     spread = float(differences.mean(axis=1).var(ddof=1))
-    parts = spread / seeds, error**2
     return replace(
         found,
-        recipe=_claim(of_items.mean, math.sqrt(sum(parts)), _satterthwaite(*parts, seeds - 1, freedom)),
-        crossed=Interval(*crossed_bootstrap(differences, places)),
+        recipe=recipe_of(of_items.mean, spread / seeds, error, seeds - 1, freedom),
+        crossed=Interval(*crossed_bootstrap(differences, places)) if cross_check else None,
         needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
     )
 
 
-def _satterthwaite(by_seed: float, by_item: float, seed_freedom: int, item_freedom: int) -> float:
-    """The degrees of freedom of the sum of two variances; those of the seeds where they are most of it."""
-    if by_seed >= by_item:
-        return seed_freedom
-    return (by_seed + by_item) ** 2 / (by_seed**2 / seed_freedom + by_item**2 / item_freedom)
+def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
+    """From the squared error by seeds, s²/K, and the error of the mean over items.
+
+    The degrees of freedom are those of the seeds where they are most of it, and Satterthwaite's otherwise.
+    """
+    by_item = error**2
+    freedom: float = seed_freedom
+    if by_seed < by_item:
+        freedom = (by_seed + by_item) ** 2 / (by_seed**2 / seed_freedom + by_item**2 / item_freedom)
+    return claim_of(mean, math.sqrt(by_seed + by_item), freedom)
 
 
-def _claim(mean: float, error: float, freedom: float) -> Claim:
+def claim_of(mean: float, error: float, freedom: float) -> Claim:
+    """By Student's t; a difference without any error is certain."""
     p = p_of(mean / error, freedom) if error else float(mean == 0)
     return Claim(critical(freedom) * error, freedom, p)
 

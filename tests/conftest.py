@@ -17,7 +17,10 @@ settings.load_profile("suite")
 
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.
-ALONE = {f"test_{name}.py" for name in ("offline_science", "spec_examples", "plain_errors", "doctor", "money", "pause")}
+ALONE = {
+    f"test_{name}.py"
+    for name in ("offline_science", "offline_changes", "spec_examples", "plain_errors", "doctor", "money", "pause")
+}
 
 
 # What takes long comes first, so that at the end there is something short left for whoever is free.

@@ -2,11 +2,8 @@
 
 Each is turned into values of the items whose mean is the metric itself, and which vary as it does to first order (its
 influence function, the delta method), so that what holds of means over items holds of it too: pairing, clusters,
-seeds. What is not of first order is the bias of a calibration error: a gap within a bin counts by its size, so that
-noise alone makes one. `excess` says how much.
+seeds. `drawn` draws the items again, and takes from a calibration error what is not of first order: its bias.
 """
-
-import math
 
 import numpy as np
 import numpy.typing as npt
@@ -34,25 +31,24 @@ def parts(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
     return _shared(stated, signs) * (stated - right)
 
 
-def excess(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places) -> float:
-    """By how much noise alone makes the metric too large, to be expected of so many items; 0 of AURC.
+def drawn(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, weights: Floats) -> Floats:
+    """(draws,) the metric without its bias, where the clusters of the items (m,) count as `weights` (draws, clusters).
 
-    In a bin with a gap δ that is measured with an error s it is E|N(δ, s²)| - |δ|. Taken for δ are the gaps that are
-    seen, all shrunk by the share of their squares that noise does not explain (as in Bröcker 2012, and in Kumar et al.
-    2019, arXiv 1909.10155): near nothing where the model is calibrated, and near all where it plainly is not.
+    A gap within a bin counts by its size, so that noise alone makes a calibration error: one of δ that is measured
+    with an error s adds E|N(δ, s²)| - |δ|. Taken for δ are the gaps that are seen, shrunk by the share of their squares
+    that noise does not explain (the positive part of James and Stein): near nothing where the model is calibrated,
+    near all of it where it plainly is not. AURC has no such bias.
     """
     if metric == "aurc":
-        return 0.0
+        sums = np.bincount(clusters, parts(metric, p, y), weights.shape[1])
+        return np.asarray((weights @ sums) / (weights @ np.bincount(clusters, minlength=weights.shape[1])))
     stated, right = checked(p, y)
-    places = _bins(metric, stated)
-    items = np.bincount(places)
-    filled = np.maximum(items, 1)
-    gaps = np.bincount(places, stated - _shared(stated, right)) / filled
-    noise = _noise(stated - right - gaps[places], places, clusters, gaps)
-    shares = items / len(stated)
-    seen = float(shares @ gaps**2)
-    left = max(0.0, float(shares @ (gaps**2 - noise))) / seen if seen else 0.0
-    return float(shares @ _folded(np.abs(gaps) * math.sqrt(left), noise))
+    items, gaps, noise = _gaps(_bins(metric, stated), stated - right, clusters, weights)
+    shares = items / items.sum(axis=1, keepdims=True)
+    seen, by_noise = (shares * gaps**2).sum(axis=1), (shares * noise).sum(axis=1)
+    kept = np.maximum(0.0, 1 - by_noise / np.where(seen > 0, seen, 1.0))
+    bias = _folded(np.abs(gaps) * kept[:, None], noise)
+    return np.asarray((shares * (np.abs(gaps) - bias)).sum(axis=1))
 
 
 def _bins(metric: str, stated: Floats) -> Places:
@@ -72,14 +68,22 @@ def _shared(stated: Floats, values: Floats) -> Floats:
     return np.asarray((np.bincount(group, values) / counts)[group])
 
 
-def _noise(rest: Floats, places: Places, clusters: Places, gaps: Floats) -> Floats:
-    """The squared error of the gap of each bin, over its clusters; the whole gap where there is only one of them."""
-    bins = len(gaps)
-    pairs, at = np.unique(clusters * bins + places, return_inverse=True)
-    of = pairs % bins
-    count = np.bincount(of, minlength=bins)
-    squares = np.bincount(of, np.bincount(at, rest) ** 2, bins) / np.maximum(np.bincount(places), 1) ** 2
-    return np.where(count > 1, squares * count / np.maximum(count - 1, 1), gaps**2)
+def _gaps(places: Places, errors: Floats, clusters: Places, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """(draws, bins) the items of each bin, the mean of their errors p - y, and its squared error over clusters.
+
+    Where there is only one cluster in a bin the whole gap is taken for noise.
+    """
+    bins, count = int(places.max()) + 1, weights.shape[1]
+    cells = clusters * bins + places
+    sizes, sums = (
+        np.bincount(cells, each, count * bins).reshape(count, bins) for each in (np.ones(len(cells)), errors)
+    )
+    columns = np.hstack([sizes, sums, sizes**2, sums * sizes, sums**2, (sizes > 0).astype(float)])
+    items, added, sizes2, products, sums2, filled = np.split(np.einsum("dc,ck->dk", weights, columns), 6, axis=1)
+    gaps = added / np.maximum(items, 1)
+    squares = sums2 - 2 * gaps * products + gaps**2 * sizes2
+    noise = np.maximum(squares, 0) * filled / np.maximum(filled - 1, 1) / np.maximum(items, 1) ** 2
+    return items, gaps, np.where(filled > 1, noise, gaps**2)
 
 
 def _folded(gaps: Floats, noise: Floats) -> Floats:

@@ -60,21 +60,30 @@ class OfflineModel:
         return new_adapter(self.base.size, 16, seed)
 
     def train(
-        self, records: Records, size: int, seed: int, *, start: Adapter | None = None, shuffled: bool = False
+        self,
+        records: Records,
+        size: int,
+        seed: int,
+        *,
+        start: Adapter | None = None,
+        shuffled: bool = False,
+        steps: int | None = None,
+        batch_size: int = BATCH,
+        rate: float = 0.01,
     ) -> Adapter:
         """`shuffled` gives every position of a batch the target of another one."""
         learner = Learner(start.copy() if start else self.untrained(seed))
         subset = subset_order(len(records), seed)[:size]
         shuffle = np.random.default_rng(seed)
-        steps = round(16 * (size / 32) ** 0.5)
+        steps = steps or round(16 * (size / 32) ** 0.5)
         for step in range(steps):
-            rows = subset[batch_rows(step, size=size, batch_size=BATCH, seed=seed)]
+            rows = subset[batch_rows(step, size=size, batch_size=batch_size, seed=seed)]
             batch = self.positions(records, rows.tolist())
             if shuffled:
                 batch = batch._replace(targets=shuffle.permutation(batch.targets))
             slopes = mean_loss(len(batch.targets))
             add_gradient(learner.pending(), self.base, learner.adapter, batch, slopes)
-            learner.step(AdamParams(learning_rate=0.01 * (1 - step / steps), eps=1e-8))
+            learner.step(AdamParams(learning_rate=rate * (1 - step / steps), eps=1e-8))
         return learner.adapter
 
     def loss(self, adapter: Adapter, data: Dataset) -> float:
