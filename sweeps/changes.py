@@ -240,7 +240,7 @@ def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple
     runs = {canonical(cell): (cell, found) for cell, found in by_cell(results)}
     found: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, of) in runs.items():
-        for against, beside in _baselines(cell, metric):
+        for against, beside in baselines(cell, metric):
             if (base := runs.get(canonical(beside))) and (told := _between(base[1], of, items, metric)):
                 found[against, key] = Changed(cell, beside, against, told)
     families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
@@ -248,7 +248,8 @@ def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple
     return tuple(replace(each, change=judged[key]) for key, each in found.items())
 
 
-def _baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+def baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+    """The cells that a trained one is to be compared with, the most telling first; none for an untrained one."""
     if "method" in cell:
         if cell["method"] is not None:
             yield "untrained", {**cell, "method": None}

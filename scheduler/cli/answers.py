@@ -38,11 +38,11 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy
 
 
 def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
-    del items
     metric = sought(spec)
+    kept = items_of(items, metric)
     for title, group in variants(rows, ("size", "data")):
         names = dict.fromkeys(str(row.cell["data"]) for row in group)
-        fits = {name: scaling_fit(spec, [row for row in group if row.cell["data"] == name]) for name in names}
+        fits = {name: scaling_fit(spec, [row for row in group if row.cell["data"] == name], kept) for name in names}
         output.say(f"\nHow much data? {title}".rstrip())
         if any(len(fit.n) > 1 for fit in fits.values()):
             output.say(draw([_series(name, fit) for name, fit in fits.items()]))

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sweeps.changes import baselines
 from sweeps.figures.lines import Line, Plot, lines
 from sweeps.figures.reliability import Panels, Reliability, Spot, reliability
 from sweeps.figures.svg import UNTRAINED
@@ -93,17 +94,8 @@ def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
 
 
 def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated | None:
-    found = known.get(canonical(before(each.cell, measure)))
-    return None if found is each else found
-
-
-def before(cell: Mapping[str, Json], measure: str) -> Mapping[str, Json]:
-    """The cell of what a training began from: the untrained model, or on the source's items the source alone."""
-    if "method" in cell:
-        return {**cell, "method": None}
-    if "size" not in cell:
-        return cell
-    return {**cell, "size": 0, **({"source": None} if "source" in cell and not measure.startswith("source.") else {})}
+    """What it is to be compared with: the untrained model, or on the source's items the source alone."""
+    return next((known[key] for _, cell in baselines(each.cell, measure) if (key := canonical(cell)) in known), None)
 
 
 T = TypeVar("T")

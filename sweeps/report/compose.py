@@ -33,7 +33,7 @@ KINDS = {
     "compare": "comparison of methods",
 }
 ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult], ItemsBy], Answer]] = {
-    "data_scaling": lambda spec, rows, _: scaling(spec, rows),
+    "data_scaling": scaling,
     "transfer": lambda spec, rows, _: transfer(spec, rows),
     "grid": grid,
     "compare": comparison,

@@ -7,6 +7,7 @@ import numpy as np
 
 from sweeps.figures.lines import Line, Plot, Wanted, lines
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.report.itemwise import ItemsBy, items_of
 from sweeps.report.reading import (
     MINUS,
     Spec,
@@ -31,14 +32,14 @@ NO_NUMBER = {
 }
 
 
-def scaling(spec: Spec, rows: Sequence[RunResult]) -> Answer:
+def scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """A figure for each variant."""
-    sentences, sections = list[str](), list[Section]()
+    sentences, sections, kept = list[str](), list[Section](), items_of(items, sought(spec))
     for place, (variant, group) in enumerate(variants(rows, ("size", "data"))):
         by_data: dict[str, list[RunResult]] = {}
         for row in group:
             by_data.setdefault(str(row.cell.get("data")), []).append(row)
-        fits = {name: scaling_fit(spec, own) for name, own in by_data.items()}
+        fits = {name: scaling_fit(spec, own, kept) for name, own in by_data.items()}
         where = f" ({variant})" if variant else ""
         sentences += [said(name + where, fit, sought(spec)) for name, fit in fits.items()]
         title = f"How much data?{where}"

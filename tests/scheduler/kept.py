@@ -40,7 +40,10 @@ def read(share: float, seed: int, items: int = 40) -> Rows:
     """Questions with a passage: such a share is right with it, none without."""
     chance = np.random.default_rng([round(share * 1000), seed, 7])
     opened = [float(chance.random() < share) for _ in range(items)]
-    return [{"item": item, "open_book": one, "closed_book": 0.0, "uplift": one} for item, one in enumerate(opened)]
+    return [
+        {"item": item, "open_book": one, "closed_book": 0.0, "uplift": one, "silent": 0.0}
+        for item, one in enumerate(opened)
+    ]
 
 
 def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[str, Rows]) -> None:

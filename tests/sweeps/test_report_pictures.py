@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sweeps.changes import baselines
 from sweeps.grid import best_cell
 from sweeps.items import Items, item_key
 from sweeps.metrics.calibration import aurc, ece, reliability_bins, selective_accuracy
-from sweeps.report.calibration import MOST, before, calibration
+from sweeps.report.calibration import MOST, calibration
 from sweeps.report.compose import compose
 from sweeps.report.document import Figure, Report, Section
 from sweeps.report.material import Learning
@@ -104,11 +105,13 @@ def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None
         ({"data": "a", "size": 8}, "answers", {"data": "a", "size": 0}),
         ({"source": "a", "target": "b", "size": 8}, "answers", {"source": None, "target": "b", "size": 0}),
         ({"source": "a", "target": "b", "size": 8}, "source.answers", {"source": "a", "target": "b", "size": 0}),
-        ({"rank": 4}, "answers", {"rank": 4}),
+        ({"rank": 4}, "answers", None),
     ],
 )
-def test_before_is_what_the_training_began_from(cell: dict[str, Json], measure: str, began: dict[str, Json]) -> None:
-    assert before(cell, measure) == began
+def test_what_is_drawn_below_is_what_the_training_began_from(
+    cell: dict[str, Json], measure: str, began: dict[str, Json] | None
+) -> None:
+    assert next((beside for _, beside in baselines(cell, measure)), None) == began
 
 
 def test_the_map_of_what_a_transfer_is_worth_says_the_multipliers() -> None:
