@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from sweeps.errors import DataError
+from sweeps.frames import Runs, runs_of
 from sweeps.intervals import Estimate, holm, is_clear, p_value, paired
 from sweeps.items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
@@ -62,11 +63,12 @@ class Comparison:
     runs: Tally = field(default_factory=Tally)
 
 
-def compare(results: Sequence[RunResult], *, metric: str, items: Items | None = None) -> Comparison:
-    """The methods of a comparison by one metric. Raises DataError for runs of several variants.
+def compare(results: Runs, *, metric: str, items: Items | None = None) -> Comparison:
+    """The methods of a comparison by one metric; a DataFrame does, too. Raises DataError for runs of several variants.
 
     `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
     """
+    results = runs_of(results)
     variants = [variant for variant, _ in by_cell(results, without={METHOD})]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")

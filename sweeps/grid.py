@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from sweeps.frames import Runs, runs_of
 from sweeps.intervals import Estimate, holm, p_value, paired
 from sweeps.items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
@@ -82,12 +83,14 @@ class BestCell:
         return next((cell.needed_seeds for cell in self.alike if cell.behind), None)
 
 
-def best_cell(results: Sequence[RunResult], *, metric: str, mode: Mode = "min", items: Items | None = None) -> BestCell:
+def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | None = None) -> BestCell:
     """The best of the cells by a metric, of which less ("min") or more ("max") is better.
 
-    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of the evaluation of `metric`:
-    cells that have some are compared with the best item by item, and are one family for Holm.
+    The runs may come as a DataFrame. `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of
+    the evaluation of `metric`: cells that have some are compared with the best item by item, and are one family for
+    Holm.
     """
+    results = runs_of(results)
     seen = f"validation.{metric}"
     by = seen if any(seen in run.metrics for run in measured(results)) else metric
     groups = [runs for _, runs in by_cell(results)]

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from sweeps.effective import Multiplier, Reference
 from sweeps.errors import DataError
+from sweeps.frames import Runs, runs_of
 from sweeps.intervals import Estimate
 from sweeps.pooling import pooled_family
 from sweeps.results import RunResult, by_cell, measured
@@ -93,12 +94,14 @@ class TransferMatrix:
         raise KeyError((source, target, size))
 
 
-def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> TransferMatrix:
+def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     """The matrix of a transfer experiment's runs, whose cells have a source (None: target only), target and size.
 
-    `metric` is a loss: smaller is better. Runs that failed or are not there leave a "missing" cell. Raises DataError
-    for runs of several variants; group them first, with `by_cell(results, without=AXES)`.
+    They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
+    "missing" cell. Raises DataError for runs of several variants; group them first, with
+    `by_cell(results, without=AXES)`.
     """
+    results = runs_of(results)
     variants = [variant for variant, _ in by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")

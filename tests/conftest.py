@@ -1,6 +1,7 @@
 """What holds for every test: the SDK sends no telemetry, and asks no hub."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,9 @@ for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 # The same examples each time, so that a run can be repeated; others with HYPOTHESIS=random, which found what it found.
 settings.register_profile("suite", derandomize=os.environ.get("HYPOTHESIS") != "random")
 settings.load_profile("suite")
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.

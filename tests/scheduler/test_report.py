@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from scheduler.cli import sweep as command
 from scheduler.cli.export import write_csv, write_parquet
 from scheduler.errors import FiguresUnavailable
 from scheduler.store import Meter, Store
-from sweeps import NotInstalled, frame
+from sweeps import DataError, NotInstalled, RunResult, best_cell, compare, frame, transfer_matrix
 from sweeps.frames import columns, flat
 from sweeps.report.compose import compose
 from sweeps.report.html import html
@@ -26,7 +27,7 @@ from tests.scheduler.night import Night
 from tests.scheduler.plans import evaluate, plan, scaling, train
 from tests.scheduler.reported import large, lay
 from tests.support import FakeClock, RedisServer
-from tests.sweeps.reports import compare_rows, material, read, row
+from tests.sweeps.reports import compare_rows, grid_rows, material, read, row, transfer_rows
 
 NOW = 1_800_000_000_000
 SPEC: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "question": "How much?"}
@@ -200,6 +201,23 @@ def test_a_frame_needs_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(NotInstalled, match="pip install pandas pyarrow"):
         frame(compare_rows())
+
+
+def test_a_frame_means_what_its_runs_mean(tmp_path: Path) -> None:
+    """Also one that went through a file, where what is missing has made floats of whole numbers."""
+    pandas = pytest.importorskip("pandas", reason="the extra `export` is not installed")
+    every: list[tuple[list[RunResult], Callable[[Any], object]]] = [
+        (compare_rows(), lambda runs: compare(runs, metric="task_completion")),
+        (transfer_rows(), transfer_matrix),
+        (grid_rows(), lambda runs: best_cell(runs, metric="nll")),
+    ]
+    for rows, analysed in every:
+        frame(rows).to_csv(tmp_path / "runs.csv", index=False)
+        for found in (frame(rows), pandas.read_csv(tmp_path / "runs.csv")):
+            assert analysed(found) == analysed(rows)
+            assert analysed(found[found["seed"] < 2]) == analysed([each for each in rows if each.seed < 2])
+    with pytest.raises(DataError, match="without a column `seed`"):
+        compare(frame(compare_rows()).drop(columns="seed"), metric="task_completion")
 
 
 def test_a_frame_and_parquet_hold_every_run(tmp_path: Path) -> None:
