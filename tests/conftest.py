@@ -1,9 +1,13 @@
 """What holds for every test: the SDK sends no telemetry, and asks no hub."""
 
+import atexit
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import settings
 
@@ -11,6 +15,14 @@ from hypothesis import settings
 # other's cores take three times as long. It is set before anything imports numpy.
 for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# Nothing here speaks TLS, and reading all certificates takes 40 ms of every client that is opened: one will do, but one
+# there must be.
+ONE = Path(tempfile.gettempdir()) / f"one-certificate-{os.getpid()}.pem"
+END = "-----END CERTIFICATE-----\n"
+ONE.write_text(Path(certifi.where()).read_text().partition(END)[0] + END)
+atexit.register(ONE.unlink, missing_ok=True)
+os.environ["SSL_CERT_FILE"] = str(ONE)
 
 # The same examples each time, so that a run can be repeated; others with HYPOTHESIS=random, which found what it found.
 settings.register_profile("suite", derandomize=os.environ.get("HYPOTHESIS") != "random")
