@@ -13,7 +13,8 @@ G(s, t) - G(t, s), are families with a pooled variance of their own.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +31,13 @@ Verdict = Literal["helps", "hurts", "unclear", "missing"]
 Cell = tuple[str | None, str, int]  # source, target, size
 Pair = tuple[str, str]  # source, target
 Values = Mapping[int, float]  # by seed
-Losses = Mapping[Cell, Values]
+
+
+class Losses(NamedTuple):
+    """What was measured, and the cells that were to be measured once: one run, which stands for every seed."""
+
+    values: Mapping[Cell, Values]
+    once: Collection[Cell]
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class _Alone(NamedTuple):
 
     @classmethod
     def of(cls, after: Losses, target: str) -> "_Alone":
-        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.items()
+        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
                  if source is None and of == target}  # fmt: skip
         zero, largest = means.get(0), max(means, default=0)
         return cls(Reference.of(means), None if zero is None or not largest else zero - means[largest])
@@ -222,27 +229,28 @@ def _place(run: RunResult) -> Cell:
     return source, target, size
 
 
-def _losses(results: Iterable[RunResult], metric: str) -> Losses:
-    losses: dict[Cell, dict[int, float]] = {}
+def _losses(results: Sequence[RunResult], metric: str) -> Losses:
+    values: dict[Cell, dict[int, float]] = {}
     for run in measured(results):
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
-            losses.setdefault(_place(run), {})[run.seed] = value
-    return losses
+            values.setdefault(_place(run), {})[run.seed] = value
+    runs = Counter(map(_place, results))
+    return Losses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
 
 
 def _differences(losses: Losses, one: Cell, other: Cell) -> Values:
     """one - other for every seed that both have."""
-    seeds = sorted({*losses.get(one, ()), *losses.get(other, ())})
+    seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
     pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
     return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
 def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
-    """Before any training on the target one measurement stands for all seeds, where only one was made."""
-    found = losses.get(cell, {})
-    if cell[2] == 0 and len(found) == 1:
-        return next(iter(found.values()))
+    """Before any training on the target a single run stands for all seeds; of several, each for its own."""
+    found = losses.values.get(cell, {})
+    if cell in losses.once:
+        return next(iter(found.values()), None)
     return found.get(seed)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,21 @@ def test_missing_and_diverged_runs_are_shown_as_missing() -> None:
     assert alone.gain
     assert alone.gain.seeds == 1
     assert len(matrix.cells) == 12
+
+
+def test_of_a_source_whose_other_seeds_are_lost_the_one_that_is_left_stands_for_itself() -> None:
+    """What was to be measured once stands for all seeds; what survived once does not."""
+    left = [
+        replace(each, state="failed", metrics={})
+        if tuple(each.cell.values()) == ("a", "b", 0) and each.seed != 2
+        else each
+        for each in experiment()
+    ]
+    matrix = transfer_matrix(left)
+    alone, after = matrix.cell("a", "b", 0).gain, matrix.cell("a", "b", 128).forgetting
+    assert alone
+    assert after
+    assert (alone.seeds, after.seeds) == (1, 1)
 
 
 def test_one_seed_gives_gains_and_no_verdict() -> None:
