@@ -1,6 +1,7 @@
 """Which method: means, and differences that are paired by seed."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from sweeps.comparison import METHOD, Comparison, Contestant, Difference, compare
@@ -10,10 +11,11 @@ from sweeps.intervals import Estimate
 from sweeps.items import ItemDifference
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
 from sweeps.report.itemwise import ItemsBy, difference_rows, items_of, over_as_many
-from sweeps.report.reading import Spec, best_by, unit, variants, with_width
+from sweeps.report.reading import Spec, compared_by, unit, variants, with_width
 from sweeps.results import RunResult
 from sweeps.sections import Best, Equal
 from sweeps.steps import said_equal
+from sweeps.tally import Tally
 from sweeps.wording import dollars
 
 BY_ITEM = (
@@ -25,18 +27,21 @@ BY_ITEM = (
 
 def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Two figures for each variant, and what the items say, where there are some."""
-    best, sentences, sections = best_by(spec), list[str](), list[Section]()
-    for place, (variant, group) in enumerate(variants(rows, {METHOD})):
+    sentences, sections, asked = list[str](), list[Section](), compared_by(spec, rows)
+    for place, (best, (variant, group)) in enumerate(product(asked, variants(rows, {METHOD}))):
         found = compare(group, metric=best.metric, items=items_of(items, best.metric))
+        by = [f"by {best.metric}"] if len(asked) > 1 else []
         where = f" ({variant})" if variant else ""
+        title = f" ({', '.join([*by, variant] if variant else by)})" if by or variant else ""
         sentences.append(said(found, best, where))
         parts: list[Part] = [
             _equal(spec),
+            *lacking(found.runs),
             _means(f"methods-{place}", found, best),
             *_pairs(f"differences-{place}", found),
             *by_item(found.metric, {_pair(each): each.by_item for each in found.differences}),
         ]
-        sections.append(Section(f"Which method?{where}", tuple(parts)))
+        sections.append(Section(f"Which method?{title}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -47,16 +52,27 @@ def said(found: Comparison, best: Best, where: str) -> str:
         return f"No method{where} has a result by {found.metric} yet."
     first = ranked[0]
     assert first.estimate is not None
-    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} (95 % interval)"
+    interval = "a single run" if first.estimate.half_width is None else "95 % interval"
+    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} ({interval})"
     if len(ranked) == 1:
         return f"{told}; nothing else has a result."
     second = ranked[1]
     for each in found.differences:
         if {each.one, each.other} == {first.name, second.name}:
-            ahead = with_width(each.estimate._replace(mean=abs(each.estimate.mean)))
-            clear = "clearly" if each.after_holm else "not clearly"
-            return f"{told}, {clear} ahead of {named(second.name)}, by {ahead} (paired by seed)."
+            return f"{told}, {_lead(each, first, best)} {named(second.name)}, {_by(each)} (paired by seed)."
     return f"{told}; it shares no seed with {named(second.name)}, the next."
+
+
+def _lead(each: Difference, first: Contestant, best: Best) -> str:
+    """Ahead, or behind: where one lacks seeds, the better mean may be that of easier ones."""
+    mean = each.estimate.mean if each.one == first.name else -each.estimate.mean
+    behind = mean < 0 if best.mode == "max" else mean > 0
+    clear = "clearly" if each.after_holm else "not clearly"
+    return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"
+
+
+def _by(each: Difference) -> str:
+    return f"by {with_width(each.estimate._replace(mean=abs(each.estimate.mean)))}"
 
 
 def _pair(each: Difference) -> str:
@@ -83,6 +99,12 @@ def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Par
 def _equal(spec: Spec) -> Text:
     wish = spec.get("equal")
     return Text(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
+
+
+def lacking(runs: Tally) -> list[Part]:
+    """What is in no mean, if anything."""
+    said = runs.said()
+    return [Text(f"{said}.", warning=True)] if said else []
 
 
 def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
