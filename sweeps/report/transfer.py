@@ -8,6 +8,7 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.figures.heat import Heat, Square, heat
 from sweeps.intervals import Estimate, is_clear
+from sweeps.report.comparison import lacking
 from sweeps.report.document import Answer, Figure, Part, Section, Table, both, table
 from sweeps.report.reading import MINUS, Spec, times, variants, with_width
 from sweeps.results import RunResult
@@ -50,6 +51,13 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
     found = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_strength, reverse=True)
     missing = sum(cell.gain is None for cell in cells)
     lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
+    known = [cell.gain for cell in cells if cell.gain]
+    if not known:
+        return f"With {size:,} target examples{where} no pair has a result."
+    if all(gain.half_width is None for gain in known):
+        return (
+            f"With {size:,} target examples{where} there is one seed for each pair, which tells nothing apart{lacking}."
+        )
     if not found:
         return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
     told = ", ".join(
@@ -66,7 +74,7 @@ def _strength(cell: TransferCell) -> float:
 
 
 def _parts(name: str, matrix: TransferMatrix) -> list[Part]:
-    panels: list[Part] = []
+    panels: list[Part] = lacking(matrix.runs)
     for size in sorted(matrix.sizes, reverse=True):
         panels.append(_gains(name, matrix, size))
         if size and len(matrix.sizes) - (0 in matrix.sizes) > 1:  # one size alone bounds everything by ×1

@@ -17,6 +17,7 @@ from sweeps.report.markdown import markdown, plain
 from sweeps.report.material import Material
 from sweeps.results import RunResult
 from sweeps.stage import Json
+from sweeps.tally import Tally, tally
 from tests.sweeps.reports import (
     EXPERIMENTS,
     compare_rows,
@@ -101,6 +102,63 @@ def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
     (answer,) = composed("compare").answer
     assert answer.startswith("rl has the best task_completion: 0.8833 ± ")
     assert "clearly ahead of sl, by 0.2833 ± " in answer
+
+
+def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
+    """b lacks the seeds that are hard, and is worse at the one that both have."""
+    scores = {"a": (0.9, 0.5, 0.4), "b": (0.8,)}
+    rows = [
+        row({"method": name}, seed, task_completion=one) for name in scores for seed, one in enumerate(scores[name])
+    ]
+    (answer,) = compose(material("compare", rows)).answer
+    assert answer.startswith("b has the best task_completion: 0.8000 (a single run), ")
+    assert answer.endswith("but over the seeds that both have not clearly behind a, by 0.1000 (paired by seed).")
+
+
+@pytest.mark.parametrize("state", ["failed", "skipped", "waiting"])
+def test_a_method_or_a_source_without_any_result_stands_in_the_report(state: str) -> None:
+    lost = [replace(each, state=state, metrics={}) if each.cell["method"] == "rl" else each for each in compare_rows()]
+    report = compose(material("compare", lost))
+    (means,) = (each.table for each in report.figures if each.name == "methods-0")
+    assert means is not None
+    assert [line[:4] for line in means.rows if line[0] == "rl"] == [("rl", "no result", "0", "3")]
+    assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in html(report, STYLE)
+    pairs = [
+        replace(each, state=state, metrics={}) if each.cell["source"] == "law" else each for each in transfer_rows()
+    ]
+    report = compose(material("transfer", pairs))
+    assert "without a result: 1 of 2 pairs" in report.answer[0]
+    assert report.figures[0].table is not None
+    assert [line[0] for line in report.figures[0].table.rows] == ["code", "law"]
+
+
+def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
+    rows = [replace(each, state="failed") for each in compare_rows()]
+    report = compose(material("compare", rows))
+    assert report.answer == composed("compare").answer
+    assert report.notices[0].startswith("INCOMPLETE: 0 of 7 runs")
+    assert tally(rows, "task_completion") == Tally(measured=7)
+    assert tally(rows, "reward") == Tally(failed=7)
+
+
+def test_on_several_data_sets_methods_are_compared_on_each() -> None:
+    rows = [
+        replace(each, metrics={f"{name}.nll": each.metrics["task_completion"] for name in ("one", "two")})
+        for each in compare_rows()
+    ]
+    known = material("compare", rows, items={})
+    report = compose(replace(known, spec={**known.spec, "evaluate": [{"name": "nll"}]}))
+    assert [answer.partition(":")[0] for answer in report.answer] == [
+        f"untrained has the best {name}.nll" for name in ("one", "two")
+    ]
+    read(html(report, STYLE))
+
+
+def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
+    one = [each for each in transfer_rows() if each.seed == 0]
+    assert "one seed for each pair" in compose(material("transfer", one)).answer[0]
+    alone = [each if each.cell["source"] is None else replace(each, state="waiting", metrics={}) for each in one]
+    assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
 
 
 def test_where_less_is_better_the_least_leads() -> None:
