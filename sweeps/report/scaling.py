@@ -62,7 +62,8 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
     if least.point is None:
         return f"{name}: {wanted}: {NO_NUMBER.get(least.status, least.status)}."
     perhaps = "; that no amount reaches it is not excluded" if least.may_be_unreachable else ""
-    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}{perhaps}."
+    alone = "" if fit.blocks else "; of one seed, so that the interval is too narrow"
+    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}{perhaps}{alone}."
 
 
 def _examples(least: MinimumData) -> str:
