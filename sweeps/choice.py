@@ -90,8 +90,9 @@ class Runs:
             return None
         runs = np.zeros((len(known), len(self.sizes)))
         np.add.at(runs, (which, self.places), 1)
-        added = np.zeros((len(self.losses), *runs.shape))
-        np.add.at(added, (slice(None), which, self.places), self.misses * np.sqrt(curves.weights)[:, self.places])
+        sums = np.zeros((*runs.shape, len(self.losses)))
+        np.add.at(sums, (which, self.places), (self.misses * np.sqrt(curves.weights)[:, self.places]).T)
+        added = np.moveaxis(sums, 2, 0)
         whole = np.flatnonzero((runs > 0).all(axis=0))
         if not len(whole):
             return Blocks(added * np.sqrt(len(known)) / self.counts, len(known))
