@@ -80,7 +80,8 @@ def _interval(least: MinimumData) -> str:
 def _beyond(least: MinimumData, fit: ScalingFit) -> str:
     if least.status != "extrapolated" or least.point is None:
         return ""
-    return f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
+    far = f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
+    return far if least.holdout_error is None else f"{far} (hold-out error {least.holdout_error:.2%})"
 
 
 def _formula(fit: ScalingFit) -> str:

@@ -81,7 +81,8 @@ def test_a_refused_fit_gives_no_number_and_says_why() -> None:
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
-    assert "times the largest size measured" in compose(replace(known, spec={**known.spec, **target})).answer[0]
+    (answer,) = compose(replace(known, spec={**known.spec, **target})).answer
+    assert re.search(r"extrapolated to \d\.\d times the largest size measured \(hold-out error 0\.\d\d%\)", answer)
 
 
 def test_transfer_names_what_is_clear_with_its_sign() -> None:
