@@ -91,6 +91,7 @@ class TransferMatrix:
     overall: tuple[Overall, ...] = ()
     asymmetries: tuple[Asymmetry, ...] = ()
     runs: Tally = field(default_factory=Tally)
+    shared: bool = False  # each source was trained once for all seeds: intervals are of these sources alone
 
     def cell(self, source: str, target: str, size: int) -> TransferCell:
         """Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
@@ -134,6 +135,7 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
         overall=tuple(_overall(pairs, sizes, gains)),
         asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
         runs=tally(results, metric),
+        shared=_shared(runs),
     )
 
 
@@ -210,6 +212,13 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
     estimates, clear = pooled_family(found, lambda pair: pair)
     for pair, each in estimates.items():
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
+
+
+def _shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
+    """Was each source to be measured alone once, and a target trained from one under several seeds?"""
+    alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
+    after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]
+    return bool(alone) and max(alone) == 1 < max(after, default=0)
 
 
 def _source(cell: tuple[Any, ...]) -> str:

@@ -18,6 +18,7 @@ from sweeps.intervals import Estimate
 from sweeps.report.comparison import named as named_method
 from sweeps.report.itemwise import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
 from sweeps.report.reading import Spec, best_by, compared_by, formula, in_unit, scaling_fit, sought, times, variants
+from sweeps.report.transfer import SHARED
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
 from sweeps.sections import Equal
@@ -105,6 +106,8 @@ def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult], items: Item
             _panel(output, matrix, size)
         output.say("gain in nats per token against training on the target alone, ± half of the 95 % interval;")
         output.say("▲ helps, ▼ hurts beyond its interval; * still does when all pairs are judged together (Holm)")
+        if matrix.shared:
+            output.say(SHARED)
         _over_sizes(output, matrix)
         _forgetting(output, matrix)
         _missing(output, matrix.runs)

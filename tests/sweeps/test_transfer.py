@@ -9,8 +9,11 @@ import pytest
 from scipy.stats import t as student
 
 from sweeps.errors import DataError
+from sweeps.report.compose import compose
+from sweeps.report.document import Text
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, transfer_matrix
+from tests.sweeps.reports import material
 
 DOMAINS = ("a", "b", "c")
 GAINS = {("a", "b"): 0.15, ("b", "a"): -0.10, ("c", "a"): 0.02}  # of the rest: 0
@@ -111,6 +114,17 @@ def test_of_a_source_whose_other_seeds_are_lost_the_one_that_is_left_stands_for_
     assert alone
     assert after
     assert (alone.seeds, after.seeds) == (1, 1)
+
+
+def test_sources_that_all_seeds_share_are_told_of() -> None:
+    """Three targets from one trained source say how targets vary, and nothing of another training of the source."""
+    assert not transfer_matrix(experiment()).shared
+    assert not transfer_matrix(experiment(seeds=1)).shared
+    once = [each for each in experiment() if each.cell["size"] or not each.seed]
+    assert transfer_matrix(once).shared
+    text = compose(material("transfer", once)).sections[0].parts[0]
+    assert isinstance(text, Text)
+    assert "trained once for all seeds" in text.text
 
 
 def test_one_seed_gives_gains_and_no_verdict() -> None:
