@@ -18,6 +18,7 @@ from sweeps.steps import said_equal
 from sweeps.tally import Tally
 from sweeps.wording import dollars
 
+DRAWN = 45  # pairs: those of ten methods
 BY_ITEM = (
     "± of these checkpoints: on other items of the kind. ± of the recipe: with other seeds, too. * clear when all "
     "pairs are judged together (Holm). McNemar: p of what is right and what is wrong. Needed: items that would make a "
@@ -38,7 +39,7 @@ def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
             _equal(spec),
             *lacking(found.runs),
             _means(f"methods-{place}", found, best),
-            *_pairs(f"differences-{place}", found),
+            *_pairs(f"differences-{place}", found, best),
             *by_item(found.metric, {_pair(each): each.by_item for each in found.differences}),
         ]
         sections.append(Section(f"Which method?{title}", tuple(parts)))
@@ -139,10 +140,13 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
     }
 
 
-def _pairs(name: str, found: Comparison) -> list[Figure]:
+def _pairs(name: str, found: Comparison, best: Best) -> list[Figure]:
+    """Every pair; of very many, those of the leader."""
     if not found.differences:
         return []
-    rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in found.differences]
+    many, leader = len(found.differences) > DRAWN, _ranked(found, best)[0].name
+    drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
+    rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
     plot = Rows(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
     numbers = table(
@@ -154,7 +158,9 @@ def _pairs(name: str, found: Comparison) -> list[Figure]:
                 "clear": "of all pairs" if each.after_holm else "by itself" if each.clear else "no",
             }
             for each in found.differences
-        ]
+        ],
+        folded=many,
     )
-    note = "95 % intervals. Hollow: not clear when all pairs are judged together (Holm)."
+    left = f" {len(drawn)} of {len(found.differences):,} pairs are drawn, of {named(leader)}; the table has all."
+    note = f"95 % intervals. Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
     return [Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)]

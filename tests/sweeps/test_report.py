@@ -162,6 +162,23 @@ def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
     assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
 
 
+def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:
+    """A thousand runs of a hundred methods are 4,950 pairs, which would be drawn twice."""
+    rows = [
+        row({"method": f"method {name}"}, seed, task_completion=name / 100 + seed / 1000)
+        for name in range(50)
+        for seed in range(2)
+    ]
+    report = compose(material("compare", rows, items={}))
+    (figure,) = (each for each in report.figures if each.name == "differences-0")
+    assert figure.table is not None
+    assert figure.table.folded
+    assert len(figure.table.rows) == 1225
+    assert figure.wide.count("method 49") >= figure.wide.count("<circle") == 45
+    assert "45 of 1,225 pairs are drawn, of method 49" in figure.note
+    assert len(html(report, STYLE)) < 500_000
+
+
 def test_where_less_is_better_the_least_leads() -> None:
     rows = [
         row({"method": name}, seed, nll=loss + seed / 9) for name, loss in (("a", 2.0), ("b", 1.0)) for seed in (0, 1)
