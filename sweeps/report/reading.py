@@ -157,11 +157,15 @@ def best_by(spec: Spec) -> Best:
 
 
 def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
-    """What the best is the best by; of methods that are measured on several data sets, on each, where it is open."""
+    """What the best is the best by; of methods that are measured on several data sets, on each, if none is named.
+
+    Methods are not measured on a validation set.
+    """
     best, known = best_by(spec), {name for row in rows for name in row.metrics}
-    if spec.get("experiment") != "compare" or best.metric in known or isinstance(spec.get("best"), dict):
+    if spec.get("experiment") != "compare" or best.metric in known:
         return [best]
-    placed = sorted(name for name in known if name.endswith(f".{best.metric}"))
+    metric = best.metric.removeprefix("validation.")
+    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
     return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 
 

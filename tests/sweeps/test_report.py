@@ -142,13 +142,15 @@ def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
     assert tally(rows, "reward") == Tally(failed=7)
 
 
-def test_on_several_data_sets_methods_are_compared_on_each() -> None:
+@pytest.mark.parametrize("best", [None, "nll", "validation.nll"])
+def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> None:
     rows = [
         replace(each, metrics={f"{name}.nll": each.metrics["task_completion"] for name in ("one", "two")})
         for each in compare_rows()
     ]
     known = material("compare", rows, items={})
-    report = compose(replace(known, spec={**known.spec, "evaluate": [{"name": "nll"}]}))
+    wish: dict[str, Json] = {"best": {"metric": best, "mode": "min"}} if best else {}
+    report = compose(replace(known, spec={**known.spec, "evaluate": [{"name": "nll"}], **wish}))
     assert [answer.partition(":")[0] for answer in report.answer] == [
         f"untrained has the best {name}.nll" for name in ("one", "two")
     ]
