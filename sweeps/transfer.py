@@ -110,6 +110,11 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
     variants = [variant for variant, _ in by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
+    found = sorted({name for run in results for name in run.metrics})
+    if found and metric not in found:
+        raise DataError(
+            f"{', '.join(found)} found; gains are of {metric}, which no run has: `evaluate: [nll]` is right"
+        )
     after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))

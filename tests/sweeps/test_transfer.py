@@ -137,6 +137,13 @@ def test_no_results_make_an_empty_matrix() -> None:
     assert transfer_matrix([]).cells == ()
 
 
+def test_a_matrix_of_what_was_not_measured_is_none() -> None:
+    answered = [replace(each, metrics={"accuracy": 0.5}) for each in experiment()]
+    with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
+        transfer_matrix(answered)
+    assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")
+
+
 def test_other_experiments_and_mixed_variants_are_refused() -> None:
     with pytest.raises(DataError, match="has source, target and size"):
         transfer_matrix([RunResult({"data": "a", "size": 3}, 0, "succeeded")])
