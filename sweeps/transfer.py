@@ -113,7 +113,7 @@ def transfer_matrix(results: Sequence[RunResult], *, metric: str = "nll") -> Tra
     found = sorted({name for run in results for name in run.metrics})
     if found and metric not in found:
         raise DataError(
-            f"{', '.join(found)} found; gains are of {metric}, which no run has: `evaluate: [nll]` is right"
+            f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
         )
     after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
     places = [_place(run) for run in results]
