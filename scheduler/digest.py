@@ -11,9 +11,10 @@ from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
 from scheduler.wording import counted, dollars, duration, written
-from sweeps.grid import BestCell, Mode, best_cell
+from sweeps.grid import BestCell, best_cell
+from sweeps.report.reading import compared_by
 from sweeps.results import RunResult, cells
-from sweeps.sections import best_by_default
+from sweeps.sections import Best
 from sweeps.stage import Json
 
 FEW = 3  # best cells, and causes of failures, that are told
@@ -135,24 +136,24 @@ def _causes(store: Store, name: str) -> tuple[Cause, ...]:
 
 def _best(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
     """The best cell on each data set, as `sweep results` finds it: losses on different holdouts do not compare."""
-    metric, mode = _sought(spec)
     groups: dict[str, list[RunResult]] = {}
     for row in rows:
         on = row.cell.get("target", row.cell.get("data"))
         groups.setdefault("" if on is None else str(on), []).append(row)
-    found = {on: best_cell(group, metric=metric, mode=mode) for on, group in groups.items()}
-    return tuple([_said(on, each, groups[on]) for on, each in found.items() if each.best][:FEW])
+    found = [
+        (on, best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode))
+        for best in _sought(spec, rows)
+        for on, group in groups.items()
+    ]
+    return tuple([_said(on, each, groups[on]) for on, each in found if each.best][:FEW])
 
 
-def _sought(spec: Mapping[str, Json]) -> tuple[str, Mode]:
+def _sought(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     """What is compared, and whether less or more of it is better."""
-    best, target = spec.get("best"), spec.get("target")
-    if isinstance(best, dict):
-        return str(best["metric"]).removeprefix("validation."), "max" if best["mode"] == "max" else "min"
-    if isinstance(target, dict):
-        return str(target["metric"]), "min" if target.get("above") is None else "max"
-    other = best_by_default(spec)
-    return other.metric, other.mode
+    target = spec.get("target")
+    if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
+        return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
+    return compared_by(spec, rows)
 
 
 def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:

@@ -178,6 +178,18 @@ def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
     return found
 
 
+def recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
+    """What each of these stages is made by, read in pages."""
+    found: dict[str, Mapping[str, Json]] = {}
+    for start in range(0, len(stages), PAGE):
+        page = stages[start : start + PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            pipe.hget(keys.stage(stage), "recipe")
+        found |= {stage: json.loads(text or "{}") for stage, text in zip(page, pipe.execute(), strict=True)}
+    return found
+
+
 def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
     return StageView(
         id=stage,

@@ -78,17 +78,30 @@ class Runs:
         return np.asarray((pure > 0) & (rarity < LACK_OF_FIT))
 
     def blocks(self, curves: Curves) -> Blocks | None:
-        """What each seed adds to the means, where there are seeds."""
+        """What the seeds add to the means, where there are seeds.
+
+        A size that lacks some of them says little of how far they differ, or nothing: the nearest size that has all
+        stands for it. Each set of sizes at which a seed has its share of the means meets what any of the seeds adds.
+        """
         if self.seeds is None:
             return None
         known, which = np.unique(self.seeds, return_inverse=True)
         if len(known) < 2:
             return None
-        parts = np.zeros((len(self.losses), len(known), len(self.sizes)))
-        shares = self.misses * np.sqrt(curves.weights)[:, self.places] / self.counts[self.places]
-        for run, (one, place) in enumerate(zip(which.tolist(), self.places.tolist(), strict=True)):
-            parts[:, one, place] += shares[:, run]
-        return Blocks(parts)
+        runs = np.zeros((len(known), len(self.sizes)))
+        np.add.at(runs, (which, self.places), 1)
+        sums = np.zeros((*runs.shape, len(self.losses)))
+        np.add.at(sums, (which, self.places), (self.misses * np.sqrt(curves.weights)[:, self.places]).T)
+        added = np.moveaxis(sums, 2, 0)
+        whole = np.flatnonzero((runs > 0).all(axis=0))
+        if not len(whole):
+            return Blocks(added * np.sqrt(len(known)) / self.counts, len(known))
+        far = np.abs(np.subtract.outer(np.log(self.sizes), np.log(self.sizes[whole])))
+        stands = whole[far.argmin(axis=1)]
+        shares, alike = np.unique(runs / self.counts, axis=0, return_counts=True)
+        weighed = shares * np.sqrt(alike)[:, None]
+        parts = weighed[:, None, :] * (added / np.maximum(runs, 1))[:, None, :, stands]
+        return Blocks(parts.reshape(len(added), -1, len(self.sizes)), len(known))
 
 
 @dataclass(frozen=True, eq=False)

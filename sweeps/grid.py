@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from sweeps.frames import Runs, runs_of
-from sweeps.intervals import Estimate, holm, p_value, paired
+from sweeps.intervals import Estimate, grain_of, holm, p_value, paired
 from sweeps.items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
 from sweeps.records import canonical
@@ -140,7 +140,8 @@ def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int) ->
         shared = sorted(values[0].keys() & other.keys())
         if shared:
             behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
-    estimates = {place: paired(each) for place, each in behind.items()}
+    grain = grain_of(value for each in values for value in each.values())
+    estimates = {place: paired(each, grain=grain) for place, each in behind.items()}
     p_values = {place: p_value(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
     worse = {place for place in holm(p_values) if estimates[place].mean > 0}
     return [

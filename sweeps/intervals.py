@@ -2,10 +2,12 @@
 
 import math
 import statistics
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 ALPHA = 0.05
+ROUNDING = 1e-6  # of what is measured: differences of equal values
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -18,13 +20,27 @@ class Estimate(NamedTuple):
     seeds: int
 
 
-def paired(differences: Sequence[float]) -> Estimate:
-    """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less."""
+def paired(differences: Sequence[float], *, grain: float = 0.0) -> Estimate:
+    """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less.
+
+    Differences that are all equal are so to within the `grain` of what was measured, whose variance is grain²/12:
+    shares of few items often are, by chance.
+    """
     count = len(differences)
     if count < 2:
         return Estimate(statistics.fmean(differences), None, count)
-    reach = critical(count - 1) * math.sqrt(statistics.variance(differences) / count)
+    variance = statistics.variance(differences)
+    if variance < (ROUNDING * grain) ** 2:
+        variance = grain**2 / 12
+    reach = critical(count - 1) * math.sqrt(variance / count)
     return Estimate(statistics.fmean(differences), reach, count)
+
+
+def grain_of(values: Iterable[float]) -> float:
+    """The least by which values differ, if they do: of shares of m items at most a few times 1/m."""
+    seen = sorted(set(values))
+    least = ROUNDING * max(map(abs, seen), default=0.0)
+    return min((after - before for before, after in pairwise(seen) if after - before > least), default=0.0)
 
 
 def is_clear(estimate: Estimate) -> bool:

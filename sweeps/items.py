@@ -24,6 +24,7 @@ Row = Mapping[str, Json]
 ItemKey = tuple[bytes, int]
 Items = Mapping[ItemKey, Sequence[Row]]  # of each run, by `item_key`
 Key = TypeVar("Key", bound=Hashable)
+TINY = 1e-12  # what is no difference, but rounding
 
 
 class Claim(NamedTuple):
@@ -163,10 +164,11 @@ def _judged(differences: Floats, places: Places, left_out: int, cross_check: boo
     if of_items.error is None:
         return found
     freedom, error = of_items.clusters - 1, of_items.error
+    least = _least(differences, places)
     needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
         found,
-        checkpoints=claim_of(of_items.mean, error, freedom),
+        checkpoints=_at_least(claim_of(of_items.mean, error, freedom), least),
         needed_items=None if needed is None else max(2, math.ceil(needed)),
     )
     if seeds < 2:
@@ -174,10 +176,23 @@ def _judged(differences: Floats, places: Places, left_out: int, cross_check: boo
     spread = float(differences.mean(axis=1).var(ddof=1))
     return replace(
         found,
-        recipe=recipe_of(of_items.mean, spread / seeds, error, seeds - 1, freedom),
+        recipe=_at_least(recipe_of(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
         crossed=Interval(*crossed_bootstrap(differences, places)) if cross_check else None,
         needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
     )
+
+
+def _least(differences: Floats, places: Places) -> float:
+    """The p of clusters that all differ in one direction, were each as likely to differ in the other: 2·2^-N.
+
+    Of N that differ at all; below it no p can be, though a t of a few equal differences would be.
+    """
+    sums = np.bincount(places, differences.sum(axis=0))
+    return min(1.0, 2.0 ** (1 - int((np.abs(sums) > TINY).sum())))
+
+
+def _at_least(claim: Claim, p: float) -> Claim:
+    return claim._replace(p=max(claim.p, p))
 
 
 def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:

@@ -27,7 +27,7 @@ With r² the left side above as a share of the right one,
     1 / (1/r² + (1.96·e/d)²) ≤ 1
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,21 +46,21 @@ ZOOM = 6  # and twice as many between the last that is believed and the first th
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """What each of K seeds adds to the mean of each size, in the unit of residuals: (R, K, M).
+    """What K seeds add to the mean of each size, in the unit of residuals: (R, P, M) of P kinds, at least K.
 
-    Deviations from the mean, over the runs of the size: summed over the seeds they are 0.
+    The squares of what the kinds add, over K - 1, are the variance of the means.
     """
 
     parts: Floats
+    seeds: int
 
     def variance(self, influence: Floats) -> Floats:
-        """Of Σ influence·mean over the sizes, with influences (R, Q, M): K/(K-1) Σ over the seeds of their part²."""
-        seeds = self.parts.shape[1]
-        return np.asarray(((influence @ self.parts.transpose(0, 2, 1)) ** 2).sum(axis=2) * seeds / (seeds - 1))
+        """Of Σ influence·mean over the sizes, with influences (R, Q, M)."""
+        return np.asarray(((influence @ self.parts.transpose(0, 2, 1)) ** 2).sum(axis=2) / (self.seeds - 1))
 
     def rows(self, rows: Rows) -> "Blocks":
         """The same of some experiments only."""
-        return Blocks(self.parts[rows])
+        return replace(self, parts=self.parts[rows])
 
 
 class Reach(NamedTuple):
@@ -100,13 +100,13 @@ def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     from scipy.special import stdtrit  # the quantile of t
 
     spare = len(curves.n) - curves.free
-    if blocks is None or blocks.parts.shape[1] < 2:
+    if blocks is None or blocks.seeds < 2:
         return np.broadcast_to(curves.variance[:, None] * stdtrit(spare, (1 + LEVEL) / 2) ** 2, at.shape)
     influence = influences(curves, at)
     own = curves.variance[:, None] * np.maximum((influence**2).sum(axis=2), 1e-300)
     excess = np.maximum(blocks.variance(influence) - own, 0)
     share = excess / (own + excess)
-    freedom = 1 / ((1 - share) ** 2 / spare + np.sqrt(share) / (blocks.parts.shape[1] - 1))
+    freedom = 1 / ((1 - share) ** 2 / spare + np.sqrt(share) / (blocks.seeds - 1))
     return np.asarray(curves.variance[:, None] * (1 + excess / own) * stdtrit(freedom, (1 + LEVEL) / 2) ** 2)
 
 

@@ -68,8 +68,8 @@ def by_cell(
 
 
 def measured(results: Iterable[RunResult]) -> list[RunResult]:
-    """The runs that have a result."""
-    return [result for result in results if result.state == "succeeded"]
+    """The runs that have a result, or a part of it: what one evaluation measured stands where another failed."""
+    return [result for result in results if result.state == "succeeded" or result.metrics]
 
 
 def _summary(runs: list[RunResult]) -> CellSummary:

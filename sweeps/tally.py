@@ -47,10 +47,8 @@ def tally(runs: Sequence[RunResult], metric: str) -> Tally:
 
 
 def _fate(run: RunResult, metric: str) -> str:
+    if metric in run.metrics:
+        return "measured" if math.isfinite(run.metrics[metric]) else "diverged"
     if run.state in GIVEN_UP:
         return "failed"
-    if run.state != "succeeded":
-        return "unfinished"
-    if metric not in run.metrics:
-        return "unmeasured"
-    return "measured" if math.isfinite(run.metrics[metric]) else "diverged"
+    return "unmeasured" if run.state == "succeeded" else "unfinished"

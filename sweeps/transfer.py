@@ -13,7 +13,8 @@ G(s, t) - G(t, s), are families with a pooled variance of their own.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -31,7 +32,13 @@ Verdict = Literal["helps", "hurts", "unclear", "missing"]
 Cell = tuple[str | None, str, int]  # source, target, size
 Pair = tuple[str, str]  # source, target
 Values = Mapping[int, float]  # by seed
-Losses = Mapping[Cell, Values]
+
+
+class Losses(NamedTuple):
+    """What was measured, and the cells that were to be measured once: one run, which stands for every seed."""
+
+    values: Mapping[Cell, Values]
+    once: Collection[Cell]
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ class TransferMatrix:
     overall: tuple[Overall, ...] = ()
     asymmetries: tuple[Asymmetry, ...] = ()
     runs: Tally = field(default_factory=Tally)
+    shared: bool = False  # each source was trained once for all seeds: intervals are of these sources alone
 
     def cell(self, source: str, target: str, size: int) -> TransferCell:
         """Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
@@ -105,6 +113,11 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     variants = [variant for variant, _ in by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
+    found = sorted({name for run in results for name in run.metrics})
+    if found and metric not in found:
+        raise DataError(
+            f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
+        )
     after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))
@@ -130,6 +143,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
         overall=tuple(_overall(pairs, sizes, gains)),
         asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
         runs=tally(results, metric),
+        shared=_shared(runs),
     )
 
 
@@ -141,7 +155,7 @@ class _Alone(NamedTuple):
 
     @classmethod
     def of(cls, after: Losses, target: str) -> "_Alone":
-        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.items()
+        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
                  if source is None and of == target}  # fmt: skip
         zero, largest = means.get(0), max(means, default=0)
         return cls(Reference.of(means), None if zero is None or not largest else zero - means[largest])
@@ -208,6 +222,13 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
 
 
+def _shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
+    """Was each source to be measured alone once, and a target trained from one under several seeds?"""
+    alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
+    after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]
+    return bool(alone) and max(alone) == 1 < max(after, default=0)
+
+
 def _source(cell: tuple[Any, ...]) -> str:
     """What forgetting is measured on."""
     return str(cell[0])
@@ -225,27 +246,28 @@ def _place(run: RunResult) -> Cell:
     return source, target, size
 
 
-def _losses(results: Iterable[RunResult], metric: str) -> Losses:
-    losses: dict[Cell, dict[int, float]] = {}
+def _losses(results: Sequence[RunResult], metric: str) -> Losses:
+    values: dict[Cell, dict[int, float]] = {}
     for run in measured(results):
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
-            losses.setdefault(_place(run), {})[run.seed] = value
-    return losses
+            values.setdefault(_place(run), {})[run.seed] = value
+    runs = Counter(map(_place, results))
+    return Losses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
 
 
 def _differences(losses: Losses, one: Cell, other: Cell) -> Values:
     """one - other for every seed that both have."""
-    seeds = sorted({*losses.get(one, ()), *losses.get(other, ())})
+    seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
     pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
     return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
 def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
-    """Before any training on the target one measurement stands for all seeds, where only one was made."""
-    found = losses.get(cell, {})
-    if cell[2] == 0 and len(found) == 1:
-        return next(iter(found.values()))
+    """Before any training on the target a single run stands for all seeds; of several, each for its own."""
+    found = losses.values.get(cell, {})
+    if cell in losses.once:
+        return next(iter(found.values()), None)
     return found.get(seed)
 
 

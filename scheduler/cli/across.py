@@ -11,6 +11,7 @@ from scheduler.wording import counted, written
 from sweeps.errors import DataError
 from sweeps.frames import in_order
 from sweeps.joined import Condition, join
+from sweeps.records import canonical
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
 
@@ -32,10 +33,26 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     if len(shared) < len(found):
         output.say(f"{counted(len(found) - len(shared), 'condition')} not in all of them: not shown")
     output.say(f"differences are to {names[0]}, paired by seed, ± half of the 95 % interval (t)")
+    asked = {name: _asked(store, name) for name in names}
     for name in names[1:]:
+        others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())
+        if others:
+            on = f"of {name}, {counted(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
+            output.say(f"{on} than in {names[0]}: a difference there is one of the items, too")
         for path, there, here in differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
                 output.say(f"{path}: {_said(there)} in {names[0]}, {_said(here)} in {name}")
+
+
+def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
+    """What is measured of each cell, and the content address of the items that it is measured on."""
+    places = {
+        (canonical(row["cell"]), str(measure)): str(stage)
+        for row in views.planned(store, name)
+        for measure, stage in row["measures"].items()
+    }
+    recipes = views.recipes(store, list(dict.fromkeys(places.values())))
+    return {place: items for place, stage in places.items() if isinstance(items := recipes[stage].get("items"), str)}
 
 
 def _said(value: str) -> str:

@@ -1,6 +1,7 @@
 """The answer to the question, for the terminal: fitted curves, the transfer matrix, the best cell."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
 from sweeps.report.comparison import named as named_method
 from sweeps.report.itemwise import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
-from sweeps.report.reading import Spec, best_by, formula, in_unit, scaling_fit, sought, times, variants
+from sweeps.report.reading import Spec, best_by, compared_by, formula, in_unit, scaling_fit, sought, times, variants
+from sweeps.report.transfer import SHARED
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
 from sweeps.sections import Equal
@@ -104,6 +106,8 @@ def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult], items: Item
             _panel(output, matrix, size)
         output.say("gain in nats per token against training on the target alone, ± half of the 95 % interval;")
         output.say("▲ helps, ▼ hurts beyond its interval; * still does when all pairs are judged together (Holm)")
+        if matrix.shared:
+            output.say(SHARED)
         _over_sizes(output, matrix)
         _forgetting(output, matrix)
         _missing(output, matrix.runs)
@@ -179,8 +183,8 @@ def _lost(estimate: Estimate | None) -> str:
 
 
 def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
-    metric = best_by(spec).metric
-    for title, group in variants(rows, {METHOD}):
+    for best, (title, group) in product(compared_by(spec, rows), variants(rows, {METHOD})):
+        metric = best.metric
         found = compare(group, metric=metric, items=items_of(items, metric))
         output.say(f"\nWhich method? {title}".rstrip())
         output.table([_contestant(one, metric) for one in found.contestants], title=_equal(spec))

@@ -22,7 +22,7 @@ from sweeps.report.itemwise import (
     over_as_many,
     what_changed,
 )
-from sweeps.report.reading import Spec, best_by
+from sweeps.report.reading import Spec, best_by, compared_by
 from sweeps.results import RunResult, by_cell, measured
 
 TABLES = 6  # cells of which the terminal shows what their training changed
@@ -69,9 +69,9 @@ def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[st
 
 
 def _differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
-    metric = best_by(spec).metric
     return [
         {"variant": dict(variant), "metric": metric, **plain(each)}
+        for metric in (best.metric for best in compared_by(spec, rows))
         for variant, group in by_cell(rows, without={METHOD})
         for each in compare(group, metric=metric, items=items_of(items, metric)).differences
     ]

@@ -1,6 +1,7 @@
 """Which method: means, and differences that are paired by seed."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from sweeps.comparison import METHOD, Comparison, Contestant, Difference, compare
@@ -10,12 +11,14 @@ from sweeps.intervals import Estimate
 from sweeps.items import ItemDifference
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
 from sweeps.report.itemwise import ItemsBy, difference_rows, items_of, over_as_many
-from sweeps.report.reading import Spec, best_by, unit, variants, with_width
+from sweeps.report.reading import Spec, compared_by, unit, variants, with_width
 from sweeps.results import RunResult
 from sweeps.sections import Best, Equal
 from sweeps.steps import said_equal
+from sweeps.tally import Tally
 from sweeps.wording import dollars
 
+DRAWN = 45  # pairs: those of ten methods
 BY_ITEM = (
     "± of these checkpoints: on other items of the kind. ± of the recipe: with other seeds, too. * clear when all "
     "pairs are judged together (Holm). McNemar: p of what is right and what is wrong. Needed: items that would make a "
@@ -25,18 +28,21 @@ BY_ITEM = (
 
 def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Two figures for each variant, and what the items say, where there are some."""
-    best, sentences, sections = best_by(spec), list[str](), list[Section]()
-    for place, (variant, group) in enumerate(variants(rows, {METHOD})):
+    sentences, sections, asked = list[str](), list[Section](), compared_by(spec, rows)
+    for place, (best, (variant, group)) in enumerate(product(asked, variants(rows, {METHOD}))):
         found = compare(group, metric=best.metric, items=items_of(items, best.metric))
+        by = [f"by {best.metric}"] if len(asked) > 1 else []
         where = f" ({variant})" if variant else ""
+        title = f" ({', '.join([*by, variant] if variant else by)})" if by or variant else ""
         sentences.append(said(found, best, where))
         parts: list[Part] = [
             _equal(spec),
+            *lacking(found.runs),
             _means(f"methods-{place}", found, best),
-            *_pairs(f"differences-{place}", found),
+            *_pairs(f"differences-{place}", found, best),
             *by_item(found.metric, {_pair(each): each.by_item for each in found.differences}),
         ]
-        sections.append(Section(f"Which method?{where}", tuple(parts)))
+        sections.append(Section(f"Which method?{title}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -47,16 +53,27 @@ def said(found: Comparison, best: Best, where: str) -> str:
         return f"No method{where} has a result by {found.metric} yet."
     first = ranked[0]
     assert first.estimate is not None
-    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} (95 % interval)"
+    interval = "a single run" if first.estimate.half_width is None else "95 % interval"
+    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} ({interval})"
     if len(ranked) == 1:
         return f"{told}; nothing else has a result."
     second = ranked[1]
     for each in found.differences:
         if {each.one, each.other} == {first.name, second.name}:
-            ahead = with_width(each.estimate._replace(mean=abs(each.estimate.mean)))
-            clear = "clearly" if each.after_holm else "not clearly"
-            return f"{told}, {clear} ahead of {named(second.name)}, by {ahead} (paired by seed)."
+            return f"{told}, {_lead(each, first, best)} {named(second.name)}, {_by(each)} (paired by seed)."
     return f"{told}; it shares no seed with {named(second.name)}, the next."
+
+
+def _lead(each: Difference, first: Contestant, best: Best) -> str:
+    """Ahead, or behind: where one lacks seeds, the better mean may be that of easier ones."""
+    mean = each.estimate.mean if each.one == first.name else -each.estimate.mean
+    behind = mean < 0 if best.mode == "max" else mean > 0
+    clear = "clearly" if each.after_holm else "not clearly"
+    return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"
+
+
+def _by(each: Difference) -> str:
+    return f"by {with_width(each.estimate._replace(mean=abs(each.estimate.mean)))}"
 
 
 def _pair(each: Difference) -> str:
@@ -83,6 +100,12 @@ def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Par
 def _equal(spec: Spec) -> Text:
     wish = spec.get("equal")
     return Text(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
+
+
+def lacking(runs: Tally) -> list[Part]:
+    """What is in no mean, if anything."""
+    said = runs.said()
+    return [Text(f"{said}.", warning=True)] if said else []
 
 
 def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
@@ -117,10 +140,13 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
     }
 
 
-def _pairs(name: str, found: Comparison) -> list[Figure]:
+def _pairs(name: str, found: Comparison, best: Best) -> list[Figure]:
+    """Every pair; of very many, those of the leader."""
     if not found.differences:
         return []
-    rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in found.differences]
+    many, leader = len(found.differences) > DRAWN, _ranked(found, best)[0].name
+    drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
+    rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
     plot = Rows(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
     numbers = table(
@@ -132,7 +158,9 @@ def _pairs(name: str, found: Comparison) -> list[Figure]:
                 "clear": "of all pairs" if each.after_holm else "by itself" if each.clear else "no",
             }
             for each in found.differences
-        ]
+        ],
+        folded=many,
     )
-    note = "95 % intervals. Hollow: not clear when all pairs are judged together (Holm)."
+    left = f" {len(drawn)} of {len(found.differences):,} pairs are drawn, of {named(leader)}; the table has all."
+    note = f"95 % intervals. Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
     return [Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)]

@@ -76,7 +76,9 @@ def _answer(material: Material) -> Answer:
     if conclude is None:
         return Answer((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
     try:
-        found = conclude(material.spec, done, material.items)
+        # All but the curves count for themselves what is missing.
+        told = done if material.experiment == "data_scaling" else material.rows
+        found = conclude(material.spec, told, material.items)
         sentences = found.sentences or ("Nothing can be concluded yet.",)
         changed = changed_by_training(done, material.items)
         unread = tuple(Text(said, warning=True) for said in material.unread)
@@ -94,7 +96,7 @@ def _notices(material: Material) -> list[str]:
     if states:
         others = ", ".join(f"{count:,} {state}" for state, count in states.items())
         known = f"{done:,} of {len(material.rows):,} runs have their result ({others})"
-        found.append(f"INCOMPLETE: {known}. What is said here is said of these alone.")
+        found.append(f"INCOMPLETE: {known}. What is said here is said of what is measured.")
     if material.state in GOING_ON:
         found.append(f"This sweep is {material.state}: its report will change.")
     elif material.state == "cancelled":
@@ -108,7 +110,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         ("experiment", KINDS.get(material.experiment, material.experiment)),
         ("model", str(material.spec.get("model") or "")),
         ("state", material.state),
-        ("runs", f"{len(measured(material.rows)):,} of {len(material.rows):,}"),
+        ("runs", f"{sum(row.state == 'succeeded' for row in material.rows):,} of {len(material.rows):,}"),
         ("stages", counted(stages, "stage").partition(" ")[0] if stages else ""),
         ("submitted", material.submitted),
     ]

@@ -8,7 +8,7 @@ from sweeps.frames import in_order
 from sweeps.grid import AxisValue, BestCell, GridCell, best_cell
 from sweeps.intervals import Estimate
 from sweeps.records import canonical
-from sweeps.report.comparison import by_item, row
+from sweeps.report.comparison import by_item, lacking, row
 from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
 from sweeps.report.itemwise import ItemsBy, items_of
 from sweeps.report.reading import Spec, best_by, estimate_of, named, unit, variants, with_width
@@ -35,7 +35,13 @@ def grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
         ranked = [cell for cell in found.cells if cell.chosen_by]
         if ranked:
             shown = _figure(f"cells-{place}", found, ranked) if len(ranked) > 1 else _only(group, ranked[0])
-            parts = (_chosen(found, len(ranked)), shown, *_near(found), *_axes(f"axes-{place}", found))
+            parts = (
+                _chosen(found, len(ranked)),
+                *lacking(found.runs),
+                shown,
+                *_near(found),
+                *_axes(f"axes-{place}", found),
+            )
             sections.append(Section(f"Which cell?{on}", parts))
     return Answer(tuple(sentences), tuple(sections))
 

@@ -11,7 +11,7 @@ from sweeps.frames import in_order
 from sweeps.grid import best_cell
 from sweeps.items import ItemDifference, ItemKey, Items, item_key
 from sweeps.records import canonical
-from sweeps.report.reading import Spec, best_by, named, sought, variants
+from sweeps.report.reading import Spec, best_by, compared_by, named, sought, variants
 from sweeps.results import RunResult, measured
 from sweeps.sections import measure_of
 from sweeps.stage import Json
@@ -47,23 +47,25 @@ def wanted(spec: Spec, rows: Sequence[RunResult]) -> dict[str, Wanted]:
     for metric in shown:
         if (measure := measure_of(metric)) and not measure.startswith("validation."):
             found.setdefault(measure, []).append(metric)
-    decides = _decides(spec)
-    deciding = measure_of(decides)
     kept = {measure: each for measure, each in found.items() if not _of_loss(measure)}
-    if deciding in found and deciding not in kept:
-        kept = {str(deciding): [decides], **kept}
+    for decides in _decide(spec, rows):
+        deciding = measure_of(decides)
+        if deciding in found and deciding not in kept:
+            kept = {str(deciding): [decides], **kept}
     runs = _near(spec, rows) if spec.get("experiment") == "grid" else None
     return {measure: Wanted(metrics, runs) for measure, metrics in kept.items()}
 
 
-def _decides(spec: Spec) -> str:
-    """The metric that the answer is drawn from, if its items say more than its mean; else nothing."""
+def _decide(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
+    """The metrics that the answer is drawn from, if their items say more than their means; else none."""
     match spec.get("experiment"):
-        case "grid" | "compare":
-            return best_by(spec).metric.removeprefix("validation.")
+        case "grid":
+            return [best_by(spec).metric.removeprefix("validation.")]
+        case "compare":
+            return [best.metric for best in compared_by(spec, rows)]
         case "data_scaling" if spec.get("target"):
-            return sought(spec)
-    return ""
+            return [sought(spec)]
+    return []
 
 
 def items_of(items: ItemsBy, metric: str) -> Items | None:

@@ -1,7 +1,8 @@
 """What a spec asks of its rows: the metric, the target, the fits; the same for every form of an answer."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -101,14 +102,18 @@ def scaling_fit(spec: Spec, rows: Sequence[RunResult], items: Items | None = Non
     if chance is not None and math.isnan(chance):
         unknown = "it was measured before what guessing scores was kept beside it, without which there is no law"
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
-    return fit_scaling(
-        n,
-        values,
-        seed=[seed for _, _, seed in points],
-        target=target(spec.get("target"), zero_shot(rows, metric)),
-        chance=chance,
-        error=_errors(spec, rows, items or {}),
-    )
+    goal, error = target(spec.get("target"), zero_shot(rows, metric)), _errors(spec, rows, items or {})
+    fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
+    return replace(fit, warnings=(*_unasked(spec, goal, items, error), *fit.warnings))
+
+
+def _unasked(spec: Spec, goal: float | None, items: Items | None, error: Sequence[float] | None) -> Iterator[str]:
+    """What of the question could not be asked."""
+    if isinstance(spec.get("target"), dict):
+        if goal is None:
+            yield "the target is a share of what the untrained model has, which is not measured: nothing is said of it"
+        elif items and error is None:
+            yield "the interval is that of these items alone: of some sizes, or of the base, they are not known"
 
 
 def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
@@ -120,7 +125,10 @@ def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:
-    """The error over items of each trained run's metric less the target; None unless all that it takes is there."""
+    """The error over items of each trained run's metric less the target, the mean of what is known of its size.
+
+    None where nothing is known of a size.
+    """
     metric, wish = sought(spec), spec.get("target")
     if not isinstance(wish, dict):
         return None
@@ -128,18 +136,37 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
     read = {item_key(row.cell, row.seed): row for row in rows}
     scores = {key: scores_of(items[key], metric) for key in read if key in items}
     base = next((scores[key] for key, row in read.items() if row.cell.get("size") == 0 and key in scores), None)
-    paired = wish.get("of") == "zero_shot"
-    if (paired and base is None) or not all(item_key(row.cell, row.seed) in scores for row in trained):
+    if (paired := wish.get("of") == "zero_shot") and base is None:
         return None
     share = float(str(wish.get("below") if wish.get("above") is None else wish["above"]))
-    found = [error_of(scores[item_key(row.cell, row.seed)], base if paired else None, share) for row in trained]
-    return [each for each in found if each is not None] if None not in found else None
+    found: dict[Json, list[float]] = {}
+    for row in trained:
+        own = scores.get(item_key(row.cell, row.seed))
+        error = error_of(own, base if paired else None, share) if own else None
+        if error is not None:
+            found.setdefault(row.cell["size"], []).append(error)
+    if any(row.cell["size"] not in found for row in trained if math.isfinite(row.metrics[metric])):
+        return None
+    return [float(np.mean(found.get(row.cell["size"], math.nan))) for row in trained]
 
 
 def best_by(spec: Spec) -> Best:
     """What the best cell is the best by."""
     wish = spec.get("best")
     return Best.model_validate(wish) if isinstance(wish, dict) else best_by_default(spec)
+
+
+def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
+    """What the best is the best by; of methods that are measured on several data sets, on each, if none is named.
+
+    Methods are not measured on a validation set.
+    """
+    best, known = best_by(spec), {name for row in rows for name in row.metrics}
+    if spec.get("experiment") != "compare" or best.metric in known:
+        return [best]
+    metric = best.metric.removeprefix("validation.")
+    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
+    return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 
 
 def estimate_of(moments: Moments) -> Estimate:

@@ -62,7 +62,8 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
     if least.point is None:
         return f"{name}: {wanted}: {NO_NUMBER.get(least.status, least.status)}."
     perhaps = "; that no amount reaches it is not excluded" if least.may_be_unreachable else ""
-    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}{perhaps}."
+    alone = "" if fit.blocks else "; of one seed, so that the interval is too narrow"
+    return f"{name} needs about {_examples(least)} for {wanted}{_beyond(least, fit)}{perhaps}{alone}."
 
 
 def _examples(least: MinimumData) -> str:
@@ -79,7 +80,8 @@ def _interval(least: MinimumData) -> str:
 def _beyond(least: MinimumData, fit: ScalingFit) -> str:
     if least.status != "extrapolated" or least.point is None:
         return ""
-    return f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
+    far = f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
+    return far if least.holdout_error is None else f"{far} (hold-out error {least.holdout_error:.2%})"
 
 
 def _formula(fit: ScalingFit) -> str:

@@ -8,12 +8,14 @@ from sweeps.effective import Multiplier
 from sweeps.errors import SweepsError
 from sweeps.figures.heat import Heat, Square, heat
 from sweeps.intervals import Estimate, is_clear
-from sweeps.report.document import Answer, Figure, Part, Section, Table, both, table
+from sweeps.report.comparison import lacking
+from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
 from sweeps.report.reading import MINUS, Spec, times, variants, with_width
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.wording import counted
 
+SHARED = "Each source was trained once for all seeds: intervals are of these trained sources, not of training on them."
 FEW = 3  # pairs that are named in the answer
 NOTE = (
     "Gain in nats per token over training on the target alone, ± half of its 95 % interval. Hatched: not clear when "
@@ -50,6 +52,13 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
     found = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_strength, reverse=True)
     missing = sum(cell.gain is None for cell in cells)
     lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
+    known = [cell.gain for cell in cells if cell.gain]
+    if not known:
+        return f"With {size:,} target examples{where} no pair has a result."
+    if all(gain.half_width is None for gain in known):
+        return (
+            f"With {size:,} target examples{where} there is one seed for each pair, which tells nothing apart{lacking}."
+        )
     if not found:
         return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
     told = ", ".join(
@@ -66,7 +75,7 @@ def _strength(cell: TransferCell) -> float:
 
 
 def _parts(name: str, matrix: TransferMatrix) -> list[Part]:
-    panels: list[Part] = []
+    panels: list[Part] = [*lacking(matrix.runs), *([Text(SHARED, warning=True)] if matrix.shared else [])]
     for size in sorted(matrix.sizes, reverse=True):
         panels.append(_gains(name, matrix, size))
         if size and len(matrix.sizes) - (0 in matrix.sizes) > 1:  # one size alone bounds everything by ×1

@@ -58,6 +58,19 @@ def test_methods_say_what_would_settle_them_and_what_is_missing() -> None:
     assert "1 of 7 runs is not in it: 1 failed" in text
 
 
+def test_methods_that_are_measured_on_several_data_sets_are_told_of_on_each() -> None:
+    spec: dict[str, Json] = {"experiment": "compare", "equal": {"tokens": 100}, "evaluate": [{"name": "nll"}]}
+    rows = [
+        run({"method": name}, seed, **{"code.nll": 1.0 + place, "law.nll": 2.0 - place})
+        for place, name in enumerate(("sl", "rl"))
+        for seed in range(2)
+    ]
+    text = said(spec, rows)
+    assert "differences in code.nll, paired by seed" in text
+    assert "differences in law.nll, paired by seed" in text
+    assert "not in it" not in text
+
+
 def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
     random = np.random.default_rng(0)
     rows = [

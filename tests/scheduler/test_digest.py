@@ -69,6 +69,20 @@ def test_without_a_word_in_the_file_the_lowest_loss_is_best_and_validation_decid
     assert digest(night.store, "s").best == ("best on code: train.rank=1: nll 2.0000; 1 cell may be as good",)
 
 
+def test_of_methods_that_are_measured_on_several_data_sets_the_best_on_each_is_told(night: Night) -> None:
+    runs = [
+        Run({"method": name}, 0, None, {f"{on}.nll": f"evaluate-{name}{on}" for on in ("code", "law")})
+        for name in ("a", "b")
+    ]
+    question = plan("s", [evaluate(f"{name}{on}") for name in ("a", "b") for on in ("code", "law")], runs)
+    night.submit(question, spec={"experiment": "compare", "evaluate": [{"name": "nll"}]})
+    for stage, loss in {"acode": 1.0, "bcode": 2.0, "alaw": 4.0, "blaw": 3.0}.items():
+        night.do(f"evaluate-{stage}", "s", {"nll": loss})
+    first, second = digest(night.store, "s").best
+    assert first.startswith("best: method=a: code.nll 1.0000")
+    assert second.startswith("best: method=b: law.nll 3.0000")
+
+
 def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     """By raw means rank 2 would win, which lacks the seed that costs all cells 1."""
     losses = {(1, 0): 1.0, (1, 1): 2.0, (2, 0): 1.1, (3, 0): 1.5, (3, 1): 2.5}

@@ -6,6 +6,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,19 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
     assert "1 condition not in all of them" in text
     assert 'model: left open in s, "offline/ngram-m" in other' in text
+
+
+def test_sweeps_that_were_measured_on_other_items_are_told_apart(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where a file has changed between two nights: the spec is the same, and the losses are not comparable."""
+    for name, items in {"s": "aa", "same": "aa", "other": "bb"}.items():
+        stage = evaluate(name)
+        stage = replace(stage, recipe={**stage.recipe, "items": items})
+        night.submit(plan(name, [stage], [Run({"data": "code", "size": 8}, 0, None, {"nll": stage.id})]))
+    told = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,same,other")
+    assert "of other, 1 measurement is on other items than in s" in told
+    assert "of same, " not in told
 
 
 def test_the_columns_are_those_of_the_results() -> None:

@@ -1,8 +1,9 @@
 """Methods against each other: paired by seed, with known values, and nothing dropped in silence."""
 
+import numpy as np
 import pytest
 
-from sweeps import DataError, RunResult, compare
+from sweeps import DataError, RunResult, best_cell, compare
 from sweeps.comparison import Difference
 from sweeps.intervals import critical
 
@@ -72,3 +73,32 @@ def test_what_each_took_is_told() -> None:
 def test_variants_are_not_thrown_together() -> None:
     with pytest.raises(DataError, match="runs of 2 variants"):
         compare([run("sl", 0, 0.5, size=1), run("sl", 0, 0.5, size=2)], metric="score")
+
+
+@pytest.mark.parametrize(("seeds", "items"), [(2, 20), (2, 200), (3, 20)])
+def test_shares_that_are_equal_by_chance_are_no_certainty(seeds: int, items: int) -> None:
+    """Two differences of shares of 20 items are the same in one of ten pairs, and would have an error of 0."""
+    chance = np.random.default_rng(4)
+    shares = chance.binomial(items, 0.8, (150, 4, seeds)) / items
+    claims = [
+        any(
+            each.after_holm
+            for each in compare(
+                [run(f"m{name}", seed, float(share)) for name, row in enumerate(one) for seed, share in enumerate(row)],
+                metric="score",
+            ).differences
+        )
+        for one in shares
+    ]
+    assert np.mean(claims) <= 0.08
+
+
+def test_what_all_seeds_agree_on_is_clear_by_the_third() -> None:
+    """All right against none: t = √12·√k with the deviation that a step of 1 hides."""
+    for seeds, clear in ((2, False), (3, True)):
+        runs = [run(name, seed, value) for name, value in (("a", 0.0), ("b", 1.0)) for seed in range(seeds)]
+        (difference,) = compare(runs, metric="score").differences
+        assert difference.estimate.half_width == pytest.approx(critical(seeds - 1) / (12 * seeds) ** 0.5)
+        assert difference.clear is clear
+        apart = best_cell(runs, metric="score", mode="max").cells[1].apart
+        assert apart is clear

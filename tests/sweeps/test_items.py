@@ -65,6 +65,17 @@ def test_the_recipe_adds_the_seeds() -> None:
     assert steady.crossed.low < steady.mean < steady.crossed.high
 
 
+def test_a_few_items_that_all_differ_alike_are_no_certainty() -> None:
+    """Their error is 0, and t would be infinite; a coin would do the same once in four times."""
+    sides = [{seed: scores_of([{"item": at, "right": right} for at in range(3)], "right") for seed in (0, 1)}
+             for right in (1.0, 0.0)]  # fmt: skip
+    found = difference_of(*sides)
+    assert found
+    assert found.checkpoints
+    assert found.recipe
+    assert (found.checkpoints.p, found.recipe.p, found.mcnemar) == (0.25, 0.25, 0.25)
+
+
 def test_clusters_widen_and_copies_do_not_narrow() -> None:
     random = np.random.default_rng(3)
     base = random.integers(0, 2, (2, 30)).astype(float)

@@ -17,6 +17,7 @@ from sweeps.report.markdown import markdown, plain
 from sweeps.report.material import Material
 from sweeps.results import RunResult
 from sweeps.stage import Json
+from sweeps.tally import Tally, tally
 from tests.sweeps.reports import (
     EXPERIMENTS,
     compare_rows,
@@ -80,7 +81,8 @@ def test_a_refused_fit_gives_no_number_and_says_why() -> None:
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
-    assert "times the largest size measured" in compose(replace(known, spec={**known.spec, **target})).answer[0]
+    (answer,) = compose(replace(known, spec={**known.spec, **target})).answer
+    assert re.search(r"extrapolated to \d\.\d times the largest size measured \(hold-out error 0\.\d\d%\)", answer)
 
 
 def test_transfer_names_what_is_clear_with_its_sign() -> None:
@@ -101,6 +103,82 @@ def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
     (answer,) = composed("compare").answer
     assert answer.startswith("rl has the best task_completion: 0.8833 ± ")
     assert "clearly ahead of sl, by 0.2833 ± " in answer
+
+
+def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
+    """b lacks the seeds that are hard, and is worse at the one that both have."""
+    scores = {"a": (0.9, 0.5, 0.4), "b": (0.8,)}
+    rows = [
+        row({"method": name}, seed, task_completion=one) for name in scores for seed, one in enumerate(scores[name])
+    ]
+    (answer,) = compose(material("compare", rows)).answer
+    assert answer.startswith("b has the best task_completion: 0.8000 (a single run), ")
+    assert answer.endswith("but over the seeds that both have not clearly behind a, by 0.1000 (paired by seed).")
+
+
+@pytest.mark.parametrize("state", ["failed", "skipped", "waiting"])
+def test_a_method_or_a_source_without_any_result_stands_in_the_report(state: str) -> None:
+    lost = [replace(each, state=state, metrics={}) if each.cell["method"] == "rl" else each for each in compare_rows()]
+    report = compose(material("compare", lost))
+    (means,) = (each.table for each in report.figures if each.name == "methods-0")
+    assert means is not None
+    assert [line[:4] for line in means.rows if line[0] == "rl"] == [("rl", "no result", "0", "3")]
+    assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in html(report, STYLE)
+    pairs = [
+        replace(each, state=state, metrics={}) if each.cell["source"] == "law" else each for each in transfer_rows()
+    ]
+    report = compose(material("transfer", pairs))
+    assert "without a result: 1 of 2 pairs" in report.answer[0]
+    assert report.figures[0].table is not None
+    assert [line[0] for line in report.figures[0].table.rows] == ["code", "law"]
+
+
+def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
+    rows = [replace(each, state="failed") for each in compare_rows()]
+    report = compose(material("compare", rows))
+    assert report.answer == composed("compare").answer
+    assert report.notices[0].startswith("INCOMPLETE: 0 of 7 runs")
+    assert tally(rows, "task_completion") == Tally(measured=7)
+    assert tally(rows, "reward") == Tally(failed=7)
+
+
+@pytest.mark.parametrize("best", [None, "nll", "validation.nll"])
+def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> None:
+    rows = [
+        replace(each, metrics={f"{name}.nll": each.metrics["task_completion"] for name in ("one", "two")})
+        for each in compare_rows()
+    ]
+    known = material("compare", rows, items={})
+    wish: dict[str, Json] = {"best": {"metric": best, "mode": "min"}} if best else {}
+    report = compose(replace(known, spec={**known.spec, "evaluate": [{"name": "nll"}], **wish}))
+    assert [answer.partition(":")[0] for answer in report.answer] == [
+        f"untrained has the best {name}.nll" for name in ("one", "two")
+    ]
+    read(html(report, STYLE))
+
+
+def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
+    one = [each for each in transfer_rows() if each.seed == 0]
+    assert "one seed for each pair" in compose(material("transfer", one)).answer[0]
+    alone = [each if each.cell["source"] is None else replace(each, state="waiting", metrics={}) for each in one]
+    assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
+
+
+def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:
+    """A thousand runs of a hundred methods are 4,950 pairs, which would be drawn twice."""
+    rows = [
+        row({"method": f"method {name}"}, seed, task_completion=name / 100 + seed / 1000)
+        for name in range(50)
+        for seed in range(2)
+    ]
+    report = compose(material("compare", rows, items={}))
+    (figure,) = (each for each in report.figures if each.name == "differences-0")
+    assert figure.table is not None
+    assert figure.table.folded
+    assert len(figure.table.rows) == 1225
+    assert figure.wide.count("method 49") >= figure.wide.count("<circle") == 45
+    assert "45 of 1,225 pairs are drawn, of method 49" in figure.note
+    assert len(html(report, STYLE)) < 500_000
 
 
 def test_where_less_is_better_the_least_leads() -> None:

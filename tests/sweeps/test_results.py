@@ -23,10 +23,15 @@ def test_key_order_does_not_make_another_cell() -> None:
 
 
 def test_failed_runs_are_left_out_and_diverged_ones_are_counted() -> None:
-    (cell,) = cells([run(8, 0, 2.0), run(8, 1, math.nan), run(8, 2, 9.0, "failed")])
+    (cell,) = cells([run(8, 0, 2.0), run(8, 1, math.nan), RunResult({"data": "code", "size": 8}, 2, "failed")])
     assert (cell.count, cell.metrics["nll"]) == (2, Moments(1, 2.0, None, 1))
     (empty,) = cells([run(8, 0, math.inf)])
     assert (empty.count, dict(empty.metrics)) == (1, {})
+
+
+def test_what_one_evaluation_measured_counts_where_another_failed_or_is_to_come() -> None:
+    (cell,) = cells([run(8, 0, 2.0), run(8, 1, 3.0, "failed"), run(8, 2, 4.0, "running")])
+    assert cell.metrics["nll"] == Moments(3, 3.0, 1.0, 0)
 
 
 def test_runs_are_grouped_by_what_is_left_of_the_cell() -> None:

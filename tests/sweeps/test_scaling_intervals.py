@@ -44,6 +44,25 @@ def test_where_the_subsets_of_a_seed_nest_the_seed_is_a_block() -> None:
     assert Coverage.of(unaware, WITHIN).covered < 0.75
 
 
+@pytest.mark.parametrize("whole", [3, 5])
+def test_sizes_that_lack_seeds_do_not_narrow_the_interval(whole: int) -> None:
+    """As of a night that is half over: of the larger sizes there is one seed, which hides how far seeds differ."""
+    sizes = SIZES[:7]
+    runs = [(seed, place) for seed in range(SEEDS) for place in range(7) if not seed or place < whole]
+    kind = next(kind for kind in KINDS if kind.noise == "nested")
+    losses = np.stack([kind.losses(150, 3)[:, seed, place] for seed, place in runs], axis=1)
+    truth, seeds = float(kind.truth(np.array([700.0]))[0]), [seed for seed, _ in runs]
+    fits = fit_many(sizes[[place for _, place in runs]], losses, seed=seeds, targets=truth)
+    assert Coverage.of(fits, 700.0).covered >= 0.92
+
+
+def test_one_seed_is_said_to_be_too_few() -> None:
+    losses = offset(0.3)(SIZES)
+    for seeds, told in (([4] * 9, True), (range(9), False), (None, False)):
+        fit = fit_scaling(SIZES, losses, seed=None if seeds is None else list(seeds))
+        assert any("one seed does not show" in warning for warning in fit.warnings) is told
+
+
 def test_the_profile_is_the_one_that_scipy_finds() -> None:
     """E := L* - A·n*^-a, minimised over A and a for each n*, by another optimiser; the ends are where F says."""
     losses, target = KINDS[1].losses(1, 5)[0], 1.55

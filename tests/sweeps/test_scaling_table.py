@@ -122,6 +122,13 @@ def test_a_multiple_of_the_base_is_of_what_the_base_has() -> None:
     assert least.status == "interpolated"
 
 
+def test_a_share_of_a_base_that_is_not_measured_is_said_to_be_unanswered() -> None:
+    rows = [row for row in rising("accuracy", 0.25, chance=0.25) if row.cell["size"]]
+    fit = scaling_fit(spec("accuracy", above=3, of="zero_shot"), rows)
+    assert fit.minimum_data is None
+    assert any("what the untrained model has, which is not measured" in warning for warning in fit.warnings)
+
+
 def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() -> None:
     """Each item has its own part of the loss, at all sizes and in the base."""
     own = np.random.default_rng(2).normal(1, 0.2, 200)
@@ -146,3 +153,34 @@ def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() ->
         assert widths[name, 9] == widths[name, 0] < 0.03, "where the items of one run are missing nothing is known"
     assert widths["absolute", 10] > 0.2
     assert widths["share", 10] < 0.03, "the parts are the same in both, and cancel"
+
+
+def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_without_any_is_told_of() -> None:
+    own = np.random.default_rng(2).normal(1, 0.2, 200).tolist()
+    rows = [
+        RunResult({"data": "a", "size": int(size)}, seed, "succeeded", {"nll": float(offset(0.3)(size)) + 1e-4 * seed})
+        for size in SIZES
+        for seed in range(2)
+    ]
+    items = {
+        item_key(row.cell, row.seed): [
+            {"item": item, "nll": row.metrics["nll"] * part, "tokens": 1} for item, part in enumerate(own)
+        ]
+        for row in rows
+    }
+    diverged = RunResult(rows[4].cell, 2, "succeeded", {"nll": float("nan")})
+    one = {key: known for key, known in items.items() if key != item_key(rows[5].cell, 1)}
+    size = {key: known for key, known in one.items() if key != item_key(rows[4].cell, 0)}
+    told, widths = list[bool](), list[float]()
+    for also, known in (([], items), ([diverged], one), ([], size)):
+        fit = scaling_fit(spec("nll", below=1.5), [*rows, *also], known)
+        assert fit.minimum_data
+        assert fit.minimum_data.low
+        assert fit.minimum_data.high
+        alone = any("of these items alone" in warning for warning in fit.warnings)
+        widths.append(float(np.log(fit.minimum_data.high / fit.minimum_data.low)))
+        told.append(alone)
+    assert told == [False, False, True]
+    assert widths[0] > 0.2
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert widths[2] < 0.1

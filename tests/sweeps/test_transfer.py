@@ -2,14 +2,18 @@
 
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import t as student
 
 from sweeps.errors import DataError
+from sweeps.report.compose import compose
+from sweeps.report.document import Text
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, transfer_matrix
+from tests.sweeps.reports import material
 
 DOMAINS = ("a", "b", "c")
 GAINS = {("a", "b"): 0.15, ("b", "a"): -0.10, ("c", "a"): 0.02}  # of the rest: 0
@@ -97,6 +101,32 @@ def test_missing_and_diverged_runs_are_shown_as_missing() -> None:
     assert len(matrix.cells) == 12
 
 
+def test_of_a_source_whose_other_seeds_are_lost_the_one_that_is_left_stands_for_itself() -> None:
+    """What was to be measured once stands for all seeds; what survived once does not."""
+    left = [
+        replace(each, state="failed", metrics={})
+        if tuple(each.cell.values()) == ("a", "b", 0) and each.seed != 2
+        else each
+        for each in experiment()
+    ]
+    matrix = transfer_matrix(left)
+    alone, after = matrix.cell("a", "b", 0).gain, matrix.cell("a", "b", 128).forgetting
+    assert alone
+    assert after
+    assert (alone.seeds, after.seeds) == (1, 1)
+
+
+def test_sources_that_all_seeds_share_are_told_of() -> None:
+    """Three targets from one trained source say how targets vary, and nothing of another training of the source."""
+    assert not transfer_matrix(experiment()).shared
+    assert not transfer_matrix(experiment(seeds=1)).shared
+    once = [each for each in experiment() if each.cell["size"] or not each.seed]
+    assert transfer_matrix(once).shared
+    text = compose(material("transfer", once)).sections[0].parts[0]
+    assert isinstance(text, Text)
+    assert "trained once for all seeds" in text.text
+
+
 def test_one_seed_gives_gains_and_no_verdict() -> None:
     matrix = transfer_matrix(experiment(seeds=1))
     assert {cell.verdict for cell in matrix.cells} == {"unclear"}
@@ -105,6 +135,13 @@ def test_one_seed_gives_gains_and_no_verdict() -> None:
 
 def test_no_results_make_an_empty_matrix() -> None:
     assert transfer_matrix([]).cells == ()
+
+
+def test_a_matrix_of_what_was_not_measured_is_none() -> None:
+    answered = [replace(each, metrics={"accuracy": 0.5}) for each in experiment()]
+    with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
+        transfer_matrix(answered)
+    assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")
 
 
 def test_other_experiments_and_mixed_variants_are_refused() -> None:

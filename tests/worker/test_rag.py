@@ -50,4 +50,4 @@ def test_training_with_context_teaches_to_read_and_training_without_it_does_not(
         assert change is not None
         assert change.checkpoints is not None
         assert (change.mean > 0.8) if is_told else (change.mean == 0)
-        assert (change.checkpoints.p < 1e-6) == is_told
+        assert (change.checkpoints.p < 1e-3) == is_told
