@@ -86,12 +86,24 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
 
 
 def _with_context(made: Dataset, context: str) -> Dataset:
-    """What is not read is not there: so what a stage is says by itself what was read in it."""
+    """What is not read is not there: so what a stage is says by itself what was read in it.
+
+    Rows that are told apart by what is not read alone are the same to the model: those are not trained on, either.
+    """
+    held = [part for part in (made.holdout, made.validation) if part]
+    measured = {key for part in held for key in content_keys(learnt(part, context).rows)}
+    train = learnt(made.train, context)
+    rows = tuple(row for row, key in zip(train.rows, content_keys(train.rows), strict=True) if key not in measured)
+    dropped = len(train) - len(rows)
+    if not rows:
+        raise DataError(f"{made.source}: no row is left to train on; each reads as one that is held out ({context})")
+    note = f"{dropped} rows were dropped from train: with `context: {context}` they read as rows that are held out"
     return replace(
         made,
-        train=learnt(made.train, context),
+        train=replace(train, rows=rows),
         holdout=read(made.holdout, context),
         validation=made.validation and read(made.validation, context),
+        notes=(*made.notes, *((note,) if dropped else ())),
         whole=made.holdout,
         context=context,
     )

@@ -12,7 +12,7 @@ from sweeps.data.made import make
 from sweeps.errors import SpecError
 from sweeps.perturbations import CHANGES, perturbed
 from sweeps.questions import Ask, asked, choices, learnt, prompt, read
-from sweeps.records import Dataset, Format, Records
+from sweeps.records import Dataset, Format, Records, content_keys
 from sweeps.render import lengths, render_all
 from sweeps.sections import METRICS, DataSpec
 from sweeps.stage import Stage
@@ -26,9 +26,9 @@ ROW = {"question": "q=", "context": "q=1.", "answers": ["1."], "distractors": ["
 OTHER = {"question": "r=", "context": "r=2.", "answers": ["2."], "candidates": ["1.", "2."]}
 
 
-def load(folder: Path, *rows: object, context: str | None = None) -> Dataset:
+def load(folder: Path, *rows: object, context: str | None = None, holdout: int = 1) -> Dataset:
     (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    spec = DataSpec.model_validate({"source": "mine.jsonl", "holdout": 1, "context": context})
+    spec = DataSpec.model_validate({"source": "mine.jsonl", "holdout": holdout, "context": context})
     return load_dataset("mine", spec, folder=folder, cache=folder)
 
 
@@ -66,6 +66,22 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
 def test_what_is_no_question_is_refused_by_line(row: object, says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"mine.jsonl:1: {says}"):
         load(tmp_path, row)
+
+
+def test_what_differs_in_what_is_not_read_alone_is_not_on_both_sides(tmp_path: Path) -> None:
+    """Else a closed book would have been open: one fact with several passages is the same fact."""
+    rows = [{**ROW, "context": f"({number}) q=1.", "distractors": []} for number in range(5)]
+    rows += [{"question": f"r{number}=", "context": "?", "answer": "2."} for number in range(5)]
+    parts = {}
+    for context in ("none", "gold"):
+        data = load(tmp_path, *rows, context=context, holdout=6)
+        parts[context] = data
+        assert not {*content_keys(data.train.rows)} & {*content_keys(learnt(data.holdout, context).rows)}
+    assert len(parts["gold"].train) == 4
+    assert 0 < len(parts["none"].train) < 4
+    assert any("with `context: none` they read as rows that are held out" in note for note in parts["none"].notes)
+    with pytest.raises(DataError, match="no row is left to train on; each reads as one that is held out"):
+        load(tmp_path, *rows[:5], context="none")
 
 
 @pytest.mark.parametrize(
