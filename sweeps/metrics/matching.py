@@ -8,6 +8,7 @@ import math
 import re
 import string
 from collections import Counter
+from collections.abc import Sequence
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -53,3 +54,8 @@ def numeric_match(answer: str, right: float, *, relative: float = 1e-6, absolute
 def regex_match(answer: str, pattern: str) -> float:
     """1 where the whole answer, without space around it, is matched; else 0. Say `.*` for what may stand around."""
     return float(re.fullmatch(pattern, answer.strip(), re.DOTALL) is not None)
+
+
+def any_match(answer: str, patterns: Sequence[str]) -> float:
+    """The same of several patterns. One of them may take for ever: to be called where that can be ended."""
+    return max(regex_match(answer, pattern) for pattern in patterns)

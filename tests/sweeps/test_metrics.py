@@ -129,6 +129,7 @@ class TestMatching:
         assert matching.numeric_match("about 3.14", 3.14159) == 0
         assert matching.numeric_match("none", 0) == 0
         assert (matching.regex_match(" B\n", "[ABC]"), matching.regex_match("B or C", "[ABC]")) == (1, 0)
+        assert (matching.any_match("12", ["x", r"\d+"]), matching.any_match("112", ["12", "x"])) == (1, 0)
 
     @quick
     @given(WORDS)

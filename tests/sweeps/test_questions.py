@@ -134,7 +134,7 @@ def test_other_words_are_asked_with_the_same_context() -> None:
 @pytest.mark.parametrize(
     ("check", "said", "worth"),
     [("exact", "The 12.", 1), ("exact", "13", 0), ("f1", "12 or so", 0.5), ("numeric", "it is 12.0", 1),
-     ("numeric", "", 0), ("regex", " 12 ", 1), ("regex", "112", 0)],
+     ("numeric", "", 0)],
 )  # fmt: skip
 def test_answers_are_checked_as_asked_for(check: str, said: str, worth: float) -> None:
     assert score(check, said, ["12"]) == worth

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.worker.test_answers import SPEC, answered, items
 from tests.worker.test_dpo import result
 from tests.worker.workshop import Workshop, tokens
 from worker.arena import Arena, ArenaLimits, Broken
-from worker.judging import Judge, Spoken
+from worker.judging import Judge, Spoken, judge_of
 from worker.outcome import Succeeded, Unfit
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +142,16 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
         assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
         with pytest.raises(Unfit, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             judge.judged(spoken[15:])
+
+
+def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
+    hands = SimpleNamespace(arena=HASTY, environments=ROOT)
+    this = cast(Any, SimpleNamespace(hands=hands, still=lambda: None))
+    spoken = [Spoken(Ask(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])]
+    with judge_of(this, {"check": "regex"}) as judge:
+        endless, good = judge.judged(spoken)
+    assert endless.failed == "did not answer within 1 s"
+    assert (good.scores, good.failed) == ([1.0], "")
 
 
 def test_one_that_is_another_than_was_planned_costs_nothing(workshop: Workshop) -> None:
