@@ -9,6 +9,7 @@ from sweeps import DataError, PlanError, parse
 from sweeps.answering import Answered, Said, bounds, chosen, items_of, metrics_from, score
 from sweeps.data import load_dataset
 from sweeps.data.made import make
+from sweeps.data.rows import parse_jsonl
 from sweeps.errors import SpecError
 from sweeps.perturbations import CHANGES, perturbed
 from sweeps.questions import Ask, asked, choices, learnt, prompt, read
@@ -49,6 +50,12 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
     assert data.train.format == "questions"
     assert data.train.rows[-1] in [{"question": f"{number}?", "answers": [str(number)]} for number in range(4)]
     assert "mine.jsonl: keys not used: by" in data.notes
+
+
+def test_what_is_listed_twice_is_there_once() -> None:
+    row = {"question": "q", "answers": ["b", "a", "b"], "candidates": ["a", "c", "a"], "variants": ["Q", "Q"]}
+    (one,) = parse_jsonl(json.dumps(row), "mine.jsonl", None).rows
+    assert one == {"question": "q", "answers": ["b", "a"], "candidates": ["a", "c"], "variants": ["Q"]}
 
 
 @pytest.mark.parametrize(
