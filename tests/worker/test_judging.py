@@ -13,6 +13,8 @@ import pytest
 from scheduler import keys
 from scheduler.checks import find_check
 from scheduler.errors import CodeUnusable
+from scheduler.prepare import plan_it
+from scheduler.settings import from_environment
 from sweeps.answering import Said
 from sweeps.environments import Turn
 from sweeps.questions import Ask
@@ -97,6 +99,15 @@ def test_another_text_of_the_module_is_another_check(tmp_path: Path, monkeypatch
         codes.append(find_check("mine_to_check:is_right", tmp_path).code)
     assert len({*codes}) == 2
     assert find_check(f"{CHECKS}:lengths", ROOT).code == find_check(f"{CHECKS}:odd", ROOT).code
+
+
+def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loud_to_check.py").write_text("print('here I am')\ndef is_right(said, answers):\n    return True\n")
+    settings = from_environment({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
+    plan_it(parse(SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")), tmp_path, settings)
+    assert capsys.readouterr() == ("", "here I am\n")
 
 
 @pytest.mark.parametrize(
