@@ -165,7 +165,7 @@ def _answer(one: Answered) -> Item:
         judged = _judged(said.probability, float(one.score >= 0.5))
         return {"accuracy": one.score, **judged, "said": said.text}
     k, right = len(one.said), sum(each >= 0.5 for each in one.scores)
-    same = [matching.normalised(text) for text in one.texts]
+    same = [matching.compared(text) for text in one.texts]
     commonest = max(same, key=same.count)
     return {
         "accuracy": one.score,
