@@ -137,7 +137,11 @@ def _checked(row: Row, form: Format) -> Row:
 def _several(row: dict[str, Any]) -> dict[str, Any]:
     """A question may have one answer or several; a record has several."""
     if "question" in row and "answer" in row and "answers" not in row:
-        row["answers"] = [row.pop("answer")]
+        one = row.pop("answer")
+        if not (isinstance(one, str) and one.strip()):
+            found = "empty" if isinstance(one, str) else f"a JSON {type(one).__name__}"
+            raise BadRow(f"answer is {found}; text with something in it is wanted, several as a list in `answers`")
+        row["answers"] = [one]
     return row
 
 
