@@ -88,9 +88,21 @@ def test_what_differs_in_what_is_not_read_alone_is_not_on_both_sides(tmp_path: P
         assert not {*content_keys(data.train.rows)} & {*content_keys(learnt(data.holdout, context).rows)}
     assert len(parts["gold"].train) == 4
     assert 0 < len(parts["none"].train) < 4
-    assert any("with `context: none` they read as rows that are held out" in note for note in parts["none"].notes)
-    with pytest.raises(DataError, match="no row is left to train on; each reads as one that is held out"):
+    assert any("from train: with `context: none` they read as held-out ones" in note for note in parts["none"].notes)
+    with pytest.raises(DataError, match="train: with `context: none` every row reads as one that is held out"):
         load(tmp_path, *rows[:5], context="none")
+
+
+def test_what_choices_are_made_on_is_not_reported_on_either(tmp_path: Path) -> None:
+    rows = [{**ROW, "question": f"q{number // 4}=", "context": f"({number}) q=1."} for number in range(80)]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = DataSpec.model_validate({"source": "mine.jsonl", "holdout": 8, "validation": 8, "context": "none"})
+    data = load_dataset("mine", spec, folder=tmp_path, cache=tmp_path)
+    assert data.validation
+    seen = [{row["question"] for row in part.rows} for part in (data.train, data.holdout, data.validation)]
+    assert all(seen)
+    assert len(set.union(*seen)) == sum(map(len, seen))
+    assert any("dropped from validation" in note for note in data.notes)
 
 
 @pytest.mark.parametrize(
