@@ -32,6 +32,7 @@ CHECKS = "tests.worker.verdicts"
 HASTY = ArenaLimits(step=1, memory=2**29)
 NAMED = {
     "raise": r"raised ValueError: no such unit \(verdicts\.py, line \d+\)",
+    "steer": r"raised ValueError: \[31mred é \(verdicts\.py, line \d+\)",
     "hang": r"did not answer within 1 s",
     "leave": r"ended its process with status 3 \(it last printed: .*goodbye\)",
     "exit": r"raised SystemExit \(verdicts\.py, line \d+\)",
