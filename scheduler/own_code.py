@@ -51,7 +51,7 @@ def attribute_of(name: str, module: ModuleType, attribute: str) -> Any:
 def told(error: BaseException) -> str:
     """An exception of other people's code in a few words, with the place where it arose."""
     try:
-        message = " ".join(str(error)[:1000].split())
+        message = printable(str(error)[:1000])
     except Exception:  # noqa: BLE001 - theirs as well
         message = ""
     text = f"raised {type(error).__name__}" + (f": {message[:300]}" if message else "")
@@ -61,9 +61,14 @@ def told(error: BaseException) -> str:
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
+def printable(text: str) -> str:
+    """On one line, without what would steer a terminal or cannot be written as UTF-8."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
 def shown(value: object) -> str:
     """A value of theirs, shortened where it is long."""
-    text = repr(value)
+    text = printable(repr(value))
     return text if len(text) <= 80 else text[:77] + "…"
 
 

@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -91,7 +93,8 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
 
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
-    planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known, checks=check_code)
+    with redirect_stdout(sys.stderr):  # what somebody's code prints stands in nobody's JSON
+        planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known, checks=check_code)
     return Prepared(sweep, planned, records, prices)
 
 

@@ -103,7 +103,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
-        environments=Path(environment.get("SWEEP_ENVIRONMENTS") or Path.cwd()).expanduser().absolute(),
+        environments=_folder(environment, "SWEEP_ENVIRONMENTS") or Path.cwd(),
         step=_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         notify=_variables(environment, "SWEEP_NOTIFY"),
@@ -130,6 +130,15 @@ def _file(environment: Mapping[str, str], name: str) -> Path | None:
     path = Path(environment[name]).expanduser().absolute()
     if not path.is_file():
         raise SettingInvalid(f"{name}={environment[name]} is no file")
+    return path
+
+
+def _folder(environment: Mapping[str, str], name: str) -> Path | None:
+    if not environment.get(name):
+        return None
+    path = Path(environment[name]).expanduser().absolute()
+    if not path.is_dir():
+        raise SettingInvalid(f"{name}={environment[name]} is no folder")
     return path
 
 

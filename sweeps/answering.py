@@ -7,8 +7,8 @@ The score of an answer is from 0 to 1; where right or wrong is asked for, half o
 probability of all its tokens by the model itself, whatever the temperature; of several samples it is the share of the
 commonest answer, and what is right or wrong is that answer. Known values and sources stand in `sweeps.metrics`.
 
-A check of one's own may fail on an answer. Then nothing is known of its item but that: it says so to one metric, the
-share of such items, and nothing to the others.
+A check of one's own, or a pattern, may fail on an answer. Then nothing is known of its item but that: it says so to
+one metric, the share of such items, and nothing to the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ class Answered(NamedTuple):
     ask: Ask
     said: Sequence[Said]
     scores: Sequence[float]
-    failed: str | None = None  # of a check of one's own: why one of the scores is not there, or that all are ("")
+    failed: str | None = None  # of a check that may fail: why one of the scores is not there, or that all are ("")
 
     @property
     def score(self) -> float:
@@ -69,7 +69,7 @@ def bounds(prompts: Iterable[int], samples: int, most: int) -> tuple[Usage, Usag
 
 
 def score(check: str, said: str, answers: Sequence[str]) -> float:
-    """What an answer is worth beside those that are right."""
+    """What an answer is worth beside those that are right, by a check that always ends."""
     match check:
         case "exact":
             return matching.exact_match(said, *answers)
@@ -77,8 +77,6 @@ def score(check: str, said: str, answers: Sequence[str]) -> float:
             return matching.f1(said, *answers)
         case "numeric":
             return max(matching.numeric_match(said, matching.number_in(each) or 0.0) for each in answers)
-        case "regex":
-            return max(matching.regex_match(said, each) for each in answers)
     raise ValueError(f"no check {check!r}")
 
 
@@ -98,8 +96,8 @@ def _checked(name: str, same: list[Answered], tell: Callable[[list[Answered]], I
     failed = [one.failed for one in same if one.failed]
     if failed:
         return {f"{UNCHECKED}{name}": 1.0, "failed": failed[0], "said": {one.ask.under: one.texts for one in same}}
-    own = any(one.failed is not None for one in same)
-    return {**tell(same), **({f"{UNCHECKED}{name}": 0.0} if own else {})}
+    may_fail = any(one.failed is not None for one in same)
+    return {**tell(same), **({f"{UNCHECKED}{name}": 0.0} if may_fail else {})}
 
 
 def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
@@ -167,7 +165,7 @@ def _answer(one: Answered) -> Item:
         judged = _judged(said.probability, float(one.score >= 0.5))
         return {"accuracy": one.score, **judged, "said": said.text}
     k, right = len(one.said), sum(each >= 0.5 for each in one.scores)
-    same = [matching.normalised(text) for text in one.texts]
+    same = [matching.compared(text) for text in one.texts]
     commonest = max(same, key=same.count)
     return {
         "accuracy": one.score,

@@ -16,7 +16,7 @@ CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
 JUDGED = ("accuracy", *CALIBRATION, "selective_accuracy")
 SAMPLED = ("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
 RANKED = ("mrr", "ndcg", "chance")  # of candidates; the last is what guessing scores
-UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that a check of one's own failed on
+UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that their check failed on
 # What each evaluator measures.
 METRICS = {
     "nll": ("nll", "bits_per_byte"),
@@ -134,6 +134,11 @@ def is_checker(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*:\w+", value) is not None
 
 
+def may_fail(check: Any) -> bool:
+    """A check that may take for ever, and so is called where that can be ended: one's own, and patterns."""
+    return check == "regex" or is_checker(check)
+
+
 # What each option of an evaluation is where the file does not say it.
 WRITTEN: Mapping[str, Mapping[str, Any]] = {
     "answers": {"check": "exact", "samples": 1, "temperature": 0.0, "most": 32},
@@ -190,7 +195,7 @@ def _of_answers(options: Mapping[str, Any]) -> Iterator[Finding]:
 def metrics_of(one: Evaluation) -> tuple[str, ...]:
     """What an evaluation with these options measures."""
     own = f"{UNCHECKED}{one.name}"
-    known = tuple(metric for metric in METRICS[one.name] if metric != own or is_checker(one.options.get("check")))
+    known = tuple(metric for metric in METRICS[one.name] if metric != own or may_fail(one.options.get("check")))
     if one.name != "answers":
         return known
     wanted = RANKED if one.options.get("check") == "choice" else SAMPLED if one.options.get("samples", 1) > 1 else ()

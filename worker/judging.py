@@ -1,8 +1,9 @@
 """What answers are worth: by the checks that come with this project, or by one of somebody's own behind a fence.
 
 A check of one's own is code like an environment, and is called where environments play (`worker/arena.py`): whatever
-it does costs the verdict in which it does it. It is loaded before anything is asked of the model, and called while
-answers come in, so that one that is broken is found before all of them are paid for.
+it does costs the verdict in which it does it. Patterns are tried there, too: one that goes back and forth over an
+answer for ever would hold up the whole worker, with every attempt in it. A check is loaded before anything is asked of
+the model, and called while answers come in, so that one that is broken is found before all of them are paid for.
 """
 
 import json
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 
 from sweeps.answering import Answered, Said, score
 from sweeps.questions import Ask
-from sweeps.sections import is_checker
+from sweeps.sections import may_fail
 from worker.arena import Arena, Broken
 from worker.attempt import Attempt
 from worker.outcome import Unfit
 from worker.playing import FEW, LONGEST_CAUSE, TOLERATED
+
+PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is behind the fence
 
 
 class Spoken(NamedTuple):
@@ -38,7 +41,7 @@ class Judge:
         self._failed: list[str] = []  # the causes
 
     def judged(self, spoken: Sequence[Spoken]) -> list[Answered]:
-        """Raises Unfit where a check of one's own fails on most answers."""
+        """Raises Unfit where a check fails on most answers."""
         found = [self._ours(one) if self._arena is None else self._theirs(self._arena, one) for one in spoken]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
             raise Unfit(self._told())
@@ -81,14 +84,15 @@ class Judge:
 @contextmanager
 def judge_of(this: Attempt, options: Mapping[str, Any]) -> Iterator[Judge]:
     """The judge of an evaluation. Raises Unfit where its check cannot be loaded, or is another than was planned."""
-    if not is_checker(options["check"]):
+    check = str(options["check"])
+    if not may_fail(check):
         yield Judge(this, options, None)
         return
     with Arena(
-        str(options["check"]),
+        PATTERNS if check == "regex" else check,
         kind="check",
         split="test",
-        code=str(options["code"]),
+        code=str(options.get("code", "")),
         limits=this.hands.arena,
         folder=this.hands.environments,
         check=this.still,

@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from scheduler.own_code import printable
+
 ALLOWED = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
     *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -170,7 +172,7 @@ class Playhouse:
         except subprocess.TimeoutExpired:
             how = "closed the pipe on which it is played"
         self._move(0)
-        words = " ".join(self._words.decode(errors="replace").split())[-300:]
+        words = printable(self._words.decode(errors="replace"))[-300:]
         return f"{how} (it last printed: {words})" if words else how
 
     @property

@@ -86,15 +86,37 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
 
 
 def _with_context(made: Dataset, context: str) -> Dataset:
-    """What is not read is not there: so what a stage is says by itself what was read in it."""
+    """What is not read is not there: so what a stage is says by itself what was read in it.
+
+    Rows that are told apart by what is not read alone are the same to the model: those are on one side only, too.
+    """
+    validation = made.validation and _unlike(made.validation, (made.holdout,), context)
+    train = _unlike(made.train, (made.holdout, validation), context)
+    parts = (("validation", made.validation, validation), ("train", made.train, train))
+    notes = tuple(
+        f"{len(old) - len(new)} rows were dropped from {part}: with `context: {context}` they read as held-out ones"
+        for part, old, new in parts
+        if old and new is not None and len(new) < len(old)
+    )
+    for part, old, new in parts:
+        if old and not new:
+            raise DataError(f"{made.source}: {part}: with `context: {context}` every row reads as one that is held out")
     return replace(
         made,
-        train=learnt(made.train, context),
+        train=learnt(train, context),
         holdout=read(made.holdout, context),
-        validation=made.validation and read(made.validation, context),
+        validation=validation and read(validation, context),
+        notes=(*made.notes, *notes),
         whole=made.holdout,
         context=context,
     )
+
+
+def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Records:
+    """Without the rows that read as one that is held out."""
+    taken = {key for each in held if each for key in content_keys(learnt(each, context).rows)}
+    keys = content_keys(learnt(part, context).rows)
+    return replace(part, rows=tuple(row for row, key in zip(part.rows, keys, strict=True) if key not in taken))
 
 
 def _format(form: str | None) -> Format | None:

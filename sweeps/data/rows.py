@@ -137,12 +137,19 @@ def _checked(row: Row, form: Format) -> Row:
 def _several(row: dict[str, Any]) -> dict[str, Any]:
     """A question may have one answer or several; a record has several."""
     if "question" in row and "answer" in row and "answers" not in row:
-        row["answers"] = [row.pop("answer")]
+        one = row.pop("answer")
+        if not (isinstance(one, str) and one.strip()):
+            found = "empty" if isinstance(one, str) else f"a JSON {type(one).__name__}"
+            raise BadRow(f"answer is {found}; text with something in it is wanted, several as a list in `answers`")
+        row["answers"] = [one]
     return row
 
 
 def _question(row: Row) -> Row:
-    """The question with its answers, and of what may stand beside them what does."""
+    """The question with its answers, and of what may stand beside them what does; in a list, each text once.
+
+    A candidate that stood there twice would never be first, alone.
+    """
     example = EXAMPLES["questions"]
     for key in ("question", "context"):
         value = row.get(key)
@@ -156,7 +163,8 @@ def _question(row: Row) -> Row:
         raise BadRow(f"no answer, so nothing to learn and nothing to check; wanted is {example}")
     if row.get("candidates") and not {*row["candidates"]} & {*row["answers"]}:
         raise BadRow("none of the candidates is an answer; all that may be chosen, the right one among them, is wanted")
-    return {key: row[key] for key in ("question", "context", *LISTS) if row.get(key)}
+    lists = {key: list(dict.fromkeys(row[key])) for key in LISTS if row.get(key)}
+    return {key: row[key] for key in ("question", "context") if row.get(key)} | lists
 
 
 def _tools(row: Row) -> dict[str, Any]:

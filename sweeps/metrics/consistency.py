@@ -1,6 +1,6 @@
 """Does a model say the same again? From k answers to one item, and from scores of variants of items.
 
-Answers are the same where they are equal as `matching.normalised` has them: the meaning clusters are those of a text
+Answers are the same where they are equal as `matching.compared` has them: the meaning clusters are those of a text
 comparison, and no judge is asked.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.metrics.matching import normalised
+from sweeps.metrics.matching import compared
 
 
 class Robustness(NamedTuple):
@@ -72,7 +72,7 @@ def robustness(scores: npt.ArrayLike) -> Robustness:
 def _counts(answers: Sequence[str]) -> list[int]:
     if not answers:
         raise ValueError("no answers: one at least is right")
-    return list(Counter(normalised(answer) for answer in answers).values())
+    return list(Counter(compared(answer) for answer in answers).values())
 
 
 def _check(samples: int, right: int, k: int) -> None:

@@ -59,6 +59,12 @@ def test_a_part_of_a_thread_is_refused(name: str) -> None:
         from_environment({name: "2.5"})
 
 
+def test_a_place_that_is_not_there_is_refused_before_anything_is_looked_for_in_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match=f"SWEEP_ENVIRONMENTS={tmp_path}/gone is no folder"):
+        from_environment({"SWEEP_ENVIRONMENTS": f"{tmp_path}/gone"})
+    assert from_environment({"SWEEP_ENVIRONMENTS": str(tmp_path)}).environments == tmp_path
+
+
 def test_who_is_told_is_named_by_variables_and_an_address_is_never_quoted() -> None:
     assert from_environment({"SWEEP_NOTIFY": "env:OPS, env:SLACK_WEBHOOK env:OPS"}).notify == ("OPS", "SLACK_WEBHOOK")
     with pytest.raises(SettingInvalid, match="SWEEP_NOTIFY: word 2 is no name of a variable") as refused:

@@ -20,7 +20,8 @@ OWN = "{answers: {check: 'my_checks:is_right'}}"
 ASKED: dict[str, dict[str, Any]] = {
     "held out": {"nll": ["nll", "bits_per_byte"]},
     "answers": {
-        **{f"{{answers: {{check: {check}}}}}": ["accuracy"] for check in ("exact", "f1", "numeric", "regex", "choice")},
+        **{f"{{answers: {{check: {check}}}}}": ["accuracy"] for check in ("exact", "f1", "numeric", "choice")},
+        "{answers: {check: regex}}": ["accuracy", "unchecked_answers"],
         OWN: ["accuracy", "unchecked_answers"],
     },
     "calibration": {"answers": ["ece", "adaptive_ece", "brier", "aurc", "selective_accuracy"]},

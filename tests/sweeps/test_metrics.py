@@ -115,7 +115,16 @@ class TestMatching:
         assert matching.exact_match("cats", "cat") == 0
         assert matching.f1("the big cat", "a big dog") == pytest.approx(0.5)
         assert matching.f1("red red", "red") == pytest.approx(2 / 3)
-        assert (matching.f1("", "the"), matching.f1("", "cat"), matching.f1("cat")) == (1, 0, 0)
+        assert (matching.f1("", ""), matching.f1("", "cat"), matching.f1("cat")) == (1, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("said", "right", "worth"),
+        [("A", "a", 1), ("A.", "A", 1), ("the a", "A", 0), ("", "A", 0), ("The", "A", 0), ("B", "A", 0), ("A", "B", 0),
+         ("+", "+", 1), ("-", "+", 0), ("", "+", 0), (" ? ", "?", 1), ("a cat", "cat", 1)],
+    )  # fmt: skip
+    def test_a_choice_is_no_article_and_a_sign_is_an_answer(self, said: str, right: str, worth: float) -> None:
+        assert matching.exact_match(said, right) == worth
+        assert consistency.agreement([said, right]) == (1 if worth else 0.5)
 
     @pytest.mark.parametrize(
         ("text", "number"),
@@ -129,6 +138,7 @@ class TestMatching:
         assert matching.numeric_match("about 3.14", 3.14159) == 0
         assert matching.numeric_match("none", 0) == 0
         assert (matching.regex_match(" B\n", "[ABC]"), matching.regex_match("B or C", "[ABC]")) == (1, 0)
+        assert (matching.any_match("12", ["x", r"\d+"]), matching.any_match("112", ["12", "x"])) == (1, 0)
 
     @quick
     @given(WORDS)

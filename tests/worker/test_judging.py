@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from scheduler import keys
 from scheduler.checks import find_check
 from scheduler.errors import CodeUnusable
+from scheduler.prepare import plan_it
+from scheduler.settings import from_environment
 from sweeps.answering import Said
 from sweeps.environments import Turn
 from sweeps.questions import Ask
@@ -21,7 +24,7 @@ from tests.worker.test_answers import SPEC, answered, items
 from tests.worker.test_dpo import result
 from tests.worker.workshop import Workshop, tokens
 from worker.arena import Arena, ArenaLimits, Broken
-from worker.judging import Judge, Spoken
+from worker.judging import Judge, Spoken, judge_of
 from worker.outcome import Succeeded, Unfit
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,7 @@ CHECKS = "tests.worker.verdicts"
 HASTY = ArenaLimits(step=1, memory=2**29)
 NAMED = {
     "raise": r"raised ValueError: no such unit \(verdicts\.py, line \d+\)",
+    "steer": r"raised ValueError: \[31mred é \(verdicts\.py, line \d+\)",
     "hang": r"did not answer within 1 s",
     "leave": r"ended its process with status 3 \(it last printed: .*goodbye\)",
     "exit": r"raised SystemExit \(verdicts\.py, line \d+\)",
@@ -98,6 +102,15 @@ def test_another_text_of_the_module_is_another_check(tmp_path: Path, monkeypatch
     assert find_check(f"{CHECKS}:lengths", ROOT).code == find_check(f"{CHECKS}:odd", ROOT).code
 
 
+def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loud_to_check.py").write_text("print('here I am')\ndef is_right(said, answers):\n    return True\n")
+    settings = from_environment({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
+    plan_it(parse(SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")), tmp_path, settings)
+    assert capsys.readouterr() == ("", "here I am\n")
+
+
 @pytest.mark.parametrize(
     "evaluation",
     [
@@ -141,6 +154,16 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
         assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
         with pytest.raises(Unfit, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             judge.judged(spoken[15:])
+
+
+def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
+    hands = SimpleNamespace(arena=HASTY, environments=ROOT)
+    this = cast(Any, SimpleNamespace(hands=hands, still=lambda: None))
+    spoken = [Spoken(Ask(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])]
+    with judge_of(this, {"check": "regex"}) as judge:
+        endless, good = judge.judged(spoken)
+    assert endless.failed == "did not answer within 1 s"
+    assert (good.scores, good.failed) == ([1.0], "")
 
 
 def test_one_that_is_another_than_was_planned_costs_nothing(workshop: Workshop) -> None:

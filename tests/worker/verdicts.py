@@ -40,6 +40,10 @@ def lonely(said: str) -> bool:
     return bool(said)
 
 
+def _steer() -> float:
+    raise ValueError("\x1b[31mred\n\ud800 é")
+
+
 def _raise() -> float:
     raise ValueError("no such unit")
 
@@ -73,6 +77,7 @@ def _print() -> bool:
 
 WAYS: dict[str, Callable[[], Any]] = {
     "raise": _raise,
+    "steer": _steer,
     "hang": _hang,
     "leave": _leave,
     "exit": sys.exit,
