@@ -157,7 +157,8 @@ def _results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequenc
 
 def _row(row: Mapping[str, Json], *, whole: bool) -> Row:
     """All of it, or what can be reckoned with. Raises ValueError for what is no row of an evaluation."""
-    if not isinstance(row, dict) or "item" not in row:
+    named = isinstance(row, dict) and isinstance(row.get("item"), int | float | str)
+    if not named:
         raise ValueError(f"{str(row)[:40]!r} found; a row with an item is right")
     if whole:
         return row

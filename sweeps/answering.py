@@ -171,6 +171,7 @@ def _answer(one: Answered) -> Item:
         "accuracy": one.score,
         **_judged(same.count(commonest) / k, float(one.scores[same.index(commonest)] >= 0.5)),
         "agreement": consistency.agreement(one.texts),
+        "pairwise_agreement": consistency.pairwise_agreement(one.texts),
         "semantic_entropy": consistency.semantic_entropy(one.texts),
         "pass_at_k": consistency.pass_at_k(k, right, k),
         "pass_hat_k": consistency.pass_all_k(k, right, k),

@@ -45,9 +45,9 @@ Against = Literal["untrained", "source alone", "target alone"]
 class Change:
     """By how much a metric is more after a training than before.
 
-    `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have.
-    An interval is infinite where there is a single cluster. Of a calibration error it is that of the change less its
-    bias, and so not quite around the mean.
+    `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have,
+    and of a calibration error less the bias that noise gives to it. An interval is infinite where there is a single
+    cluster.
     """
 
     metric: str
@@ -93,8 +93,7 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
     if not items:
         return None
     pairs = [(was[seed].only(items, metric), now[seed].only(items, metric)) for seed in seeds]
-    mean = statistics.fmean(after.value - before.value for before, after in pairs)
-    return _judged(metric, (values[0], values[1]), mean, pairs, len(set.union(*asked) - items))
+    return _judged(metric, (values[0], values[1]), pairs, len(set.union(*asked) - items))
 
 
 class _Run(NamedTuple):
@@ -122,9 +121,13 @@ def _name(metric: str) -> str:
 
 def _stated(rows: Sequence[Row]) -> tuple[Sequence[Row], Floats, Floats]:
     """The rows that say how sure they are, their confidence and whether they are right."""
-    asked = [row for row in rows if row.get("confidence") is not None and row.get("right") is not None]
+    asked = [row for row in rows if _is_share(row.get("confidence")) and row.get("right") in (0, 1)]
     confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
     return asked, confidence, right
+
+
+def _is_share(value: Json) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _together(rows: Sequence[Row], name: str) -> Scores:
@@ -148,9 +151,7 @@ def _measured(side: Side, metric: str) -> dict[int, _Run]:
     return {seed: run for seed, run in runs.items() if run.scores.amounts}
 
 
-def _judged(
-    metric: str, values: tuple[float, float], mean: float, pairs: Sequence[tuple[_Run, _Run]], left_out: int
-) -> Change:
+def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
     clusters = pairs[0][0].scores.clusters
     count = int(_places(list(clusters.values())).max()) + 1
     middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
@@ -160,7 +161,7 @@ def _judged(
     return Change(
         metric,
         *values,
-        mean=mean,
+        mean=middle,
         low=low,
         high=high,
         p=p,

@@ -14,7 +14,7 @@ from sweeps.perturbations import CHANGES
 PREFERENCES = ("preference_accuracy", "preference_margin", "preference_kl", "likelihood_accuracy")
 CALIBRATION = ("ece", "adaptive_ece", "brier", "aurc")
 JUDGED = ("accuracy", *CALIBRATION, "selective_accuracy")
-SAMPLED = ("agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
+SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
 RANKED = ("mrr", "ndcg", "chance")  # of candidates; the last is what guessing scores
 UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that their check failed on
 # What each evaluator measures.

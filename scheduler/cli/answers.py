@@ -27,6 +27,8 @@ from sweeps.steps import said_equal
 from sweeps.tally import Tally
 from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 
+CURVES = 13  # in one drawing: of more, nobody could tell the letters apart
+
 
 def answer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy = NO_ITEMS) -> None:
     """Say what the rows mean for the question that was asked, and what their items say, where there are some."""
@@ -47,7 +49,9 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult], items: Items
         fits = {name: scaling_fit(spec, [row for row in group if row.cell["data"] == name], kept) for name in names}
         output.say(f"\nHow much data? {title}".rstrip())
         if any(len(fit.n) > 1 for fit in fits.values()):
-            output.say(draw([_series(name, fit) for name, fit in fits.items()]))
+            series = [_series(name, fit) for name, fit in fits.items()]
+            for start in range(0, len(series), CURVES):
+                output.say(draw(series[start : start + CURVES]))
         table = [_fit_row(name, each) for name, fit in fits.items() for each in (fit, *fit.alternatives)]
         output.table(table, title=f"fitted curves, {in_unit(metric)}")
         for name, fit in fits.items():

@@ -16,7 +16,7 @@ from scheduler.prepare import Prepared, plan_to_submit, submission_of
 from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
-from scheduler.wording import dollars
+from scheduler.wording import counted, dollars
 from sweeps.errors import SpecError
 from sweeps.sections import nearest
 from sweeps.spec import Sweep, parse
@@ -108,9 +108,8 @@ def _cost(prepared: Prepared) -> str:
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
     price = "" if any(stage.micro_usd is None for stage in stages) else f", {dollars(sum(map(_price, stages)))} at most"
-    return (
-        f"{len(stages):,} evaluations, {least:,} to {most:,} tokens{price}; what is measured already is not paid again"
-    )
+    many = counted(len(stages), "evaluation")
+    return f"{many}, {least:,} to {most:,} tokens{price}; what is measured already is not paid again"
 
 
 def _price(stage: Stage) -> int:

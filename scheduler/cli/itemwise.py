@@ -1,7 +1,7 @@
 """What the items say, for the terminal and for programs: differences item by item, and what training changed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ from sweeps.report.itemwise import (
     over_as_many,
     what_changed,
 )
-from sweeps.report.reading import Spec, best_by, compared_by
+from sweeps.report.reading import Spec, best_by, compared_by, scaling_fit, sought
 from sweeps.results import RunResult, by_cell, measured
+from sweeps.transfer import AXES, transfer_matrix
 
 TABLES = 6  # cells of which the terminal shows what their training changed
 
@@ -55,11 +56,8 @@ def show_changes(output: Output, told: Sequence[Told]) -> None:
 
 def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[str, Any]:
     """What the terminal says of differences, of the best cell and of changes, for programs."""
-    found: dict[str, Any] = {}
-    if measured(rows) and spec.get("experiment") == "compare":
-        found["differences"] = _differences(spec, rows, items)
-    if measured(rows) and spec.get("experiment") == "grid":
-        found["best"] = _best(spec, rows, items)
+    name, facts = FACTS.get(str(spec.get("experiment")), ("", None))
+    found = {name: facts(spec, rows, items)} if facts and measured(rows) else {}
     changes = [
         {"cell": dict(each.cell), "against": each.against, **plain(one)}
         for each in what_changed(rows, items)
@@ -75,6 +73,21 @@ def _differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[
         for variant, group in by_cell(rows, without={METHOD})
         for each in compare(group, metric=metric, items=items_of(items, metric)).differences
     ]
+
+
+def _fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
+    """The law of each data set, and each that cannot be told apart from it, with the data that the target takes."""
+    metric, shown = sought(spec), ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
+    return [
+        {**on, "metric": metric, **{name: plain(getattr(each, name)) for name in shown}}
+        for on, group in by_cell(rows, without={"size"})
+        for fit in [scaling_fit(spec, measured(group), items_of(items, metric))]
+        for each in (fit, *fit.alternatives)
+    ]
+
+
+def _transfer(_spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> list[dict[str, Any]]:
+    return [{"variant": dict(on), **plain(transfer_matrix(group))} for on, group in by_cell(rows, without=AXES)]
 
 
 def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
@@ -100,3 +113,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FACTS: Mapping[str, tuple[str, Callable[[Spec, Sequence[RunResult], ItemsBy], list[dict[str, Any]]]]] = {
+    "data_scaling": ("fits", _fits),
+    "transfer": ("transfer", _transfer),
+    "grid": ("best", _best),
+    "compare": ("differences", _differences),
+}

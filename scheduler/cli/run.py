@@ -27,6 +27,7 @@ from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from scheduler.supervise import START_SECONDS, find, is_up
 from scheduler.views import SweepView
+from scheduler.wording import counted
 
 STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that workers have to give back
 
@@ -81,7 +82,7 @@ def _raise_for_failures(seen: Sequence[SweepView]) -> None:
     for view in seen:
         if lacking := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
             raise SchedulerError(
-                f"{view.name}: {lacking:,} stages have no result; `sweep status {view.name}` says why, "
+                f"{view.name}: {counted(lacking, 'stage')} without a result; `sweep status {view.name}` says why, "
                 f"`sweep retry {view.name}` tries again"
             )
 

@@ -5,13 +5,12 @@ mixed: with both. Scores are (m,) arrays in [0, 1]; flags are (m,) arrays of 0 a
 that are new, the closed score is about 0.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.metrics.matching import exact_match, normalised
+from sweeps.metrics.matching import normalised
 
 Floats = npt.NDArray[np.float64]
 # Words that carry no fact: that they are in a passage supports nothing.
@@ -29,23 +28,6 @@ class Abstention(NamedTuple):
     recall: float | None  # of what could not be answered, the share that was left unanswered
 
 
-def uplift(closed: npt.ArrayLike, opened: npt.ArrayLike) -> Floats:
-    """By how much reading the passage helps: opened - closed, of each item (m,); their mean is U."""
-    before, after = _together(closed, opened)
-    return after - before
-
-
-def uplift_change(
-    closed_before: npt.ArrayLike, opened_before: npt.ArrayLike, closed_after: npt.ArrayLike, opened_after: npt.ArrayLike
-) -> Floats:
-    """What fine-tuning did to the uplift: the difference in differences (o2 - c2) - (o1 - c1) of each item (m,).
-
-    Its mean is ΔU, and its standard error that of any mean: `sweeps.clusters.mean_of`.
-    """
-    before, after = _together(uplift(closed_before, opened_before), uplift(closed_after, opened_after))
-    return after - before
-
-
 def utilisation(closed: npt.ArrayLike, opened: npt.ArrayLike) -> float | None:
     """The share of what was left to gain: (A_open - A_closed) / (1 - A_closed); None where nothing was left."""
     before, after = (float(each.mean()) for each in _together(closed, opened))
@@ -58,31 +40,11 @@ def distractor_robustness(opened: npt.ArrayLike, mixed: npt.ArrayLike) -> float 
     return among / alone if alone > 0 else None
 
 
-def harmful_context_rate(closed: npt.ArrayLike, distracted: npt.ArrayLike) -> float | None:
-    """P(wrong with distractors | right closed-book), of scores 0 and 1; None where none was right."""
-    before, after = _together(closed, distracted)
-    known = before == 1
-    return float((after[known] < 1).mean()) if known.any() else None
-
-
 def abstention(abstained: npt.ArrayLike, unanswerable: npt.ArrayLike) -> Abstention:
     """Of flags of all items, those with an answer and those without."""
     silent, hopeless = _together(abstained, unanswerable)
     both = float((silent * hopeless).sum())
     return Abstention(*(both / float(each.sum()) if each.any() else None for each in (silent, hopeless)))
-
-
-def false_answer_rate(correct: npt.ArrayLike, abstained: npt.ArrayLike) -> float:
-    """The share of items, with distractors only, that were answered and wrong."""
-    right, silent = _together(correct, abstained)
-    return float(((right < 1) & (silent == 0)).mean())
-
-
-def counterfactual_faithfulness(answers: Sequence[str], planted: Sequence[str]) -> float:
-    """The share of answers that follow a passage whose fact was replaced by a planted one (exact, normalised)."""
-    if not answers or len(answers) != len(planted):
-        raise ValueError(f"{len(answers)} answers and {len(planted)} planted ones: one of each for each item is right")
-    return float(np.mean([exact_match(answer, fact) for answer, fact in zip(answers, planted, strict=True)]))
 
 
 def token_support(answer: str, context: str) -> float | None:

@@ -55,7 +55,7 @@ def _words(count: int) -> list[str]:
 def test_a_run_with_failures_answers_and_says_what_is_missing(ran: Said) -> None:
     assert ran.status == 1
     assert "INCOMPLETE: 4 of 8 runs have their result (4 failed)" in ran.out
-    assert "4 stages have no result" not in ran.out  # errors go to stderr
+    assert "4 stages without a result" not in ran.out  # errors go to stderr
     assert "`sweep status rates` says why" in ran.err
 
 

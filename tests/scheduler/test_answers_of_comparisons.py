@@ -1,15 +1,20 @@
 """What `sweep results` says of transfers, methods and grids: what was found, what would settle it, what is missing."""
 
 import io
+import json
 import math
 
 import numpy as np
 from rich.console import Console
 
 from scheduler.cli.answers import answer
+from scheduler.cli.itemwise import item_facts
 from scheduler.cli.output import Output
 from sweeps.results import RunResult
+from sweeps.scaling import fit_scaling
 from sweeps.stage import Json
+from sweeps.transfer import transfer_matrix
+from tests.sweeps.reports import scaling_rows
 
 
 def said(spec: dict[str, Json], rows: list[RunResult]) -> str:
@@ -91,3 +96,30 @@ def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
 
 def test_a_grid_of_nothing_says_so() -> None:
     assert "nothing has been measured yet" in said({"experiment": "grid"}, [run({"rate": 1}, 0)])
+
+
+def test_programs_are_told_the_curves_and_the_matrix_too() -> None:
+    """What the terminal draws from, as JSON has it."""
+    spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "nll", "below": 2.0}}
+    rows = [*scaling_rows(("code", "law"), top=512), run({"data": "law", "size": 64}, 3)]
+    document = json.loads(json.dumps(item_facts(spec, rows, {})))
+    (code, *_) = (fit for fit in document["fits"] if fit["data"] == "code")
+    own = [each for each in rows if each.cell["data"] == "code" and each.cell["size"]]
+    sizes, losses = [int(str(each.cell["size"])) for each in own], [each.metrics["nll"] for each in own]
+    fit = fit_scaling(sizes, losses, seed=[each.seed for each in own], target=2.0)
+    assert (code["law"], code["params"], code["holdout_error"]) == (fit.law, fit.params, fit.holdout_error)
+    assert fit.minimum_data is not None
+    assert code["minimum_data"]["low"] == fit.minimum_data.low
+    assert {each["data"] for each in document["fits"]} == {"code", "law"}
+
+    (matrix,) = json.loads(json.dumps(item_facts({"experiment": "transfer"}, transfer(), {})))["transfer"]
+    (cell,) = (each for each in matrix["cells"] if (each["source"], each["target"], each["size"]) == ("a", "b", 64))
+    found = transfer_matrix(transfer()).cell("a", "b", 64)
+    assert found.gain is not None
+    assert (cell["gain"]["mean"], cell["verdict"]) == (found.gain.mean, found.verdict)
+
+
+def test_of_very_many_data_sets_each_is_drawn() -> None:
+    names = [f"d{number}" for number in range(60)]
+    text = said({"experiment": "data_scaling"}, scaling_rows(names, seeds=1, top=64))
+    assert all(f"\N{NO-BREAK SPACE}{name}" in text for name in names)

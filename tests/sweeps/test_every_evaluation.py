@@ -25,7 +25,11 @@ ASKED: dict[str, dict[str, Any]] = {
         OWN: ["accuracy", "unchecked_answers"],
     },
     "calibration": {"answers": ["ece", "adaptive_ece", "brier", "aurc", "selective_accuracy"]},
-    "consistency": {"{answers: {samples: 3}}": ["agreement", "semantic_entropy", "pass_at_k", "pass_hat_k"]},
+    "consistency": {
+        "{answers: {samples: 3}}": [
+            "agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k",
+        ]
+    },
     "robustness": {
         f"{{reliability: {{perturb: {changes}}}}}": ["mean_accuracy", "worst_accuracy", "spread", "flip_rate"]
         for changes in ("[case]", "[case, typos, spaces, filler]")

@@ -1,6 +1,7 @@
 """Known values of every score, and the laws that hold for any items whatever."""
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweeps.answering import Answered, Item, Said, items_of, metrics_from
+from sweeps.changes import change
 from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
+from sweeps.questions import Ask
+from sweeps.sections import METRICS
 
 ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 SCORED = st.lists(st.tuples(st.integers(0, 4).map(lambda tenth: tenth / 4), st.integers(0, 1)), min_size=1, max_size=30)
@@ -152,30 +157,49 @@ class TestMatching:
 
 class TestReading:
     def test_the_change_of_the_uplift_is_a_difference_in_differences(self) -> None:
-        before, after = ([0, 0, 1], [1, 0, 1]), ([0, 0, 0], [1, 1, 1])
-        assert rag.uplift(*before).tolist() == [1, 0, 0]
-        assert rag.uplift_change(*before, *after).tolist() == [0, 1, 1]
-        assert rag.uplift_change(*before, *before).tolist() == [0, 0, 0]
+        before, after = (asked([0, 0, 1], [1, 0, 1]), asked([0, 0, 0], [1, 1, 1]))
+        assert [item["uplift"] for item in before] == [1, 0, 0]
+        found = change({0: before}, {0: after}, metric="uplift")
+        assert found is not None
+        assert (found.before, found.after, found.mean) == pytest.approx((1 / 3, 1, 2 / 3))
 
     def test_shares(self) -> None:
         assert rag.utilisation([0, 0, 1, 1], [1, 0, 1, 1]) == pytest.approx(0.5)
         assert rag.utilisation([1, 1], [1, 0]) is None
         assert rag.distractor_robustness([1, 1, 0], [1, 0, 0]) == 0.5
         assert rag.distractor_robustness([0], [1]) is None
-        assert rag.harmful_context_rate([1, 1, 0], [1, 0, 0]) == 0.5
-        assert rag.harmful_context_rate([0], [0]) is None
-        assert rag.false_answer_rate([0, 0, 1], [1, 0, 0]) == pytest.approx(1 / 3)
+        with pytest.raises(ValueError, match="same items"):
+            rag.utilisation([1], [1, 0])
+
+    def test_led_astray(self) -> None:
+        """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
+        found = metrics_from(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]), METRICS["rag"])
+        assert found["harmful_context"] == 0.5
+        assert "harmful_context" not in metrics_from(asked([0], [1], distracted=[0]), METRICS["rag"])
+        silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], said=["unknown", "b", "a"])
+        assert metrics_from(silent, METRICS["rag"])["false_answers"] == pytest.approx(1 / 3)
 
     def test_abstention(self) -> None:
         assert rag.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)
         assert rag.abstention([0, 0], [0, 0]) == (None, None)
 
     def test_faithfulness(self) -> None:
-        assert rag.counterfactual_faithfulness(["Rome", "Paris"], ["rome.", "Oslo"]) == 0.5
         assert rag.token_support("It is in Oslo, Norway", "Oslo has a fjord") == 0.5
         assert rag.token_support("it is", "Oslo") is None
-        with pytest.raises(ValueError, match="same items"):
-            rag.uplift([1], [1, 0])
+
+
+def asked(
+    closed: Sequence[float], opened: Sequence[float], distracted: Sequence[float] = (), said: Sequence[str] = "abc"
+) -> list[Item]:
+    """Items of `rag` that score so."""
+    under = {"closed": closed, "open": opened, "distracted": distracted}
+    answered = [
+        Answered(Ask(item, name, "", ("a",)), [Said(said[item], 1.0)], [scores[item]])
+        for item in range(len(closed))
+        for name, scores in under.items()
+        if scores
+    ]
+    return list(items_of("rag", answered, abstain="unknown"))
 
 
 class TestRanking:
