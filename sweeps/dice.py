@@ -27,4 +27,4 @@ class Dice:
 def _stream(key: int) -> Iterator[int]:
     source = np.random.Philox(key=key)
     while True:
-        yield from (int(word) >> 16 for word in source.random_raw(BLOCK))
+        yield from (source.random_raw(BLOCK) >> np.uint64(16)).tolist()

@@ -76,8 +76,9 @@ class FakeClock:
 
 
 def wait_until(predicate: Callable[[], bool], description: str, *, seconds: float = 20.0) -> None:
-    """Look until it is so. Raises AssertionError naming what did not come."""
-    give_up = time.monotonic() + seconds
+    """Look until it is so, less often the longer it takes. Raises AssertionError naming what did not come."""
+    give_up, gap = time.monotonic() + seconds, 0.01
     while not predicate():
         assert time.monotonic() < give_up, f"waited {seconds:g} s for {description}"
-        time.sleep(0.01)
+        time.sleep(gap)
+        gap = min(1.3 * gap, 0.15)  # looking costs what the processes that are looked at could use

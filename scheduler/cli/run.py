@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from scheduler import views
 from scheduler.cli.known import billed_as
 from scheduler.cli.options import files_and_overrides, takes_files, the_store
 from scheduler.cli.output import Output
@@ -19,7 +20,7 @@ from scheduler.cli.plan import summarise
 from scheduler.cli.results import show_results
 from scheduler.cli.submit import put, told
 from scheduler.cli.up import endings, where
-from scheduler.cli.watch import follow
+from scheduler.cli.watch import follow, over
 from scheduler.connection import Away
 from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare_to_submit, submission_of
@@ -52,8 +53,10 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         if detach:
             _say_how_to_go_on(output, settings, names)
             return
-        with everything_up(settings, output) as still_up:
-            seen = _watched(store, names, output, still_up)
+        seen = [views.sweep(store, name) for name in names]
+        if not over(seen):  # else there is nothing to bring anything up for
+            with everything_up(settings, output) as still_up:
+                seen = _watched(store, names, output, still_up)
         for name in names:
             show_results(store, settings, name, output)
     _raise_for_failures(seen)

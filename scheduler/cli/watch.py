@@ -51,11 +51,15 @@ def follow(
         while True:
             each()
             seen = [views.sweep(store, name) for name in names]
-            ended = all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
-            picture.show(seen, pace.left(seen), ended=ended)
-            if ended:
+            picture.show(seen, pace.left(seen), ended=over(seen))
+            if over(seen):
                 return seen
             time.sleep(LOOK_EVERY)
+
+
+def over(seen: Sequence[SweepView]) -> bool:
+    """Has each of them ended?"""
+    return all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
 
 
 class Pace:

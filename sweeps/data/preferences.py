@@ -11,6 +11,7 @@ In the null twin a coin says which of the two was chosen: the same texts, and no
 All of it follows from `SEED` through `sweeps.dice`: the same on every machine.
 """
 
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Pairs(NamedTuple):
     test: tuple[Row, ...]
 
 
+@cache  # some ten thousand words, for each that asks
 def make_pairs(name: str) -> Pairs:
     """The pairs of `offline:<name>`."""
     maker = _Maker(SEED)

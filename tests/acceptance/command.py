@@ -121,4 +121,4 @@ def until(happens: Callable[[], object], what: str, *, seconds: float = 60) -> N
     give_up = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < give_up, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.15)

@@ -38,7 +38,7 @@ def _no_key_is_left(desk: Desk, said: str) -> None:
 
 def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small()))
-    planned = desk.sweep("-f", "json", "plan", file).json
+    planned = desk.call("-f", "json", "plan", file).json
     assert planned["totals"]["train"] == 4
     assert planned["totals"]["evaluate"] == 5  # one for each training, one for the untrained base
 
@@ -65,10 +65,11 @@ def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) ->
     again = desk.sweep("run", first)
     assert again.status == 0, again.err
     assert "nothing is done twice" in again.out
+    assert "Flower" not in again.out, "nothing is brought up for nothing"
     said = desk.sweep("run", more)
     assert said.status == 0, said.err
-    sweeps = {row["sweep"]: row for row in desk.sweep("-f", "json", "list").json["sweeps"]}
-    planned = desk.sweep("-f", "json", "plan", more).json
+    sweeps = {row["sweep"]: row for row in desk.call("-f", "json", "list").json["sweeps"]}
+    planned = desk.call("-f", "json", "plan", more).json
     new = [stage for stage in planned["stages"] if "n=128" in stage["label"]]
     assert sweeps["more"]["tokens"] == sum(stage["tokens"] for stage in new)
     assert sweeps["more"]["succeeded"] == len(planned["stages"])
@@ -76,14 +77,14 @@ def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) ->
 
 def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     """Ctrl-C ends with status 130 and leaves nothing running; no stage that had finished is done again."""
-    file = str(desk.write("small.yaml", small(steps=60, sizes=(32, 64, 128, 256), seeds=3)))
+    file = str(desk.write("small.yaml", small(steps=30, sizes=(32, 64, 128), seeds=2)))
     with desk.sweeping("run", file) as process:
         until(lambda: len(_finished(desk)) >= 4, "some stages have finished", seconds=90)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, desk.said()
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
     before = _finished(desk)
-    planned = desk.sweep("-f", "json", "plan", file).json
+    planned = desk.call("-f", "json", "plan", file).json
     assert 4 <= len(before) < len(planned["stages"])
 
     said = desk.sweep("run", file)
@@ -95,8 +96,8 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
 
 
 def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small(steps=30, sizes=(32, 64), seeds=3)))
-    bad = str(desk.write("bad.yaml", small("bad", steps=30, sizes=(32,), seeds=1).replace("0.01", "1e38")))
+    file = str(desk.write("small.yaml", small(steps=12, sizes=(32, 64), seeds=3)))
+    bad = str(desk.write("bad.yaml", small("bad", steps=12, sizes=(32,), seeds=1).replace("0.01", "1e38")))
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         assert desk.sweep("submit", file).status == 0
@@ -104,7 +105,7 @@ def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
         words = desk.said().split()
         address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
         until(lambda: _count(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
-        rows = {row["sweep"]: row for row in desk.sweep("-f", "json", "status").json["sweeps"]}
+        rows = {row["sweep"]: row for row in desk.call("-f", "json", "status").json["sweeps"]}
         assert rows["small"]["succeeded"] == 13
         assert (rows["bad"]["succeeded"], rows["bad"]["failed"], rows["bad"]["skipped"]) == (1, 1, 1)
         # The untrained base was measured once, for both.
@@ -122,7 +123,7 @@ def _flower(address: str, user: str, password: str) -> Counter[str]:
 def _count(desk: Desk, *states: str) -> int:
     if not (desk.home / "up.json").exists():
         return 0
-    rows = desk.sweep("-f", "json", "status").json["sweeps"]
+    rows = desk.call("-f", "json", "status").json["sweeps"]
     return sum(row.get(state, 0) for row in rows for state in states)
 
 
@@ -143,7 +144,7 @@ def _finished(desk: Desk) -> dict[str, str]:
 
 
 def _trained(desk: Desk) -> int:
-    return sum(int(row["tokens"]) for row in desk.sweep("-f", "json", "list").json["sweeps"])
+    return sum(int(row["tokens"]) for row in desk.call("-f", "json", "list").json["sweeps"])
 
 
 def test_two_submissions_at_once_are_one(desk: Desk) -> None:
@@ -152,6 +153,6 @@ def test_two_submissions_at_once_are_one(desk: Desk) -> None:
         mine = desk.sweep("submit", file)
         assert other.wait(60) == 0, desk.said()
     assert mine.status == 0, mine.err
-    listed = desk.sweep("-f", "json", "list").json["sweeps"]
+    listed = desk.call("-f", "json", "list").json["sweeps"]
     assert [row["sweep"] for row in listed] == ["small"]
-    assert listed[0]["stages"] == len(json.loads(desk.sweep("-f", "json", "plan", file).out)["stages"])
+    assert listed[0]["stages"] == len(json.loads(desk.call("-f", "json", "plan", file).out)["stages"])

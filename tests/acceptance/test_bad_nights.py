@@ -14,7 +14,7 @@ from tests.acceptance.test_a_night import _finished, small
 CHILDREN = {
     "worker-1": "worker.app worker",
     "scheduler": "-m scheduler ",
-    "flower": "worker.app flower",
+    "flower": "scheduler.monitor flower",
     "offline": "tinker_offline",
 }
 
@@ -74,7 +74,7 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
 
 
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
-    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=100)))
+    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=70)))
     with desk.sweeping("run", longer) as other:
         said = desk.sweep("run", brief)
         assert said.status == 0, said.err

@@ -13,7 +13,7 @@ SPEC = """
 sweep: frozen
 experiment: grid
 model: offline/ngram-s
-train: {method: sl, batch_size: 8, steps: 600, rank: 8, learning_rate: 0.01}
+train: {method: sl, batch_size: 8, steps: 400, rank: 8, learning_rate: 0.01}
 data: {reference: {source: "offline:reference", holdout: 32}}
 vary: {train.rank: [8]}
 seeds: 1

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -60,6 +61,7 @@ def fleet(night: Night, redis: RedisServer) -> Iterator[Fleet]:
     fleet.nudges.close()
 
 
+@cache
 def named() -> dict[str, re.Pattern[str]]:
     """Every key that keys.py names, with `@` for what varies, and the pattern of its names."""
     functions: list[Callable[..., str]] = [

@@ -1,0 +1,20 @@
+"""The Celery app that Flower looks through: it sees what workers do and does none of it, and needs no code of theirs."""
+
+from celery import Celery
+
+from scheduler.connection import broker_url
+from scheduler.dispatch import QUEUE, TRANSPORT
+from scheduler.embedded import server_url
+from scheduler.settings import from_environment
+
+app = Celery("tinker-sweeps", broker=broker_url(server_url(from_environment())))
+app.conf.update(
+    task_default_queue=QUEUE,
+    broker_transport_options=TRANSPORT,
+    accept_content=["json"],
+    # Redis may start after us and may go away.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    timezone="UTC",
+    enable_utc=True,
+)
