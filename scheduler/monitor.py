@@ -1,4 +1,4 @@
-"""The Celery app that Flower looks through: it sees what workers do and does none of it, and needs no code of theirs."""
+"""The Celery app that Flower looks through: it sees what workers do, does none of it, and needs none of their code."""
 
 from celery import Celery
 
