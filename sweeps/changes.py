@@ -29,6 +29,7 @@ from sweeps.items import (
     item_key,
     recipe_of,
     scores_of,
+    stated,
 )
 from sweeps.metrics.together import TOGETHER, drawn, parts
 from sweeps.records import canonical
@@ -119,20 +120,9 @@ def _name(metric: str) -> str:
     return metric.rpartition(".")[2]
 
 
-def _stated(rows: Sequence[Row]) -> tuple[Sequence[Row], Floats, Floats]:
-    """The rows that say how sure they are, their confidence and whether they are right."""
-    asked = [row for row in rows if _is_share(row.get("confidence")) and row.get("right") in (0, 1)]
-    confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
-    return asked, confidence, right
-
-
-def _is_share(value: Json) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1
-
-
 def _together(rows: Sequence[Row], name: str) -> Scores:
     """What each item says to a metric that is about all of them."""
-    asked, confidence, right = _stated(rows)
+    asked, confidence, right = stated(rows)
     values = parts(name, confidence, right).tolist() if asked else ()
     amounts: dict[Json, float] = {}
     sizes: dict[Json, float] = {}
@@ -188,7 +178,7 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
     weights = _weights(count)
 
     def drawn_of(run: _Run) -> Floats:
-        asked, confidence, right = _stated(run.rows)
+        asked, confidence, right = stated(run.rows)
         places = np.array([numbers[row["item"]] for row in asked])
         return drawn(_name(metric), confidence, right, places, weights)
 

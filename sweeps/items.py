@@ -93,6 +93,17 @@ def scores_of(rows: Sequence[Row], metric: str) -> Scores:
     return Scores(amounts, sizes, clusters)
 
 
+def stated(rows: Sequence[Row]) -> tuple[list[Row], Floats, Floats]:
+    """The rows that say how sure an answer is ("confidence", 0 to 1) and if it is right ("right", 0 or 1); and both."""
+    asked = [row for row in rows if _is_share(row.get("confidence")) and row.get("right") in (0, 1)]
+    confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
+    return asked, confidence, right
+
+
+def _is_share(value: Json) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
 def difference_of(
     one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
 ) -> ItemDifference | None:

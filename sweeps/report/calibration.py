@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -10,10 +9,10 @@ from sweeps.changes import baselines
 from sweeps.figures.lines import Line, Plot, lines
 from sweeps.figures.reliability import Panels, Reliability, Spot, reliability
 from sweeps.figures.svg import UNTRAINED
-from sweeps.items import Items, Row, item_key
+from sweeps.items import Items, item_key, stated
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
 from sweeps.records import canonical
-from sweeps.report.document import Figure, Part, Section, both, table
+from sweeps.report.document import Figure, Part, Section, both, evenly, table
 from sweeps.report.reading import named
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
@@ -68,18 +67,10 @@ def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
     found = []
     for cell, runs in by_cell(measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
-        answers = [answer for each in kept for row in each if (answer := _answer(row))]
+        answers, confidence, right = stated([row for each in kept for row in each])
         if answers:
-            found.append(Stated(cell, len(kept), *map(list, zip(*answers, strict=True))))
+            found.append(Stated(cell, len(kept), confidence.tolist(), right.tolist()))
     return found
-
-
-def _answer(row: Row) -> tuple[float, float] | None:
-    """Confidence and correctness; of what has no such pair nothing can be drawn."""
-    stated, right = row.get("confidence"), row.get("right")
-    if not isinstance(stated, int | float) or not 0 <= stated <= 1 or right not in (0, 1):
-        return None
-    return float(stated), float(bool(right))
 
 
 def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
@@ -98,7 +89,6 @@ def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated |
     return next((known[key] for _, cell in baselines(each.cell, measure) if (key := canonical(cell)) in known), None)
 
 
-T = TypeVar("T")
 Pairs = Sequence[tuple[Stated, Stated | None]]
 
 
@@ -164,13 +154,6 @@ def _row(each: Stated, same: set[str]) -> dict[str, object]:
         **{f"right of {share:.0%}": round(each.declining(share), 4) for share in (0.8, 0.5)},
         "AURC": round(aurc(each.confidence, each.right), 4),
     }
-
-
-def evenly(all_: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly chosen, the first and the last among them."""
-    if len(all_) <= most:
-        return list(all_)
-    return [all_[round(place * (len(all_) - 1) / (most - 1))] for place in range(most)]
 
 
 def _same(cells: Sequence[Stated]) -> set[str]:

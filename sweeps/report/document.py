@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sweeps.figures.svg import NARROW, WIDE
 from sweeps.wording import shown
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ def table(rows: Sequence[dict[str, Any]], *, caption: str = "", folded: bool = F
 def both(draw: Callable[[float, str], str]) -> dict[str, str]:
     """A drawing in its two widths, as a Figure takes them."""
     return {"wide": draw(WIDE, "wide"), "narrow": draw(NARROW, "narrow")}
+
+
+def evenly(all_: Sequence[T], most: int) -> list[T]:
+    """At most so many, evenly chosen, the first and the last among them: what a figure has room for."""
+    if len(all_) <= most:
+        return list(all_)
+    return [all_[round(place * (len(all_) - 1) / (most - 1))] for place in range(most)]
 
 
 def without_empty(sections: Iterable[Section]) -> tuple[Section, ...]:

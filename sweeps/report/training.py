@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sweeps.figures.lines import Line, Plot, lines
 from sweeps.records import canonical
-from sweeps.report.document import Figure, Section, both, table
+from sweeps.report.document import Figure, Section, both, evenly, table
 from sweeps.report.material import Learning
 from sweeps.report.reading import named, unit
 from sweeps.results import RunResult
@@ -113,7 +113,10 @@ def _middle(steps: Sequence[float]) -> float:
 
 def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Sequence[str]) -> Figure:
     """Colours by name: the same in all figures."""
-    chosen, chained = _chosen(courses), any(course.place for course in courses)
+    chosen, chained = (
+        evenly([course for course in courses if course.points], MOST),
+        any(course.place for course in courses),
+    )
     series = [
         Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_told(course))
         for course in chosen
@@ -153,13 +156,6 @@ def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None)
     if broken := sum(course.broken for course in courses):
         parts.append(f"{broken} had a value that was not finite, which is left out.")
     return " ".join(parts)
-
-
-def _chosen(courses: Sequence[Course]) -> list[Course]:
-    """All, or evenly spread ones."""
-    drawable = [course for course in courses if course.points]
-    every = max(1.0, len(drawable) / MOST)
-    return [drawable[int(place * every)] for place in range(min(MOST, len(drawable)))]
 
 
 def _axis(courses: Sequence[Course]) -> str | None:
