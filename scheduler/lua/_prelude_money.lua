@@ -133,7 +133,7 @@ local function let_go(id, cost)
     redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  redis.call('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_tokens')
+  redis.call('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_usage')
   redis.call('ZREM', PREFIX .. 'progressed', id)
 end
 

@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -215,7 +215,34 @@ def _no_step_too_many(fleet: Fleet, plan: Plan) -> int:
 def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved: int, doubtful: int) -> None:
     with fleet.tinker.control() as control:
         used: Mapping[str, Any] = control.usage()
-    assert tokens == sum(sum(each["tokens"].values()) for each in used.values())
-    assert (reserved, doubtful) == (0, 0)
     with fleet.store() as store:
-        assert spent == sum(stage.micro_usd for stage in views.stages_of(store, "storm"))
+        stages = views.stages_of(store, "storm")
+    done: Counter[str] = Counter()
+    booked: Counter[str] = Counter()
+    for each in used.values():
+        done[_opener(fleet, each["user_metadata"]["stage"])] += sum(each["tokens"].values())
+    for stage in stages:
+        booked[_opener(fleet, stage.id)] += stage.tokens
+    wrong = {name: (booked[name], done[name]) for name in booked | done if booked[name] != done[name]}
+    assert not wrong, f"tokens booked and done: {wrong}\n{_told_of(fleet, wrong, used)}"
+    assert tokens == done.total()
+    assert (reserved, doubtful) == (0, 0)
+    assert spent == sum(stage.micro_usd for stage in stages)
+
+
+def _opener(fleet: Fleet, stage: str) -> str:
+    """The training behind it: an evaluation may go on in that one's session."""
+    return (fleet.row(stage).get("parents") or stage).split()[0]
+
+
+def _told_of(fleet: Fleet, openers: Container[str], used: Mapping[str, Any]) -> str:
+    """What happened to these trainings and their evaluations, and what the service did in each of their sessions."""
+    moves = [
+        f"{event['at']} {event['stage']}|{event['attempt']} {event['from']} -> {event['to']} {event['detail']}"
+        for event in fleet.events()
+        if "stage" in event and _opener(fleet, event["stage"]) in openers
+    ]
+    sessions = [
+        f"{name}: {each}" for name, each in used.items() if _opener(fleet, each["user_metadata"]["stage"]) in openers
+    ]
+    return "\n".join(moves + sessions)

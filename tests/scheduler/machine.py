@@ -75,6 +75,7 @@ class Books(RuleBasedStateMachine):
         self.client: Any = client
         self.nudges: list[tuple[str, int]] = []
         self.leases: dict[Lease, Taken] = {}
+        self.adopted: set[str] = set()  # attempts that went on in the session of another
         self.booked: dict[str, tuple[str, int]] = {}  # attempt -> who pays, and what has been said of its cost
         self.kept: dict[str, list[str]] = {}  # stage -> paths of its checkpoints, as the law has it
         self.submitted: set[str] = set()
@@ -129,7 +130,10 @@ class Books(RuleBasedStateMachine):
 
     @rule(stage=SOME_STAGE, sweep=SWEEPS)
     def adopt(self, stage: str, sweep: str) -> None:
-        self._take(self.night.adopt(stage, sweep, opened_by="train-a|1", used=EARLIER))
+        lease = self.night.adopt(stage, sweep, opened_by="train-a|1", used=EARLIER)
+        self._take(lease)
+        if lease is not None:
+            self.adopted.add(self.leases[lease].attempt)
 
     def _take(self, lease: Lease | None) -> None:
         if lease is None:
@@ -295,7 +299,7 @@ class Books(RuleBasedStateMachine):
         doubted = sorted(self.client.zrange(keys.DOUBTS, 0, -1))
         attempt = data.draw(st.sampled_from([*doubted, *doubted, "train-a|99"]))
         row = self.client.hgetall(keys.doubt(attempt))
-        earlier = int(json.loads(row.get("opened_usage", "{}")).get("training", 0))
+        earlier = EARLIER if attempt in self.adopted else 0
         counted = round(share * (int(row.get("tokens", 0)) + int(row.get("doubtful", 0))))
         assert self.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": earlier + counted})) == int(
             attempt in doubted

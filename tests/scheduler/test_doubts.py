@@ -163,6 +163,22 @@ def test_what_a_session_was_used_for_before_an_adoption_is_not_counted_twice(nig
     assert night.money("s") == (1_650, 0, 0)
 
 
+def test_an_attempt_in_a_session_of_its_own_was_not_preceded_by_anybody(night: Night) -> None:
+    """Even where an attempt of the same stage, before it, had gone on in another's session."""
+    night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=400)]))
+    night.succeed(night.start("train-a", "s"), cost=1_000)
+    adopted = night.adopt("evaluate-a", "s", used=1_000)
+    assert adopted is not None
+    for attempt in ("evaluate-a|1", "evaluate-a|2"):
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+        assert doubts(night) == [attempt]
+        assert resolve(night, attempt, 1_000 if attempt == "evaluate-a|1" else 250)
+        if attempt == "evaluate-a|1":
+            night.start("evaluate-a", "s")
+    assert night.money("s") == (1_250, 0, 0)
+
+
 def test_a_price_is_rounded_up_once_for_the_whole_attempt(night: Night) -> None:
     night.submit(single("s", 1))
     night.store.client.hset(keys.stage(STAGE), "rates", '{"training":333333}')
