@@ -128,8 +128,11 @@ class Books(RuleBasedStateMachine):
         stage, attempt = data.draw(st.sampled_from(self.nudges))  # it stays: messages are doubled and late
         self._take(self.store.claim(stage, attempt=attempt, worker="w", lease=LEASE))
 
-    @rule(stage=SOME_STAGE, sweep=SWEEPS)
-    def adopt(self, stage: str, sweep: str) -> None:
+    @rule(data=st.data(), sweep=SWEEPS)
+    def adopt(self, data: st.DataObject, sweep: str) -> None:
+        """A worker tries only what it has just finished the parent of; in vain, others."""
+        likely = [stage for stage in self._ready() if ALL[stage].parents]
+        stage = data.draw(st.sampled_from(likely or sorted(ALL)))
         lease = self.night.adopt(stage, sweep, opened_by="train-a|1", used=EARLIER)
         self._take(lease)
         if lease is not None:

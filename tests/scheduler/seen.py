@@ -101,12 +101,18 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
 
 
 def check_indices(seen: Seen) -> None:
-    """The indices say what the hashes say; what runs, and only that, has a lease and is watched."""
+    """The indices say what the hashes say; what runs, and only that, has a lease and is watched.
+
+    Nothing of an attempt outlives it: what the next one found there would be taken for its own.
+    """
     for state, there in seen.indices.items():
         assert sorted(there) == sorted(stage for stage, row in seen.stages.items() if row["state"] == state)
     running = set(seen.indices[StageState.RUNNING])
     assert seen.progressed == running
-    assert {stage for stage, row in seen.stages.items() if "fence" in row} == running
+    for field in ("fence", "call", "slot"):
+        assert {stage for stage, row in seen.stages.items() if field in row} == running, field
+    for field in ("opened_by", "opened_usage"):
+        assert {stage for stage, row in seen.stages.items() if field in row} <= running, field
     assert not seen.live & seen.held
 
 
