@@ -57,7 +57,7 @@ methods: setup
 
 # Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # For the tests that open the report in one; without one they are skipped, and say so. As root from the system's packages, else into .browser.
 browser: setup

@@ -48,12 +48,13 @@ def _place(item: pytest.Item) -> int:
     return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
     items.sort(key=_place)
     for item in items:
         fleet = item.path.parent.name in FLEETS and item.path.name not in ALONE
-        item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.path.as_posix()))
+        item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)
