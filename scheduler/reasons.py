@@ -26,6 +26,7 @@ class Fleet:
     workers: int
     threads: int  # free ones
     services: Mapping[str, ServiceView]
+    supervised: bool = False  # is there a supervisor on this machine, which starts workers?
 
 
 def why_it_waits(view: SweepView, fleet: Fleet) -> str:
@@ -41,7 +42,9 @@ def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
     if view.ended == view.total:
         return
     if not fleet.workers:
-        yield "no worker is up: `sweep up` starts some"
+        yield (
+            "no worker is up yet: they are starting" if fleet.supervised else "no worker is up: `sweep up` starts some"
+        )
     for service in _services(view, fleet):
         yield from _breaker(service)
     yield from _budget(view)
@@ -97,10 +100,12 @@ def _told_to_wait(view: SweepView, service: ServiceView) -> Iterator[str]:
 
 
 def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
-    ready = view.counts.get(StageState.READY, 0)
-    if not ready:
+    ready = view.counts.get(StageState.READY, 0) - view.delayed
+    if ready <= 0:
+        if view.again:
+            yield f"{_wait(view.delayed)} after a failure; the next try is at {clock(view.again, seconds=True)}"
         return
-    wait = "1 stage waits" if ready == 1 else f"{ready:,} stages wait"
+    wait = _wait(ready)
     if view.slots and view.inflight >= view.slots:
         yield f"{wait} for one of the {view.slots} slots that its file allows"
     for service in _services(view, fleet):
@@ -111,11 +116,15 @@ def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
     yield f"{wait} for a free thread" if not fleet.threads else f"{wait} for the next tick"
 
 
+def _wait(stages: int) -> str:
+    return "1 stage waits" if stages == 1 else f"{stages:,} stages wait"
+
+
 def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
     names = {pool_of(lane) for lane in view.lanes}
     return (pool for name, pool in service.pools.items() if name in names)
 
 
-def clock(milliseconds: int) -> str:
+def clock(milliseconds: int, *, seconds: bool = False) -> str:
     """02:14, in the time zone of whoever asks."""
-    return time.strftime("%H:%M", time.localtime(milliseconds / 1000))
+    return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(milliseconds / 1000))

@@ -39,6 +39,8 @@ class SweepView:
     outside: int | None  # since when it is outside its hours; milliseconds
     hours: str  # for people
     turn: int | None  # when its hours begin or end next, or its deadline passes
+    delayed: int  # stages that failed and wait before they are tried again
+    again: int | None  # when the first of them is; milliseconds
     spec: Mapping[str, Json]
 
     @property
@@ -83,6 +85,7 @@ def sweep(store: Store, name: str) -> SweepView:
     pipe.zcard(keys.sweep_stages(name))
     pipe.zscore(keys.TURNS, name)
     row, counts, total, turn = pipe.execute()
+    delayed = _delayed(store, name)
     if not row:
         known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
         there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
@@ -108,8 +111,17 @@ def sweep(store: Store, name: str) -> SweepView:
         outside=int(row["outside"]) if "outside" in row else None,
         hours=row.get("hours", ""),
         turn=None if turn is None else int(turn),
+        delayed=len(delayed),
+        again=min(delayed, default=None),
         spec=json.loads(row.get("spec", "{}")),
     )
+
+
+def _delayed(store: Store, name: str) -> list[int]:
+    """When each stage of the sweep that waits after a failure is tried again. Few wait at a time, of all sweeps."""
+    waiting = store.client.zrange(keys.DELAYED, 0, -1, withscores=True)
+    mine = store.client.zmscore(keys.sweep_stages(name), [stage for stage, _ in waiting]) if waiting else []
+    return [int(until) for (_, until), place in zip(waiting, mine, strict=True) if place is not None]
 
 
 def results(store: Store, name: str) -> list[RunResult]:

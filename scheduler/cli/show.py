@@ -63,7 +63,8 @@ def fleet_of(store: Store, settings: Settings) -> Fleet:
     """All that stands between a ready stage and its start."""
     workers, bounds = live_workers(store), settings.bounds
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
-    return Fleet(len(workers), threads, {service: look(store, service, bounds) for service in SERVICES})
+    services = {service: look(store, service, bounds) for service in SERVICES}
+    return Fleet(len(workers), threads, services, supervised=not workers and is_up(settings.home))
 
 
 def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:

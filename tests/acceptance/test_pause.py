@@ -10,6 +10,7 @@ from scheduler import keys
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.cli.watch import follow
+from scheduler.reasons import Fleet, why_it_waits
 from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.store import Meter, Store
@@ -135,10 +136,21 @@ def own_limit(store: Store) -> None:
     told(store, ("active",))
 
 
+def failed(store: Store) -> None:
+    """All that could start has been tried, and is to be tried again in an hour."""
+    up(store)
+    for stage in stages_in(store, StageState.READY, 9):
+        sent = store.dispatch(stage.id, sweep="small", patience=20)
+        lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
+        assert lease is not None
+        store.give_back(lease, Meter(0, 0), delay=3600, failure="outage", cost="exact", cause="503")
+
+
 REASONS: dict[str, Callable[[Store], None]] = {
     "no worker is up": settle,
     "outside its hours": outside,
     "stages wait for the next tick": up,
+    "stages wait after a failure; the next try is at ": failed,
     "waiting: 1 of 2 slots, 1 queued at the service": full,
     "stages wait for one of the 1 slots that its file allows": own_limit,
     "paused: capacity since ": partial(told, signs=("starved",)),
@@ -153,6 +165,13 @@ def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, sa
     settle(store)
     assert said in desk.call("status", "small").out
     assert said in desk.call("-f", "json", "status", "small").json["sweeps"][0]["waits"]
+
+
+def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) -> None:
+    alone, supervised = (Fleet(0, 0, {}, supervised=each) for each in (False, True))
+    view = sweep(store, "small")
+    assert "`sweep up`" in why_it_waits(view, alone)
+    assert why_it_waits(view, supervised) == "no worker is up yet: they are starting"
 
 
 def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001
