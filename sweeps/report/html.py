@@ -12,6 +12,8 @@ from sweeps.report.document import Code, Figure, Part, Report, Section, Table, T
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 NUMERIC = re.compile(r"([-+−▲▼]*\$?[\d,.]+(e[-+]\d+)?%?( ?± ?[\d.]+)?|nan|inf|[-·]?)")
 
+TOGETHER = re.compile(r"(?<=\d) (?=[%±])|(?<=[≤≥±]) ")  # where a line must not break: "95 %", "≤ 1.9", "3 ± 0.1"
+
 
 def html(report: Report, style: str) -> str:
     """The whole page. `style` is a trusted style sheet of our own; everything else is escaped."""
@@ -21,7 +23,7 @@ def html(report: Report, style: str) -> str:
         _header(report),
         _contents(report.sections),
         *(_section(place, section) for place, section in sections),
-        tag("footer", tag("p", words(_made(report)))),
+        tag("footer", tag("p", _prose(_made(report)))),
     )
     head = "".join(
         [
@@ -36,6 +38,10 @@ def html(report: Report, style: str) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
 
+def _prose(text: str) -> str:
+    return words(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
+
+
 def _made(report: Report) -> str:
     made = f"Made {report.made} by tinker-sweeps." if report.made else "Made by tinker-sweeps."
     return f"{made} Intervals are at 95 %. Everything on this page is in this file."
@@ -43,14 +49,14 @@ def _made(report: Report) -> str:
 
 def _header(report: Report) -> str:
     first, *others = report.answer or ("",)
-    more = tag("ul", *(tag("li", words(line)) for line in others), class_="more") if others else ""
+    more = tag("ul", *(tag("li", _prose(line)) for line in others), class_="more") if others else ""
     facts = (tag("div", tag("dt", words(name)), tag("dd", words(value))) for name, value in report.facts)
     return tag(
         "header",
         tag("h1", words(report.sweep)),
         tag("p", words(report.question), class_="question") if report.question else "",
-        *(tag("p", words(line), class_="notice", role="note") for line in report.notices),
-        tag("div", tag("p", words(first), class_="headline"), more, class_="answer"),
+        *(tag("p", _prose(line), class_="notice", role="note") for line in report.notices),
+        tag("div", tag("p", _prose(first), class_="headline"), more, class_="answer"),
         tag("dl", *facts, class_="facts") if report.facts else "",
     )
 
@@ -78,7 +84,7 @@ def _part(part: Part) -> str:
         case Figure():
             return _figure(part)
         case Text():
-            return tag("p", words(part.text), class_="warning" if part.warning else "said")
+            return tag("p", _prose(part.text), class_="warning" if part.warning else "said")
         case Code():
             return tag(
                 "div",
@@ -97,7 +103,7 @@ def _figure(figure: Figure) -> str:
         tag("h3", words(figure.title)),
         tag("div", figure.wide, class_="wide"),
         tag("div", figure.narrow, class_="narrow"),
-        tag("figcaption", words(figure.note)) if figure.note else "",
+        tag("figcaption", _prose(figure.note)) if figure.note else "",
         _numbers(figure.table) if figure.table else "",
     )
 

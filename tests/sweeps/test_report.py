@@ -215,6 +215,12 @@ def unfinished(experiment: str) -> list[RunResult]:
     ]
 
 
+def test_a_line_never_breaks_within_a_number_and_its_sign() -> None:
+    report = replace(compose(material("compare", [])), answer=("0.02 ± 0.01 (95 % intervals) where nll ≤ 1.9",))
+    shown = [text for text in read(html(report, STYLE)).text if text.startswith("0.02")]
+    assert shown == ["0.02_±_0.01 (95_% intervals) where nll ≤_1.9".replace("_", "\N{NO-BREAK SPACE}")]
+
+
 @pytest.mark.parametrize("experiment", KINDS)
 def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) -> None:
     rows = unfinished(experiment)
@@ -230,7 +236,7 @@ def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) 
     assert causes.rows[0][3].endswith("and 2 more")
     assert len(runs.rows) == lost
     page = read(html(report, STYLE))
-    text = "".join(page.text)
+    text = "".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
     assert text.index("INCOMPLETE") < text.index(report.answer[0])
     assert "INCOMPLETE" in markdown(report)
 
