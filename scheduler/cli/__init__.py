@@ -23,7 +23,7 @@ COMMANDS = {  # name: (module of this package, the first sentence of its help): 
     "watch": ("watch", "Watch the sweeps NAMES until they have ended."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
     "evaluate": ("evaluate", "Submit EVALUATION of all that NAME has trained."),
-    "report": ("report", "Write what NAME has found, finished or not, as one file to look at."),
+    "report": ("report", "Write what NAME has found, finished or not, as a file to look at."),
     "export": ("export", "Write every run of NAME as a row, or show it to a tracker."),
     "costs": ("costs", "Show what was estimated, metered and billed."),
     "budget": ("costs", "Let NAME spend USD dollars in all, more than before or less."),
