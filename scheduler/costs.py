@@ -9,7 +9,7 @@ from scheduler.services import SERVICES
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.views import PAGE
-from sweeps.report.material import KindCosts
+from sweeps.cost import KindCosts
 
 KINDS = ("train", "evaluate")
 DAY = 86_400_000  # milliseconds

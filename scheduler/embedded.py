@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-import redis
-
-from scheduler.connection import Client, connect
+from scheduler.connection import Client, RedisError, connect
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
 
@@ -141,7 +139,7 @@ def _answers(client: Client) -> bool:
     """Is it up, and done with reading back what it knew?"""
     try:
         return client.ping()
-    except redis.RedisError:
+    except RedisError:
         return False
 
 
@@ -163,7 +161,7 @@ def _alone(users: IO[str]) -> bool:
 
 def _stop(url: str) -> None:
     client = connect(url, retries=0)
-    with suppress(redis.RedisError):
+    with suppress(RedisError):
         client.shutdown(nosave=True)  # the append-only file holds everything already
     client.close()
 

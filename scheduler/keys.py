@@ -23,10 +23,11 @@ SUSPECTS = PREFIX + "suspects"  # set: stages that lost several attempts in a ro
 DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when to delete it: checkpoints that nobody needs any more
 EXPIRING = PREFIX + "expiring"  # zset stage -> half way to its newest checkpoint's expiry: is that one still needed?
 DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly
-LIMITS = PREFIX + "limits"  # hash "day:<service>" -> micro-dollars: what all sweeps may spend there in a day
 RESERVED = PREFIX + "reserved"  # hash service -> micro-dollars that all attempts hold, whoever pays
 FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
-LIMITS = PREFIX + "limits"  # hash pool, or lane -> how many slots of it may be taken; none: as many as one likes
+# Hash: pool, or lane -> how many slots of it may be taken; "day:<service>" -> micro-dollars that all sweeps may spend
+# there in a day. What has no row has no limit.
+LIMITS = PREFIX + "limits"
 WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expired is gone
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
 SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes, and the names of notices

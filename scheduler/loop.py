@@ -9,10 +9,8 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-import redis
-
 from scheduler.breaker import Timing
-from scheduler.connection import check, connect, problems
+from scheduler.connection import RedisError, check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
 from scheduler.post import Post
@@ -82,7 +80,7 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("Redis does not do what is asked (%s); trying again", error)
             return TROUBLE
 
@@ -103,7 +101,7 @@ class Scheduler:
 
     def leave(self) -> None:
         """Whoever comes next need not wait until we are thought dead."""
-        with suppress(redis.RedisError):
+        with suppress(RedisError):
             self._store.scripts.run("lead", self._name, 0)
         self._nudges.close()
 

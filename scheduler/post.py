@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 
 from scheduler.connection import RedisError
-from scheduler.digest import digest
 from scheduler.notices import Notice, Outbox, next_try
 from scheduler.settings import SIGNED_WITH
 from scheduler.store import Store
@@ -99,6 +98,8 @@ class Post:
         """The end of a sweep is told with what came of it, as it stands when it is told."""
         if notice.kind not in ("finished", "cancelled", "hours"):
             return notice.headline
+        from scheduler.digest import digest  # heavy, and seldom needed: a night may tell nobody anything
+
         try:
             return f"{notice.headline}\n{digest(self._store, notice.sweep).text}"
         except RedisError:

@@ -19,12 +19,13 @@ from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.submission import Submission
 from scheduler.tokenizers import tokenizer_for
-from sweeps.cost import Forward, PriceBook, parse_prices
+from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.environments import Known
 from sweeps.errors import SpecError
 from sweeps.plan import plan
 from sweeps.planning.guards import models, unpriced
+from sweeps.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan

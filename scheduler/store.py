@@ -180,7 +180,10 @@ class Store:
         return bool(self.scripts.run("retrain_parent", *lease, *meter, parent, path, RETRAININGS))
 
     def settle(self, lease: Lease, meter: Meter, state: StageState, *, cost: Cost, **fields: str | int) -> bool:
-        """End the stage. False without the lease: the result of a late worker does not count."""
+        """End the stage, with its `result` or the `cause` of there being none.
+
+        False without the lease: the result of a late worker does not count.
+        """
         flat = [word for pair in fields.items() for word in pair]
         return bool(self.scripts.run("settle", *lease, state, *meter, cost, *flat))
 

@@ -157,7 +157,6 @@ def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
         "recipe": compact(stage.recipe),
         "execution": compact(stage.execution),
         "steps": stage.steps,
-        "estimate_tokens": stage.tokens,
         "estimate": stage.micro_usd or 0,
         "low_estimate": stage.low_micro_usd or 0,
         "rates": "" if stage.micro_usd is None else compact(submission.rates[model].document()),

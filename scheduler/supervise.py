@@ -1,8 +1,6 @@
 """`sweep up`: all processes of one machine, supervised. A child that dies is started again, and that is said."""
 
 import contextlib
-import fcntl
-import json
 import os
 import secrets
 import signal
@@ -12,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import httpx
 
+from scheduler.addresses import Addresses, only_one, publish, withdraw
 from scheduler.embedded import ensure
 from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.settings import Settings
@@ -29,22 +27,6 @@ LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
 START_SECONDS = 90.0  # that a process may take before it answers
 LOG_LINES = 3  # of its log that are shown of one that does not start
-PROBE_SECONDS = 0.5
-
-
-class AlreadyUp(SchedulerError):
-    """Another `sweep up` looks after this state folder."""
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the processes of this machine are to be found."""
-
-    offline_url: str
-    flower_url: str
-    flower_user: str
-    flower_password: str
-    supervisor: int  # process id
 
 
 @dataclass
@@ -110,17 +92,17 @@ def up(settings: Settings) -> Iterator[list[Child]]:
 
     The embedded Redis is not a child: whoever uses it keeps it alive (scheduler/embedded.py).
     """
-    with _only_one(settings.home):
-        _addresses_file(settings.home).unlink(missing_ok=True)  # of one that was killed
+    with only_one(settings.home):
+        withdraw(settings.home)  # of one that was killed
         ensure(settings)
         addresses = _addresses(settings)
         children = _children(settings, addresses)
         try:
             _start(addresses, children)
-            _publish(settings.home, addresses)
+            publish(settings.home, addresses)
             yield children
         finally:
-            _addresses_file(settings.home).unlink(missing_ok=True)
+            withdraw(settings.home)
             _bring_down(children, settings.grace)
 
 
@@ -141,19 +123,6 @@ class EmbeddedRedis:
         except StoreUnavailable as error:
             say(str(error))
             self.look_at = time.monotonic() + LONGEST_WAIT
-
-
-def find(home: Path) -> Addresses | None:
-    """The addresses of the processes that are up for this state folder, or None."""
-    with suppress(OSError, ValueError, TypeError):
-        return Addresses(**json.loads(_addresses_file(home).read_text()))
-    return None
-
-
-def is_up(home: Path) -> bool:
-    """Does a supervisor look after this state folder?"""
-    with _lock(home) as lock:
-        return not _taken(lock, fcntl.LOCK_SH)  # those who only ask are not in each other's way
 
 
 def _children(settings: Settings, addresses: Addresses) -> list[Child]:
@@ -273,43 +242,6 @@ def _bring_down(children: list[Child], grace: float) -> None:
             child.ask_to_stop()
         for child in group:
             child.stop(patience)
-
-
-def _publish(home: Path, addresses: Addresses) -> None:
-    path = _addresses_file(home)
-    draft = path.with_suffix(".part")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(addresses), file)
-    draft.replace(path)
-
-
-def _addresses_file(home: Path) -> Path:
-    return home / "up.json"
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """The right to be the supervisor. Somebody who just asks (`is_up`) may be in the way for a moment."""
-    give_up = time.monotonic() + PROBE_SECONDS
-    with _lock(home) as lock:
-        while not _taken(lock, fcntl.LOCK_EX):
-            if time.monotonic() > give_up:
-                raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work")
-            time.sleep(0.02)
-        yield
-
-
-def _lock(home: Path) -> IO[str]:
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return (home / "up.lock").open("a")
-
-
-def _taken(lock: IO[str], how: int) -> bool:
-    try:
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _why(status: int) -> str:

@@ -30,6 +30,7 @@ from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.services import pool_of
 from scheduler.states import StageState
 from scheduler.store import Store
+from scheduler.workers import live_workers
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
@@ -185,18 +186,6 @@ def _note_gate(store: Store, sweep: str, refused: str) -> None:
 def _threads(store: Store) -> int:
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in live_workers(store).values())
     return window(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
-
-
-def live_workers(store: Store) -> dict[str, dict[str, str]]:
-    """The workers that were heard lately, and what they said of themselves. Silent ones are forgotten."""
-    names = sorted(store.client.smembers(keys.WORKERS))
-    pipe = store.client.pipeline(transaction=False)
-    for name in names:
-        pipe.hgetall(keys.worker(name))
-    heard = dict(zip(names, pipe.execute(), strict=True))
-    if silent := [name for name, said in heard.items() if not said]:
-        store.client.srem(keys.WORKERS, *silent)  # one that only paused says its name again with its next report
-    return {name: said for name, said in heard.items() if said}
 
 
 def _contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.changes import Change, Changed, change
     from sweeps.comparison import Comparison, compare
-    from sweeps.cost import PriceBook, parse_prices
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
     from sweeps.frames import frame
     from sweeps.grid import BestCell, best_cell
     from sweeps.items import ItemDifference, item_key
+    from sweeps.prices import PriceBook, parse_prices
     from sweeps.results import CellSummary, RunResult
     from sweeps.scaling import ScalingFit, fit_scaling
     from sweeps.spec import Sweep, parse
@@ -58,11 +58,11 @@ __all__ = [
 _HOMES = {
     "changes": ("Change", "Changed", "change"),
     "comparison": ("Comparison", "compare"),
-    "cost": ("PriceBook", "parse_prices"),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
     "frames": ("frame",),
     "grid": ("BestCell", "best_cell"),
     "items": ("ItemDifference", "item_key"),
+    "prices": ("PriceBook", "parse_prices"),
     "results": ("CellSummary", "RunResult"),
     "scaling": ("ScalingFit", "fit_scaling"),
     "spec": ("Sweep", "parse"),

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 BLOCK = 64  # words at once; how many makes no difference to what they are
 
 
@@ -25,6 +23,8 @@ class Dice:
 
 
 def _stream(key: int) -> Iterator[int]:
+    import numpy as np  # heavy, and who merely names a change of a question throws no dice
+
     source = np.random.Philox(key=key)
     while True:
         yield from (source.random_raw(BLOCK) >> np.uint64(16)).tolist()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sweeps.errors import SpecError
 from sweeps.paths import put
-from sweeps.source import Path, Source, read
+from sweeps.source import Path, Source
+from sweeps.yaml import read
 
 FLAT = ("vary", "when")  # their keys are dotted paths themselves
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.acting import LEAST_KEPT
-from sweeps.cost import PriceBook
 from sweeps.defaults import defaults
 from sweeps.environments import Known
 from sweeps.errors import PlanError
@@ -22,6 +21,7 @@ from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, 
 from sweeps.planning.kinds import rows
 from sweeps.planning.rows import Row
 from sweeps.planning.shelf import Load, Shelf
+from sweeps.prices import PriceBook
 from sweeps.spec import Sweep
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.steps import control, said_equal

@@ -21,7 +21,6 @@ Context = Literal["none", "gold", "mix"]
 CONTEXT: Context = "gold"  # where a data set names none
 READ: Mapping[str, tuple[str, ...]] = {"none": (), "gold": ("context",), "mix": ("context", "distractors")}
 ASKED = ("answers", "reliability", "rag")  # evaluations in which the model writes an answer
-UNDER = ("closed", "open", "distracted", "mixed", "unanswerable", "counterfactual")
 LINE = "\n"
 
 

@@ -113,14 +113,14 @@ CHECKS = ("exact", "f1", "numeric", "regex")
 OWN = "module:function"  # a check of one's own
 
 
-def _check(value: Any) -> None:
-    if value not in CHECKS and not is_checker(value):
-        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)} or {OWN} is right")
+def _check(*others: str) -> Callable[[Any], None]:
+    known = (*CHECKS, *others)
 
+    def check(value: Any) -> None:
+        if value not in known and not is_checker(value):
+            raise ValueError(f"{shown(value)} found; one of {', '.join(known)} or {OWN} is right")
 
-def _check_or_choice(value: Any) -> None:
-    if value not in (*CHECKS, "choice") and not is_checker(value):
-        raise ValueError(f"{shown(value)} found; one of {', '.join(CHECKS)}, choice or {OWN} is right")
+    return check
 
 
 def _changes(value: Any) -> None:
@@ -150,13 +150,13 @@ WRITTEN: Mapping[str, Mapping[str, Any]] = {
 OPTIONS: Mapping[str, Mapping[str, Callable[[Any], object]]] = {
     "nll": {"via": _words("forward", "sampler")},
     "answers": {
-        "check": _check_or_choice,
+        "check": _check("choice"),
         "samples": _at_least_one,
         "temperature": _warmth,
         "most": _at_least_one,
     },
-    "reliability": {"check": _check, "most": _at_least_one, "perturb": _changes},
-    "rag": {"check": _check, "most": _at_least_one, "abstain": _text},
+    "reliability": {"check": _check(), "most": _at_least_one, "perturb": _changes},
+    "rag": {"check": _check(), "most": _at_least_one, "abstain": _text},
     "task_completion": {
         "environment": _environment,
         "episodes": _at_least_one,

@@ -40,7 +40,8 @@ from sweeps.sections import (
     Window,
     evaluation,
 )
-from sweeps.source import Source, read
+from sweeps.source import Source
+from sweeps.yaml import read
 
 __all__ = ["DataSpec", "Sweep", "Train", "parse"]
 

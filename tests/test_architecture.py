@@ -28,6 +28,7 @@ LAW = {
 
 # Imports that belong to a few files only.
 PLACES = {
+    "redis": ("scheduler/connection.py",),
     "google": ("tinker_offline/wire.py",),  # protobuf: the schema is the SDK's
     "tinker": (
         "worker/failures.py",

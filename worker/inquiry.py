@@ -17,8 +17,9 @@ from scheduler.errors import SchedulerError
 from scheduler.prepare import price_book
 from scheduler.retry import Fault
 from scheduler.settings import from_environment
-from sweeps.cost import PriceBook, Usage
+from sweeps.cost import Usage
 from sweeps.errors import SweepsError
+from sweeps.prices import PriceBook
 from sweeps.stage import MICRO
 from worker.endpoints import endpoint_of
 from worker.failures import ServiceError

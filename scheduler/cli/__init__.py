@@ -5,36 +5,36 @@ Errors go to stderr as `Error: …` with status 1; wrong usage has status 2; Ctr
 
 import sys
 import warnings
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from scheduler.cli.output import Output
 from scheduler.errors import SchedulerError
 from sweeps.errors import SweepsError
 
-COMMANDS = {  # name: module, so that `sweep --help` need not import everything
-    "plan": "scheduler.cli.plan",
-    "submit": "scheduler.cli.submit",
-    "run": "scheduler.cli.run",
-    "up": "scheduler.cli.up",
-    "list": "scheduler.cli.show",
-    "status": "scheduler.cli.show",
-    "watch": "scheduler.cli.watch",
-    "results": "scheduler.cli.results",
-    "evaluate": "scheduler.cli.evaluate",
-    "report": "scheduler.cli.report",
-    "export": "scheduler.cli.export",
-    "costs": "scheduler.cli.costs",
-    "budget": "scheduler.cli.costs",
-    "events": "scheduler.cli.events",
-    "digest": "scheduler.cli.digest",
-    "pause": "scheduler.cli.change",
-    "resume": "scheduler.cli.change",
-    "cancel": "scheduler.cli.change",
-    "retry": "scheduler.cli.change",
-    "priority": "scheduler.cli.change",
-    "doctor": "scheduler.cli.doctor",
+COMMANDS = {  # name: (module of this package, the first sentence of its help): nothing is imported to list them
+    "plan": ("plan", "Print the stages of FILE, what they cost, and every default taken."),
+    "submit": ("submit", "Submit FILE; submitting it again changes nothing."),
+    "run": ("run", "Ask the questions in FILE..., and stay until they are answered."),
+    "up": ("up", "Start all that works on sweeps, and look after it."),
+    "list": ("show", "List the sweeps of this state folder, or of REDIS_URL."),
+    "status": ("show", "Show what is going on, in all sweeps or in NAME."),
+    "watch": ("watch", "Watch the sweeps NAMES until they have ended."),
+    "results": ("results", "Show what NAME has found so far, or several sweeps together."),
+    "evaluate": ("evaluate", "Submit EVALUATION of all that NAME has trained."),
+    "report": ("report", "Write what NAME has found, finished or not, as a file to look at."),
+    "export": ("export", "Write every run of NAME as a row, or show it to a tracker."),
+    "costs": ("costs", "Show what was estimated, metered and billed."),
+    "budget": ("costs", "Let NAME spend USD dollars in all, more than before or less."),
+    "events": ("events", "Show what happened to the stages of NAME, the newest last."),
+    "digest": ("digest", "Tell NAME in a few lines."),
+    "pause": ("change", "Let NAME pay for nothing until it is resumed."),
+    "resume": ("change", "Let NAME, which is paused, go on."),
+    "cancel": ("change", "Stop wanting what NAME asked for."),
+    "retry": ("change", "Try what failed in NAME, or was cancelled, once more."),
+    "priority": ("change", "Let NAME go before those with a lower NUMBER, from now on."),
+    "doctor": ("doctor", "Check this machine, and say what to do about what is wrong."),
 }
 
 
@@ -44,11 +44,15 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = __import__(COMMANDS[cmd_name], fromlist=["commands"])
-        command: click.Command = module.commands[cmd_name]
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = import_module(f"scheduler.cli.{module}").commands[cmd_name]
         return command
 
     def resolve_command(
@@ -72,11 +76,9 @@ class LazyGroup(click.Group):
 @click.pass_context
 def sweep(context: click.Context, form: str) -> None:
     """Overnight batches of fine-tuning experiments: one file in, an answer out."""
-    from rich.console import Console
+    from scheduler.cli.output import Output  # what prints tables is not needed to print help
 
-    # What we print is data, never rich's markup; and into a pipe or a file nothing is folded.
-    width = None if sys.stdout.isatty() else 1000
-    context.obj = Output(form, Console(width=width, markup=False, emoji=False, highlight=False))
+    context.obj = Output.to_terminal(form)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

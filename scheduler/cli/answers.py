@@ -97,8 +97,7 @@ def _perhaps(least: MinimumData) -> str:
     return ", perhaps never" if least.may_be_unreachable else ""
 
 
-def _transfer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
-    del spec, items
+def _transfer(output: Output, _spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> None:
     for title, group in variants(rows, AXES):
         output.say(f"\nDoes training on the row help the column? {title}".rstrip())
         try:

@@ -33,7 +33,7 @@ def pause(output: Output, name: str) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
-    """Let NAME, which is paused, go on; and every service that was stopped for its key or its bill."""
+    """Let NAME, which is paused, go on. So does every service that was stopped for its key or its bill."""
     with the_store(from_environment()) as store:
         before = store.scripts.run("resume_sweep", name) if name else ""
         if name:
@@ -94,7 +94,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
 @click.argument("number", type=click.IntRange(0, 1_000_000))
 @click.pass_obj
 def priority(output: Output, name: str, number: int) -> None:
-    """Let NAME go before those with a lower NUMBER, from now on; what runs is not interrupted."""
+    """Let NAME go before those with a lower NUMBER, from now on. What runs is not interrupted."""
     with the_store(from_environment()) as store:
         before = store.scripts.run("set_priority", name, number)
     _known(name, before)

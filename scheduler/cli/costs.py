@@ -15,7 +15,7 @@ from scheduler.costs import costs as read
 from scheduler.errors import BudgetTooSmall, UnknownSweep
 from scheduler.settings import from_environment
 from scheduler.wording import dollars, duration
-from sweeps.report.material import KindCosts
+from sweeps.cost import KindCosts
 from sweeps.stage import MICRO, dollars_of
 
 
@@ -23,7 +23,7 @@ from sweeps.stage import MICRO, dollars_of
 @click.argument("name", required=False)
 @click.pass_obj
 def costs(output: Output, name: str | None) -> None:
-    """Show what was estimated, metered and billed, of all sweeps or of NAME; and of today."""
+    """Show what was estimated, metered and billed. It is of all sweeps, or of NAME; and of today."""
     with the_store(from_environment()) as store:
         names = [views.sweep(store, name).name] if name else [view.name for view in views.sweeps(store)]
         found = [read(store, each) for each in names]
@@ -133,7 +133,7 @@ def amount(context: click.Context, parameter: click.Parameter, value: str) -> in
 @click.argument("usd", callback=amount)
 @click.pass_obj
 def budget(output: Output, name: str, usd: int) -> None:
-    """Let NAME spend USD dollars in all, more than before or less; never less than it has spent and holds."""
+    """Let NAME spend USD dollars in all, more than before or less. It is never less than it has spent and holds."""
     with the_store(from_environment()) as store:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:

@@ -16,7 +16,7 @@ from scheduler.settings import from_environment
 @click.argument("name")
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
-    """Tell NAME in a few lines: what is done, its cost, what is best, what to look at, how long yet."""
+    """Tell NAME in a few lines. They say what is done, its cost, what is best, what to look at, how long yet."""
     with the_store(from_environment()) as store:
         found = read(store, name)
     if output.form == "json":

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import click
 
 from scheduler.account_facts import known_accounts
+from scheduler.addresses import find, is_up
 from scheduler.artefacts import Artefacts
 from scheduler.cli.accounts import told
 from scheduler.cli.inquire import Told, inquire
@@ -27,7 +28,6 @@ from scheduler.prepare import price_book
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
-from scheduler.supervise import find, is_up
 from scheduler.wording import counted
 from sweeps.errors import SweepsError
 

@@ -42,7 +42,7 @@ OF_THE_OLD = ("best", "target", "deadline", "evaluate")  # what the new question
 def evaluate(
     output: Output, *, name: str, evaluation: str, overrides: tuple[str, ...], other: str | None, folder: Path
 ) -> None:
-    """Submit EVALUATION, as it would stand in a file, of all that NAME has trained: one, or a list of them.
+    """Submit EVALUATION of all that NAME has trained. It is written as in a file: one, or a list of them.
 
     It is a sweep of its own, whose trainings are those of NAME. Nothing is trained for it, but where a checkpoint has
     expired since. KEY=VALUE may say anew what changes no training: budget.usd=5, priority=3, deadline=…

@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 def export(
     output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
 ) -> None:
-    """Write every run of NAME as a row (the columns of `sweep -f csv results`), or show it to a tracker."""
+    """Write every run of NAME as a row, or show it to a tracker. The columns are those of `sweep -f csv results`."""
     if place is not None and (form or target or curves):
         raise click.UsageError("--to shows whole runs to a tracker; --format, --output and --curves are of tables")
     with the_store(from_environment()) as store:

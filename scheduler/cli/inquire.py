@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from scheduler import views
 from scheduler.account_facts import Answer, Pending, Report, facts, learn
+from scheduler.addresses import find, is_up
 from scheduler.errors import SchedulerError, ServiceRefused
 from scheduler.prepare import price_book
 from scheduler.service_check import DEFAULT_URL, OFFLINE_MODELS, check_served, key_for, served_models
@@ -17,7 +18,6 @@ from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
 from scheduler.states import StageState
 from scheduler.store import Store
-from scheduler.supervise import find, is_up
 
 INQUIRY = [sys.executable, "-W", "ignore", "-m", "worker.inquiry"]
 OPEN = ("unknown", "pending")  # no answers

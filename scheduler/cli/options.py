@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import redis
 
-from scheduler.connection import check, connect
+from scheduler.connection import RedisError, check, connect
 from scheduler.embedded import server
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
@@ -45,7 +44,7 @@ def the_store(settings: Settings) -> Iterator[Store]:
         check(client, url)
         try:
             yield Store(client)
-        except redis.RedisError as error:
+        except RedisError as error:
             raise StoreUnavailable(f"Redis went away while we talked to it: {error}") from None
         finally:
             client.close()

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +27,12 @@ class Output:
 
     form: str  # table, json or csv
     console: Console
+
+    @classmethod
+    def to_terminal(cls, form: str) -> Self:
+        """What we print is data, never rich's markup; and into a pipe or a file nothing is folded."""
+        width = None if sys.stdout.isatty() else 1000
+        return cls(form, Console(width=width, markup=False, emoji=False, highlight=False))
 
     @property
     def for_people(self) -> bool:

@@ -25,7 +25,7 @@ FORMS = ("html", "md", "svg", "png")
 @click.option("--figures", type=click.Path(path_type=Path), help="A folder for every figure as a file.")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
-    """Write what NAME has found, finished or not, as one file to look at."""
+    """Write what NAME has found, finished or not, as a file to look at."""
     settings = from_environment()
     with the_store(settings) as store:
         found = compose(gathered.material(store, name, round(time.time() * 1000), url=settings.store))

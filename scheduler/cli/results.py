@@ -26,7 +26,10 @@ from sweeps.results import RunResult
 @click.option("--sweeps", metavar="A,B,…", help="Compare these sweeps, condition by condition.")
 @click.pass_obj
 def results(output: Output, name: str | None, sweeps: str | None) -> None:
-    """Show what NAME has found so far, or what several sweeps found under the same conditions."""
+    """Show what NAME has found so far, or several sweeps together.
+
+    What several found is put together where the conditions are the same.
+    """
     if (name is None) == (sweeps is None):
         raise click.UsageError("one of NAME and --sweeps A,B is right")
     settings = from_environment()

@@ -13,20 +13,21 @@ from types import FrameType
 import click
 
 from scheduler import views
+from scheduler.addresses import find, is_up
 from scheduler.cli.known import billed_as
 from scheduler.cli.options import files_and_overrides, takes_files, the_store
 from scheduler.cli.output import Output
 from scheduler.cli.plan import summarise
 from scheduler.cli.results import show_results
 from scheduler.cli.submit import put, told
-from scheduler.cli.up import endings, where
+from scheduler.cli.up import endings
 from scheduler.cli.watch import follow, over
 from scheduler.connection import Away
 from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare_to_submit, submission_of
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
-from scheduler.supervise import START_SECONDS, find, is_up
+from scheduler.supervise import START_SECONDS
 from scheduler.views import SweepView
 from scheduler.wording import counted
 
@@ -103,7 +104,7 @@ def everything_up(settings: Settings, output: Output) -> Iterator["StillUp"]:
         try:
             still_up()
             if still_up.anothers and (addresses := find(settings.home)):
-                output.say(where(addresses))
+                output.say(addresses.flower)
             yield still_up
         finally:
             still_up.stop()

@@ -10,10 +10,10 @@ import click
 
 from scheduler import views
 from scheduler.account_facts import Facts, known_accounts
+from scheduler.addresses import find, is_up
 from scheduler.cli.accounts import document, told
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
-from scheduler.cli.up import where
 from scheduler.fleet import ServiceView, look
 from scheduler.notices import troubled_webhooks
 from scheduler.reasons import Fleet, why_it_waits
@@ -21,10 +21,9 @@ from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
 from scheduler.states import StageState
 from scheduler.store import Store
-from scheduler.supervise import find, is_up
-from scheduler.tick import live_workers
 from scheduler.views import StageView, SweepView
 from scheduler.wording import counted, dollars, duration
+from scheduler.workers import live_workers
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
 ORDER = [state.value for state in StageState]
@@ -158,7 +157,7 @@ def _print_where(output: Output, settings: Settings, accounts: Sequence[Facts]) 
     for each in accounts:
         output.say(f"account at {each.service}: {told(each)}")
     if is_up(settings.home) and (addresses := find(settings.home)):  # who is killed leaves them behind
-        output.say(where(addresses))
+        output.say(addresses.flower)
 
 
 commands = {"list": list_, "status": status}

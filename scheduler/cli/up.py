@@ -6,18 +6,22 @@ from types import FrameType
 
 import click
 
+from scheduler.addresses import find
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect
 from scheduler.embedded import server
 from scheduler.settings import from_environment
-from scheduler.supervise import LOOK_EVERY, Addresses, Child, EmbeddedRedis, find
+from scheduler.supervise import LOOK_EVERY, Child, EmbeddedRedis
 from scheduler.supervise import up as bring_up
 
 
 @click.command()
 @click.pass_obj
 def up(output: Output) -> None:
-    """Start Redis (if none is given), scheduler, workers, Flower and tinker_offline, and look after them."""
+    """Start all that works on sweeps, and look after it.
+
+    That is Redis (if none is given), the scheduler, workers, Flower and tinker_offline.
+    """
     settings = from_environment()
     stop = threading.Event()
 
@@ -30,7 +34,7 @@ def up(output: Output) -> None:
         check(connect(url), url)
         with bring_up(settings) as children:
             if addresses := find(settings.home):
-                output.say(where(addresses))
+                output.say(addresses.flower)
             cared_for: list[Child | EmbeddedRedis] = [*children, EmbeddedRedis(settings)]
             while not stop.wait(LOOK_EVERY):
                 for each in cared_for:
@@ -42,11 +46,6 @@ def endings() -> list[signal.Signals]:
     """What asks a command to end: Ctrl-C, `kill`, and a terminal that is closed, unless `nohup` said to ignore that."""
     asked = [signal.SIGINT, signal.SIGTERM]
     return asked if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*asked, signal.SIGHUP]
-
-
-def where(addresses: Addresses) -> str:
-    """Flower's address with what it asks for."""
-    return f"Flower: {addresses.flower_url}  user {addresses.flower_user}  password {addresses.flower_password}"
 
 
 commands = {"up": up}

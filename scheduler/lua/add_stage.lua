@@ -14,8 +14,7 @@ local function find_its_price()
 end
 
 if redis.call('EXISTS', key) == 0 then
-  redis.call('HSET', key, 'state', 'waiting', 'since', NOW, 'created', NOW, 'attempt', 0, 'parents', parent_list,
-    unpack(ARGS, 5))
+  redis.call('HSET', key, 'state', 'waiting', 'since', NOW, 'attempt', 0, 'parents', parent_list, unpack(ARGS, 5))
   redis.call('ZADD', state_key('waiting'), NOW, id)
   for parent in string.gmatch(parent_list, '%S+') do
     redis.call('SADD', stage_key(parent) .. ':children', id)

@@ -9,7 +9,6 @@ local function due(key, until_when)
   return redis.call('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
-
 -- The one that was tried alone, and died again and again: the others were there by chance.
 local function convict(id)
   redis.call('SREM', PREFIX .. 'suspects', id)
@@ -24,7 +23,7 @@ local function end_attempt(id, kind, allowed, detail)
   local times = redis.call('HINCRBY', stage_key(id), failed_before(kind), 1)
   if times >= allowed then
     detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
-    redis.call('HSET', stage_key(id), 'cause', detail, 'finished', NOW)
+    redis.call('HSET', stage_key(id), 'cause', detail)
     move(id, 'running', 'failed', NOW, detail)
     if kind == 'lost' then convict(id) end
   else

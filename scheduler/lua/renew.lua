@@ -1,5 +1,5 @@
 -- Renews the leases of one worker, and the slots of the clients that they use.
--- Arguments: lease in milliseconds, then for each lease stage, fence, milliseconds since the attempt got any further, 
+-- Arguments: lease in milliseconds, then for each lease stage, fence, milliseconds since the attempt got any further,
 -- milliseconds since the service did something for it (-1: not yet), and '1' where errors of the service keep it.
 -- Answers one word each: 'held', 'stop' (held, and nobody wants it any more), 'yield' (held, and whoever pays for it pays
 -- no more: give it back), 'park' (held, and the service is down: give it back) or 'lost'. It is found out anew each time,

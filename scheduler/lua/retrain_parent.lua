@@ -17,7 +17,7 @@ meter(id, spent, tokens)
 redis.call('HSET', stage_key(id), 'cause', why)
 if bare and newest then redis.call('RPOP', key) end
 if bare and again >= tonumber(most) then
-  redis.call('HSET', stage_key(id), 'cause', why .. ', and so it was when it had been trained again', 'finished', NOW)
+  redis.call('HSET', stage_key(id), 'cause', why .. ', and so it was when it had been trained again')
   move(id, 'running', 'failed', NOW, stage(id, 'cause'))
 else
   move(id, 'running', 'ready', NOW, why)

@@ -18,7 +18,7 @@ SLOT = 30  # pixels for what lies at 0 on a logarithmic axis
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Goal:
     """A value to be reached, and where the curve reaches it."""
 
     level: float
@@ -39,7 +39,7 @@ class Line:
     band: Sequence[Range] = ()
     beyond: float = math.inf  # from here on the curve is an extrapolation
     at_zero: float | None = None  # measured at x = 0, which a logarithmic axis has not
-    wanted: Wanted | None = None
+    goal: Goal | None = None
     kind: int | None = None  # colour and mark, if not those of its place in the list
     told: str = ""  # under the pointer at its end
 
@@ -77,7 +77,7 @@ def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
         if plot.quiet and each.curve:
             x_last, y_last = each.curve[-1]
             body.append(mark(_kind(each, place), x(x_last), y(y_last), told=each.told or each.name))
-    body += [_wanted(each, _kind(each, place), frame) for place, each in enumerate(series) if each.wanted]
+    body += [_goal(each, _kind(each, place), frame) for place, each in enumerate(series) if each.goal]
     body.append(_labels(series, frame))
     if direct:
         body.append(_at_the_ends(series, frame, room))
@@ -99,8 +99,8 @@ def _kinds(series: Sequence[Line]) -> dict[int, str]:
 def _xs(series: Sequence[Line]) -> Iterator[float]:
     for each in series:
         yield from (x for x, _ in (*each.points, *each.curve))
-        if each.wanted and each.wanted.at:
-            yield each.wanted.at
+        if each.goal and each.goal.at:
+            yield each.goal.at
 
 
 def _ys(series: Sequence[Line]) -> Iterator[float]:
@@ -108,7 +108,7 @@ def _ys(series: Sequence[Line]) -> Iterator[float]:
     for each in series:
         yield from (y for _, y in (*each.points, *each.curve))
         yield from (end for _, *ends in each.ranges for end in ends)
-        yield from ([each.wanted.level] if each.wanted else [])
+        yield from ([each.goal.level] if each.goal else [])
         yield from ([] if each.at_zero is None else [each.at_zero])
 
 
@@ -157,19 +157,19 @@ def _zero_slot(frame: Frame) -> str:
     )
 
 
-def _wanted(line: Line, kind: int, frame: Frame) -> str:
+def _goal(line: Line, kind: int, frame: Frame) -> str:
     """The target as a line, the size that reaches it as a diamond on it with its interval."""
-    wanted = line.wanted
-    assert wanted is not None
-    shape, level = f"s{kind % 8}", frame.y(wanted.level)
+    goal = line.goal
+    assert goal is not None
+    shape, level = f"s{kind % 8}", frame.y(goal.level)
     drawn = [tag("line", x1=frame.x.start, x2=frame.x.end, y1=level, y2=level, class_=f"{shape} target")]
-    if wanted.at is not None:
-        at = frame.x(wanted.at)
+    if goal.at is not None:
+        at = frame.x(goal.at)
         drawn.append(tag("line", x1=at, x2=at, y1=level, y2=frame.y.start, class_=f"{shape} drop"))
-        if wanted.low is not None and wanted.high is not None:
-            ends = frame.x(wanted.low), frame.x(wanted.high)
+        if goal.low is not None and goal.high is not None:
+            ends = frame.x(goal.low), frame.x(goal.high)
             drawn.append(tag("line", x1=ends[0], x2=ends[1], y1=level, y2=level, class_=f"{shape} interval"))
-        drawn.append(mark(3, at, level, size=6, told=wanted.told, class_=f"{shape} aim"))
+        drawn.append(mark(3, at, level, size=6, told=goal.told, class_=f"{shape} aim"))
     return "".join(drawn)
 
 
@@ -200,15 +200,15 @@ def _labels(series: Sequence[Line], frame: Frame) -> str:
 
 def _said(line: Line, kind: int, frame: Frame) -> list[Said]:
     """On two lines where one is too long."""
-    wanted = line.wanted
-    if wanted is None:
+    goal = line.goal
+    if goal is None:
         return []
-    start, end, level = frame.x.start, frame.x.end, frame.y(wanted.level)
-    at = end if wanted.at is None else frame.x(wanted.at)
-    left = wanted.at is None or at > (start + end) / 2
-    what, _, answer = wanted.told.partition(": ")
+    start, end, level = frame.x.start, frame.x.end, frame.y(goal.level)
+    at = end if goal.at is None else frame.x(goal.at)
+    left = goal.at is None or at > (start + end) / 2
+    what, _, answer = goal.told.partition(": ")
     free = at - start if left else end - at
-    texts = [wanted.told] if BOLD * width_of(wanted.told) < free else [what, answer]
+    texts = [goal.told] if BOLD * width_of(goal.told) < free else [what, answer]
     return [
         Said(text, kind, level + 15 * (1 + row) if left else level - 7 - 15 * (len(texts) - 1 - row), left)
         for row, text in enumerate(texts)

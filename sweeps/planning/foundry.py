@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sweeps.cost import PriceBook, Usage
+from sweeps.cost import Usage
 from sweeps.identity import fingerprint
 from sweeps.planning import pieces
 from sweeps.planning.acting import Acting
@@ -12,6 +12,7 @@ from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.asking import asking
 from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
+from sweeps.prices import PriceBook
 from sweeps.questions import ASKED
 from sweeps.records import Dataset, Records
 from sweeps.sections import Evaluation, written

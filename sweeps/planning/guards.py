@@ -5,8 +5,8 @@ from math import prod
 
 from sweeps import axes
 from sweeps.cells import counts
-from sweeps.cost import PriceBook
 from sweeps.errors import PlanError
+from sweeps.prices import PriceBook
 from sweeps.questions import ASKED, lacking
 from sweeps.records import Dataset, Records
 from sweeps.sections import Evaluation

@@ -4,9 +4,10 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweeps.cost import KindCosts
 from sweeps.figures.rows import Row, Rows, bars
 from sweeps.report.document import Code, Figure, Part, Section, Table, Text, both, table
-from sweeps.report.material import KindCosts, Material, Trouble
+from sweeps.report.material import Material, Trouble
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
 from sweeps.wording import counted, dollars, written

@@ -13,7 +13,7 @@ from sweeps.items import Items, item_key, stated
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
 from sweeps.records import canonical
 from sweeps.report.document import Figure, Part, Section, both, evenly, table
-from sweeps.report.reading import named
+from sweeps.report.reading import named, shared_keys
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
 from sweeps.wording import counted
@@ -93,7 +93,7 @@ Pairs = Sequence[tuple[Stated, Stated | None]]
 
 
 def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
-    drawn, same = evenly(pairs, MOST), _same(cells)
+    drawn, same = evenly(pairs, MOST), shared_keys([each.cell for each in cells])
     panels = [_panel(each, base, same) for each, base in drawn]
     title = f"Confidence and correctness ({measure})"
     told = "; ".join(f"{each.name}: {', '.join(each.said)}" for each in panels)
@@ -124,7 +124,7 @@ def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
 
 def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
     """Selective accuracy by coverage, of the cells and of what they were before."""
-    same = _same(cells)
+    same = shared_keys([each.cell for each in cells])
     drawn = evenly([each for each, _ in pairs], CURVES)
     bases = list({id(base): base for each, base in pairs if base and each in drawn}.values())
     series = [Line(_named(each.cell, same), curve=_curve(each), kind=place) for place, each in enumerate(drawn)]
@@ -154,12 +154,6 @@ def _row(each: Stated, same: set[str]) -> dict[str, object]:
         **{f"right of {share:.0%}": round(each.declining(share), 4) for share in (0.8, 0.5)},
         "AURC": round(aurc(each.confidence, each.right), 4),
     }
-
-
-def _same(cells: Sequence[Stated]) -> set[str]:
-    """What all cells have alike need not be said of each."""
-    keys = {key for each in cells for key in each.cell}
-    return {key for key in keys if len({canonical(each.cell.get(key)) for each in cells}) == 1}
 
 
 def _named(cell: Mapping[str, Json], same: set[str]) -> str:

@@ -7,11 +7,10 @@ from sweeps.figures.rows import Row, Rows, intervals
 from sweeps.frames import in_order
 from sweeps.grid import AxisValue, BestCell, GridCell, best_cell
 from sweeps.intervals import Estimate
-from sweeps.records import canonical
 from sweeps.report.comparison import by_item, lacking, row
 from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
 from sweeps.report.itemwise import ItemsBy, items_of
-from sweeps.report.reading import Spec, best_by, estimate_of, named, unit, variants, with_width
+from sweeps.report.reading import Spec, best_by, estimate_of, named, shared_keys, unit, variants, with_width
 from sweeps.results import RunResult, cells
 from sweeps.wording import counted, written
 
@@ -90,7 +89,7 @@ def _only(group: Sequence[RunResult], only: GridCell) -> Table:
 
 def _figure(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figure:
     """The best cells, and which of them could not be told apart from the first."""
-    same = {key for key in ranked[0].cell if len({canonical(cell.cell.get(key)) for cell in ranked}) == 1}
+    same = shared_keys([cell.cell for cell in ranked])
     rows = [
         row(named(cell.cell, without=same), cell.chosen_by, 7 if cell.apart else 0)
         for cell in ranked[:DRAWN]

@@ -11,7 +11,7 @@ from sweeps.frames import in_order
 from sweeps.grid import best_cell
 from sweeps.items import ItemDifference, ItemKey, Items, item_key
 from sweeps.records import canonical
-from sweeps.report.reading import Spec, best_by, compared_by, named, sought, variants
+from sweeps.report.reading import Spec, best_by, compared_by, named, shared_keys, sought, variants
 from sweeps.results import RunResult, measured
 from sweeps.sections import measure_of
 from sweeps.stage import Json
@@ -97,8 +97,7 @@ def what_changed(rows: Sequence[RunResult], items: ItemsBy) -> tuple[Told, ...]:
         if measure is not None and measure in items and not _of_loss(measure):
             for each in changes(rows, items[measure], metric=metric):
                 found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
-    cells = [cell for cell, _ in found.values()]
-    same = {key for cell in cells for key in cell if len({canonical(one.get(key)) for one in cells}) == 1}
+    same = shared_keys([cell for cell, _ in found.values()])
     told = {key: Told(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
     order = {key: place for place, key in enumerate(dict.fromkeys(canonical(row.cell) for row in rows))}
     return tuple(told[key] for key in sorted(told, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
@@ -128,7 +127,7 @@ def _size(told: Told) -> float:
 
 
 def heading(told: Told) -> str:
-    """rl against untrained: 200 items, 3 seeds."""
+    """rl against untrained, 3 seeds."""
     what = f"{told.name} " if told.name else ""
     return f"{what}against {told.against}, {counted(max(each.seeds for each in told.changes), 'seed')}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sweeps.cost import KindCosts
 from sweeps.items import Items
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -15,21 +16,6 @@ class Trouble:
     state: str  # failed, skipped or cancelled
     cause: str
     labels: Sequence[str]
-
-
-@dataclass(frozen=True)
-class KindCosts:
-    """The stages of one kind in a sweep; amounts in micro-dollars."""
-
-    kind: str
-    stages: int
-    low: int  # estimated
-    high: int
-    reused: int  # of the high estimate: of stages that others have paid for
-    metered: int  # as are the next two: of this sweep's own money
-    reserved: int
-    doubtful: int
-    tokens: int
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from sweeps.effective import Multiplier
 from sweeps.intervals import Estimate, critical
 from sweeps.items import Items, error_of, item_key, scores_of
+from sweeps.records import canonical
 from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.sections import RISING, Best, best_by_default
@@ -43,6 +44,12 @@ def named(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     return ", ".join(
         f"{key}={'none' if value is None else written(value)}" for key, value in cell.items() if key not in without
     )
+
+
+def shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
+    """The keys that all of these cells have the same under: what need not be said of each."""
+    keys = {key for cell in cells for key in cell}
+    return {key for key in keys if len({canonical(cell.get(key)) for cell in cells}) == 1}
 
 
 def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.figures.lines import Line, Plot, Wanted, lines
+from sweeps.figures.lines import Goal, Line, Plot, lines
 from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
 from sweeps.report.itemwise import ItemsBy, items_of
 from sweeps.report.reading import (
@@ -127,7 +127,7 @@ def _line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) ->
     ranges = [(size, min(each), max(each)) for size, each in sorted(values.items())]
     points = list(zip(fit.n.tolist(), fit.loss.tolist(), strict=True))
     base = zero_shot(rows, metric)
-    return Line(name, points, ranges, **_curve(fit), at_zero=base, wanted=_wanted(name, fit, side(metric)))
+    return Line(name, points, ranges, **_curve(fit), at_zero=base, goal=_goal(name, fit, side(metric)))
 
 
 def _curve(fit: ScalingFit) -> dict[str, Any]:
@@ -145,15 +145,15 @@ def _curve(fit: ScalingFit) -> dict[str, Any]:
     }
 
 
-def _wanted(name: str, fit: ScalingFit, where: str) -> Wanted | None:
+def _goal(name: str, fit: ScalingFit, where: str) -> Goal | None:
     least = fit.minimum_data
     if least is None:
         return None
     told = f"{name} {where} {least.target:.4g}"
     if least.point is None:
-        return Wanted(least.target, told=f"{told}: {least.status}")
+        return Goal(least.target, told=f"{told}: {least.status}")
     interval = "" if least.low is None or least.high is None else f" ({least.low:,.0f}–{least.high:,.0f})"
-    return Wanted(least.target, least.point, least.low, least.high, f"{told}: {least.point:,.0f}{interval}")
+    return Goal(least.target, least.point, least.low, least.high, f"{told}: {least.point:,.0f}{interval}")
 
 
 def _measured(name: str, rows: Sequence[RunResult], metric: str) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ import pytest
 from scheduler import keys
 from scheduler.store import Dispatched, Meter, Store
 from scheduler.submission import submit
-from scheduler.tick import PAGE, _walk, live_workers, restage, spread, take_back, tick
+from scheduler.tick import PAGE, _walk, restage, spread, take_back, tick
+from scheduler.workers import live_workers
 from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night, limits
 from tests.scheduler.plans import scaling, single, submission
 from tests.scheduler.seen import LANE

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
+from sweeps.cost import KindCosts
 from sweeps.items import ItemKey, Items, item_key
-from sweeps.report.material import KindCosts, Learning, Material, Trouble, Used
+from sweeps.report.material import Learning, Material, Trouble, Used
 from sweeps.results import RunResult
 from sweeps.stage import Json
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.figures.heat import Heat, Square, heat
-from sweeps.figures.lines import Line, Plot, Wanted, lines
+from sweeps.figures.lines import Goal, Line, Plot, lines
 from sweeps.figures.reliability import Panels, Reliability, reliability
 from sweeps.figures.rows import Row, Rows, bars, intervals
 from sweeps.figures.scales import Scale, apart, short, spanning, ticks
@@ -25,7 +25,7 @@ FULL = Line(
     band=[(32, 1.9, 2.1), (64, 1.8, 2.0), (128, 1.7, 1.9), (256, 1.6, 1.9)],
     beyond=128,
     at_zero=2.4,
-    wanted=Wanted(1.77, 200, 150, 900, "code ≤ 1.77: 200 (150–900)"),
+    goal=Goal(1.77, 200, 150, 900, "code ≤ 1.77: 200 (150–900)"),
 )
 HEAT = Heat(
     "h",

@@ -3,7 +3,7 @@
 import pytest
 
 from sweeps.errors import SpecError
-from sweeps.source import read
+from sweeps.yaml import read
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.account_facts import Answer
 from scheduler.retry import Fault
-from sweeps.cost import Price, PriceBook
+from sweeps.prices import Price, PriceBook
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from worker import inquiry

@@ -1,0 +1,64 @@
+"""What a process loads before it does anything: what it does not need costs every call of it a second."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from scheduler.cli import COMMANDS, sweep
+from tests.test_architecture import ROOT
+
+SCIENCE = {"numpy", "scipy", "pandas"}
+FILES = {"pydantic", "ruamel", "fsspec", "jinja2"}  # what reads a question and its data
+SERVICES = {"redis", "valkey", "celery", "kombu", "httpx", "tinker", "asyncio"}
+
+
+def loaded(program: str) -> set[str]:
+    """The top-level packages that a process of its own has loaded when the program is done."""
+    said = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules, file=sys.stderr)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {module.partition(".")[0] for module in said.stderr.split()}
+
+
+def command(name: str) -> click.Command:
+    found = sweep.get_command(click.Context(sweep), name)
+    assert found is not None
+    return found
+
+
+def test_help_loads_no_command() -> None:
+    program = "from scheduler.cli import sweep; sweep.main(['--help'], standalone_mode=False)"
+    assert loaded(program) & (SCIENCE | FILES | SERVICES | {"rich"}) == set()
+
+
+def test_looking_at_a_night_and_changing_it_loads_neither_the_science_nor_what_reads_files_nor_celery() -> None:
+    names = ("list", "status", "watch", "events", "costs", "budget", "pause", "resume", "cancel", "retry", "priority")
+    modules = sorted({f"scheduler.cli.{COMMANDS[name][0]}" for name in names})
+    found = loaded(f"import {', '.join(modules)}")
+    assert found & (SCIENCE | FILES | SERVICES - {"redis", "asyncio"}) == set()
+    assert "redis" in found, "else nothing was looked at"
+
+
+def test_the_scheduler_starts_without_the_science() -> None:
+    assert loaded("import scheduler.__main__") & (SCIENCE | {"ruamel", "fsspec", "tinker"}) == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_lists_a_command_with_the_first_sentence_of_its_own_help_and_on_one_line(name: str) -> None:
+    _, says = COMMANDS[name]
+    assert command(name).get_short_help_str(limit=1000) == says
+    assert len(f"  {name:<8}  {says}") <= 78, "as wide as click writes where a terminal has 80 columns"
+
+
+def test_help_lists_every_command_that_a_module_has() -> None:
+    modules = {f"scheduler.cli.{module}" for module, _ in COMMANDS.values()}
+    for name in COMMANDS:
+        command(name)
+    assert {name for module in modules for name in sys.modules[module].commands} == set(COMMANDS)
