@@ -238,7 +238,13 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
     if error > REFUSE:
-        refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
+        noisy = curve.law == "bounded" and fit.blocks is not None and not contradicted
+        why = (
+            "the seeds differ as much: more items or seeds may show one"
+            if noisy
+            else f"no {curve.law} law is seen here"
+        )
+        refused = f"fitted without the two largest sizes it misses them by {error:.0%}: {why}"
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
         warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)
