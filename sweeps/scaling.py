@@ -238,13 +238,9 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
     if error > REFUSE:
-        noisy = curve.law == "bounded" and fit.blocks is not None and not contradicted
-        why = (
-            "the seeds differ as much: more items or seeds may show one"
-            if noisy
-            else f"no {curve.law} law is seen here"
-        )
-        refused = f"fitted without the two largest sizes it misses them by {error:.0%}: {why}"
+        refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
+        if curve.law == "bounded" and fit.blocks is not None and not contradicted:
+            refused += ", nor do the seeds contradict one: more items or seeds would tell"
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
         warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)
