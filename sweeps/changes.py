@@ -3,8 +3,8 @@
 A metric that is a mean over items is compared as in `sweeps.items`; one that is about all items together (the
 calibration errors, AURC) by a paired bootstrap over the items, or their clusters, less the bias that noise gives to
 each side (`sweeps.metrics.together`). The interval is for other seeds and other items of the kind:
-Var = s²/K + SE², with t of K - 1 where the seeds are most of it and Satterthwaite's degrees otherwise; of a single seed
-it is for other items.
+Var = s²/K + SE², with t of K - 1 where the seeds are most of it and more degrees of freedom otherwise, as in
+`sweeps.items`; of a single seed it is for other items.
 """
 
 import math

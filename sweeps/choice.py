@@ -90,18 +90,25 @@ class Runs:
             return None
         runs = np.zeros((len(known), len(self.sizes)))
         np.add.at(runs, (which, self.places), 1)
+        misses = self.misses * np.sqrt(curves.weights)[:, self.places]
+        scatter, nesting = (misses**2).sum(axis=1) / max(self.freedom, 1), self._nesting(runs)
         sums = np.zeros((*runs.shape, len(self.losses)))
-        np.add.at(sums, (which, self.places), (self.misses * np.sqrt(curves.weights)[:, self.places]).T)
+        np.add.at(sums, (which, self.places), misses.T)
         added = np.moveaxis(sums, 2, 0)
         whole = np.flatnonzero((runs > 0).all(axis=0))
         if not len(whole):
-            return Blocks(added * np.sqrt(len(known)) / self.counts, len(known))
+            return Blocks(added * np.sqrt(len(known)) / self.counts, len(known), scatter, nesting)
         far = np.abs(np.subtract.outer(np.log(self.sizes), np.log(self.sizes[whole])))
         stands = whole[far.argmin(axis=1)]
         shares, alike = np.unique(runs / self.counts, axis=0, return_counts=True)
         weighed = shares * np.sqrt(alike)[:, None]
         parts = weighed[:, None, :] * (added / np.maximum(runs, 1))[:, None, :, stands]
-        return Blocks(parts.reshape(len(added), -1, len(self.sizes)), len(known))
+        return Blocks(parts.reshape(len(added), -1, len(self.sizes)), len(known), scatter, nesting)
+
+    def _nesting(self, runs: Floats) -> Floats:
+        """(M, M) covariances of the sizes' means, of runs (seeds, M) with variance 1 whose subsets nest: Σ √(n/m)."""
+        alike = np.sqrt(np.minimum.outer(self.sizes, self.sizes) / np.maximum.outer(self.sizes, self.sizes))
+        return np.asarray(alike * (runs.T @ runs) / np.outer(self.counts, self.counts))
 
 
 @dataclass(frozen=True, eq=False)

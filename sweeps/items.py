@@ -3,7 +3,14 @@
 Two questions have two answers. "Do these checkpoints differ?" takes the trained models as they are, and asks what
 other items would have said: the error of the mean over items, in clusters where they have them. "Does this recipe
 differ?" asks for other seeds too: Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of
-K - 1 degrees of freedom where the seeds are most of it and Satterthwaite's number of them otherwise.
+K - 1 degrees of freedom where the seeds are most of it, and otherwise, with h the seeds' share of Var,
+
+    1/f = (1 - h)² / (clusters - 1) + h^⅔ / (K - 1)
+
+Satterthwaite (1946) has h² for h^⅔, as if the share were known. It is estimated from K seeds, and where it came out
+small by luck, his many degrees of freedom come with a small error: two seeds held the truth in .89 of simulated
+experiments where ten elevenths of Var are theirs and in .91 where two thirds are, and hold it in .93 and .96 so; three
+had .94 at the least, and have .95 (`make bench-statistics`).
 """
 
 import math
@@ -209,12 +216,13 @@ def _at_least(claim: Claim, p: float) -> Claim:
 def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
     """From the squared error by seeds, s²/K, and the error of the mean over items.
 
-    The degrees of freedom are those of the seeds where they are most of it, and Satterthwaite's otherwise.
+    The degrees of freedom are those of the seeds where they are most of it, and more the less they are of it.
     """
     by_item = error**2
     freedom: float = seed_freedom
     if by_seed < by_item:
-        freedom = (by_seed + by_item) ** 2 / (by_seed**2 / seed_freedom + by_item**2 / item_freedom)
+        share = by_seed / (by_seed + by_item)
+        freedom = 1 / ((1 - share) ** 2 / item_freedom + share ** (2 / 3) / seed_freedom)
     return claim_of(mean, math.sqrt(by_seed + by_item), freedom)
 
 

@@ -239,6 +239,8 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     warnings: tuple[str, ...] = ()
     if error > REFUSE:
         refused = f"fitted without the two largest sizes it misses them by {error:.0%}: no {curve.law} law is seen here"
+        if curve.law == "bounded" and fit.blocks is not None and not contradicted:
+            refused += ", nor do the seeds contradict one: more items or seeds would tell"
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
         warnings += (f"fitted without the two largest sizes it misses them by {error:.1%}",)

@@ -7,7 +7,7 @@ A thousand simulated experiments of each kind, through `fit_many` and so with th
 import sys
 import time
 
-from tests.sweeps.planted import BEYOND, KINDS, WITHIN, Coverage
+from tests.sweeps.planted import BEYOND, EVERY, WITHIN, Coverage
 
 EXPERIMENTS = 1_000
 LEAST, ANSWERED = 0.92, 0.9
@@ -20,15 +20,15 @@ def say(line: str) -> None:
 
 def main() -> None:
     """One line for each kind and size."""
-    say(f"{'kind':34} {'n*':>6} {'answered':>9} {'covered':>8} {'open':>6} {'high/low':>9} {'seconds':>8}")
+    say(f"{'kind':40} {'n*':>6} {'answered':>9} {'covered':>8} {'open':>6} {'high/low':>9} {'seconds':>8}")
     low = []
-    for kind in KINDS:
+    for kind in EVERY:
         for size in (WITHIN, BEYOND):
             began = time.perf_counter()
             found = Coverage.of(kind.fits(EXPERIMENTS, size), size)
             took = time.perf_counter() - began
             say(
-                f"{kind.name:34} {size:6.0f} {found.answered:9.3f} {found.covered:8.3f} {found.open:6.3f}"
+                f"{kind.name:40} {size:6.0f} {found.answered:9.3f} {found.covered:8.3f} {found.open:6.3f}"
                 f" {found.width:9.2f} {took:8.1f}"
             )
             if found.covered < LEAST or found.answered < ANSWERED:

@@ -133,6 +133,8 @@ MORE_NULLS = (
     Kind("calibration, .05 too little and .05 too much", "ece", answers, Model(-0.05), Model(0.05)),
     Kind("AURC, seeds that differ", "aurc", answers, LUCKY, LUCKY),
     Kind("Brier, seeds that differ", "brier", answers, LUCKY, LUCKY),
+    Kind("forgetting, two seeds that differ", "nll", losses, Model(luck=0.02), Model(luck=0.02), seeds=2, items=60),
+    Kind("the same, of documents that are more", "nll", losses, Model(luck=0.02), Model(luck=0.02), seeds=2, items=200),
 )
 PLANTED = (  # to be found in 90 of 100
     Kind("calibration, overstated by .15", "ece", answers, Model(luck=0.01), Model(0.15, luck=0.01), items=600),

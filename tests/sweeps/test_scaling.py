@@ -68,6 +68,18 @@ def test_an_accuracy_rises_by_the_bounded_law(noise: float) -> None:
     assert 0 <= low[0] <= value[0] <= high[0] <= 1
 
 
+def test_a_refused_accuracy_says_whether_its_seeds_differ_as_much() -> None:
+    """Of few right answers noise alone misses by a tenth; a jump after the seventh size is no noise."""
+    noise = np.random.default_rng(5)
+    rare = noise.binomial(500, np.tile(0.3 - 0.3 * (1 + SIZES / 3000) ** -0.5, (20, 3))) / 500
+    jump = np.tile(np.where(SIZES < 3000, 0.3 + 0.02 * np.arange(9), 0.8), 3) + 0.01 * noise.standard_normal((5, 27))
+    for values, chance, shares in ((rare, 0.0, (0.8, 1)), (jump, 0.25, (0, 0))):
+        fits = fit_many(np.tile(SIZES, 3), values, seed=np.repeat(range(3), 9), chance=chance)
+        refused = [fit.refused for fit in fits if fit.refused and "misses them by" in fit.refused]
+        assert len(refused) >= 5
+        assert shares[0] <= np.mean(["more items or seeds would tell" in why for why in refused]) <= shares[1]
+
+
 def test_an_accuracy_that_falls_is_refused_in_its_own_words() -> None:
     fit = fit_scaling(SIZES, np.linspace(0.9, 0.2, 9), chance=0.1, target=0.95)
     assert fit.refused == "the accuracy falls with more data, from 0.9 at 32 to 0.8125 at 64"
