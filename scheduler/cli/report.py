@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from scheduler import report as gathered
+from scheduler.cli.files import write_whole
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.settings import from_environment
@@ -26,6 +27,8 @@ FORMS = ("html", "md", "svg", "png")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
     """Write what NAME has found, finished or not, as one file to look at."""
+    if str(figures) == "-" or (form in ("svg", "png") and str(target) == "-"):
+        raise click.UsageError("figures are files, and - is the terminal; a folder is right")
     settings = from_environment()
     with the_store(settings) as store:
         found = compose(gathered.material(store, name, round(time.time() * 1000), url=settings.store))
@@ -45,7 +48,7 @@ def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
     written = []
     for figure in found.figures:
         path = folder / f"{figure.name}.{form}"
-        path.write_bytes(gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
+        write_whole(path, gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
         written.append(path)
     return written
 
@@ -55,7 +58,7 @@ def _write(found: Report, form: str, target: Path, figures: Path | None) -> list
     if str(target) == "-":
         click.echo(text, nl=False)
         return []
-    target.write_text(text, encoding="utf-8")
+    write_whole(target, text.encode())
     return [target]
 
 
