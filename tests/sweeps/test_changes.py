@@ -124,6 +124,15 @@ def test_a_single_cluster_says_nothing_and_copies_say_no_more(metric: str) -> No
     assert more.high - more.low == pytest.approx(once.high - once.low, rel=0.02)
 
 
+@pytest.mark.parametrize("metric", ["aurc", "right"])
+def test_answers_that_are_all_alike_leave_open_what_so_few_can(metric: str) -> None:
+    before, after = stated([0.5] * 30, [0] * 30), stated([1.0] * 30, [1] * 30)
+    found = known(change({0: before}, {0: after}, metric=metric))
+    assert abs(found.mean) == pytest.approx(1)
+    assert found.high - found.mean == pytest.approx(1 - 0.025 ** (1 / 30))
+    assert found.clear
+
+
 def test_a_few_items_that_all_change_are_not_yet_clear() -> None:
     """Five of a hundred, all to the better, come by chance in one of sixteen: t would have called it .02."""
     before = rows("accuracy", [0.0] * 100)
