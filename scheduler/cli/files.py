@@ -1,4 +1,4 @@
-"""Files that were asked for: whole or not at all, so that a full disk or a Ctrl-C costs the new one and never the old."""
+"""Files that were asked for: whole or not at all. A full disk or a Ctrl-C costs the new one and never the old."""
 
 import errno
 import os

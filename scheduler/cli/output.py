@@ -71,7 +71,8 @@ class Output:
             numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
             justify: Literal["left", "right"] = "right" if numeric else "left"
             rigid = all(len(row[position]) <= RIGID for row in cells)
-            table.add_column(name, justify=justify, style="" if position else "bright_cyan", no_wrap=rigid)
+            style = "" if position else "bright_cyan"
+            table.add_column(name, justify=justify, style=style, no_wrap=rigid, overflow="fold")
         for row in cells:
             table.add_row(*row)
         self.console.print(table)

@@ -14,6 +14,7 @@ from sweeps.report.reading import (
     formula,
     in_unit,
     scaling_fit,
+    seen_of,
     side,
     sized,
     sought,
@@ -52,7 +53,8 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
     least = fit.minimum_data
     if least is None or least.status == "refused":
         if fit.refused or fit.curve is None:
-            return f"{name}: no answer: {fit.refused}."
+            known = seen_of(fit, metric)
+            return f"{name}: {known}; no law is told: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
         last = float(fit.n[-1])
         way = "rises" if metric in RISING else "falls"
         return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it {way} as {_formula(fit)}."

@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_older_file_as_it_was(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, before)
     assert found.value.filename == str(target)
     assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["r.html"]
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def half_written(target: Path) -> None:
@@ -44,7 +44,7 @@ def half_written(target: Path) -> None:
 def test_a_ctrl_c_leaves_nothing_half_done(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         half_written(tmp_path / "new.csv")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_one_and_permissions_stay(tmp_path: Path) -> None:
@@ -106,4 +106,4 @@ def test_what_is_no_text_does_not_go_to_the_terminal(monkeypatch: pytest.MonkeyP
         found = CliRunner().invoke(command, words)
         assert found.exit_code == 2
         assert "is right" in found.output
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

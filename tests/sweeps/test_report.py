@@ -78,6 +78,52 @@ def test_a_refused_fit_gives_no_number_and_says_why() -> None:
     assert "ab" * 32 in html(report, STYLE)
 
 
+def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> None:
+    """A loss that does not fall with more data allows no law; where it is low enough throughout, that was not asked."""
+    losses = {8: 1.0, 16: 1.1, 32: 1.2, 64: 1.15, 128: 1.3}
+    rows = [row({"data": "code", "size": size}, seed, nll=loss) for size, loss in losses.items() for seed in (0, 1)]
+    known = material("data_scaling", rows)
+    for below, said in ((2.0, "at every size measured, from 8 examples on"), (1.05, ""), (0.5, "")):
+        spec: dict[str, Json] = {**known.spec, "target": {"metric": "nll", "below": below}}
+        (answer,) = compose(replace(known, spec=spec)).answer
+        if said:
+            assert answer.startswith(f"code: nll ≤ {below:.4g} is met {said}; no law is told: ")
+        else:
+            assert answer.startswith("code: no answer: ")
+
+
+def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
+    """Three sizes are too few for a law."""
+    rows = [row({"data": "code", "size": size}, 0, accuracy=right) for size, right in ((8, 0.1), (16, 0.6), (32, 0.7))]
+    known = material("data_scaling", rows)
+    spec: dict[str, Json] = {**known.spec, "target": {"metric": "accuracy", "above": 0.5}}
+    (answer,) = compose(replace(known, spec=spec)).answer
+    assert answer.startswith("code: accuracy ≥ 0.5 is met from 16 examples on; no law is told: ")
+
+
+def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
+    known = asked()
+    chances = {
+        key: [{**each, "chance": 0.25, "accuracy": 0.5} for each in rows] for key, rows in known.items["rag"].items()
+    }
+    rows = [replace(each, metrics={**each.metrics, "chance": 0.25, "accuracy": 0.5}) for each in known.rows]
+    report = compose(replace(known, rows=rows, items={"answers": chances}))
+    (section,) = (each for each in report.sections if each.title == "What did training change?")
+    shown = [line[0] for part in section.parts if isinstance(part, Figure) and part.table for line in part.table.rows]
+    assert shown == ["accuracy"]
+
+
+def test_what_is_none_has_a_name_in_every_table() -> None:
+    """No method is the untrained model, no source none; and who has measured nothing has used no known tokens."""
+    lost = [row({"method": "rl"}, seed, "failed") for seed in range(2)]
+    report = compose(material("compare", [*(each for each in compare_rows() if each.cell["method"] != "rl"), *lost]))
+    assert "None" not in {cell for table in tables(report, "Every run") for line in table.rows for cell in line}
+    assert "untrained" in {line[0] for table in tables(report, "Every run") for line in table.rows}
+    (figure,) = (each for each in report.figures if each.name == "methods-0")
+    assert figure.table
+    assert [line[-2:] for line in figure.table.rows if line[0] == "rl"] == [("-", "-")]
+
+
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
