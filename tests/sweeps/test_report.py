@@ -124,6 +124,13 @@ def test_what_is_none_has_a_name_in_every_table() -> None:
     assert [line[-2:] for line in figure.table.rows if line[0] == "rl"] == [("-", "-")]
 
 
+def test_without_a_target_what_was_measured_is_the_answer() -> None:
+    known = material("data_scaling", scaling_rows(top=64))
+    spec = {key: value for key, value in known.spec.items() if key != "target"}
+    (answer,) = compose(replace(known, spec=spec)).answer
+    assert re.fullmatch(r"code: nll 2\.\d+ at 64 examples; no law is told: 2 sizes; the simplest law needs 4\.", answer)
+
+
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
