@@ -40,6 +40,7 @@ from sweeps.stage import Json
 Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
 DRAWS = 200
 TINY = 1e-12  # what is no difference, but rounding
+ROUGH = 1e-6  # the same of metrics between 0 and 1, which answers of next to no probability move by as much as that
 Against = Literal["untrained", "source alone", "target alone"]
 
 
@@ -189,7 +190,7 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
     middle, error = float(draws[:, 0].mean()), float(draws[:, 1:].mean(axis=0).std(ddof=1))
     if count < 2:
         return middle, None
-    if error <= TINY:  # no draw is another: what few answers leave open
+    if error <= ROUGH:  # no draw is another: what few answers leave open
         error = unseen(count)
     if len(pairs) < 2:
         return middle, claim_of(middle, error, count - 1)

@@ -17,8 +17,7 @@ from scheduler import items as reading
 from scheduler import keys, notebook, report, views
 from scheduler.artefacts import Artefacts, compressed_lines
 from scheduler.cli import sweep as command
-from scheduler.cli.itemwise import plain
-from scheduler.cli.output import Output
+from scheduler.cli.output import Output, plain
 from scheduler.cli.results import show_results
 from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
 from scheduler.items import Kept, read_items

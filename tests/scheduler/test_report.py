@@ -210,6 +210,22 @@ def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None
         assert words in lines
 
 
+def test_a_loss_that_is_no_number_leaves_json_that_programs_can_read(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.submit(scaling("s", [8], seeds=1), spec=SPEC)
+    night.do("train-n8s0", "s")
+    night.do("evaluate-n8s0", "s", {"nll": float("nan")})
+    night.do("evaluate-base", "s", {"nll": float("inf")})
+    show_results(night.store, from_environment({}), "s", Output("json", Console()))
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (run,) = json.loads(capsys.readouterr().out, parse_constant=refused)["runs"]
+    assert run["metrics"] == {"nll": None, "zero_shot.nll": None}
+
+
 def test_a_long_name_is_folded_and_never_cut_off() -> None:
     names = [f"{'a-long-name-' * 5}{end}" for end in ("one", "two")]
     written = io.StringIO()

@@ -126,6 +126,10 @@ def test_a_single_cluster_says_nothing_and_copies_say_no_more(metric: str) -> No
 
 @pytest.mark.parametrize("metric", ["aurc", "right"])
 def test_answers_that_are_all_alike_leave_open_what_so_few_can(metric: str) -> None:
+    """And confidences that differ by next to nothing, as those of long answers do, are alike."""
+    unlikely = [1e-9 * item for item in range(30)]
+    tiny = known(change({0: stated([0.0] * 30, [0] * 30)}, {0: stated(unlikely, [0] * 30)}, metric="adaptive_ece"))
+    assert tiny.high - tiny.mean == pytest.approx(1 - 0.025 ** (1 / 30))
     before, after = stated([0.5] * 30, [0] * 30), stated([1.0] * 30, [1] * 30)
     found = known(change({0: before}, {0: after}, metric=metric))
     assert abs(found.mean) == pytest.approx(1)
