@@ -49,9 +49,12 @@ def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str
 
 
 def sought(spec: Spec) -> str:
-    """The metric that the target is of."""
-    wish = spec.get("target")
-    return str(wish["metric"]) if isinstance(wish, dict) else "nll"
+    """The metric that the target is of; without one the loss, or where that is not asked what is asked first."""
+    wish, asked = spec.get("target"), spec.get("evaluate")
+    if isinstance(wish, dict):
+        return str(wish["metric"])
+    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == "nll" for one in asked)
+    return "nll" if losses else best_by_default(spec).metric
 
 
 def side(metric: str) -> str:

@@ -131,6 +131,18 @@ def test_without_a_target_what_was_measured_is_the_answer() -> None:
     assert re.fullmatch(r"code: nll 2\.\d+ at 64 examples; no law is told: 2 sizes; the simplest law needs 4\.", answer)
 
 
+def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
+    """As of a sweep that `sweep evaluate` has made of another one."""
+    rows = [row({"data": "code", "size": size}, 0, accuracy=size / 64) for size in (8, 16, 32)]
+    known = material("data_scaling", rows)
+    asked: list[Json] = [{"name": "answers", "options": {}}]
+    spec = {key: value for key, value in {**known.spec, "evaluate": asked}.items() if key != "target"}
+    report = compose(replace(known, spec=spec))
+    assert report.answer[0].startswith("code: accuracy 0.5 at 32 examples; no law is told: 3 sizes")
+    both = compose(replace(known, rows=scaling_rows(top=64), spec={**spec, "evaluate": [*asked, {"name": "nll"}]}))
+    assert both.answer[0].startswith("code: nll 2")
+
+
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
