@@ -350,6 +350,17 @@ def test_items_that_were_not_read_are_told_of() -> None:
     assert "the items of 2 could not be read" in html(report, STYLE)
 
 
+@pytest.mark.parametrize("experiment", ["compare", "grid"])
+def test_losses_that_cannot_be_squared_cost_the_answer_and_not_the_report(experiment: str) -> None:
+    key = {"compare": "method", "grid": "rank"}[experiment]
+    rows = [row({key: value}, seed, nll=loss) for value, loss in (("a", 1e300), ("b", 2.0)) for seed in range(2)]
+    known = material(experiment, rows, curves=[], items={})
+    best: Json = {"metric": "nll", "mode": "min"}
+    report = compose(replace(known, spec={**known.spec, "best": best}))
+    assert report.answer[0].startswith("No answer could be drawn from the rows: ")
+    assert "1e+300" in html(report, STYLE)
+
+
 @pytest.mark.parametrize("experiment", KINDS)
 def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
     rows = [
