@@ -1,7 +1,9 @@
 """`sweep report`: the answer of a sweep as a page to look at, as text for a pull request, or as its figures."""
 
+import os
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -54,12 +56,19 @@ def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
 
 
 def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
-    text = html(found, gathered.style()) if form == "html" else markdown(found, figures.as_posix() if figures else None)
+    folder = None if figures is None else _seen_from(target, figures)
+    text = html(found, gathered.style()) if form == "html" else markdown(found, folder)
     if str(target) == "-":
         click.echo(text, nl=False)
         return []
     write_whole(target, text.encode())
     return [target]
+
+
+def _seen_from(target: Path, figures: Path) -> str:
+    """The folder as a link in the file names it; what goes to the terminal is taken to be read here."""
+    here = Path() if str(target) == "-" else target.parent
+    return quote(Path(os.path.relpath(figures, here)).as_posix())
 
 
 def _told(output: Output, written: list[Path]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
@@ -208,6 +209,19 @@ def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None
     lines = [line.split() for line in written.getvalue().splitlines()]
     for words in (["method", "untrained"], ["method", "sl"], ["source", "none"], ["source", "law"]):
         assert words in lines
+
+
+def test_figures_are_linked_as_the_file_sees_them(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In another folder than the one where one stands, and with a space in its name."""
+    told(night)
+    (tmp_path / "out").mkdir()
+    words = ("report", "s", "--format", "md", "-o", "out/s.md", "--figures", "out/the figures")
+    said(redis, monkeypatch, tmp_path, *words)
+    linked = re.findall(r"\]\((\S+\.svg)\)", (tmp_path / "out" / "s.md").read_text())
+    assert len(linked) == len(list((tmp_path / "out" / "the figures").iterdir())) > 0
+    assert [name for name in linked if not (tmp_path / "out" / unquote(name)).exists()] == []
 
 
 def test_a_loss_that_is_no_number_leaves_json_that_programs_can_read(
