@@ -122,7 +122,12 @@ def difference_of(
     places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
-    step = 1.0 if binary else _step([amount / size for side in sides for amount, size in side])
+
+    def step() -> float:
+        """The least by which values of items differ; asked for seldom."""
+        values = [amount / size for side in sides for amount, size in side]
+        return 1.0 if binary else grain_of(np.concatenate(values).tolist())
+
     found = _judged(differences, places, left_out, step, cross_check)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
@@ -168,18 +173,15 @@ def _linear(amounts: Floats, sizes: Floats) -> Floats:
     return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
 
 
-def _step(values: Sequence[Floats]) -> float:
-    """The least by which values of items differ."""
-    return grain_of(np.concatenate(values).tolist())
-
-
 def unseen(clusters: int, step: float = 1.0) -> float:
     """The error of a mean to which all clusters have said the same, so that t makes 1 - .025^(1/N) steps of it."""
     left_open: float = 1 - 0.025 ** (1 / clusters)
     return step * left_open / critical(clusters - 1)
 
 
-def _judged(differences: Floats, places: Places, left_out: int, step: float, cross_check: bool) -> ItemDifference:
+def _judged(
+    differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
+) -> ItemDifference:
     """From (seeds, items) and the cluster of each item."""
     of_items = mean_at(differences.mean(axis=0), places)
     seeds, items = differences.shape
@@ -188,7 +190,7 @@ def _judged(differences: Floats, places: Places, left_out: int, step: float, cro
         return found
     freedom, error = of_items.clusters - 1, of_items.error
     if error <= TINY:
-        error = unseen(of_items.clusters, step)
+        error = unseen(of_items.clusters, step())
     least = _least(differences, places)
     needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
