@@ -98,6 +98,13 @@ def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -
     assert figure.table.rows[0][0] == "data.facts.context=none, train.context=0", "of two that end alike the whole"
 
 
+def test_a_source_alone_is_told_against_the_untrained_model() -> None:
+    """Of no examples of the target there is no training on the target alone."""
+    found = {figure.name: figure.note for figure in compose(crowded()).figures if "-gain-" in figure.name}
+    assert "over the untrained model, ±" in found["transfer-0-gain-0"]
+    assert "over training on the target alone, ±" in found["transfer-0-gain-512"]
+
+
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
     rows = compare_rows()
     key = item_key(rows[1].cell, rows[1].seed)
