@@ -10,9 +10,9 @@ from scheduler.breaker import BreakerState
 from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
-from scheduler.wording import counted, dollars, duration, written
+from scheduler.wording import counted, dollars, duration
 from sweeps.grid import BestCell, best_cell
-from sweeps.report.reading import compared_by
+from sweeps.report.reading import compared_by, named
 from sweeps.results import RunResult, cells
 from sweeps.sections import Best
 from sweeps.stage import Json
@@ -162,8 +162,7 @@ def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     told = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[told]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
-    rest = {key: value for key, value in best.cell.items() if key not in ("data", "target")}
-    cell = ", ".join(f"{key}={written(value)}" for key, value in rest.items()) or "its one cell"
+    cell = named(best.cell, without=("data", "target")) or "its one cell"
     where = f"best on {on}" if on else "best"
     near = f"; {counted(len(found.alike), 'cell')} may be as good" if found.alike else ""
     return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"

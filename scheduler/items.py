@@ -75,6 +75,8 @@ class _Reader:
         self.bytes += len(content)
         try:
             rows = [_row(each, whole=not self.bounded) for each in rows_of(content)]
+            if file.rows and not rows:
+                raise EOFError("nothing found; the rows that the stage has told of are right")
         except BROKEN:
             self.broken.append(file.path)
             return

@@ -14,6 +14,7 @@ from scheduler.items import Kept, read_items
 from scheduler.states import StageState
 from scheduler.store import Store
 from scheduler.views import PAGE, StageView
+from scheduler.wording import counted
 from sweeps.report.document import Figure
 from sweeps.report.itemwise import wanted
 from sweeps.report.material import Billed, Learning, Material, Trouble, Used
@@ -23,6 +24,7 @@ LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
 LIBRARIES = ("tinker-sweeps", "tinker", "numpy", "scipy")
 SVG = 'xmlns="http://www.w3.org/2000/svg"'  # a name, of which nothing is fetched
 MOST_CURVES = 120  # that are read: more would be neither seen nor waited for
+STAGE = re.compile(r"\b(?:train|evaluate)-[0-9a-f]{16}\b")
 SCALE = 2  # pixels of a PNG for each unit of a drawing
 
 
@@ -76,15 +78,20 @@ def _version(name: str) -> str:
 
 
 def _troubles(stages: Sequence[StageView]) -> list[Trouble]:
-    """Stages without a result by state and cause; causes that differ in their numbers alone are one."""
+    """Stages without a result by state and cause; causes that differ in numbers, or the stage they name, are one."""
     alike: dict[tuple[str, str], list[StageView]] = {}
     for stage in stages:
         if stage.state in LOST:
-            alike.setdefault((stage.state, re.sub(r"\d[\w.+-]*", "#", stage.cause or "")), []).append(stage)
-    return [
-        Trouble(state, each[0].cause or "no cause is known", [stage.label for stage in each])
-        for (state, _), each in alike.items()
-    ]
+            cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
+            alike.setdefault((stage.state, cause), []).append(stage)
+    return [Trouble(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]
+
+
+def _cause(alike: Sequence[StageView]) -> str:
+    """The first one's; where others name other stages, that there are such."""
+    first = alike[0].cause or "no cause is known"
+    named = {name for stage in alike for name in STAGE.findall(stage.cause or "")}
+    return f"{first}; others name {counted(len(named) - 1, 'other stage')}" if len(named) > 1 else first
 
 
 def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[Learning]:

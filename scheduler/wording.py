@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.wording import counted, dollars, written
+from sweeps.wording import counted, dollars, of_cell, written
 
-__all__ = ["counted", "dollars", "duration", "loss_of", "written"]
+__all__ = ["counted", "dollars", "duration", "loss_of", "of_cell", "written"]
 
 
 def duration(seconds: float) -> str:

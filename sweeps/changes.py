@@ -30,6 +30,7 @@ from sweeps.items import (
     recipe_of,
     scores_of,
     stated,
+    unseen,
 )
 from sweeps.metrics.together import TOGETHER, drawn, parts
 from sweeps.records import canonical
@@ -39,6 +40,7 @@ from sweeps.stage import Json
 Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
 DRAWS = 200
 TINY = 1e-12  # what is no difference, but rounding
+ROUGH = 1e-6  # the same of metrics between 0 and 1, which answers of next to no probability move by as much as that
 Against = Literal["untrained", "source alone", "target alone"]
 
 
@@ -145,7 +147,8 @@ def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run
     clusters = pairs[0][0].scores.clusters
     count = int(_places(list(clusters.values())).max()) + 1
     middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
-    reach = claim.half_width if claim else math.inf
+    itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
+    reach = 0.0 if itself else claim.half_width if claim else math.inf
     low, high = middle - reach, middle + reach
     p = max(claim.p, _least(pairs)) if claim else 1.0
     return Change(
@@ -187,6 +190,8 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
     middle, error = float(draws[:, 0].mean()), float(draws[:, 1:].mean(axis=0).std(ddof=1))
     if count < 2:
         return middle, None
+    if error <= ROUGH:  # no draw is another: what few answers leave open
+        error = unseen(count)
     if len(pairs) < 2:
         return middle, claim_of(middle, error, count - 1)
     by_seed = float(draws[:, 0].var(ddof=1)) / len(pairs)

@@ -82,12 +82,19 @@ def _run(row: Mapping[str, Any], cell: Sequence[str]) -> RunResult:
         cell={name: _there(row[name]) for name in cell},
         seed=int(row["seed"]),
         state=str(row.get("state", "succeeded")),
-        metrics={name: float(each) for name, each in others.items() if _there(each) is not None},
+        metrics={name: _measure(name, each) for name, each in others.items() if _there(each) is not None},
         steps=took["steps"] or 0,
         tokens=took["tokens"] or 0,
         micro_usd=None if took["usd"] is None else round(took["usd"] * 1_000_000),
         stage=took["stage"],
     )
+
+
+def _measure(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(f"column {name}: {value!r} found; behind `seed` stands what was measured, in numbers") from None
 
 
 def _there(value: Any) -> Any:

@@ -98,12 +98,15 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     luck = _luck([_values(runs, by) for runs in groups])
     ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
     others = [runs for runs in groups if not _values(runs, by)]
-    cells = _compared([_cell(runs, metric, by) for runs in ranked], [_values(runs, by) for runs in ranked], sign)
+    grains = {name: grain_of(_known(results, name)) for name in (by, metric)}
+    cells = _compared(
+        [_cell(runs, metric, by, grains) for runs in ranked], [_values(runs, by) for runs in ranked], sign
+    )
     if items and ranked:
         found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
         together = all_together({place: each for place, each in found.items() if each})
         cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
-    cells += [_cell(runs, metric, by) for runs in others]
+    cells += [_cell(runs, metric, by, grains) for runs in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), tally(results, by))
 
 
@@ -123,12 +126,18 @@ def _luck(cells: Sequence[Values]) -> Values:
     return {seed: statistics.fmean(values[seed] for values in whole) for seed in seeds} if whole else {}
 
 
-def _cell(runs: Sequence[RunResult], metric: str, by: str) -> GridCell:
+def _known(runs: Iterable[RunResult], metric: str) -> list[float]:
+    """Every finite value."""
+    found = (run.metrics.get(metric, math.nan) for run in measured(runs))
+    return [value for value in found if math.isfinite(value)]
+
+
+def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
     chosen, held = _values(runs, by), _values(runs, metric)
     return GridCell(
         runs[0].cell,
-        paired(list(chosen.values())) if chosen else None,
-        paired(list(held.values())) if held else None,
+        paired(list(chosen.values()), grain=grains[by]) if chosen else None,
+        paired(list(held.values()), grain=grains[metric]) if held else None,
         tally(runs, by),
     )
 
@@ -187,7 +196,7 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         if axis in run.cell and math.isfinite(measure):
             rest = canonical({key: each for key, each in run.cell.items() if key != axis})
             blocks.setdefault((rest, run.seed), {})[canonical(run.cell[axis])] = measure
-    seen = {value for block in blocks.values() for value in block}
+    seen, grain = {value for block in blocks.values() for value in block}, grain_of(_known(results, metric))
     whole = {where: block for where, block in blocks.items() if block.keys() == seen}
     for key, value in known.items():
         runs = sum(key in block for block in blocks.values())
@@ -195,16 +204,16 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         yield AxisValue(
             axis,
             value,
-            _over_seeds({where: block[key] for where, block in held.items()}),
-            _over_seeds({where: block[key] - statistics.fmean(block.values()) for where, block in held.items()}),
+            _over_seeds({where: block[key] for where, block in held.items()}, grain),
+            _over_seeds({where: block[key] - statistics.fmean(block.values()) for where, block in held.items()}, grain),
             len(held),
             runs - len(held),
         )
 
 
-def _over_seeds(values: Mapping[tuple[bytes, int], float]) -> Estimate | None:
+def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float) -> Estimate | None:
     """The mean over the blocks of each seed, and what these say together."""
     by_seed: dict[int, list[float]] = {}
     for (_, seed), value in values.items():
         by_seed.setdefault(seed, []).append(value)
-    return paired([statistics.fmean(each) for each in by_seed.values()]) if by_seed else None
+    return paired([statistics.fmean(each) for each in by_seed.values()], grain=grain) if by_seed else None

@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from sweeps.clusters import Floats, Places, crossed_bootstrap, mean_at, places_of
-from sweeps.intervals import critical, holm, p_of
+from sweeps.intervals import critical, grain_of, holm, p_of
 from sweeps.power import items_for, seeds_for
 from sweeps.proportions import Interval, mcnemar
 from sweeps.records import canonical
@@ -128,8 +128,14 @@ def difference_of(
     differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
-    found = _judged(differences, places, left_out, cross_check)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
+
+    def step() -> float:
+        """The least by which values of items differ; asked for seldom."""
+        values = [amount / size for side in sides for amount, size in side]
+        return 1.0 if binary else grain_of(np.concatenate(values).tolist())
+
+    found = _judged(differences, places, left_out, step, cross_check)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
 
@@ -174,7 +180,15 @@ def _linear(amounts: Floats, sizes: Floats) -> Floats:
     return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
 
 
-def _judged(differences: Floats, places: Places, left_out: int, cross_check: bool) -> ItemDifference:
+def unseen(clusters: int, step: float = 1.0) -> float:
+    """The error of a mean to which all clusters have said the same, so that t makes 1 - .025^(1/N) steps of it."""
+    left_open: float = 1 - 0.025 ** (1 / clusters)
+    return step * left_open / critical(clusters - 1)
+
+
+def _judged(
+    differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
+) -> ItemDifference:
     """From (seeds, items) and the cluster of each item."""
     of_items = mean_at(differences.mean(axis=0), places)
     seeds, items = differences.shape
@@ -182,6 +196,8 @@ def _judged(differences: Floats, places: Places, left_out: int, cross_check: boo
     if of_items.error is None:
         return found
     freedom, error = of_items.clusters - 1, of_items.error
+    if error <= TINY:
+        error = unseen(of_items.clusters, step())
     least = _least(differences, places)
     needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(

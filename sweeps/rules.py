@@ -13,7 +13,7 @@ from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
 from sweeps.sections import FALLING, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
-from sweeps.vary_rules import check_exclude, check_vary, check_when, check_zip
+from sweeps.vary_rules import VARIED, check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
     from sweeps.spec import Sweep
@@ -56,6 +56,16 @@ def _kind(sweep: Sweep) -> Iterator[Finding]:
     for key, kinds in BELONGS.items():
         if key in sweep.model_fields_set and sweep.experiment not in kinds:
             yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
+
+
+def _varied(sweep: Sweep) -> Iterator[Finding]:
+    """What another kind of experiment has would change nothing here, and yet name cells that differ in it."""
+    for path in sweep.vary:
+        root, _, key = path.partition(".")
+        kinds = BELONGS.get(root, (sweep.experiment,))
+        if root in VARIED and sweep.experiment not in kinds:
+            own = f"; here a method says how it trains: methods.NAME.{key}" if root == "train" and key else ""
+            yield ("vary", path), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}{own}"
 
 
 def _sizes(sweep: Sweep) -> Iterator[Finding]:
@@ -218,6 +228,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("target",), _target),
     (("train", "data", "vary"), _validation),
     (("methods", "data"), _methods),
+    (("vary", "experiment"), _varied),
     (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),
     (("vary", "zip"), check_zip),
     (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets", "methods"), check_exclude),

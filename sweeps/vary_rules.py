@@ -43,8 +43,6 @@ def _where(sweep: Sweep, path: str) -> str | None:
         return f"{root} is an axis of its own; write the list under `{root}:`"
     if root in type(sweep).model_fields and root not in VARIED:
         return f"{root} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
-    if root == "source_size" and sweep.experiment != "transfer":
-        return "belongs to `experiment: transfer`"
     return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
 
 

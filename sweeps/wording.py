@@ -14,6 +14,13 @@ def written(value: Any) -> str:
     return str(value)
 
 
+def of_cell(key: str, value: Any) -> str:
+    """A value of a cell as people call it: no method is the untrained model, no source none."""
+    if value is None:
+        return "untrained" if key == "method" else "none"
+    return written(value)
+
+
 def shown(value: Any) -> str:
     """A value of a table as a person reads it."""
     if value is None:

@@ -7,7 +7,7 @@ from scheduler import views
 from scheduler.cli.output import Output
 from scheduler.store import Store
 from scheduler.submission import differences
-from scheduler.wording import counted, written
+from scheduler.wording import counted, of_cell
 from sweeps.errors import DataError
 from sweeps.frames import in_order
 from sweeps.joined import Condition, join
@@ -56,7 +56,7 @@ def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
 
 
 def _said(value: str) -> str:
-    return "left open" if value == "null" else value
+    return "the default" if value == "null" else value
 
 
 def _rows(condition: Condition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         elif f"{name} seeds" in row:
             shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"
         elif not (name.endswith(" seeds") and name.removesuffix(" seeds") in row):
-            shown[name] = written(value) if isinstance(value, float) else value
+            shown[name] = value if isinstance(value, int) else of_cell(name, value)
     return shown
 
 

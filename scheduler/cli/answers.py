@@ -8,7 +8,7 @@ import numpy as np
 
 from scheduler.cli.itemwise import show_by_item, show_changes
 from scheduler.cli.output import Output
-from scheduler.wording import counted, dollars, written
+from scheduler.wording import counted, dollars, of_cell, written
 from sweeps.comparison import METHOD, Contestant, compare
 from sweeps.draw import Series, draw
 from sweeps.effective import Multiplier
@@ -17,7 +17,18 @@ from sweeps.grid import BestCell, best_cell
 from sweeps.intervals import Estimate
 from sweeps.report.comparison import named as named_method
 from sweeps.report.itemwise import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
-from sweeps.report.reading import Spec, best_by, compared_by, formula, in_unit, scaling_fit, sought, times, variants
+from sweeps.report.reading import (
+    Spec,
+    best_by,
+    compared_by,
+    formula,
+    in_unit,
+    scaling_fit,
+    seen_of,
+    sought,
+    times,
+    variants,
+)
 from sweeps.report.transfer import SHARED
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.scaling import MinimumData, ScalingFit
@@ -57,6 +68,8 @@ def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult], items: Items
         for name, fit in fits.items():
             if fit.refused and fit.curve:  # else it stands in the table, where a law would
                 output.say(f"{name}: no answer: {fit.refused}")
+            if known := seen_of(fit, metric):
+                output.say(f"{name}: {known}")
             for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
 
@@ -215,8 +228,8 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
         "method": named_method(one.name),
         metric: mean,
         "seeds": f"{one.estimate.seeds if one.estimate else 0}" + (f" ({one.missing} missing)" if one.missing else ""),
-        "tokens": f"{one.tokens:,.0f}",
-        "$": dollars(round(one.micro_usd)),
+        "tokens": f"{one.tokens:,.0f}" if one.estimate else None,
+        "$": dollars(round(one.micro_usd)) if one.estimate else None,
     }
 
 
@@ -262,7 +275,7 @@ def _best_of(found: BestCell, first: CellSummary) -> str:
 
 
 def _what(cell: Mapping[str, Json]) -> str:
-    return ", ".join(f"{key}={written(value)}" for key, value in cell.items() if key != "data")
+    return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key != "data")
 
 
 def _axes(output: Output, found: BestCell) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from scheduler import following, views
+from scheduler.cli.files import replacing
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, flat_value
 from scheduler.cli.track import track
@@ -26,7 +27,9 @@ Row = Mapping[str, Any]
 @click.command()
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default) needs nothing; Parquet an extra.")
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; CSV goes to stdout without.")
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; CSV without it, or with -, to stdout."
+)
 @click.option("--curves", is_flag=True, help="A row for each point of the learning curves, instead of each run.")
 @click.option("--to", "place", metavar="TRACKER", help=f"Show every run to {TRACKERS}; again, what has grown.")
 @click.pass_obj
@@ -36,6 +39,8 @@ def export(
     """Write every run of NAME as a row, or show it to a tracker. The columns are those of `sweep -f csv results`."""
     if place is not None and (form or target or curves):
         raise click.UsageError("--to shows whole runs to a tracker; --format, --output and --curves are of tables")
+    if form == "parquet" and str(target) == "-":
+        raise click.UsageError("Parquet is nothing to read on a terminal, which - is; a file is right")
     with the_store(from_environment()) as store:
         if place is not None:
             track(store, name, place, output)
@@ -44,11 +49,11 @@ def export(
         if form == "parquet":
             target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
             write_parquet(names, list(rows), target)
-        elif target is None:
+        elif target is None or str(target) == "-":
             write_csv(names, rows, sys.stdout)
             return
         else:
-            with target.open("w", encoding="utf-8", newline="") as file:
+            with replacing(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
                 write_csv(names, rows, file)
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
@@ -76,7 +81,8 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
         if not _of_one_kind(values):
             found[name] = [None if value is None else str(flat_value(value)) for value in values]
     try:
-        found.to_parquet(target, index=False)
+        with replacing(target) as draft:
+            found.to_parquet(draft, index=False)
     except ImportError:
         raise NotInstalled(f"Parquet needs pyarrow, which is not installed: {INSTALL}") from None
 

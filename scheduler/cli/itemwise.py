@@ -1,11 +1,9 @@
 """What the items say, for the terminal and for programs: differences item by item, and what training changed."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-from scheduler.cli.output import Output
+from scheduler.cli.output import Output, plain
 from scheduler.wording import counted
 from sweeps.comparison import METHOD, compare
 from sweeps.grid import best_cell
@@ -100,19 +98,6 @@ def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[st
         told = {"best": plain(each.best), "alike": plain(each.alike), "needed_seeds": each.needed_seeds}
         found.append({**on, "metric": metric, "by": each.by, **told})
     return found
-
-
-def plain(value: Any) -> Any:
-    """A value of the analysis as JSON has it: by its names, and nothing where a number is not finite."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    if hasattr(value, "_asdict"):
-        return plain(value._asdict())
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 FACTS: Mapping[str, tuple[str, Callable[[Spec, Sequence[RunResult], ItemsBy], list[dict[str, Any]]]]] = {

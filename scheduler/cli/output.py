@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, Self
 
 from rich.console import Console
@@ -49,7 +50,7 @@ class Output:
 
     def document(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
-        sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+        sys.stdout.write(json.dumps(plain(document), indent=2, default=str) + "\n")
 
     def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
         """Rows with a header; nested values as JSON."""
@@ -77,7 +78,8 @@ class Output:
             numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
             justify: Literal["left", "right"] = "right" if numeric else "left"
             rigid = all(len(row[position]) <= RIGID for row in cells)
-            table.add_column(name, justify=justify, style="" if position else "bright_cyan", no_wrap=rigid)
+            style = "" if position else "bright_cyan"
+            table.add_column(name, justify=justify, style=style, no_wrap=rigid, overflow="fold")
         for row in cells:
             table.add_row(*row)
         self.console.print(table)
@@ -104,3 +106,16 @@ def _least_width(cells: Sequence[Sequence[str]]) -> int:
 def flat_value(value: Any) -> Any:
     """A value as a table holds it: what is nested, as JSON."""
     return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: by its names, and nothing where a number is not finite."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,11 +1,14 @@
 """`sweep report`: the answer of a sweep as a page to look at, as text for a pull request, or as its figures."""
 
+import os
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
 from scheduler import report as gathered
+from scheduler.cli.files import write_whole
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
 from scheduler.settings import from_environment
@@ -26,6 +29,8 @@ FORMS = ("html", "md", "svg", "png")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
     """Write what NAME has found, finished or not, as a file to look at."""
+    if str(figures) == "-" or (form in ("svg", "png") and str(target) == "-"):
+        raise click.UsageError("figures are files, and - is the terminal; a folder is right")
     settings = from_environment()
     with the_store(settings) as store:
         found = compose(gathered.material(store, name, round(time.time() * 1000), url=settings.store))
@@ -45,18 +50,25 @@ def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
     written = []
     for figure in found.figures:
         path = folder / f"{figure.name}.{form}"
-        path.write_bytes(gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
+        write_whole(path, gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
         written.append(path)
     return written
 
 
 def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
-    text = html(found, gathered.style()) if form == "html" else markdown(found, figures.as_posix() if figures else None)
+    folder = None if figures is None else _seen_from(target, figures)
+    text = html(found, gathered.style()) if form == "html" else markdown(found, folder)
     if str(target) == "-":
         click.echo(text, nl=False)
         return []
-    target.write_text(text, encoding="utf-8")
+    write_whole(target, text.encode())
     return [target]
+
+
+def _seen_from(target: Path, figures: Path) -> str:
+    """The folder as a link in the file names it; what goes to the terminal is taken to be read here."""
+    here = Path() if str(target) == "-" else target.parent
+    return quote(Path(os.path.relpath(figures, here)).as_posix())
 
 
 def _told(output: Output, written: list[Path]) -> None:

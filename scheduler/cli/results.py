@@ -15,7 +15,7 @@ from scheduler.cli.output import Output
 from scheduler.items import read_items
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
-from scheduler.wording import counted, dollars, written
+from scheduler.wording import counted, dollars, of_cell
 from sweeps.frames import columns, flat, in_order
 from sweeps.report.itemwise import wanted
 from sweeps.results import RunResult
@@ -93,7 +93,7 @@ def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {name: cell["metrics"][name] for name in in_order(cell["metrics"])}
     measured = max((each["count"] for each in metrics.values()), default=0)
     shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
-    named = {key: written(value) if isinstance(value, float) else value for key, value in cell["cell"].items()}
+    named = {key: value if isinstance(value, int) else of_cell(key, value) for key, value in cell["cell"].items()}
     return {**named, "seeds": f"{measured}/{cell['runs']}", **shown}
 
 

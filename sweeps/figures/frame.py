@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sweeps.figures.scales import Scale, short, ticks
-from sweeps.figures.svg import SMALL, label, mark, tag, width_of, words
+from sweeps.figures.svg import SMALL, fitting, label, mark, tag, width_of, words
 
 LEFT, RIGHT, BOTTOM = 52, 14, 42  # pixels around the plot
 ROW = 20  # pixels of a line of the legend
@@ -66,7 +66,8 @@ Sample = Callable[[float, float], str]
 def legend_of(entries: Sequence[tuple[str, Sample]], left: float, right: float, top: float) -> tuple[str, float]:
     """The same for samples of any kind, drawn around a place 22 pixels wide."""
     drawn, x, y = [], left, top + ROW / 2
-    for name, sample in entries:
+    for whole, sample in entries:
+        name = fitting(whole, right - left - 28)
         wide = 30 + width_of(name) + 12
         if x > left and x + wide > right:
             x, y = left, y + ROW

@@ -25,19 +25,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """The words of the figure; `zero`: a line that parts the two signs."""
+    """The words of the figure, and what its axis has at least; `zero`: a line that parts the two signs."""
 
     name: str
     title: str
     description: str
     across: str
     zero: bool = False
+    least: float = 0.0  # the axis reaches so far to both sides of 0, that what is nothing does not look large
 
 
 def intervals(plot: Rows, rows: Sequence[Row], width: float, suffix: str) -> str:
     """A mark for each mean and a line for its interval."""
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
-    x = spanning([*ends, *([0.0] if plot.zero else [])], SIDE + 4, width - SIDE - 4, margin=0.04)
+    x = spanning(
+        [*ends, *([-plot.least, 0.0, plot.least] if plot.zero else [])], SIDE + 4, width - SIDE - 4, margin=0.04
+    )
     body = [_grid(x, plot, 8 + len(rows) * LINE)]
     for place, row in enumerate(rows):
         middle = 8 + place * LINE + 28

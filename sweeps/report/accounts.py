@@ -10,7 +10,7 @@ from sweeps.report.document import Code, Figure, Part, Section, Table, Text, bot
 from sweeps.report.material import Material, Trouble
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
-from sweeps.wording import counted, dollars, written
+from sweeps.wording import counted, dollars, of_cell, written
 
 FEW = 12  # labels that are listed of stages that share a cause
 CAUSES = 100
@@ -108,7 +108,7 @@ def _lost(rows: Sequence[RunResult]) -> Table:
 
 
 def _run(row: RunResult) -> dict[str, Any]:
-    return {**{key: written(value) for key, value in row.cell.items()}, "seed": row.seed, "state": row.state}
+    return {**{key: of_cell(key, value) for key, value in row.cell.items()}, "seed": row.seed, "state": row.state}
 
 
 def every_run(rows: Sequence[RunResult], metrics: Sequence[str]) -> Section:

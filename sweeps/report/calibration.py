@@ -163,7 +163,14 @@ def _named(cell: Mapping[str, Json], same: set[str]) -> str:
         first, rest = "untrained", ["size", "source"]
     else:
         first, rest = "", []
-    return ", ".join(filter(None, (first, named(cell, without={*same, *rest})))) or "all runs"
+    left = {key: value for key, value in cell.items() if key not in (*same, *rest)}
+    return ", ".join(filter(None, (first, named(_shortly(left))))) or "all runs"
+
+
+def _shortly(cell: Mapping[str, Json]) -> Mapping[str, Json]:
+    """By the last words of its paths, where they tell them apart: a diagram has little room for a name."""
+    short = {key.rpartition(".")[2]: value for key, value in cell.items()}
+    return short if len(short) == len(cell) else cell
 
 
 def _left(drawn: int, there: int) -> str:

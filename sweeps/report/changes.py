@@ -11,6 +11,7 @@ from sweeps.results import RunResult
 from sweeps.sections import measure_of
 
 DRAWN = 6  # cells
+LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
 # Not between 0 and 1, so that an axis with those that are would show neither.
 OTHERWISE = ("preference_margin", "preference_kl", "semantic_entropy", "reward", "turns")
 NOTE = (
@@ -43,7 +44,7 @@ def _figure(name: str, told: Told) -> Figure | None:
     if not rows:
         return None
     words = "; ".join(f"{each.name}: {each.said}" for each in rows)
-    plot = Rows(name, f"What training changed: {heading(told)}", words, "after − before", zero=True)
+    plot = Rows(name, f"What training changed: {heading(told)}", words, "after − before", zero=True, least=LEAST)
     numbers = table([change_row(each) for each in told.changes])
     return Figure(name, plot.title, **both(lambda width, suffix: intervals(plot, rows, width, suffix)), table=numbers)
 

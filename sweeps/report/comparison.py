@@ -135,8 +135,8 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
         metric: "no result" if one.estimate is None else with_width(one.estimate),
         "seeds": one.estimate.seeds if one.estimate else 0,
         "missing": one.missing,
-        "tokens": round(one.tokens),
-        "$": dollars(round(one.micro_usd)),
+        "tokens": round(one.tokens) if one.estimate else None,
+        "$": dollars(round(one.micro_usd)) if one.estimate else None,
     }
 
 

@@ -84,7 +84,7 @@ def _answer(material: Material) -> Answer:
         unread = tuple(Text(said, warning=True) for said in material.unread)
         sections = (*found.sections, *changed.sections, *([Section(ITEMS, unread)] if unread else []))
         return Answer((*sentences, *changed.sentences), sections)
-    except (SweepsError, ValueError, KeyError) as error:
+    except (SweepsError, ValueError, KeyError, ArithmeticError) as error:
         said = f"No answer could be drawn from the rows: {error}"
         return Answer((said,), (Section("The answer", (Text(said, warning=True),)),))
 

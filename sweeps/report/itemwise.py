@@ -17,6 +17,7 @@ from sweeps.sections import measure_of
 from sweeps.stage import Json
 from sweeps.wording import counted
 
+OF_ITEMS = {"chance"}  # what is said of the items alone, and no training changes
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
 
 ItemsBy = Mapping[str, Items]  # by measure: "answers", "source.nll"
@@ -93,7 +94,7 @@ def what_changed(rows: Sequence[RunResult], items: ItemsBy) -> tuple[Told, ...]:
     """Of every trained cell, in the order of the rows, what there is beside the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     for metric in in_order({name for row in measured(rows) for name in row.metrics}):
-        measure = measure_of(metric)
+        measure = None if metric.rpartition(".")[2] in OF_ITEMS else measure_of(metric)
         if measure is not None and measure in items and not _of_loss(measure):
             for each in changes(rows, items[measure], metric=metric):
                 found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
@@ -185,7 +186,8 @@ def over_as_many(found: Mapping[str, ItemDifference]) -> str:
 def _over(found: ItemDifference) -> str:
     left = f" of {found.items + found.left_out:,}" if found.left_out else ""
     clusters = f" in {counted(found.clusters, 'cluster')}" if found.clusters < found.items else ""
-    return f"{found.items:,}{left} items{clusters}, {counted(found.seeds, 'seed')}"
+    items = f"{found.items:,}{left} items" if left else counted(found.items, "item")
+    return f"{items}{clusters}, {counted(found.seeds, 'seed')}"
 
 
 def _difference(found: ItemDifference) -> dict[str, Any]:

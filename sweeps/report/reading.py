@@ -14,7 +14,7 @@ from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.sections import RISING, Best, best_by_default
 from sweeps.stage import Json
-from sweeps.wording import written
+from sweeps.wording import of_cell
 
 Spec = Mapping[str, Json]
 
@@ -41,9 +41,7 @@ def unit(metric: str) -> str:
 
 def named(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     """A cell in words: rank=16, size=128."""
-    return ", ".join(
-        f"{key}={'none' if value is None else written(value)}" for key, value in cell.items() if key not in without
-    )
+    return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key not in without)
 
 
 def shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
@@ -58,9 +56,12 @@ def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str
 
 
 def sought(spec: Spec) -> str:
-    """The metric that the target is of."""
-    wish = spec.get("target")
-    return str(wish["metric"]) if isinstance(wish, dict) else "nll"
+    """The metric that the target is of; without one the loss, or where that is not asked what is asked first."""
+    wish, asked = spec.get("target"), spec.get("evaluate")
+    if isinstance(wish, dict):
+        return str(wish["metric"])
+    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == "nll" for one in asked)
+    return "nll" if losses else best_by_default(spec).metric
 
 
 def side(metric: str) -> str:
@@ -111,15 +112,17 @@ def scaling_fit(spec: Spec, rows: Sequence[RunResult], items: Items | None = Non
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
     goal, error = target(spec.get("target"), zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
-    return replace(fit, warnings=(*_unasked(spec, goal, items, error), *fit.warnings))
+    return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
 
 
-def _unasked(spec: Spec, goal: float | None, items: Items | None, error: Sequence[float] | None) -> Iterator[str]:
+def _unasked(
+    spec: Spec, fit: ScalingFit, goal: float | None, items: Items | None, error: Sequence[float] | None
+) -> Iterator[str]:
     """What of the question could not be asked."""
     if isinstance(spec.get("target"), dict):
         if goal is None:
             yield "the target is a share of what the untrained model has, which is not measured: nothing is said of it"
-        elif items and error is None:
+        elif items and error is None and fit.minimum_data and fit.minimum_data.low is not None:
             yield "the interval is that of these items alone: of some sizes, or of the base, they are not known"
 
 
@@ -129,6 +132,19 @@ def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
         return RISING.get(metric)
     known = [row.metrics["chance"] for row in rows if "chance" in row.metrics]
     return known[0] if known else math.nan if any("mrr" in row.metrics for row in rows) else RISING[metric]
+
+
+def seen_of(fit: ScalingFit, metric: str) -> str:
+    """Where no law answers: from which size on everything that was measured has the target; nothing where none has."""
+    least = fit.minimum_data
+    if least is None or least.status != "refused" or not len(fit.loss):
+        return ""
+    has = fit.loss >= least.target if metric in RISING else fit.loss <= least.target
+    first = int(has.argmax())
+    if not has[first:].all():
+        return ""
+    every = "" if first else "at every size measured, "
+    return f"{metric} {side(metric)} {least.target:.4g} is met {every}from {fit.n[first]:,.0f} examples on"
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:

@@ -14,6 +14,7 @@ from sweeps.report.reading import (
     formula,
     in_unit,
     scaling_fit,
+    seen_of,
     side,
     sized,
     sought,
@@ -51,11 +52,11 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
     """The answer for one data set, in a sentence."""
     least = fit.minimum_data
     if least is None or least.status == "refused":
+        far = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples" if least is None and len(fit.n) else ""
         if fit.refused or fit.curve is None:
-            return f"{name}: no answer: {fit.refused}."
-        last = float(fit.n[-1])
-        way = "rises" if metric in RISING else "falls"
-        return f"{name}: {metric} {fit.loss[-1]:.4g} at {last:,.0f} examples; it {way} as {_formula(fit)}."
+            known = seen_of(fit, metric) or far
+            return f"{name}: {known}; no law is told: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
+        return f"{name}: {far}; it {'rises' if metric in RISING else 'falls'} as {_formula(fit)}."
     wanted = f"{metric} {side(metric)} {least.target:.4g}"
     if least.status == "met":
         return f"{name}: {wanted} is met already at the smallest size measured, {_examples(least)}."

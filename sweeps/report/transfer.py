@@ -17,8 +17,9 @@ from sweeps.wording import counted
 
 SHARED = "Each source was trained once for all seeds: intervals are of these trained sources, not of training on them."
 FEW = 3  # pairs that are named in the answer
+ALONE = "training on the target alone"
 NOTE = (
-    "Gain in nats per token over training on the target alone, ± half of its 95 % interval. Hatched: not clear when "
+    f"Gain in nats per token over {ALONE}, ± half of its 95 % interval. Hatched: not clear when "
     "all pairs of the panel are judged together (Holm)."
 )
 WORTH = (
@@ -88,7 +89,8 @@ def _gains(name: str, matrix: TransferMatrix, size: int) -> Figure:
     title = f"{size:,} target examples" if size else "No target examples: the source alone, against the base"
     cells = [cell for cell in matrix.cells if cell.size == size]
     squares = {(cell.source, cell.target): _gain(cell) for cell in cells}
-    return _figure(Heat(f"{name}-gain-{size}", title, _told(squares), matrix.sources, matrix.targets, squares), NOTE)
+    note = NOTE if size else NOTE.replace(ALONE, "the untrained model")
+    return _figure(Heat(f"{name}-gain-{size}", title, _told(squares), matrix.sources, matrix.targets, squares), note)
 
 
 def _gain(cell: TransferCell) -> Square:

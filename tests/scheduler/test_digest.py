@@ -130,3 +130,14 @@ def test_how_long_yet_is_reckoned_from_what_was_done_since_it_started(night: Nig
 def test_a_sweep_that_nobody_submitted_has_no_digest(night: Night) -> None:
     with pytest.raises(UnknownSweep):
         digest(night.store, "nobody")
+
+
+def test_the_best_may_be_what_was_not_trained(night: Night) -> None:
+    stages = [evaluate(name) for name in ("base", "sl")]
+    runs = [
+        Run({"method": method}, 0, None, {"nll": each.id}) for method, each in zip((None, "sl"), stages, strict=True)
+    ]
+    night.submit(plan("s", stages, runs), spec={"experiment": "compare", "equal": {"tokens": 1}})
+    for each, loss in zip(stages, (1.0, 2.0), strict=True):
+        night.do(each.id, "s", {"nll": loss})
+    assert digest(night.store, "s").best == ("best: method=untrained: nll 1.0000; 1 cell may be as good",)

@@ -17,8 +17,7 @@ from scheduler import items as reading
 from scheduler import keys, notebook, report, views
 from scheduler.artefacts import Artefacts, compressed_lines
 from scheduler.cli import sweep as command
-from scheduler.cli.itemwise import plain
-from scheduler.cli.output import Output
+from scheduler.cli.output import Output, plain
 from scheduler.cli.results import show_results
 from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
 from scheduler.items import Kept, read_items
@@ -125,7 +124,7 @@ def test_a_table_fits_a_terminal_of_eighty_columns(night: Night, store_url: str)
         assert line.rstrip() in narrow, "columns, and no list of names and values"
 
 
-@pytest.mark.parametrize("loss", ["away", "gone", "cut off", "not ours"])
+@pytest.mark.parametrize("loss", ["away", "gone", "cut off", "empty", "not ours"])
 def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str, loss: str) -> None:
     laid(night, store_url)
     whole = told(night, store_url)
@@ -135,7 +134,8 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     elif loss == "gone":
         file.unlink()
     else:
-        file.write_bytes(file.read_bytes()[:-20] if loss == "cut off" else compressed_lines([{"nobody": 1}]))
+        left = {"cut off": file.read_bytes()[:-20], "empty": b"", "not ours": compressed_lines([{"nobody": 1}])}
+        file.write_bytes(left[loss])
     text = told(night, store_url)
     assert "could not be read" in text
     assert store_url not in text, "an address may hold a secret"

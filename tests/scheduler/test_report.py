@@ -9,14 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from scheduler import keys, report
 from scheduler.cli import sweep as command
 from scheduler.cli.export import write_csv, write_parquet
+from scheduler.cli.output import Output
+from scheduler.cli.results import show_results
 from scheduler.errors import FiguresUnavailable
+from scheduler.settings import from_environment
 from scheduler.store import Meter, Store
 from sweeps import DataError, NotInstalled, RunResult, best_cell, compare, frame, transfer_matrix
 from sweeps.frames import columns, flat
@@ -110,6 +115,20 @@ def test_data_is_named_by_its_content(night: Night) -> None:
     assert (used.records, used.what, used.stages, used.example) == ("ab" * 32, "train", 2, "train n8s0")
 
 
+def test_what_was_skipped_for_many_stages_is_one_cause_that_says_so(night: Night) -> None:
+    """Whether or not the address of a stage begins with a digit."""
+    trained = [train(f"{name}0000000000000") for name in ("abc", "fed", "012")]
+    stages = [*trained, *(evaluate(f"of-{each.id}", each.id) for each in trained)]
+    night.submit(plan("s", stages, [Run({"data": each.id}, 0, each.id, {}) for each in trained]))
+    for each in trained:
+        night.fail(night.start(each.id, "s"), "no text")
+    night.spread()
+    causes = {each.state: each for each in report.material(night.store, "s", NOW).troubles}
+    assert len(causes["skipped"].labels) == 3
+    assert causes["skipped"].cause.endswith("failed; others name 2 other stages")
+    assert causes["failed"].cause == "no text"
+
+
 def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer) -> None:
     """Without the fixtures that look at every key: there are ten thousand."""
     client = redis.client()
@@ -174,6 +193,62 @@ def test_the_command_writes_what_it_is_asked_for(
     assert exported == said(redis, monkeypatch, tmp_path, "-f", "csv", "results", "s")
 
 
+def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None:
+    """Values that are none have names: no method is the untrained model, no source none."""
+    cells: list[dict[str, Json]] = [
+        {"method": None},
+        {"method": "sl"},
+        {"source": None, "target": "code"},
+        {"source": "law", "target": "code"},
+    ]
+    stages = [evaluate(str(place)) for place in range(len(cells))]
+    runs = [Run(cell, 0, None, {"nll": each.id}) for cell, each in zip(cells, stages, strict=True)]
+    night.submit(plan("s", stages, runs), spec=SPEC)
+    written = io.StringIO()
+    show_results(night.store, from_environment({}), "s", Output("table", Console(file=written, width=20)))
+    lines = [line.split() for line in written.getvalue().splitlines()]
+    for words in (["method", "untrained"], ["method", "sl"], ["source", "none"], ["source", "law"]):
+        assert words in lines
+
+
+def test_figures_are_linked_as_the_file_sees_them(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In another folder than the one where one stands, and with a space in its name."""
+    told(night)
+    (tmp_path / "out").mkdir()
+    words = ("report", "s", "--format", "md", "-o", "out/s.md", "--figures", "out/the figures")
+    said(redis, monkeypatch, tmp_path, *words)
+    linked = re.findall(r"\]\((\S+\.svg)\)", (tmp_path / "out" / "s.md").read_text())
+    assert len(linked) == len(list((tmp_path / "out" / "the figures").iterdir())) > 0
+    assert [name for name in linked if not (tmp_path / "out" / unquote(name)).exists()] == []
+
+
+def test_a_loss_that_is_no_number_leaves_json_that_programs_can_read(
+    night: Night, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.submit(scaling("s", [8], seeds=1), spec=SPEC)
+    night.do("train-n8s0", "s")
+    night.do("evaluate-n8s0", "s", {"nll": float("nan")})
+    night.do("evaluate-base", "s", {"nll": float("inf")})
+    show_results(night.store, from_environment({}), "s", Output("json", Console()))
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (run,) = json.loads(capsys.readouterr().out, parse_constant=refused)["runs"]
+    assert run["metrics"] == {"nll": None, "zero_shot.nll": None}
+
+
+def test_a_long_name_is_folded_and_never_cut_off() -> None:
+    names = [f"{'a-long-name-' * 5}{end}" for end in ("one", "two")]
+    written = io.StringIO()
+    rows = [{"data": name, "size": 1, "loss": "1.0000 ± 0.1000"} for name in names]
+    Output("table", Console(file=written, width=60)).table(rows)
+    words = [line.split()[0] for line in written.getvalue().splitlines()]
+    assert "".join(words).endswith("".join(names))
+
+
 def test_sweeps_are_compared_where_they_ask_the_same(
     night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -185,7 +260,7 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     assert found[8, "nll"]["other - s"] == 0, "the same stage, measured once"
     text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
     assert "1 condition not in all of them" in text
-    assert 'model: left open in s, "offline/ngram-m" in other' in text
+    assert 'model: the default in s, "offline/ngram-m" in other' in text
 
 
 def test_sweeps_that_were_measured_on_other_items_are_told_apart(
@@ -232,6 +307,8 @@ def test_a_frame_means_what_its_runs_mean(tmp_path: Path) -> None:
             assert analysed(found[found["seed"] < 2]) == analysed([each for each in rows if each.seed < 2])
     with pytest.raises(DataError, match="without a column `seed`"):
         compare(frame(compare_rows()).drop(columns="seed"), metric="task_completion")
+    with pytest.raises(DataError, match="column note: 'x' found; behind `seed` stands what was measured, in numbers"):
+        compare(frame(compare_rows()).assign(note="x"), metric="task_completion")
 
 
 def test_a_frame_and_parquet_hold_every_run(tmp_path: Path) -> None:

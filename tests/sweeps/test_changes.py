@@ -124,6 +124,19 @@ def test_a_single_cluster_says_nothing_and_copies_say_no_more(metric: str) -> No
     assert more.high - more.low == pytest.approx(once.high - once.low, rel=0.02)
 
 
+@pytest.mark.parametrize("metric", ["aurc", "right"])
+def test_answers_that_are_all_alike_leave_open_what_so_few_can(metric: str) -> None:
+    """And confidences that differ by next to nothing, as those of long answers do, are alike."""
+    unlikely = [1e-9 * item for item in range(30)]
+    tiny = known(change({0: stated([0.0] * 30, [0] * 30)}, {0: stated(unlikely, [0] * 30)}, metric="adaptive_ece"))
+    assert tiny.high - tiny.mean == pytest.approx(1 - 0.025 ** (1 / 30))
+    before, after = stated([0.5] * 30, [0] * 30), stated([1.0] * 30, [1] * 30)
+    found = known(change({0: before}, {0: after}, metric=metric))
+    assert abs(found.mean) == pytest.approx(1)
+    assert found.high - found.mean == pytest.approx(1 - 0.025 ** (1 / 30))
+    assert found.clear
+
+
 def test_a_few_items_that_all_change_are_not_yet_clear() -> None:
     """Five of a hundred, all to the better, come by chance in one of sixteen: t would have called it .02."""
     before = rows("accuracy", [0.0] * 100)

@@ -137,6 +137,26 @@ def test_a_legend_shows_the_colours_of_its_lines_whatever_they_are() -> None:
     assert samples == {"s0 line", "s7 line"}
 
 
+def test_a_legend_cuts_what_is_wider_than_the_drawing() -> None:
+    """A letter takes .61 of its size, 12; 312 pixels are what a phone has behind the sample."""
+    name = "a-name-" * 11
+    root = ET.fromstring(lines(PLOT, [Line(name, curve=FULL.curve), Line("b", curve=FULL.curve)], NARROW, "x"))
+    (label,) = (each for each in root.iter("text") if (each.text or "").startswith("a-name-"))
+    assert (label.text or "").endswith("…")
+    assert float(label.get("x") or 0) + 0.61 * 12 * len(label.text or "") <= NARROW
+
+
+def test_an_axis_of_signs_shows_at_least_what_it_is_told_to() -> None:
+    """Rounding alone would fill it."""
+    rows = [Row("rounding", 4e-9), Row("nothing", 0.0)]
+    places = []
+    for least in (0.0, 0.01):
+        root = ET.fromstring(intervals(Rows("r", "t", "d", "change", zero=True, least=least), rows, WIDE, "x"))
+        places.append([float(each.get("cx") or 0) for each in root.iter("circle")])
+    assert abs(places[0][0] - places[0][1]) > WIDE / 2
+    assert abs(places[1][0] - places[1][1]) < 1
+
+
 def test_what_is_beyond_the_data_is_dashed() -> None:
     root = ET.fromstring(DRAWN["scaling"](WIDE))
     curves = [each.get("class") for each in root.iter("path") if "line" in (each.get("class") or "")]

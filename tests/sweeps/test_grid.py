@@ -148,3 +148,18 @@ def test_the_set_holds_the_true_best() -> None:
         kept = names(found) | {tuple(found.best.cell.values())}
         lost += [seed] if (0.1, 4) not in kept else []
     assert len(lost) <= 8, lost
+
+
+def test_shares_that_are_equal_by_chance_have_an_interval() -> None:
+    """Two seeds with .5 each, beside others that lie .05 apart: nobody knows that the third has .5, too."""
+    values = {(4, 1): (0.5, 0.5), (4, 2): (0.55, 0.55), (8, 1): (0.6, 0.6), (8, 2): (0.65, 0.65)}
+    runs = [
+        RunResult({"rank": rank, "steps": steps}, seed, "succeeded", {"accuracy": value})
+        for (rank, steps), each in values.items()
+        for seed, value in enumerate(each)
+    ]
+    found = best_cell(runs, metric="accuracy", mode="max")
+    widths = [each.half_width for cell in found.cells for each in (cell.chosen_by, cell.held_out) if each]
+    widths += [each.half_width for axis in found.axes for each in (axis.mean, axis.effect) if each]
+    assert len(widths) == 16
+    assert widths == pytest.approx([12.7062 * 0.05 / 12**0.5 / 2**0.5] * 16, rel=1e-4)

@@ -200,3 +200,21 @@ def _is_clear(effect: float, seed: int) -> bool:
     found = difference(scores["b"], scores["a"])
     assert found.recipe
     return abs(found.mean) > found.recipe.half_width
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0, 0.0), (1.0, 0.0)])
+def test_items_that_all_say_the_same_leave_open_what_so_few_can(one: float, other: float) -> None:
+    """Of 30 that all do so, one in 9 of others may yet not: 1 - .025^(1/30) = .1157."""
+    found = difference(np.full((2, 30), one), np.full((2, 30), other))
+    assert found.mean == one - other
+    for claim in (found.checkpoints, found.recipe):
+        assert claim
+        assert claim.half_width == pytest.approx(1 - 0.025 ** (1 / 30), rel=0.02)
+        assert claim.p == pytest.approx(2.0**-29 if one else 1.0, abs=1e-9)
+
+
+def test_of_finer_values_they_leave_open_a_step_of_these() -> None:
+    values = np.tile([0.25, 0.5, 1.0], 10)[None]
+    found = difference(values, values - 0.25)
+    assert found.checkpoints
+    assert found.checkpoints.half_width == pytest.approx(0.25 * (1 - 0.025 ** (1 / 30)))

@@ -1,7 +1,10 @@
 """Sweeps side by side: joined where the conditions are equal, and paired by seed."""
 
+from dataclasses import replace
+
 import pytest
 
+from sweeps.intervals import Estimate
 from sweeps.joined import join
 from tests.sweeps.reports import row
 
@@ -31,3 +34,19 @@ def test_three_are_each_compared_to_the_first() -> None:
     rows = {name: [row({"size": 8}, 0, nll=loss)] for name, loss in (("a", 1.0), ("b", 2.0), ("c", 4.0))}
     (found,) = join(rows)
     assert {name: each.mean for name, each in found.differences["nll"].items()} == {"b": 1.0, "c": 3.0}
+
+
+def test_shares_that_differ_by_the_same_by_chance_are_not_certain() -> None:
+    """Of 20 items each: two seeds that are both .1 apart, where values lie .05 apart."""
+    one = [row({"size": 8}, seed, accuracy=value) for seed, value in enumerate((0.5, 0.55))]
+    other = [row({"size": 8}, seed, accuracy=value) for seed, value in enumerate((0.6, 0.65))]
+    (found,) = join({"one": one, "other": other})
+    estimate = found.differences["accuracy"]["other"]
+    assert estimate.mean == pytest.approx(0.1)
+    assert estimate.half_width == pytest.approx(12.7062 * 0.05 / 12**0.5 / 2**0.5, rel=1e-4)
+
+
+def test_the_same_trainings_differ_by_nothing() -> None:
+    runs = [replace(row({"size": 8}, seed, accuracy=0.5 + seed / 20), stage=f"train-{seed}") for seed in range(2)]
+    (found,) = join({"one": runs, "other": runs})
+    assert found.differences["accuracy"]["other"] == Estimate(0.0, 0.0, 2)

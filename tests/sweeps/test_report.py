@@ -78,6 +78,71 @@ def test_a_refused_fit_gives_no_number_and_says_why() -> None:
     assert "ab" * 32 in html(report, STYLE)
 
 
+def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> None:
+    """A loss that does not fall with more data allows no law; where it is low enough throughout, that was not asked."""
+    losses = {8: 1.0, 16: 1.1, 32: 1.2, 64: 1.15, 128: 1.3}
+    rows = [row({"data": "code", "size": size}, seed, nll=loss) for size, loss in losses.items() for seed in (0, 1)]
+    known = material("data_scaling", rows)
+    for below, said in ((2.0, "at every size measured, from 8 examples on"), (1.05, ""), (0.5, "")):
+        spec: dict[str, Json] = {**known.spec, "target": {"metric": "nll", "below": below}}
+        (answer,) = compose(replace(known, spec=spec)).answer
+        if said:
+            assert answer.startswith(f"code: nll ≤ {below:.4g} is met {said}; no law is told: ")
+        else:
+            assert answer.startswith("code: no answer: ")
+
+
+def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
+    """Three sizes are too few for a law."""
+    rows = [row({"data": "code", "size": size}, 0, accuracy=right) for size, right in ((8, 0.1), (16, 0.6), (32, 0.7))]
+    known = material("data_scaling", rows)
+    spec: dict[str, Json] = {**known.spec, "target": {"metric": "accuracy", "above": 0.5}}
+    (answer,) = compose(replace(known, spec=spec)).answer
+    assert answer.startswith("code: accuracy ≥ 0.5 is met from 16 examples on; no law is told: ")
+
+
+def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
+    known = asked()
+    chances = {
+        key: [{**each, "chance": 0.25, "accuracy": 0.5} for each in rows] for key, rows in known.items["rag"].items()
+    }
+    rows = [replace(each, metrics={**each.metrics, "chance": 0.25, "accuracy": 0.5}) for each in known.rows]
+    report = compose(replace(known, rows=rows, items={"answers": chances}))
+    (section,) = (each for each in report.sections if each.title == "What did training change?")
+    shown = [line[0] for part in section.parts if isinstance(part, Figure) and part.table for line in part.table.rows]
+    assert shown == ["accuracy"]
+
+
+def test_what_is_none_has_a_name_in_every_table() -> None:
+    """No method is the untrained model, no source none; and who has measured nothing has used no known tokens."""
+    lost = [row({"method": "rl"}, seed, "failed") for seed in range(2)]
+    report = compose(material("compare", [*(each for each in compare_rows() if each.cell["method"] != "rl"), *lost]))
+    assert "None" not in {cell for table in tables(report, "Every run") for line in table.rows for cell in line}
+    assert "untrained" in {line[0] for table in tables(report, "Every run") for line in table.rows}
+    (figure,) = (each for each in report.figures if each.name == "methods-0")
+    assert figure.table
+    assert [line[-2:] for line in figure.table.rows if line[0] == "rl"] == [("-", "-")]
+
+
+def test_without_a_target_what_was_measured_is_the_answer() -> None:
+    known = material("data_scaling", scaling_rows(top=64))
+    spec = {key: value for key, value in known.spec.items() if key != "target"}
+    (answer,) = compose(replace(known, spec=spec)).answer
+    assert re.fullmatch(r"code: nll 2\.\d+ at 64 examples; no law is told: 2 sizes; the simplest law needs 4\.", answer)
+
+
+def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
+    """As of a sweep that `sweep evaluate` has made of another one."""
+    rows = [row({"data": "code", "size": size}, 0, accuracy=size / 64) for size in (8, 16, 32)]
+    known = material("data_scaling", rows)
+    asked: list[Json] = [{"name": "answers", "options": {}}]
+    spec = {key: value for key, value in {**known.spec, "evaluate": asked}.items() if key != "target"}
+    report = compose(replace(known, spec=spec))
+    assert report.answer[0].startswith("code: accuracy 0.5 at 32 examples; no law is told: 3 sizes")
+    both = compose(replace(known, rows=scaling_rows(top=64), spec={**spec, "evaluate": [*asked, {"name": "nll"}]}))
+    assert both.answer[0].startswith("code: nll 2")
+
+
 def test_an_extrapolation_says_how_far() -> None:
     target: dict[str, Json] = {"target": {"metric": "nll", "below": 1.72}}
     known = material("data_scaling", scaling_rows(top=1024))
@@ -273,7 +338,7 @@ def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
 
 def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_others() -> None:
     report = compose(asked())
-    assert "size=64: fine-tuning changed what context is worth by +1.00 ± 0.00 (uplift 0.00 → 1.00" in report.answer[-1]
+    assert "size=64: fine-tuning changed what context is worth by +1.00 ± 0.06 (uplift 0.00 → 1.00" in report.answer[-1]
     (section,) = (each for each in report.sections if each.title == "What did training change?")
     (figure,) = (each for each in section.parts if isinstance(each, Figure))
     assert figure.title == "What training changed: size=64 against untrained, 3 seeds"
@@ -289,6 +354,17 @@ def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_oth
 def test_items_that_were_not_read_are_told_of() -> None:
     report = compose(replace(asked(), unread=("of 7 evaluations the items of 2 could not be read",)))
     assert "the items of 2 could not be read" in html(report, STYLE)
+
+
+@pytest.mark.parametrize("experiment", ["compare", "grid"])
+def test_losses_that_cannot_be_squared_cost_the_answer_and_not_the_report(experiment: str) -> None:
+    key = {"compare": "method", "grid": "rank"}[experiment]
+    rows = [row({key: value}, seed, nll=loss) for value, loss in (("a", 1e300), ("b", 2.0)) for seed in range(2)]
+    known = material(experiment, rows, curves=[], items={})
+    best: Json = {"metric": "nll", "mode": "min"}
+    report = compose(replace(known, spec={**known.spec, "best": best}))
+    assert report.answer[0].startswith("No answer could be drawn from the rows: ")
+    assert "1e+300" in html(report, STYLE)
 
 
 @pytest.mark.parametrize("experiment", KINDS)

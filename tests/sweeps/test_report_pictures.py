@@ -86,6 +86,25 @@ def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
     assert len({line[0] for line in figure.table.rows}) == 16, "the untrained ones too"
 
 
+def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -> None:
+    """A phone has room for a few letters of each."""
+    cells: list[dict[str, Json]] = [{"size": 64, "data.facts.context": each} for each in ("none", "gold")]
+    rows = [row(cell, 0, accuracy=0.5) for cell in cells]
+    (figure,) = figures(calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    assert {"context=none", "context=gold"} <= {each.text for each in ET.fromstring(figure.narrow).iter("text")}
+    other = [row({**cell, "train.context": number}, 0, accuracy=0.5) for number, cell in enumerate(cells)]
+    (figure,) = figures(calibration(other, {"answers": answers_of(other)}), "reliability")
+    assert figure.table is not None
+    assert figure.table.rows[0][0] == "data.facts.context=none, train.context=0", "of two that end alike the whole"
+
+
+def test_a_source_alone_is_told_against_the_untrained_model() -> None:
+    """Of no examples of the target there is no training on the target alone."""
+    found = {figure.name: figure.note for figure in compose(crowded()).figures if "-gain-" in figure.name}
+    assert "over the untrained model, ±" in found["transfer-0-gain-0"]
+    assert "over training on the target alone, ±" in found["transfer-0-gain-512"]
+
+
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
     rows = compare_rows()
     key = item_key(rows[1].cell, rows[1].seed)

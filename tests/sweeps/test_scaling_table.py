@@ -82,6 +82,16 @@ def test_an_accuracy_is_answered_in_the_terminal_and_in_the_report() -> None:
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
 
 
+def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
+    """And nothing is said of an interval that there is not, though the items of one size alone are known."""
+    rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": 1 + size / 99}) for size in (8, 16, 32, 64)]
+    text = io.StringIO()
+    kept = {"nll": {item_key(rows[0].cell, 0): [{"item": 0, "nll": 1.0, "tokens": 1.0}]}}
+    answer(Output("table", Console(file=text, width=180)), spec("nll", below=2), rows, kept)
+    assert "a: nll ≤ 2 is met at every size measured, from 8 examples on\n" in text.getvalue()
+    assert "these items alone" not in text.getvalue()
+
+
 def test_a_curve_that_gives_no_answer_says_why() -> None:
     late = (0.0, 0.0, 0.01, 0.0, 0.01, 0.1, 0.7)  # nothing of it is seen before the largest sizes
     rows = [

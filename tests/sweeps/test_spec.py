@@ -238,6 +238,23 @@ def test_the_axes_are_checked_against_the_model(extra: str, said: str) -> None:
     assert said in refused(head + extra)
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "said"),
+    [
+        ("compare", "train.rank", "this one is compare; here a method says how it trains: methods.NAME.rank"),
+        ("grid", "methods.sl.rank", "belongs to `experiment: compare`; this one is grid"),
+        ("grid", "equal.tokens", "belongs to `experiment: compare`; this one is grid"),
+        ("grid", "source_size", "belongs to `experiment: transfer`; this one is grid"),
+    ],
+)
+def test_an_axis_that_would_change_nothing_is_refused(text: str, path: str, said: str) -> None:
+    """Its cells would have names that differ, and be the same trainings: a rank that makes no difference."""
+    example = (ROOT / f"examples/{text}.yaml").read_text()
+    found = refused(example, f"vary={{{path}: [8, 16]}}")
+    assert f"vary.{path}: belongs to" in found
+    assert said in found
+
+
 def test_a_cell_is_excluded_by_what_the_experiment_puts_into_it() -> None:
     assert "exclude.0.size: 8 found; one of [0, 16, 32, 64, 128] is right" in refused(TRANSFER, "exclude=[{size: 8}]")
     assert "exclude.0.data: no cell has it" in refused(TRANSFER, "exclude=[{data: a}]")
