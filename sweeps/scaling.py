@@ -134,9 +134,10 @@ def fit_scaling(
     diverged, is left out with a warning. `error`, one or (R,), is the standard error over the held-out items of each
     loss less the target (of a share of the base's loss: of the items' loss - share·base): the interval then holds for
     other items, too (`sweeps.profile`), while the band stays that of these items. Never raises for what was measured:
-    `refused` says it.
+    `refused` says it. Raises ValueError where not every run has a size, a loss and a seed.
     """
     sizes, values = np.asarray(n, float), np.asarray(loss, float)
+    _see_that_they_belong_together(sizes, loss=values, seed=seed)
     trained = sizes > 0
     good = trained & np.isfinite(values) & ((values > 0) if chance is None else (values >= 0) & (values <= 1))
     seeds = None if seed is None else np.asarray(seed)[good]
@@ -348,6 +349,13 @@ def _unfit(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law | None)
             return f"the {what} {worsens} with more data, from {first:.4g} at {small:g} to {then:.4g} at {large:g}"
     better = "rise" if wanted == "bounded" else "fall"
     return None if loss[-1] < loss[0] else f"the {what} does not {better} with more data"
+
+
+def _see_that_they_belong_together(n: Floats, **others: npt.ArrayLike | None) -> None:
+    """Raises ValueError where something has not one entry for each run."""
+    for name, values in others.items():
+        if values is not None and np.shape(values) != n.shape:
+            raise ValueError(f"n is of {n.size} runs and {name} of {np.size(values)}; one entry for each run is right")
 
 
 def _lost(count: int, what: str) -> tuple[str, ...]:

@@ -278,3 +278,10 @@ def test_a_target_that_is_no_number_is_left_out_with_a_warning(target: float) ->
     assert fit.minimum_data is None
     assert fit.curve is not None
     assert "no number to reach" in fit.warnings[0]
+
+
+def test_lists_of_different_lengths_are_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="n is of 4 runs and loss of 3; one entry for each run is right"):
+        fit_scaling([32, 64, 128, 256], [3.0, 2.5, 2.2])
+    with pytest.raises(ValueError, match="n is of 4 runs and seed of 2"):
+        fit_scaling([32, 64, 128, 256], [3.0, 2.5, 2.2, 2.0], seed=[0, 1])
