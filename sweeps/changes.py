@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sweeps.clusters import Floats, Places, places_of
+from sweeps.clusters import Floats, Places, least_p, places_of
 from sweeps.intervals import ALPHA, holm
 from sweeps.items import (
     Claim,
@@ -39,7 +39,6 @@ from sweeps.stage import Json
 
 Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
 DRAWS = 200
-TINY = 1e-12  # what is no difference, but rounding
 ROUGH = 1e-6  # the same of metrics between 0 and 1, which answers of next to no probability move by as much as that
 Against = Literal["untrained", "source alone", "target alone"]
 
@@ -207,16 +206,11 @@ def _weights(clusters: int) -> Floats:
 
 
 def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
-    """The p of clusters that all change in one direction, were each as likely to change in the other: 2·2^-N.
-
-    Of N that change at all; below it no p can be, though a t of a few equal differences would be.
-    """
     clusters = pairs[0][0].scores.clusters
     moved = [
         sum(after.scores.amounts[item] - before.scores.amounts[item] for before, after in pairs) for item in clusters
     ]
-    sums = np.bincount(_places(list(clusters.values())), moved)
-    return min(1.0, 2.0 ** (1 - int((np.abs(sums) > TINY).sum())))
+    return least_p(np.bincount(_places(list(clusters.values())), moved))
 
 
 def all_together(found: Mapping[Key, Change]) -> dict[Key, Change]:

@@ -20,6 +20,7 @@ Places = npt.NDArray[np.intp]
 Weights = tuple[Floats, Floats]
 AT_ONCE = 4_000_000  # numbers that a bootstrap holds at a time
 PERCENTILES = (2.5, 97.5)
+TINY = 1e-12  # what is no difference, but rounding
 
 
 class Mean(NamedTuple):
@@ -61,6 +62,14 @@ def mean_at(scores: Floats, places: Places) -> Mean:
         return Mean(mean, None, count, len(scores))
     sums = np.bincount(places, scores - mean)
     return Mean(mean, math.sqrt(count / (count - 1) * float(sums @ sums)) / len(scores), count, len(scores))
+
+
+def least_p(changes: npt.ArrayLike) -> float:
+    """The p of clusters (G,) that all change in one direction, were each as likely to change in the other: 2·2^-N.
+
+    Of N that change at all; below it no p can be, though a t of a few equal differences would be.
+    """
+    return min(1.0, 2.0 ** (1 - int((np.abs(changes) > TINY).sum())))
 
 
 def crossed_bootstrap(differences: Floats, places: Places, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:

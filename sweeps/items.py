@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sweeps.clusters import Floats, Places, crossed_bootstrap, mean_at, places_of
+from sweeps.clusters import TINY, Floats, Places, crossed_bootstrap, least_p, mean_at, places_of
 from sweeps.intervals import critical, grain_of, holm, p_of
 from sweeps.power import items_for, seeds_for
 from sweeps.proportions import Interval, mcnemar
@@ -31,7 +31,6 @@ Row = Mapping[str, Json]
 ItemKey = tuple[bytes, int]
 Items = Mapping[ItemKey, Sequence[Row]]  # of each run, by `item_key`
 Key = TypeVar("Key", bound=Hashable)
-TINY = 1e-12  # what is no difference, but rounding
 
 
 class Claim(NamedTuple):
@@ -198,7 +197,7 @@ def _judged(
     freedom, error = of_items.clusters - 1, of_items.error
     if error <= TINY:
         error = unseen(of_items.clusters, step())
-    least = _least(differences, places)
+    least = least_p(np.bincount(places, differences.sum(axis=0)))
     needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
         found,
@@ -214,15 +213,6 @@ def _judged(
         crossed=Interval(*crossed_bootstrap(differences, places)) if cross_check else None,
         needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
     )
-
-
-def _least(differences: Floats, places: Places) -> float:
-    """The p of clusters that all differ in one direction, were each as likely to differ in the other: 2·2^-N.
-
-    Of N that differ at all; below it no p can be, though a t of a few equal differences would be.
-    """
-    sums = np.bincount(places, differences.sum(axis=0))
-    return min(1.0, 2.0 ** (1 - int((np.abs(sums) > TINY).sum())))
 
 
 def _at_least(claim: Claim, p: float) -> Claim:
