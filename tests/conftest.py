@@ -39,12 +39,19 @@ ALONE = {
 }
 
 
-# What takes long comes first, so that at the end there is something short left for whoever is free.
-ORDER = ("acceptance", "chaos", "worker", "nights", "tinker_offline", "scheduler", "sweeps")
+# Beside the fleets, which compute, comes what mostly waits; what computes comes when they are done, and what is short
+# last, so that whoever is free has something left.
+ORDER = ("worker", "tinker_offline", "nights", "acceptance", "chaos", "scheduler", "sweeps")
+
+
+def _is_fleet(item: pytest.Item) -> bool:
+    return item.path.parent.name in FLEETS and item.path.name not in ALONE
 
 
 def _place(item: pytest.Item) -> int:
     folder = item.path.parent.name
+    if _is_fleet(item):
+        return -1
     return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
 
@@ -53,8 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
     items.sort(key=_place)
     for item in items:
-        fleet = item.path.parent.name in FLEETS and item.path.name not in ALONE
-        item.add_marker(pytest.mark.xdist_group("fleets" if fleet else item.nodeid.partition("::")[0]))
+        group = "fleets" if _is_fleet(item) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,6 +39,7 @@ def storm(folder: Path, seed: int) -> None:
     with calm.up():
         calm.submit(LONG.spec())
         calm.await_finish("storm", seconds=LONG.seconds)
+        calm.rest()
         say(f"undisturbed: {time.monotonic() - began:.0f} s")
         with fleet.up():
             fleet.submit(LONG.spec())

@@ -119,11 +119,15 @@ class Fleet:
                 self._child("scheduler", [python, "-m", "scheduler"])
             yield self
         finally:
-            for child in self.children.values():
-                child.kill()
+            self.rest()
             with contextlib.suppress(AssertionError, OSError):
                 self.tinker.end(signal.SIGKILL)
             self.redis.end(signal.SIGKILL)
+
+    def rest(self) -> None:
+        """Leave only what it has left behind to be looked at."""
+        for child in self.children.values():
+            child.kill()
 
     def _child(self, name: str, command: list[str]) -> None:
         self.children[name] = Child(name, command, self.variables(), self.folder / f"{name}.log")

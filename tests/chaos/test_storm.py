@@ -23,6 +23,7 @@ def test_a_storm_loses_nothing_and_pays_for_nothing_twice(tmp_path: Path) -> Non
     with calm.up():
         calm.submit(SHORT.spec())
         calm.await_finish("storm", seconds=90)
+        calm.rest()
         with fleet.up():
             fleet.submit(SHORT.spec())
             storm = Storm(fleet, SHORT, random.Random(seed), say)
