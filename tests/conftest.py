@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,10 @@ os.environ["SSL_CERT_FILE"] = str(ONE)
 # The same examples each time, so that a run can be repeated; others with HYPOTHESIS=random, which found what it found.
 settings.register_profile("suite", derandomize=os.environ.get("HYPOTHESIS") != "random")
 settings.load_profile("suite")
+
+# Processes are started by the dozen: what each of them would compile anew is compiled once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,7 @@ from scheduler.states import StageState
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 
-BLIPS = 5
+BLIPS = 3
 
 
 def spec(attempts: int) -> str:

@@ -50,7 +50,7 @@ def twice(workshop: Workshop, train: str) -> tuple[Stage, Stage]:
     return whole, parted
 
 
-@pytest.mark.parametrize(("at", "train"), [(3, ""), (2, LAG), (3, PENALTY)])
+@pytest.mark.parametrize(("at", "train"), [(2, LAG), (3, PENALTY)])
 def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, train: str) -> None:
     """With a lag, whoever goes on trains on what was played ahead; with a penalty, it is held to the same start."""
     whole, parted = twice(workshop, train)
