@@ -55,9 +55,10 @@ methods: setup
 	METHODS=all $(BIN)/python -m pytest tests/worker/test_rl_learns.py tests/worker/test_chain.py tests/worker/test_dpo.py \
 		tests/acceptance/test_spec_examples.py
 
-# Two streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and all the rest.
+# Three streams, as tests/conftest.py parts them: whole fleets of processes one after the other, and twice all the rest,
+# much of which waits.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 # For the tests that open the report in one; without one they are skipped, and say so. As root from the system's packages, else into .browser.
 browser: setup

@@ -62,7 +62,7 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
+    """For `pytest -n 3 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
     items.sort(key=_place)
     for item in items:
         group = "fleets" if _is_fleet(item) else item.nodeid.partition("::")[0]

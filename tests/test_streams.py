@@ -1,4 +1,4 @@
-"""`make test` runs two streams. What parts them is read by a plugin, and nothing else would tell if it were not."""
+"""`make test` runs three streams. What parts them is read by a plugin, and nothing else would tell if it were not."""
 
 import os
 
