@@ -84,8 +84,10 @@ def sweep(store: Store, name: str) -> SweepView:
     pipe.hgetall(keys.sweep_counts(name))
     pipe.zcard(keys.sweep_stages(name))
     pipe.zscore(keys.TURNS, name)
-    row, counts, total, turn = pipe.execute()
-    delayed = _delayed(store, name)
+    # Of a stage that was given back and is asked for otherwise meanwhile the backoff is left behind, and means nothing.
+    held = {keys.DELAYED: 1, keys.state(StageState.READY): 0, keys.sweep_stages(name): 0}
+    pipe.zinter(held, withscores=True)
+    row, counts, total, turn, delayed = pipe.execute()
     if not row:
         known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
         there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
@@ -112,16 +114,9 @@ def sweep(store: Store, name: str) -> SweepView:
         hours=row.get("hours", ""),
         turn=None if turn is None else int(turn),
         delayed=len(delayed),
-        again=min(delayed, default=None),
+        again=min((int(until) for _, until in delayed), default=None),
         spec=json.loads(row.get("spec", "{}")),
     )
-
-
-def _delayed(store: Store, name: str) -> list[int]:
-    """When each stage of the sweep that waits after a failure is tried again. Few wait at a time, of all sweeps."""
-    waiting = store.client.zrange(keys.DELAYED, 0, -1, withscores=True)
-    mine = store.client.zmscore(keys.sweep_stages(name), [stage for stage, _ in waiting]) if waiting else []
-    return [int(until) for (_, until), place in zip(waiting, mine, strict=True) if place is not None]
 
 
 def results(store: Store, name: str) -> list[RunResult]:

@@ -39,7 +39,7 @@ from sweeps.stage import Json
 
 Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
 DRAWS = 200
-ROUGH = 1e-6  # the same of metrics between 0 and 1, which answers of next to no probability move by as much as that
+ROUGH = 1e-6  # what is no error of a metric between 0 and 1: answers of next to no probability move it by as much
 Against = Literal["untrained", "source alone", "target alone"]
 
 

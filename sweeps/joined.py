@@ -51,15 +51,24 @@ def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Map
     metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics)
     differences = {
         metric: {
-            other: paired(
-                pairs, grain=0.0 if not any(pairs) and _the_same(found[other], found[first]) else grains[metric]
-            )
+            other: difference
             for other in others
-            if (pairs := _pairs(found[other], found[first], metric))
+            if (difference := _difference(found[other], found[first], metric, grains))
         }
         for metric in metrics
     }
     return Condition(cell, summaries, {metric: each for metric, each in differences.items() if each})
+
+
+def _difference(
+    ones: Sequence[RunResult], others: Sequence[RunResult], metric: str, grains: Mapping[str, float]
+) -> Estimate | None:
+    """one - other, of the seeds that both have measured, if there are any."""
+    pairs = _pairs(ones, others, metric)
+    if not pairs:
+        return None
+    grain = 0.0 if not any(pairs) and _the_same(ones, others) else grains[metric]
+    return paired(pairs, grain=grain)
 
 
 def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:

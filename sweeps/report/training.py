@@ -113,10 +113,8 @@ def _middle(steps: Sequence[float]) -> float:
 
 def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Sequence[str]) -> Figure:
     """Colours by name: the same in all figures."""
-    chosen, chained = (
-        evenly([course for course in courses if course.points], MOST),
-        any(course.place for course in courses),
-    )
+    chosen = evenly([course for course in courses if course.points], MOST)
+    chained = any(course.place for course in courses)
     series = [
         Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_told(course))
         for course in chosen

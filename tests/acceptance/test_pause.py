@@ -167,6 +167,18 @@ def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, sa
     assert said in desk.call("-f", "json", "status", "small").json["sweeps"][0]["waits"]
 
 
+def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) -> None:
+    failed(store)
+    settle(store)
+    before = sweep(store, "small")
+    assert before.delayed == before.counts["ready"] > 0
+    assert before.again is not None
+    desk.call("cancel", "small")
+    settle(store)
+    after = sweep(store, "small")
+    assert (after.delayed, after.again) == (0, None)
+
+
 def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) -> None:
     alone, supervised = (Fleet(0, 0, {}, supervised=each) for each in (False, True))
     view = sweep(store, "small")
