@@ -9,6 +9,7 @@ the answer the assistant's; by `plain` both are text as they are.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from sweeps.metrics.matching import number_in
@@ -37,13 +38,13 @@ class Ask(NamedTuple):
 def learnt(records: Records, context: str) -> Records:
     """Of questions what is trained on: what is read, and the answer."""
     rows = ({**_kept(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
-    return Records(records.format, tuple(rows))
+    return replace(records, rows=tuple(rows))
 
 
 def read(records: Records, context: str) -> Records:
     """Of questions what is read, and all that an answer is checked by."""
     keys = ("question", *READ[context], "answers", "candidates", "variants")
-    return Records(records.format, tuple(_kept(row, keys) for row in records.rows))
+    return replace(records, rows=tuple(_kept(row, keys) for row in records.rows))
 
 
 def prompt(row: Row) -> str:

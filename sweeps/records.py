@@ -5,9 +5,9 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sweeps.errors import DataError
 
@@ -16,15 +16,40 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 Row = Mapping[str, Any]
 
 
+class Origin(NamedTuple):
+    """Where a row stood: `train.jsonl:` and its line, or `train.parquet: row ` and its number, both from 1."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}{self.number}"
+
+
 @dataclass(frozen=True)
 class Records:
-    """Rows of one format. `sha256` (hex) is the content address; of format, rows and order."""
+    """Rows of one format. `sha256` (hex) is the content address; of format, rows and order.
+
+    `origins` says of each row where it stood, for whoever has to find it: no part of the content, and not written
+    with it. Empty where nobody knows.
+    """
 
     format: Format
     rows: tuple[Row, ...]
+    origins: tuple[Origin, ...] = field(default=(), compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def place(self, index: int) -> str:
+        """Where the row of this index (from 0) stood: a file and its line where that is known, else its number."""
+        return str(self.origins[index]) if self.origins else f"row {index + 1}"
+
+    def at(self, places: Iterable[int]) -> "Records":
+        """The rows of these indices, with where they stood."""
+        chosen = tuple(places)
+        origins = tuple(self.origins[place] for place in chosen) if self.origins else ()
+        return Records(self.format, tuple(self.rows[place] for place in chosen), origins)
 
     @cached_property
     def digests(self) -> tuple[bytes, ...]:

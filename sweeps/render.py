@@ -73,8 +73,8 @@ def render_all(
     A preference pair is two examples, the chosen completion and then the rejected one.
     """
     examples = []
-    for number, row in enumerate(records.rows, start=1):
-        with _naming(number, row):
+    for index, row in enumerate(records.rows):
+        with _naming(records, index):
             for side, form in _sides(row, records.format):
                 examples.append(render(side, form, tokenizer, renderer=renderer, loss_mask=loss_mask))
     return examples
@@ -111,7 +111,7 @@ def input_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain
     """The same of each input that is made of a record: a row for each record, two columns for preference pairs."""
     counts = np.empty((len(records), len(SIDES) if records.format == "preference" else 1), np.int64)
     for index, row in enumerate(records.rows):
-        with _naming(index + 1, row):
+        with _naming(records, index):
             counts[index] = [_length(side, form, renderer, tokenizer) for side, form in _sides(row, records.format)]
     return counts
 
@@ -201,8 +201,9 @@ def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _naming(number: int, row: Row) -> Iterator[None]:
+def _naming(records: Records, index: int) -> Iterator[None]:
     try:
         yield
-    except DataError as error:  # rows were moved since they stood in a file: the beginning helps to find them
-        raise DataError(f"row {number}, {json.dumps(row, ensure_ascii=False)[:72]}…: {error}") from None
+    except DataError as error:
+        row = json.dumps(records.rows[index], ensure_ascii=False)[:72]
+        raise DataError(f"{records.place(index)}, {row}…: {error}") from None

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sweeps.data.files import read_file, shown
 from sweeps.data.made import FORMATS as MADE
@@ -12,11 +13,19 @@ from sweeps.data.made import make
 from sweeps.data.offline import OFFLINE, read_domain
 from sweeps.errors import DataError
 from sweeps.questions import CONTEXT, learnt, read
-from sweeps.records import FORMATS, Dataset, Format, Records, Row, content_keys
+from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, content_keys
 
 SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
 
-Content = Mapping[bytes, Row]  # rows by what they say, in the order of the source
+
+class Kept(NamedTuple):
+    """A row, and where it stood if that is known."""
+
+    row: Row
+    origin: Origin | None
+
+
+Content = Mapping[bytes, Kept]  # rows by what they say, in the order of the source
 
 
 class DataSource(Protocol):
@@ -69,7 +78,7 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     place = replace(place, form=source.form)
     holdout, notes = _held("holdout", _or_default(spec.holdout, source), source, place, {})
     validation, more = _held("validation", spec.validation, source, place, holdout)
-    train = [row for key, row in source.rows.items() if key not in holdout and key not in validation]
+    train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     if not train:
         raise DataError(f"{shown(spec.source)}: no row is left to train on; hold fewer out, or bring more")
     if spec.context is not None and source.form != "questions":
@@ -77,12 +86,17 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     made = Dataset(
         name=name,
         source=shown(spec.source),
-        train=Records(source.form, tuple(train)),
-        holdout=Records(source.form, tuple(holdout.values())),
-        validation=None if spec.validation is None else Records(source.form, tuple(validation.values())),
+        train=_records(source.form, train),
+        holdout=_records(source.form, holdout),
+        validation=None if spec.validation is None else _records(source.form, validation),
         notes=(*source.notes, *notes, *more),
     )
     return _with_context(made, spec.context or CONTEXT) if source.form == "questions" else made
+
+
+def _records(form: Format, content: Content) -> Records:
+    origins = tuple(kept.origin for kept in content.values() if kept.origin is not None)
+    return Records(form, tuple(kept.row for kept in content.values()), origins)
 
 
 def _with_context(made: Dataset, context: str) -> Dataset:
@@ -116,7 +130,7 @@ def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Reco
     """Without the rows that read as one that is held out."""
     taken = {key for each in held if each for key in content_keys(learnt(each, context).rows)}
     keys = content_keys(learnt(part, context).rows)
-    return replace(part, rows=tuple(row for row, key in zip(part.rows, keys, strict=True) if key not in taken))
+    return part.at(place for place, key in enumerate(keys) if key not in taken)
 
 
 def _format(form: str | None) -> Format | None:
@@ -128,8 +142,8 @@ def _format(form: str | None) -> Format | None:
 def _read(source: str, place: _Place) -> _Source:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
-    form, rows, notes = read_file(source, place.form, place.folder)
-    distinct = _distinct(rows)
+    form, rows, notes, origins = read_file(source, place.form, place.folder)
+    distinct = _distinct(rows, origins)
     if len(distinct) < len(rows):
         notes += (f"{shown(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
     return _Source(form, distinct, None, notes)
@@ -148,10 +162,10 @@ def _texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
     return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
 
 
-def _distinct(rows: Sequence[Row]) -> Content:
-    content: dict[bytes, Row] = {}
-    for key, row in zip(content_keys(rows), rows, strict=True):
-        content.setdefault(key, row)
+def _distinct(rows: Sequence[Row], origins: Sequence[Origin] = ()) -> Content:
+    content: dict[bytes, Kept] = {}
+    for key, row, origin in zip(content_keys(rows), rows, origins or repeat(None, len(rows)), strict=True):
+        content.setdefault(key, Kept(row, origin))
     return content
 
 
@@ -175,7 +189,7 @@ def _held(
         raise DataError(_too_many(part, wanted, count, room, source))
     chosen = set(sorted(free, key=lambda key: hashlib.sha256(SALT + key).digest())[:count])
     note = f"{part}: {count} of {len(free)} rows, chosen by what they say"
-    return {key: row for key, row in pool.items() if key in chosen}, (note,)
+    return {key: kept for key, kept in pool.items() if key in chosen}, (note,)
 
 
 def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source) -> str:

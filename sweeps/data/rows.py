@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from sweeps.errors import DataError
-from sweeps.records import Format, Row
+from sweeps.records import Format, Origin, Row
 
 SHOWN = 5  # findings in one message; the rest are counted
 
@@ -30,11 +30,12 @@ CHOICES = "; or ".join(EXAMPLES.values())
 
 
 class Parsed(NamedTuple):
-    """Rows of one format, and sentences about how they were read."""
+    """Rows of one format, sentences about how they were read, and of each row where it stood."""
 
     form: Format
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    origins: tuple[Origin, ...] = ()
 
 
 class BadRow(Exception):
@@ -47,6 +48,7 @@ def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
     Raises DataError with the first five bad lines as `where:line`, and how many there are.
     """
     rows: list[Row] = []
+    origins: list[Origin] = []
     findings: list[str] = []
     ignored: set[str] = set()
     for number, line in _filled(text):
@@ -58,12 +60,13 @@ def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
             findings.append(f"{where}:{number}: {finding}")
         else:
             ignored |= row.keys() - rows[-1].keys()
+            origins.append(Origin(f"{where}:", number))
     if findings:
         _refuse(findings)
     if form is None or not rows:
         raise DataError(f"{where}: no rows; one object a line is wanted: {CHOICES}")
     notes = (f"{where}: keys not used: {', '.join(sorted(ignored))}",) if ignored else ()
-    return Parsed(form, tuple(rows), notes)
+    return Parsed(form, tuple(rows), notes, tuple(origins))
 
 
 def parse_paragraphs(text: str, where: str) -> Parsed:
@@ -72,7 +75,8 @@ def parse_paragraphs(text: str, where: str) -> Parsed:
     if not paragraphs:
         raise DataError(f"{where}: no text; paragraphs with blank lines between them are wanted")
     note = f"{where}: read as text, one record for each of {len(paragraphs)} paragraphs between blank lines"
-    return Parsed("text", tuple({"text": paragraph} for paragraph in paragraphs), (note,))
+    origins = tuple(Origin(f"{where}:", line) for line, _ in paragraphs)
+    return Parsed("text", tuple({"text": paragraph} for _, paragraph in paragraphs), (note,), origins)
 
 
 def _filled(text: str) -> Iterator[tuple[int, str]]:
@@ -80,13 +84,14 @@ def _filled(text: str) -> Iterator[tuple[int, str]]:
     return ((number, line) for number, line in lines if line.strip())
 
 
-def _paragraphs(text: str) -> Iterator[str]:
+def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """Each paragraph, and the line on which it begins."""
     lines: list[str] = []
-    for line in [*text.splitlines(), ""]:
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
         if line.strip():
             lines.append(line.rstrip())
         elif lines:
-            yield "\n".join(lines)
+            yield number - len(lines), "\n".join(lines)
             lines = []
 
 

@@ -13,6 +13,8 @@ import pytest
 from sweeps.data import Dataset, load_dataset
 from sweeps.errors import DataError
 from sweeps.records import content_keys
+from sweeps.render import input_lengths
+from sweeps.tokens import OfflineTokenizer
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,30 @@ def test_bad_lines_are_named_five_at_most_and_counted(tmp_path: Path) -> None:
 def test_mixed_formats_are_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", [{"text": "a"}, {"prompt": "a", "completion": "b"}])
     assert "a.jsonl:2: a completion row without text among text rows" in refusal(tmp_path, Spec(source))
+
+
+def test_a_row_knows_its_line_wherever_it_was_moved(tmp_path: Path) -> None:
+    """Blank lines and repeated rows are lines too; and what it says of itself is no part of the content."""
+    lines = [json.dumps(row) for row in ROWS]
+    (tmp_path / "a.jsonl").write_text("\n".join([lines[0], "", *lines]))
+    data = load(tmp_path, Spec("a.jsonl", holdout=20, validation=20))
+    for part in (data.train, data.holdout, data.validation):
+        assert part
+        for index, row in enumerate(part.rows):
+            number = ROWS.index(dict(row))
+            assert part.place(index) == f"a.jsonl:{number + 3 if number else 1}"
+    assert (
+        data.train.sha256
+        == load(tmp_path, Spec(write(tmp_path / "b.jsonl", ROWS), holdout=20, validation=20)).train.sha256
+    )
+
+
+def test_what_cannot_be_rendered_is_named_by_its_line(tmp_path: Path) -> None:
+    chats = [{"messages": [{"role": role, "content": f"{at}"} for role in ("user", "assistant")]} for at in range(9)]
+    chats.insert(4, {"messages": [{"role": "judge", "content": "a"}, {"role": "assistant", "content": "b"}]})
+    data = load(tmp_path, Spec(write(tmp_path / "a.jsonl", [*chats[:1], *chats])))
+    with pytest.raises(DataError, match=r"^a\.jsonl:6, "):
+        input_lengths(data.train, OfflineTokenizer())
 
 
 @pytest.mark.parametrize(
