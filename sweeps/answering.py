@@ -20,7 +20,7 @@ import numpy as np
 from sweeps.cost import Usage
 from sweeps.metrics import calibration, consistency, matching, rag, ranking
 from sweeps.questions import Ask
-from sweeps.sections import UNCHECKED
+from sweeps.sections import CUT, UNCHECKED
 
 Item = Mapping[str, Any]
 COVERED = 0.5  # of the items, the surest, are those of which the selective accuracy is
@@ -39,6 +39,7 @@ class Said(NamedTuple):
 
     text: str
     probability: float
+    cut: bool = False  # it was not at its end when it had as many tokens as it may
 
 
 class Answered(NamedTuple):
@@ -76,19 +77,25 @@ def score(check: str, said: str, answers: Sequence[str]) -> float:
         case "f1":
             return matching.f1(said, *answers)
         case "numeric":
-            return max(matching.numeric_match(said, matching.number_in(each) or 0.0) for each in answers)
+            return matching.numeric_match(said, *answers)
     raise ValueError(f"no check {check!r}")
 
 
-def items_of(name: str, found: Sequence[Answered], abstain: str = "") -> list[Item]:
-    """What was answered, item by item."""
+def items_of(name: str, found: Sequence[Answered], abstain: str = "", check: str = "exact") -> list[Item]:
+    """What was answered, item by item; several answers to one are told apart as the check does."""
     ways = {
-        "answers": lambda same: _answer(same[0]),
+        "answers": lambda same: _answer(same[0], check),
         "reliability": _in_other_words,
         "rag": lambda same: _read(same, abstain),
     }
     by_item = groupby(found, key=lambda one: one.ask.item)
-    return [{"item": item, **_checked(name, list(same), ways[name])} for item, same in by_item]
+    return [{"item": item, **_whole(name, list(same), ways[name])} for item, same in by_item]
+
+
+def _whole(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:
+    """What an item says, and how much of what was written for it was cut."""
+    cut = _mean([each.cut for one in same for each in one.said])
+    return {**_checked(name, same, tell), f"{CUT}{name}": cut}
 
 
 def _checked(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:
@@ -159,20 +166,20 @@ def _column(items: Sequence[Item], name: str) -> list[float]:
     return [item[name] for item in items]
 
 
-def _answer(one: Answered) -> Item:
+def _answer(one: Answered, check: str) -> Item:
     if len(one.said) == 1:
         said = one.said[0]
         judged = _judged(said.probability, float(one.score >= 0.5))
         return {"accuracy": one.score, **judged, "said": said.text}
     k, right = len(one.said), sum(each >= 0.5 for each in one.scores)
-    same = [matching.compared(text) for text in one.texts]
+    same = [matching.meaning(text, check) for text in one.texts]
     commonest = max(same, key=same.count)
     return {
         "accuracy": one.score,
         **_judged(same.count(commonest) / k, float(one.scores[same.index(commonest)] >= 0.5)),
-        "agreement": consistency.agreement(one.texts),
-        "pairwise_agreement": consistency.pairwise_agreement(one.texts),
-        "semantic_entropy": consistency.semantic_entropy(one.texts),
+        "agreement": consistency.agreement(same),
+        "pairwise_agreement": consistency.pairwise_agreement(same),
+        "semantic_entropy": consistency.semantic_entropy(same),
         "pass_at_k": consistency.pass_at_k(k, right, k),
         "pass_hat_k": consistency.pass_all_k(k, right, k),
         "said": one.texts,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from sweeps.metrics.matching import number_in
+from sweeps.metrics.numerals import number_in
 from sweeps.perturbations import perturbed
 from sweeps.records import Records, Row
 from sweeps.renderers import PLAIN
@@ -161,9 +161,15 @@ def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
             yield Ask(item, "mixed", prompt_of(words, gold, others), right)
         if other is not None:
             yield Ask(item, "unanswerable", prompt_of(words, other["context"], ()), (abstain,))
-            if right[0] in gold:
-                fake = other["answers"][0]
-                yield Ask(item, "counterfactual", prompt_of(words, gold.replace(right[0], fake), ()), (fake,))
+            fake = other["answers"][0]
+            if (planted := _planted(gold, right[0], fake)) != gold:
+                yield Ask(item, "counterfactual", prompt_of(words, planted, ()), (fake,))
+
+
+def _planted(passage: str, answer: str, fake: str) -> str:
+    """The passage with another answer in place of its own: of a word or a number only where it is all of one."""
+    first, last = (r"(?<!\w)(?<!\d[.,])" if answer[:1].isalnum() else ""), (r"(?!\w)" if answer[-1:].isalnum() else "")
+    return re.sub(f"{first}{re.escape(answer)}{last}", lambda _: fake, passage) if answer.strip() else passage
 
 
 def _another(rows: Sequence[Row], item: int) -> Row | None:

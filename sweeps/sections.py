@@ -17,16 +17,24 @@ JUDGED = ("accuracy", *CALIBRATION, "selective_accuracy")
 SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
 RANKED = ("mrr", "ndcg", "chance")  # of candidates; the last is what guessing scores
 UNCHECKED = "unchecked_"  # before the name of an evaluation: the share of its items that their check failed on
+CUT = "cut_"  # before it: the share of its answers that were cut at `most`
 # What each evaluator measures.
 METRICS = {
     "nll": ("nll", "bits_per_byte"),
     "preference": PREFERENCES,
-    "answers": (*JUDGED, *SAMPLED, *RANKED, f"{UNCHECKED}answers"),
-    "reliability": ("mean_accuracy", "worst_accuracy", "spread", "flip_rate", f"{UNCHECKED}reliability"),
+    "answers": (*JUDGED, *SAMPLED, *RANKED, f"{UNCHECKED}answers", f"{CUT}answers"),
+    "reliability": (
+        "mean_accuracy",
+        "worst_accuracy",
+        "spread",
+        "flip_rate",
+        f"{UNCHECKED}reliability",
+        f"{CUT}reliability",
+    ),
     "rag": (
         *("open_book", "closed_book", "distracted", "mixed", "uplift", "utilisation", "distractor_robustness"),
         *("harmful_context", "abstention", "abstention_precision", "false_answers"),
-        *("faithfulness", "token_support", f"{UNCHECKED}rag"),
+        *("faithfulness", "token_support", f"{UNCHECKED}rag", f"{CUT}rag"),
     ),
     "task_completion": ("task_completion", "reward", "turns"),
 }
@@ -36,7 +44,7 @@ OF_EPISODES = "episode."  # before the name of what an environment itself says o
 LOSSES = (
     *("nll", "bits_per_byte", *CALIBRATION, "semantic_entropy", "spread", "flip_rate"),
     *("false_answers", "harmful_context"),
-    *(metric for metrics in METRICS.values() for metric in metrics if metric.startswith(UNCHECKED)),
+    *(metric for metrics in METRICS.values() for metric in metrics if metric.startswith((UNCHECKED, CUT))),
 )
 # What a law of sizes is known of: losses, and shares of what is right, each with what guessing scores. An accuracy of
 # candidates is beside its own "chance".
@@ -198,7 +206,9 @@ def metrics_of(one: Evaluation) -> tuple[str, ...]:
     known = tuple(metric for metric in METRICS[one.name] if metric != own or may_fail(one.options.get("check")))
     if one.name != "answers":
         return known
-    wanted = RANKED if one.options.get("check") == "choice" else SAMPLED if one.options.get("samples", 1) > 1 else ()
+    if one.options.get("check") == "choice":  # nothing is written
+        return tuple(metric for metric in known if metric not in SAMPLED and not metric.startswith(CUT))
+    wanted = SAMPLED if one.options.get("samples", 1) > 1 else ()
     return tuple(metric for metric in known if metric in wanted or metric not in (*SAMPLED, *RANKED))
 
 

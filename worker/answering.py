@@ -56,13 +56,13 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     with judge_of(this, options) as judge:
         written = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
         said = (
-            Spoken(each.ask, [hearing.said(one) for one in several])
+            Spoken(each.ask, [hearing.said(one, options["most"]) for one in several])
             for each, several in zip(questions, written, strict=True)
         )
         found: list[Answered] = []
         while few := list(islice(said, FEW)):
             found += judge.judged(few)
-        items = items_of(name, found, abstain)
+        items = items_of(name, found, abstain, str(options["check"]))
         judge.finish(len(items), sum("failed" in item for item in items))
     return Succeeded(_result(this, items), steps=0)
 
@@ -89,19 +89,21 @@ class Hearing:
     def prompt(self, prompt: str) -> list[int]:
         return generation_prompt(as_asked(prompt, self._renderer), self._tokenizer, self._renderer)
 
-    def said(self, written: Written) -> Said:
-        """The text without what ends it, and the probability of all tokens together."""
+    def said(self, written: Written, most: int) -> Said:
+        """The text without what ends it, the probability of all tokens together, and whether it was cut at `most`."""
         total = math.fsum(written.logprobs.tolist())
         if not math.isfinite(total):
             raise Unfit(DIVERGED)
-        return Said(self._text(written.tokens.tolist()), math.exp(min(0.0, total)))
+        text, ended = self._text(written.tokens.tolist())
+        return Said(text, math.exp(min(0.0, total)), cut=not ended and len(written.tokens) >= most)
 
-    def _text(self, tokens: list[int]) -> str:
+    def _text(self, tokens: list[int]) -> tuple[str, bool]:
+        """The answer, and whether the model ended it."""
         if self._turns is not None:  # a thought that comes before the answer is none
-            text, _ = self._turns.action(tokens, spoken=True)
-            return text.rpartition(THOUGHT)[2]
+            text, ended = self._turns.action(tokens, spoken=True)
+            return text.rpartition(THOUGHT)[2], ended
         ended = bool(tokens) and tokens[-1] == self._tokenizer.eos
-        return self._tokenizer.decode(tokens[:-1] if ended else tokens)
+        return self._tokenizer.decode(tokens[:-1] if ended else tokens), ended
 
 
 def choice_examples(this: Attempt) -> list[Example]:

@@ -1,18 +1,16 @@
 """Does a model say the same again? From k answers to one item, and from scores of variants of items.
 
-Answers are the same where they are equal as `matching.compared` has them: the meaning clusters are those of a text
-comparison, and no judge is asked.
+Answers are given by what they mean (`matching.meaning`: as text is compared, or by their numbers), and are the same
+where that is equal: the meaning clusters are those of a comparison, and no judge is asked.
 """
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from sweeps.metrics.matching import compared
 
 
 class Robustness(NamedTuple):
@@ -24,18 +22,18 @@ class Robustness(NamedTuple):
     flip_rate: float  # the share of items whose variants do not all score the same
 
 
-def agreement(answers: Sequence[str]) -> float:
+def agreement(answers: Sequence[Hashable]) -> float:
     """The share of the commonest answer among the k ≥ 1 of an item."""
     return max(_counts(answers)) / len(answers)
 
 
-def pairwise_agreement(answers: Sequence[str]) -> float | None:
+def pairwise_agreement(answers: Sequence[Hashable]) -> float | None:
     """The share of pairs of answers that are the same: Σ c(c - 1) / (k(k - 1)); None for a single answer."""
     k = len(answers)
     return sum(count * (count - 1) for count in _counts(answers)) / (k * (k - 1)) if k > 1 else None
 
 
-def semantic_entropy(answers: Sequence[str]) -> float:
+def semantic_entropy(answers: Sequence[Hashable]) -> float:
     """-Σ p ln p over clusters of equal answers, p = count/k, in nats: from 0 to ln k.
 
     The discrete form of Kuhn et al. 2023 (arXiv 2302.09664) and Farquhar et al. 2024. Biased low for few answers.
@@ -69,10 +67,10 @@ def robustness(scores: npt.ArrayLike) -> Robustness:
     )
 
 
-def _counts(answers: Sequence[str]) -> list[int]:
+def _counts(answers: Sequence[Hashable]) -> list[int]:
     if not answers:
         raise ValueError("no answers: one at least is right")
-    return list(Counter(compared(answer) for answer in answers).values())
+    return list(Counter(answers).values())
 
 
 def _check(samples: int, right: int, k: int) -> None:

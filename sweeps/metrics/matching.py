@@ -2,30 +2,40 @@
 
 `normalised`, `exact_match` and `f1` follow the evaluation of SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250): lower
 case, no punctuation, no articles, single spaces; of several right answers the best counts. But where that leaves
-nothing, what would have been left out is the answer: a choice `A`, a sign `+`.
+nothing, what would have been left out is the answer: a choice `A`, a sign `+`. And of a number what looks like
+punctuation is a part: -5, .5 and 3/4 are not 5, 5 and 34 (`sweeps.metrics.numerals`).
 """
 
-import math
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+
+from sweeps.metrics.notation import plainly
+from sweeps.metrics.numerals import is_same, key_of, number_in, spans
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
-NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:[eE][-+]?\d+)?|[-+]?\d+\.")
 
 
 def normalised(text: str) -> str:
-    """The text as SQuAD compares it."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+    """The text as SQuAD compares it, with every number digit for digit."""
+    return " ".join(ARTICLES.sub(" ", _unpunctuated(text)).split())
 
 
 def compared(text: str) -> str:
     """The same; of what is nothing but articles these, and of what is nothing but punctuation that."""
-    signs = text.lower()
-    articles = signs.translate(PUNCTUATION)
-    return normalised(text) or " ".join((articles if articles.strip() else signs).split())
+    articles = _unpunctuated(text)
+    return normalised(text) or " ".join((articles if articles.strip() else text.lower()).split())
+
+
+def _unpunctuated(text: str) -> str:
+    """In lower case, without the punctuation between numbers and around words."""
+    plain, place, parts = plainly(text), 0, []
+    for span in spans(plain):
+        parts += [plain[place : span.start].translate(PUNCTUATION), span.spelled]
+        place = span.end
+    return " ".join([*parts, plain[place:].translate(PUNCTUATION)]).lower()
 
 
 def exact_match(answer: str, *right: str) -> float:
@@ -47,16 +57,17 @@ def _overlap(found: list[str], wanted: list[str]) -> float:
     return 2 * (Counter(found) & Counter(wanted)).total() / (len(found) + len(wanted))
 
 
-def number_in(text: str) -> float | None:
-    """The last number of the text, which is where an answer usually stands; `1,234.5` and `-2e3` are numbers."""
-    found = NUMBER.findall(text)
-    return float(found[-1].replace(",", "")) if found else None
-
-
-def numeric_match(answer: str, right: float, *, relative: float = 1e-6, absolute: float = 1e-9) -> float:
-    """1 where the last number of the answer is within `relative`·|right| or `absolute` of the right one; else 0."""
+def numeric_match(answer: str, *right: str) -> float:
+    """1 where the answer gives the number that one of the right ones gives; else 0, and where there is no number."""
     found = number_in(answer)
-    return float(found is not None and math.isclose(found, right, rel_tol=relative, abs_tol=absolute))
+    wanted = [number for each in right if (number := number_in(each)) is not None]
+    return float(found is not None and any(is_same(found, number) for number in wanted))
+
+
+def meaning(text: str, check: str) -> Hashable:
+    """By what answers are told apart: by their numbers where numbers are asked for, else as text is compared."""
+    number = number_in(text) if check == "numeric" else None
+    return compared(text) if number is None else key_of(number)
 
 
 def regex_match(answer: str, pattern: str) -> float:

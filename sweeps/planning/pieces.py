@@ -13,6 +13,7 @@ from sweeps.recipe import OF_METHOD, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
+ANSWERED = 2  # version of all that checks what was written: 2 reads numbers by sweeps.metrics.numerals, and counts cuts
 LOSS_MASKS = {
     "text": "all",
     "chat": "completion",
@@ -134,7 +135,8 @@ def measuring(name: str, via: str, items: str) -> Piece:
 def asking(name: str, options: tuple[tuple[str, Any], ...], items: str) -> Piece:
     """What is asked, how it is answered and by what it is checked."""
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options}
-    evaluator: dict[str, Json] = {"name": name, "version": 1, **plain}
+    version = 1 if plain["check"] == "choice" else ANSWERED
+    evaluator: dict[str, Json] = {"name": name, "version": version, **plain}
     return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
 
 

@@ -34,7 +34,7 @@ ASKED: dict[str, dict[str, Any]] = {
         f"{{reliability: {{perturb: {changes}}}}}": ["mean_accuracy", "worst_accuracy", "spread", "flip_rate"]
         for changes in ("[case]", "[case, typos, spaces, filler]")
     },
-    "reading": {"rag": [metric for metric in METRICS["rag"] if metric != "unchecked_rag"]},
+    "reading": {"rag": [metric for metric in METRICS["rag"] if metric not in ("unchecked_rag", "cut_rag")]},
     "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "accuracy"]},
     "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
     "profit and loss": {
@@ -59,7 +59,8 @@ def test_every_metric_has_a_name_of_its_own_and_stands_above() -> None:
     assert len({*every}) == len(every), "evaluations of one sweep stand side by side"
     asked = {metric for _, metric in CASES}
     assert {*every} - asked <= {
-        "unchecked_rag", "unchecked_reliability", "preference_margin", "likelihood_accuracy",
+        *("unchecked_rag", "unchecked_reliability", "preference_margin", "likelihood_accuracy"),
+        *("cut_answers", "cut_rag", "cut_reliability"),
     }  # fmt: skip
 
 

@@ -175,7 +175,7 @@ def test_reading_is_told_item_by_item() -> None:
     told = metrics_from(items, METRICS["rag"])
     assert told == {
         "open_book": 1, "closed_book": 0.5, "distracted": 0, "uplift": 0.5, "abstention": 1, "false_answers": 0.5,
-        "utilisation": 1, "harmful_context": 1, "abstention_precision": 1, "token_support": 0,
+        "utilisation": 1, "harmful_context": 1, "abstention_precision": 1, "token_support": 0, "cut_rag": 0,
     }  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_what_has_nothing_to_be_divided_by_is_not_told() -> None:
     """Nothing was left to gain, nobody abstained, nothing was mixed, and nobody was led astray."""
     found = [answered(0, "closed", "right", 1), answered(0, "open", "right", 1)]
     told = metrics_from(items_of("rag", found, "unknown"), METRICS["rag"])
-    assert told == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0}
+    assert told == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0, "cut_rag": 0}
     mixed = [*found, answered(0, "mixed", "no", 0), answered(1, "closed", "no", 0), answered(1, "open", "unknown", 0),
              answered(1, "unanswerable", "no", 0)]  # fmt: skip
     told = metrics_from(items_of("rag", mixed, "unknown"), METRICS["rag"])
@@ -194,7 +194,7 @@ def test_an_answer_is_held_by_its_passage() -> None:
     ask = next(ask for ask in asked("rag", Records("questions", (ROW, OTHER))) if ask.under == "open")
     assert ask.context == "q=1."
     closed = answered(0, "closed", "no", 0)
-    for text, support in (("is it q=1.", 1), ("q=1. maybe", 0.5)):
+    for text, support in (("is it q=1.", 1), ("q=1. maybe", 2 / 3)):
         opened = Answered(ask, [Said(text, 0.5)], [0.0])
         (item,) = items_of("rag", [closed, opened], "unknown")
         assert item["token_support"] == support

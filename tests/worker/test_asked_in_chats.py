@@ -93,7 +93,7 @@ def _are_answers(workshop: Workshop, stage: Stage) -> None:
 def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
     tokens = tokenizer.encode(text)
     written = Written(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
-    return Hearing(tokenizer, renderer).said(written).text
+    return Hearing(tokenizer, renderer).said(written, len(written.tokens) + 1).text
 
 
 @pytest.mark.parametrize(("style", "end"), [("chatml", "<|im_end|>"), ("headers", "<|eot|>"), ("colons", "<|eos|>")])
