@@ -13,6 +13,11 @@ class Fault(StrEnum):
     """Tinker could not be reached, or was not itself: never the stage's."""
     BROKEN = "broken"
     """Tinker was there, and lost or broke what it had of this stage: most likely not the stage's."""
+    GONE = "gone"
+    """Tinker refused in words that say that what it had of this stage is no more, or answered what cannot be read:
+    once more in a new session, then it is believed."""
+    MALFORMED = "malformed"
+    """Tinker's answer is none to what was asked: too few numbers, or no numbers. It would be again, and cost again."""
     ACCOUNT = "account"
     """The key's or the bill's: all spending at the service stops until a person has acted; nothing is charged."""
     MACHINE = "machine"
@@ -27,7 +32,15 @@ class Fault(StrEnum):
     """No answer came for too long, in the midst of the work."""
 
 
-BUDGETS: Mapping[Fault, int] = {Fault.BROKEN: 20, Fault.UNKNOWN: 3, Fault.LOST: 10, Fault.STALLED: 5, Fault.STAGE: 1}
+BUDGETS: Mapping[Fault, int] = {
+    Fault.BROKEN: 20,
+    Fault.GONE: 2,
+    Fault.MALFORMED: 1,
+    Fault.UNKNOWN: 3,
+    Fault.LOST: 10,
+    Fault.STALLED: 5,
+    Fault.STAGE: 1,
+}
 """How many failures of a kind a stage may have in a row without getting any further (a new checkpoint) before it is
 given up. What is not listed is never charged."""
 

@@ -25,8 +25,9 @@ from worker.attempt import Attempt
 from worker.judging import Spoken, judge_of
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.playing import FEW, Reading
-from worker.sampler import Manner, Written
-from worker.service import Losses, Trainer
+from worker.reading import Losses, Written
+from worker.sampler import Manner
+from worker.service import Trainer
 from worker.writing import Request, write_all
 
 DIVERGED = "a log-probability is not a number: the training that it is about has diverged"

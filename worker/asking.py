@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from scheduler.retry import Fault
-from worker.failures import ServiceError, plain
+from worker.failures import ServiceError, plain, unread
 from worker.hooks import Seen, unseen, watched
 
 T = TypeVar("T")
@@ -28,7 +28,8 @@ def unlimited(tokens: int) -> None:
 class Pending(Generic[T]):
     """An answer that is on its way."""
 
-    def __init__(self, future: "Future[Any]", read: Callable[[Any], T]) -> None:
+    def __init__(self, call: str, future: "Future[Any]", read: Callable[[Any], T]) -> None:
+        self._call = call
         self._future = future
         self._read = read
 
@@ -36,12 +37,14 @@ class Pending(Generic[T]):
         """The answer. Raises ServiceError, and whatever `check` raises while waiting: the SDK would wait for ever."""
         while True:
             try:
-                return self._read(self._future.result(LOOK_AGAIN))
+                answer = self._future.result(LOOK_AGAIN)
             except TimeoutError:
                 if self._future.done():
                     raise ServiceError(Fault.OUTAGE, "the service timed out") from None
             except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
-                raise plain(error) from None
+                raise unread(self._call, error) from None
+            else:
+                return self._read(answer)
             check()
 
 
@@ -53,29 +56,31 @@ class Asking:
     permit: Permit = unlimited
     on_the_way: "set[Future[Any]]" = field(default_factory=set)
 
-    def submit(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0) -> Pending[T]:
+    def submit(
+        self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0
+    ) -> Pending[T]:
         """Send a request that holds so many tokens. Raises ServiceError, and what the permit raises."""
         self.permit(tokens)
         try:
             with watched(self.seen):
-                return self._awaited(call(), read)
+                return self._awaited(name, call(), read)
         except Exception as error:  # noqa: BLE001 - as in Pending.wait
             raise plain(error) from None
 
-    def open(self, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
+    def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
         """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
         self.permit(0)
-        return self._awaited(_from_afar(call, self.seen), read)
+        return self._awaited(name, _from_afar(call, self.seen), read)
 
     def abandon(self) -> None:
         """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
         for future in list(self.on_the_way):
             future.cancel()
 
-    def _awaited(self, future: "Future[Any]", read: Callable[[Any], T]) -> Pending[T]:
+    def _awaited(self, name: str, future: "Future[Any]", read: Callable[[Any], T]) -> Pending[T]:
         self.on_the_way.add(future)
         future.add_done_callback(self.on_the_way.discard)
-        return Pending(future, read)
+        return Pending(name, future, read)
 
 
 def abandonable(call: Callable[[], T]) -> "Future[T]":

@@ -40,7 +40,13 @@ class Verdict:
     cause: str
 
 
-FOUND: Mapping[Fault, Word] = {Fault.ACCOUNT: "stopped", Fault.STAGE: "healthy", Fault.MACHINE: "unsure"}
+FOUND: Mapping[Fault, Word] = {
+    Fault.ACCOUNT: "stopped",
+    Fault.STAGE: "healthy",
+    Fault.MALFORMED: "healthy",  # it is there; what it answers is told by each stage that it fails
+    Fault.MACHINE: "unsure",
+    Fault.GONE: "down",
+}
 
 
 class TooLate(Exception):
@@ -128,6 +134,11 @@ def _step(session: Session, model: str, check: Callable[[], None]) -> None:
     tokens = np.asarray(TOKENS, dtype=np.int32)
     example = Example(tokens=tokens, weights=np.ones(len(tokens) - 1, dtype=np.float32), text_bytes=len(tokens))
     trainer = session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS).wait(check)
-    losses, applied = trainer.forward_backward(Batch([example])), trainer.step(STILL)
-    losses.wait(check)
-    applied.wait(check)
+    try:
+        losses, applied = trainer.forward_backward(Batch([example])), trainer.step(STILL)
+        losses.wait(check)
+        applied.wait(check)
+    except ServiceError as error:
+        if error.missing:  # a refusal is an answer, but not this one
+            raise TooLate(f"the model that it had just made was gone: {error}") from None
+        raise

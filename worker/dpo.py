@@ -26,7 +26,8 @@ from worker.attempt import Attempt
 from worker.opening import Start
 from worker.preference import reference_of
 from worker.progress import Row
-from worker.service import Batch, Losses
+from worker.reading import Losses
+from worker.service import Batch
 from worker.supervised import Supervised
 
 

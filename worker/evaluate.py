@@ -18,7 +18,8 @@ from worker.completion import evaluate_episodes
 from worker.opening import open_for_evaluation
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.preference import preference_result, reference_of
-from worker.service import Batch, Losses, Session, Trainer
+from worker.reading import Losses
+from worker.service import Batch, Session, Trainer
 
 Result = Callable[[Sequence[Losses]], dict[str, Json]]  # made of the answers, once they are there
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB

@@ -1,6 +1,8 @@
 """What an exception of the SDK means, sorted once; nothing of it is kept but text, for it can carry the API key."""
 
+import json
 import re
+from typing import Any
 
 import tinker
 from tinker.lib.retryable_exception import RetryableException
@@ -11,11 +13,14 @@ from scheduler.retry import Fault
 class ServiceError(Exception):
     """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
 
-    def __init__(self, fault: Fault, message: str, *, missing: bool = False, status: int | None = None) -> None:
+    def __init__(
+        self, fault: Fault, message: str, *, missing: bool = False, status: int | None = None, lacking: bool = False
+    ) -> None:
         super().__init__(message)
         self.fault = fault
         self.status = status  # of the answer, where there was one
         self.missing = missing  # something that was named is not there (any more)
+        self.lacking = lacking  # the service has no such call at all
 
     @property
     def about_the_checkpoint(self) -> bool:
@@ -27,16 +32,103 @@ def plain(error: Exception) -> ServiceError:
     """What an exception of the SDK means, with nothing of it kept but text."""
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
-    missing = isinstance(cause, tinker.NotFoundError)
-    return ServiceError(
-        _fault(cause),
-        f"{type(error).__name__}: {_text(error)}",
-        missing=missing,
-        status=getattr(cause, "status_code", None),
-    )
+    status = getattr(cause, "status_code", None)
+    fault, dead = _fault(cause), _says_that_it_is_dead(cause)
+    lacking = status in LACKING or (status == 404 and _is_no_route(cause))
+    if (dead and fault in DEADLY) or (lacking and fault is not Fault.OUTAGE) or _says_that_it_is_taken(cause):
+        fault = Fault.GONE
+    missing = dead or isinstance(cause, tinker.NotFoundError)
+    message = f"{type(error).__name__}: {_text(error)}"
+    return ServiceError(fault, message, missing=missing, status=status, lacking=lacking)
 
 
-def _text(error: Exception) -> str:
+def unread(call: str, error: Exception) -> ServiceError:
+    """The same of one that came while the answer of a call was waited for: it may be the answer that cannot be read."""
+    if isinstance(error.__cause__, tinker.APIError) or not isinstance(error, UNREADABLE):
+        return plain(error)
+    if isinstance(error, json.JSONDecodeError | AttributeError):  # a proxy's page: nobody refused anything
+        return ServiceError(Fault.BROKEN, f"{call}: expected an answer, got what is no JSON object")
+    wrong = _misfit(error.__cause__)
+    if wrong is not None:  # it may be the page of somebody in between: once more
+        return ServiceError(Fault.GONE, f"{call}: {wrong}")
+    for sign, sentence in _UNREAD:
+        if said := re.search(sign, str(error)):
+            return ServiceError(Fault.MALFORMED, f"{call}: {said.expand(sentence)}")
+    found = f"got what it does not ({_text(error)})"
+    return ServiceError(Fault.MALFORMED, f"{call}: expected what tinker {tinker.__version__} reads, {found}")
+
+
+def _misfit(cause: Any) -> str | None:
+    """Where the fields of a JSON object are not those that the SDK asks of it, by its validation."""
+    if not hasattr(cause, "errors"):
+        return None
+    first = cause.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"])) or "an object"
+    got = f"{first['input']!r}"[:80]
+    return f"expected a field `{field}`, got {got}" if first["type"] == "missing" else f"`{field}` cannot be {got}"
+
+
+# By what the SDK (0.38) says where it could not read an answer: what that means. The first that fits counts.
+_UNREAD = (
+    ("only supports as proto", "expected protobuf, got JSON: the service speaks an older protocol than the SDK"),
+    ("values to unpack", "expected metrics named as loss:sum, got one that is named otherwise"),
+    ("Unknown stop_reason", "expected the stop reason stop or length, got another"),
+    (r"(\d+) sequence ids for (\d+)", r"expected \1 sequences, got \2"),
+    ("sample_sequence_ids", "expected `sample_sequence_ids`, got an answer without"),
+    ("Proto deserialization failed", "expected a message of the SDK's protocol, got bytes that are none"),
+)
+
+UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError)
+"""What the SDK raises where an answer is not what it takes it for."""
+
+DEADLY = (Fault.STAGE, Fault.ACCOUNT, Fault.UNKNOWN)
+"""What a refusal would mean whose words do not say that what it is about is dead."""
+
+LACKING = (405, 501)  # however it says so, the service has no such call
+
+
+def _is_no_route(cause: object) -> bool:
+    """Is it what a server says of a path that it does not know? Of a thing that is not there it says which."""
+    body = getattr(cause, "body", None)
+    if isinstance(body, dict):
+        body = body.get("detail") or body.get("error") or body.get("message")
+    return isinstance(body, str) and bool(re.fullmatch(r"\W*not found\W*|\s*<.*", body, _FLAGS))
+
+
+_FLAGS = re.IGNORECASE | re.DOTALL
+_HANDLE = (
+    r"(?<!base )\b(?:model|(?:sampling |training )?session|sampler|(?:training |sampling )?client|adapter|lora"
+    r"|training run|checkpoint|future|promise|request(?= ?id))(?: ?ids?)?\b"
+)
+_BEHIND = (
+    r"(?:not (?:currently |been )?(?:loaded|found|active|alive|registered|there)|(?:does not|doesn't) exist|no longer"
+    r"|expired|gone|closed|finished|terminated|ended|evicted|unloaded|lost|dead|(?:is|was) unknown)\b"
+)
+_BEFORE = (
+    r"\b(?:unknown|no such|no live|no active|no loaded|non-?existent|expired|closed|(?:could not|cannot|can't) find)"
+)
+_DEAD = re.compile(rf"{_HANDLE}(?:\W+[^\s.;]+){{0,6}}?\W+{_BEHIND}|{_BEFORE}\W+(?:\w+\W+){{0,2}}?{_HANDLE}", _FLAGS)
+
+
+def _says_that_it_is_dead(cause: BaseException | None) -> bool:
+    """Does a refusal say that what we hold (a model, a session, a sampler, a promise) is no more?
+
+    Servers differ in the status that they give it; a request that is wrong is refused in other words.
+    """
+    if isinstance(cause, tinker.AuthenticationError) or not isinstance(
+        cause, tinker.APIStatusError | tinker.RequestFailedError
+    ):
+        return False
+    refused = not isinstance(cause, tinker.APIStatusError) or 400 <= cause.status_code < 500
+    return refused and bool(_DEAD.search(_text(cause).replace("_", " ")))
+
+
+def _says_that_it_is_taken(cause: BaseException | None) -> bool:
+    """A name that is there already, at a service that writes nothing over: our own, if an answer was lost."""
+    return isinstance(cause, tinker.ConflictError) and bool(re.search(r"exist|taken|duplicate|in use", _text(cause)))
+
+
+def _text(error: BaseException) -> str:
     """Its message without what the SDK appends of its own insides (`… with status 402 for self.request_id=…`)."""
     return re.split(r"( for| of)? self\.request_id=", str(error))[0].rstrip(" ,:;(")[:500]
 

@@ -23,6 +23,8 @@ from tinker.lib.internal_client_holder import InternalClientHolder
 from tinker.lib.public_interfaces import service_client, training_client
 from tinker.lib.public_interfaces.sampling_client import SamplingClient
 
+from worker.failures import plain
+
 FIRST_PAUSE = 0.1  # seconds between two polls of one future after a failure: a single one costs next to nothing
 LONGEST_PAUSE = 4.0  # what that has doubled to when the service goes on failing
 ASIDE = ("telemetry",)  # requests that nothing waits for
@@ -145,13 +147,24 @@ def _submitting(original: Callable[[Exception], bool]) -> Any:
 
     @wraps(original)
     def retryable(exception: Exception) -> bool:
-        again = original(exception)
+        again = original(exception) and not _will_not_do(exception)
         if again:
             request = exception.request if isinstance(exception, tinker.APIError) else None
             _tell_trouble(getattr(exception, "status_code", None), request.url.path if request else "a request")
         return again
 
     return staticmethod(retryable)
+
+
+def _will_not_do(exception: Exception) -> bool:
+    """A 409 that stays: a name that is taken at a service that writes nothing over, or a session that is over.
+
+    The SDK would repeat it for minutes, for others mean by it that the same request is still under way.
+    """
+    if not isinstance(exception, tinker.ConflictError):
+        return False
+    saving = exception.request.url.path.rpartition("/")[2].startswith("save_weights")
+    return saving or plain(exception).missing
 
 
 def _fetching(original: Callable[..., Awaitable[Any]]) -> Any:

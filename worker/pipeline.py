@@ -5,7 +5,7 @@ However an attempt ends, it ends as an `Outcome`; `conclude` is the only place t
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
 from scheduler.connection import RedisError
@@ -17,12 +17,15 @@ from scheduler.store import Lease, Opening
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
+from worker.canary import COST, tried
 from worker.evaluate import evaluate
 from worker.failures import ServiceError
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.methods import train
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
 from worker.service import Ending, Session, Trainer, responds
+
+JUDGED_WITHIN = 30.0  # seconds for a canary on whose word it hangs whether a stage has failed
 
 
 def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
@@ -116,8 +119,8 @@ def _see_that_results_can_be_kept(this: Attempt) -> None:
 
 def _failed(this: Attempt, error: Exception) -> Failed:
     match error:
-        case ServiceError():
-            return Failed(error.fault, str(error))
+        case ServiceError(fault=fault):
+            return _judged(this, error) if fault is Fault.GONE else Failed(fault, str(error))
         case Stalled():
             return Failed(_stalled(this, error), str(error))
         case RedisError():
@@ -129,6 +132,26 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(Fault.STAGE, str(error))
         case _:
             return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _judged(this: Attempt, error: ServiceError) -> Failed:
+    """What is lost once is opened anew. Lost again without progress, and a canary says whose fault that is."""
+    if not _failures(this).get(Fault.GONE):
+        return Failed(Fault.GONE, str(error))
+    cost = Usage(training=COST)
+    if not this.spending.covers(cost):
+        return Failed(Fault.GONE, f"twice: {error}")
+    this.spending.add(cost)
+    model = str(this.recipe["model"])
+    metadata = {"fleet": this.hands.fleet, "canary": this.work.stage}
+    verdict = tried(lambda: this.hands.endpoint(model), model, metadata, JUDGED_WITHIN)
+    if verdict.word == "healthy":
+        return Failed(Fault.GONE, f"twice, while a canary is well there: {error}")
+    if verdict.word == "stopped":
+        return Failed(Fault.ACCOUNT, verdict.cause)
+    with suppress(RedisError):  # whoever comes next suspects it too
+        this.hands.store.scripts.run("suspect", service_of(model), f"{error}; a canary: {verdict.cause}")
+    return Failed(Fault.OUTAGE, f"{error}; a canary: {verdict.cause}")
 
 
 def _stalled(this: Attempt, error: Stalled) -> Fault:
@@ -173,13 +196,20 @@ def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
     store, lease, meter = this.hands.store, this.lease, this.spending.meter
     if fault is Fault.ACCOUNT:
         store.stop_service(service_of(str(this.recipe["model"])), cause)
-    match decide(fault, failures=this.work.failures, chance=this.hands.chance):
+    match decide(fault, failures=_failures(this), chance=this.hands.chance):
         case RetryAt(delay):
             return store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
         case Park(delay):
             return store.give_back(lease, meter, delay=delay, failure="", cost="at most", cause=cause)
         case GiveUp():
             return store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
+
+
+def _failures(this: Attempt) -> Mapping[str, int]:
+    """Of each kind since the stage last got any further, which it may have done in this very attempt."""
+    with suppress(RedisError):
+        return this.hands.store.assignment(this.work.stage).failures
+    return this.work.failures
 
 
 def _go_on(this: Attempt, trainer: Trainer) -> None:

@@ -17,7 +17,8 @@ from sweeps.tokens import Tokenizer
 from worker.arena import Arena, Broken
 from worker.attempt import Attempt
 from worker.outcome import Unfit
-from worker.sampler import Manner, Sampler, Written
+from worker.reading import Written
+from worker.sampler import Manner, Sampler
 from worker.writing import Request, Use, write_all
 
 TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken

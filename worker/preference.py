@@ -13,7 +13,7 @@ from sweeps.render import Example
 from sweeps.stage import Json
 from worker.attempt import Attempt
 from worker.outcome import ParentGone, Unfit
-from worker.service import Losses
+from worker.reading import Losses
 
 
 def reference_of(this: Attempt, examples: Sequence[Example]) -> list[Floats]:

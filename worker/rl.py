@@ -24,8 +24,9 @@ from worker.opening import Start, forget_if_gone
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.playing import Players, Tables, Task, arena_of
 from worker.progress import Row
+from worker.reading import Losses
 from worker.sampler import Read, Sampler
-from worker.service import Acted, Losses
+from worker.service import Acted
 from worker.train import Sent, Training
 
 Hand = list[list[Rollout]]
@@ -44,6 +45,7 @@ class Reinforcing(Training):
         self._sampler: Sampler | None = None
         self._hand = self._handed_down(start.kept)  # played, and not yet trained on
         self._last: Hand = []
+        self._untold = False  # is there a loss that the service does not tell?
         self._sent: deque[list[Rollout]] = deque()  # what the steps on their way are made of
         self._path = _path(start.kept, "reference")  # of the weights that the training started from
         self._reference: Sampler | None = None
@@ -186,10 +188,21 @@ class Reinforcing(Training):
         rollouts = self._sent.popleft()
         if not answers:
             return None
-        row["loss"] = loss = sum(answer.loss for answer in answers)
+        loss = self._loss_of(answers, row)
         trained = [values for answer in answers for values in answer.logprobs]
         apart = [(one.logprobs - values)[one.acted] for one, values in zip(rollouts, trained, strict=True)]
         row["kl_sample_train"] = float(np.concatenate(apart).mean())
+        return loss
+
+    def _loss_of(self, answers: Sequence[Losses], row: Row) -> float | None:
+        """None where the service does not say it and it cannot be told; nor can, then, that it diverged."""
+        known = [answer.loss for answer in answers if answer.loss is not None]
+        if len(known) < len(answers):
+            if not self._untold:
+                self._this.say(f"the service names no `loss:sum`, and `{self._recipe['loss']}` is told by nothing else")
+            self._untold = True
+            return None
+        row["loss"] = loss = sum(known)
         return loss
 
     def _row(self, step: int, rate: float, hand: Hand, kept: Sequence[Group]) -> Row:

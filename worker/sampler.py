@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import tinker
 
 from sweeps.cost import Usage
 from worker.asking import Asking, Pending
-
-Tokens = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
+from worker.reading import Floats, Written, read_hits, read_prompt, read_written
 
 
 @dataclass(frozen=True)
@@ -22,14 +18,6 @@ class Manner:
     most: int
     stop: tuple[str, ...] | tuple[int, ...]
     temperature: float
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written, with the natural log-probability of each token by the model itself."""
-
-    tokens: Tokens
-    logprobs: Floats
 
 
 @dataclass(frozen=True)
@@ -67,8 +55,9 @@ class Sampler:
         )
         tokens = tinker.ModelInput.from_ints(list(prompt))
         return self._asking.submit(
+            "sample",
             lambda: self._client.sample(tokens, count, parameters).future(),
-            lambda answer: _answer(answer, len(prompt)),
+            lambda answer: _answer(answer, len(prompt), count, manner.most),
             tokens=most_of(len(prompt), count, manner.most).tokens,
         )
 
@@ -77,21 +66,15 @@ class Sampler:
         parameters = tinker.SamplingParams(max_tokens=1, temperature=1.0, seed=0)
         prompt = tinker.ModelInput.from_ints(list(tokens))
         return self._asking.submit(
+            "sample",
             lambda: self._client.sample(prompt, 1, parameters, include_prompt_logprobs=True).future(),
-            lambda answer: Read(np.asarray(answer.prompt_logprobs_np, np.float32)[1:], _hits(answer)),
+            lambda answer: Read(read_prompt("sample", answer, len(tokens)), read_hits("sample", answer, len(tokens))),
             tokens=len(tokens) + 1,
         )
 
 
-def _answer(answer: Any, prompt: int) -> Answer:
-    written = [
-        Written(np.asarray(each.tokens_np, np.int32), np.asarray(each.logprobs_np, np.float32))
-        for each in answer.sequences
-    ]
-    hits = _hits(answer)
+def _answer(answer: Any, prompt: int, count: int, most: int) -> Answer:
+    written = read_written("sample", answer, count, most)
+    hits = read_hits("sample", answer, prompt)
     sampled = sum(len(each.tokens) for each in written)
     return Answer(written, Usage(0, prompt - hits, hits + (len(written) - 1) * prompt, sampled))
-
-
-def _hits(answer: Any) -> int:
-    return int(answer.prompt_cache_hit_tokens or 0)

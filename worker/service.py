@@ -6,12 +6,11 @@ carry the API key inside, so none leaves this file, nor the two beside it (`work
 
 import gc
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
@@ -27,6 +26,8 @@ from worker import hooks
 from worker.asking import Asking, Pending, Permit, abandonable, unlimited
 from worker.failures import ServiceError, plain
 from worker.hooks import Seen, unseen
+from worker.losses import cross_entropy, policy_loss
+from worker.reading import Losses, read_losses, read_path
 from worker.sampler import Sampler
 
 Ending = Literal["success", "errored", "interrupted"]
@@ -60,14 +61,6 @@ class Adam:
     grad_clip_norm: float
 
 
-@dataclass(frozen=True)
-class Losses:
-    """What a forward pass gave: natural log-probabilities of each datum's targets, and the weighted loss."""
-
-    loss: float
-    logprobs: list[npt.NDArray[np.float32]]
-
-
 class Batch:
     """Examples made ready for the wire, with the weight that each target bears.
 
@@ -78,11 +71,12 @@ class Batch:
     def __init__(self, examples: Sequence[Example], *, scale: float | Sequence[float] = 1.0) -> None:
         self.tokens = sum(len(example.weights) for example in examples)
         scales = [scale] * len(examples) if isinstance(scale, float) else scale
-        self._data = [_datum(example, each) for example, each in zip(examples, scales, strict=True)]
+        self.bearing = [example.weights * np.float32(each) for example, each in zip(examples, scales, strict=True)]
+        self.data = [_datum(example, weights) for example, weights in zip(examples, self.bearing, strict=True)]
 
-    @property
-    def data(self) -> list[tinker.Datum]:
-        return self._data
+    def read(self, call: str, answer: Any) -> Losses:
+        """The losses that a pass over it gave."""
+        return read_losses(call, answer, self.bearing, cross_entropy(self.bearing))
 
 
 class Acted:
@@ -90,7 +84,15 @@ class Acted:
 
     def __init__(self, rollouts: Sequence[Rollout], advantages: Sequence[npt.NDArray[np.float32]]) -> None:
         self.tokens = sum(map(len, rollouts))
+        self.bearing = [each.astype(np.float32, copy=False) for each in advantages]
+        self.acted = [rollout.acted.astype(np.float32) for rollout in rollouts]
+        self.sampled = [rollout.logprobs for rollout in rollouts]
         self.data = [_acted(rollout, each) for rollout, each in zip(rollouts, advantages, strict=True)]
+
+    def read(self, loss: str, config: Mapping[str, float], answer: Any) -> Losses:
+        """The losses that a pass over it gave; what was the model's own bears on it, whatever its advantage."""
+        worth = policy_loss(loss, config, self.sampled, self.bearing)
+        return read_losses("forward_backward", answer, self.acted, worth)
 
 
 class Trainer:
@@ -109,27 +111,35 @@ class Trainer:
     def forward_backward(self, batch: Batch) -> Pending[Losses]:
         """Add the gradient of the batch's cross-entropy."""
         return self._asking.submit(
-            lambda: self._client.forward_backward(batch.data, "cross_entropy").future(), _losses, tokens=batch.tokens
+            "forward_backward",
+            lambda: self._client.forward_backward(batch.data, "cross_entropy").future(),
+            partial(batch.read, "forward_backward"),
+            tokens=batch.tokens,
         )
 
     def forward(self, batch: Batch) -> Pending[Losses]:
         """The losses of the batch, with no gradient."""
         return self._asking.submit(
-            lambda: self._client.forward(batch.data, "cross_entropy").future(), _losses, tokens=batch.tokens
+            "forward",
+            lambda: self._client.forward(batch.data, "cross_entropy").future(),
+            partial(batch.read, "forward"),
+            tokens=batch.tokens,
         )
 
     def reinforce(self, batch: Acted, loss: str, config: Mapping[str, float]) -> Pending[Losses]:
         """Add the gradient of a loss on what was acted, by the name that the service gives it."""
         name = cast("tinker.types.LossFnType", loss)
         return self._asking.submit(
+            "forward_backward",
             lambda: self._client.forward_backward(batch.data, name, dict(config) or None).future(),
-            _losses,
+            partial(batch.read, loss, config),
             tokens=batch.tokens,
         )
 
     def sampler(self) -> Pending[Sampler]:
         """The weights as they are behind all that was asked for before, to be sampled from."""
         return self._asking.submit(
+            "save_weights_and_get_sampling_client",
             lambda: self._client.save_weights_and_get_sampling_client(retry_config=ONCE).future(),
             lambda client: Sampler(client, self._asking),
         )
@@ -137,13 +147,15 @@ class Trainer:
     def save_for_sampling(self, name: str, *, ttl_seconds: int | None) -> Pending[str]:
         """Keep the weights so that they can be sampled from after the session; the answer is their path."""
         return self._asking.submit(
+            "save_weights_for_sampler",
             lambda: self._client.save_weights_for_sampler(name, ttl_seconds=ttl_seconds).future(),
-            lambda answer: str(answer.path),
+            partial(read_path, "save_weights_for_sampler"),
         )
 
     def sampler_of(self, path: str) -> Pending[Sampler]:
         """Weights that were kept to be sampled from."""
         return self._asking.submit(
+            "create_sampling_client",
             lambda: self._client.create_sampling_client(path, retry_config=ONCE).future(),
             lambda client: Sampler(client, self._asking),
         )
@@ -151,15 +163,16 @@ class Trainer:
     def step(self, adam: Adam) -> Pending[None]:
         """Apply what was accumulated."""
         parameters = tinker.AdamParams(**vars(adam))
-        return self._asking.submit(lambda: self._client.optim_step(parameters).future(), lambda _: None)
+        return self._asking.submit("optim_step", lambda: self._client.optim_step(parameters).future(), lambda _: None)
 
     def save(self, name: str, *, ttl_seconds: int | None, metadata: Mapping[str, str]) -> Pending[str]:
         """Keep weights and optimizer; the answer is their path. A name used before is written over."""
         return self._asking.submit(
+            "save_state",
             lambda: self._client.save_state(
                 name, ttl_seconds=ttl_seconds, overwrite=True, user_metadata=dict(metadata)
             ).future(),
-            lambda answer: str(answer.path),
+            partial(read_path, "save_state"),
         )
 
 
@@ -192,6 +205,7 @@ class Session:
         """A fresh adapter on a base model."""
         client = self._client
         return self._open(
+            "create_model",
             lambda: client.create_lora_training_client(
                 model,
                 rank=rank,
@@ -200,7 +214,7 @@ class Session:
                 train_attn=layers["attn"],
                 train_unembed=layers["unembed"],
                 user_metadata=self._metadata,
-            ).future()
+            ).future(),
         )
 
     def restore(self, path: str, *, optimizer: bool) -> Pending[Trainer]:
@@ -210,7 +224,7 @@ class Session:
             if optimizer
             else self._client.create_training_client_from_state
         )
-        return self._open(lambda: begin(path, user_metadata=self._metadata).future())
+        return self._open("load_weights", lambda: begin(path, user_metadata=self._metadata).future())
 
     def close(self, status: Ending) -> "Future[None]":
         """Abandon what is on its way, and free what the session holds at the service: done within seconds, for who
@@ -219,8 +233,8 @@ class Session:
         last = [vars(self).pop("_client", None)]
         return abandonable(lambda: _finish(last, status))
 
-    def _open(self, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
-        return self._asking.open(begin, lambda client: Trainer(client, self._asking))
+    def _open(self, name: str, begin: Callable[[], "Future[Any]"]) -> Pending[Trainer]:
+        return self._asking.open(name, begin, lambda client: Trainer(client, self._asking))
 
 
 def responds(endpoint: Endpoint) -> bool:
@@ -239,7 +253,9 @@ def probe(endpoint: Endpoint, within: float) -> None:
     except TimeoutError:
         raise ServiceError(Fault.OUTAGE, f"no answer to the simplest question within {within:.0f} s") from None
     except Exception as error:  # noqa: BLE001 - as in Pending.wait
-        raise plain(error) from None
+        said = plain(error)
+        if not (said.missing or said.lacking):  # that it has no such call is an answer too
+            raise said from None
 
 
 def keeps(endpoint: Endpoint, path: str) -> bool:
@@ -278,19 +294,14 @@ def _finish(last: list[tinker.ServiceClient | None], status: Ending) -> None:
 _closed = itertools.count(1)
 
 
-def _losses(answer: Any) -> Losses:
-    logprobs = [np.asarray(output["logprobs"].to_numpy(), dtype=np.float32) for output in answer.loss_fn_outputs]
-    return Losses(loss=float(answer.metrics.get("loss:sum", math.nan)), logprobs=logprobs)
-
-
 # An example is sent many times; what does not change of it is made for the wire once.
 _wires: WeakKeyDictionary[Example, tuple[tinker.ModelInput, tinker.TensorData]] = WeakKeyDictionary()
 
 
-def _datum(example: Example, scale: float) -> tinker.Datum:
+def _datum(example: Example, weights: npt.NDArray[np.float32]) -> tinker.Datum:
     model_input, targets = _wires.get(example) or _wire(example)
-    weights = tinker.TensorData.from_numpy(example.weights * np.float32(scale))
-    return tinker.Datum(model_input=model_input, loss_fn_inputs={"target_tokens": targets, "weights": weights})
+    bears = tinker.TensorData.from_numpy(weights)
+    return tinker.Datum(model_input=model_input, loss_fn_inputs={"target_tokens": targets, "weights": bears})
 
 
 def _acted(rollout: Rollout, advantages: npt.NDArray[np.float32]) -> tinker.Datum:

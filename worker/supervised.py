@@ -10,7 +10,8 @@ from worker.attempt import Attempt
 from worker.evaluate import submit_forward
 from worker.opening import Start
 from worker.progress import Row
-from worker.service import Batch, Losses
+from worker.reading import Losses
+from worker.service import Batch
 from worker.train import Sent, Training, Validated
 
 
@@ -58,7 +59,7 @@ class Supervised(Training):
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
 
-    def _conclude(self, answers: Sequence[Losses], row: Row) -> float:
+    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
         row[self.COLUMN] = loss = answers[0].loss
         return loss
 

@@ -20,7 +20,8 @@ from worker.leases import LeaseLost
 from worker.opening import Start
 from worker.outcome import Outcome, Stopped, Succeeded, Unfit
 from worker.progress import Beat, Curve, Row
-from worker.service import Adam, Losses
+from worker.reading import Losses
+from worker.service import Adam
 
 AHEAD = 1  # steps sent before the oldest is waited for: the service works in clock cycles
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sweeps.cost import Usage
 from worker.asking import Pending
 from worker.attempt import Attempt
-from worker.sampler import Answer, Manner, Sampler, Written, most_of
+from worker.reading import Written
+from worker.sampler import Answer, Manner, Sampler, most_of
 
 AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 

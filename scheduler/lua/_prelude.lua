@@ -154,7 +154,7 @@ local function lease(id, worker, call)
 end
 
 -- Failures of each kind since the stage last got any further: an attempt that was worth something begins the count anew.
-local FAULTS = {'outage', 'broken', 'unknown', 'lost', 'stalled'}
+local FAULTS = {'outage', 'broken', 'gone', 'unknown', 'lost', 'stalled'}
 local function failed_before(kind) return 'failed:' .. kind end
 local function forgive(id)
   for _, kind in ipairs(FAULTS) do redis.call('HDEL', stage_key(id), failed_before(kind)) end

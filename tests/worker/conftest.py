@@ -10,6 +10,7 @@ from scheduler.connection import connect
 from scheduler.store import Store
 from tests.support import RedisServer, redis_server
 from tests.tinker_offline.process import KEY, Control, Server
+from tests.worker.odd_service import Odd, odd_service
 from tests.worker.workshop import Workshop
 from worker.attempt import Attempt, Hands
 from worker.examples import Examples
@@ -80,3 +81,23 @@ def workshop(redis: RedisServer, tinker: Server, tmp_path: Path) -> Iterator[Wor
     yield Workshop(Hands(store, artefacts, leases, Examples(artefacts), lambda _: endpoint), tinker, tmp_path)
     leases.stop()
     client.close()
+
+
+@pytest.fixture(scope="session")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Odd]]:
+    """A service that answers oddly, when `odd` says so; in this process."""
+    server = Server(tmp_path_factory.mktemp("odd"))
+    with odd_service(server.state) as (server.url, odd):
+        yield server, odd
+
+
+@pytest.fixture
+def odd(strange: tuple[Server, Odd]) -> Iterator[Odd]:
+    yield strange[1]
+    strange[1].forget()
+
+
+@pytest.fixture
+def among_odds(workshop: Workshop, strange: tuple[Server, Odd], odd: Odd) -> Workshop:  # noqa: ARG001 - ended after us
+    """A workshop at the odd service."""
+    return workshop.at(strange[0])

@@ -26,8 +26,8 @@ def ticks(control: Control, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sent: list[Pending[Any]] = []  # and not begun
     submit, wait = Asking.submit, Pending.wait
 
-    def noted(asking: Asking, call: Any, read: Callable[[Any], Any], *, tokens: int = 0) -> Pending[Any]:
-        sent.append(submit(asking, call, read, tokens=tokens))
+    def noted(asking: Asking, name: str, call: Any, read: Callable[[Any], Any], *, tokens: int = 0) -> Pending[Any]:
+        sent.append(submit(asking, name, call, read, tokens=tokens))
         return sent[-1]
 
     def ticked(pending: Pending[Any], check: Check) -> Any:

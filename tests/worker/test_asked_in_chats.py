@@ -18,7 +18,7 @@ from tests.worker.test_money import counted, said
 from tests.worker.workshop import Workshop
 from worker import answering, examples
 from worker.answering import Hearing
-from worker.sampler import Written
+from worker.reading import Written
 
 END = "<end>"
 

@@ -247,7 +247,7 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
     used: list[Usage] = []
     answers: list[object] = []
 
-    def hit(answer: object) -> int:
+    def hit(_call: str, answer: object, _prompt: int) -> int:
         answers.append(answer)
         return 1
 
@@ -256,7 +256,7 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
         with monkeypatch.context() as patch:
             patch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
             if name == "warm":
-                patch.setattr("worker.sampler._hits", hit)
+                patch.setattr("worker.sampler.read_hits", hit)
             assert isinstance(workshop.attempt(stage, name), Succeeded)
         used.append(Usage.read(result(workshop, stage)["usage"]))
     cold, warm = used
