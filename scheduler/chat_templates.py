@@ -5,10 +5,14 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import DataError
 from sweeps.tokens import Argument, Messages, Tools
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
 
 # Some templates write the date of the day. A stage that is rendered tomorrow must be the same stage, so their clock
 # stands still: this macro takes the place of theirs.
@@ -21,9 +25,10 @@ CLOCK = "".join(
         " -}}{%- endmacro -%}",
     ]
 )
-OURS = {"messages", "tools", "documents", "add_generation_prompt"}
+OURS = {"messages", "tools", "documents", "add_generation_prompt", "strftime_now", "raise_exception"}
 RENDERING = threading.Lock()  # a compiled template is kept for all, and notes in itself where the assistant writes
 MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of a template
+MARKS = re.compile(r"{%-?\s*(end)?generation\s*-?%}")
 MARKED = re.compile(r"{%-?\s*generation\s*-?%}")
 
 
@@ -32,21 +37,52 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: Any, arguments: Mapping[str, Argument] | None = None) -> None:
         self._tokenizer = tokenizer
-        self._arguments = dict(arguments or {})
+        self.arguments: Mapping[str, Argument] = dict(arguments or {})
         self._given: dict[str, ChatTemplate] = {}
         known = {"template": tokenizer.chat_template, "controls": tokenizer.special_tokens_map}
         self.digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
     def given(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
         """The same with arguments. Raises DataError for one that the template does not read."""
-        source = str(self._tokenizer.chat_template)  # of all its templates, where it has several
         for name in arguments:
-            if name in OURS or name in self._tokenizer.special_tokens_map or not re.search(rf"\b{name}\b", source):
-                raise DataError(f"renderer: {name} found, which the model's chat template does not take; leave it out")
+            if name not in self.takes:
+                known = ", ".join(sorted(self.takes)) or "none"
+                found = f"renderer: {name} found, which the model's chat template does not take"
+                raise DataError(f"{found}; leave it out: it takes {known}")
         key = repr(sorted(arguments.items()))  # True and 1 are not the same argument
         if key not in self._given:
             self._given[key] = ChatTemplate(self._tokenizer, arguments)
         return self._given[key]
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Every word that stands in it as a key or an attribute."""
+        from jinja2 import nodes
+
+        trees = self._trees
+        keys = {node.attr for tree in trees for node in tree.find_all(nodes.Getattr)}
+        return frozenset(keys | {str(node.value) for tree in trees for node in tree.find_all(nodes.Const)})
+
+    @cached_property
+    def takes(self) -> frozenset[str]:
+        """Its free variables, without those that it has from us."""
+        from jinja2 import meta
+
+        free = {name for tree in self._trees for name in meta.find_undeclared_variables(tree)}
+        return frozenset(free - OURS - set(self._tokenizer.special_tokens_map))
+
+    @cached_property
+    def _trees(self) -> Sequence["nodes.Template"]:
+        """The template as jinja2 reads it; nothing of one that it cannot read, by which no message is written."""
+        from jinja2 import Environment, TemplateError
+
+        found = self._tokenizer.chat_template
+        sources = list(found.values()) if isinstance(found, Mapping) else [str(found)]
+        parser = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - nothing is run by it
+        try:
+            return [parser.parse(MARKS.sub("", source)) for source in sources]
+        except TemplateError:
+            return []
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
         """The messages; with `prompt` up to where the assistant begins. Raises DataError."""
@@ -68,7 +104,7 @@ class ChatTemplate:
         from jinja2 import TemplateError
         from transformers.utils.chat_template_utils import render_jinja_template
 
-        beside: dict[str, Any] = {**self._tokenizer.special_tokens_map, **self._arguments}
+        beside: dict[str, Any] = {**self._tokenizer.special_tokens_map, **self.arguments}
         # As apply_chat_template calls it, which does not tell where the marks are, and refuses a chat of no messages.
         chat = [{key: value for key, value in message.items() if value is not None} for message in messages]
         try:

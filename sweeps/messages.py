@@ -1,4 +1,4 @@
-"""Messages before they are rendered: which of them are learnt, and pairs of messages as chats."""
+"""Messages before they are rendered: pairs of messages as chats, and what a chat template takes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,17 +20,6 @@ def has_messages(records: Records) -> bool:
 
 def is_pair_of_messages(row: Row) -> bool:
     return any(not isinstance(row[key], str) for key in ("prompt", "chosen", "rejected"))
-
-
-def learnt(messages: Messages) -> list[int]:
-    """The places of the messages that bear loss: all of the assistant's, except those with `weight: 0`."""
-    for message in messages:
-        weight = message.get("weight")
-        if weight is not None and (weight not in (0, 1) or message["role"] != "assistant"):
-            raise DataError(f"a message of {message['role']} with weight {weight!r}; the assistant's have one, 0 or 1")
-    return [
-        place for place, message in enumerate(messages) if message["role"] == "assistant" and message.get("weight") != 0
-    ]
 
 
 def conversation(row: Row, side: str) -> Row:
@@ -63,10 +52,7 @@ def _is_message(value: object) -> bool:
 
 def for_template(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
     """As templates take them: arguments of calls as an object, or as the text of one; nothing said as an empty text."""
-    return [
-        {key: _part(key, value, as_text=as_text) for key, value in message.items() if key != "weight"}
-        for message in messages
-    ]
+    return [{key: _part(key, value, as_text=as_text) for key, value in message.items()} for message in messages]
 
 
 def _part(key: str, value: Any, *, as_text: bool) -> Any:
@@ -88,36 +74,3 @@ def _call(call: Any, *, as_text: bool) -> Any:
         return call
     told = json.dumps(read, ensure_ascii=False) if as_text else read
     return {**call, "function": {**function, "arguments": told}}
-
-
-def refuse_what_is_left_out(messages: Messages, tools: Sequence[Mapping[str, Any]], text: str) -> None:
-    """Raise DataError where a template drops something that was said: it would be learnt without it, unseen."""
-    for message in messages:
-        for wanted in _wanted(message):
-            if not _is_in(wanted, text):
-                said = f"the chat template leaves out {wanted[:40]!r}, said by {message['role']}"
-                raise DataError(f"{said}; a template that writes it, or `renderer: plain`, is right")
-    for tool in tools:
-        name = _name(tool)
-        if name and name not in text:
-            raise DataError(f"the chat template leaves out the tool {name}; leave `tools` out, or take another model")
-
-
-def _wanted(message: Mapping[str, Any]) -> list[str]:
-    content = message.get("content")
-    blocks = content if isinstance(content, list) else [{"text": content}]
-    texts = [block.get("text") for block in blocks if isinstance(block, Mapping)]
-    calls = [_name(call) for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
-    answers = [text.rpartition(THOUGHT)[2].strip() for text in texts if isinstance(text, str)]
-    return [wanted for wanted in (*answers, *calls) if wanted]
-
-
-def _name(described: Mapping[str, Any]) -> str:
-    """Of a tool, or of a call of one."""
-    inner = described.get("function", described)
-    return str(inner.get("name", "")) if isinstance(inner, Mapping) else ""
-
-
-def _is_in(wanted: str, text: str) -> bool:
-    """As it stands, or as a text within JSON."""
-    return wanted in text or json.dumps(wanted, ensure_ascii=False)[1:-1] in text

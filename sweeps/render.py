@@ -30,8 +30,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.chats import Said, read_chat
 from sweeps.errors import DataError
-from sweeps.messages import conversation, is_pair_of_messages, learnt
+from sweeps.leaves import Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
+from sweeps.messages import conversation, is_pair_of_messages
 from sweeps.questions import as_chat, prompt
 from sweeps.records import Format, Records, Row
 from sweeps.renderers import voice_of, without_controls
@@ -41,6 +43,7 @@ from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer
 LossMask = Literal["all", "completion"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
+NOTHING = "nothing in it is learnt; text to predict is right, in a chat an answer of the assistant that is learnt"
 TURN_END = "\n\n"  # of a turn that no eos ends
 
 
@@ -93,7 +96,7 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
         tokens += stretch.tokens
         weights += [float(loss)] * len(stretch.tokens)
     if not any(weights[1:]):
-        raise DataError("nothing in it bears loss; it needs text to predict, in a chat an assistant turn")
+        raise DataError(NOTHING)
     if weights[0]:  # the first token goes unpredicted; that of a text without bos is a part of the text
         scored -= len(without_controls(tokenizer.decode(tokens[:1]), tokenizer).encode())
     return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), scored)
@@ -117,9 +120,16 @@ def input_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain
 
 
 def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> int:
+    """Raises DataError also where nothing would be learnt: before anything is paid for."""
     if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
-        return sum(len(segment.text) + segment.ends for segment in _segments(record, form, renderer, tokenizer))
-    return sum(len(stretch.tokens) for stretch in _stretches(record, form, renderer, tokenizer)) - 1
+        segments = _segments(record, form, renderer, tokenizer)
+        found, counted = any(one.loss for one in segments), sum(len(one.text) + one.ends for one in segments)
+    else:
+        cut = _stretches(record, form, renderer, tokenizer)
+        found, counted = any(one.loss for one in cut), sum(len(one.tokens) for one in cut) - 1
+    if not found:
+        raise DataError(NOTHING)
+    return counted
 
 
 def _sides(record: Row, form: Format) -> Sequence[tuple[Row, Format]]:
@@ -136,9 +146,9 @@ def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -
     if form in ("chat", "questions"):
         voice, chat = voice_of(renderer, tokenizer), record if form == "chat" else as_chat(record)
         if voice.template is not None:
-            return stretches(chat["messages"], chat.get("tools") or (), voice.template, tokenizer)
+            return stretches(read_chat(chat, voice.template.reads), voice.template, tokenizer)
         if voice.cookbook is not None:
-            return list(_by_cookbook(chat, voice.cookbook, tokenizer))
+            return by_cookbook(read_chat(chat, ()), voice.cookbook, tokenizer)
     begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
     return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
 
@@ -148,12 +158,40 @@ def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
     return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
 
 
-def _by_cookbook(record: Row, cookbook: Cookbook, tokenizer: Tokenizer) -> Iterator[Stretch]:
-    messages = record["messages"]
-    written = cookbook.written(messages, record.get("tools") or (), learnt(messages))
-    for loss, pairs in groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0):
-        tokens = [token for token, _ in pairs]
-        yield Stretch(tokens, loss, len(without_controls(tokenizer.decode(tokens), tokenizer).encode()))
+def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
+    found = _cookbook_stretches(said, cookbook, tokenizer)
+    if leaf := missing_leaf(leaves_of(said), _text(found, said.learnt, tokenizer)):
+        refuse_missing(leaf, said, "the cookbook's renderer")
+    planted = plant(said)
+
+    def moment(place: int) -> str:
+        shorter = Said(planted.said.messages[: place + 1], planted.said.tools, [place])
+        return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
+
+    marked = _text(_cookbook_stretches(planted.said, cookbook, tokenizer), said.learnt, tokenizer)
+    if (at := missing_marks(planted, marked, moment)) is not None:
+        refuse_missing(planted.leaves[at], said, "the cookbook's renderer")
+    return found
+
+
+def _cookbook_stretches(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    written = cookbook.written(said.messages, said.tools, said.learnt)
+    runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
+    cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
+    return [
+        Stretch(tokens, loss, len(without_controls(tokenizer.decode(tokens), tokenizer).encode()))
+        for loss, tokens in cut
+    ]
+
+
+def _text(found: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> Text:
+    """What was written, and what is learnt of each message: a run of tokens for each, or all of them for all."""
+    runs = [tokenizer.decode(stretch.tokens) for stretch in found if stretch.loss]
+    if len(runs) != len(places):
+        runs = ["".join(runs)] * len(places)
+    whole = tokenizer.decode([token for stretch in found for token in stretch.tokens])
+    return Text(whole, dict(zip(places, runs, strict=True)))
 
 
 def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
@@ -181,21 +219,20 @@ def plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     """The messages of a chat as `plain` writes them, without bos."""
     if record.get("tools"):
         raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
-    places = learnt(record["messages"])
-    for place, message in enumerate(record["messages"]):
+    said = read_chat(record)
+    for place, message in enumerate(said.messages):
         _refuse_what_is_not_text(message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None
         yield Segment(f"{ROLES[message['role']]}: ", loss=False)
-        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in places, ends=ends)
+        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in said.learnt, ends=ends)
 
 
 def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
-    extra = sorted(key for key in message.keys() - {"role", "content", "weight"} if message[key] is not None)
+    extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
     if extra:
         raise DataError(f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly")
     if not isinstance(message["content"], str):
-        kind = type(message["content"]).__name__
-        raise DataError(f"a message whose content is a {kind}: `plain` renders text only; write it as one string")
+        raise DataError("a message without content: `plain` renders text, and nothing else; leave the message out")
     if message["role"] not in ROLES:
         raise DataError(f"a message of role {message['role']!r}: `plain` knows {', '.join(ROLES)}")
 

@@ -8,19 +8,20 @@ differently once it is history (thoughts left out, mostly) that cannot be, and t
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+from sweeps.chats import THOUGHTS, Said
 from sweeps.errors import DataError
-from sweeps.messages import THOUGHT, for_template, learnt, refuse_what_is_left_out
+from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
+from sweeps.messages import THOUGHT, for_template
 from sweeps.renderers import pattern, without_controls
 from sweeps.tokens import Messages, Template, Tokenizer, Tools, controls_of
 
 Span = tuple[int, int]
-THOUGHTLESS = (
-    "of a model that thinks, answers with thoughts (`reasoning_content`), or `renderer: "
-    "chat_template:enable_thinking=false` where its template takes that, are right; or `renderer: plain`"
-)
-RIGHT = "`renderer: plain` is right, or rows in which only the last answer is learnt (`weight: 0` on those before it)"
+PLAIN = "`renderer: plain`"
+SWITCHES = ("enable_thinking", "thinking")  # arguments by which templates ask for an answer without thoughts
+KEEPING = {"preserve_thinking": "true", "truncate_history_thinking": "false"}  # by which they keep thoughts of history
 
 
 class Stretch(NamedTuple):
@@ -46,7 +47,11 @@ class Chat(NamedTuple):
 
 def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
     """The chat for a template: some write the arguments of a call as an object, others take only the text of one."""
-    chat = Chat(for_template(messages), tools, template, controls_of(tokenizer))
+    return _chat(messages, tools, template, controls_of(tokenizer))
+
+
+def _chat(messages: Messages, tools: Tools, template: Template, controls: frozenset[str]) -> Chat:
+    chat = Chat(for_template(messages), tools, template, controls)
     if any(message.get("tool_calls") for message in messages):
         try:
             chat.text()
@@ -55,19 +60,46 @@ def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tok
     return chat
 
 
-def stretches(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
-    """The chat as the model reads it. Raises DataError where the mask would not be exact."""
-    chat, places = chat_of(messages, tools, template, tokenizer), learnt(messages)
-    text, spans = _marked(chat, places) or _nested(chat, places)
-    refuse_what_is_left_out(chat.messages, tools, text)
+def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
+    """The chat as the model reads it. Raises DataError where the mask would not be exact, or something is left out."""
+    chat = chat_of(said.messages, said.tools, template, tokenizer)
+    text, spans = _spans(chat, said.learnt)
+    _refuse_what_is_left_out(said, chat, _texts(text, spans, said.learnt))
     cut = [
         Stretch(tokenizer.encode(part), loss, len(without_controls(part, tokenizer).encode()))
         for part, loss in _cut(text, spans)
     ]
     whole = tokenizer.encode(text)
     if [token for stretch in cut for token in stretch.tokens] != whole:
-        _refuse_merged(text, spans, whole, tokenizer)
+        _refuse_merged(chat, text, spans, whole, tokenizer)
     return cut
+
+
+def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
+    return _marked(chat, places) or _nested(chat, places)
+
+
+def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> Text:
+    return Text(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
+
+
+def _refuse_what_is_left_out(said: Said, chat: Chat, text: Text) -> None:
+    planted = plant(said)
+    if (at := _unwritten(planted, chat.template, chat.controls)) is not None:
+        refuse_missing(planted.leaves[at], said, "the chat template")
+    if leaf := missing_leaf(leaves_of(said), text):
+        refuse_missing(leaf, said, "the chat template")
+
+
+@lru_cache(maxsize=4096)
+def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+    """Which piece of a chat of this shape the template does not write."""
+    chat = _chat(planted.said.messages, planted.said.tools, template, controls)
+    try:
+        text, spans = _spans(chat, planted.said.learnt)
+        return missing_marks(planted, _texts(text, spans, planted.said.learnt), lambda place: chat.text(place + 1))
+    except DataError:  # something in it must be a certain word; then what stands there is looked for alone
+        return None
 
 
 def ending(text: str, controls: frozenset[str]) -> Span:
@@ -124,7 +156,7 @@ def _written(whole: str, chat: Chat, place: int) -> Span:
     through = chat.text(place + 1)
     if not whole.startswith(through[:end]):
         said = f"the chat template writes an answer differently once others follow: {_differs(place, whole, through)}"
-        raise DataError(f"{said}; {RIGHT}")
+        raise DataError(f"{said}; {_advise_turns(chat)}")
     return begin, end
 
 
@@ -133,7 +165,7 @@ def answer(chat: Chat, place: int) -> tuple[int, int, int]:
     before, through = chat.text(place, prompt=True), chat.text(place + 1)
     if not through.startswith(before):
         said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
-        raise DataError(f"{said}; {THOUGHTLESS}")
+        raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
     _refuse_a_header(chat, place, before, through)
     mark, end = ending(through[len(before) :], chat.controls)
     if mark == end:
@@ -158,12 +190,35 @@ def _differs(place: int, found: str, wanted: str) -> str:
     return f"{found[near]!r} found where {wanted[near]!r} stood for message {place + 1}"
 
 
-def _refuse_merged(text: str, spans: Sequence[Span], whole: Sequence[int], tokenizer: Tokenizer) -> None:
+def _refuse_merged(chat: Chat, text: str, spans: Sequence[Span], whole: Sequence[int], tokenizer: Tokenizer) -> None:
     for border in sorted({at for span in spans for at in span}):
         if [*tokenizer.encode(text[:border]), *tokenizer.encode(text[border:])] != whole:
             near, behind = text[max(0, border - 12) : border], text[border : border + 12]
             said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
             if THOUGHT in behind:  # an empty thought behind a prompt that opens one
-                raise DataError(f"{said}; {THOUGHTLESS}")
-            raise DataError(f"{said}; an answer without white space there, or `renderer: plain`, is right")
-    raise DataError("the tokens of the chat are not those of its parts; `renderer: plain` is right")
+                raise DataError(f"{said}; {_advise_thoughts(chat, len(chat.messages) - 1)}")
+            raise DataError(f"{said}; an answer without white space there, or {PLAIN}, is right")
+    raise DataError(f"the tokens of the chat are not those of its parts; {PLAIN} is right")
+
+
+def _advise_thoughts(chat: Chat, place: int) -> str:
+    """What is right where a prompt and an answer do not agree about thoughts: what this row and template lack."""
+    given = [name for name in SWITCHES if name in chat.template.arguments]
+    if given:
+        return f"`renderer: chat_template` without {given[0]}, or {PLAIN}, is right"
+    ways = [f"`renderer: chat_template:{name}=false`" for name in SWITCHES if name in chat.template.takes][:1]
+    message = chat.messages[place]
+    thinks = THOUGHT in str(message.get("content")) or any(message.get(key) for key in THOUGHTS)
+    key = next((key for key in THOUGHTS if key in chat.template.reads), None)
+    if key and not thinks:
+        ways.append(f"thoughts with every answer (`{key}`)")
+    return f"{', or '.join([*ways, PLAIN])} is right"
+
+
+def _advise_turns(chat: Chat) -> str:
+    """What is right where an answer that is history is written as no answer would be given."""
+    kept = [
+        f"`renderer: chat_template:{name}={value}`" for name, value in KEEPING.items() if name in chat.template.takes
+    ]
+    ways = ["`turns: each` (each answer behind what was said before it, as the model would be asked)", *kept]
+    return f"{', or '.join([*ways, PLAIN])} is right, or only the last answer learnt (`weight: 0` on those before it)"

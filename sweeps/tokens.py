@@ -30,9 +30,23 @@ class Template(Protocol):
     """A model's own chat template: messages as text, its control tokens spelled out. Raises DataError for messages
     that it does not take."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def digest(self) -> str:
         """12 hexadecimal digits, of the template and of the control tokens that it is given."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The keys of messages that it reads, and perhaps some words more."""
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The arguments that it can be given."""
+
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        """Those that it was given."""
 
     def given(self, arguments: Mapping[str, Argument]) -> "Template":
         """The template with arguments, as `enable_thinking`. Raises DataError for one that it never reads."""

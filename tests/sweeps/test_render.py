@@ -102,10 +102,10 @@ def test_bytes_are_counted_in_utf8() -> None:
     ("form", "row", "loss_mask", "says"),
     [
         ("text", {"text": "a"}, "completion", "has none"),
-        ("chat", {"messages": [{"role": "user", "content": "a"}]}, "completion", "assistant turn"),
+        ("chat", {"messages": [{"role": "user", "content": "a"}]}, "completion", "answer of the assistant"),
         ("chat", {"messages": [{"role": "tool", "content": "a"}]}, "all", "role 'tool'"),
-        ("chat", {"messages": [{"role": "user", "content": ["a"]}]}, "all", "is a list"),
-        ("chat", {"messages": [{"role": "user", "content": None}]}, "all", "is a NoneType"),
+        ("chat", {"messages": [{"role": "user", "content": ["a"]}]}, "all", "part 1 of its content is a JSON str"),
+        ("chat", {"messages": [{"role": "user", "content": None}]}, "all", "without content"),
         (
             "chat",
             {"messages": [{"role": "assistant", "content": "", "tool_calls": [1]}]},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ class Named:
     """A template that writes who speaks, for the characters of tinker_offline."""
 
     digest = "0123456789ab"
+    reads = takes = frozenset[str]()
+    arguments: Mapping[str, Argument] = MappingProxyType({})
 
     def given(self, arguments: Mapping[str, Argument]) -> Template:
         raise DataError(f"{', '.join(arguments)} found, which it never reads")
