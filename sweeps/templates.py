@@ -8,6 +8,7 @@ differently once it is history (thoughts left out, mostly) that cannot be, and t
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,17 +33,22 @@ class Stretch(NamedTuple):
     text_bytes: int
 
 
-class Chat(NamedTuple):
-    """A chat that is to be written, by whom, and for whom."""
+@dataclass(frozen=True)
+class Chat:
+    """A chat that is to be written, by whom, and for whom. What was written once is kept."""
 
     messages: Messages
     tools: Tools
     template: Template
     controls: frozenset[str]
+    _kept: dict[tuple[int, bool], str] = field(default_factory=dict)
 
     def text(self, upto: int | None = None, *, prompt: bool = False) -> str:
         """The messages before a place, or all of them."""
-        return self.template.text(self.messages[:upto], self.tools, prompt=prompt)
+        place = len(self.messages) if upto is None else upto
+        if (place, prompt) not in self._kept:
+            self._kept[place, prompt] = self.template.text(self.messages[:place], self.tools, prompt=prompt)
+        return self._kept[place, prompt]
 
 
 def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
@@ -56,7 +62,7 @@ def _chat(messages: Messages, tools: Tools, template: Template, controls: frozen
         try:
             chat.text()
         except DataError:
-            return chat._replace(messages=for_template(messages, as_text=True))
+            return Chat(for_template(messages, as_text=True), tools, template, controls)
     return chat
 
 
