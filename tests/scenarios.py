@@ -70,7 +70,9 @@ SCENARIOS: Mapping[str, Row] = {
     "call": chat(ASKED, said(None, tool_calls=[OSLO]), tools=True),
     "call, arguments of all kinds": chat(
         user("Add."),
-        said(None, tool_calls=[call(1, "add_up", numbers=[1, 2.5], exact=True, note='a "b"\n{c} é', how={"by": "hand"})]),
+        said(
+            None, tool_calls=[call(1, "add_up", numbers=[1, 2.5], exact=True, note='a "b"\n{c} é', how={"by": "hand"})]
+        ),
         tools=True,
     ),
     "text and call": chat(ASKED, said("I will look.", tool_calls=[OSLO]), tools=True),
@@ -114,7 +116,11 @@ SCENARIOS: Mapping[str, Row] = {
         user([{"type": "text", "text": "Two "}, {"type": "text", "text": "and two?"}]),
         said([{"type": "text", "text": "Four."}]),
     ),
-    "a picture": chat(user([{"type": "image", "url": "a.png"}, {"type": "text", "text": "What is it?"}]), said("A cat.")),
+    "a picture": chat(
+        user([{"type": "image", "url": "a.png"}, {"type": "text", "text": "What is it?"}]), said("A cat.")
+    ),
     "an empty answer": chat(user("Hi"), said("")),
-    "unicode, line breaks": chat(user("Grüße 🎉\n\n你好"), said("Привет 🎉\n\n  def f(x):\n\treturn x\n\ne\u0301 ภาษา")),
+    "unicode, line breaks": chat(
+        user("Grüße 🎉\n\n你好"), said("Привет 🎉\n\n  def f(x):\n\treturn x\n\ne\u0301 ภาษา")
+    ),
 }
