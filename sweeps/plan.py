@@ -134,6 +134,7 @@ def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, 
     names = {shelf.tokenizer(model).name for model in models(sweep)}
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
+    yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), models(sweep))
     yield from _money(sweep, totals, prices)
 

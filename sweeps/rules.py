@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
-from sweeps.sections import FALLING, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
+from sweeps.sections import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
 from sweeps.vary_rules import VARIED, check_exclude, check_vary, check_when, check_zip
 
 if TYPE_CHECKING:
+    from sweeps.sections import Target
     from sweeps.spec import Sweep
 
 Rule = Callable[["Sweep"], Iterator[Finding]]
@@ -167,6 +168,36 @@ def _target(sweep: Sweep) -> Iterator[Finding]:
         right = f"guessing has {least:g} of it and no model more than 1; a number between is right"
         yield ("target", "above"), f"{above:g} found; {right}"
 
+    else:
+        yield from _met_already(wish)
+
+
+def _met_already(wish: Target) -> Iterator[Finding]:
+    """A goal that the untrained base has, or that nothing can have, says nothing about data."""
+    if wish.below is not None and wish.metric in FALLING and wish.below <= 0:
+        yield ("target", "below"), f"{wish.below:g} found; no {wish.metric} is below 0, a number above it is right"
+    elif wish.of is not None and wish.below is not None and wish.below >= 1:
+        yield (
+            ("target", "below"),
+            f"{wish.below:g} of zero_shot found, which the untrained base has; less than 1 is right",
+        )
+    elif wish.of is not None and wish.above is not None and wish.above <= 1:
+        yield (
+            ("target", "above"),
+            f"{wish.above:g} of zero_shot found, which the untrained base has; more than 1 is right",
+        )
+
+
+def _best(sweep: Sweep) -> Iterator[Finding]:
+    """The best is not the worst."""
+    if sweep.best is None or OF_EPISODES in sweep.best.metric:
+        return
+    metric = sweep.best.metric.rpartition(".")[2]
+    if sweep.best.mode == "max" and metric in LOSSES:
+        yield ("best", "mode"), f"max found, and {metric} falls as the model gets better; `min` is right"
+    if sweep.best.mode == "min" and metric in GAINS:
+        yield ("best", "mode"), f"min found, and {metric} rises as the model gets better; `max` is right"
+
 
 def _validation(sweep: Sweep) -> Iterator[Finding]:
     if sweep.train is None or (sweep.train.eval_every is None and "train.eval_every" not in sweep.vary):
@@ -226,6 +257,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("train", "vary"), _length),
     (("experiment", "data", "evaluate", "best", "target"), _metrics),
     (("target",), _target),
+    (("best",), _best),
     (("train", "data", "vary"), _validation),
     (("methods", "data"), _methods),
     (("vary", "experiment"), _varied),

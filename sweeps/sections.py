@@ -56,6 +56,13 @@ RISING: Mapping[str, float] = {
 }
 
 
+# The more the better. Of the others, as of how many turns it took, nobody can say.
+GAINS = (
+    *(*RISING, "selective_accuracy", "agreement", "pairwise_agreement", "mrr", "ndcg", "reward", "preference_margin"),
+    *("uplift", "utilisation", "distractor_robustness", "abstention_precision", "token_support"),
+)
+
+
 class DataSpec(Model):
     """One data set: where it comes from, and what is kept apart from training."""
 
@@ -118,6 +125,7 @@ def _text(value: Any) -> None:
 
 
 CHECKS = ("exact", "f1", "numeric", "regex")
+SCORED_BY_TEXT = ("exact", "f1")  # what is right is what is to be written; of others only a part of it, or a pattern
 OWN = "module:function"  # a check of one's own
 
 

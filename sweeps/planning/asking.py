@@ -19,6 +19,7 @@ def asking(
 ) -> tuple[Piece, Usage, Usage]:
     """The part of the recipe that says what is asked; usage at least and at most."""
     name = asked.evaluation.name
+    shelf.look_ahead(records, asked.model, name, options, asked.on)
     if options["check"] == "choice":
         usage = rates.passed(shelf.tokens(choices(records)[0], asked.model))
         return pieces.asking(name, (("check", "choice"),), records.sha256), usage, usage

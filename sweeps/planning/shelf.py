@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.dialogue import generation_prompt
+from sweeps.dialogue import generation_prompt, stops
 from sweeps.environments import Known, Split, Text
 from sweeps.errors import PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
+from sweeps.planning.foregone import Asked, foregone
 from sweeps.questions import as_asked, asked
 from sweeps.records import Dataset, Records
 from sweeps.render import input_lengths
-from sweeps.renderers import renderer_of
+from sweeps.renderers import PLAIN, renderer_of
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
@@ -44,6 +45,7 @@ class Shelf:
         self.prompts = lru_cache(maxsize=None)(self._prompts)
         self.sizes = tuple(sizes)
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
+        self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # what the plan says of evaluations
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
@@ -95,6 +97,17 @@ class Shelf:
         if isinstance(tokenizer, OfflineTokenizer):
             self._refuse_too_long(records, counted + most, model, tokenizer.longest)
         return self._asked[key]
+
+    def look_ahead(self, records: Records, model: str, name: str, options: Mapping[str, Any], on: str) -> None:
+        """Keep what is decided before anything is asked, for the plan to say. Raises PlanError."""
+        where = f"evaluate {name} on {on}"
+        tokenizer, renderer = self.tokenizer(model), self.renderer(records, model)
+        key = (records.sha256, tokenizer.name, where, *options.items())
+        if key not in self.foregone:
+            ends = () if renderer == PLAIN else stops(tokenizer, renderer)
+            texts = [stop for stop in ends if isinstance(stop, str)]
+            this = Asked(where, name, options, records, lambda text: len(tokenizer.encode(text)), texts)
+            self.foregone[key] = tuple(f"{where}: {each}" for each in foregone(this))
 
     def voice(self, name: str, model: str) -> str:
         """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""

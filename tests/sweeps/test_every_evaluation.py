@@ -9,7 +9,7 @@ from sweeps.errors import PlanError
 from sweeps.metrics.trading import maximal_drawdown, sharpe, total_return
 from sweeps.plan import plan
 from sweeps.records import Dataset
-from sweeps.sections import METRICS, DataSpec, metrics_of
+from sweeps.sections import LOSSES, METRICS, DataSpec, metrics_of
 from sweeps.spec import parse
 from sweeps.stage import Plan
 from sweeps.tokens import OfflineTokenizer
@@ -49,7 +49,8 @@ CASES = [(evaluation, metric) for group in ASKED.values() for evaluation, found 
 
 @pytest.mark.parametrize(("evaluation", "metric"), CASES)
 def test_it_is_asked_for_and_chosen_by(evaluation: str, metric: str) -> None:
-    sweep = parse(HEAD, overrides=[f"evaluate=[{evaluation}]", f"best={{metric: {metric}, mode: max}}"])
+    mode = "min" if metric in LOSSES else "max"
+    sweep = parse(HEAD, overrides=[f"evaluate=[{evaluation}]", f"best={{metric: {metric}, mode: {mode}}}"])
     (one,) = sweep.evaluate
     assert metric.startswith("episode.") or metric in metrics_of(one)
 
