@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from scheduler.imports import ALONE, import_alone
 from sweeps.errors import DataError
 from sweeps.tokens import Messages, Stop, Tools, Written
 
@@ -19,15 +20,15 @@ class CookbookRenderer:
 
     def __init__(self, name: str, tokenizer: Any) -> None:
         try:
-            from tinker_cookbook import renderers
-
+            renderers = import_alone("tinker_cookbook.renderers")
             self.version = version("tinker-cookbook")
         except (ImportError, PackageNotFoundError) as error:
             said = f"renderer: cookbook:{name} found, and tinker-cookbook cannot be imported ({error})"
             raise DataError(f"{said}; {INSTALL}, or another renderer is right") from None
         self._cookbook, self._name = renderers, name
         try:
-            self._renderer: Any = renderers.get_renderer(name, tokenizer)
+            with ALONE:  # it imports more
+                self._renderer: Any = renderers.get_renderer(name, tokenizer)
             # Asked for at once: for a tokenizer without the control tokens of its format a renderer has none to give.
             self.stops: tuple[Stop, ...] = tuple(self._renderer.get_stop_sequences())
         except REFUSALS as error:

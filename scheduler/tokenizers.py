@@ -1,46 +1,157 @@
-"""The tokenizer of each model: our own for the offline ones, the model's for the rest."""
+"""The tokenizer of each model: our own for the offline ones, the model's for the rest, or the one that a file names."""
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from scheduler.artefacts import Artefacts
 from scheduler.chat_templates import chat_template_of, controls_of
 from scheduler.cookbook import CookbookRenderer
 from scheduler.errors import ServiceRefused
+from scheduler.imports import ALONE, import_alone
 from scheduler.services import service_of
+from scheduler.tokenizer_checks import (
+    TRUST,
+    cut_otherwise,
+    highest_of,
+    read_json,
+    refuse_another,
+    refuse_own_code,
+)
+from scheduler.tokenizer_files import FILES, Pack, files_of, pack, unpacked
+from sweeps.stage import Json
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
+NAMED = "files:"  # before the content address, in the name of a tokenizer that a file named
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# What a tokenizer's own code, and that of transformers, raises of files that it does not understand.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
-@cache
+
 def tokenizer_for(model: str) -> Tokenizer:
-    """The tokenizer of a model. Raises ServiceRefused where it cannot be had."""
+    """The tokenizer of a model. Raises ServiceRefused where it cannot be had, or would be another one."""
     if service_of(model) == "offline":
         return OfflineTokenizer()
     name = "/".join(model.partition(":")[0].split("/")[:2])  # a variant of a model shares its tokenizer
-    return PretrainedTokenizer(f"huggingface:{name}", _load(name, model))
+    return _once(name, lambda: _of_model(name, model))
 
 
-def _load(name: str, model: str) -> Any:
-    from transformers import AutoTokenizer  # 1.3 seconds, and only for models that need it
+def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, Pack]":
+    """The tokenizer that a file names, and its files, to be put where every worker finds them.
 
+    `address` is a folder, from `folder` on, or a name on the hub. Raises ServiceRefused.
+    """
+    packed = pack(address, folder)
+    return _once(packed.digest, lambda: _of_files(packed, f"`tokenizer: {address}`")), packed
+
+
+def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
+    """The tokenizer by which a stage was planned. Raises ServiceRefused, and ArtefactError."""
+    name = str(recipe["tokenizer"])
+    if not name.startswith(NAMED):
+        return tokenizer_for(str(recipe["model"]))
+    digest = name.removeprefix(NAMED)
+    return _once(digest, lambda: _of_files(Pack.read(digest, artefacts), f"{name[:18]}"))
+
+
+_KEPT: "dict[str, PretrainedTokenizer]" = {}
+
+
+def _once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "PretrainedTokenizer":
+    """What the first to ask loads, with all others waiting. A failure is not kept."""
+    with ALONE:
+        if key not in _KEPT:
+            _KEPT[key] = load()
+        return _KEPT[key]
+
+
+def _of_model(name: str, model: str) -> "PretrainedTokenizer":
+    asked = _trusted().get(name)
+    files = _fetched(name, model, revision=asked)
+    if asked is None:
+        refuse_own_code(model, name, read_json(files.get("tokenizer_config.json")))
+    return PretrainedTokenizer(f"huggingface:{name}", load(name, model, files, revision=asked), files)
+
+
+def _of_files(packed: Pack, what: str) -> "PretrainedTokenizer":
+    with unpacked(packed) as folder:
+        files = files_of(folder)
+        return PretrainedTokenizer(f"{NAMED}{packed.digest}", load(str(folder), what, files), files)
+
+
+def _fetched(name: str, model: str, *, revision: str | None) -> dict[str, Path]:
+    """The files of a tokenizer on the hub, in the cache of this machine."""
+    cached_file = import_alone("transformers.utils").cached_file
+    quietly = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
     try:
-        return AutoTokenizer.from_pretrained(name, use_fast=True)  # never the code that may come with one
-    except (OSError, ValueError) as error:
-        raise ServiceRefused(
-            f"the tokenizer of {model} cannot be loaded: {str(error).splitlines()[0]}\n"
-            "is the model's name right, and can this machine reach the hub (or is the tokenizer in its cache)?"
-        ) from None
+        found = {file: cached_file(name, file, revision=revision, **quietly) for file in FILES}
+    except UNREADABLE as error:
+        raise _notload(model, error) from None
+    return {file: Path(path) for file, path in found.items() if path is not None}
+
+
+def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | None = None) -> Any:
+    """What transformers makes of the files at a place. Raises ServiceRefused where that is not what they say.
+
+    With a revision, by the program that comes with them.
+    """
+    transformers = import_alone("transformers")  # 1.3 seconds, and only for models that need it
+    trust = {"trust_remote_code": True, "revision": revision, "code_revision": revision} if revision else {}
+    try:
+        loaded = transformers.AutoTokenizer.from_pretrained(name, **trust)
+        file = files.get("tokenizer.json")
+        if file is not None and not trust and any(cut_otherwise(loaded, file)):
+            # Its class has ways of its own to cut text; those of its file are the model's.
+            loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name)
+    except ImportError as error:
+        said = str(error).strip().splitlines()
+        raise ServiceRefused(f"the tokenizer of {what} needs a library: {said[0] if said else error!r}") from None
+    except UNREADABLE as error:
+        raise _notload(what, error) from None
+    if not trust:
+        refuse_another(what, loaded, files)
+    return loaded
+
+
+def _notload(what: str, error: Exception) -> ServiceRefused:
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ServiceRefused(
+        f"the tokenizer of {what} cannot be loaded: {said}\n"
+        "is the model's name right, and can this machine reach the hub (or is the tokenizer in its cache)? "
+        "`tokenizer: PATH_OR_ID` beside `model` names another place"
+    )
+
+
+def _trusted() -> dict[str, str]:
+    """The models whose tokenizer's program somebody has read, with the commit that was read."""
+    words = os.environ.get(TRUST, "").replace(",", " ").split()
+    for word in words:
+        name, _, commit = word.partition("@")
+        if not name or not COMMIT.fullmatch(commit):
+            raise ServiceRefused(
+                f"{TRUST}: {word!r} found; ORG/NAME@COMMIT, with all 40 digits of the commit, is right"
+            )
+    return dict(word.split("@", 1) for word in words)
 
 
 class PretrainedTokenizer:
-    """A Hugging Face tokenizer, adding no special tokens of its own accord, with its chat template if it has one."""
+    """A Hugging Face tokenizer, adding no special tokens of its own accord, with its chat template if it has one.
 
-    def __init__(self, name: str, tokenizer: Any) -> None:
+    `ends` are the tokens at which the model's own configuration lets an answer end, `size` is how many tokens there
+    are, and `files` what it was loaded from.
+    """
+
+    def __init__(self, name: str, tokenizer: Any, files: Mapping[str, Path] | None = None) -> None:
         self._tokenizer = tokenizer
         self.name = name
         self.bos: int | None = tokenizer.bos_token_id
         self.eos: int | None = tokenizer.eos_token_id
         self.controls = controls_of(tokenizer)
+        self.size = highest_of(tokenizer) + 1
+        self.ends = _ends((files or {}).get("generation_config.json"))
         self.chat = chat_template_of(tokenizer)
         self.cookbook = cache(self._cookbook)  # the renderer of a name, made once
 
@@ -52,3 +163,9 @@ class PretrainedTokenizer:
 
     def _cookbook(self, name: str) -> CookbookRenderer:
         return CookbookRenderer(name, self._tokenizer)
+
+
+def _ends(file: Path | None) -> tuple[int, ...]:
+    found = read_json(file).get("eos_token_id")
+    listed = found if isinstance(found, list) else [found]
+    return tuple(token for token in listed if isinstance(token, int) and not isinstance(token, bool))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scheduler.tokenizers import PretrainedTokenizer
+from scheduler.tokenizer_files import files_of
+from scheduler.tokenizers import PretrainedTokenizer, load
 
 PLACE = Path(__file__).parents[1] / ".tokenizers"
 MADE = PLACE / "made"  # for which families
@@ -90,7 +91,5 @@ def template(family: str, *, marked: bool = False) -> str:
 
 @cache
 def _vocabulary(name: str, place: str) -> Any:
-    from transformers import AutoTokenizer
-
-    first = next(family for family, known in FAMILIES.items() if known.vocabulary == name)
-    return AutoTokenizer.from_pretrained(Path(place) / first)
+    first = Path(place) / next(family for family, known in FAMILIES.items() if known.vocabulary == name)
+    return load(str(first), name, files_of(first))
