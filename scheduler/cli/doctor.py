@@ -20,11 +20,12 @@ from scheduler.cli.accounts import told
 from scheduler.cli.inquire import Told, inquire
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
-from scheduler.connection import check, connect, shown
-from scheduler.embedded import server
+from scheduler.connection import check, connect
+from scheduler.embedded import running, server
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notices import troubled_webhooks
 from scheduler.prepare import price_book
+from scheduler.servers import is_tested
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
@@ -99,10 +100,8 @@ def _state_folder(settings: Settings) -> Iterator[Finding]:
 def _redis(settings: Settings) -> Iterator[Finding]:
     with server(settings) as url:
         client = connect(url)
-        check(client, url)
-        told = client.info("server")
-        kind = "given by REDIS_URL" if settings.redis_url else "embedded"
-        yield Finding("redis", "ok", f"{told.get('redis_version')} at {shown(url)} ({kind})")
+        found = check(client, url)
+        yield Finding("redis", "ok" if is_tested(found) else "note", running(found, url, settings))
         if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
             yield Finding("redis", "note", "appendfsync is not always: a power cut can lose the last second")
         client.close()

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import closing
 from types import FrameType
 
 import click
@@ -9,7 +10,7 @@ import click
 from scheduler.addresses import find
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect
-from scheduler.embedded import server
+from scheduler.embedded import running, server
 from scheduler.settings import from_environment
 from scheduler.supervise import LOOK_EVERY, Child, EmbeddedRedis
 from scheduler.supervise import up as bring_up
@@ -31,7 +32,8 @@ def up(output: Output) -> None:
     for number in endings():
         signal.signal(number, on_signal)
     with server(settings) as url:
-        check(connect(url), url)
+        with closing(connect(url)) as client:
+            output.say(running(check(client, url), url, settings))
         with bring_up(settings) as children:
             if addresses := find(settings.home):
                 output.say(addresses.flower)
