@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench bench-statistics chaos nights methods test browser tokenizers check format lock clean
+.PHONY: setup demo examples bench bench-statistics chaos nights methods test browser tokenizers get-servers servers demos check format lock clean
 
 setup: $(INSTALLED)
 
@@ -68,6 +68,19 @@ browser: setup
 tokenizers: setup
 	@$(BIN)/python -m tests.get_tokenizers
 
+# Real servers for the tests that run on each, into .servers: Redis 6.2 to 8.2, Valkey 8.1; the pinned one is there.
+get-servers: setup
+	@$(BIN)/python -m tests.get_servers
+
+# The demo on every server that is here: some minutes.
+demos: setup
+	@$(BIN)/python -m tests.on_every_server demo
+
+# All that touches a server, on every one that is here: tests/scheduler, nights, a storm, the demo; half an hour.
+# `make servers SERVER=redis-7.0` on one.
+servers: get-servers
+	@$(BIN)/python -m tests.on_every_server tests storm demo
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -86,4 +99,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .sweep .browser .tokenizers .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .sweep .browser .tokenizers .servers .mypy_cache .ruff_cache .pytest_cache

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from scheduler.connection import Client, connect
-from scheduler.embedded import _binary
+from tests import servers
 
 FAST = {"appendonly": "no", "save": ""}  # a test's data need not survive
 TRUSTED = {"appendonly": "yes", "appendfsync": "always", "save": ""}
@@ -19,8 +19,9 @@ TRUSTED = {"appendonly": "yes", "appendfsync": "always", "save": ""}
 class RedisServer:
     """A real server on a unix socket in `folder`; it can be killed and started again on the same data."""
 
-    def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, options: dict[str, str] | None = None, binary: Path | None = None) -> None:
         self.url = f"unix://{folder / 'redis.sock'}"
+        self.binary = binary or servers.binary()
         self._folder = folder
         self._options = FAST if options is None else options
         self._process: subprocess.Popen[bytes] | None = None
@@ -29,7 +30,7 @@ class RedisServer:
         fixed = {"port": "0", "unixsocket": str(self._folder / "redis.sock"), "dir": str(self._folder)}
         words = [word for name, value in {**fixed, **self._options}.items() for word in (f"--{name}", value)]
         with (self._folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([_binary(), *words], stdout=log, stderr=log)
+            self._process = subprocess.Popen([str(self.binary), *words], stdout=log, stderr=log)
         wait_until(self._answers, "the server to answer")
 
     def end(self, number: int = signal.SIGTERM) -> None:
@@ -52,9 +53,11 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path, options: dict[str, str] | None = None) -> Iterator[RedisServer]:
+def redis_server(
+    folder: Path, options: dict[str, str] | None = None, binary: Path | None = None
+) -> Iterator[RedisServer]:
     """A server for as long as the block runs. `options` replaces FAST, which keeps nothing on disk."""
-    server = RedisServer(folder, options)
+    server = RedisServer(folder, options, binary)
     server.start()
     try:
         yield server

@@ -106,25 +106,32 @@ def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         assert desk.sweep("submit", file).status == 0
         assert desk.sweep("submit", bad).status == 0
-        words = desk.said().split()
-        address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
-        until(lambda: _count(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
+        until(lambda: finished(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
         rows = {row["sweep"]: row for row in desk.call("-f", "json", "status").json["sweeps"]}
         assert rows["small"]["succeeded"] == 13
         assert (rows["bad"]["succeeded"], rows["bad"]["failed"], rows["bad"]["skipped"]) == (1, 1, 1)
         # The untrained base was measured once, for both.
-        until(lambda: _flower(address, user, password) == {"SUCCESS": 13, "FAILURE": 1}, "Flower says the same")
-        assert httpx.get(f"{address}/api/tasks").status_code == 401
+        until(lambda: flower_counts(desk) == {"SUCCESS": 13, "FAILURE": 1}, "Flower says the same")
+        assert httpx.get(f"{_flower(desk)[0]}/api/tasks").status_code == 401
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
 
 
-def _flower(address: str, user: str, password: str) -> Counter[str]:
+def _flower(desk: Desk) -> tuple[str, str, str]:
+    """Its address, user and password, as `sweep up` says them."""
+    words = desk.said().split()
+    address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
+    return address, user, password
+
+
+def flower_counts(desk: Desk) -> Counter[str]:
+    """How many tasks Flower knows, by their state."""
+    address, user, password = _flower(desk)
     tasks = httpx.get(f"{address}/api/tasks", auth=(user, password)).json().values()
     return Counter(task["state"] for task in tasks)
 
 
-def _count(desk: Desk, *states: str) -> int:
+def finished(desk: Desk, *states: str) -> int:
     if not (desk.home / "up.json").exists():
         return 0
     rows = desk.call("-f", "json", "status").json["sweeps"]

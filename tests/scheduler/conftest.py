@@ -10,9 +10,12 @@ import pytest
 from scheduler import keys
 from scheduler.connection import Client
 from scheduler.store import Store
+from tests import servers
 from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server
 
+# What runs on every server that is here; the rest does with SERVER=KEY, as `make servers` has it.
+ON_EVERY = {f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "doubts", "money", "payers")}
 EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@")}
 
 
@@ -22,9 +25,15 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.path.name in ON_EVERY and "redis" in metafunc.fixturenames:
+        metafunc.parametrize("redis", servers.wanted(), indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+def redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    binary = servers.installed_or_skip(getattr(request, "param", servers.chosen()))
+    with redis_server(tmp_path_factory.mktemp("redis"), binary=binary) as server:
         yield server
 
 

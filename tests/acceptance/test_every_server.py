@@ -1,0 +1,36 @@
+"""A short night on every server that is here: the truth, the broker, workers and Flower, all on that one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.acceptance.command import Desk, until
+from tests.acceptance.test_a_night import finished, flower_counts, small
+from tests.support import TRUSTED, redis_server
+from tests.tinker_offline.process import Server
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("offline"))
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.mark.parametrize("key", servers.wanted())
+def test_a_night_ends_on_it(desk: Desk, offline: Server, tmp_path: Path, key: str) -> None:
+    (tmp_path / "redis").mkdir()
+    with redis_server(tmp_path / "redis", TRUSTED, servers.installed_or_skip(key)) as redis:
+        desk.environment.update(REDIS_URL=redis.url, SWEEP_OFFLINE_URL=offline.url)
+        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
+        with desk.sweeping("up") as process:
+            until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
+            assert str(servers.tested(key)) in desk.said()
+            assert desk.call("submit", file).status == 0
+            until(lambda: finished(desk, "succeeded") == 3, "all has ended")
+            until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
+            process.terminate()
+            assert process.wait(60) == 0

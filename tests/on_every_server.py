@@ -1,0 +1,66 @@
+"""`make servers`, `make demos`: what touches a server, on every one that is here, one after the other.
+
+python -m tests.on_every_server PART… ; SERVER=KEY in the environment asks for that one only.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests import servers
+from tests.support import TRUSTED, redis_server
+
+SUITE = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup")
+PARTS = {
+    "tests": (*SUITE, "tests/scheduler", "tests/nights", "tests/acceptance/test_every_server.py"),
+    "storm": (*SUITE, "tests/chaos"),
+    "demo": ("-m", "scheduler.cli", "run", "examples/demo_scaling.yaml", "examples/demo_transfer.yaml"),
+}
+SECONDS = 1800  # that one part may take on one server
+
+
+def main() -> None:
+    """Ends with 1 where anything failed. One that is not here is said, and no failure."""
+    told, failed = [""], False
+    for key in servers.wanted():
+        name = servers.tested(key)
+        if servers.installed(key) is None:
+            told.append(f"{name}: NOT HERE, so that nothing was run on it (make get-servers)")
+            continue
+        for part in sys.argv[1:]:
+            began = time.monotonic()
+            status = run(part, key)
+            failed |= status != 0
+            ended = "ended well" if status == 0 else f"FAILED with status {status}"
+            told.append(f"{name}: {part} {ended} after {time.monotonic() - began:.0f} s")
+            say(told[-1])
+    say("\n".join(told))
+    sys.exit(failed)
+
+
+def run(part: str, key: str) -> int:
+    """One part on one server, which the demo is given by its address, as a person gives it one."""
+    environment = {**os.environ, "SERVER": key}
+    with tempfile.TemporaryDirectory(prefix=f"{key}-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with redis_server(folder, TRUSTED, servers.installed(key)) as redis:
+            if part == "demo":
+                environment |= {"SWEEP_HOME": str(folder / "home"), "REDIS_URL": redis.url}
+            words = [sys.executable, *PARTS[part]]
+            try:
+                done = subprocess.run(words, env=environment, cwd=servers.ROOT, timeout=SECONDS, check=False)
+            except subprocess.TimeoutExpired:
+                return 124
+            return done.returncode
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

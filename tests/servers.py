@@ -1,0 +1,73 @@
+"""The servers that the tests run on: those of scheduler/servers.py, as far as `make get-servers` put them here.
+
+`SERVER=redis-7.0 pytest …` runs whatever needs a server on that one; without, it is the pinned one, and what
+asks for `every` server runs on each.
+"""
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from scheduler import server_choice
+from scheduler.servers import TESTED, Tested, named_by_binary
+
+ROOT = Path(__file__).parents[1]
+OWN = ROOT / ".servers"
+KEYS = tuple(each.key for each in TESTED)
+
+
+@cache
+def installed(key: str) -> Path | None:
+    """The program of a series, or None where it is not here or is another."""
+    own = OWN / key / "server"
+    for path in (own, server_choice.pinned()):
+        if path is not None and is_of(path, tested(key)):
+            return path
+    return None
+
+
+def wanted() -> tuple[str, ...]:
+    """All, or the one that SERVER names."""
+    return (chosen(),) if "SERVER" in os.environ else KEYS
+
+
+@cache
+def chosen() -> str:
+    """The server of all tests that name none: SERVER=KEY, or the pinned one."""
+    if key := os.environ.get("SERVER"):
+        return key
+    return next(each.key for each in TESTED if (path := server_choice.pinned()) and is_of(path, each))
+
+
+def binary() -> Path:
+    """Its program. Raises AssertionError where it is not here."""
+    path = installed(chosen())
+    assert path is not None, f"{chosen()} is not here: make get-servers (there are {', '.join(KEYS)})"
+    return path
+
+
+def installed_or_skip(key: str) -> Path:
+    """Its program, for a test of it; SERVER asks for it by name, so that there it must be here."""
+    path = installed(key)
+    if path is None and key != chosen():
+        pytest.skip(f"{tested(key)} is not here: make get-servers")
+    return path or binary()
+
+
+def tested(key: str) -> Tested:
+    found = next((each for each in TESTED if each.key == key), None)
+    assert found is not None, f"there is no {key}: one of {', '.join(KEYS)}"
+    return found
+
+
+def is_of(path: Path, series: Tested) -> bool:
+    """Is the program there, does it start, and is it of this series?"""
+    try:
+        said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    server = named_by_binary(said)
+    return server is not None and (server.name, server.series) == (series.name, series.series)
