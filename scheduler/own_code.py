@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from scheduler.errors import CodeUnusable
+from scheduler.own_imports import own_files
 
 DIGITS = 16
 
@@ -73,10 +74,8 @@ def shown(value: object) -> str:
 
 
 def digest_of(version: str, modules: set[str]) -> str:
-    """Of the files that were named or hold what was found: what else they import is the version's to tell of."""
+    """Of the files that were named or hold what was found, and of all that they import of their owner's."""
     digest = hashlib.sha256(f"version {version}".encode())
-    for each in sorted(modules):
-        file = getattr(sys.modules.get(each), "__file__", None)
-        if file and each.partition(".")[0] not in sys.stdlib_module_names:
-            digest.update(b"\0" + each.encode() + b"\0" + Path(file).read_bytes())
+    for name, file in sorted(own_files(modules).items()):
+        digest.update(b"\0" + name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:DIGITS]

@@ -60,7 +60,8 @@ def load(name: str, rest: str) -> "VerifiersEnvironment":
 def sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
     """What its code is known by: the library's version, and the modules that hold the environment."""
     module = rest.partition("?")[0].replace("-", "_").split("/")[-1]
-    return f"verifiers {version_of('verifiers')}", {module, type(environment.inner).__module__}
+    inner = type(environment.inner).__module__
+    return f"verifiers {version_of('verifiers')}", {module, *([] if inner.startswith("verifiers.") else [inner])}
 
 
 def _library(name: str) -> Any:

@@ -1,0 +1,116 @@
+"""What somebody's module imports of their own: found in its text, without running anything.
+
+An import counts wherever it stands, in a function, too, for it decides what the code does. What is installed
+(site-packages), Python's own and ours is not looked into, except the package of the module itself: an installed
+environment is known by all of its files that it imports. Files that are opened, and names that are put together while
+it runs, cannot be seen.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+OURS = {"sweeps", "scheduler", "worker", "tinker_offline"}
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+def own_files(modules: set[str]) -> dict[str, Path]:
+    """The files of these modules and of all that they import of their owner's, by module name."""
+    packages = {name.partition(".")[0] for name in modules}
+    found, waiting = dict[str, Path](), sorted(modules)
+    seen = set(waiting)
+    while waiting:
+        name = waiting.pop()
+        spec = _spec(name)
+        if spec is None or not spec.has_location or spec.origin is None:
+            continue
+        file = Path(spec.origin)
+        if name not in modules and not _is_own(name, file, packages):
+            continue
+        found[name] = file
+        if name.partition(".")[0] in OURS:  # somebody named it: its version says what it does
+            continue
+        new = set(_imported(name, file, is_package=spec.submodule_search_locations is not None)) - seen
+        seen |= new
+        waiting += sorted(new)
+    return found
+
+
+def _is_own(name: str, file: Path, packages: set[str]) -> bool:
+    top = name.partition(".")[0]
+    return top not in OURS and (top in packages or not INSTALLED & {*file.parts})
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is, without importing anything; None for what is Python's own or nowhere."""
+    top, *rest = name.split(".")
+    if top in sys.stdlib_module_names or not top:
+        return None
+    so_far, spec = top, _found(top, None)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        so_far = f"{so_far}.{part}"
+        spec = _found(so_far, list(spec.submodule_search_locations))
+    return spec
+
+
+def _found(name: str, path: list[str] | None) -> ModuleSpec | None:
+    """By the usual search; what was imported in another way says itself where it is."""
+    there = getattr(sys.modules.get(name), "__spec__", None)
+    return there if isinstance(there, ModuleSpec) else PathFinder.find_spec(name, path)
+
+
+def _imported(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
+    """Every module that a file may import, with the packages around it; names of what a module holds are among them."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # not Python, or none that could be imported
+        return
+    package = name if is_package else name.rpartition(".")[0]
+    yield from _around(name)
+    callers = {"import_module", "__import__", *_other_names(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute("." * node.level + (node.module or ""), package)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call):
+            names = [_absolute(asked, package) for asked in _asked_by_call(node, callers)]
+        else:
+            continue
+        for each in names:
+            yield from (*_around(each), each)
+
+
+def _other_names(tree: ast.Module) -> Iterator[str]:
+    """What `import_module` is called here."""
+    aliases = (alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
+    return (alias.asname for alias in aliases if alias.name == "import_module" and alias.asname)
+
+
+def _asked_by_call(node: ast.Call, callers: set[str]) -> Iterator[str]:
+    """`importlib.import_module("x")` and `__import__("x")`."""
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    first = node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "name"), None)
+    if called in callers and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield first.value
+
+
+def _around(name: str) -> Iterator[str]:
+    """The packages that are imported with a module: of a.b.c first a, then a.b."""
+    parts = name.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _absolute(name: str, package: str) -> str:
+    """A relative name as seen from a package: `.b` in `a` is a.b, `..c` in `a.b` is a.c."""
+    bare = name.lstrip(".")
+    levels = len(name) - len(bare)
+    if not levels:
+        return name
+    parts = package.split(".") if package else []
+    return ".".join([*parts[: len(parts) - levels + 1], *([bare] if bare else [])])
