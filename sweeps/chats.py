@@ -43,6 +43,21 @@ def read_chat(row: Row, reads: Collection[str] | None = None) -> Said:
     return Said(messages, row.get("tools") or (), places)
 
 
+def up_to_each_answer(row: Row) -> list[Row]:
+    """For each answer that is learnt the chat through it, in which it alone is learnt: as the model is asked for it."""
+    messages = row["messages"]
+    if not (places := learnt(messages)):
+        raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
+    read = [_only_read(message) for message in messages]
+    return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
+
+
+def _only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    if message["role"] != "assistant":
+        return message
+    return {**{key: value for key, value in message.items() if key not in FLAGS}, "weight": 0}
+
+
 def learnt(messages: Messages) -> list[int]:
     """The places of the messages that bear loss: all of the assistant's, except those whose flag says otherwise."""
     flags = [_flag(number, message) for number, message in _numbered(messages)]

@@ -22,6 +22,7 @@ from sweeps.planning.kinds import rows
 from sweeps.planning.rows import Row
 from sweeps.planning.shelf import Load, Shelf
 from sweeps.prices import PriceBook
+from sweeps.records import Dataset
 from sweeps.spec import Sweep
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.steps import control, said_equal
@@ -55,7 +56,9 @@ def plan(
     refuse_unbuilt(sweep)
     refuse_too_many(sweep)
     refuse_unpriced(sweep, prices)
-    shelf = Shelf(load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer)
+    shelf = Shelf(
+        load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
+    )
     foundry = Foundry(sweep, shelf, prices)
     made = list(rows(foundry))
     if not made:
@@ -75,6 +78,17 @@ def plan(
         notes=tuple(_notes(sweep, shelf, stages, totals, prices)),
         prefixes=shelf.prefixes,
     )
+
+
+def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
+    """What it costs that each answer is an input of its own."""
+    for part in ("train", "holdout", "validation"):
+        records = getattr(dataset, part)
+        if records is not None and (found := shelf.parted.get(records.sha256)):
+            yield (
+                f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} are {found.inputs:,} inputs, "
+                f"each through one answer: {found.tokens / found.once:.2f} times the tokens of the chats"
+            )
 
 
 def _totals(stages: Sequence[Stage], made: Sequence[Row], dates: tuple[str, str] | None) -> Totals:
@@ -119,6 +133,7 @@ def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
 def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook) -> Iterator[str]:
     for dataset in shelf.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
+        yield from _turns(shelf, dataset)
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"

@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.chats import Said, read_chat
+from sweeps.chats import Said, read_chat, up_to_each_answer
 from sweeps.errors import DataError
 from sweeps.leaves import Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
 from sweeps.messages import conversation, is_pair_of_messages
@@ -40,7 +40,7 @@ from sweeps.renderers import voice_of, without_controls
 from sweeps.templates import Stretch, stretches
 from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer
 
-LossMask = Literal["all", "completion"]
+LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
 NOTHING = "nothing in it is learnt; text to predict is right, in a chat an answer of the assistant that is learnt"
@@ -71,20 +71,30 @@ class Segment(NamedTuple):
 def render_all(
     records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
 ) -> list[Example]:
-    """Every record in order; one that cannot be rendered exactly is a DataError that names its row.
+    """The examples of every record in order, one behind the other."""
+    return [one for row in render_rows(records, tokenizer, renderer=renderer, loss_mask=loss_mask) for one in row]
 
-    A preference pair is two examples, the chosen completion and then the rejected one.
+
+def render_rows(
+    records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
+) -> list[tuple[Example, ...]]:
+    """The examples of each record; one that cannot be rendered exactly is a DataError that names its row.
+
+    A preference pair is two examples, the chosen completion and then the rejected one. By the mask "each" a chat is as
+    many as there are answers in it that are learnt; else a record is one example.
     """
-    examples = []
+    rows = []
     for index, row in enumerate(records.rows):
         with _naming(records, index):
-            for side, form in _sides(row, records.format):
-                examples.append(render(side, form, tokenizer, renderer=renderer, loss_mask=loss_mask))
-    return examples
+            parts = _parts(row, records.format, loss_mask)
+            rows.append(
+                tuple(render(part, form, tokenizer, renderer=renderer, loss_mask=loss_mask) for part, form in parts)
+            )
+    return rows
 
 
 def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask) -> Example:
-    """One record; `loss_mask` is "all" (everything after the first token) or "completion" (the answers)."""
+    """One record; `loss_mask` is "all" (everything after the first token), or else the answers bear loss."""
     if form == "text" and loss_mask == "completion":
         raise DataError('loss_mask "completion" on plain text, which has none; use "all"')
     tokens: list[int] = []
@@ -107,15 +117,18 @@ def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> 
 
     Of a preference pair that of both inputs together.
     """
-    return np.asarray(input_lengths(records, tokenizer, renderer).sum(axis=1), np.int64)
+    return np.array([sum(row) for row in input_lengths(records, tokenizer, renderer)], np.int64)
 
 
-def input_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
-    """The same of each input that is made of a record: a row for each record, two columns for preference pairs."""
-    counts = np.empty((len(records), len(SIDES) if records.format == "preference" else 1), np.int64)
+def input_lengths(
+    records: Records, tokenizer: Tokenizer, renderer: str = "plain", *, loss_mask: LossMask = "completion"
+) -> list[list[int]]:
+    """The same of each input that is made of a record: of one, of two for a pair, by the mask "each" of several."""
+    counts = []
     for index, row in enumerate(records.rows):
         with _naming(records, index):
-            counts[index] = [_length(side, form, renderer, tokenizer) for side, form in _sides(row, records.format)]
+            parts = _parts(row, records.format, loss_mask)
+            counts.append([_length(part, form, renderer, tokenizer) for part, form in parts])
     return counts
 
 
@@ -132,8 +145,10 @@ def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> i
     return counted
 
 
-def _sides(record: Row, form: Format) -> Sequence[tuple[Row, Format]]:
-    """What is rendered of a record: itself, or the two completions of a pair."""
+def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row, Format]]:
+    """What is rendered of a record: itself, the two completions of a pair, or a chat up to each of its answers."""
+    if form == "chat" and loss_mask == "each":
+        return [(part, form) for part in up_to_each_answer(record)]
     if form != "preference":
         return ((record, form),)
     if is_pair_of_messages(record):

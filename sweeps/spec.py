@@ -84,6 +84,7 @@ class Sweep(Model):
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
     renderer: Annotated[str, AfterValidator(asked_for)] | None = None
+    turns: Literal["together", "each"] = "together"  # a chat is learnt as a whole, or each answer of it for itself
     train: Train | None = None
     data: Mapping[Name, DataSpec] = {}
     sizes: Axis | None = None

@@ -23,6 +23,7 @@ from sweeps.preferences import (
 from sweeps.render import Example
 from worker.asking import Pending
 from worker.attempt import Attempt
+from worker.examples import flat
 from worker.opening import Start
 from worker.preference import reference_of
 from worker.progress import Row
@@ -40,31 +41,16 @@ class Preferring(Supervised):
         super().__init__(this, start)
         self._beta: float = self._recipe["beta"]
         self._by_length: bool = self._recipe["length_normalise"]
-        self._reference = dict(zip(self._examples, self._starting_point(), strict=True))
-
-    def _subset(self) -> list[Example]:
-        """The two completions of each pair, one after the other."""
-        every = self._all()
-        return [every[side] for side in self._sides(len(every))]
-
-    def _all(self) -> list[Example]:
-        return self._this.hands.examples.of(self._recipe["data"]["records"], self._recipe)
-
-    def _sides(self, count: int) -> list[int]:
-        """Where the completions of the subset's pairs stand among those of all pairs."""
-        rows = subset_order(count // 2, self._recipe["seeds"]["subset"])[: self._recipe["data"]["size"]]
-        return [2 * row + side for row in rows.tolist() for side in (0, 1)]
+        self._reference = dict(zip(flat(self._rows), self._starting_point(), strict=True))
 
     def _starting_point(self) -> list[Floats]:
         """What the starting point gave each completion of the subset."""
-        every = self._all()
-        if self._recipe["data"]["size"] * 2 < len(every):
-            return reference_of(self._this, self._examples)
-        found = reference_of(self._this, every)  # the same stage for every order of all pairs
-        return [found[side] for side in self._sides(len(every))]
-
-    def _examples_of(self, step: int) -> list[Example]:
-        return [self._examples[2 * position + side] for position in self._rows_of(step) for side in (0, 1)]
+        every = self._this.hands.examples.of(self._recipe["data"]["records"], self._recipe)
+        if len(self._rows) < len(every):
+            return reference_of(self._this, flat(self._rows))
+        found = reference_of(self._this, flat(every))  # the same stage for every order of all pairs
+        rows = subset_order(len(every), self._recipe["seeds"]["subset"]).tolist()
+        return [found[2 * row + side] for row in rows for side in (0, 1)]
 
     def _gradient_usage(self, tokens: int) -> Usage:
         return super()._gradient_usage(tokens).plus(self._this.spending.rates.passed(tokens))

@@ -15,6 +15,7 @@ from worker.answering import choice_examples, evaluate_answers, of_choice
 from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.completion import evaluate_episodes
+from worker.examples import Rows, flat
 from worker.opening import open_for_evaluation
 from worker.outcome import Outcome, Succeeded, Unfit
 from worker.preference import preference_result, reference_of
@@ -34,8 +35,9 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     choosing = recipe["evaluator"].get("check") == "choice"
     if recipe["evaluator"]["name"] in ASKED and not choosing:
         return evaluate_answers(this, trainer)
-    examples = choice_examples(this) if choosing else this.hands.examples.items_of(recipe)
-    result = EVALUATORS[recipe["evaluator"]["name"]](this, examples)
+    rows: Rows = [(one,) for one in choice_examples(this)] if choosing else this.hands.examples.items_of(recipe)
+    examples = flat(rows)
+    result = EVALUATORS[recipe["evaluator"]["name"]](this, rows)
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
     if stop := this.stop_before(whole):
         return stop
@@ -68,36 +70,48 @@ def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]
     ]
 
 
-def _of_nll(this: Attempt, examples: Sequence[Example]) -> Result:
-    return partial(_nll_result, this, examples)
+def _of_nll(this: Attempt, rows: Rows) -> Result:
+    return partial(_nll_result, this, rows)
 
 
-def _of_preference(this: Attempt, examples: Sequence[Example]) -> Result:
+def _of_choice(this: Attempt, rows: Rows) -> Result:
+    return of_choice(this, flat(rows))
+
+
+def _of_preference(this: Attempt, rows: Rows) -> Result:
     """The reference is there before anything is asked of the service."""
+    examples = flat(rows)
     reference = reference_of(this, examples) if this.recipe.get("reference") else None
     return partial(preference_result, this, examples, reference)
 
 
-EVALUATORS: Mapping[str, Callable[[Attempt, Sequence[Example]], Result]] = {
+EVALUATORS: Mapping[str, Callable[[Attempt, Rows], Result]] = {
     "nll": _of_nll,
     "preference": _of_preference,
-    "answers": of_choice,
+    "answers": _of_choice,
 }
 
 
-def _nll_result(this: Attempt, examples: Sequence[Example], answers: Sequence[Losses]) -> dict[str, Json]:
-    nlls = _nlls(examples, answers)
+def _nll_result(this: Attempt, rows: Rows, answers: Sequence[Losses]) -> dict[str, Json]:
+    """An item is a row, also where each of its answers was asked for by itself."""
+    nlls = _nlls(flat(rows), answers)
     if not math.isfinite(sum(nlls)):
         raise Unfit("the held-out loss is not a number: the training that it is about has diverged")
-    tokens = [float(example.weights.sum()) for example in examples]
-    text_bytes = sum(example.text_bytes for example in examples)
-    rows: list[dict[str, Json]] = [
-        {"item": item, "nll": nll, "tokens": count, "bytes": example.text_bytes}
-        for item, (nll, count, example) in enumerate(zip(nlls, tokens, examples, strict=True))
+    left = iter(nlls)
+    items: list[dict[str, Json]] = [
+        {
+            "item": item,
+            "nll": sum(next(left) for _ in row),
+            "tokens": sum(float(example.weights.sum()) for example in row),
+            "bytes": sum(example.text_bytes for example in row),
+        }
+        for item, row in enumerate(rows)
     ]
+    tokens = sum(float(example.weights.sum()) for example in flat(rows))
+    text_bytes = sum(example.text_bytes for example in flat(rows))
     return {
-        "metrics": {"nll": sum(nlls) / sum(tokens), "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
-        "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
-        "count": len(examples),
+        "metrics": {"nll": sum(nlls) / tokens, "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
+        "items": this.keep("items.jsonl.gz", compressed_lines(items)),
+        "count": len(rows),
         "usage": this.spending.usage.document(),
     }

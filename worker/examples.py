@@ -2,17 +2,23 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from scheduler.artefacts import Artefacts, records_path
 from scheduler.tokenizers import tokenizer_for
 from sweeps.order import subset_order
 from sweeps.records import Records
-from sweeps.render import Example, LossMask, render_all
+from sweeps.render import Example, LossMask, render_rows
 from sweeps.stage import Json
 
+Rows = list[tuple[Example, ...]]  # of each record its examples: one, two of a pair, or one for each answer of a chat
 KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order
+
+
+def flat(rows: Iterable[Sequence[Example]]) -> list[Example]:
+    """The examples of all rows, one behind the other."""
+    return [example for row in rows for example in row]
 
 
 class Examples:
@@ -23,31 +29,29 @@ class Examples:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Any, ...], _Once] = OrderedDict()
 
-    def of(self, sha256: str, recipe: Mapping[str, Json]) -> list[Example]:
+    def of(self, sha256: str, recipe: Mapping[str, Json]) -> Rows:
         """The records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
         return self._slot(key, lambda: self._render(sha256, recipe)).value()
 
-    def items_of(self, recipe: Mapping[str, Any]) -> list[Example]:
+    def items_of(self, recipe: Mapping[str, Any]) -> Rows:
         """What an evaluation is asked about: all of its items, or the part that a training sees, in that order."""
-        examples = self.of(recipe["items"], recipe)
+        rows = self.of(recipe["items"], recipe)
         part = recipe.get("part")
         if part is None:
-            return examples
-        pairs = len(examples) // 2
-        rows = subset_order(pairs, part["seed"])[: part["size"]]
-        return [examples[2 * row + side] for row in rows.tolist() for side in (0, 1)]
+            return rows
+        return [rows[place] for place in subset_order(len(rows), part["seed"])[: part["size"]].tolist()]
 
     def records(self, sha256: str) -> Records:
         """The records with this address."""
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
 
-    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> list[Example]:
+    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> Rows:
         tokenizer = tokenizer_for(str(recipe["model"]))
         mask = cast(LossMask, recipe["loss_mask"])
-        return render_all(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+        return render_rows(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
 
-    def _slot(self, key: tuple[Any, ...], make: Callable[[], list[Example]]) -> "_Once":
+    def _slot(self, key: tuple[Any, ...], make: Callable[[], Rows]) -> "_Once":
         with self._lock:
             once = self._kept.setdefault(key, _Once(make))
             self._kept.move_to_end(key)
@@ -59,12 +63,12 @@ class Examples:
 class _Once:
     """A value that the first to ask makes. A failure is not kept: the next to ask tries again."""
 
-    def __init__(self, make: Callable[[], list[Example]]) -> None:
+    def __init__(self, make: Callable[[], Rows]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._value: list[Example] | None = None
+        self._value: Rows | None = None
 
-    def value(self) -> list[Example]:
+    def value(self) -> Rows:
         with self._lock:
             if self._value is None:
                 self._value = self._make()

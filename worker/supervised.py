@@ -8,6 +8,7 @@ from sweeps.render import Example
 from worker.asking import Pending
 from worker.attempt import Attempt
 from worker.evaluate import submit_forward
+from worker.examples import Rows, flat
 from worker.opening import Start
 from worker.progress import Row
 from worker.reading import Losses
@@ -33,7 +34,7 @@ class Supervised(Training):
 
     def __init__(self, this: Attempt, start: Start) -> None:
         super().__init__(this, start)
-        self._examples = self._subset()
+        self._rows = self._subset()
         self._validation = self._validation_set()
 
     def _needs(self, step: int) -> Usage:
@@ -77,7 +78,7 @@ class Supervised(Training):
         self._use(self._this.spending.rates.passed(tokens))
 
     def _examples_of(self, step: int) -> list[Example]:
-        return [self._examples[position] for position in self._rows_of(step)]
+        return flat(self._rows[position] for position in self._rows_of(step))
 
     def _rows_of(self, step: int) -> list[int]:
         recipe = self._recipe
@@ -99,12 +100,12 @@ class Supervised(Training):
             "num_loss_tokens": loss_tokens_of(examples),
         }
 
-    def _subset(self) -> list[Example]:
+    def _subset(self) -> Rows:
         data = self._recipe["data"]
-        examples = self._this.hands.examples.of(data["records"], self._recipe)
-        chosen = subset_order(len(examples), self._recipe["seeds"]["subset"])[: data["size"]]
-        return [examples[int(row)] for row in chosen]
+        rows = self._this.hands.examples.of(data["records"], self._recipe)
+        chosen = subset_order(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
+        return [rows[place] for place in chosen.tolist()]
 
     def _validation_set(self) -> list[Example]:
         sha256 = self._execution.get("validation")
-        return self._this.hands.examples.of(sha256, self._recipe) if sha256 else []
+        return flat(self._this.hands.examples.of(sha256, self._recipe)) if sha256 else []

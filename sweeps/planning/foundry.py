@@ -45,6 +45,7 @@ class Foundry:
         if asked.dataset is None:
             return self._acted(asked)
         train, records = asked.variant.train, asked.dataset.train
+        self.shelf.read_through(asked.dataset, asked.variant.model)
         steps = self._steps(asked, records)
         batch = min(train.batch_size, asked.size)
         prefix = self.shelf.prefix(records, asked.seed, asked.size)
@@ -207,7 +208,7 @@ class Foundry:
 
     def _reading(self, model: str, records: Records) -> Piece:
         renderer = self.shelf.renderer(records, model)
-        return pieces.reading(model, self.shelf.tokenizer(model).name, renderer, records.format)
+        return pieces.reading(model, self.shelf.tokenizer(model).name, renderer, self.shelf.loss_mask(records))
 
     def _keep(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)

@@ -4,17 +4,18 @@ A recipe is the identity of a stage and all that the worker is told. So everythi
 warm-up are numbers, the batch is never larger than the data, and what changes no result is not in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sweeps.identity import entries, fingerprint_of
 from sweeps.recipe import OF_METHOD, Train
+from sweeps.render import LossMask
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
 ANSWERED = 2  # version of all that checks what was written: 2 reads numbers by sweeps.metrics.numerals, and counts cuts
-LOSS_MASKS = {
+LOSS_MASKS: Mapping[str, LossMask] = {
     "text": "all",
     "chat": "completion",
     "completion": "completion",
@@ -84,9 +85,9 @@ def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
 
 
 @lru_cache(maxsize=256)
-def reading(model: str, tokenizer: str, renderer: str, form: str) -> Piece:
-    """By whom and how the text is read."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": LOSS_MASKS[form]})
+def reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> Piece:
+    """By whom and how the text is read, and what of it is learnt."""
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": loss_mask})
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,24 @@ from sweeps.errors import PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
 from sweeps.planning.foregone import Asked, foregone
+from sweeps.planning.pieces import LOSS_MASKS
 from sweeps.questions import as_asked, asked
 from sweeps.records import Dataset, Records
-from sweeps.render import input_lengths
+from sweeps.render import LossMask, input_lengths
 from sweeps.renderers import PLAIN, renderer_of
 from sweeps.sections import DataSpec
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
 Load = Callable[[str, DataSpec], Dataset]
+
+
+class Parted(NamedTuple):
+    """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all."""
+
+    rows: int
+    inputs: int
+    once: int
+    tokens: int
 
 
 class Shelf:
@@ -35,9 +45,11 @@ class Shelf:
         *,
         checks: Callable[[str], str],
         renderer: str | None = None,
+        turns: str = "together",
     ) -> None:
         self.load = load
         self.asked = renderer
+        self.turns = turns
         self.renderers: dict[tuple[str, str], str] = {}
         self.tokenizer = lru_cache(maxsize=None)(tokenizers)
         self.environment = lru_cache(maxsize=None)(environments)
@@ -47,6 +59,7 @@ class Shelf:
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # what the plan says of evaluations
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
+        self.parted: dict[str, Parted] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._sums: dict[tuple[str, str], int] = {}
@@ -131,11 +144,28 @@ class Shelf:
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
-            inputs = input_lengths(records, tokenizer, self.renderer(records, model))
-            self._lengths[key] = inputs.sum(axis=1)
+            mask = self.loss_mask(records)
+            rows = input_lengths(records, tokenizer, self.renderer(records, model), loss_mask=mask)
+            inputs = np.array([one for row in rows for one in row], np.int64)
+            self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
+            if mask == "each":
+                self.parted[records.sha256] = Parted(len(rows), len(inputs), sum(map(max, rows)), int(inputs.sum()))
             if isinstance(tokenizer, OfflineTokenizer):
-                self._refuse_too_long(records, inputs.ravel(), model, tokenizer.longest)
+                self._refuse_too_long(records, inputs, model, tokenizer.longest)
         return self._lengths[key]
+
+    def read_through(self, dataset: Dataset, model: str) -> None:
+        """Render all chats of a data set, also those that are held out and may be asked for late in the night.
+
+        Raises DataError for the first that cannot be.
+        """
+        for records in (dataset.train, dataset.holdout, dataset.validation):
+            if records is not None and records.format == "chat":
+                self.lengths(records, model)
+
+    def loss_mask(self, records: Records) -> LossMask:
+        """What of the records is learnt; of a chat all answers together, or each for itself."""
+        return "each" if records.format == "chat" and self.turns == "each" else LOSS_MASKS[records.format]
 
     def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:
         """Raise PlanError for rows that the model would refuse, after the rest of their batch was paid for."""

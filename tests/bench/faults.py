@@ -27,7 +27,7 @@ from tests.support import redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Hands
-from worker.examples import Examples
+from worker.examples import Examples, flat
 from worker.leases import Leases
 from worker.outcome import Succeeded
 from worker.service import Batch, Endpoint
@@ -129,7 +129,7 @@ def _batch(shop: Workshop, recipe: dict[str, Any], step: int) -> Batch:
     examples = shop.hands.examples.of(data["records"], recipe)
     subset = subset_order(len(examples), recipe["seeds"]["subset"])[: data["size"]]
     rows = batch_rows(step, size=data["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"])
-    chosen = [examples[int(subset[int(row)])] for row in rows]
+    chosen = flat(examples[int(subset[int(row)])] for row in rows)
     return Batch(chosen, scale=1.0 / sum(float(example.weights.sum()) for example in chosen))
 
 
