@@ -7,10 +7,12 @@
     {log_uniform: [1e-4, 1e-1], count: 8, seed: 1} drawn, uniform in the logarithm; `uniform` likewise
     {choice: [a, b, c], count: 2, seed: 1}         drawn without repeats; past the end, all of them again
 
-A length is known without making the values, so that a grid of ten million runs is refused at once.
+A length is known without making the values, so that a grid of ten million runs is refused at once. It is kept: where
+rounding or drawing makes two values alike they stay two, and whoever takes the axis alone refuses that (`repeated`).
 """
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
@@ -22,6 +24,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from sweeps.fields import Count, Findings, Model, Number, Positive, Whole, shown
 from sweeps.source import Plain
 
+DIGITS = (3, 12)  # that a condition writes of a value which a rule has made: from, and below which number
 RANGES = ("geom", "lin")
 DRAWS = ("log_uniform", "uniform", "choice")
 Ends = Annotated[tuple[Number, Number], Field()]
@@ -103,18 +106,63 @@ def length(axis: tuple[Any, ...] | Spread) -> int:
 
 
 def values(axis: tuple[Any, ...] | Spread, path: str = "", *, integers: bool = False) -> tuple[Plain, ...]:
-    """The values of the axis that stands at `path`, each once where the rule is a range.
+    """The values of the axis that stands at `path`, as many as its length says.
 
-    Numbers are cut to 12 digits, so that 0.001 is 0.001; with `integers` they are rounded to whole ones.
+    Numbers of a rule are cut to 12 digits, so that 0.001 is 0.001; with `integers` they are rounded to whole ones.
     """
     if isinstance(axis, tuple):
-        return axis
+        return tuple(map(_whole, axis)) if integers else axis
     if axis.rule == "choice":
-        return _choices(axis, path)
+        return tuple(map(_whole, _choices(axis, path))) if integers else _choices(axis, path)
     numbers = [float(f"{value:.12g}") for value in _numbers(axis, path)]
-    if integers:
-        return tuple(dict.fromkeys(round(value) for value in numbers))
-    return tuple(numbers)
+    return tuple(round(value) for value in numbers) if integers else tuple(numbers)
+
+
+def _whole(value: Plain) -> Plain:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def same(one: Plain, other: Plain) -> bool:
+    """Are they the same value? `1e-2` is 0.01 and 4.0 is 4; `"4"` and `true` are no numbers."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], written: Plain) -> tuple[Plain, ...]:
+    """Which of the values of an axis `written` means: several where it is not clear, none where it has no such value.
+
+    What a rule made may be written with fewer digits, as tables show it: 0.00316 means 0.00316227766017.
+    """
+    equal = tuple(value for value in made if same(value, written))
+    if equal or not isinstance(axis, Spread):
+        return equal[:1]
+    return tuple(dict.fromkeys(value for value in made if _shortened(value, written)))
+
+
+def _shortened(value: Plain, written: Plain) -> bool:
+    if not isinstance(value, float) or isinstance(written, bool) or not isinstance(written, int | float):
+        return False
+    return any(float(f"{value:.{digits}g}") == written for digits in range(*DIGITS))
+
+
+def repeated(made: Sequence[Plain]) -> list[int]:
+    """The places of values that stand on the axis before already."""
+    seen: set[object] = set()
+    found = []
+    for place, value in enumerate(made):
+        plain = value is None or isinstance(value, str | int | float)
+        key = (isinstance(value, bool), value if plain else json.dumps(value, sort_keys=True, default=str))
+        if key in seen:
+            found.append(place)
+        seen.add(key)
+    return found
+
+
+def falls_short(axis: tuple[Any, ...] | Spread) -> float | None:
+    """Where an axis by a factor ends, if that is not the end that it names."""
+    if isinstance(axis, tuple) or axis.factor is None:
+        return None
+    last: float = axis.ends[0] * axis.factor ** (length(axis) - 1)
+    return None if math.isclose(last, axis.ends[1], rel_tol=1e-6) else float(f"{last:.12g}")
 
 
 def _numbers(axis: Spread, path: str) -> Sequence[float]:

@@ -1,8 +1,8 @@
 """What `vary` makes of a sweep: its variants, one after the other and never all at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from graphlib import TopologicalSorter
 from typing import Any, cast
 
@@ -10,17 +10,20 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sweeps import axes
+from sweeps.conditions import Condition, Exclusions
 from sweeps.errors import PlanError
 from sweeps.fields import shown
 from sweeps.learning_rates import resolved
 from sweeps.paths import get, is_integer, put, section
 from sweeps.recipe import LENGTHS, Method, Train
+from sweeps.rules import check_cell
 from sweeps.sections import DataSpec, Equal
 from sweeps.sentences import findings
 from sweeps.spec import Sweep
 from sweeps.stage import Json
 
 VARIED = {"model", "train", "data", "source_size", "methods", "equal"}
+UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # as the sweep of one cell is
 Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
 
 
@@ -43,13 +46,36 @@ def counts(sweep: Sweep) -> dict[str, int]:
     return {" + ".join(group): axes.length(sweep.vary[group[0]]) for group in _groups(sweep)}
 
 
-def variants(sweep: Sweep) -> Iterator[Variant]:
-    """Every variant, in the order of the axes, the last one fastest.
+def exclusions(sweep: Sweep) -> Exclusions:
+    """What is left out of the sweep, to be asked about every cell."""
+    return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
 
-    Raises PlanError for one that does not make a valid sweep, naming its cell.
+
+def variants(sweep: Sweep, left_out: Exclusions | None = None) -> Iterator[Variant]:
+    """Every variant that is not left out, in the order of the axes, the last one fastest.
+
+    Raises PlanError for one that does not make a valid sweep, naming its cell, and for a `when` that holds nowhere.
     """
     values = {path: _values(sweep, path) for path in sweep.vary}
+    outside, part = left_out or exclusions(sweep), _parts(sweep, values)
+    varied = frozenset(path.split(".")[0] for path in sweep.vary)
+    for chosen in _walk(sweep, values):
+        cell = {path: values[path][index] for path, index in chosen.items()}
+        if outside.hold(cell):
+            continue
+        try:
+            parts = part(chosen)
+            variant = _variant(cell, parts)
+            _refuse_contradiction(sweep, parts, varied)
+        except PlanError as error:
+            raise PlanError(f"the cell {shown(cell)}: {error}") from None
+        yield variant
+
+
+def _parts(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
+    """What makes of a choice the sections that it concerns; cells that agree in a section share it."""
     base = sweep.model_dump(exclude_unset=True, include=VARIED)
+    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in base}
 
     @lru_cache(maxsize=1024)
     def part(root: str, chosen: tuple[tuple[str, int], ...]) -> Any:
@@ -61,33 +87,35 @@ def variants(sweep: Sweep) -> Iterator[Variant]:
         except ValidationError as error:
             raise PlanError(_said(error, root)) from None
 
-    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in base}
-    for chosen in _walk(sweep, values):
-        cell = {path: values[path][index] for path, index in chosen.items()}
-        try:
-            parts = {
-                root: part(root, tuple((path, chosen[path]) for path in paths if path in chosen))
-                for root, paths in roots.items()
-            }
-        except PlanError as error:
-            raise PlanError(f"the cell {shown(cell)}: {error}") from None
-        yield _complete(
-            Variant(
-                cell=cell,
-                model=parts["model"],
-                train=parts.get("train") or Train(),
-                data=parts.get("data") or {},
-                source_size=parts.get("source_size"),
-                methods=parts.get("methods") or {},
-                equal=parts.get("equal"),
-                label=_label(cell),
-            )
+    def parts(chosen: Chosen) -> dict[str, Any]:
+        return {
+            root: part(root, tuple((path, chosen[path]) for path in paths if path in chosen))
+            for root, paths in roots.items()
+        }
+
+    return parts
+
+
+def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
+    return _complete(
+        Variant(
+            cell=cell,
+            model=parts["model"],
+            train=parts.get("train") or Train(),
+            data=parts.get("data") or {},
+            source_size=parts.get("source_size"),
+            methods=parts.get("methods") or {},
+            equal=parts.get("equal"),
+            label=_label(cell),
         )
+    )
 
 
-def excluded(sweep: Sweep, cell: Mapping[str, Json]) -> bool:
-    """Whether the file leaves this cell out."""
-    return any(all(key in cell and cell[key] == value for key, value in one.items()) for one in sweep.exclude)
+def _refuse_contradiction(sweep: Sweep, parts: Mapping[str, Any], varied: frozenset[str]) -> None:
+    """The rules between keys hold in every cell, not only in the file as it stands without its axes."""
+    if varied - {"model"}:
+        for path, text in check_cell(sweep.model_copy(update={**parts, **UNVARIED}), varied):
+            raise PlanError(f"{'.'.join(map(str, path))}: {text}")
 
 
 def _label(cell: Mapping[str, Json]) -> str:
@@ -108,11 +136,11 @@ def _complete(variant: Variant) -> Variant:
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "no length"
-        raise PlanError(f"the cell {shown(variant.cell)}: {found} found; exactly one of {', '.join(LENGTHS)} is right")
+        raise PlanError(f"{found} found; exactly one of {', '.join(LENGTHS)} is right")
     if variant.train.method == "rl" and variant.train.environment is None:
-        raise PlanError(f"the cell {shown(variant.cell)}: no train.environment found; name one, as offline:tool_use")
+        raise PlanError("no train.environment found; name one, as offline:tool_use")
     if variant.train.learning_rate is None:
-        raise PlanError(f"the cell {shown(variant.cell)}: no train.learning_rate found; write one for the other cells")
+        raise PlanError("no train.learning_rate found; write one for the other cells")
     return replace(variant, train=resolved(variant.train, variant.model))
 
 
@@ -133,13 +161,19 @@ def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
 
 def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
     groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
+    conditions = {path: Condition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:
-        conditions = [sweep.when[path] for path in group if path in sweep.when]
-        return all(said(other, chosen) == value for one in conditions for other, value in one.items())
+        return all(conditions[path].holds(partial(said, chosen)) for path in group if path in conditions)
 
-    def said(path: str, chosen: Chosen) -> Any:
-        return values[path][chosen[path]] if path in chosen else get(base, tuple(path.split(".")))
+    def said(chosen: Chosen, path: str) -> Any:
+        """What the cell says there, be it by an axis, by an axis of what is around it, or as the file has it."""
+        if path in chosen:
+            return values[path][chosen[path]]
+        document = base
+        for around, index in chosen.items():
+            document = put(document, tuple(around.split(".")), values[around][index])
+        return get(document, tuple(path.split(".")))
 
     def walk(depth: int, chosen: Chosen) -> Iterator[Chosen]:
         if depth == len(groups):
@@ -150,4 +184,6 @@ def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chose
             for index in range(len(values[groups[depth][0]])):
                 yield from walk(depth + 1, {**chosen, **dict.fromkeys(groups[depth], index)})
 
-    return walk(0, {})
+    yield from walk(0, {})
+    for path, condition in conditions.items():
+        condition.refuse_unmet(f"{path} is varied nowhere")

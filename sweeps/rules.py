@@ -13,7 +13,7 @@ from sweeps import axes
 from sweeps.fields import Finding, shown
 from sweeps.recipe import LENGTHS, Method
 from sweeps.sections import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
-from sweeps.vary_rules import VARIED, check_exclude, check_vary, check_when, check_zip
+from sweeps.vary_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
 
 if TYPE_CHECKING:
     from sweeps.sections import Target
@@ -50,6 +50,13 @@ def check(sweep: Sweep, without: frozenset[str] = frozenset()) -> Iterator[Findi
             yield from rule(sweep)
 
 
+def check_cell(cell: Sweep, varied: frozenset[str]) -> Iterator[Finding]:
+    """The same of one cell, which has no axes any more: by the rules that read a section in which cells differ."""
+    for reads, rule in RULES:
+        if reads[0] != "vary" and varied.intersection(reads):
+            yield from rule(cell)
+
+
 def _kind(sweep: Sweep) -> Iterator[Finding]:
     for key in NEEDED[sweep.experiment]:
         if getattr(sweep, key) is None:
@@ -72,17 +79,16 @@ def _varied(sweep: Sweep) -> Iterator[Finding]:
 def _sizes(sweep: Sweep) -> Iterator[Finding]:
     if sweep.sizes is None:
         return
-    if not isinstance(sweep.sizes, tuple):
-        if sweep.sizes.rule not in axes.RANGES:
-            yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
-        return
-    for index, size in enumerate(sweep.sizes):
-        if size == 0 and not isinstance(size, bool):
-            yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
-        elif not isinstance(size, int) or size < 1:
-            yield ("sizes", index), f"{shown(size)} found; a number of examples, an integer from 1, is right"
-    if len(set(map(repr, sweep.sizes))) < len(sweep.sizes):
-        yield ("sizes",), f"{shown(sweep.sizes)} found; each size once is right"
+    if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
+        yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
+    elif axes.length(sweep.sizes) <= MOST_MADE:
+        made = axes.values(sweep.sizes, "sizes", integers=True)
+        for index, size in enumerate(made):
+            if size == 0 and not isinstance(size, bool):
+                yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
+            elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                yield ("sizes", index), f"{shown(size)} found; a number of examples, an integer from 1, is right"
+        yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
 
 
 def _data(sweep: Sweep) -> Iterator[Finding]:

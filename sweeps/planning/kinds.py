@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sweeps.cells import Variant, excluded, variants
+from sweeps.cells import Variant, exclusions, variants
 from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.compare import compare
 from sweeps.planning.foundry import Foundry
@@ -26,12 +26,14 @@ class Wanted(Protocol):
 def rows(foundry: Foundry) -> Iterator[Row]:
     """Every run of the sweep, its stages made on the way."""
     checked: Variant | None = None
-    for variant in variants(foundry.sweep):
+    left_out = exclusions(foundry.sweep)
+    for variant in variants(foundry.sweep, left_out):
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
             checked = _check_sizes(foundry, variant)
         for wanted in _wanted(foundry, variant):
-            if not excluded(foundry.sweep, wanted.cell):
+            if not left_out.hold(wanted.cell):
                 yield wanted.row()
+    left_out.refuse_unmet()
 
 
 def _wanted(foundry: Foundry, variant: Variant) -> Iterator[Wanted]:

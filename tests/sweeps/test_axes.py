@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sweeps.axes import Spread, length, values
+from sweeps.axes import Spread, falls_short, length, meant, repeated, values
 
 
 def spread(**rule: Any) -> Spread:
@@ -29,8 +29,69 @@ def test_linear_has_equal_distances() -> None:
     assert values(spread(lin=[0, 1], count=5)) == (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def test_integers_that_round_to_one_are_one() -> None:
-    assert values(spread(lin=[1, 3], count=9), integers=True) == (1, 2, 3)
+def test_integers_that_round_to_one_stay_as_many_as_were_asked_for() -> None:
+    axis = spread(geom=[4, 8], count=9)
+    made = values(axis, integers=True)
+    assert len(made) == length(axis) == 9
+    assert [made[place] for place in repeated(made)] == [4, 5, 6, 7]
+    assert repeated(values(spread(lin=[1, 9], count=9), integers=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "places"),
+    [
+        ([4, 4.0, 16], [1]),
+        ([1, True, 1.0], [2]),
+        (["4", 4], []),
+        ([None, 0, False, ""], []),
+        ([{"a": 1, "b": 2}, {"b": 2, "a": 1}], [1]),
+        ([[1, 2], [2, 1], [1, 2]], [2]),
+    ],
+)
+def test_a_value_is_repeated_where_it_means_the_same(made: list[Any], places: list[int]) -> None:
+    assert repeated(made) == places
+
+
+@pytest.mark.parametrize(
+    ("axis", "last"),
+    [
+        ({"geom": [32, 2048], "factor": 2}, None),
+        ({"geom": [32, 2000], "factor": 2}, 1024),
+        ({"geom": [1e-4, 1e-1], "factor": 10}, None),
+        ({"geom": [32, 40], "factor": 2}, 32),
+        ({"geom": [1, 100], "count": 4}, None),
+        ({"lin": [1, 2], "count": 3}, None),
+    ],
+)
+def test_a_factor_may_not_reach_the_end(axis: dict[str, Any], last: float | None) -> None:
+    assert falls_short(spread(**axis)) == last
+
+
+@pytest.mark.parametrize(
+    ("axis", "written", "right"),
+    [
+        ({"geom": [1e-3, 1e-1], "count": 5}, 0.00316, (0.00316227766017,)),
+        ({"geom": [1e-3, 1e-1], "count": 5}, 0.0031623, (0.00316227766017,)),
+        ({"geom": [1e-3, 1e-1], "count": 5}, 1e-2, (0.01,)),
+        ({"geom": [1e-3, 1e-1], "count": 5}, 0.0032, ()),  # two digits are too few to be sure
+        ({"geom": [1e-3, 1e-1], "count": 5}, 0.05, ()),
+        ({"geom": [1e-3, 1e-1], "count": 5}, "0.01", ()),
+        ({"lin": [1.0001, 1.0002], "count": 2}, 1.0, (1.0001, 1.0002)),
+        ({"lin": [1.0001, 1.0002], "count": 2}, 1.0001, (1.0001,)),
+        ({"choice": [4, 64], "count": 2}, 64.0, (64,)),
+        ({"choice": [1, 0], "count": 2}, True, ()),
+    ],
+)
+def test_what_a_rule_made_may_be_written_as_it_is_shown(axis: dict[str, Any], written: Any, right: Any) -> None:
+    rule = spread(**axis)
+    assert meant(rule, values(rule), written) == right
+
+
+def test_what_a_list_has_and_integers_are_meant_exactly() -> None:
+    assert meant((0.00316227766017, 0.01), (0.00316227766017, 0.01), 0.00316) == ()
+    rule = spread(geom=[32, 2048], factor=2)
+    assert meant(rule, values(rule, integers=True), 2050) == ()
+    assert meant((4, 64), values((4, 64.0), integers=True), 64) == (64,)
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1.01, 1e6), st.floats(1.1, 50))
