@@ -30,6 +30,8 @@ from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan
 
+MOST_BYTES = 4_000_000  # of a file that people have written
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -143,8 +145,13 @@ def _user() -> str:
 
 
 def _text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
+    """The file as text, which is UTF-8 whatever the terminal is; no more of it is read than there may be."""
     try:
-        return file.read_text()
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SpecError(f"{file}: more than {MOST_BYTES / 1e6:g} MB found; {expected}")
+        return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not text"
+        cause = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise SpecError(f"{file}: {cause}; {expected}") from None

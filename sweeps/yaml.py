@@ -2,11 +2,14 @@
 
 The rules are those of YAML 1.2's core schema, resolved here and not by the library, whose own resolver still
 makes dates of `2026-12-01`: `1e-4` and `2e6` are numbers, `22:00`, `no` and dates are strings. Keys are
-always text. Refused, each with its line: a key given twice, a tag, a second document, an alias to what holds it.
+always text. Refused, each with its line: a key given twice, a merge key (`<<`), a tag, a second document, an alias to
+what holds it, a number too large to be one, `%YAML 1.1`.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,12 +21,16 @@ from ruamel.yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceStartEvent,
+    StreamStartEvent,
 )
 
 from sweeps.errors import SpecError
 from sweeps.source import Path, Plain, Source
 
+LONGEST = 1_000_000  # characters of one file: a sweep says ranges, and names its data
 MOST_VALUES = 100_000  # of one file, aliases expanded: more is a mistake, or a bomb of anchors
+
+BYTE_ORDER_MARK = "\ufeff"  # which some editors put before everything
 
 WORDS: Mapping[str, Plain] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -69,14 +76,23 @@ class Reader:
 
     def __init__(self, name: str, events: Iterator[Any]) -> None:
         self.name = name
-        self.events = events
+        self.end = 0  # of what has been read, in characters
+        self.events = self.counted(events)
         self.anchors: dict[str, Node] = {}
         self.findings: list[str] = []
+
+    def counted(self, events: Iterator[Any]) -> Iterator[Any]:
+        for event in events:
+            self.end = event.end_mark.index
+            yield event
 
     def document(self) -> Node:
         """The one document of the text; nothing at all is the null value."""
         root = Node(None, 0)
-        for count, _ in enumerate(event for event in self.events if isinstance(event, DocumentStartEvent)):
+        for count, start in enumerate(event for event in self.events if isinstance(event, DocumentStartEvent)):
+            if start.version not in (None, (1, 2)):
+                said = ".".join(map(str, start.version))
+                self.refuse(start.start_mark.line, f"%YAML {said} found; YAML 1.2 is read here, leave the line out")
             if count:
                 self.refuse(0, "a second document (`---`); one file is one sweep")
                 break
@@ -90,20 +106,30 @@ class Reader:
         line = event.start_mark.line
         if isinstance(event, AliasEvent):
             return self.alias(event.anchor, line)
-        if event.tag is not None:
-            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-            self.refuse(line, f"the tag {tag} found; write the plain value, tags are not used here")
+        self.refuse_tag(event)
         node = Node(None, line, finished=False)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         if isinstance(event, ScalarEvent):
-            node.value = scalar(event.value) if event.style is None else event.value
+            node.value = self.scalar(event.value, line) if event.style is None else event.value
         elif isinstance(event, SequenceStartEvent):
             node.value = self.items()
         elif isinstance(event, MappingStartEvent):
             node.value = self.pairs()
         node.finished = True
         return node
+
+    def refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self.refuse(event.start_mark.line, f"the tag {tag} found; write the plain value, tags are not used here")
+
+    def scalar(self, text: str, line: int) -> bool | int | float | str | None:
+        """What an unquoted word means; a number beyond all that there are would be infinite, which nobody wrote."""
+        value = scalar(text)
+        if isinstance(value, float) and math.isinf(value) and "inf" not in text.lower():
+            self.refuse(line, f"{text[:40]} found, which is larger than any number here")
+        return value
 
     def alias(self, anchor: str, line: int) -> Node:
         node = self.anchors.get(anchor)
@@ -124,6 +150,10 @@ class Reader:
                 self.node(next(self.events))
                 continue
             line, key = event.start_mark.line, event.value
+            self.refuse_tag(event)
+            if key == "<<":
+                right = "write the keys out, or give a whole value by its alias (one: &base {…}, other: *base)"
+                self.refuse(line, f"<< found, a merge key, which YAML 1.2 does not have; {right}")
             if key in pairs:
                 self.refuse(line, f"{key}: given twice (first on line {pairs[key].line + 1}); keep one")
             pairs.setdefault(key, Pair(line, self.node(next(self.events))))
@@ -154,19 +184,49 @@ class Unfolding:
         return node.value
 
 
+def read_word(text: str, name: str) -> Plain:
+    """What the whole text means as one unquoted word. Raises SpecError for a number that is none."""
+    reader = Reader(name, iter(()))
+    value = reader.scalar(text, 0)
+    if reader.findings:
+        raise SpecError("\n".join(reader.findings))
+    return value
+
+
+def read_value(text: str, name: str) -> tuple[Plain, str]:
+    """The quoted text, or the list or mapping in brackets, that the text begins with; and what stands behind it.
+
+    All of the text stands behind it where there is no such value. Raises SpecError for one that a file may not have.
+    """
+    reader = Reader(name, iter(YAML(typ="safe", pure=True).parse(text)))
+    with suppress(YAMLError, RecursionError):
+        first = next(event for event in reader.events if not isinstance(event, StreamStartEvent | DocumentStartEvent))
+        if not isinstance(first, MappingStartEvent | SequenceStartEvent) or first.flow_style:
+            root = reader.node(first)
+            if reader.findings:
+                raise SpecError("\n".join(reader.findings))
+            return Unfolding(name).value(0, root), text[reader.end :]
+    return None, text
+
+
 def read(text: str, name: str) -> Source:
     """Text to values and places. Raises SpecError with every finding of this level, each with its line."""
+    if len(text) > LONGEST:
+        right = f"at most {LONGEST:,} are right: a range is said as an axis, and data has files of its own"
+        raise SpecError(f"{name}: {len(text):,} characters found; {right}")
     yaml = YAML(typ="safe", pure=True)
-    reader = Reader(name, iter(yaml.parse(text)))
+    reader = Reader(name, iter(yaml.parse(text.removeprefix(BYTE_ORDER_MARK))))
     try:
         root = reader.document()
+        if reader.findings:
+            raise SpecError("\n".join(reader.findings))
+        unfolding = Unfolding(name)
+        return Source(name, unfolding.value(root.line, root), unfolding.places)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         raise SpecError("\n".join([*reader.findings, f"{where}: not YAML: {error.problem or error.context}"])) from None
-    except (YAMLError, RecursionError) as error:
+    except RecursionError:
+        raise SpecError(f"{name}: values inside values, too deep for a sweep file") from None
+    except YAMLError as error:
         raise SpecError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None
-    if reader.findings:
-        raise SpecError("\n".join(reader.findings))
-    unfolding = Unfolding(name)
-    return Source(name, unfolding.value(root.line, root), unfolding.places)

@@ -228,7 +228,7 @@ def test_zipped_axes_stay_as_many_pairs_however_they_are_rounded(other: str, fir
     pair = [f"train.batch_size: {other}", NINE]
     axes = ", ".join(pair if first else pair[::-1])
     found = cells(f"vary: {{{axes}}}\nzip: [[train.batch_size, train.learning_rate]]")
-    rates = [cell["train.learning_rate"] for cell in found]
+    rates = [float(str(cell["train.learning_rate"])) for cell in found]
     assert len(found) == 9
     assert rates == sorted(set(rates))
 

@@ -109,7 +109,7 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("priority=-1", "priority: -1 found; a number of at least 0 is right"),
         ("priority=1000001", "priority: 1000001 found; a number of at most 1000000 is right"),
         ("data={a b: {source: x}}", "data.a b: 'a b' found; letters, digits, `_` and `-` are right"),
-        ("seeds=" + "9" * 5000, "found; a count (3) or a list"),
+        ("seeds=" + "9" * 5000, "9 found, which is larger than any number here"),
         ("train.min_steps=3", "train.min_steps: belongs to `epochs`"),
         ("train.beta=0.1", "train.beta: belongs to `method: dpo`"),
         ("train.adam={beta3: 1}", "train.adam.beta3: unknown key; did you mean `beta2`?"),
@@ -318,3 +318,113 @@ evaluate:
 @pytest.mark.parametrize("text", ["", "- a", "just words"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     assert "a file of `key: value` lines is right" in refused(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "is lr #3 best?",
+        "#3",
+        "a # b",
+        "which: this or that?",
+        "- what",
+        "*new* rates",
+        "&c.",
+        "!important",
+        "% of rows",
+        "@home",
+        "`x`",
+        "| pipes > all",
+        "a=b=c",
+        "yes",
+        "no",
+        "22:00",
+        "1,5 or 2",
+        "0.5 is best?",
+        "naïve Größe 大",
+        "two\nlines",
+        "what? {a}",
+        "it's 'that' one",
+        "---",
+        "...",
+        "<<",
+        "? a",
+        "2026-12-01",
+        "a\tb",
+        "\\n",
+    ],
+)
+def test_a_text_of_the_command_line_is_that_whole_text(text: str) -> None:
+    assert parse(HEAD, overrides=[f"question={text}"]).question == text
+    assert parse(HEAD, overrides=[f"data.a.source={text}"]).data["a"].source == text
+
+
+@pytest.mark.parametrize(
+    ("override", "question"),
+    [
+        ("question=  wide  ", "wide"),
+        ("question='  wide  '", "  wide  "),
+        ('question="a # b"', "a # b"),
+        ('question="a\\nb"', "a\nb"),
+        ("question='is it ''this''?'", "is it 'this'?"),
+        ("question='null'", "null"),
+        ("question=''", ""),
+        ("question='[draft] which?'", "[draft] which?"),
+        ("question=null", None),
+        ("question=~", None),
+    ],
+)
+def test_what_is_quoted_twice_is_what_is_in_the_inner_quotes(override: str, question: str | None) -> None:
+    assert parse(HEAD, overrides=[override]).question == question
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "question=",
+        "question=   ",
+        "question=[draft] is it lr?",
+        "question={a} is it?",
+        "question='that' one",
+        'question="that" one',
+        "question='tis",
+        "question='a': b",
+        "tags=[run #3]",
+        "tags=[a, b] # mine",
+        "tags=[a, b",
+        "train.steps={base: 16, at_size: 32, power: 0.5} # law",
+        "train.steps={base: 16, base: 17, at_size: 32, power: 0.5}",
+        "train.adam={<<: {eps: 1}}",
+        "tags=[*a]",
+        "tags=[!!python/name:os.system x]",
+        "train.learning_rate=1e400",
+        "data.a.source=\udcff.jsonl",
+        "=3",
+        "train.=3",
+    ],
+)
+def test_an_ambiguous_value_of_the_command_line_is_refused_by_its_name(override: str) -> None:
+    said = refused(HEAD, override)
+    assert said.startswith("override ")
+    assert len(said.splitlines()) == 1
+    said.encode()  # it can be printed
+
+
+def test_lists_and_mappings_of_the_command_line_are_those_of_the_file() -> None:
+    found = parse(
+        HEAD,
+        overrides=[
+            "tags=['run #3', b, \"c: d\"]",
+            "train.steps={base: 16, at_size: 32, power: 0.5}",
+            "train.adam={eps: 1e-6}",
+            "seeds= [1, 2]",
+            "vary.train.rank=[4, 0x8, 16.0]",
+            "evaluate=[{nll: {via: forward}}]",
+        ],
+    )
+    assert found.tags == ("run #3", "b", "c: d")
+    assert found.train is not None
+    assert found.train.steps == StepLaw(base=16, at_size=32, power=0.5)
+    assert found.train.adam.eps == 1e-6
+    assert found.seed_values == (1, 2)
+    assert found.vary["train.rank"] == (4, 8, 16.0)
