@@ -5,11 +5,13 @@ import sys
 
 from scheduler.errors import SchedulerError
 from scheduler.loop import run
+from scheduler.proxies import spare_this_machine
 from scheduler.settings import from_environment
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    spare_this_machine()
     try:
         run(from_environment())
     except SchedulerError as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import httpx
 
 from scheduler.errors import ServiceRefused
+from scheduler.proxies import is_local, proxy_for
 from scheduler.services import service_of
 
 DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
@@ -25,12 +26,15 @@ def check_models(models: Sequence[str]) -> None:
 
 def served_models(base_url: str, key: str) -> list[str]:
     """The models that this key may use. Raises ServiceRefused."""
+    asked, through = f"{base_url.rstrip('/')}/api/v1/get_server_capabilities", proxy_for(base_url)
     try:
-        answer = httpx.get(
-            f"{base_url.rstrip('/')}/api/v1/get_server_capabilities", headers={"X-API-Key": key}, timeout=20
-        )
+        answer = httpx.get(asked, headers={"X-API-Key": key}, timeout=20, trust_env=not is_local(base_url))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ServiceRefused(f"Tinker at {base_url} cannot be reached: {str(error) or type(error).__name__}") from None
+        raise ServiceRefused(_unreached(base_url, through, str(error) or type(error).__name__)) from None
+    except (ImportError, ValueError) as error:  # of a proxy that is none, or of a kind that is not installed
+        if through is None:
+            raise
+        raise ServiceRefused(_unreached(base_url, through, str(error))) from None
     if answer.status_code in (401, 403):
         raise ServiceRefused(
             f"Tinker at {base_url} does not accept the key in TINKER_API_KEY ({answer.status_code}); "
@@ -42,6 +46,11 @@ def served_models(base_url: str, key: str) -> list[str]:
         return [str(each["model_name"]) for each in answer.json()["supported_models"]]
     except (ValueError, KeyError, TypeError):
         raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
+
+
+def _unreached(base_url: str, through: str | None, cause: str) -> str:
+    by = f" through the proxy {through}, which the environment names" if through else ""
+    return f"Tinker at {base_url} cannot be reached{by}: {cause}"
 
 
 def key_for(what: str, instead: str) -> str:

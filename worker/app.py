@@ -12,6 +12,7 @@ from scheduler.breaker import Timing
 from scheduler.connection import broker_url, connect
 from scheduler.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.embedded import server_url
+from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from worker.arena import limits_of
@@ -24,6 +25,7 @@ from worker.leases import Leases
 from worker.pace import pace_of
 from worker.watchdog import Watchdog
 
+spare_this_machine()  # before the SDK looks
 settings: Settings = from_environment()
 
 app = Celery("tinker-sweeps", broker=broker_url(server_url(settings)), include=["worker.tasks"])

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import tinker
+from tinker import _base_client
 from tinker._base_client import AsyncAPIClient
 from tinker.lib import api_future_impl
 from tinker.lib.api_future_impl import QueueState, QueueStateObserver
@@ -23,6 +24,7 @@ from tinker.lib.internal_client_holder import InternalClientHolder
 from tinker.lib.public_interfaces import service_client, training_client
 from tinker.lib.public_interfaces.sampling_client import SamplingClient
 
+from scheduler.proxies import is_local
 from worker.failures import plain
 
 FIRST_PAUSE = 0.1  # seconds between two polls of one future after a failure: a single one costs next to nothing
@@ -195,6 +197,16 @@ def _told(body: object) -> bool:
     return isinstance(body, dict) and bool(body.get("queue_state"))
 
 
+def _direct(original: Callable[..., Any]) -> Any:
+    """What is on this machine is asked directly: a proxy cannot reach it, and one that cannot be used is no matter."""
+
+    @wraps(original)
+    def client(**kwargs: Any) -> Any:
+        return original(**({**kwargs, "trust_env": False} if is_local(str(kwargs.get("base_url"))) else kwargs))
+
+    return client
+
+
 # What is replaced: where, its name, and by what, made of what stands there.
 CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (service_client, "QueueStateLogger", lambda _: Observer),
@@ -204,6 +216,7 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (InternalClientHolder, "_should_pause_on_billing", _billing),
     (InternalClientHolder, "_is_retryable_exception", _submitting),
     (AsyncAPIClient, "_sleep_for_retry", _sending),
+    (_base_client, "AsyncHttpxClientWrapper", _direct),
     (_future, "_fetch_via_rest", _fetching),
 )
 

@@ -77,6 +77,9 @@ class LazyGroup(click.Group):
 def sweep(context: click.Context, form: str) -> None:
     """Overnight batches of fine-tuning experiments: one file in, an answer out."""
     from scheduler.cli.output import Output  # what prints tables is not needed to print help
+    from scheduler.proxies import spare_this_machine
+
+    spare_this_machine()
 
     context.obj = Output.to_terminal(form)
 

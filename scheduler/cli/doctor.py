@@ -25,6 +25,7 @@ from scheduler.embedded import running, server
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notices import troubled_webhooks
 from scheduler.prepare import price_book
+from scheduler.proxies import proxies, proxy_for
 from scheduler.servers import is_tested
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.services import OFFLINE_KEY
@@ -148,7 +149,18 @@ def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
         yield Finding("tinker", "note", said)
         return
     url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
-    yield Finding("tinker", "ok", f"{len(served_models(url, key))} models at {url}")
+    through = proxy_for(url)
+    by = f", through the proxy {through}" if through else ""
+    yield Finding("tinker", "ok", f"{len(served_models(url, key))} models at {url}{by}")
+
+
+def _proxy(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    """Whether the service is reached through it, its own line says."""
+    named = ", ".join(f"{name}={where}" for name, where in proxies().items())
+    if named:
+        url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
+        for_service = "for the service" if proxy_for(url) else f"not for {url}, which NO_PROXY spares"
+        yield Finding("proxy", "note", f"{named}: {for_service}; not for this machine, nor for webhooks")
 
 
 def _processes(settings: Settings) -> Iterator[Finding]:
@@ -199,5 +211,18 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
             yield Finding("webhooks", "note", line)
 
 
-LOOKS = (_python, _packages, _state_folder, _cache, _redis, _store, _prices, _offline, _tinker, _webhooks, _processes)
+LOOKS = (
+    _python,
+    _packages,
+    _state_folder,
+    _cache,
+    _redis,
+    _store,
+    _prices,
+    _offline,
+    _proxy,
+    _tinker,
+    _webhooks,
+    _processes,
+)
 commands = {"doctor": doctor}

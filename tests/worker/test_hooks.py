@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tinker
 from tinker._base_client import AsyncAPIClient
+from tinker._client import AsyncTinker
 from tinker.lib import internal_client_holder
 from tinker.lib.queue_state_logger import QueueStateLogger
 
@@ -39,6 +40,7 @@ SIGNATURES = {
     ],
     "_should_pause_on_billing": ["self", "status_code", "detail"],
     "_is_retryable_exception": ["exception"],
+    "AsyncHttpxClientWrapper": ["kwargs"],
     "_sleep_for_retry": ["self", "retries_taken", "max_retries", "options", "response"],
     "_fetch_via_rest": ["self", "state", "iteration"],
 }
@@ -238,3 +240,11 @@ def polling() -> "set[asyncio.Task[Any]]":
     loop = internal_client_holder._internal_client_holder_thread_singleton.get_loop()
     tasks = asyncio.all_tasks(loop)
     return {task for task in tasks if getattr(task.get_coro(), "__qualname__", "") == "_APIFuture._result_async"}
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"), [("http://127.0.0.1:1", False), ("http://localhost:1", False), ("https://tinker.example", True)]
+)
+def test_the_environment_is_asked_for_a_proxy_for_the_service_alone(url: str, trusted: bool) -> None:
+    hooks.install()
+    assert AsyncTinker(base_url=url, api_key=KEY)._client.trust_env is trusted
