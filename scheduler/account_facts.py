@@ -7,7 +7,7 @@ None; an inquiry that learns nothing new leaves what an earlier one learnt.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from scheduler import keys
@@ -16,6 +16,7 @@ from scheduler.store import Store
 from sweeps.cost import Forward
 
 ANSWERS = ("moments", "finish", "forward", "clients", "models")
+ALL = "all"  # to the question of which calls there are
 MORE = "+"  # behind a number of clients: so many opened, and more might
 
 
@@ -37,8 +38,8 @@ class Pending:
 class Answer:
     """To one question: `unknown` where it could not be told, and what was seen."""
 
-    what: str  # one of ANSWERS
-    answer: str  # yes, no; training, prefill, pending; a number of clients; unknown
+    what: str  # one of ANSWERS, or calls
+    answer: str  # yes, no; training, prefill, pending; a number of clients; ALL, or CALL=STATUS for each lack; unknown
     said: str
 
 
@@ -50,6 +51,35 @@ class Report:
     pending: str | None
     tokens: int  # that it took, at most
     usd: float  # that it cost, at most
+
+
+LACKED: Mapping[str, str] = {
+    "search": "sessions of workers that died are not found: they end by themselves, and what they saved stays until it "
+    "expires",
+    "finish": "sessions of workers that died end by themselves",
+    "ttl": "checkpoints are not kept alive: give more `ttl_days` than a sweep takes",
+    "delete": "checkpoints that nobody needs stay until they expire",
+    "checkpoints": "what a worker that died had saved is not found, and stays until it expires",
+    "usage": "what an attempt in doubt has cost stays booked as it was feared, for good after two weeks",
+    "capabilities": "which models it serves is not looked at before a sweep starts",
+}
+"""Calls that a service may not have, and what that means."""
+ASKED_ANEW = timedelta(hours=6)
+"""After which a call that was lacking is tried again: the service may have learnt it."""
+_LACKS = "lacks:"
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A call that a service answered as one that it does not have."""
+
+    call: str  # one of LACKED
+    status: int | None
+    at: datetime
+
+    def said(self, service: str) -> str:
+        """What that means for us."""
+        return f"{service} does not offer `{self.call}` ({self.status}): so {LACKED[self.call]}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +94,12 @@ class Facts:
     capped: bool = False  # one more had to wait
     models: tuple[str, ...] = ()
     pending: Pending | None = None
+    lacks: tuple[Lack, ...] = ()
     times: Mapping[str, datetime] = field(default_factory=dict)  # answer -> when it was given
+
+    def lacking(self, now: datetime) -> frozenset[str]:
+        """The calls that it did not have lately."""
+        return frozenset(lack.call for lack in self.lacks if now - lack.at < ASKED_ANEW)
 
     @property
     def asked_at(self) -> datetime | None:
@@ -85,13 +120,18 @@ def facts(store: Store, service: str) -> Facts:
         capped=clients.isdigit(),
         models=tuple(json.loads(row.get("models", "[]"))),
         pending=_pending(row),
+        lacks=tuple(
+            Lack(call, int(row[_LACKS + call]), _moment(row[f"{_LACKS}{call}_at"]))
+            for call in LACKED
+            if _LACKS + call in row
+        ),
         times={name: _moment(row[f"{name}_at"]) for name in ANSWERS if name in row},
     )
 
 
 def known_accounts(store: Store) -> list[Facts]:
     """Those of which anything is known."""
-    return [each for each in (facts(store, service) for service in SERVICES) if each.times]
+    return [each for each in (facts(store, service) for service in SERVICES) if each.times or each.lacks]
 
 
 def forward_class(store: Store, service: str) -> Forward:
@@ -107,6 +147,11 @@ def learn(store: Store, service: str, answers: Mapping[str, str], *, bill: Pendi
     """
     flat = [word for pair in answers.items() for word in pair]
     return bool(store.scripts.run("learn", service, bill.name if bill else "", *flat))
+
+
+def learn_lack(store: Store, service: str, call: str, status: int | None) -> None:
+    """Keep that a service has no such call, or, without a status, that it has."""
+    learn(store, service, {_LACKS + call: "" if status is None else str(status)})
 
 
 def _yes(word: str | None) -> bool | None:

@@ -12,6 +12,7 @@ from scheduler.services import service_of
 
 DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r")
+UNTOLD = (404, 405, 501)  # it has no such call
 
 
 def check_models(models: Sequence[str]) -> None:
@@ -21,14 +22,17 @@ def check_models(models: Sequence[str]) -> None:
     if live := [model for model in models if model not in offline]:
         url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
         key = key_for(f"{live[0]} runs on Tinker", f"model={OFFLINE_MODELS[0]}")
-        check_served(live, served_models(url, key), "the account")
+        if served := served_models(url, key):
+            check_served(live, served, "the account")
 
 
 def served_models(base_url: str, key: str) -> list[str]:
-    """The models that this key may use. Raises ServiceRefused."""
-    asked, through = f"{base_url.rstrip('/')}/api/v1/get_server_capabilities", proxy_for(base_url)
+    """The models that this key may use; none where a service of this kind does not tell. Raises ServiceRefused."""
+    through = proxy_for(base_url)
     try:
-        answer = httpx.get(asked, headers={"X-API-Key": key}, timeout=20, trust_env=not is_local(base_url))
+        answer = _get(base_url, "get_server_capabilities", key)
+        if answer.status_code in UNTOLD and _get(base_url, "healthz", key).is_success:
+            return []
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceRefused(_unreached(base_url, through, str(error) or type(error).__name__)) from None
     except (ImportError, ValueError) as error:  # of a proxy that is none, or of a kind that is not installed
@@ -40,17 +44,24 @@ def served_models(base_url: str, key: str) -> list[str]:
             f"Tinker at {base_url} does not accept the key in TINKER_API_KEY ({answer.status_code}); "
             "get a valid one at https://tinker-console.thinkingmachines.ai"
         )
+    if answer.status_code in UNTOLD:
+        raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?")
     if not answer.is_success:
         raise ServiceRefused(f"Tinker at {base_url} answers {answer.status_code}; try again when it is back")
     try:
-        return [str(each["model_name"]) for each in answer.json()["supported_models"]]
-    except (ValueError, KeyError, TypeError):
+        return [name for each in answer.json()["supported_models"] if isinstance(name := each.get("model_name"), str)]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
 
 
 def _unreached(base_url: str, through: str | None, cause: str) -> str:
     by = f" through the proxy {through}, which the environment names" if through else ""
     return f"Tinker at {base_url} cannot be reached{by}: {cause}"
+
+
+def _get(base_url: str, call: str, key: str) -> httpx.Response:
+    asked = f"{base_url.rstrip('/')}/api/v1/{call}"
+    return httpx.get(asked, headers={"X-API-Key": key}, timeout=20, trust_env=not is_local(base_url))
 
 
 def key_for(what: str, instead: str) -> str:

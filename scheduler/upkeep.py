@@ -85,6 +85,10 @@ class Upkeep:
         """Book what the service counted in the doubt's session. False if that has been done."""
         return bool(self._scripts.run("resolve_doubt", doubt.name, json.dumps(usage.document())))
 
+    def abandon(self, doubt: Doubt) -> bool:
+        """Look no more for what it cost: what was feared stays booked. False if there is no such doubt any more."""
+        return bool(self._scripts.run("abandon_doubt", doubt.name))
+
     def recent(self, since: datetime) -> dict[str, list[str]]:
         """The sweeps that were submitted since then, and the models of each."""
         there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)

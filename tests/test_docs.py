@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from scheduler.account_facts import LACKED
 from scheduler.breaker import TURNS
 from scheduler.cli import COMMANDS
 from scheduler.notices import TITLES
@@ -81,3 +82,8 @@ def test_the_budgets_of_faults_are_documented() -> None:
     told = re.findall(r"^\| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
     assert {fault: int(count) for fault, count in told} == {fault.value: count for fault, count in BUDGETS.items()}
     assert [fault.value for fault in Fault if f"`{fault}`" not in page] == []
+
+
+def test_what_a_service_may_lack_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "service.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \| `[^|]+` ?[^|]*\| ", page, re.MULTILINE)) == set(LACKED)

@@ -72,7 +72,8 @@ class Account:
         """The sessions that were opened with this metadata, the newest first."""
         request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[Found]()
         for _ in range(PAGES):
-            page = self._ask(_post(SEARCH, request.model_dump(mode="json", exclude_none=True), SessionSearchResponse))
+            body = request.model_dump(mode="json", exclude_none=True)
+            page = self._ask(_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
             found += [_found(each) for each in page.sessions]
             if page.next_cursor is None:
                 break
@@ -96,7 +97,7 @@ class Account:
                 listed = self._ask(lambda clients, run=run: clients.rest.list_checkpoints(run))  # type: ignore[misc]
                 found += [checkpoint.tinker_path for checkpoint in listed.checkpoints]
         except ServiceError as error:
-            if not error.missing:
+            if not error.missing or error.lacking:
                 raise
         return found
 
@@ -110,7 +111,7 @@ class Account:
 
     def used(self, start: datetime, end: datetime) -> list[Used]:
         """The tokens of every session between two full hours, at most 14 days apart."""
-        answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end))
+        answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end), about_nothing=True)
         return [
             Used(
                 event.session_id,
@@ -126,19 +127,24 @@ class Account:
         try:
             self._ask(call)
         except ServiceError as error:
-            if not error.missing:
+            if not error.missing or error.lacking:
                 raise
 
-    def _ask(self, call: "Call[T]", expected: Container[int] = ()) -> T:
-        """Raises ServiceError; or Answered, with a status that is expected."""
+    def _ask(self, call: "Call[T]", expected: Container[int] = (), *, about_nothing: bool = False) -> T:
+        """Raises ServiceError; or Answered, with a status that is expected.
+
+        Where the question is about no single thing, that it is not found means that there is no such call.
+        """
         try:
             return self._answer(call)
         except TimeoutError:
             raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
         except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `plain` sorts
-            if isinstance(error, tinker.APIStatusError) and error.status_code in expected:
+            said = plain(error)
+            said.lacking = said.lacking or (about_nothing and said.missing)
+            if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not said.lacking:
                 raise Answered(error.status_code) from None
-            raise plain(error) from None
+            raise said from None
 
     def _answer(self, call: "Call[T]") -> T:
         return call(self._clients()).result(self._deadline)

@@ -35,7 +35,7 @@ def plain(error: Exception) -> ServiceError:
     status = getattr(cause, "status_code", None)
     fault, dead = _fault(cause), _says_that_it_is_dead(cause)
     lacking = status in LACKING or (status == 404 and _is_no_route(cause))
-    if (dead and fault in DEADLY) or (lacking and fault is not Fault.OUTAGE) or _says_that_it_is_taken(cause):
+    if (dead and fault in DEADLY) or lacking or _says_that_it_is_taken(cause):
         fault = Fault.GONE
     missing = dead or isinstance(cause, tinker.NotFoundError)
     message = f"{type(error).__name__}: {_text(error)}"

@@ -29,6 +29,7 @@ from worker.failures import plain
 
 FIRST_PAUSE = 0.1  # seconds between two polls of one future after a failure: a single one costs next to nothing
 LONGEST_PAUSE = 4.0  # what that has doubled to when the service goes on failing
+NEVER = (501,)  # statuses of the service that no repetition changes
 ASIDE = ("telemetry",)  # requests that nothing waits for
 
 
@@ -144,6 +145,16 @@ def _sending(original: Any) -> Any:
     return sleep
 
 
+def _repeating(original: Any) -> Any:
+    """Which answers the inner loop repeats: not that there is no such call."""
+
+    @wraps(original)
+    def should(self: AsyncAPIClient, response: Any) -> bool:
+        return response.status_code not in NEVER and original(self, response)
+
+    return should
+
+
 def _submitting(original: Callable[[Exception], bool]) -> Any:
     """The outer loop of a request, of five minutes; it asks this of each failure."""
 
@@ -159,12 +170,12 @@ def _submitting(original: Callable[[Exception], bool]) -> Any:
 
 
 def _will_not_do(exception: Exception) -> bool:
-    """A 409 that stays: a name that is taken at a service that writes nothing over, or a session that is over.
+    """A call that the service does not have, or a 409 that stays: a name that is taken, a session that is over.
 
     The SDK would repeat it for minutes, for others mean by it that the same request is still under way.
     """
     if not isinstance(exception, tinker.ConflictError):
-        return False
+        return getattr(exception, "status_code", None) in NEVER
     saving = exception.request.url.path.rpartition("/")[2].startswith("save_weights")
     return saving or plain(exception).missing
 
@@ -217,6 +228,7 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (InternalClientHolder, "_is_retryable_exception", _submitting),
     (AsyncAPIClient, "_sleep_for_retry", _sending),
     (_base_client, "AsyncHttpxClientWrapper", _direct),
+    (AsyncAPIClient, "_should_retry", _repeating),
     (_future, "_fetch_via_rest", _fetching),
 )
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from scheduler import keys
-from scheduler.account_facts import Pending, facts, learn
+from scheduler.account_facts import ASKED_ANEW, Pending, facts, learn
 from scheduler.connection import RedisError
 from scheduler.retry import Fault
 from scheduler.services import SERVICES, service_of
@@ -24,6 +24,7 @@ from worker import reckoning
 from worker.account import DEADLINE, Account, Used
 from worker.attempt import Hands
 from worker.failures import ServiceError
+from worker.offered import Offered
 from worker.questions import billed
 from worker.service import Endpoint
 
@@ -31,6 +32,8 @@ MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer
 BILLS = 3600.0  # seconds between two looks at what the live service bills
 REFUSED = 3600.0  # seconds before what the service refused is tried again
+UNFINISHED = 3600.0  # seconds after which a session that nobody can find has ended by itself
+LACKING = ASKED_ANEW.total_seconds()  # before what needs a call that the service lacks is looked at again
 
 NOT_OURS = "the service does not let us finish sessions of workers that died; they end by themselves"
 
@@ -87,6 +90,7 @@ class Housekeeping:
         self._lag = lag
         self._deadline = deadline
         self._accounts: dict[Endpoint, Account] = {}
+        self._offered = Offered(hands.store)
         self._asked: set[str] = set()  # sessions that we asked to end
         self._finished: set[str] = set()  # those that did
         self._bills_due: dict[str, float] = {}  # service -> when to look for the bill of an inquiry again
@@ -147,20 +151,25 @@ class Housekeeping:
         if doubt.in_use:
             self._put_off(doubt)
             return 0
-        found = account.sessions_of(reckoning.metadata_of(self._hands.fleet, doubt.opener))
+        service, metadata = service_of(doubt.model), reckoning.metadata_of(self._hands.fleet, doubt.opener)
+        found = self._offered.ask(service, "search", lambda: account.sessions_of(metadata), None)
+        lag = 0.0 if service == "offline" else self._lag
+        if found is None:  # what it counted is found by the metadata, once nothing more can come
+            self._upkeep.close(doubt, began=None, lag=lag + UNFINISHED, sessions=(), paths=())
+            return 0
         open_yet = reckoning.to_finish(found, self._asked) if self._may_finish(doubt.model) else []
-        finished = [session for session in open_yet if self._finish(account, session)]
+        finished = [session for session in open_yet if self._finish(account, service, session)]
         if finished or not reckoning.over(found, self._finished):
             self._put_off(doubt)  # what was under way when it was finished may still be ending
             return len(finished)
         sessions = [session.id for session in found]
-        paths = [path for session in sessions for path in account.checkpoints_of(session)]
-        lag = 0.0 if service_of(doubt.model) == "offline" else self._lag
+        nothing: list[str] = []
+        paths = self._offered.ask(service, "checkpoints", lambda: _saved_in(account, sessions), nothing)
         self._upkeep.close(doubt, began=reckoning.began(found), lag=lag, sessions=sessions, paths=paths)
         return 0
 
-    def _finish(self, account: Account, session: str) -> bool:
-        allowed = account.finish(session)
+    def _finish(self, account: Account, service: str, session: str) -> bool:
+        allowed = self._offered.ask(service, "finish", lambda: account.finish(session), False)
         self._asked.add(session)  # not before: one that the service could not be told of is tried again
         if not allowed:
             self._note(NOT_OURS)
@@ -190,18 +199,28 @@ class Housekeeping:
         )
 
     def _settle(self, doubts: Sequence[Doubt], account: Account) -> int:
-        used = self._used(account, reckoning.windows(doubts, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        used = self._used(account, service_of(doubts[0].model), reckoning.windows(doubts, now))
         if used is None:
-            for doubt in doubts:
-                self._put_off(doubt, REFUSED)
-            return 0
+            return sum(self._leave_open(doubt, now) for doubt in doubts)
         fleet = self._hands.fleet
         return sum(self._upkeep.resolve(doubt, reckoning.usage_of(doubt, used, fleet)) for doubt in doubts)
 
-    def _used(self, account: Account, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
-        """What the service counted; None where the key may not read it."""
-        try:
+    def _leave_open(self, doubt: Doubt, now: datetime) -> bool:
+        """What an attempt cost cannot be learnt now, and after weeks will not be: what was feared stays booked."""
+        if doubt.over is not None and now - doubt.over > reckoning.LONGEST_WINDOW:
+            return self._upkeep.abandon(doubt)
+        self._put_off(doubt, REFUSED)
+        return False
+
+    def _used(self, account: Account, service: str, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
+        """What the service counted; None where it does not say, or the key may not read it."""
+
+        def used() -> list[Used]:
             return [each for start, end in spans for each in account.used(start, end)]
+
+        try:
+            return self._offered.ask(service, "usage", used, None)
         except ServiceError as error:
             if not error.missing and error.fault is not Fault.ACCOUNT:
                 raise
@@ -221,7 +240,7 @@ class Housekeeping:
 
     def _note_bills(self, service: str, sweeps: Sequence[str], account: Account) -> int:
         now = datetime.now(UTC)
-        used = self._used(account, reckoning.spans(now - reckoning.LONGEST_WINDOW, now))
+        used = self._used(account, service, reckoning.spans(now - reckoning.LONGEST_WINDOW, now))
         bills = {} if used is None else reckoning.bills(used, self._hands.fleet)
         for sweep in sweeps if used is not None else ():
             bill = bills.get(sweep, reckoning.Bill())
@@ -254,17 +273,29 @@ class Housekeeping:
         return 0
 
     def _extend(self, account: Account, needed: Needed) -> int:
-        for path in needed.paths:
-            account.extend(path, needed.seconds)
-        self._upkeep.put_off(keys.EXPIRING, needed.name, needed.seconds / 2)
-        return 1
+        def extend() -> int:
+            for path in needed.paths:
+                account.extend(path, needed.seconds)
+            return 1
+
+        extended = self._offered.ask(service_of(needed.model), "ttl", extend, 0)
+        self._upkeep.put_off(keys.EXPIRING, needed.name, needed.seconds / 2 if extended else LACKING)
+        return extended
 
     def _delete(self, account: Account, checkpoint: Discarded) -> int:
         if not self._upkeep.is_discarded(checkpoint):
             return 0
-        account.delete(checkpoint.path)
-        self._upkeep.deleted(checkpoint)
-        return 1
+
+        def delete() -> int:
+            account.delete(checkpoint.path)
+            return 1
+
+        deleted = self._offered.ask(service_of(checkpoint.model), "delete", delete, 0)
+        if deleted:
+            self._upkeep.deleted(checkpoint)
+        else:
+            self._upkeep.put_off(keys.DISCARDED, checkpoint.name, LACKING)
+        return deleted
 
     def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[Account, E], int]) -> int:
         """Do it for each, and count."""
@@ -301,6 +332,10 @@ class Housekeeping:
         if text not in self._noted:
             self._noted.add(text)
             log.warning("housekeeping: %s", text)
+
+
+def _saved_in(account: Account, sessions: Sequence[str]) -> list[str]:
+    return [path for session in sessions for path in account.checkpoints_of(session)]
 
 
 def _swapped(do: Callable[[Account, E], int], entry: E, account: Account) -> int:

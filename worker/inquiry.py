@@ -54,6 +54,7 @@ def ask(this: Inquiry, *, clients: int, pending: Pending | None = None) -> tuple
         return answer
 
     questions: list[tuple[Question, Callable[[], Answer]]] = [
+        ("calls", this.calls),
         ("moments", this.moments),
         ("finish", this.finish),
         ("forward", forward),

@@ -48,7 +48,7 @@ def begin(this: Attempt, session: Session) -> Start:
 
 def forget_if_gone(this: Attempt, checkpoint: Mapping[str, Any], path: str, error: ServiceError) -> None:
     """Forget a checkpoint if what failed to open, it or what it needs, is not at the service; then raise that it is."""
-    if not checkpoint or not error.about_the_checkpoint or (error.missing and _is_there(this, path)):
+    if not checkpoint or not error.about_the_checkpoint or (error.missing and _may_be_there(this, path)):
         return
     this.hands.store.forget_checkpoint(this.lease, str(checkpoint["path"]), gone=path)
     raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {checkpoint['step']} is gone: {error}") from None
@@ -88,11 +88,15 @@ def _from_parent(this: Attempt, session: Session) -> Trainer:
     try:
         return this.wait(session.restore(path, optimizer=False))
     except ServiceError as error:
-        if error.missing and not _is_there(this, path):
+        if error.missing and not _may_be_there(this, path):
             raise ParentGone(parent, path) from None
         raise
 
 
-def _is_there(this: Attempt, path: str) -> bool:
-    """Something was missing when a checkpoint was opened: it, or the model or session that should have become of it."""
-    return keeps(this.hands.endpoint(str(this.recipe["model"])), path)
+def _may_be_there(this: Attempt, path: str) -> bool:
+    """Something was missing when a checkpoint was opened: it, or the model or session that should have become of it.
+
+    A service that cannot be asked which is believed the second time.
+    """
+    there = keeps(this.hands.endpoint(str(this.recipe["model"])), path)
+    return not any(map(this.work.failures.get, (Fault.GONE, Fault.BROKEN))) if there is None else there

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from scheduler.account_facts import MORE, Answer, Pending
+from scheduler.account_facts import ALL, LACKED, MORE, Answer, Pending
 from scheduler.retry import Fault
 from sweeps.cost import Forward
 from sweeps.render import Example
@@ -28,7 +28,7 @@ from worker.reckoning import FINAL
 from worker.service import Adam, Batch, Ending, Endpoint, Session, Trainer, responds
 
 T = TypeVar("T")
-Question = Literal["moments", "finish", "forward", "clients"]
+Question = Literal["calls", "moments", "finish", "forward", "clients"]
 
 LENGTH = 24  # tokens of a batch: one datum
 BEFORE, AFTER = 4, 3  # steps before the checkpoint, and from there on: once without a break, twice resumed
@@ -74,6 +74,23 @@ class Inquiry:
         self._endpoint = endpoint
         self._patience = patience
         self._slot = slot
+
+    def calls(self) -> Answer:
+        """Which calls the service does not have, each asked about something that is not there: that costs nothing."""
+        nothing, now = f"tinker://inquiry-{self.name}/weights/none", datetime.now(UTC)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        questions: dict[str, Callable[[], object]] = {
+            "search": lambda: self.account.sessions_of({"inquiry": self.name}),
+            "ttl": lambda: self.account.extend(nothing, KEPT),
+            "delete": lambda: self.account.delete(nothing),
+            "checkpoints": lambda: self.account.checkpoints_of(f"inquiry-{self.name}"),
+            "usage": lambda: self.account.used(hour - timedelta(hours=1), hour),
+        }
+        lacking = {call: status for call, ask in questions.items() if (status := _lacks(ask)) is not None}
+        if not lacking:
+            return Answer("calls", ALL, "it has every call that we have a use for")
+        said = "; ".join(f"no `{call}`: so {LACKED[call]}" for call in lacking)
+        return Answer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
 
     def moments(self) -> Answer:
         """Train, save, train on; then again from the checkpoint, with the optimizer and, as a control, without."""
@@ -224,6 +241,15 @@ class Inquiry:
             process.kill()
             process.wait()
             speaks.close()
+
+
+def _lacks(ask: Callable[[], object]) -> int | None:
+    """The status by which the service says that it has no such call; None where it has."""
+    try:
+        ask()
+    except ServiceError as error:
+        return (error.status or 404) if error.lacking else None
+    return None
 
 
 def _leave(session: Session, ending: Ending) -> None:

@@ -258,16 +258,36 @@ def probe(endpoint: Endpoint, within: float) -> None:
             raise said from None
 
 
-def keeps(endpoint: Endpoint, path: str) -> bool:
-    """Is this checkpoint there? Blocks for a few seconds at most; raises ServiceError where that cannot be learnt."""
+def keeps(endpoint: Endpoint, path: str) -> bool | None:
+    """Is this checkpoint there? None where the service has no call that tells.
+
+    Blocks for a few seconds at most; raises ServiceError where that cannot be learnt now.
+    """
+
+    def listed(client: tinker.RestClient) -> Any:
+        return client.list_checkpoints(path.removeprefix("tinker://").partition("/")[0])
+
     try:
         _asked(endpoint, lambda client: client.get_weights_info_by_tinker_path(path))
     except Exception as error:  # noqa: BLE001 - as in Pending.wait
         said = plain(error)
-        if said.about_the_checkpoint:
-            return False
-        raise said from None
-    return True
+        if not said.lacking:
+            return _unless_gone(said)
+    else:
+        return True
+    try:
+        found: Any = _asked(endpoint, listed)
+    except Exception as error:  # noqa: BLE001 - as in Pending.wait
+        said = plain(error)
+        return None if said.lacking else _unless_gone(said)
+    return any(each.tinker_path == path for each in found.checkpoints)
+
+
+def _unless_gone(said: ServiceError) -> bool:
+    """False where it is said that a thing is gone; raises what else is said."""
+    if said.about_the_checkpoint:
+        return False
+    raise said
 
 
 def _asked(endpoint: Endpoint, question: "Callable[[tinker.RestClient], Any]", within: float = PROBE) -> object:

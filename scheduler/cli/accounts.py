@@ -27,6 +27,8 @@ def _answers(facts: Facts) -> Iterator[str]:
         yield "the bill that says as what `forward` is billed is still to come"
     if facts.clients is not None:
         yield f"{'' if facts.capped else 'at least '}{counted(facts.clients, 'training client')} at once"
+    if facts.lacks:
+        yield f"it does not offer {', '.join(lack.call for lack in facts.lacks)}"
     if facts.models:
         yield counted(len(facts.models), "model")
 
@@ -41,6 +43,7 @@ def document(facts: Facts) -> Json:
         "clients": facts.clients,
         "capped": facts.capped,
         "models": list(facts.models),
+        "lacks": {lack.call: lack.status for lack in facts.lacks},
         "pending": None if facts.pending is None else facts.pending.session,
         "asked": {name: moment.isoformat() for name, moment in facts.times.items()},
     }

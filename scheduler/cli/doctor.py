@@ -4,6 +4,7 @@ import importlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import click
 
-from scheduler.account_facts import known_accounts
+from scheduler.account_facts import ALL, LACKED, known_accounts
 from scheduler.addresses import find, is_up
 from scheduler.artefacts import Artefacts
 from scheduler.cli.accounts import told
@@ -30,7 +31,7 @@ from scheduler.servers import is_tested
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
-from scheduler.wording import counted
+from scheduler.wording import counted, duration
 from sweeps.errors import SweepsError
 
 ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
@@ -151,7 +152,12 @@ def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
     url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
     through = proxy_for(url)
     by = f", through the proxy {through}" if through else ""
-    yield Finding("tinker", "ok", f"{len(served_models(url, key))} models at {url}{by}")
+    served = served_models(url, key)
+    if served:
+        yield Finding("tinker", "ok", f"{len(served)} models at {url}{by}")
+    else:
+        said = f"it names no models (`get_server_capabilities`): so {LACKED['capabilities']}"
+        yield Finding("tinker", "note", f"{url} answers{by}; {said}")
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
@@ -179,7 +185,11 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
     except StoreUnavailable:  # which has been said already
         return
     for facts in known:
-        yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", told(facts))
+        if facts.times:
+            yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", told(facts))
+        for lack in facts.lacks:
+            ago = duration(time.time() - lack.at.timestamp())
+            yield Finding(f"account {facts.service}", "note", f"{lack.said(facts.service)} (asked {ago} ago)")
     if os.environ.get("TINKER_API_KEY") and "tinker" not in {facts.service for facts in known}:
         yield Finding("account tinker", "note", "nobody has asked yet what it can expect; `sweep doctor --live` does")
 
@@ -188,7 +198,8 @@ def _live(model: str | None, clients: int, settings: Settings) -> Iterator[Findi
     with the_store(settings) as store:
         found = inquire(store, settings, model=model, clients=clients)
     for answer in found.report.answers:
-        yield Finding(answer.what, "note" if answer.answer in UNEXPECTED else "ok", f"{answer.answer}: {answer.said}")
+        odd = answer.answer in UNEXPECTED or (answer.what == "calls" and answer.answer != ALL)
+        yield Finding(answer.what, "note" if odd else "ok", f"{answer.answer}: {answer.said}")
     yield from _of_the_inquiry(found)
 
 

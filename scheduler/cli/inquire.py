@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler import views
-from scheduler.account_facts import Answer, Pending, Report, facts, learn
+from scheduler.account_facts import ALL, Answer, Pending, Report, facts, learn, learn_lack
 from scheduler.addresses import find, is_up
 from scheduler.errors import SchedulerError, ServiceRefused
 from scheduler.prepare import price_book
@@ -21,6 +21,7 @@ from scheduler.store import Store
 
 INQUIRY = [sys.executable, "-W", "ignore", "-m", "worker.inquiry"]
 OPEN = ("unknown", "pending")  # no answers
+PROBED = ("search", "ttl", "delete", "checkpoints", "usage")  # calls that a service may lack
 
 
 class Told(NamedTuple):
@@ -48,6 +49,10 @@ def inquire(store: Store, settings: Settings, *, model: str | None, clients: int
     words = [where.model, "--clients", "0" if busy else str(clients), *_earlier(pending)]
     report = _run([*INQUIRY, *words], where.environment)
     kept = {each.what: each.answer for each in report.answers if each.answer not in OPEN}
+    calls = kept.pop("calls", "")
+    lacking = dict(word.split("=") for word in calls.split() if word != ALL)
+    for call in PROBED if calls else ():
+        learn_lack(store, service, call, int(lacking[call]) if call in lacking else None)
     learn(store, service, {**kept, "models": json.dumps(list(where.models)), **_changed(pending, report.pending)})
     return Told(where.model, where.models, report, busy and clients > 0)
 
@@ -76,8 +81,10 @@ def _offline(settings: Settings, model: str) -> Where:
 def _live(model: str | None, settings: Settings) -> Where:
     key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
     models = served_models(os.environ.get("TINKER_BASE_URL") or DEFAULT_URL, key)
-    if model is not None:
+    if model is not None and models:
         check_served([model], models, "the account")
+    if model is None and not models:
+        raise SchedulerError("the service does not say which models it serves; name one with --model")
     return Where(model or _cheapest(models, settings), models, os.environ)
 
 

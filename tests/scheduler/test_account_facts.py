@@ -19,7 +19,7 @@ def test_answers_are_kept_for_their_service_and_may_arrive_twice(store: Store, c
         assert learn(store, "tinker", answers)
     now = datetime.fromtimestamp(clock() / 1000, UTC)
     times = dict.fromkeys(answers, now)
-    found = Facts("tinker", True, False, "prefill", 3, True, ("a", "b"), None, times)
+    found = Facts("tinker", True, False, "prefill", 3, True, ("a", "b"), None, (), times)
     assert (facts(store, "tinker"), facts(store, "offline")) == (found, Facts("offline"))
     assert known_accounts(store) == [found]
 

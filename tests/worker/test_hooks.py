@@ -41,6 +41,7 @@ SIGNATURES = {
     "_should_pause_on_billing": ["self", "status_code", "detail"],
     "_is_retryable_exception": ["exception"],
     "AsyncHttpxClientWrapper": ["kwargs"],
+    "_should_retry": ["self", "response"],
     "_sleep_for_retry": ["self", "retries_taken", "max_retries", "options", "response"],
     "_fetch_via_rest": ["self", "state", "iteration"],
 }

@@ -58,8 +58,8 @@ def spent(made: Inquiry, control: Control) -> int:
     return sum(sum(tokens.values()) for tokens in mine)
 
 
-ONE_WAY = {"moments": "yes", "finish": "yes", "forward": "training", "clients": "4+"}
-THE_OTHER = {"moments": "no", "finish": "no", "forward": "prefill", "clients": "3"}
+ONE_WAY = {"calls": "all", "moments": "yes", "finish": "yes", "forward": "training", "clients": "4+"}
+THE_OTHER = {"calls": "all", "moments": "no", "finish": "no", "forward": "prefill", "clients": "3"}
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_what_cannot_be_told_does_not_keep_the_rest_from_being_asked(
     control.set(rules=[{"on": "save_weights", "answer": {"status": 400}}])
     answers, _ = ask(this, clients=0)
     assert [(answer.what, answer.answer) for answer in answers] == [
-        ("moments", "unknown"), ("finish", "unknown"), ("forward", "training"),
+        ("calls", "all"), ("moments", "unknown"), ("finish", "unknown"), ("forward", "training"),
     ]  # fmt: skip
-    assert "400" in answers[0].said
+    assert "400" in answers[1].said
 
 
 def book(usd: int) -> PriceBook:

@@ -1,0 +1,8 @@
+-- Looks no more for what an attempt cost, for the service does not say it: what was feared stays booked.
+-- Arguments: the attempt (stage|number). Answers 1, or 0 where there is no such doubt any more.
+local attempt = ARGS[1]
+local key = PREFIX .. 'doubt:' .. attempt
+if redis.call('EXISTS', key) == 0 then return 0 end
+redis.call('DEL', key)
+redis.call('ZREM', PREFIX .. 'doubts', attempt)
+return 1
