@@ -28,6 +28,7 @@ class Addresses:
     flower_user: str
     flower_password: str
     supervisor: int  # process id
+    server: str  # which holds the truth, in a line: `running` of scheduler/embedded.py
 
     @property
     def flower(self) -> str:

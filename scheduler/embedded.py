@@ -7,6 +7,7 @@ Which program it is, scheduler/server_choice.py says: one that reads what is in 
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from scheduler.append_only import find_damage
 from scheduler.connection import Client, RedisError, connect, shown
 from scheduler.errors import StoreUnavailable
 from scheduler.server_choice import choose
@@ -29,7 +31,11 @@ from scheduler.settings import Settings
 SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
 START_SECONDS = 20.0  # a long append-only file takes a while to read back
 PING_SECONDS = 2.0  # for an answer to "are you there?"
+TORN = b"Truncating the AOF"  # as every server's log has it
+KEPT = "Nothing that was acknowledged is lost."
 ADVICE = re.compile(r"(?:[Mm]ake a backup|You can: 1\)|\S*(?:redis|valkey)-check-).*")
+
+log = logging.getLogger("scheduler")
 
 
 def server_url(settings: Settings) -> str:
@@ -134,17 +140,19 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
 
 def _await(client: Client, home: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
-    author = choose(home / "redis")
+    author, logged = choose(home / "redis"), _size(_log(home))
     process = _start(home, author)
     while not _answers(client):
         if process is not None and process.returncode is not None:
-            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_end_of_log(home)}")
+            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_trouble(home)}")
         if time.monotonic() > give_up:
-            raise StoreUnavailable(f"the embedded server runs and does not answer; {_end_of_log(home)}")
+            raise StoreUnavailable(f"the embedded server runs and does not answer; {_trouble(home)}")
         time.sleep(0.02)
         process = process or _start(home, author)
     if process is not None:
         remember(home / "redis", author)
+        if TORN in _log(home).read_bytes()[logged:]:
+            log.warning("the last write before the server's end was not whole and was left out: a power cut? %s", KEPT)
 
 
 def _answers(client: Client) -> bool:
@@ -155,9 +163,19 @@ def _answers(client: Client) -> bool:
         return False
 
 
-def _end_of_log(home: Path) -> str:
-    """Without what servers advise about data that they cannot read: it would cut them off there."""
-    path = home / "redis" / "redis.log"
+def _log(home: Path) -> Path:
+    return home / "redis" / "redis.log"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _trouble(home: Path) -> str:
+    """Damage, or else the end of the log without what servers advise about it: that would cut data off."""
+    if damage := find_damage(home / "redis"):
+        return str(damage)
+    path = _log(home)
     with suppress(OSError):
         lines = [ADVICE.sub("", line).rstrip(" :") for line in path.read_text(errors="replace").splitlines()]
         return "\n".join([f"the end of {path}:", *[line for line in lines if line][-5:]])

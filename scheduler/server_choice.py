@@ -4,11 +4,11 @@ So installing a Redis on the machine changes nothing, and data that only another
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from shutil import which as on_the_path
 
 from scheduler.errors import StoreUnavailable
 from scheduler.server_data import Author, data_in, remembered
@@ -35,7 +35,7 @@ def choose(folder: Path) -> Author:
 def _programs(folder: Path) -> Iterator[Path]:
     """In the order in which they are preferred: pinned and tested, on the PATH, and the one that was used before."""
     before = remembered(folder)
-    found = [pinned(), *(shutil.which(name) for name in ON_THE_PATH), before.binary if before else None]
+    found = [pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
     for path in dict.fromkeys(str(each) for each in found if each is not None):
         if os.access(path, os.X_OK):
             yield Path(path)

@@ -41,6 +41,13 @@ def data_in(folder: Path) -> Data | None:
     return None
 
 
+def parts_of(folder: Path) -> list[Path]:
+    """The append-only file, or its parts in the order in which they are read."""
+    if (folder / PARTS).is_dir():
+        return [folder / PARTS / name for kind, name in _manifest(folder) if kind != "h"]
+    return [folder / WHOLE]
+
+
 def remembered(folder: Path) -> Author | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         note = json.loads(_note(folder).read_text())

@@ -28,7 +28,7 @@ class Server(NamedTuple):
         return numbers(self.version)
 
 
-class Tested(NamedTuple):
+class Series(NamedTuple):
     """A series that the tests run on, and what it was seen to read: data of others, by the mark a file begins with."""
 
     name: str
@@ -50,13 +50,13 @@ class Tested(NamedTuple):
 
 
 TESTED = (
-    Tested("Redis", (6, 2), {"REDIS": 9}, parts=False),
-    Tested("Redis", (7, 0), {"REDIS": 10}, parts=True),
-    Tested("Redis", (7, 2), {"REDIS": 11}, parts=True),
-    Tested("Redis", (7, 4), {"REDIS": 12}, parts=True),
-    Tested("Redis", (8, 2), {"REDIS": 12}, parts=True),
-    Tested("Valkey", (8, 1), {"REDIS": 11}, parts=True),
-    Tested("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
+    Series("Redis", (6, 2), {"REDIS": 9}, parts=False),
+    Series("Redis", (7, 0), {"REDIS": 10}, parts=True),
+    Series("Redis", (7, 2), {"REDIS": 11}, parts=True),
+    Series("Redis", (7, 4), {"REDIS": 12}, parts=True),
+    Series("Redis", (8, 2), {"REDIS": 12}, parts=True),
+    Series("Valkey", (8, 1), {"REDIS": 11}, parts=True),
+    Series("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
 )
 
 

@@ -87,15 +87,16 @@ class Child:
 
 
 @contextmanager
-def up(settings: Settings) -> Iterator[list[Child]]:
+def up(settings: Settings, server: str) -> Iterator[list[Child]]:
     """Bring everything up; when the block ends, bring it down in order. Raises AlreadyUp or StoreUnavailable.
 
-    The embedded Redis is not a child: whoever uses it keeps it alive (scheduler/embedded.py).
+    `server` says which holds the truth. The embedded one is not a child: whoever uses it keeps it alive
+    (scheduler/embedded.py).
     """
     with only_one(settings.home):
         withdraw(settings.home)  # of one that was killed
         ensure(settings)
-        addresses = _addresses(settings)
+        addresses = _addresses(settings, server)
         children = _children(settings, addresses)
         try:
             _start(addresses, children)
@@ -169,13 +170,14 @@ def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def _addresses(settings: Settings) -> Addresses:
+def _addresses(settings: Settings, server: str) -> Addresses:
     return Addresses(
         offline_url=settings.offline_url or f"http://127.0.0.1:{_free_port()}",
         flower_url=f"http://127.0.0.1:{settings.flower_port or _free_port()}",
         flower_user="sweep",
         flower_password=_password(settings.home),
         supervisor=os.getpid(),
+        server=server,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import server_choice
-from scheduler.servers import TESTED, Tested, named_by_binary
+from scheduler.servers import TESTED, Series, named_by_binary
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".servers"
@@ -57,13 +57,13 @@ def installed_or_skip(key: str) -> Path:
     return path or binary()
 
 
-def tested(key: str) -> Tested:
+def tested(key: str) -> Series:
     found = next((each for each in TESTED if each.key == key), None)
     assert found is not None, f"there is no {key}: one of {', '.join(KEYS)}"
     return found
 
 
-def is_of(path: Path, series: Tested) -> bool:
+def is_of(path: Path, series: Series) -> bool:
     """Is the program there, does it start, and is it of this series?"""
     try:
         said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True, timeout=10).stdout

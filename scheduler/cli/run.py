@@ -104,6 +104,7 @@ def everything_up(settings: Settings, output: Output) -> Iterator["StillUp"]:
         try:
             still_up()
             if still_up.anothers and (addresses := find(settings.home)):
+                output.say(addresses.server)
                 output.say(addresses.flower)
             yield still_up
         finally:

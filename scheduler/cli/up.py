@@ -33,8 +33,9 @@ def up(output: Output) -> None:
         signal.signal(number, on_signal)
     with server(settings) as url:
         with closing(connect(url)) as client:
-            output.say(running(check(client, url), url, settings))
-        with bring_up(settings) as children:
+            server_line = running(check(client, url), url, settings)
+        output.say(server_line)
+        with bring_up(settings, server_line) as children:
             if addresses := find(settings.home):
                 output.say(addresses.flower)
             cared_for: list[Child | EmbeddedRedis] = [*children, EmbeddedRedis(settings)]
