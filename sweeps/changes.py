@@ -33,6 +33,7 @@ from sweeps.items import (
     unseen,
 )
 from sweeps.metrics.together import TOGETHER, drawn, parts
+from sweeps.ranges import ANY, bounded, difference_range
 from sweeps.records import canonical
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
@@ -148,7 +149,7 @@ def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run
     middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
     itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
-    low, high = middle - reach, middle + reach
+    low, high, _ = bounded(middle, reach, difference_range(metric) if math.isfinite(reach) else ANY)
     p = max(claim.p, _least(pairs)) if claim else 1.0
     return Change(
         metric,

@@ -19,6 +19,7 @@ from sweeps.frames import Runs, runs_of
 from sweeps.intervals import Estimate, grain_of, holm, is_clear, p_value, paired
 from sweeps.items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
+from sweeps.ranges import Range, difference_range, range_of
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.tally import Tally, tally
 
@@ -78,9 +79,10 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
         runs.setdefault(None if name is None else str(name), []).append(run)
     values = {name: _values(of, metric) for name, of in runs.items()}
     grain = grain_of(value for each in values.values() for value in each.values())
-    contestants = tuple(_contestant(name, of, values[name], tally(of, metric), grain) for name, of in runs.items())
+    contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
     by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
-    return Comparison(metric, contestants, tuple(_differences(values, by_item, grain)), tally(results, metric))
+    differences = _differences(values, by_item, grain, difference_range(metric))
+    return Comparison(metric, contestants, tuple(differences), tally(results, metric))
 
 
 def _values(runs: Sequence[RunResult], metric: str) -> Values:
@@ -88,15 +90,15 @@ def _values(runs: Sequence[RunResult], metric: str) -> Values:
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
-def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, fate: Tally, grain: float) -> Contestant:
+def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> Contestant:
     done = measured(runs)
     return Contestant(
         name=name,
-        estimate=paired(list(values.values()), grain=grain) if values else None,
+        estimate=paired(list(values.values()), grain=grain, span=range_of(metric)) if values else None,
         tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
         micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
         missing=len(runs) - len(values),
-        runs=fate,
+        runs=tally(runs, metric),
     )
 
 
@@ -104,13 +106,14 @@ def _differences(
     values: Mapping[str | None, Values],
     by_item: Mapping[tuple[str | None, str | None], ItemDifference],
     grain: float,
+    span: Range,
 ) -> list[Difference]:
     found: dict[tuple[str | None, str | None], list[float]] = {}
     for other, one in combinations(values, 2):
         sides = _filled(values, one, other)
         if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
             found[one, other] = pairs
-    estimates = {pair: paired(each, grain=grain) for pair, each in found.items()}
+    estimates = {pair: paired(each, grain=grain, span=span) for pair, each in found.items()}
     clear = holm({pair: p_value(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
     return [
         Difference(*pair, each, is_clear(each), pair in clear, _needed(found[pair]), by_item.get(pair))

@@ -22,6 +22,7 @@ from sweeps.frames import Runs, runs_of
 from sweeps.intervals import Estimate, grain_of, holm, p_value, paired
 from sweeps.items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
 from sweeps.power import seeds_for
+from sweeps.ranges import Range, difference_range, range_of
 from sweeps.records import canonical
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
@@ -100,7 +101,10 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     others = [runs for runs in groups if not _values(runs, by)]
     grains = {name: grain_of(_known(results, name)) for name in (by, metric)}
     cells = _compared(
-        [_cell(runs, metric, by, grains) for runs in ranked], [_values(runs, by) for runs in ranked], sign
+        [_cell(runs, metric, by, grains) for runs in ranked],
+        [_values(runs, by) for runs in ranked],
+        sign,
+        difference_range(by),
     )
     if items and ranked:
         found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
@@ -136,13 +140,13 @@ def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, 
     chosen, held = _values(runs, by), _values(runs, metric)
     return GridCell(
         runs[0].cell,
-        paired(list(chosen.values()), grain=grains[by]) if chosen else None,
-        paired(list(held.values()), grain=grains[metric]) if held else None,
+        paired(list(chosen.values()), grain=grains[by], span=range_of(by)) if chosen else None,
+        paired(list(held.values()), grain=grains[metric], span=range_of(metric)) if held else None,
         tally(runs, by),
     )
 
 
-def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int) -> list[GridCell]:
+def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range) -> list[GridCell]:
     """From the best to the worst: what each is behind the first, and whether that stands among all."""
     behind: dict[int, list[float]] = {}
     for place, other in enumerate(values[1:], 1):
@@ -150,7 +154,7 @@ def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int) ->
         if shared:
             behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
     grain = grain_of(value for each in values for value in each.values())
-    estimates = {place: paired(each, grain=grain) for place, each in behind.items()}
+    estimates = {place: paired(each, grain=grain, span=span) for place, each in behind.items()}
     p_values = {place: p_value(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
     worse = {place for place in holm(p_values) if estimates[place].mean > 0}
     return [
@@ -201,19 +205,21 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
     for key, value in known.items():
         runs = sum(key in block for block in blocks.values())
         held = {where: block for where, block in whole.items() if key in block}
+        effects = {where: block[key] - statistics.fmean(block.values()) for where, block in held.items()}
         yield AxisValue(
             axis,
             value,
-            _over_seeds({where: block[key] for where, block in held.items()}, grain),
-            _over_seeds({where: block[key] - statistics.fmean(block.values()) for where, block in held.items()}, grain),
+            _over_seeds({where: block[key] for where, block in held.items()}, grain, range_of(metric)),
+            _over_seeds(effects, grain, difference_range(metric)),
             len(held),
             runs - len(held),
         )
 
 
-def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float) -> Estimate | None:
+def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float, span: Range) -> Estimate | None:
     """The mean over the blocks of each seed, and what these say together."""
     by_seed: dict[int, list[float]] = {}
     for (_, seed), value in values.items():
         by_seed.setdefault(seed, []).append(value)
-    return paired([statistics.fmean(each) for each in by_seed.values()], grain=grain) if by_seed else None
+    means = [statistics.fmean(each) for each in by_seed.values()]
+    return paired(means, grain=grain, span=span) if means else None

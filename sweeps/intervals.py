@@ -6,6 +6,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
+from sweeps.ranges import ANY, Bounded, Range, bounded
+from sweeps.stage import Json
+
 ALPHA = 0.05
 ROUNDING = 1e-6  # of what is measured: differences of equal values
 
@@ -13,27 +16,43 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Estimate(NamedTuple):
-    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats."""
+    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats.
+
+    The interval that is told, `low` to `high`, ends where what is measured does.
+    """
 
     mean: float
     half_width: float | None
     seeds: int
+    span: Range = ANY
+
+    @property
+    def ends(self) -> Bounded | None:
+        """The interval, within the span; None where no cell repeats."""
+        return None if self.half_width is None else bounded(self.mean, self.half_width, self.span)
+
+    def document(self) -> dict[str, Json]:
+        """For programs."""
+        low, high = self.ends[:2] if self.ends else (None, None)
+        return {"mean": self.mean, "half_width": self.half_width, "seeds": self.seeds, "low": low, "high": high}
 
 
-def paired(differences: Sequence[float], *, grain: float = 0.0) -> Estimate:
+def paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = ANY) -> Estimate:
     """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less.
+
+    `span` is between what a mean of them can lie.
 
     Differences that are all equal are so to within the `grain` of what was measured, whose variance is grain²/12:
     shares of few items often are, by chance.
     """
     count = len(differences)
     if count < 2:
-        return Estimate(statistics.fmean(differences), None, count)
+        return Estimate(statistics.fmean(differences), None, count, span)
     variance = statistics.variance(differences)
     if variance < (ROUNDING * grain) ** 2:
         variance = grain**2 / 12
     reach = critical(count - 1) * math.sqrt(variance / count)
-    return Estimate(statistics.fmean(differences), reach, count)
+    return Estimate(statistics.fmean(differences), reach, count, span)
 
 
 def grain_of(values: Iterable[float]) -> float:

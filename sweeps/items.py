@@ -24,6 +24,7 @@ from sweeps.clusters import TINY, Floats, Places, crossed_bootstrap, least_p, me
 from sweeps.intervals import critical, grain_of, holm, p_of
 from sweeps.power import items_for, seeds_for
 from sweeps.proportions import Interval, mcnemar
+from sweeps.ranges import ANY, Range, difference_range
 from sweeps.records import canonical
 from sweeps.stage import Json
 
@@ -64,6 +65,7 @@ class ItemDifference:
     mcnemar_after_holm: bool = False
     needed_items: int | None = None
     needed_seeds: int | None = None
+    span: Range = ANY  # between what it can lie
 
 
 class Scores(NamedTuple):
@@ -72,6 +74,7 @@ class Scores(NamedTuple):
     amounts: Mapping[Json, float]
     sizes: Mapping[Json, float]
     clusters: Mapping[Json, Json]
+    span: Range = ANY  # between what a difference of two means can lie
 
 
 def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
@@ -96,7 +99,7 @@ def scores_of(rows: Sequence[Row], metric: str) -> Scores:
         amounts[item] = amounts.get(item, 0.0) + found[0]
         sizes[item] = sizes.get(item, 0.0) + found[1]
         clusters[item] = row.get("cluster", item)
-    return Scores(amounts, sizes, clusters)
+    return Scores(amounts, sizes, clusters, difference_range(metric))
 
 
 def stated(rows: Sequence[Row]) -> tuple[list[Row], Floats, Floats]:
@@ -134,7 +137,7 @@ def difference_of(
         values = [amount / size for side in sides for amount, size in side]
         return 1.0 if binary else grain_of(np.concatenate(values).tolist())
 
-    found = _judged(differences, places, left_out, step, cross_check)
+    found = replace(_judged(differences, places, left_out, step, cross_check), span=runs[0].span)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
 

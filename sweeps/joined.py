@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.intervals import Estimate, grain_of, paired
+from sweeps.ranges import difference_range
 from sweeps.records import canonical
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
 from sweeps.stage import Json
@@ -68,7 +69,7 @@ def _difference(
     if not pairs:
         return None
     grain = 0.0 if not any(pairs) and _the_same(ones, others) else grains[metric]
-    return paired(pairs, grain=grain)
+    return paired(pairs, grain=grain, span=difference_range(metric))
 
 
 def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sweeps.intervals import Estimate
+
 
 def written(value: Any) -> str:
     """A value as it would stand in a file, so that it can be copied into one."""
@@ -32,6 +34,17 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
+
+
+def with_interval(estimate: Estimate, digits: int, *, signed: bool = False, sign: str = " ±") -> str:
+    """0.7117 ±0.0190; where that goes beyond what can be, both ends: 0.9500 (0.8200 to 1.0000)."""
+    plus = "+" if signed else ""
+    mean, ends = f"{estimate.mean:{plus}.{digits}f}", estimate.ends
+    if ends is None:
+        return mean
+    if ends.cut:
+        return f"{mean} ({ends.low:{plus}.{digits}f} to {ends.high:{plus}.{digits}f})"
+    return f"{mean}{sign}{estimate.half_width:.{digits}f}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,8 +10,11 @@ from scheduler.submission import differences
 from scheduler.wording import counted, of_cell
 from sweeps.errors import DataError
 from sweeps.frames import in_order
+from sweeps.intervals import Estimate
 from sweeps.joined import Condition, join
+from sweeps.ranges import difference_range
 from sweeps.records import canonical
+from sweeps.wording import with_interval
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
 
@@ -82,10 +85,10 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name.endswith(" ±"):
-            if value is not None:
-                shown[name.removesuffix(" ±")] += f" ±{value:.4f}"
-        elif f"{name} ±" in row:
-            shown[name] = "-" if value is None else f"{value:+.4f}"
+            continue
+        if f"{name} ±" in row:
+            told = Estimate(value or 0.0, row[f"{name} ±"], 0, difference_range(row["metric"]))
+            shown[name] = "-" if value is None else with_interval(told, 4, signed=True)
         elif f"{name} seeds" in row:
             shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"
         elif not (name.endswith(" seeds") and name.removesuffix(" seeds") in row):

@@ -37,6 +37,7 @@ from sweeps.stage import Json
 from sweeps.steps import said_equal
 from sweeps.tally import Tally
 from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.wording import with_interval
 
 CURVES = 13  # in one drawing: of more, nobody could tell the letters apart
 
@@ -195,7 +196,7 @@ def _forgetting(output: Output, matrix: TransferMatrix) -> None:
 def _lost(estimate: Estimate | None) -> str:
     if estimate is None:
         return "·"
-    return f"{estimate.mean:+.3f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.3f}")
+    return with_interval(estimate, 3, signed=True)
 
 
 def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
@@ -222,8 +223,7 @@ def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: Items
 
 
 def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
-    width = one.estimate.half_width if one.estimate else None
-    mean = "-" if one.estimate is None else f"{one.estimate.mean:.4f}" + ("" if width is None else f" ±{width:.4f}")
+    mean = "-" if one.estimate is None else with_interval(one.estimate, 4)
     return {
         "method": named_method(one.name),
         metric: mean,
@@ -234,7 +234,7 @@ def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
 
 
 def _signed(estimate: Estimate) -> str:
-    return f"{estimate.mean:+.4f}" + ("" if estimate.half_width is None else f" ±{estimate.half_width:.4f}")
+    return with_interval(estimate, 4, signed=True)
 
 
 def _equal(spec: Spec) -> str:

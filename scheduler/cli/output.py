@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scheduler.wording import counted
+from sweeps.intervals import Estimate
 from sweeps.wording import shown
 
 Row = Mapping[str, Any]
@@ -112,6 +113,8 @@ def plain(value: Any) -> Any:
     """A value as JSON has it: by its names, and nothing where a number is not finite."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Estimate):
+        return plain(value.document())
     if hasattr(value, "_asdict"):
         return plain(value._asdict())
     if isinstance(value, Mapping):

@@ -112,9 +112,8 @@ def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, 
     """A mean with its interval, to be drawn."""
     if estimate is None:
         return Row(name, None, said="no result")
-    mean, width = estimate.mean, estimate.half_width
-    low, high = (None, None) if width is None else (mean - width, mean + width)
-    return Row(name, mean, low, high, with_width(estimate, signed=signed), clear, kind)
+    low, high = estimate.ends[:2] if estimate.ends else (None, None)
+    return Row(name, estimate.mean, low, high, with_width(estimate, signed=signed), clear, kind)
 
 
 def _means(name: str, found: Comparison, best: Best) -> Figure:

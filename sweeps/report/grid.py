@@ -81,7 +81,7 @@ def _only(group: Sequence[RunResult], only: GridCell) -> Table:
     """Everything that was measured of the one cell."""
     (cell,) = (each for each in cells(group) if each.cell == only.cell)
     rows = [
-        {"metric": name, "mean": with_width(estimate_of(cell.metrics[name])), "seeds": cell.count}
+        {"metric": name, "mean": with_width(estimate_of(cell.metrics[name], name)), "seeds": cell.count}
         for name in in_order(cell.metrics)
     ]
     return table(rows, caption="Means over the seeds with their 95 % intervals")

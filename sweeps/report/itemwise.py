@@ -9,13 +9,15 @@ from sweeps.changes import Against, Change, changes
 from sweeps.comparison import METHOD
 from sweeps.frames import in_order
 from sweeps.grid import best_cell
-from sweeps.items import ItemDifference, ItemKey, Items, item_key
+from sweeps.intervals import Estimate
+from sweeps.items import Claim, ItemDifference, ItemKey, Items, item_key
+from sweeps.ranges import bounded, difference_range
 from sweeps.records import canonical
 from sweeps.report.reading import Spec, best_by, compared_by, named, shared_keys, sought, variants
 from sweeps.results import RunResult, measured
 from sweeps.sections import measure_of
 from sweeps.stage import Json
-from sweeps.wording import counted
+from sweeps.wording import counted, with_interval
 
 OF_ITEMS = {"chance"}  # what is said of the items alone, and no training changes
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
@@ -159,8 +161,9 @@ def of_context(told: Sequence[Told]) -> Iterator[str]:
 
 
 def _worth(one: Change, against: Against) -> str:
-    width = f" ± {(one.high - one.low) / 2:.2f}" if math.isfinite(one.low) else ""
-    change = f"{one.mean:+.2f}{width}"
+    reach, known = max(one.high - one.mean, one.mean - one.low), math.isfinite(one.low)
+    found = Estimate(one.mean, reach if known else None, one.seeds, difference_range(one.metric))
+    change = with_interval(found, 2, signed=True, sign=" ± ")
     said = "fine-tuning changed what context is worth by" if one.clear else "no clear change of what context is worth:"
     sides = f"uplift {one.before:.2f} → {one.after:.2f}"
     return f"{said} {change} ({sides}, against {against}: a difference in differences)"
@@ -190,9 +193,15 @@ def _over(found: ItemDifference) -> str:
     return f"{items}{clusters}, {counted(found.seeds, 'seed')}"
 
 
+def _reach(found: ItemDifference, claim: Claim) -> str:
+    """Half the interval; where that goes beyond what can be, both of its ends."""
+    low, high, cut = bounded(found.mean, claim.half_width, found.span)
+    return f"{low:+.4f} to {high:+.4f}" if cut else f"±{claim.half_width:.4f}"
+
+
 def _difference(found: ItemDifference) -> dict[str, Any]:
     sure = found.checkpoints, found.recipe
-    checkpoints, recipe = ("-" if one is None else f"±{one.half_width:.4f}{'*' * one.after_holm}" for one in sure)
+    checkpoints, recipe = ("-" if one is None else f"{_reach(found, one)}{'*' * one.after_holm}" for one in sure)
     clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
     return {
         "difference": f"{found.mean:+.4f}",

@@ -9,12 +9,13 @@ import numpy as np
 from sweeps.effective import Multiplier
 from sweeps.intervals import Estimate, critical
 from sweeps.items import Items, error_of, item_key, scores_of
+from sweeps.ranges import range_of
 from sweeps.records import canonical
 from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling import ScalingFit, fit_scaling
 from sweeps.sections import RISING, Best, best_by_default
 from sweeps.stage import Json
-from sweeps.wording import of_cell
+from sweeps.wording import of_cell, with_interval
 
 Spec = Mapping[str, Json]
 
@@ -192,18 +193,17 @@ def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 
 
-def estimate_of(moments: Moments) -> Estimate:
+def estimate_of(moments: Moments, metric: str) -> Estimate:
     """The mean of a cell's seeds with its own 95 % interval, by Student's t."""
     if moments.variance is None:
-        return Estimate(moments.mean, None, moments.count)
+        return Estimate(moments.mean, None, moments.count, range_of(metric))
     reach = critical(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
-    return Estimate(moments.mean, reach, moments.count)
+    return Estimate(moments.mean, reach, moments.count, range_of(metric))
 
 
 def with_width(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
     """0.7117 ± 0.0190."""
-    mean = (f"{estimate.mean:+.{digits}f}" if signed else f"{estimate.mean:.{digits}f}").replace("-", MINUS)
-    return mean if estimate.half_width is None else f"{mean} ± {estimate.half_width:.{digits}f}"
+    return with_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
 
 
 def times(worth: Multiplier) -> str:

@@ -13,7 +13,7 @@ from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, b
 from sweeps.report.reading import MINUS, Spec, times, variants, with_width
 from sweeps.results import RunResult
 from sweeps.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
-from sweeps.wording import counted
+from sweeps.wording import counted, with_interval
 
 SHARED = "Each source was trained once for all seeds: intervals are of these trained sources, not of training on them."
 FEW = 3  # pairs that are named in the answer
@@ -126,7 +126,7 @@ def _range(worth: Multiplier) -> str:
 
 
 def _square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
-    below = "" if found.half_width is None else f"±{found.half_width:.3f}"
+    below = with_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
     told = f"{pair}: {with_width(found, 3, signed=True)}{'' if clear else ', not clear'}"
     return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
 

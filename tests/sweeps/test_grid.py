@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sweeps import BestCell, RunResult, best_cell, item_key
+from sweeps.intervals import Estimate
+from sweeps.ranges import range_of
 from sweeps.stage import Json
 
 RATES, RANKS = (0.1, 0.2, 0.4), (4, 8)
@@ -67,7 +69,7 @@ def test_it_is_chosen_by_the_validation_set_and_told_by_the_holdout() -> None:
     found = best_cell(runs, metric="nll")
     assert (found.by, found.best and found.best.cell["rate"]) == ("validation.nll", 2)
     assert found.best
-    assert found.best.held_out == (1.5, None, 1)
+    assert found.best.held_out == Estimate(1.5, None, 1, span=range_of("nll"))
 
 
 def test_a_cell_does_not_win_by_a_hard_seed_that_it_was_spared() -> None:

@@ -49,4 +49,4 @@ def test_shares_that_differ_by_the_same_by_chance_are_not_certain() -> None:
 def test_the_same_trainings_differ_by_nothing() -> None:
     runs = [replace(row({"size": 8}, seed, accuracy=0.5 + seed / 20), stage=f"train-{seed}") for seed in range(2)]
     (found,) = join({"one": runs, "other": runs})
-    assert found.differences["accuracy"]["other"] == Estimate(0.0, 0.0, 2)
+    assert found.differences["accuracy"]["other"] == Estimate(0.0, 0.0, 2, span=(-1.0, 1.0))

@@ -166,7 +166,7 @@ def test_a_missing_pair_is_not_taken_for_nothing() -> None:
 
 def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
     (answer,) = composed("compare").answer
-    assert answer.startswith("rl has the best task_completion: 0.8833 ± ")
+    assert answer.startswith("rl has the best task_completion: 0.8833 (0.6248 to 1.0000)")
     assert "clearly ahead of sl, by 0.2833 ± " in answer
 
 

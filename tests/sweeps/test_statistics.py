@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import bartlett
 
 from sweeps.clusters import crossed_bootstrap, mean_of, places_of
-from sweeps.intervals import benjamini_hochberg, critical, holm, p_of
+from sweeps.intervals import Estimate, benjamini_hochberg, critical, holm, p_of
 from sweeps.pooling import pooled_family, unequal
 from sweeps.power import half_width, items_for, items_of_sampled, items_paired, items_unpaired, seeds_for
 from sweeps.proportions import mcnemar, rule_of_three, wilson
@@ -151,4 +151,4 @@ def test_a_loud_kind_takes_its_own_variance_and_a_quiet_one_that_of_all() -> Non
     assert same["loud", 0].half_width == pytest.approx(critical(8) / 3**0.5)
     assert not clear
     assert pooled_family({}, str) == ({}, set())
-    assert pooled_family({"alone": {0: 1.0}}, str)[0]["alone"] == (1.0, None, 1)
+    assert pooled_family({"alone": {0: 1.0}}, str)[0]["alone"] == Estimate(1.0, None, 1)
