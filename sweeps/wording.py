@@ -1,8 +1,9 @@
 """Values as people read them, in a terminal, on a phone or on paper."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sweeps.intervals import Estimate
+if TYPE_CHECKING:  # what only prints does not load the statistics
+    from sweeps.intervals import Estimate
 
 
 def written(value: Any) -> str:
@@ -36,7 +37,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def with_interval(estimate: Estimate, digits: int, *, signed: bool = False, sign: str = " ±") -> str:
+def with_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
     """0.7117 ±0.0190; where that goes beyond what can be, both ends: 0.9500 (0.8200 to 1.0000)."""
     plus = "+" if signed else ""
     mean, ends = f"{estimate.mean:{plus}.{digits}f}", estimate.ends

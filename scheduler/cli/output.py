@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from scheduler.wording import counted
-from sweeps.intervals import Estimate
 from sweeps.wording import shown
 
 Row = Mapping[str, Any]
@@ -113,7 +112,7 @@ def plain(value: Any) -> Any:
     """A value as JSON has it: by its names, and nothing where a number is not finite."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Estimate):
+    if hasattr(value, "document"):  # it says itself what of it is for programs
         return plain(value.document())
     if hasattr(value, "_asdict"):
         return plain(value._asdict())
