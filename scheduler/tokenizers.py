@@ -26,6 +26,7 @@ from sweeps.stage import Json
 from sweeps.tokens import OfflineTokenizer, Tokenizer
 
 NAMED = "files:"  # before the content address, in the name of a tokenizer that a file named
+AS_IT_IS = {"clean_up_tokenization_spaces": False}  # else some take spaces out of what they decode
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # What a tokenizer's own code, and that of transformers, raises of files that it does not understand.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
@@ -101,11 +102,11 @@ def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | Non
     transformers = import_alone("transformers")  # 1.3 seconds, and only for models that need it
     trust = {"trust_remote_code": True, "revision": revision, "code_revision": revision} if revision else {}
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(name, **trust)
+        loaded = transformers.AutoTokenizer.from_pretrained(name, **AS_IT_IS, **trust)
         file = files.get("tokenizer.json")
         if file is not None and not trust and any(cut_otherwise(loaded, file)):
             # Its class has ways of its own to cut text; those of its file are the model's.
-            loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name)
+            loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **AS_IT_IS)
     except ImportError as error:
         said = str(error).strip().splitlines()
         raise ServiceRefused(f"the tokenizer of {what} needs a library: {said[0] if said else error!r}") from None

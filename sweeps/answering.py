@@ -39,7 +39,8 @@ class Said(NamedTuple):
 
     text: str
     probability: float
-    cut: bool = False  # it was not at its end when it had as many tokens as it may
+    cut: bool = False  # it was not at its end when it had as many tokens as it may, or its thoughts were not
+    whole: str = ""  # all that was written for it, thoughts and marks included
 
 
 class Answered(NamedTuple):
@@ -95,7 +96,9 @@ def items_of(name: str, found: Sequence[Answered], abstain: str = "", check: str
 def _whole(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:
     """What an item says, and how much of what was written for it was cut."""
     cut = _mean([each.cut for one in same for each in one.said])
-    return {**_checked(name, same, tell), f"{CUT}{name}": cut}
+    said = [each for one in same for each in one.said]
+    wrote = {"wrote": [each.whole for each in said]} if any(each.whole not in ("", each.text) for each in said) else {}
+    return {**_checked(name, same, tell), f"{CUT}{name}": cut, **wrote}
 
 
 def _checked(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:

@@ -8,16 +8,17 @@ where it would write the model's own words differently (thoughts left out of the
 Text is taken as it is: a prompt is bos and the text, an answer the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweeps.errors import DataError
 from sweeps.render import TURN_END, plain_chat
-from sweeps.renderers import Voice, voice_of
+from sweeps.renderers import voice_of
 from sweeps.templates import answer, chat_of
-from sweeps.tokens import Cookbook, Messages, Stop, Template, Tokenizer, Tools
+from sweeps.tokens import Cookbook, Messages, Stop, Template, Tokenizer, Tools, controls_of, ends_of
+from sweeps.utterances import ASKED, ENDS, KINDS, Utterance
 
 Text = str | Messages
-PROBE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 
 
 def generation_prompt(prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()) -> list[int]:
@@ -55,11 +56,33 @@ def continuation(
         raise DataError("an answer of messages to no message of the assistant; what it wrote must come last")
     voice = voice_of(renderer, tokenizer)
     if voice.template is not None:
-        return _by_template(so_far, new, voice.template, tokenizer, ended=ended, tools=tools)
+        whole = str(so_far[-1]["content"])
+        turn = Utterance(whole, whole, end=_first_end(tokenizer, renderer) if ended else "")
+        return _by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
     if voice.cookbook is not None:
         return _by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
     end = [] if ended else _ints(stops(tokenizer, renderer)[0], tokenizer)
     return [*end, *_plain(new, tools, tokenizer)]
+
+
+def go_on(
+    before: Messages, turn: Utterance, new: Messages, tokenizer: Tokenizer, renderer: str = "plain"
+) -> tuple[list[int], Mapping[str, Any]]:
+    """What is put behind a turn of the model, and that turn as the message by which the chat goes on.
+
+    The whole text is tried as its content; then the answer, with thoughts and calls where the template reads them. Of
+    these the first is taken by which the template would write just what stands there. Raises DataError if none does.
+    """
+    template, refused = voice_of(renderer, tokenizer).template, list[DataError]()
+    if template is None:
+        message = {"role": "assistant", "content": turn.whole}
+        return continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
+    for message in turn.messages(template.reads):
+        try:
+            return _by_template([*before, message], new, template, tokenizer, turn=turn), message
+        except DataError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
@@ -73,38 +96,57 @@ def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
     eos = () if tokenizer.eos is None else (tokenizer.eos,)
     if voice.template is None:
         return eos or (TURN_END,)
-    mark = _end_mark(voice, tokenizer)
-    return tuple(dict.fromkeys((*mark, *eos)))
+    marks = _end_marks(voice.template, tokenizer)
+    known = (tokenizer.encode(text) for text in ENDS if text in controls_of(tokenizer))
+    tokens = (token for text in known if len(text) == 1 for token in text)
+    return tuple(dict.fromkeys((*marks, *eos, *ends_of(tokenizer), *tokens)))
 
 
-def _end_mark(voice: Voice, tokenizer: Tokenizer) -> tuple[Stop]:
-    """How the chat template ends an answer, seen on a small one."""
-    assert voice.template is not None
-    chat = chat_of(PROBE, (), voice.template, tokenizer)
-    _, mark, end = answer(chat, 1)
-    text = chat.text()[mark:end]
-    tokens = tokenizer.encode(text)
-    return (tokens[0],) if len(tokens) == 1 else (text,)
+def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
+    """How the chat template ends a turn, seen on a small one of each kind; a kind that it does not take is left out.
+
+    Raises DataError where it takes none.
+    """
+    marks, refused = list[Stop](), list[DataError]()
+    for message, tools in KINDS:
+        chat = chat_of([ASKED, message], tools, template, tokenizer)
+        try:
+            _, mark, end = answer(chat, 1)
+        except DataError as error:
+            refused.append(error)
+            continue
+        text = chat.text()[mark:end]
+        tokens = tokenizer.encode(text)
+        if len(tokens) == 1 or not marks:  # a text is the first mark, or none: behind another it may be part of a call
+            marks.append(tokens[0] if len(tokens) == 1 else text)
+    if not marks:
+        raise refused[0]
+    return marks
 
 
 def _by_template(
-    so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, ended: bool, tools: Tools
+    so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, turn: Utterance, tools: Tools = ()
 ) -> list[int]:
     last = len(so_far) - 1
     chat = chat_of([*so_far, *new], tools, template, tokenizer)
     begin, mark, end = answer(chat, last)
     through, after = chat.text(last + 1), chat.text(prompt=True)
-    said = str(so_far[-1]["content"])
+    said, ended = turn.whole, through[mark:end]
     if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
         found = after[begin : begin + len(said) + 24]
         raise DataError(
             f"the chat template writes what the model said, {said[:48]!r}, as {found[:72]!r} once an answer follows; "
             "a renderer that leaves it as it was is right (`plain`, or one of cookbook:NAME that preserves thinking)"
         )
+    if turn.ended and turn.end != ended:
+        raise DataError(
+            f"the model ended its turn by {turn.end!r}, and the chat template writes {ended!r} once an answer follows; "
+            "`renderer: plain`, or one of cookbook:NAME, is right"
+        )
     tokens = tokenizer.encode(after[end:])
     if [*tokenizer.encode(after[:end]), *tokens] != tokenizer.encode(after):
         raise DataError(f"the tokenizer merges the end of a turn with what follows, {after[mark : end + 12]!r}")
-    return tokens if ended else [*tokenizer.encode(through[mark:end]), *tokens]
+    return tokens if turn.ended else [*tokenizer.encode(ended), *tokens]
 
 
 def _by_cookbook(
@@ -126,6 +168,11 @@ def _plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
         end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
         tokens += [*tokenizer.encode(segment.text), *end]
     return [*tokens, *tokenizer.encode("Assistant: ")]
+
+
+def _first_end(tokenizer: Tokenizer, renderer: str) -> str:
+    stop = stops(tokenizer, renderer)[0]
+    return stop if isinstance(stop, str) else tokenizer.decode([stop])
 
 
 def _ints(stop: Stop, tokenizer: Tokenizer) -> Sequence[int]:

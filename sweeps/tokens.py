@@ -13,7 +13,8 @@ class Tokenizer(Protocol):
     """Text to token ids and back. `name` is part of a stage's identity.
 
     Beside these a tokenizer may have `chat`, its model's chat template, `controls`, its control tokens spelled out,
-    and `cookbook`, which makes a renderer of tinker-cookbook by its name; the functions `…_of` ask for them.
+    `ends`, at which the model's configuration has an answer end, and `cookbook`, which makes a renderer of
+    tinker-cookbook by its name; the functions `…_of` ask for them.
     """
 
     @property
@@ -90,6 +91,11 @@ def template_of(tokenizer: Tokenizer) -> Template | None:
 def controls_of(tokenizer: Tokenizer) -> frozenset[str]:
     """The control tokens of the tokenizer, spelled out, as far as it names them."""
     return cast(frozenset[str], getattr(tokenizer, "controls", frozenset()))
+
+
+def ends_of(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The tokens at which the model's own configuration has an answer end, as far as that is known."""
+    return cast(tuple[int, ...], getattr(tokenizer, "ends", ()))
 
 
 def cookbook_of(tokenizer: Tokenizer, name: str) -> Cookbook | None:

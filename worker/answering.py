@@ -12,7 +12,6 @@ from scheduler.artefacts import compressed_lines
 from scheduler.tokenizers import tokenizer_for
 from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from
 from sweeps.dialogue import generation_prompt
-from sweeps.messages import THOUGHT
 from sweeps.questions import Ask, as_asked, asked, choices
 from sweeps.records import Records
 from sweeps.render import Example, render_all
@@ -21,10 +20,11 @@ from sweeps.rollouts import chance_seed
 from sweeps.sections import METRICS
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
+from sweeps.utterances import Utterance
 from worker.attempt import Attempt
 from worker.judging import Spoken, judge_of
 from worker.outcome import Outcome, Succeeded, Unfit
-from worker.playing import FEW, Reading
+from worker.playing import ENDED, FEW, Reading
 from worker.reading import Losses, Written
 from worker.sampler import Manner
 from worker.service import Trainer
@@ -91,20 +91,21 @@ class Hearing:
         return generation_prompt(as_asked(prompt, self._renderer), self._tokenizer, self._renderer)
 
     def said(self, written: Written, most: int) -> Said:
-        """The text without what ends it, the probability of all tokens together, and whether it was cut at `most`."""
+        """The answer as a person would see it, the probability of all tokens together, and whether it was cut."""
         total = math.fsum(written.logprobs.tolist())
         if not math.isfinite(total):
             raise Unfit(DIVERGED)
-        text, ended = self._text(written.tokens.tolist())
-        return Said(text, math.exp(min(0.0, total)), cut=not ended and len(written.tokens) >= most)
+        turn = self._turn(written.tokens.tolist())
+        cut = not turn.closed or (not turn.ended and len(written.tokens) >= most)
+        return Said(turn.answer, math.exp(min(0.0, total)), cut=cut, whole=turn.whole)
 
-    def _text(self, tokens: list[int]) -> tuple[str, bool]:
-        """The answer, and whether the model ended it."""
-        if self._turns is not None:  # a thought that comes before the answer is none
-            text, ended = self._turns.action(tokens, spoken=True)
-            return text.rpartition(THOUGHT)[2], ended
+    def _turn(self, tokens: list[int]) -> Utterance:
+        """What a person would see of it, and whether the model ended it."""
+        if self._turns is not None:
+            return self._turns.turn(tokens, spoken=True)
         ended = bool(tokens) and tokens[-1] == self._tokenizer.eos
-        return self._tokenizer.decode(tokens[:-1] if ended else tokens), ended
+        text = self._tokenizer.decode(tokens[:-1] if ended else tokens)
+        return Utterance(text, text, end=ENDED if ended else "")
 
 
 def choice_examples(this: Attempt) -> list[Example]:

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scheduler.tokenizers import tokenizer_for
-from sweeps.dialogue import continuation, generation_prompt, stops
+from sweeps.dialogue import generation_prompt, go_on, stops
 from sweeps.environments import Messages, Split, Text, Turn
 from sweeps.errors import DataError
+from sweeps.renderers import PLAIN
 from sweeps.rollouts import Rollout, chance_seed
 from sweeps.stage import Json
 from sweeps.tokens import Tokenizer
+from sweeps.utterances import ASKED, Utterance, heard, opened_by
 from worker.arena import Arena, Broken
 from worker.attempt import Attempt
 from worker.outcome import Unfit
@@ -23,6 +26,8 @@ from worker.writing import Request, Use, write_all
 
 TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken
 FEW = 16  # episodes are looked at before that is said, and at a time: each of them may take all the time it is given
+OPENING = 16  # tokens at the end of a prompt, among which is the mark of a thought that it begins
+ENDED = "(end)"  # stands for an end token that has no text
 LONGEST_CAUSE = 200  # characters of it in the event log
 
 
@@ -43,6 +48,11 @@ class Reading:
         self._renderer = renderer
         self._ends = stops(tokenizer, renderer)
 
+    @cached_property
+    def _opened(self) -> str:
+        """The thought that a prompt of messages begins, if it does."""
+        return opened_by(self.shown(self.prompt([ASKED])[-OPENING:]))
+
     def stops(self, texts: tuple[str, ...], *, spoken: bool) -> tuple[str, ...] | tuple[int, ...]:
         """What ends an action: the environment's texts, and in messages the end of a turn. All texts, or all tokens."""
         found = (*texts, *self._ends) if spoken else texts
@@ -54,21 +64,30 @@ class Reading:
     def prompt(self, text: Text) -> list[int]:
         return generation_prompt(text, self._tokenizer, self._renderer)
 
-    def answer(self, so_far: Messages, text: Text, *, ended: bool) -> list[int]:
-        """What is put behind what was said. Raises DataError where the renderer would not go on from there."""
-        return continuation(so_far, text, self._tokenizer, self._renderer, ended=ended)
+    def answer(self, so_far: Messages, turn: Utterance, text: Text) -> tuple[list[int], Messages]:
+        """What is put behind a turn, and the chat with it. Raises DataError where the renderer would not go on."""
+        if isinstance(text, str):
+            return self._tokenizer.encode(text), [*so_far, {"role": "assistant", "content": turn.whole}]
+        tokens, message = go_on(so_far, turn, text, self._tokenizer, self._renderer)
+        return tokens, [*so_far, message, *text]
 
-    def action(self, tokens: Sequence[int], *, spoken: bool) -> tuple[str, bool]:
-        """What was said, without the mark by which the model ends its turn; and whether it did end it."""
+    def turn(self, tokens: Sequence[int], *, spoken: bool) -> Utterance:
+        """What was said, without the mark by which the model ended its turn; in text all of it is the answer."""
+        text, end = self._without_end(tokens, spoken=spoken)
+        if not spoken or self._renderer == PLAIN:
+            return Utterance(text, text, end=end)
+        return heard(text, self._tokenizer, opened=self._opened, end=end)
+
+    def _without_end(self, tokens: Sequence[int], *, spoken: bool) -> tuple[str, str]:
         text = self.shown(tokens)
         for end in self._ends if spoken else ():
             if tokens and tokens[-1] == end:
-                return self.shown(tokens[:-1]), True
+                return self.shown(tokens[:-1]), self.shown(tokens[-1:]) or ENDED
             if isinstance(end, str) and text.endswith(end):
-                return text.removesuffix(end), True
+                return text.removesuffix(end), end
         if tokens and tokens[-1] == self._tokenizer.eos:
-            return self.shown(tokens[:-1]), True
-        return text, not spoken
+            return self.shown(tokens[:-1]), self.shown(tokens[-1:]) or ENDED
+        return text, "" if spoken else ENDED
 
     def shown(self, tokens: Sequence[int]) -> str:
         return self._tokenizer.decode(tokens)
@@ -183,35 +202,33 @@ class Players:
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""
         for seats in _few(playing):
-            last = {
-                seat.number: self._reading.action(_last_action(seat), spoken=seat.said_so_far is not None)
+            said = {
+                seat.number: self._reading.turn(_last_action(seat), spoken=seat.said_so_far is not None)
                 for seat in seats
             }
-            turns = self._arena.act({number: text for number, (text, _) in last.items()})
+            turns = self._arena.act({number: one.action for number, one in said.items()})
             for seat in seats:
                 match turns[seat.number]:
                     case Broken(cause):
                         self._lose(seat, cause)
                     case turn:
                         self._answered += 1
-                        self._go_on(seat, turn, *last[seat.number])
+                        self._go_on(seat, turn, said[seat.number])
 
-    def _go_on(self, seat: Seat, turn: Turn, action: str, ended: bool) -> None:
-        seat.reward += turn.reward
-        seat.facts = turn.facts
-        seat.over = turn.done or seat.turns >= self._arena.shape.turns[1]
+    def _go_on(self, seat: Seat, answer: Turn, said: Utterance) -> None:
+        seat.reward += answer.reward
+        seat.facts = answer.facts
+        seat.over = answer.done or seat.turns >= self._arena.shape.turns[1]
         if seat.over:
             return
-        so_far = seat.said_so_far or []
-        if seat.said_so_far is not None:
-            so_far.append({"role": "assistant", "content": action})
         try:
-            seat.read(self._reading.answer(so_far, turn.observation, ended=ended))
+            tokens, so_far = self._reading.answer(seat.said_so_far or [], said, answer.observation)
         except DataError as error:  # what this one said cannot be gone on from; others say other things
             self._lose(seat, str(error))
             return
-        if not isinstance(turn.observation, str):
-            so_far += turn.observation
+        seat.read(tokens)
+        if seat.said_so_far is not None:
+            seat.said_so_far = list(so_far)
 
     def _lose(self, seat: Seat, cause: str) -> None:
         """One episode is lost. Raises Unfit where that is what most of them are."""

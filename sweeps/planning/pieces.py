@@ -14,7 +14,8 @@ from sweeps.render import LossMask
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
-ANSWERED = 2  # version of all that checks what was written: 2 reads numbers by sweeps.metrics.numerals, and counts cuts
+ANSWERED = 3  # version of all that checks what was written: numbers by metrics.numerals, answers by sweeps.utterances
+ACTED = 2  # version of what an environment is told of a turn: 2 by sweeps.utterances
 LOSS_MASKS: Mapping[str, LossMask] = {
     "text": "all",
     "chat": "completion",
@@ -93,7 +94,7 @@ def reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> P
 @lru_cache(maxsize=256)
 def environment(name: str, code: str) -> Piece:
     """What is acted in. The same name with other code is another environment."""
-    return piece({"environment": {"name": name, "code": code}})
+    return piece({"environment": {"name": name, "code": code, "acted": ACTED}})
 
 
 @lru_cache(maxsize=256)

@@ -73,8 +73,8 @@ def test_what_ends_a_turn() -> None:
     local = speaking("headers")
     assert stops(OfflineTokenizer()) == (OfflineTokenizer.eos,)
     assert stops(Bytes()) == ("\n\n",)
-    assert stops(*voice("headers")) == (*local.encode("<|eot|>"), local.eos)
-    assert stops(*voice("colons")) == (speaking("colons").eos,)
+    assert stops(*voice("headers")) == (*local.encode("<|eot|>"), local.eos, *local.encode("<|im_end|>"))
+    assert stops(*voice("colons")) == (speaking("colons").eos, *local.encode("<|im_end|>"))
 
 
 def test_results_of_tools_are_an_answer_too() -> None:

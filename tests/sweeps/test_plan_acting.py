@@ -51,7 +51,7 @@ def trained(plan: Plan, method: str) -> list[Stage]:
 def test_a_training_by_acting_has_no_data_and_says_what_it_acts_in() -> None:
     plan = planned(ACTING)
     first, second = (stage for stage in plan.stages if stage.kind == "train")
-    assert first.recipe["environment"] == {"name": "offline:arithmetic", "code": "1"}
+    assert first.recipe["environment"] == {"name": "offline:arithmetic", "code": "1", "acted": 2}
     assert (first.steps, first.examples, first.parents) == (20, 20 * 16, ())
     assert first.recipe["seeds"] == {"tasks": 0, "sampling": 0, "init": 0} != second.recipe["seeds"]
     measured = [stage for stage in plan.stages if stage.kind == "evaluate"]
