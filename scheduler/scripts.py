@@ -13,7 +13,7 @@ from scheduler.states import moves_as_lua
 Clock = Callable[[], int]
 
 
-PRELUDES = ("_prelude.lua", "_prelude_notices.lua", "_prelude_service.lua", "_prelude_money.lua")
+PRELUDES = ("_prelude_write.lua", "_prelude.lua", "_prelude_notices.lua", "_prelude_service.lua", "_prelude_money.lua")
 
 
 @cache
@@ -21,14 +21,20 @@ def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
     texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    before = prelude()
     return {
-        name.removesuffix(".lua"): f"{before}\n{text}" for name, text in sorted(texts.items()) if name not in PRELUDES
+        name.removesuffix(".lua"): script(name.removesuffix(".lua"), text)
+        for name, text in sorted(texts.items())
+        if name not in PRELUDES
     }
 
 
-def prelude() -> str:
-    """What stands in front of every verb."""
+def script(name: str, body: str) -> str:
+    """A verb as the server runs it: behind the preludes, and wholly or not at all (`lua/_prelude_write.lua`)."""
+    return f"{_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
+
+
+@cache
+def _preludes() -> str:
     folder = files("scheduler") / "lua"
     return "\n".join(
         [
@@ -37,6 +43,18 @@ def prelude() -> str:
             *((folder / name).read_text() for name in PRELUDES),
         ]
     )
+
+
+LARGEST = 2**53  # beyond it a number of Lua stands for several integers
+
+
+def spelled(word: Word) -> Word:
+    """A number as a server and Lua both read it: without an exponent where it is whole. Raises ValueError."""
+    if isinstance(word, str):
+        return word
+    if not -LARGEST <= word <= LARGEST:  # NaN neither
+        raise ValueError(f"expected a number up to 2^53, got {word}")
+    return int(word) if word == int(word) else word
 
 
 class Scripts:
@@ -49,13 +67,13 @@ class Scripts:
 
     def run(self, verb: str, *arguments: Word) -> Any:
         """One verb, one round trip."""
-        return self._verbs[verb](args=[PREFIX, self.now(), *arguments])
+        return self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)])
 
     def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
         """One verb for many, in one pipeline. Only for verbs that may be repeated: a lost reply repeats them all."""
         pipe = self._client.pipeline(transaction=False)
         for arguments in calls:
-            self._verbs[verb](args=[PREFIX, self.now(), *arguments], client=pipe)
+            self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)], client=pipe)
         return pipe.execute()
 
     def moment(self) -> int:

@@ -7,7 +7,7 @@ local ARGS = {unpack(ARGV, 3)}
 
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
-  local t = redis.call('TIME')
+  local t = read('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local NOW = clock()
@@ -17,25 +17,25 @@ local function sweep_key(name) return PREFIX .. 'sweep:' .. name end
 local function state_key(state) return PREFIX .. 'state:' .. state end
 local function number(text) return tonumber(text) or 0 end
 
-local function stage(id, field) return redis.call('HGET', stage_key(id), field) end
+local function stage(id, field) return read('HGET', stage_key(id), field) end
 
 local function is_live(sweep)
-  return redis.call('SISMEMBER', PREFIX .. 'live', sweep) == 1
+  return read('SISMEMBER', PREFIX .. 'live', sweep) == 1
 end
 
 -- Does this sweep want its stages, be it now or when it is resumed?
 local function wants(sweep)
-  return is_live(sweep) or redis.call('SISMEMBER', PREFIX .. 'held', sweep) == 1
+  return is_live(sweep) or read('SISMEMBER', PREFIX .. 'held', sweep) == 1
 end
 
 -- Is there a sweep that wants this stage and pays now?
 local function payable(id)
-  return #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
+  return #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
 end
 
 -- Is there a sweep that wants this stage, be it now or when it is resumed?
 local function wanted(id)
-  return payable(id) or #redis.call('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
+  return payable(id) or #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
 end
 
 local function parents(id)
@@ -46,39 +46,39 @@ end
 
 -- Marks a stage for the tick, which spreads the change to its sweeps and its children: first come, first served.
 local function touch(id)
-  redis.call('ZADD', PREFIX .. 'changed', redis.call('INCR', PREFIX .. 'sequence'), id)
+  write('ZADD', PREFIX .. 'changed', write('INCR', PREFIX .. 'sequence'), id)
 end
 
 -- Has the tick walk through all stages of a sweep; `how` is 'reconsider', 'reopen' or 'reopen_failed'. Each call is a walk of its own:
 -- one that is under way may have passed the stages that matter now.
 local function restage(sweep, how)
-  local walk = redis.call('HINCRBY', sweep_key(sweep), 'walks', 1)
-  redis.call('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
+  local walk = add(sweep_key(sweep), 'walks', 1)
+  write('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
 end
 
 -- Brings a sweep to where its state and its hours want it: among those that pay, those that only want, or neither.
 local function stand(sweep)
-  local row = redis.call('HMGET', sweep_key(sweep), 'state', 'outside')
+  local row = read('HMGET', sweep_key(sweep), 'state', 'outside')
   local pays = row[1] == 'active' and not row[2]
   local wants = row[1] == 'paused' or (row[1] == 'active' and row[2])
-  redis.call(pays and 'SADD' or 'SREM', PREFIX .. 'live', sweep)
-  redis.call(wants and 'SADD' or 'SREM', PREFIX .. 'held', sweep)
+  write(pays and 'SADD' or 'SREM', PREFIX .. 'live', sweep)
+  write(wants and 'SADD' or 'SREM', PREFIX .. 'held', sweep)
 end
 
 -- One that has hours or a deadline is looked at by the next tick, and pays for nothing before.
 local function begin_hours(sweep)
-  local row = redis.call('HMGET', sweep_key(sweep), 'window', 'deadline')
+  local row = read('HMGET', sweep_key(sweep), 'window', 'deadline')
   if (row[1] or '') == '' and (row[2] or '') == '' then
-    redis.call('HDEL', sweep_key(sweep), 'outside')
+    write('HDEL', sweep_key(sweep), 'outside')
     return
   end
-  redis.call('HSETNX', sweep_key(sweep), 'outside', NOW)
-  redis.call('ZADD', PREFIX .. 'turns', NOW, sweep)
+  write('HSETNX', sweep_key(sweep), 'outside', NOW)
+  write('ZADD', PREFIX .. 'turns', NOW, sweep)
 end
 
 -- What people should be able to read later, and no move of a stage tells.
 local function note(id, detail)
-  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
+  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
     'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail)
 end
 
@@ -89,11 +89,11 @@ local function move(id, from, to, score, detail)
     error('illegal move of ' .. id .. ': ' .. from .. ' to ' .. to)
   end
   local key = stage_key(id)
-  if redis.call('HGET', key, 'state') ~= from then return false end
-  redis.call('HSET', key, 'state', to, 'since', NOW)
-  redis.call('ZREM', state_key(from), id)
-  redis.call('ZADD', state_key(to), score or NOW, id)
-  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
+  if read('HGET', key, 'state') ~= from then return false end
+  write('HSET', key, 'state', to, 'since', NOW)
+  write('ZREM', state_key(from), id)
+  write('ZADD', state_key(to), score or NOW, id)
+  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
     'to', to, 'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail or '')
   touch(id)
   return true
@@ -103,12 +103,12 @@ end
 
 local function checkpoints(id)
   local list = {}
-  for i, text in ipairs(redis.call('LRANGE', stage_key(id) .. ':checkpoints', 0, -1)) do list[i] = cjson.decode(text) end
+  for i, text in ipairs(read('LRANGE', stage_key(id) .. ':checkpoints', 0, -1)) do list[i] = cjson.decode(text) end
   return list
 end
 
 local function discard(checkpoint)
-  redis.call('ZADD', PREFIX .. 'discarded', NOW, checkpoint.model .. '|' .. checkpoint.path)
+  write('ZADD', PREFIX .. 'discarded', NOW, checkpoint.model .. '|' .. checkpoint.path)
 end
 
 -- What a checkpoint has at the service: its own path, and that of the weights which its training is held to.
@@ -139,17 +139,17 @@ local function keep_newest(id, most)
   if wish == 'all' then return end
   if type(wish) == 'number' then most = math.max(most, wish) end
   local key = stage_key(id) .. ':checkpoints'
-  while redis.call('LLEN', key) > most do discard_what_is_left_of(id, cjson.decode(redis.call('LPOP', key))) end
+  while read('LLEN', key) > most do discard_what_is_left_of(id, cjson.decode(write('LPOP', key))) end
 end
 
 -- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.
 -- `call` names the one call that took the lease: see `taken_by`.
 local function lease(id, worker, call)
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  local fence = string.sub(run, 1, 8) .. '-' .. redis.call('INCR', PREFIX .. 'fence')
-  redis.call('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW,
+  local run = string.match(read('INFO', 'server'), 'run_id:(%x+)')
+  local fence = string.sub(run, 1, 8) .. '-' .. write('INCR', PREFIX .. 'fence')
+  write('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW,
     'slot', id .. '|' .. stage(id, 'attempt'))
-  redis.call('ZADD', PREFIX .. 'progressed', NOW, id)
+  write('ZADD', PREFIX .. 'progressed', NOW, id)
   return fence
 end
 
@@ -157,15 +157,15 @@ end
 local FAULTS = {'outage', 'broken', 'gone', 'unknown', 'lost', 'stalled'}
 local function failed_before(kind) return 'failed:' .. kind end
 local function forgive(id)
-  for _, kind in ipairs(FAULTS) do redis.call('HDEL', stage_key(id), failed_before(kind)) end
-  redis.call('SREM', PREFIX .. 'suspects', id)
+  for _, kind in ipairs(FAULTS) do write('HDEL', stage_key(id), failed_before(kind)) end
+  write('SREM', PREFIX .. 'suspects', id)
 end
 
 -- A worker that dies takes all its attempts along, and nobody knows which of them killed it. Stages that were there too
 -- often are tried one at a time, so that the next death tells. Answers whether another such stage is being tried.
 local function must_wait_its_turn(id)
-  if redis.call('SISMEMBER', PREFIX .. 'suspects', id) == 0 then return false end
-  for _, other in ipairs(redis.call('SMEMBERS', PREFIX .. 'suspects')) do
+  if read('SISMEMBER', PREFIX .. 'suspects', id) == 0 then return false end
+  for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
     local state = stage(other, 'state')
     if state == 'dispatched' or state == 'running' then return true end
   end
@@ -174,13 +174,13 @@ end
 
 -- The lease that this very call took before: a client that lost the answer sends the call again.
 local function taken_by(id, call)
-  local held = redis.call('HMGET', stage_key(id), 'state', 'call', 'fence')
+  local held = read('HMGET', stage_key(id), 'state', 'call', 'fence')
   return held[1] == 'running' and held[2] == call and held[3]
 end
 
 -- Does this fencing number still hold the stage? Every write of a worker asks.
 local function holds(id, fence)
-  local held = redis.call('HMGET', stage_key(id), 'state', 'fence')
+  local held = read('HMGET', stage_key(id), 'state', 'fence')
   if held[1] ~= 'running' or held[2] ~= fence then return false end
-  return tonumber(redis.call('ZSCORE', state_key('running'), id)) > NOW
+  return tonumber(read('ZSCORE', state_key('running'), id)) > NOW
 end

@@ -11,13 +11,12 @@ local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .
 -- alone. `day`: of what is spent or doubtful, if not today.
 local function book(id, sweep, what, amount, day)
   if amount == 0 then return end
-  local of = redis.call('HMGET', stage_key(id), 'kind', 'service')
-  redis.call('HINCRBY', sweep_key(sweep), what, amount)
-  redis.call('HINCRBY', sweep_key(sweep), what .. ':' .. of[1], amount)
+  local of = read('HMGET', stage_key(id), 'kind', 'service')
+  add(sweep_key(sweep), what, amount, what .. ':' .. of[1], amount)
   if what == 'reserved' then
-    redis.call('HINCRBY', PREFIX .. 'reserved', of[2], amount)
+    add(PREFIX .. 'reserved', of[2], amount)
   elseif what ~= 'tokens' then
-    redis.call('HINCRBY', day_key(of[2], day or TODAY), what, amount)
+    add(day_key(of[2], day or TODAY), what, amount)
   end
 end
 
@@ -38,11 +37,11 @@ end
 -- stage. A budget that is changed is told of anew.
 local function tell_budget(sweep, refused)
   local key = sweep_key(sweep)
-  local row = redis.call('HMGET', key, 'limit', 'spent', 'doubtful')
+  local row = read('HMGET', key, 'limit', 'spent', 'doubtful')
   local limit = tonumber(row[1])
   if not limit then return end
   local function once(field, kind)
-    if redis.call('HSETNX', key, field, NOW) == 0 then return end
+    if write('HSETNX', key, field, NOW) == 0 then return end
     notify(sweep, kind, dollars(number(row[2])) .. ' of ' .. dollars(limit) .. ' is spent', NOW)
   end
   if number(row[2]) + number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
@@ -50,26 +49,26 @@ local function tell_budget(sweep, refused)
 end
 
 local function affordable(sweep, amount)
-  local row = redis.call('HMGET', sweep_key(sweep), 'limit', 'spent', 'reserved', 'doubtful')
+  local row = read('HMGET', sweep_key(sweep), 'limit', 'spent', 'reserved', 'doubtful')
   local limit = tonumber(row[1])
   return not limit or number(row[2]) + number(row[3]) + number(row[4]) + amount <= limit
 end
 
-local function day_limit(service) return tonumber(redis.call('HGET', PREFIX .. 'limits', 'day:' .. service)) end
+local function day_limit(service) return tonumber(read('HGET', PREFIX .. 'limits', 'day:' .. service)) end
 
 local function affordable_today(service, amount)
   local limit = day_limit(service)
   if not limit then return true end
-  local row = redis.call('HMGET', day_key(service, TODAY), 'spent', 'doubtful')
-  local reserved = redis.call('HGET', PREFIX .. 'reserved', service)
+  local row = read('HMGET', day_key(service, TODAY), 'spent', 'doubtful')
+  local reserved = read('HGET', PREFIX .. 'reserved', service)
   return number(row[1]) + number(row[2]) + number(reserved) + amount <= limit
 end
 
 -- Why so much more cannot be held for a stage, or nil. What has no price can be held under no limit.
 local function over_budget(id, sweep, amount)
-  local row = redis.call('HMGET', stage_key(id), 'service', 'rates')
+  local row = read('HMGET', stage_key(id), 'service', 'rates')
   if row[2] == '' then
-    local limited = tonumber(redis.call('HGET', sweep_key(sweep), 'limit')) or day_limit(row[1])
+    local limited = tonumber(read('HGET', sweep_key(sweep), 'limit')) or day_limit(row[1])
     return limited and 'no price' or nil
   end
   if not affordable(sweep, amount) then return 'budget' end
@@ -79,16 +78,16 @@ end
 -- What an attempt may still cost: the estimate less what its checkpoint embodies already; and where that has proved too
 -- little, as much as an attempt was short of.
 local function remaining(id)
-  local newest = redis.call('LINDEX', stage_key(id) .. ':checkpoints', -1)
+  local newest = read('LINDEX', stage_key(id) .. ':checkpoints', -1)
   local embodied = newest and number(cjson.decode(newest).micro_usd) or 0
   return math.max(0, number(stage(id, 'estimate')) - embodied, number(stage(id, 'short')))
 end
 
 local function hold(id, sweep, amount)
-  redis.call('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
+  write('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
   book(id, sweep, 'reserved', amount)
-  redis.call('HINCRBY', sweep_key(sweep), 'inflight', 1)
-  redis.call('HDEL', sweep_key(sweep), 'gate') -- what held it up does so no more
+  add(sweep_key(sweep), 'inflight', 1)
+  write('HDEL', sweep_key(sweep), 'gate') -- what held it up does so no more
 end
 
 -- Books what the attempt has cost up to now (a total, never less than before); the reservation shrinks by as much.
@@ -99,10 +98,7 @@ local function meter(id, total, tokens)
   if delta < 0 or more < 0 then return end
   local payer = stage(id, 'payer')
   local freed = math.min(delta, number(stage(id, 'reserved')))
-  redis.call('HSET', key, 'metered', number(total), 'metered_tokens', number(tokens))
-  redis.call('HINCRBY', key, 'reserved', -freed)
-  redis.call('HINCRBY', key, 'micro_usd', delta)
-  redis.call('HINCRBY', key, 'tokens', more)
+  add(key, 'metered', delta, 'metered_tokens', more, 'reserved', -freed, 'micro_usd', delta, 'tokens', more)
   book(id, payer, 'spent', delta)
   book(id, payer, 'tokens', more)
   book(id, payer, 'reserved', -freed)
@@ -115,26 +111,26 @@ end
 -- A doubt is kept until the service has said what it counted (see resolve_doubt).
 local function let_go(id, cost)
   local key = stage_key(id)
-  local held = redis.call('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
+  local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
     'opened_by', 'opened_usage', 'recipe', 'started')
   local payer, left = held[1], number(held[2])
   book(id, payer, 'reserved', -left)
-  redis.call('HINCRBY', sweep_key(payer), 'inflight', -1)
+  add(sweep_key(payer), 'inflight', -1)
   if cost == 'unknown' or (cost == 'at most' and number(held[4]) > 0) then
     local doubtful = cost == 'unknown' and left or 0
     local attempt = id .. '|' .. held[5]
     book(id, payer, 'doubtful', doubtful)
     tell_budget(payer)
-    redis.call('HINCRBY', key, 'doubtful', doubtful)
-    redis.call('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
+    add(key, 'doubtful', doubtful)
+    write('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
       'tokens', number(held[4]), 'doubtful', doubtful, 'began_day', day_of(number(held[10])), 'day', TODAY,
       'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
       'model', cjson.decode(held[9] or '{}').model or '')
-    redis.call('ZADD', PREFIX .. 'doubts', NOW, attempt)
+    write('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
-  redis.call('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  redis.call('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_usage')
-  redis.call('ZREM', PREFIX .. 'progressed', id)
+  write('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
+  write('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_usage')
+  write('ZREM', PREFIX .. 'progressed', id)
 end
 
 -- Ends a dispatch that no attempt followed.
@@ -151,7 +147,7 @@ local function refuse(id, sweep)
     if stage(parent, 'state') ~= 'succeeded' then return 'parents' end
   end
   if must_wait_its_turn(id) then return 'suspect' end
-  local slots = number(redis.call('HGET', sweep_key(sweep), 'slots'))
-  if slots > 0 and number(redis.call('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
+  local slots = number(read('HGET', sweep_key(sweep), 'slots'))
+  if slots > 0 and number(read('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
   return over_budget(id, sweep, remaining(id))
 end

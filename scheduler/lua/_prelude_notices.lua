@@ -5,21 +5,21 @@
 -- sweep's hash (`told:started`), and of the fleet in `told`: a verb that comes again tells nothing again.
 
 local function has_been_told(key, field, occurrence)
-  if redis.call('HGET', key, field) == occurrence then return true end
-  redis.call('HSET', key, field, occurrence)
+  if read('HGET', key, field) == occurrence then return true end
+  write('HSET', key, field, occurrence)
   return false
 end
 
 -- Its name puts it behind all that were written before, in the same millisecond too.
 local function post(address, kind, sweep, detail)
-  local id = string.format('%d-%09d-%s', NOW, redis.call('INCR', PREFIX .. 'sequence'), kind)
-  redis.call('HSET', PREFIX .. 'notice:' .. id, 'address', address, 'kind', kind, 'sweep', sweep, 'at', NOW,
+  local id = string.format('%d-%09d-%s', NOW, write('INCR', PREFIX .. 'sequence'), kind)
+  write('HSET', PREFIX .. 'notice:' .. id, 'address', address, 'kind', kind, 'sweep', sweep, 'at', NOW,
     'detail', detail, 'tries', 0)
-  redis.call('ZADD', PREFIX .. 'notices', NOW, id)
+  write('ZADD', PREFIX .. 'notices', NOW, id)
 end
 
 local function addresses(sweep)
-  return cjson.decode(redis.call('HGET', sweep_key(sweep), 'notify') or '[]')
+  return cjson.decode(read('HGET', sweep_key(sweep), 'notify') or '[]')
 end
 
 -- Tells those who asked to be told of a sweep. Once for each kind; of a kind that comes again, once for each occurrence.
@@ -39,8 +39,8 @@ local function notify_all(kind, detail, occurrence)
     if not seen[address] then post(address, kind, '', detail or '') end
     seen[address] = true
   end
-  for _, address in ipairs(redis.call('SMEMBERS', PREFIX .. 'fleet_addresses')) do tell(address) end
-  for _, sweep in ipairs(redis.call('SUNION', PREFIX .. 'live', PREFIX .. 'held')) do
+  for _, address in ipairs(read('SMEMBERS', PREFIX .. 'fleet_addresses')) do tell(address) end
+  for _, sweep in ipairs(read('SUNION', PREFIX .. 'live', PREFIX .. 'held')) do
     for _, address in ipairs(addresses(sweep)) do tell(address) end
   end
 end
@@ -48,9 +48,9 @@ end
 -- How an address does: since when it takes what it is sent, or does not, and why not ('' if it does); and how many
 -- notices for it were given up meanwhile.
 local function note_health(address, reason, given_up)
-  local known = cjson.decode(redis.call('HGET', PREFIX .. 'webhooks', address) or '{}')
+  local known = cjson.decode(read('HGET', PREFIX .. 'webhooks', address) or '{}')
   local same = known.since and (known.reason == '') == (reason == '')
-  redis.call('HSET', PREFIX .. 'webhooks', address, cjson.encode({
+  write('HSET', PREFIX .. 'webhooks', address, cjson.encode({
     since = same and known.since or NOW,
     reason = reason,
     given_up = (reason ~= '' and same and known.given_up or 0) + given_up,
@@ -60,7 +60,7 @@ end
 -- The story of a sweep: its first stage that runs, and its end.
 
 local function ended(sweep)
-  local counts = redis.call('HMGET', sweep_key(sweep) .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')
+  local counts = read('HMGET', sweep_key(sweep) .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')
   local count = 0
   for _, each in ipairs(counts) do count = count + number(each) end
   return count
@@ -69,18 +69,18 @@ end
 -- `started` and what had ended by then are what the pace of a sweep is reckoned from; a pause begins it anew.
 local function begin(id)
   local sweep = stage(id, 'payer')
-  if redis.call('HSETNX', sweep_key(sweep), 'started', NOW) == 0 then return end
-  redis.call('HSET', sweep_key(sweep), 'ended_before', ended(sweep))
+  if write('HSETNX', sweep_key(sweep), 'started', NOW) == 0 then return end
+  write('HSET', sweep_key(sweep), 'ended_before', ended(sweep))
   notify(sweep, 'started', 'with ' .. stage(id, 'label'))
 end
 
 -- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
 local function close_if_done(sweep)
   local key = sweep_key(sweep)
-  local row = redis.call('HMGET', key, 'state', 'walks', 'walked')
+  local row = read('HMGET', key, 'state', 'walks', 'walked')
   if row[1] ~= 'active' or number(row[2]) > number(row[3]) then return end
-  if ended(sweep) < redis.call('ZCARD', key .. ':stages') then return end
-  redis.call('HSET', key, 'state', 'finished', 'since', NOW)
+  if ended(sweep) < read('ZCARD', key .. ':stages') then return end
+  write('HSET', key, 'state', 'finished', 'since', NOW)
   stand(sweep)
   notify(sweep, 'finished')
 end

@@ -9,20 +9,20 @@ local function pool_of(lane) return string.match(lane, '^[^/]+/[^/]+') end
 -- A slot is a lease of its own, under the name of the attempt that opens the client: it outlives that attempt until the
 -- client is closed, or its worker has been silent for as long as a lease.
 local function hold_slot(lane, name, till)
-  redis.call('ZADD', slots_key(pool_of(lane)), till, name)
-  redis.call('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
-  redis.call('ZADD', slots_key(lane), till, name)
+  write('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
+  write('ZADD', slots_key(pool_of(lane)), till, name)
+  write('ZADD', slots_key(lane), till, name)
 end
 
 local function free_slot(lane, name)
-  redis.call('ZREM', slots_key(pool_of(lane)), name)
-  redis.call('ZREM', slots_key(lane), name)
-  redis.call('HDEL', signs_key(pool_of(lane)), name)
+  write('ZREM', slots_key(pool_of(lane)), name)
+  write('ZREM', slots_key(lane), name)
+  write('HDEL', signs_key(pool_of(lane)), name)
 end
 
 local function is_full(pool)
-  local limit = redis.call('HGET', PREFIX .. 'limits', pool)
-  return limit and redis.call('ZCOUNT', slots_key(pool), '(' .. NOW, '+inf') >= tonumber(limit)
+  local limit = read('HGET', PREFIX .. 'limits', pool)
+  return limit and read('ZCOUNT', slots_key(pool), '(' .. NOW, '+inf') >= tonumber(limit)
 end
 
 -- Answers nil, or why no new client may be opened for this stage.
@@ -32,12 +32,12 @@ local function no_room(id)
 end
 
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
-local function breaker(service) return redis.call('HGET', breaker_key(service), 'state') or 'closed' end
+local function breaker(service) return read('HGET', breaker_key(service), 'state') or 'closed' end
 
 -- What a canary would be sent to, and at which price: the model that was opened last, for that one is served; before any
 -- was, the one that was asked for first.
 local function canary_goes_to(id)
-  redis.call('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
+  write('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
     'rates', stage(id, 'rates'))
 end
 
@@ -50,10 +50,10 @@ local function turn(service, from, to, cause)
     error('illegal turn of the breaker of ' .. service .. ': ' .. from .. ' to ' .. to)
   end
   if breaker(service) ~= from then return false end
-  redis.call('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause)
-  if from ~= 'suspect' then redis.call('HSET', breaker_key(service), 'next', NOW) end
-  redis.call('HDEL', breaker_key(service), 'canary', 'canary_until', 'fails')
-  redis.call('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
+  write('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause)
+  if from ~= 'suspect' then write('HSET', breaker_key(service), 'next', NOW) end
+  write('HDEL', breaker_key(service), 'canary', 'canary_until', 'fails')
+  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
     'from', from, 'to', to, 'detail', service .. ': ' .. cause)
   if TOLD_OF_TURN[to] and not (from == 'suspect' and to == 'closed') then
     notify_all(TOLD_OF_TURN[to], service .. ': ' .. cause, service .. '|' .. NOW)

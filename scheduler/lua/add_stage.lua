@@ -9,19 +9,19 @@ local key = stage_key(id)
 local PRICE = {rates = true, estimate = true, low_estimate = true}
 local function find_its_price()
   for i = 5, #ARGS, 2 do
-    if PRICE[ARGS[i]] then redis.call('HSET', key, ARGS[i], ARGS[i + 1]) end
+    if PRICE[ARGS[i]] then write('HSET', key, ARGS[i], ARGS[i + 1]) end
   end
 end
 
-if redis.call('EXISTS', key) == 0 then
-  redis.call('HSET', key, 'state', 'waiting', 'since', NOW, 'attempt', 0, 'parents', parent_list, unpack(ARGS, 5))
-  redis.call('ZADD', state_key('waiting'), NOW, id)
+if read('EXISTS', key) == 0 then
+  write('HSET', key, 'state', 'waiting', 'since', NOW, 'attempt', 0, 'parents', parent_list, unpack(ARGS, 5))
+  write('ZADD', state_key('waiting'), NOW, id)
   for parent in string.gmatch(parent_list, '%S+') do
-    redis.call('SADD', stage_key(parent) .. ':children', id)
+    write('SADD', stage_key(parent) .. ':children', id)
   end
 elseif stage(id, 'rates') == '' then
   find_its_price()
 end
-redis.call('ZADD', sweep_key(sweep) .. ':stages', position, id)
-redis.call('SADD', key .. ':subscribers', sweep)
-return redis.call('SCARD', key .. ':subscribers') > 1 and 1 or 0
+write('ZADD', sweep_key(sweep) .. ':stages', position, id)
+write('SADD', key .. ':subscribers', sweep)
+return read('SCARD', key .. ':subscribers') > 1 and 1 or 0

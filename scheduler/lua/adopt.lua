@@ -7,14 +7,14 @@ local taken = taken_by(id, call)
 if taken then return taken end
 local state = stage(id, 'state')
 if state ~= 'waiting' and state ~= 'ready' then return '' end
-if redis.call('SISMEMBER', stage_key(id) .. ':subscribers', sweep) == 0 then return '' end
+if read('SISMEMBER', stage_key(id) .. ':subscribers', sweep) == 0 then return '' end
 if number(stage(id, 'not_before')) > NOW or refuse(id, sweep) then return '' end
 if state == 'waiting' then move(id, 'waiting', 'ready', NOW, '') end
 hold(id, sweep, remaining(id))
-redis.call('HINCRBY', stage_key(id), 'attempt', 1)
+add(stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
 local fence = lease(id, worker, call)
-redis.call('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_usage', ARGS[7], 'slot', ARGS[6])
+write('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_usage', ARGS[7], 'slot', ARGS[6])
 hold_slot(stage(id, 'lane'), ARGS[6], NOW + ttl)
 move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
 begin(id)

@@ -2,12 +2,12 @@
 -- it is done: where a person has said meanwhile that it counts no more, nothing is.
 -- Answers its state before, or '' if there is none.
 local name, why = ARGS[1], ARGS[2] or ''
-local state = redis.call('HGET', sweep_key(name), 'state')
+local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
-if ARGS[3] and redis.call('HGET', sweep_key(name), 'deadline') ~= ARGS[3] then return state end
-redis.call('ZREM', PREFIX .. 'turns', name) -- of one that has ended as well, or its deadline would be due for ever
+if ARGS[3] and read('HGET', sweep_key(name), 'deadline') ~= ARGS[3] then return state end
+write('ZREM', PREFIX .. 'turns', name) -- of one that has ended as well, or its deadline would be due for ever
 if state == 'active' or state == 'paused' or state == 'opening' then
-  redis.call('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
+  write('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
   stand(name)
   restage(name, 'reconsider')
   notify(name, 'cancelled', why)

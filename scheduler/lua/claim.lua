@@ -15,6 +15,6 @@ local fence = lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
 local lane, slot = stage(id, 'lane'), stage(id, 'slot')
 hold_slot(lane, slot, NOW + ttl)
-redis.call('HSET', signs_key(pool_of(lane)), slot, 'opening|' .. NOW)
+write('HSET', signs_key(pool_of(lane)), slot, 'opening|' .. NOW)
 begin(id)
 return fence

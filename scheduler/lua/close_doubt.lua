@@ -4,7 +4,7 @@
 -- service counted is final, the sessions (separated by spaces), the checkpoints' paths. Answers how many are discarded.
 local attempt, began, lag, sessions = unpack(ARGS, 1, 4)
 local key = PREFIX .. 'doubt:' .. attempt
-local row = redis.call('HMGET', key, 'opened_by', 'model', 'over')
+local row = read('HMGET', key, 'opened_by', 'model', 'over')
 if not row[1] or row[3] then return 0 end
 local known = known_paths((string.match(row[1], '^(.*)|%d+$')))
 local count = 0
@@ -14,6 +14,6 @@ for i = 5, #ARGS do
     count = count + 1
   end
 end
-redis.call('HSET', key, 'over', NOW, 'began', began, 'sessions', sessions)
-redis.call('ZADD', PREFIX .. 'doubts', NOW + tonumber(lag), attempt)
+write('HSET', key, 'over', NOW, 'began', began, 'sessions', sessions)
+write('ZADD', PREFIX .. 'doubts', NOW + tonumber(lag), attempt)
 return count

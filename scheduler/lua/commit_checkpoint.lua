@@ -7,14 +7,14 @@ meter(id, spent, tokens)
 local key = stage_key(id) .. ':checkpoints'
 local checkpoint = cjson.decode(text)
 -- The call that comes again, or a name that was written over at the service: whatever bore it is this one now.
-for _, there in ipairs(redis.call('LRANGE', key, 0, -1)) do
-  if cjson.decode(there).path == checkpoint.path then redis.call('LREM', key, 1, there) end
+for _, there in ipairs(read('LRANGE', key, 0, -1)) do
+  if cjson.decode(there).path == checkpoint.path then write('LREM', key, 1, there) end
 end
-redis.call('RPUSH', key, text)
-redis.call('ZREM', PREFIX .. 'discarded', checkpoint.model .. '|' .. checkpoint.path)
+write('RPUSH', key, text)
+write('ZREM', PREFIX .. 'discarded', checkpoint.model .. '|' .. checkpoint.path)
 local days = number(checkpoint.ttl_days)
-if days > 0 then redis.call('ZADD', PREFIX .. 'expiring', NOW + days * 86400000 / 2, id) end
+if days > 0 then write('ZADD', PREFIX .. 'expiring', NOW + days * 86400000 / 2, id) end
 keep_newest(id, 2)
 forgive(id)
-redis.call('ZADD', PREFIX .. 'progressed', NOW, id)
+write('ZADD', PREFIX .. 'progressed', NOW, id)
 return 1

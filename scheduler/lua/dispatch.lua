@@ -7,8 +7,8 @@ local reason = refuse(id, sweep) or no_room(id)
 if reason == 'budget' then tell_budget(sweep, true) end
 if reason then return {0, reason} end
 hold(id, sweep, remaining(id))
-local attempt = redis.call('HINCRBY', stage_key(id), 'attempt', 1)
+local attempt = add(stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + patience, 'paid by ' .. sweep)
 hold_slot(stage(id, 'lane'), id .. '|' .. attempt, NOW + patience)
-if redis.call('HEXISTS', breaker_key(stage(id, 'service')), 'model') == 0 then canary_goes_to(id) end
+if read('HEXISTS', breaker_key(stage(id, 'service')), 'model') == 0 then canary_goes_to(id) end
 return {attempt, ''}

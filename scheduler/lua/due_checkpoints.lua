@@ -7,14 +7,14 @@ local function open(id) return not ENDED[stage(id, 'state')] and wanted(id) end
 
 local function needed(id)
   if open(id) then return true end
-  for _, child in ipairs(redis.call('SMEMBERS', stage_key(id) .. ':children')) do
+  for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
     if open(child) then return true end
   end
   return false
 end
 
 local found = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
+for _, id in ipairs(read('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
   local list = checkpoints(id)
   local newest = list[#list]
   if newest and number(newest.ttl_days) > 0 and needed(id) then
@@ -27,7 +27,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NO
     end
     found[#found + 1] = row
   else
-    redis.call('ZREM', PREFIX .. 'expiring', id)
+    write('ZREM', PREFIX .. 'expiring', id)
   end
 end
 return found

@@ -4,15 +4,15 @@
 local function in_use(opener)
   local id, attempt = string.match(opener, '^(.*)|(%d+)$')
   if stage(id, 'state') == 'running' and stage(id, 'attempt') == attempt then return '1' end
-  for _, child in ipairs(redis.call('SMEMBERS', stage_key(id) .. ':children')) do
+  for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
     if stage(child, 'state') == 'running' and stage(child, 'opened_by') == opener then return '1' end
   end
   return ''
 end
 
 local found = {}
-for _, attempt in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'doubts', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
-  local row = redis.call('HMGET', PREFIX .. 'doubt:' .. attempt, 'opened_by', 'model', 'over', 'began', 'sessions')
+for _, attempt in ipairs(read('ZRANGEBYSCORE', PREFIX .. 'doubts', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
+  local row = read('HMGET', PREFIX .. 'doubt:' .. attempt, 'opened_by', 'model', 'over', 'began', 'sessions')
   found[#found + 1] = {attempt, row[1], row[2], in_use(row[1]), row[3] or '', row[4] or '', row[5] or ''}
 end
 return found

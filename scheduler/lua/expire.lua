@@ -6,29 +6,29 @@ local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS
 local taken = {}
 
 local function due(key, until_when)
-  return redis.call('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
+  return read('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
 -- The one that was tried alone, and died again and again: the others were there by chance.
 local function convict(id)
-  redis.call('SREM', PREFIX .. 'suspects', id)
-  for _, other in ipairs(redis.call('SMEMBERS', PREFIX .. 'suspects')) do
-    redis.call('HDEL', stage_key(other), failed_before('lost'))
+  write('SREM', PREFIX .. 'suspects', id)
+  for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
+    write('HDEL', stage_key(other), failed_before('lost'))
   end
-  redis.call('DEL', PREFIX .. 'suspects')
+  write('DEL', PREFIX .. 'suspects')
 end
 
 -- A stage that kills whoever works on it would otherwise be paid for without end.
 local function end_attempt(id, kind, allowed, detail)
-  local times = redis.call('HINCRBY', stage_key(id), failed_before(kind), 1)
+  local times = add(stage_key(id), failed_before(kind), 1)
   if times >= allowed then
     detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
-    redis.call('HSET', stage_key(id), 'cause', detail)
+    write('HSET', stage_key(id), 'cause', detail)
     move(id, 'running', 'failed', NOW, detail)
     if kind == 'lost' then convict(id) end
   else
     if kind == 'lost' and times >= suspicious then
-      redis.call('SADD', PREFIX .. 'suspects', id)
+      write('SADD', PREFIX .. 'suspects', id)
       detail = detail .. ', ' .. times .. ' times in a row: stages like this are tried one at a time'
     end
     move(id, 'running', 'ready', NOW, detail)
@@ -46,7 +46,7 @@ for _, id in ipairs(due(state_key('running'), NOW)) do
   end_attempt(id, 'lost', losses, 'the lease ran out')
 end
 for _, id in ipairs(due(PREFIX .. 'progressed', NOW - quiet)) do
-  local since = math.floor((NOW - redis.call('ZSCORE', PREFIX .. 'progressed', id)) / 1000)
+  local since = math.floor((NOW - read('ZSCORE', PREFIX .. 'progressed', id)) / 1000)
   end_attempt(id, 'stalled', stalls, 'nothing was heard for ' .. since .. ' s, though its worker lives')
 end
 return taken

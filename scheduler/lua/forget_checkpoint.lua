@@ -4,10 +4,10 @@
 local id, fence, path, gone = unpack(ARGS, 1, 4)
 if not holds(id, fence) then return 0 end
 local key = stage_key(id) .. ':checkpoints'
-for _, text in ipairs(redis.call('LRANGE', key, 0, -1)) do
+for _, text in ipairs(read('LRANGE', key, 0, -1)) do
   local checkpoint = cjson.decode(text)
   if checkpoint.path == path then
-    redis.call('LREM', key, 1, text)
+    write('LREM', key, 1, text)
     discard_what_is_left_of(id, checkpoint, gone)
     local left = checkpoints(id)
     local before = left[#left]

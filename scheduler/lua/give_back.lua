@@ -5,9 +5,9 @@
 local id, fence, tokens, spent, delay, kind, cost, cause = unpack(ARGS, 1, 8)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
-if kind ~= '' then redis.call('HINCRBY', stage_key(id), failed_before(kind), 1) end
-redis.call('HSET', stage_key(id), 'not_before', NOW + tonumber(delay), 'cause', cause)
-if tonumber(delay) > 0 then redis.call('ZADD', PREFIX .. 'delayed', NOW + tonumber(delay), id) end
+if kind ~= '' then add(stage_key(id), failed_before(kind), 1) end
+write('HSET', stage_key(id), 'not_before', NOW + tonumber(delay), 'cause', cause)
+if tonumber(delay) > 0 then write('ZADD', PREFIX .. 'delayed', NOW + tonumber(delay), id) end
 move(id, 'running', 'ready', NOW, cause)
 let_go(id, cost)
 return 1

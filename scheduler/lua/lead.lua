@@ -1,11 +1,11 @@
 -- Takes or keeps a duty that one at a time has, or gives it up. Arguments: who, milliseconds (0: gives up), the duty
 -- ('leader', the right to tick, if none is named). Answers 1 if it is theirs.
 local key, ttl = PREFIX .. (ARGS[3] or 'leader'), tonumber(ARGS[2])
-local leader = redis.call('GET', key)
+local leader = read('GET', key)
 if leader and leader ~= ARGS[1] then return 0 end
 if ttl == 0 then
-  redis.call('DEL', key)
+  write('DEL', key)
   return 0
 end
-redis.call('SET', key, ARGS[1], 'PX', ttl)
+write('SET', key, ARGS[1], 'PX', ttl)
 return 1

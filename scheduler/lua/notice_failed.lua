@@ -3,14 +3,14 @@
 -- Answers 1, or 0 where another sender, or this very call, was here before.
 local id, tries, reason, delay = unpack(ARGS, 1, 4)
 local key = PREFIX .. 'notice:' .. id
-local row = redis.call('HMGET', key, 'address', 'tries')
+local row = read('HMGET', key, 'address', 'tries')
 if row[2] ~= tries then return 0 end
 note_health(row[1], reason, delay == '' and 1 or 0)
 if delay == '' then
-  redis.call('DEL', key)
-  redis.call('ZREM', PREFIX .. 'notices', id)
+  write('DEL', key)
+  write('ZREM', PREFIX .. 'notices', id)
 else
-  redis.call('HINCRBY', key, 'tries', 1)
-  redis.call('ZADD', PREFIX .. 'notices', NOW + tonumber(delay), id)
+  add(key, 'tries', 1)
+  write('ZADD', PREFIX .. 'notices', NOW + tonumber(delay), id)
 end
 return 1

@@ -2,11 +2,11 @@
 -- Answers: 'opened' (new, or an opening that never ended: write the stages), 'same' (already submitted), 'differs'.
 local name, digest = ARGS[1], ARGS[2]
 local key = sweep_key(name)
-local known = redis.call('HGET', key, 'digest')
+local known = read('HGET', key, 'digest')
 if known and known ~= digest then return 'differs' end
 if known then
-  return redis.call('HGET', key, 'state') == 'opening' and 'opened' or 'same'
+  return read('HGET', key, 'state') == 'opening' and 'opened' or 'same'
 end
-redis.call('HSET', key, 'digest', digest, 'state', 'opening', 'submitted', NOW, 'since', NOW, unpack(ARGS, 3))
-redis.call('ZADD', PREFIX .. 'sweeps', NOW, name)
+write('HSET', key, 'digest', digest, 'state', 'opening', 'submitted', NOW, 'since', NOW, unpack(ARGS, 3))
+write('ZADD', PREFIX .. 'sweeps', NOW, name)
 return 'opened'

@@ -1,10 +1,10 @@
 -- Lets a sweep pay for nothing until it is resumed. Argument: name. Answers its state before, or '' if there is none.
 -- What runs for it alone checkpoints and is given back; what another sweep wants goes on at that one's cost.
 local name = ARGS[1]
-local state = redis.call('HGET', sweep_key(name), 'state')
+local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'active' then
-  redis.call('HSET', sweep_key(name), 'state', 'paused', 'since', NOW)
+  write('HSET', sweep_key(name), 'state', 'paused', 'since', NOW)
   stand(name)
   restage(name, 'reconsider')
 end

@@ -25,7 +25,7 @@ local function bring_to(id, state, target, detail)
     state = 'waiting'
   end
   if state ~= 'waiting' or target == 'waiting' then return false end
-  if target == 'skipped' then redis.call('HSET', stage_key(id), 'cause', 'skipped: ' .. detail) end
+  if target == 'skipped' then write('HSET', stage_key(id), 'cause', 'skipped: ' .. detail) end
   return move(id, 'waiting', target, NOW, detail)
 end
 

@@ -5,13 +5,20 @@
 -- no more: give it back), 'park' (held, and the service is down: give it back) or 'lost'. It is found out anew each time,
 -- so that a change of mind takes effect at once, however many stages a sweep has.
 local ttl = tonumber(ARGS[1])
-local answers, heard = {}, {}
-local suspects = redis.call('EXISTS', PREFIX .. 'suspects') == 1
+local answers, heard, renewed, troubled = {}, {}, {}, {}
+local suspects = read('EXISTS', PREFIX .. 'suspects') == 1
+
+-- Gathers what is written at once for all leases: of each zset the scores and the members.
+local function put(key, score, member)
+  local list = renewed[key] or {}
+  renewed[key] = list
+  list[#list + 1], list[#list + 2] = score, member
+end
 
 -- One that was suspected of killing its worker, and has outlived a whole lease: the next one's turn must not wait for
 -- its next checkpoint, or a power cut would be followed by a night of one stage at a time.
 local function clear(id, started)
-  if NOW - number(started) > ttl then redis.call('SREM', PREFIX .. 'suspects', id) end
+  if NOW - number(started) > ttl then write('SREM', PREFIX .. 'suspects', id) end
 end
 
 local function word(id, service, payer)
@@ -21,31 +28,34 @@ local function word(id, service, payer)
   return wanted(id) and 'yield' or 'stop'
 end
 
-local function troubled(service, slot)
-  local key = PREFIX .. 'trouble:' .. service
-  redis.call('ZADD', key, NOW, slot)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', NOW - 600000)
-  redis.call('PEXPIRE', key, 600000)
+local function renew(id, quiet, ago, is_troubled)
+  local row = read('HMGET', stage_key(id), 'lane', 'slot', 'service', 'payer', 'started')
+  local lane, slot, service, payer = unpack(row, 1, 4)
+  put(state_key('running'), NOW + ttl, id)
+  put(PREFIX .. 'progressed', NOW - quiet, id)
+  put(slots_key(pool_of(lane)), NOW + ttl, slot)
+  put(slots_key(lane), NOW + ttl, slot)
+  if is_troubled then
+    local key = PREFIX .. 'trouble:' .. service
+    put(key, NOW, slot)
+    troubled[key] = true
+  end
+  if ago >= 0 then heard[service] = math.max(heard[service] or 0, NOW - ago) end
+  if suspects then clear(id, row[5]) end
+  return word(id, service, payer)
 end
 
 for i = 2, #ARGS, 5 do
-  local id, fence, quiet, ago = ARGS[i], ARGS[i + 1], tonumber(ARGS[i + 2]), tonumber(ARGS[i + 3])
-  if holds(id, fence) then
-    local row = redis.call('HMGET', stage_key(id), 'lane', 'slot', 'service', 'payer', 'started')
-    redis.call('ZADD', state_key('running'), 'XX', NOW + ttl, id)
-    redis.call('ZADD', PREFIX .. 'progressed', 'XX', NOW - quiet, id)
-    hold_slot(row[1], row[2], NOW + ttl)
-    if ago >= 0 then heard[row[3]] = math.max(heard[row[3]] or 0, NOW - ago) end
-    if ARGS[i + 4] == '1' then troubled(row[3], row[2]) end
-    if suspects then clear(id, row[5]) end
-    answers[#answers + 1] = word(id, row[3], row[4])
-  else
-    answers[#answers + 1] = 'lost'
-  end
+  local id, fence = ARGS[i], ARGS[i + 1]
+  answers[#answers + 1] = holds(id, fence)
+    and renew(id, tonumber(ARGS[i + 2]), tonumber(ARGS[i + 3]), ARGS[i + 4] == '1') or 'lost'
 end
+for key, list in pairs(renewed) do write('ZADD', key, unpack(list)) end
 for service, at in pairs(heard) do
-  if at > number(redis.call('HGET', breaker_key(service), 'heard')) then
-    redis.call('HSET', breaker_key(service), 'heard', at)
-  end
+  if at > number(read('HGET', breaker_key(service), 'heard')) then write('HSET', breaker_key(service), 'heard', at) end
+end
+for key in pairs(troubled) do
+  write('ZREMRANGEBYSCORE', key, '-inf', NOW - 600000)
+  write('PEXPIRE', key, 600000)
 end
 return answers

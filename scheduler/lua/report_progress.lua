@@ -4,11 +4,11 @@
 local id, fence, tokens, spent, progress, longest = unpack(ARGS, 1, 6)
 if not holds(id, fence) then return 0 end
 meter(id, spent, tokens)
-redis.call('HSET', stage_key(id), 'progress', progress)
+write('HSET', stage_key(id), 'progress', progress)
 if #ARGS > 6 then
   local key = stage_key(id) .. ':curve'
-  redis.call('DEL', key)
-  redis.call('RPUSH', key, unpack(ARGS, 7))
-  redis.call('LTRIM', key, -tonumber(longest), -1)
+  write('DEL', key)
+  write('RPUSH', key, unpack(ARGS, 7))
+  write('LTRIM', key, -tonumber(longest), -1)
 end
 return 1

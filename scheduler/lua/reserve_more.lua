@@ -9,10 +9,10 @@ if more <= 0 then return 'held' end
 local gate = over_budget(id, payer, more)
 if gate then
   if gate == 'budget' then tell_budget(payer, true) end
-  redis.call('HSET', stage_key(id), 'short', needed)
-  redis.call('HSET', sweep_key(payer), 'gate', gate)
+  write('HSET', stage_key(id), 'short', needed)
+  write('HSET', sweep_key(payer), 'gate', gate)
   return gate
 end
-redis.call('HINCRBY', stage_key(id), 'reserved', more)
+add(stage_key(id), 'reserved', more)
 book(id, payer, 'reserved', more)
 return 'held'

@@ -3,7 +3,7 @@
 -- Answers 1, or 0 where there is no such doubt any more.
 local attempt, counted = ARGS[1], cjson.decode(ARGS[2])
 local key = PREFIX .. 'doubt:' .. attempt
-local row = redis.call('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rates', 'opened_usage',
+local row = read('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rates', 'opened_usage',
   'day', 'began_day')
 if not row[1] then return 0 end
 local id, payer, doubtful, day = row[1], row[2], number(row[5]), row[8]
@@ -15,14 +15,12 @@ for kind, count in pairs(counted) do -- the stage before it, on the same live cl
 end
 local more = tokens - number(row[3])
 local dearer = price(counted, row[6] == '' and {} or cjson.decode(row[6])) - number(row[4])
-redis.call('HINCRBY', stage_key(id), 'tokens', more)
-redis.call('HINCRBY', stage_key(id), 'micro_usd', dearer)
-redis.call('HINCRBY', stage_key(id), 'doubtful', -doubtful)
+add(stage_key(id), 'tokens', more, 'micro_usd', dearer, 'doubtful', -doubtful)
 book(id, payer, 'tokens', more)
 -- What was booked too much may have been booked on the day before the attempt ended: today must not make up for it.
 book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
 book(id, payer, 'doubtful', -doubtful, day)
 tell_budget(payer)
-redis.call('DEL', key)
-redis.call('ZREM', PREFIX .. 'doubts', attempt)
+write('DEL', key)
+write('ZREM', PREFIX .. 'doubts', attempt)
 return 1

@@ -14,15 +14,15 @@ local what = stage(parent, 'kind') == 'evaluate' and 'what ' .. parent .. ' meas
 local why = what .. ' is gone'
 local again = number(stage(parent, 'retrained'))
 meter(id, spent, tokens)
-redis.call('HSET', stage_key(id), 'cause', why)
-if bare and newest then redis.call('RPOP', key) end
+write('HSET', stage_key(id), 'cause', why)
+if bare and newest then write('RPOP', key) end
 if bare and again >= tonumber(most) then
-  redis.call('HSET', stage_key(id), 'cause', why .. ', and so it was when it had been trained again')
+  write('HSET', stage_key(id), 'cause', why .. ', and so it was when it had been trained again')
   move(id, 'running', 'failed', NOW, stage(id, 'cause'))
 else
   move(id, 'running', 'ready', NOW, why)
   if bare then
-    redis.call('HSET', stage_key(parent), 'retrained', again + 1)
+    write('HSET', stage_key(parent), 'retrained', again + 1)
     move(parent, 'succeeded', 'ready', NOW, 'what it left is gone, and ' .. id .. ' needs it')
   end
   if stage(parent, 'state') ~= 'succeeded' then move(id, 'ready', 'waiting', NOW, 'for ' .. parent) end

@@ -5,17 +5,17 @@
 -- wholly written the rest must be submitted first.
 local name, how = ARGS[1], ARGS[2] or 'reopen'
 local key = sweep_key(name)
-local row = redis.call('HMGET', key, 'state', 'sealed', 'deadline')
+local row = read('HMGET', key, 'state', 'sealed', 'deadline')
 local state, sealed = row[1], row[2]
 if not state then return '' end
-if number(row[3]) > 0 and number(row[3]) <= NOW then redis.call('HSET', key, 'deadline', '') end
-redis.call('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled', 'started') -- its end is told anew
+if number(row[3]) > 0 and number(row[3]) <= NOW then write('HSET', key, 'deadline', '') end
+write('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled', 'started') -- its end is told anew
 if not sealed then
-  redis.call('HSET', key, 'state', 'opening', 'since', NOW)
+  write('HSET', key, 'state', 'opening', 'since', NOW)
 elseif state == 'paused' then -- still paused, with more to do when it is resumed
   restage(name, how)
 else
-  redis.call('HSET', key, 'state', 'active', 'since', NOW)
+  write('HSET', key, 'state', 'active', 'since', NOW)
   if state ~= 'active' then begin_hours(name) end -- what runs within its hours stays there
   stand(name)
   restage(name, how)

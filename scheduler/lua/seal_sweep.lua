@@ -1,8 +1,8 @@
 -- Makes a sweep active once all its stages are written. Argument: name. Answers 1 if it was opening.
 -- The walk that follows also opens again what had ended without a result before this sweep wanted it.
 local name = ARGS[1]
-if redis.call('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
-redis.call('HSET', sweep_key(name), 'state', 'active', 'since', NOW, 'sealed', 1)
+if read('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
+write('HSET', sweep_key(name), 'state', 'active', 'since', NOW, 'sealed', 1)
 begin_hours(name)
 stand(name)
 restage(name, 'reopen')

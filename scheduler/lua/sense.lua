@@ -3,21 +3,21 @@
 -- opened: clients that were ever opened, and for each sign how many clients are told it, since when the first of them is,
 -- and the last}}}; moments in milliseconds, 0 where there is none. Slots that have run out are cleared away.
 local service, lately = ARGS[1], tonumber(ARGS[2])
-local row = redis.call('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
+local row = read('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
 
 local function pool_state(pool)
-  redis.call('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
-  local found = {taken = redis.call('ZCARD', slots_key(pool)),
-    opened = number(redis.call('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signs = {}, since = {}, last = {}}
-  local told = redis.call('HGETALL', signs_key(pool))
+  write('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
+  local found = {taken = read('ZCARD', slots_key(pool)),
+    opened = number(read('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signs = {}, since = {}, last = {}}
+  local told = read('HGETALL', signs_key(pool))
   for i = 1, #told, 2 do
-    if redis.call('ZSCORE', slots_key(pool), told[i]) then
+    if read('ZSCORE', slots_key(pool), told[i]) then
       local sign, since = string.match(told[i + 1], '^(%a+)|(%d+)$')
       found.signs[sign] = (found.signs[sign] or 0) + 1
       found.since[sign] = math.min(found.since[sign] or NOW, tonumber(since))
       found.last[sign] = math.max(found.last[sign] or 0, tonumber(since))
     else
-      redis.call('HDEL', signs_key(pool), told[i])
+      write('HDEL', signs_key(pool), told[i])
     end
   end
   return found
@@ -26,5 +26,5 @@ end
 local pools = {}
 for i = 3, #ARGS do pools[ARGS[i]] = pool_state(ARGS[i]) end
 return cjson.encode({now = NOW, state = row[1] or 'closed', since = number(row[2]), recovered = number(row[3]),
-  heard = number(row[4]), troubled = redis.call('ZCOUNT', PREFIX .. 'trouble:' .. service, NOW - lately, '+inf'),
+  heard = number(row[4]), troubled = read('ZCOUNT', PREFIX .. 'trouble:' .. service, NOW - lately, '+inf'),
   pools = pools})

@@ -3,8 +3,8 @@
 local limits = PREFIX .. 'limits'
 local named = {}
 for i = 1, #ARGS, 2 do named[ARGS[i]] = ARGS[i + 1] end
-for _, name in ipairs(redis.call('HKEYS', limits)) do
-  if not named[name] and not string.find(name, '^[^/]+/[^/]+$') then redis.call('HDEL', limits, name) end
+for _, name in ipairs(read('HKEYS', limits)) do
+  if not named[name] and not string.find(name, '^[^/]+/[^/]+$') then write('HDEL', limits, name) end
 end
-for name, number in pairs(named) do redis.call('HSET', limits, name, number) end
+for name, number in pairs(named) do write('HSET', limits, name, number) end
 return #ARGS / 2

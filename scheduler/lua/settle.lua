@@ -7,9 +7,9 @@ if not holds(id, fence) then return 0 end
 -- Somebody wants it again since it was asked to stop: another attempt goes on.
 if state == 'cancelled' and wanted(id) then state = 'ready' end
 meter(id, spent, tokens)
-redis.call('HSET', stage_key(id), unpack(ARGS, 7))
+write('HSET', stage_key(id), unpack(ARGS, 7))
 if state == 'succeeded' then
-  redis.call('HDEL', stage_key(id), 'progress')
+  write('HDEL', stage_key(id), 'progress')
   forgive(id)
   keep_newest(id, 1)
 end

@@ -4,12 +4,12 @@
 -- Answers 1, or 0 without the lease.
 local id, fence, sign, ago = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4])
 if not holds(id, fence) then return 0 end
-local row = redis.call('HMGET', stage_key(id), 'lane', 'slot')
+local row = read('HMGET', stage_key(id), 'lane', 'slot')
 local pool = pool_of(row[1])
-local before = redis.call('HGET', signs_key(pool), row[2])
+local before = read('HGET', signs_key(pool), row[2])
 if sign == 'active' and before and (string.find(before, '^opening') or string.find(before, '^queued')) then
-  redis.call('HINCRBY', PREFIX .. 'capacity:' .. pool, 'openings', 1)
+  add(PREFIX .. 'capacity:' .. pool, 'openings', 1)
   canary_goes_to(id)
 end
-redis.call('HSET', signs_key(pool), row[2], sign .. '|' .. (NOW - ago))
+write('HSET', signs_key(pool), row[2], sign .. '|' .. (NOW - ago))
 return 1

@@ -1,4 +1,4 @@
 -- Forgets that a stage changed, unless it has changed again since. Arguments: stage, order of the change.
 local changed = PREFIX .. 'changed'
-if redis.call('ZSCORE', changed, ARGS[1]) == ARGS[2] then return redis.call('ZREM', changed, ARGS[1]) end
+if read('ZSCORE', changed, ARGS[1]) == ARGS[2] then return write('ZREM', changed, ARGS[1]) end
 return 0

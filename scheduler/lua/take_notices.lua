@@ -5,12 +5,12 @@
 local hold, most = tonumber(ARGS[1]), tonumber(ARGS[2])
 local busy, found = {}, {}
 for i = 3, #ARGS do busy[ARGS[i]] = true end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'notices', '-inf', NOW)) do
-  local address = redis.call('HGET', PREFIX .. 'notice:' .. id, 'address')
+for _, id in ipairs(read('ZRANGEBYSCORE', PREFIX .. 'notices', '-inf', NOW)) do
+  local address = read('HGET', PREFIX .. 'notice:' .. id, 'address')
   if #found < most and not busy[address] then
     busy[address] = true
-    redis.call('ZADD', PREFIX .. 'notices', NOW + hold, id)
-    local row = redis.call('HMGET', PREFIX .. 'notice:' .. id, 'kind', 'sweep', 'at', 'detail', 'tries')
+    write('ZADD', PREFIX .. 'notices', NOW + hold, id)
+    local row = read('HMGET', PREFIX .. 'notice:' .. id, 'kind', 'sweep', 'at', 'detail', 'tries')
     found[#found + 1] = {id, address, unpack(row)}
   end
 end

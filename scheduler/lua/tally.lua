@@ -5,11 +5,11 @@ local base = sweep_key(sweep)
 local state = stage(id, 'state')
 
 local function count()
-  local seen = redis.call('HGET', base .. ':seen', id)
+  local seen = read('HGET', base .. ':seen', id)
   if seen == state then return end
-  if seen then redis.call('HINCRBY', base .. ':counts', seen, -1) end
-  redis.call('HINCRBY', base .. ':counts', state, 1)
-  redis.call('HSET', base .. ':seen', id, state)
+  if seen then add(base .. ':counts', seen, -1) end
+  add(base .. ':counts', state, 1)
+  write('HSET', base .. ':seen', id, state)
   if state == 'failed' and wants(sweep) then
     notify(sweep, 'failure', stage(id, 'label') .. ': ' .. (stage(id, 'cause') or ''))
   end
@@ -19,34 +19,34 @@ end
 local function queue()
   local ready = base .. ':ready:' .. stage(id, 'lane')
   if state == 'ready' and number(stage(id, 'not_before')) <= NOW then
-    redis.call('ZADD', ready, redis.call('ZSCORE', base .. ':stages', id), id)
+    write('ZADD', ready, read('ZSCORE', base .. ':stages', id), id)
   else
-    redis.call('ZREM', ready, id)
+    write('ZREM', ready, id)
   end
 end
 
 -- Welford's running mean and sum of squares; a value counts once, by its place in the hash of values.
-local function add(run, cell, metric, value)
-  if redis.call('HSETNX', base .. ':values', run .. '|' .. metric, value) == 0 then return end
+local function enter(run, cell, metric, value)
+  if write('HSETNX', base .. ':values', run .. '|' .. metric, value) == 0 then return end
   local at = cell .. '|' .. metric .. '|'
   local cells = base .. ':cells'
-  local n = redis.call('HINCRBY', cells, at .. 'count', 1)
-  local mean = number(redis.call('HGET', cells, at .. 'mean'))
+  local n = add(cells, at .. 'count', 1)
+  local mean = number(read('HGET', cells, at .. 'mean'))
   local step = tonumber(value) - mean
   local moved = mean + step / n
-  local m2 = number(redis.call('HGET', cells, at .. 'm2')) + step * (tonumber(value) - moved)
-  redis.call('HSET', cells, at .. 'mean', string.format('%.17g', moved), at .. 'm2', string.format('%.17g', m2))
+  local m2 = number(read('HGET', cells, at .. 'm2')) + step * (tonumber(value) - moved)
+  write('HSET', cells, at .. 'mean', string.format('%.17g', moved), at .. 'm2', string.format('%.17g', m2))
 end
 
 -- A feed is {run, cell, prefix}: the metric `nll` of an evaluation on the source is `source.nll` in the run's row.
 local function feed()
-  local feeds = redis.call('HGET', base .. ':feeds', id)
+  local feeds = read('HGET', base .. ':feeds', id)
   if state ~= 'succeeded' or not feeds then return end
   local metrics = cjson.decode(stage(id, 'result') or '{}')['metrics']
   if type(metrics) ~= 'table' then return end
   for _, target in ipairs(cjson.decode(feeds)) do
     for name, value in pairs(metrics) do
-      if type(value) == 'number' then add(target[1], target[2], target[3] .. name, string.format('%.17g', value)) end
+      if type(value) == 'number' then enter(target[1], target[2], target[3] .. name, string.format('%.17g', value)) end
     end
   end
 end

@@ -3,17 +3,17 @@
 -- Answers 1 if that changed anything. Outside its hours it wants its stages, and pays for none.
 local name, open, again, detail = unpack(ARGS, 1, 4)
 local key = sweep_key(name)
-local state = redis.call('HGET', key, 'state')
+local state = read('HGET', key, 'state')
 if again == '' or (state ~= 'active' and state ~= 'paused') then
-  redis.call('ZREM', PREFIX .. 'turns', name)
+  write('ZREM', PREFIX .. 'turns', name)
 else
-  redis.call('ZADD', PREFIX .. 'turns', again, name)
+  write('ZADD', PREFIX .. 'turns', again, name)
 end
-redis.call('HSET', key, 'hours', detail) -- even if nothing changes: one that is submitted outside them begins closed
-local was_closed = redis.call('HEXISTS', key, 'outside') == 1
+write('HSET', key, 'hours', detail) -- even if nothing changes: one that is submitted outside them begins closed
+local was_closed = read('HEXISTS', key, 'outside') == 1
 if was_closed == (open ~= '1') then return 0 end
-if open == '1' then redis.call('HDEL', key, 'outside') else redis.call('HSET', key, 'outside', NOW) end
+if open == '1' then write('HDEL', key, 'outside') else write('HSET', key, 'outside', NOW) end
 stand(name)
-if open ~= '1' and redis.call('HGET', key, 'started') then notify(name, 'hours', detail, NOW) end
+if open ~= '1' and read('HGET', key, 'started') then notify(name, 'hours', detail, NOW) end
 restage(name, 'reconsider')
 return 1

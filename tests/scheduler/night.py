@@ -9,7 +9,7 @@ from scheduler import keys
 from scheduler.capacity import Bounds
 from scheduler.connection import Word
 from scheduler.dispatch import QUEUE, Nudges
-from scheduler.scripts import prelude
+from scheduler.scripts import script
 from scheduler.states import StageState
 from scheduler.store import Hold, Lease, Meter, Opening, Pulse, Store
 from scheduler.submission import Submitted, submit
@@ -104,8 +104,8 @@ class Night:
 
     def run_lua(self, body: str, *arguments: Word) -> Any:
         """A verb of the test's own."""
-        script = self.store.client.register_script(f"{prelude()}\n{body}")
-        return script(args=[keys.PREFIX, self.clock(), *arguments])
+        verb = self.store.client.register_script(script("a_test", body))
+        return verb(args=[keys.PREFIX, self.clock(), *arguments])
 
     def steps(self, stage: str) -> list[int]:
         """The steps of the checkpoints that a stage has, the oldest first."""

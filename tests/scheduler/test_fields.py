@@ -16,8 +16,9 @@ LITERAL = re.compile(r"'([a-z]\w*(?::\w+)?)'")
 
 
 def calls(*commands: str) -> Iterator[list[str]]:
-    """What the verbs hand to these commands behind the key, argument by argument."""
-    for found in re.finditer(rf"redis\.call\('(?:{'|'.join(commands)})',", LUA):
+    """What the verbs hand to these commands behind the key, argument by argument; ADD is the prelude's own."""
+    named = rf"(?:read|write)\('(?:{'|'.join(commands)})'," + (r"|\badd\(" if "ADD" in commands else "")
+    for found in re.finditer(named, LUA):
         depth, start, arguments = 0, found.end(), []
         for place in range(found.end(), len(LUA)):
             letter = LUA[place]
@@ -40,8 +41,9 @@ def cleared() -> set[str]:
 
 def written_by_lua() -> set[str]:
     pairs = (arguments[::2] for arguments in calls("HSET"))
-    ones = (arguments[:1] for arguments in calls("HSETNX", "HINCRBY"))
-    return {name for arguments in (*pairs, *ones) for name in literals(arguments)}
+    ones = (arguments[:1] for arguments in calls("HSETNX"))
+    sums = (arguments[::2] for arguments in calls("ADD"))
+    return {name for arguments in (*pairs, *ones, *sums) for name in literals(arguments)}
 
 
 def written_with_a_sweep() -> set[str]:
@@ -60,7 +62,7 @@ def written_with_a_sweep() -> set[str]:
 def read() -> set[str]:
     """By a verb, or under a name that Python knows: spelled out, or as a field of its own."""
     by_lua = {name for arguments in calls("HGET", "HMGET") for name in literals(arguments)}
-    by_lua |= {name for arguments in calls("HINCRBY") for name in literals(arguments[:1])}  # it answers what it made
+    by_lua |= {name for arguments in calls("ADD") for name in literals(arguments[:1])}  # it answers what it made
     by_lua |= set(re.findall(r"\bstage\([^()]+, '(\w+)'\)", LUA))
     nodes = [node for path, tree in TREES.items() if path != SUBMISSION for node in ast.walk(tree)]
     spelled = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}

@@ -1,7 +1,6 @@
 """Every move from one state to another, tried in Lua against the one table that Python reads too."""
 
 import itertools
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -9,7 +8,8 @@ import redis
 
 from scheduler import keys
 from scheduler.connection import Client
-from scheduler.states import FINISHED, MOVES, StageState, moves_as_lua
+from scheduler.scripts import script
+from scheduler.states import FINISHED, MOVES, StageState
 from tests.support import FakeClock
 
 PAIRS = list(itertools.product(StageState, StageState))
@@ -17,11 +17,9 @@ STAGE = "train-a"
 
 
 def move(client: Client, clock: FakeClock, start: StageState, end: StageState) -> int:
-    """The prelude that stands before every verb, and one line that calls `move`."""
-    prelude = (files("scheduler") / "lua" / "_prelude.lua").read_text()
-    body = "return move(ARGS[1], ARGS[2], ARGS[3], nil, 'a test') and 1 or 0"
-    script = client.register_script(f"local MOVES = {moves_as_lua()}\n{prelude}\n{body}")
-    return int(script(args=[keys.PREFIX, clock(), STAGE, start, end]))
+    """A verb of one line that calls `move`."""
+    verb = client.register_script(script("a_test", "return move(ARGS[1], ARGS[2], ARGS[3], nil, 'a test') and 1 or 0"))
+    return int(verb(args=[keys.PREFIX, clock(), STAGE, start, end]))
 
 
 def put(client: Client, state: StageState) -> None:
