@@ -36,9 +36,8 @@ local function renew(id, quiet, ago, is_troubled)
   put(slots_key(pool_of(lane)), NOW + ttl, slot)
   put(slots_key(lane), NOW + ttl, slot)
   if is_troubled then
-    local key = PREFIX .. 'trouble:' .. service
-    put(key, NOW, slot)
-    troubled[key] = true
+    troubled[service] = PREFIX .. 'trouble:' .. service
+    put(troubled[service], NOW, slot)
   end
   if ago >= 0 then heard[service] = math.max(heard[service] or 0, NOW - ago) end
   if suspects then clear(id, row[5]) end
@@ -54,7 +53,7 @@ for key, list in pairs(renewed) do write('ZADD', key, unpack(list)) end
 for service, at in pairs(heard) do
   if at > number(read('HGET', breaker_key(service), 'heard')) then write('HSET', breaker_key(service), 'heard', at) end
 end
-for key in pairs(troubled) do
+for _, key in pairs(troubled) do
   write('ZREMRANGEBYSCORE', key, '-inf', NOW - 600000)
   write('PEXPIRE', key, 600000)
 end
