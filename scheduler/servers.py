@@ -59,6 +59,13 @@ TESTED = (
     Series("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
 )
 
+# No promise is made of these, and no test runs on them; what they read was tried once (2026-11-29).
+TRIED = (
+    Series("Redis", (8, 0), {"REDIS": 12}, parts=True),
+    Series("Valkey", (8, 0), {"REDIS": 11}, parts=True),
+    Series("Valkey", (9, 0), {"REDIS": 11, "VALKEY": 80}, parts=True),
+)
+
 
 class Data(NamedTuple):
     """What lies in the folder of a server: how it is kept, and who wrote it last where that is known."""
@@ -115,7 +122,7 @@ def said_tested() -> str:
 
 def can_read(server: Server, data: Data) -> bool:
     """Will it take over these data, whole? Of a version newer than all that were tested, what its own kind wrote."""
-    known = [each for each in TESTED if each.name == server.name and each.series <= server.series]
+    known = [each for each in (*TESTED, *TRIED) if each.name == server.name and each.series <= server.series]
     if not known:
         return False
     newest = max(known, key=lambda each: each.series)

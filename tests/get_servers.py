@@ -141,7 +141,7 @@ def write_start(place: Path) -> None:
     found = ":".join(f"$here/{path.relative_to(place)}" for path in dict.fromkeys(libraries))
     start = place / "server"
     start.write_text(
-        '#!/bin/sh\nhere=$(cd "$(dirname "$0")" && pwd)\n'
+        '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
         f'export LD_LIBRARY_PATH="{found}"\nexec "$here/{program.relative_to(place)}" "$@"\n'
     )
     start.chmod(0o755)
