@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeps.errors import DataError
+from sweeps.pairs import SIDES, divide
 from sweeps.records import Records, Row
 from sweeps.tokens import Messages
 
@@ -23,31 +24,12 @@ def is_pair_of_messages(row: Row) -> bool:
 
 
 def conversation(row: Row, side: str) -> Row:
-    """One side of a preference pair as a chat: of the assistant's messages only those that answer bear loss.
-
-    A side may hold the prompt once more, as some data sets have it.
-    """
-    prompt = _as_messages(row["prompt"], "user", "prompt")
-    answer = _as_messages(row[side], "assistant", side)
-    if prompt and answer[: len(prompt)] == prompt:
-        answer = answer[len(prompt) :]
-    if not any(message["role"] == "assistant" for message in answer):
-        raise DataError(f"a {side} side without a message of the assistant; what it answers to the prompt is right")
+    """One side of a preference pair as a chat: of the assistant's messages only those that answer bear loss."""
+    prompt, *answers = divide(row)
+    answer = answers[SIDES.index(side)]
     read = [{**message, "weight": 0} if message["role"] == "assistant" else message for message in prompt]
     tools = {"tools": row["tools"]} if row.get("tools") else {}
     return {"messages": [*read, *answer], **tools}
-
-
-def _as_messages(value: object, role: str, key: str) -> list[Mapping[str, Any]]:
-    if isinstance(value, str):
-        return [{"role": role, "content": value}] if value else []
-    if not isinstance(value, Sequence) or not all(_is_message(message) for message in value):
-        raise DataError(f"a {key} that is neither text nor a list of messages, each with role and content")
-    return list(value)
-
-
-def _is_message(value: object) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("role"), str) and "content" in value
 
 
 def for_template(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
-"""Text to rows: which format they have, and what is wrong with them, line by line."""
+"""Raw rows to rows of one format, and what is wrong with them, each by its place."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from sweeps.data.shapes import BadRow, as_json, see
+from sweeps.data.texts import Found, json_lines
 from sweeps.errors import DataError
+from sweeps.pairs import SIDES, divide
 from sweeps.records import Format, Origin, Row
 
 SHOWN = 5  # findings in one message; the rest are counted
@@ -27,6 +30,11 @@ EXAMPLES: Mapping[Format, str] = {
 }
 LISTS = ("answers", "distractors", "candidates", "variants")  # of a question
 CHOICES = "; or ".join(EXAMPLES.values())
+SEEN = ("images", "image", "audios", "audio", "videos", "video")
+WEIGHTS = ("weight", "loss_weight", "sample_weight")
+FLAGS = ("train", "trainable", "loss")
+CALLING = ("tools", "functions", "chat_template_kwargs")
+CHANGES = frozenset((*SEEN, *WEIGHTS, *FLAGS, *CALLING, *SIDES, "label"))  # of how a row is learnt
 
 
 class Parsed(NamedTuple):
@@ -38,8 +46,10 @@ class Parsed(NamedTuple):
     origins: tuple[Origin, ...] = ()
 
 
-class BadRow(Exception):
-    """What was found in a line, and what would be right."""
+class _Read(NamedTuple):
+    row: dict[str, Any]
+    how: str  # the shape and its keys, for the note
+    unread: frozenset[str]
 
 
 def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
@@ -47,110 +57,177 @@ def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
 
     Raises DataError with the first five bad lines as `where:line`, and how many there are.
     """
-    rows: list[Row] = []
-    origins: list[Origin] = []
+    return read_rows(json_lines(text, where), where, form)
+
+
+def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed:
+    """The same of rows from anywhere."""
+    asked = form is not None
+    kept: list[tuple[Origin, dict[str, Any]]] = []
     findings: list[str] = []
-    ignored: set[str] = set()
-    for number, line in _filled(text):
+    hows: Counter[str] = Counter()
+    unread: set[str] = set()
+    for origin, value in found:
         try:
-            row = _several(_object(line))
-            form = form or _seen(row)
-            rows.append(_checked(row, form))
+            form, read = _read(value, form, asked=asked)
         except BadRow as finding:
-            findings.append(f"{where}:{number}: {finding}")
+            findings.append(f"{origin}: {finding}")
         else:
-            ignored |= row.keys() - rows[-1].keys()
-            origins.append(Origin(f"{where}:", number))
+            kept.append((origin, read.row))
+            hows[read.how] += 1
+            unread |= read.unread
+    notes: tuple[str, ...] = ()
+    if form == "preference":
+        notes = _take_prompts_off(kept, findings, where)
     if findings:
         _refuse(findings)
-    if form is None or not rows:
+    if form is None or not kept:
         raise DataError(f"{where}: no rows; one object a line is wanted: {CHOICES}")
-    notes = (f"{where}: keys not used: {', '.join(sorted(ignored))}",) if ignored else ()
-    return Parsed(form, tuple(rows), notes, tuple(origins))
+    notes = (*_told(where, form, hows, unread), *notes)
+    return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept))
 
 
-def parse_paragraphs(text: str, where: str) -> Parsed:
-    """One text record for each paragraph; blank lines lie between paragraphs."""
-    paragraphs = tuple(_paragraphs(text))
-    if not paragraphs:
-        raise DataError(f"{where}: no text; paragraphs with blank lines between them are wanted")
-    note = f"{where}: read as text, one record for each of {len(paragraphs)} paragraphs between blank lines"
-    origins = tuple(Origin(f"{where}:", line) for line, _ in paragraphs)
-    return Parsed("text", tuple({"text": paragraph} for _, paragraph in paragraphs), (note,), origins)
+def _told(where: str, form: Format, hows: Counter[str], unread: set[str]) -> tuple[str, ...]:
+    """What was recognised, and what was left out."""
+    seen = "; ".join(f"{count:,} rows read as {form} {how}" for how, count in hows.items())
+    ignored = (f"{where}: keys not used: {', '.join(sorted(unread))}",) if unread else ()
+    return (f"{where}: {seen}", *ignored)
 
 
-def _filled(text: str) -> Iterator[tuple[int, str]]:
-    lines = enumerate(text.split("\n"), start=1)  # splitlines would cut inside strings, at U+2028 and the like
-    return ((number, line) for number, line in lines if line.strip())
+def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _Read]:
+    """One row in the format that the file has, or that this first row gives it."""
+    if isinstance(value, BadRow):
+        raise value
+    if not isinstance(value, dict):
+        raise BadRow(f"a JSON {_kind(value)}; an object is wanted, such as {EXAMPLES['text']}")
+    seen = see(value, form, asked=asked)
+    if seen is None:
+        _refuse_unknown(value, form)
+    row = _checked(seen.row, value, seen.form)
+    unread = frozenset(key for key in value.keys() - seen.read - row.keys() if not _is_nothing(value[key]))
+    if unread & CHANGES:
+        _refuse_what_changes(value, unread & CHANGES, seen.form, asked=asked)
+    named = [key for key in value if key in seen.read and not _is_nothing(value[key])]
+    how = f"from {seen.how} ({', '.join(sorted(named))})" if seen.how else f"by {', '.join(sorted(named))}"
+    return seen.form, _Read(row, how, unread)
 
 
-def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """Each paragraph, and the line on which it begins."""
-    lines: list[str] = []
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
-        if line.strip():
-            lines.append(line.rstrip())
-        elif lines:
-            yield number - len(lines), "\n".join(lines)
-            lines = []
+def _refuse_unknown(row: Row, form: Format | None) -> NoReturn:
+    if form is None:
+        raise BadRow(f"keys {', '.join(sorted(map(str, row))) or 'none'}; wanted is {CHOICES}")
+    other = next((f"a {known} row" for known, keys in KEYS.items() if row.keys() >= {*keys}), "a row")
+    missing = [key for key in KEYS[form] if key not in row] or KEYS[form]
+    raise BadRow(f"{other} without {', '.join(missing)} among {form} rows; wanted is {EXAMPLES[form]}")
 
 
-def _object(line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line, parse_constant=_no_number)
-        if "\\u" in line:
-            json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise BadRow("half of a surrogate pair in a string; valid Unicode is wanted") from None
-    except (ValueError, RecursionError) as error:
-        raise BadRow(f"not JSON ({error}); one object a line is wanted") from None
-    if not isinstance(row, dict):
-        raise BadRow(f"a JSON {type(row).__name__}; an object is wanted, such as {EXAMPLES['text']}")
-    return row
+def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, asked: bool) -> None:
+    """Keys beside a row that say something about how it is to be learnt: what they say would be lost, unseen."""
+    for key in sorted(unread):
+        value = row[key]
+        if key in SEEN:
+            raise BadRow(f"{key}: text alone is read; leave the row out, or say in words what is there")
+        if key in WEIGHTS and value not in (1, "1", "1.0"):
+            raise BadRow(f"{key} {value!r}: all rows are worth the same; leave it out, or repeat or drop rows")
+        if key in FLAGS and str(value).lower() in ("false", "0", "0.0"):
+            raise BadRow(f"{key} {value!r}: every row is learnt; drop this one")
+        if key == "label" and form == "completion" and str(value).lower() in ("true", "false"):
+            raise BadRow("label beside a completion says if it is a good one; keep the good ones, or write pairs")
+        if key in CALLING:
+            right = (
+                "`tools` in rows of messages" if key == "functions" else "rows of messages without it, or with `tools`"
+            )
+            raise BadRow(f"{key} beside {form} rows is not read; {right} are")
+        if key in SIDES and not asked:
+            raise BadRow(f"{key} beside {form} rows; `format: {form}` says that it is not meant, pairs have both sides")
 
 
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+def _is_nothing(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, list | dict) and not value)
 
 
-def _seen(row: Row) -> Format:
-    """The format whose keys the row has; the richest one where several fit."""
-    for form, keys in KEYS.items():
-        if all(key in row for key in keys):
-            return form
-    raise BadRow(f"keys {', '.join(sorted(row)) or 'none'}; wanted is {CHOICES}")
-
-
-def _checked(row: Row, form: Format) -> Row:
+def _checked(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
     """The row with the keys of its format alone."""
-    missing = [key for key in KEYS[form] if key not in row]
-    if missing:
-        other = next((f"a {known} row" for known, keys in KEYS.items() if row.keys() >= {*keys}), "a row")
-        raise BadRow(f"{other} without {', '.join(missing)} among {form} rows; wanted is {EXAMPLES[form]}")
     if form == "chat":
         _check_messages(row["messages"])
-        return {"messages": row["messages"], **_tools(row)}
+        return {"messages": row["messages"], **_tools(whole)}
     if form == "questions":
-        return _question(row)
+        return _question(_several(row))
     if form == "transcript":
-        return {"parts": _parts(row["parts"])}
+        return {"parts": _parts(as_json(row["parts"], "parts"))}
     for key in KEYS[form]:
         _check_text(row[key], key, form)
-    return {key: row[key] for key in KEYS[form]} | (_tools(row) if form == "preference" else {})
+    return _pair(row, whole) if form == "preference" else {key: row[key] for key in KEYS[form]}
+
+
+def _pair(row: dict[str, Any], whole: Row) -> dict[str, Any]:
+    """One prompt and two answers; where one of them is messages all are, and the prompt stands in its place alone."""
+    if any(isinstance(value, list) for value in row.values()):
+        try:
+            row = dict(divide(row)._asdict())
+        except DataError as error:
+            raise BadRow(str(error)) from None
+        if any(_says_nothing(row[side][-1]) for side in SIDES):
+            raise BadRow("a side that ends with an empty answer; text to learn from is wanted")
+    if _is_same(*(row[side] for side in SIDES)):
+        raise BadRow("chosen and rejected are the same, so neither is preferred; drop the row")
+    return {key: row[key] for key in KEYS["preference"]} | _tools(whole)
+
+
+def _says_nothing(message: Row) -> bool:
+    return not message.get("tool_calls") and isinstance(message["content"], str) and not message["content"].strip()
+
+
+def _is_same(chosen: Any, rejected: Any) -> bool:
+    return bool(chosen.strip() == rejected.strip() if isinstance(chosen, str) else chosen == rejected)
+
+
+def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[str], where: str) -> tuple[str, ...]:
+    """Sides in text that begin with the prompt: taken off where all do, refused where only some do.
+
+    A short prompt may begin an answer by chance; one of several words does not.
+    """
+    texts = [(origin, row) for origin, row in kept if isinstance(row["prompt"], str) and row["prompt"].strip()]
+    begun = [(origin, row, _begun(row)) for origin, row in texts]
+    if texts and all(begins == len(SIDES) for _, _, begins in begun):
+        for _, row in texts:
+            row |= {side: row[side][len(row["prompt"].rstrip()) :] for side in SIDES}
+            if row["prompt"] != row["prompt"].rstrip():  # the space at its end stands at their beginning, too
+                row |= {side: row[side].removeprefix(row["prompt"][len(row["prompt"].rstrip()) :]) for side in SIDES}
+        findings += [f"{origin}: an answer that holds the prompt alone" for origin, row in texts if _is_bare(row)]
+        return (f"{where}: chosen and rejected begin with the prompt, which was taken off",)
+    findings += [
+        f"{origin}: a side begins with the prompt, and not all sides of the file do; the answers alone are right"
+        for origin, row, begins in begun
+        if begins and len(row["prompt"].split()) > 2
+    ]
+    return ()
+
+
+def _begun(row: Row) -> int:
+    """How many sides begin with the prompt."""
+    return sum(row[side].startswith(row["prompt"].rstrip()) for side in SIDES)
+
+
+def _is_bare(row: Row) -> bool:
+    return not all(row[side].strip() for side in SIDES)
 
 
 def _several(row: dict[str, Any]) -> dict[str, Any]:
     """A question may have one answer or several; a record has several."""
-    if "question" in row and "answer" in row and "answers" not in row:
-        one = row.pop("answer")
+    if "answer" not in row:
+        return row
+    one = row["answer"]
+    if "answers" not in row:
         if not (isinstance(one, str) and one.strip()):
-            found = "empty" if isinstance(one, str) else f"a JSON {type(one).__name__}"
+            found = "empty" if isinstance(one, str) else f"a JSON {_kind(one)}"
             raise BadRow(f"answer is {found}; text with something in it is wanted, several as a list in `answers`")
-        row["answers"] = [one]
+        return {**row, "answers": [one]}
+    if isinstance(row["answers"], list) and one not in row["answers"]:
+        raise BadRow("answer is none of the answers; one of the two is right")
     return row
 
 
-def _question(row: Row) -> Row:
+def _question(row: Row) -> dict[str, Any]:
     """The question with its answers, and of what may stand beside them what does; in a list, each text once.
 
     A candidate that stood there twice would never be first, alone.
@@ -158,35 +235,46 @@ def _question(row: Row) -> Row:
     example = EXAMPLES["questions"]
     for key in ("question", "context"):
         value = row.get(key)
-        if not (isinstance(value, str) and value.strip()) and (key == "question" or value is not None):
+        if not (isinstance(value, str) and value.strip()) and (key == "question" or not _is_nothing(value)):
             raise BadRow(f"{key} is no text with something in it; wanted is {example}")
-    for key in LISTS:
-        values = row.get(key, [])
-        if not isinstance(values, list) or not all(isinstance(each, str) and each.strip() for each in values):
-            raise BadRow(f"{key} is no list of texts with something in them; wanted is {example}")
-    if not row["answers"]:
+    lists = {key: _texts(row, key) for key in LISTS if key in row}
+    if not lists["answers"]:
         raise BadRow(f"no answer, so nothing to learn and nothing to check; wanted is {example}")
-    if row.get("candidates") and not {*row["candidates"]} & {*row["answers"]}:
+    if lists.get("candidates") and not {*lists["candidates"]} & {*lists["answers"]}:
         raise BadRow("none of the candidates is an answer; all that may be chosen, the right one among them, is wanted")
-    lists = {key: list(dict.fromkeys(row[key])) for key in LISTS if row.get(key)}
-    return {key: row[key] for key in ("question", "context") if row.get(key)} | lists
+    filled = {key: list(dict.fromkeys(texts)) for key, texts in lists.items() if texts}
+    return {key: row[key] for key in ("question", "context") if row.get(key)} | filled
+
+
+def _texts(row: Row, key: str) -> list[str]:
+    """A list of texts, or its JSON; SQuAD keeps it as `text` beside where each begins."""
+    values = as_json(row[key], key)
+    if isinstance(values, dict) and "answer_start" in values:
+        values = values.get("text")
+    values = [] if _is_nothing(values) else values
+    if not isinstance(values, list) or not all(isinstance(each, str) and each.strip() for each in values):
+        raise BadRow(f"{key} is no list of texts with something in them; wanted is {EXAMPLES['questions']}")
+    return values
 
 
 def _tools(row: Row) -> dict[str, Any]:
     """Kept, so that a renderer must write them or refuse them."""
-    tools = row.get("tools")
+    tools = as_json(row.get("tools"), "tools")
     if tools and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
         raise BadRow("tools is not a list of objects; one object for each tool is right")
     return {"tools": tools} if tools else {}
 
 
 def _check_text(value: object, key: str, form: Format) -> None:
-    if form == "preference" and isinstance(value, list):  # pairs may be lists of messages
-        _check_each(value, key)
-    elif not isinstance(value, str):
-        raise BadRow(f"{key} is a JSON {type(value).__name__}; text is wanted: {EXAMPLES[form]}")
+    may_be_messages = form == "preference" and isinstance(value, list)
+    if not may_be_messages and not isinstance(value, str):
+        raise BadRow(f"{key} is a JSON {_kind(value)}; text is wanted: {EXAMPLES[form]}")
     if key != "prompt" and not (value.strip() if isinstance(value, str) else value):
         raise BadRow(f"{key} is empty; text to learn from is wanted: {EXAMPLES[form]}")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__
 
 
 def _parts(parts: object) -> list[Row]:
@@ -202,18 +290,9 @@ def _parts(parts: object) -> list[Row]:
     return [{"text": part["text"], "loss": part["loss"]} for part in parts]
 
 
-def _check_messages(messages: object) -> None:
-    if not isinstance(messages, list) or not messages:
-        raise BadRow(f"messages is not a filled list; wanted is {EXAMPLES['chat']}")
-    _check_each(messages, "messages")
+def _check_messages(messages: list[dict[str, Any]]) -> None:
     if not any(message["role"] == "assistant" for message in messages):
         raise BadRow(f"no message of the assistant, so nothing to learn; wanted is {EXAMPLES['chat']}")
-
-
-def _check_each(messages: list[Any], key: str) -> None:
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
-            raise BadRow(f"{key}[{index}] is not an object with role and content: {EXAMPLES['chat']}")
 
 
 def _refuse(findings: list[str]) -> NoReturn:

@@ -1,0 +1,133 @@
+"""One name to the files that it stands for: a file, a folder of shards, what `save_to_disk` wrote, a pattern."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fsspec
+
+from sweeps.errors import DataError
+
+SHARD = re.compile(r"(?P<name>.*?)[-_.]?(?P<number>\d{5})-of-(?P<total>\d{5})(?P<end>.*)")
+PART = re.compile(r"part-\d+.*")  # as Spark writes them
+PATTERN = re.compile(r"[*\[]")
+DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+
+
+class File(NamedTuple):
+    """A file that can be opened, and how messages name it."""
+
+    system: Any  # an fsspec file system
+    path: str
+    where: str
+
+    def fetch(self) -> bytes:
+        with self.system.open(self.path, "rb") as file:
+            return bytes(file.read())
+
+
+def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
+    """The files of a source, in the order of their names; a path is relative to `folder`.
+
+    Raises DataError where it cannot be told which files are meant, and what fsspec raises.
+    """
+    if source.startswith(("http://", "https://")):  # neither has folders
+        return (File(*fsspec.core.url_to_fs(source), where),)
+    if "://" in source:
+        system, path = fsspec.core.url_to_fs(source)
+    else:
+        system, path = fsspec.filesystem("file"), str(folder / Path(source).expanduser())
+    if system.isdir(path):
+        return _within(system, path, where.rstrip("/"))
+    if PATTERN.search(path) and not system.exists(path):
+        return _matching(system, path, where)
+    return (File(system, path, where),)
+
+
+def _matching(system: Any, path: str, where: str) -> tuple[File, ...]:
+    found = sorted(each for each in system.glob(path) if not system.isdir(each))
+    if not found:
+        raise DataError(f"{where}: no file is named like this; a path is relative to the spec's folder")
+    _refuse_missing(found, where)
+    fixed = len(PATTERN.split(path)[0].rpartition("/")[0])
+    shown = PATTERN.split(where)[0].rpartition("/")
+    return tuple(File(system, each, f"{shown[0]}{shown[1]}{each[fixed:].lstrip('/')}") for each in found)
+
+
+def _within(system: Any, root: str, where: str) -> tuple[File, ...]:
+    """What a folder stands for, where there is only one thing that it can."""
+    base = str(system._strip_protocol(root)).rstrip("/")  # noqa: SLF001 -- as `find` names what it finds
+    found = [str(each)[len(base) + 1 :] for each in system.find(root, maxdepth=3)]
+    names = sorted(name for name in found if not any(part.startswith((".", "_")) for part in name.split("/")))
+    if "state.json" in names:
+        names = _saved(json.loads(system.cat_file(f"{root}/state.json")), names, where)
+    elif "dataset_dict.json" in names:
+        splits = sorted({name.partition("/")[0] for name in names if "/" in name})
+        raise DataError(f"{where}: a folder of splits; name one, such as {where}/{splits[0] if splits else 'train'}")
+    else:
+        names = _shards([name for name in names if _is_data(name)], where)
+    return tuple(File(system, f"{root.rstrip('/')}/{name}", f"{where}/{name}") for name in names)
+
+
+def _saved(state: Any, names: Sequence[str], where: str) -> list[str]:
+    """The Arrow files that `save_to_disk` says it wrote, in its order."""
+    files = state.get("_data_files") if isinstance(state, dict) else None
+    wanted = [str(each.get("filename")) for each in files or () if isinstance(each, dict)]
+    missing = [name for name in wanted if name not in names]
+    if not wanted or missing:
+        raise DataError(
+            f"{where}: a data set of Hugging Face without {missing[0] if missing else 'files'}; save it again"
+        )
+    if state.get("_indices_files") or state.get("_indices_data_files"):
+        raise DataError(
+            f"{where}: a data set saved with indices into its rows; save_to_disk of a newer `datasets` is right"
+        )
+    return wanted
+
+
+def _is_data(name: str) -> bool:
+    lower = name.lower()
+    for end in PACKED:
+        lower = lower.removesuffix(end)
+    return lower.endswith(DATA) or bool(PART.fullmatch(lower.rpartition("/")[2]))
+
+
+def _shards(names: list[str], where: str) -> list[str]:
+    """All shards, where they are those of one split."""
+    of = {name: _set_of(name) for name in names}
+    sets = sorted({each for each in of.values() if each})
+    if len(sets) == 1:
+        shards = [name for name, each in of.items() if each]
+        _refuse_missing(shards, where)
+        return shards
+    if sets:
+        told = ", ".join(f"{where}/{each}" for each in sets[:5])
+        raise DataError(f"{where}: a folder of several splits; name one: {told}")
+    hint = f"one of {', '.join(names[:5])}" if names else "a .jsonl or .txt file"
+    more = f", or all by a pattern such as {where}/*{Path(names[0]).suffix}" if len(names) > 1 else ""
+    raise DataError(f"{where}: a folder; name one file, {hint}{more}")
+
+
+def _set_of(name: str) -> str:
+    """The pattern of the shards that this is one of; empty where it is none."""
+    folder, slash, file = name.rpartition("/")
+    if match := SHARD.fullmatch(file):
+        end = re.sub(r"^-[0-9a-f]+(?=\.)", "*", match["end"])
+        return f"{folder}{slash}{match['name']}*-of-{match['total']}{end}"
+    return f"{folder}{slash}part-*" if PART.fullmatch(file.lower()) else ""
+
+
+def _refuse_missing(names: Sequence[str], where: str) -> None:
+    """Of shards that say how many there are, all have to be there."""
+    sets: dict[str, set[int]] = {}
+    totals: dict[str, int] = {}
+    for name in names:
+        if match := SHARD.fullmatch(name.rpartition("/")[2]):
+            sets.setdefault(_set_of(name), set()).add(int(match["number"]))
+            totals[_set_of(name)] = int(match["total"])
+    for each, numbers in sets.items():
+        if missing := sorted({*range(totals[each])} - numbers):
+            raise DataError(f"{where}: shard {missing[0]} of {totals[each]} ({each}) is not there; fetch it")
