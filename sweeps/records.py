@@ -96,6 +96,7 @@ class Dataset:
     notes: tuple[str, ...]
     whole: Records | None = None
     context: str | None = None
+    account: str = ""  # how the rows of the source were shared out, for whoever asks for more than there are
 
 
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # to make one takes longest

@@ -69,7 +69,7 @@ class DataSpec(Model):
     source: Annotated[str, Field(min_length=1)]
     holdout: Annotated[int | float | str, PlainValidator(kept_apart)] = 0.1
     validation: Annotated[int | float | str | None, PlainValidator(or_none(kept_apart))] = None
-    format: Literal["text", "chat", "completion", "preference", "transcript", "questions"] | None = None
+    format: Literal["text", "lines", "chat", "completion", "preference", "transcript", "questions"] | None = None
     context: Literal["none", "gold", "mix"] | None = None  # what of a question's context is read with it
 
 

@@ -15,7 +15,10 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 # What a package may import beyond the standard library and itself. Redis is not the worker's: it has the Store.
 LAW = {
-    "sweeps": {"pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec", "pandas"},  # pandas: if it is there
+    "sweeps": {
+        *("pydantic", "pydantic_core", "numpy", "scipy", "ruamel", "fsspec", "zstandard"),
+        *("pandas", "pyarrow"),  # if they are there
+    },
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
         # imported where they are needed, if they are needed
@@ -46,6 +49,7 @@ PLACES = {
     "tinker_cookbook": ("scheduler/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
     "pandas": ("sweeps/frames.py",),
+    "zstandard": ("sweeps/data/files.py",),
     "resvg_py": ("scheduler/report.py",),
     "tensorboardX": ("scheduler/trackers/tensorboard.py",),
     "mlflow": ("scheduler/trackers/mlflow.py",),

@@ -1,29 +1,22 @@
 """From what a spec names to a `Dataset`: read, made distinct, split by content."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sweeps.data.files import read_file, shown
+from sweeps.data.leaks import tell_leaks
 from sweeps.data.made import FORMATS as MADE
 from sweeps.data.made import make
 from sweeps.data.offline import OFFLINE, read_domain
-from sweeps.errors import DataError
+from sweeps.data.split import Kept, apart, choose, count_of
+from sweeps.errors import DataError, NotInstalled
+from sweeps.likeness import alike, group_of, prompts
 from sweeps.questions import CONTEXT, learnt, read
 from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, content_keys
 
-SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
-
-
-class Kept(NamedTuple):
-    """A row, and where it stood if that is known."""
-
-    row: Row
-    origin: Origin | None
-
+LINES = "lines"  # a text with one record a line
 
 Content = Mapping[bytes, Kept]  # rows by what they say, in the order of the source
 
@@ -49,28 +42,34 @@ class _Source:
     rows: Content
     test: Content | None  # where a source brings its own split, held-out rows come from here
     notes: tuple[str, ...]
+    read: int  # rows of the file, before those that repeat another were dropped
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a spec's paths lead, and in which format their rows have to be."""
+    """Where a spec's paths lead, in which format their rows have to be, and what of a question is read."""
 
     form: Format | None
     folder: Path
     cache: Path
+    context: str
+    lines: bool
 
 
 def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> Dataset:
     """Read a source and split it; paths are relative to `folder`, built corpora are kept in `cache`.
 
-    The split depends on the content alone: rows are ranked by a hash of what they say, so that neither their order
-    nor any seed moves a row between train and holdout. Rows equal up to white space are one row, and a train row
-    that also stands in holdout or validation is dropped. Raises DataError, which begins with `data.<name>: `.
+    The split depends on the content alone: rows that ask the same stay together, and are ranked by a hash of what
+    they ask, so that neither their order nor any seed moves a row between train and holdout. Rows equal up to white
+    space are one row, and a train row that also stands in holdout or validation is dropped. Raises DataError, which
+    begins with `data.<name>: `, and NotInstalled.
     """
     try:
-        return _load(name, spec, _Place(_format(spec.format), folder, cache))
-    except DataError as error:
-        raise DataError(f"data.{name}: {error}") from None
+        lines = spec.format == LINES
+        form = _format("text" if lines else spec.format)
+        return _load(name, spec, _Place(form, folder, cache, spec.context or CONTEXT, lines))
+    except (DataError, NotInstalled) as error:
+        raise type(error)(f"data.{name}: {error}") from None
 
 
 def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
@@ -79,19 +78,44 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     holdout, notes = _held("holdout", _or_default(spec.holdout, source), source, place, {})
     validation, more = _held("validation", spec.validation, source, place, holdout)
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
+    account = _account(source, holdout, validation, train)
     if not train:
-        raise DataError(f"{shown(spec.source)}: no row is left to train on; hold fewer out, or bring more")
+        raise DataError(f"{shown(spec.source)}: no row is left to train on ({account}); hold fewer out, or bring more")
     if spec.context is not None and source.form != "questions":
         raise DataError(f"context: {spec.context} found, and the rows are {source.form}; it is said of questions alone")
+    parts = (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation))
+    known = [note for part, wanted, held in parts if held for note in _leaks(part, wanted, held, train, source)]
     made = Dataset(
         name=name,
         source=shown(spec.source),
         train=_records(source.form, train),
         holdout=_records(source.form, holdout),
         validation=None if spec.validation is None else _records(source.form, validation),
-        notes=(*source.notes, *notes, *more),
+        notes=(*source.notes, *notes, *more, *known),
+        account=account,
     )
-    return _with_context(made, spec.context or CONTEXT) if source.form == "questions" else made
+    return _with_context(made, place.context) if source.form == "questions" else made
+
+
+def _leaks(
+    part: str, wanted: int | float | str | None, held: Content, train: Content, source: _Source
+) -> tuple[str, ...]:
+    """What a source splits by itself is apart by its making."""
+    if source.test is not None and not isinstance(wanted, str):
+        return ()
+    return tell_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
+
+
+def _account(source: _Source, holdout: Content, validation: Content, train: Content) -> str:
+    """How the rows of the source were shared out, in one clause."""
+    repeated = source.read - len(source.rows)
+    gone = {
+        "repeat another": repeated,
+        "are held out": sum(key in source.rows for key in holdout),
+        "are for validation": sum(key in source.rows for key in validation),
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)
+    return f"{source.read:,} rows read{f', of which {told}' if told else ''}; {len(train):,} are left"
 
 
 def _records(form: Format, content: Content) -> Records:
@@ -135,38 +159,57 @@ def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Reco
 
 def _format(form: str | None) -> Format | None:
     if form is not None and form not in FORMATS:
-        raise DataError(f"format {form!r} is not known; known: {', '.join(FORMATS)}")
+        raise DataError(f"format {form!r} is not known; known: {', '.join((*FORMATS, LINES))}")
     return form
 
 
 def _read(source: str, place: _Place) -> _Source:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
-    form, rows, notes, origins = read_file(source, place.form, place.folder)
-    distinct = _distinct(rows, origins)
+    form, rows, notes, origins = read_file(source, place.form, place.folder, lines=place.lines)
+    distinct = _distinct(rows, form, place.context, origins)
     if len(distinct) < len(rows):
         notes += (f"{shown(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
-    return _Source(form, distinct, None, notes)
+    return _Source(form, _parted(distinct), None, notes, len(rows))
 
 
 def _read_offline(source: str, place: _Place) -> _Source:
     name = source.removeprefix(OFFLINE)
     form = MADE.get(name, "text")
-    if place.form not in (None, form):
-        raise DataError(f"{source} is {form}, and {place.form} rows are wanted here")
+    if place.lines or place.form not in (None, form):
+        raise DataError(f"{source} is {form}, and {LINES if place.lines else place.form} rows are wanted here")
     train, test = make(name) if name in MADE else _texts(name, place.cache)
-    return _Source(form, _distinct(train), _distinct(test), ())
+    return _Source(form, _alone(train), _alone(test), (), len(train))
 
 
 def _texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
     return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
 
 
-def _distinct(rows: Sequence[Row], origins: Sequence[Origin] = ()) -> Content:
+def _distinct(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
+    """Each row once; it knows what it asks."""
     content: dict[bytes, Kept] = {}
-    for key, row, origin in zip(content_keys(rows), rows, origins or repeat(None, len(rows)), strict=True):
-        content.setdefault(key, Kept(row, origin))
+    asked = prompts(rows, form, context)
+    for key, row, origin, text in zip(content_keys(rows), rows, origins, asked, strict=True):
+        if key not in content:
+            same = alike(text)
+            content[key] = Kept(row, origin, text, same, group_of(same, key))
     return content
+
+
+def _alone(rows: Sequence[Row]) -> Content:
+    """Rows that their maker has parted: each a group of its own."""
+    content: dict[bytes, Kept] = {}
+    for key, row in zip(content_keys(rows), rows, strict=True):
+        content.setdefault(key, Kept(row, None, "", "", key))
+    return content
+
+
+def _parted(content: Content) -> Content:
+    """Where all rows ask the same it is an instruction and no question: then each row is a group of its own."""
+    if len({kept.group for kept in content.values()}) > 1:
+        return content
+    return {key: kept._replace(group=key) for key, kept in content.items()}
 
 
 def _or_default(holdout: int | float | str | None, source: _Source) -> int | float | str | None:
@@ -182,30 +225,33 @@ def _held(
     if isinstance(wanted, str):
         return _from_file(part, wanted, source, place, taken)
     pool = source.rows if source.test is None else source.test
-    free = [key for key in pool if key not in taken]
-    room = len(free) - (source.test is None)  # where train is the pool, a row of it has to stay
-    count = _count(part, wanted, len(source.rows) + len(source.test or ()))
-    if count > room:
-        raise DataError(_too_many(part, wanted, count, room, source))
-    chosen = set(sorted(free, key=lambda key: hashlib.sha256(SALT + key).digest())[:count])
-    note = f"{part}: {count} of {len(free)} rows, chosen by what they say"
-    return {key: kept for key, kept in pool.items() if key in chosen}, (note,)
+    free = apart(pool, taken)
+    spare = source.test is None  # where train is the pool, a part of it has to stay
+    count = count_of(part, wanted, len(source.rows) + len(source.test or ()))
+    if count > len(free) - spare or len({*free.values()}) <= spare:
+        raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source))
+    chosen = choose(free, count, spare=spare)
+    return {key: kept for key, kept in pool.items() if key in chosen}, (_chosen(part, count, chosen, free),)
+
+
+def _chosen(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
+    """Said with the prompts where some of them have several rows, which then stay together."""
+    groups = {*free.values()}
+    if len(groups) == len(free):
+        return f"{part}: {len(chosen)} of {len(free)} rows, chosen by what they say"
+    taken = len({free[key] for key in chosen})
+    asked = "" if len(chosen) == wanted else f" ({wanted} asked for)"
+    said = f"{part}: {len(chosen)} of {len(free)} rows{asked}, all of {taken} of {len(groups)} prompts"
+    return f"{said}: rows that ask the same are on one side"
 
 
 def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source) -> str:
     there = f"{len(source.rows):,} different rows" if source.test is None else f"{len(source.test):,} held-out rows"
+    dropped = f" ({source.read:,} rows read, {source.read - len(source.rows):,} of which repeat another)"
+    there += dropped if source.test is None and source.read > len(source.rows) else ""
     asked = f"{wanted} asked for" if count == wanted else f"{wanted} asked for, which is {count:,}"
-    return f"{part}: {asked}; {max(room, 0):,} of {there} can be held out here, so ask for fewer or bring more"
-
-
-def _count(part: str, wanted: int | float, rows: int) -> int:
-    if isinstance(wanted, int):
-        if wanted < 1:
-            raise DataError(f"{part}: {wanted}; a count of at least 1, a share between 0 and 1, or a file is wanted")
-        return wanted
-    if not 0 < wanted < 1:
-        raise DataError(f"{part}: {wanted}; a share lies between 0 and 1, a count is an integer")
-    return max(1, round(wanted * rows))
+    said = f"{part}: {asked}; {room:,} of {there} can be held out here, so ask for fewer or bring more"
+    return said if room < count else f"{said}: all of them ask the same as a row that has to stay"
 
 
 def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:

@@ -64,7 +64,7 @@ class Way(NamedTuple):
 
 
 TABLES: Mapping[str, Callable[[bytes, str], Iterable[Found]]] = {".parquet": parquet_rows, ".arrow": arrow_rows}
-LINES, DOCUMENT = Way("JSON lines", texts.json_lines), Way("JSON", texts.json_document)
+LINES, DOCUMENT = Way("JSONL", texts.json_lines), Way("JSON", texts.json_document)
 CSV, TSV = Way("CSV", texts.table), Way("TSV", partial(texts.table, delimiter="\t"))
 PARAGRAPHS, SINGLE = Way("paragraph", texts.paragraphs), Way("line", texts.single_lines)
 
@@ -171,7 +171,7 @@ def _unpack(content: bytes, where: str, packing: str) -> bytes:
     try:
         return UNPACK[seen](content) if seen else content
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise DataError(f"{where}: not whole {seen[1:]}zip: {error}") from None
+        raise DataError(f"{where}: not a whole {seen} file: {error}") from None
 
 
 def _unpack_zst(content: bytes) -> bytes:

@@ -35,7 +35,8 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
     Raises DataError where it cannot be told which files are meant, and what fsspec raises.
     """
     if source.startswith(("http://", "https://")):  # neither has folders
-        return (File(*fsspec.core.url_to_fs(source), where),)
+        system, path = fsspec.core.url_to_fs(source)
+        return (File(system, path, where),)
     if "://" in source:
         system, path = fsspec.core.url_to_fs(source)
     else:

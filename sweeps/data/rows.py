@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from sweeps.data.shapes import BadRow, as_json, see
+from sweeps.data.shapes import BadRow, Shape, as_json, see
 from sweeps.data.texts import Found, json_lines
 from sweeps.errors import DataError
 from sweeps.pairs import SIDES, divide
@@ -46,9 +46,12 @@ class Parsed(NamedTuple):
     origins: tuple[Origin, ...] = ()
 
 
+How = tuple[Shape, tuple[str, ...]]  # a shape, and which of the keys that it may have besides were there
+
+
 class _Read(NamedTuple):
     row: dict[str, Any]
-    how: str  # the shape and its keys, for the note
+    how: How
     unread: frozenset[str]
 
 
@@ -65,7 +68,7 @@ def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed
     asked = form is not None
     kept: list[tuple[Origin, dict[str, Any]]] = []
     findings: list[str] = []
-    hows: Counter[str] = Counter()
+    hows: Counter[How] = Counter()
     unread: set[str] = set()
     for origin, value in found:
         try:
@@ -87,9 +90,13 @@ def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed
     return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept))
 
 
-def _told(where: str, form: Format, hows: Counter[str], unread: set[str]) -> tuple[str, ...]:
+def _told(where: str, form: Format, hows: Counter[How], unread: set[str]) -> tuple[str, ...]:
     """What was recognised, and what was left out."""
-    seen = "; ".join(f"{count:,} rows read as {form} {how}" for how, count in hows.items())
+    by: Counter[str] = Counter()
+    for (shape, besides), count in hows.items():
+        keys = ", ".join((*shape.keys, *besides))
+        by[f"from {shape.how} ({keys})" if shape.how else f"by {keys}"] += count
+    seen = "; ".join(f"{count:,} rows read as {form} {how}" for how, count in by.items())
     ignored = (f"{where}: keys not used: {', '.join(sorted(unread))}",) if unread else ()
     return (f"{where}: {seen}", *ignored)
 
@@ -104,12 +111,11 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
     if seen is None:
         _refuse_unknown(value, form)
     row = _checked(seen.row, value, seen.form)
-    unread = frozenset(key for key in value.keys() - seen.read - row.keys() if not _is_nothing(value[key]))
+    rest = value.keys() - row.keys() - {*seen.shape.keys, *seen.besides}
+    unread = frozenset(key for key in rest if not _is_nothing(value[key]))
     if unread & CHANGES:
         _refuse_what_changes(value, unread & CHANGES, seen.form, asked=asked)
-    named = [key for key in value if key in seen.read and not _is_nothing(value[key])]
-    how = f"from {seen.how} ({', '.join(sorted(named))})" if seen.how else f"by {', '.join(sorted(named))}"
-    return seen.form, _Read(row, how, unread)
+    return seen.form, _Read(row, (seen.shape, seen.besides), unread)
 
 
 def _refuse_unknown(row: Row, form: Format | None) -> NoReturn:

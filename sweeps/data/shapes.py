@@ -7,6 +7,7 @@ a row that could mean two formats is refused until `format` says which.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sweeps.records import Format
@@ -18,7 +19,8 @@ ROLES = {
     **dict.fromkeys(("human", "user", "prompter"), "user"),
     **dict.fromkeys(("gpt", "assistant", "model", "chatgpt", "bot"), "assistant"),
     **dict.fromkeys(("tool", "observation", "function_response", "function-response"), "tool"),
-    "system": "system", "developer": "developer",
+    "system": "system",
+    "developer": "developer",
 }
 CALLS = ("function_call", "function-call", "tool_call")
 
@@ -28,12 +30,12 @@ class BadRow(Exception):
 
 
 class Seen(NamedTuple):
-    """A row in one of our formats: the format, its row, the keys that were read, and the name of its shape."""
+    """A row in one of our formats, the shape that it had, and the further keys that were read."""
 
     form: Format
     row: dict[str, Any]
-    read: frozenset[str]
-    how: str
+    shape: "Shape"
+    besides: tuple[str, ...]
 
 
 class Shape(NamedTuple):
@@ -51,16 +53,19 @@ def see(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> Seen | N
 
     None where no shape fits. Raises BadRow.
     """
-    fitting = [shape for shape in SHAPES if row.keys() >= {*shape.keys}]
+    fitting = _fitting(frozenset(row))
     if not asked:
         _refuse_two_meanings(fitting, row)
-    if form is not None:
-        fitting = [shape for shape in fitting if _form(shape, row) == form]
-    if not fitting:
+    shape = next((shape for shape in fitting if form is None or _form(shape, row) == form), None)
+    if shape is None:
         return None
-    shape = fitting[0]
-    made = shape.make(row)
-    return Seen(_form(shape, row), made, frozenset((*shape.keys, *shape.besides)), shape.how)
+    besides = tuple(key for key in shape.besides if key in row)
+    return Seen(_form(shape, row), shape.make(row), shape, besides)
+
+
+@lru_cache(maxsize=256)
+def _fitting(keys: frozenset[str]) -> tuple["Shape", ...]:
+    return tuple(shape for shape in SHAPES if keys >= {*shape.keys})
 
 
 def _form(shape: Shape, row: Mapping[str, Any]) -> Format:
@@ -85,7 +90,7 @@ def _are_single(row: Mapping[str, Any]) -> bool:
     return all(isinstance(row.get(side), dict) for side in ("chosen", "rejected"))
 
 
-def as_json(value: object, key: str) -> object:
+def as_json(value: object, key: str) -> Any:
     """A list or an object that was written as text, as columns of a table have it."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
@@ -103,7 +108,7 @@ def messages_of(value: object, key: str) -> list[dict[str, Any]]:
     return [_message(each, f"{key}[{place}]") for place, each in enumerate(found)]
 
 
-def _rows_of_columns(value: object) -> object:
+def _rows_of_columns(value: Any) -> Any:
     """Some tables keep a list of objects as an object of lists."""
     if not isinstance(value, dict) or not value or not all(isinstance(each, list) for each in value.values()):
         return value

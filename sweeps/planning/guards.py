@@ -110,7 +110,8 @@ def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Datas
             said = (
                 f"{len(dataset.train):,} training examples found, {', '.join(f'{size:,}' for size in over)} asked for"
             )
-            found.append(f"data.{name} ({dataset.source}): {said}; at most what there is is right")
+            account = f" ({dataset.account})" if dataset.account else ""
+            found.append(f"data.{name} ({dataset.source}): {said}{account}; at most what there is is right")
     if found:
         raise PlanError("\n".join(found))
 

@@ -27,7 +27,7 @@ ROW = {"question": "q=", "context": "q=1.", "answers": ["1."], "distractors": ["
 OTHER = {"question": "r=", "context": "r=2.", "answers": ["2."], "candidates": ["1.", "2."]}
 
 
-def load(folder: Path, *rows: object, context: str | None = None, holdout: int = 1) -> Dataset:
+def load(folder: Path, *rows: object, context: str | None = None, holdout: int | str = 1) -> Dataset:
     (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = DataSpec.model_validate({"source": "mine.jsonl", "holdout": holdout, "context": context})
     return load_dataset("mine", spec, folder=folder, cache=folder)
@@ -87,10 +87,17 @@ def test_what_differs_in_what_is_not_read_alone_is_not_on_both_sides(tmp_path: P
         parts[context] = data
         assert not {*content_keys(data.train.rows)} & {*content_keys(learnt(data.holdout, context).rows)}
     assert len(parts["gold"].train) == 4
-    assert 0 < len(parts["none"].train) < 4
-    assert any("from train: with `context: none` they read as held-out ones" in note for note in parts["none"].notes)
+    assert [len(part) for part in (parts["none"].train, parts["none"].holdout)] == [5, 5]  # the fact, on one side
     with pytest.raises(DataError, match="train: with `context: none` every row reads as one that is held out"):
         load(tmp_path, *rows[:5], context="none")
+
+
+def test_what_reads_as_a_row_of_a_held_out_file_is_not_trained_on(tmp_path: Path) -> None:
+    rows = [{**ROW, "context": f"({number}) q=1."} for number in range(5)]
+    (tmp_path / "held.jsonl").write_text(json.dumps(rows[0]))
+    data = load(tmp_path, *rows[1:], {**ROW, "question": "r="}, context="none", holdout="held.jsonl")
+    assert [row["question"] for row in data.train.rows] == ["r="]
+    assert any(note.startswith("4 rows were dropped from train") for note in data.notes)
 
 
 def test_what_choices_are_made_on_is_not_reported_on_either(tmp_path: Path) -> None:
@@ -102,7 +109,7 @@ def test_what_choices_are_made_on_is_not_reported_on_either(tmp_path: Path) -> N
     seen = [{row["question"] for row in part.rows} for part in (data.train, data.holdout, data.validation)]
     assert all(seen)
     assert len(set.union(*seen)) == sum(map(len, seen))
-    assert any("dropped from validation" in note for note in data.notes)
+    assert (len(data.holdout), len(data.validation)) == (8, 8)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""What stands on two sides of a split although no row does: the same question, or nearly the same text. It is said."""
+
+from collections.abc import Sequence
+
+from sweeps.data.split import Kept
+from sweeps.likeness import MOST_TEXTS, share_runs
+
+SHOWN = 60  # characters of an example
+
+
+def tell_leaks(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str) -> tuple[str, ...]:
+    """Notes about what of the held-out part is known from training; `what` names that which is compared."""
+    known = {row.alike for row in train}
+    equal = [row for row in held if row.alike and row.alike in known]
+    wanted = {row.alike for row in equal}
+    there = {row.alike: row for row in train if row.alike in wanted}
+    folded = {_folded(row.asked) for row in train if row.alike in wanted}
+    same = [row for row in equal if _folded(row.asked) in folded]
+    near = [row for row in equal if _folded(row.asked) not in folded]
+    notes: tuple[str, ...] = ()
+    if same:
+        notes += (f"{part}: {len(same):,} of {len(held):,} rows have a {what} that train has, too",)
+    if near:
+        example = _example(near[0], there[near[0].alike])
+        notes += (
+            f"{part}: {len(near):,} rows have nearly a {what} that train has (punctuation, Unicode), such as {example}",
+        )
+    return (*notes, *_tell_near(part, [row for row in held if row.alike not in known], train, what))
+
+
+def _tell_near(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str) -> tuple[str, ...]:
+    """Those that share half of their words, in long runs, and are not as good as equal."""
+    looked_at = held[:MOST_TEXTS]
+    found = share_runs([row.alike for row in looked_at], [row.alike for row in train])
+    if not found:
+        return ()
+    one, other = next(iter(found.items()))
+    said = f"{part}: {len(found):,} of {len(looked_at):,} {what}s share half of their words or more with one of train's"
+    return (f"{said}, such as {_example(looked_at[one], train[other])}",)
+
+
+def _example(held: Kept, train: Kept) -> str:
+    return " and ".join(f"{row.origin or 'a row'}: {' '.join(row.asked.split())[:SHOWN]!r}" for row in (held, train))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,66 @@
+"""Which rows are held out: whole groups, chosen by what they say.
+
+A group is all rows that ask the same; later others may part the data, such as patients. It lies on one side of a split
+and never on two. Groups are ranked by a hash of what they are known by, so that neither the order of the rows nor any
+seed nor a further answer to the same question moves one between train and holdout.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from sweeps.errors import DataError
+from sweeps.records import Origin, Row
+
+SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
+
+
+class Kept(NamedTuple):
+    """A row, where it stood if known, what it asks, what of that is compared, and what it is kept together by."""
+
+    row: Row
+    origin: Origin | None
+    asked: str
+    alike: str
+    group: bytes
+
+
+def choose(groups: Mapping[bytes, bytes], wanted: int, *, spare: bool) -> set[bytes]:
+    """Keys of rows whose groups together come as close to `wanted` rows as whole ones do; at least one group.
+
+    `groups` says of each row's key to which group it belongs. With `spare` one group is always left.
+    """
+    sizes = Counter(groups.values())
+    ranked = sorted(sizes, key=lambda group: hashlib.sha256(SALT + group).digest())
+    chosen: set[bytes] = set()
+    left = wanted
+    for group in ranked:
+        if sizes[group] <= left:
+            chosen.add(group)
+            left -= sizes[group]
+        if not left:
+            break
+    others = [group for group in ranked if group not in chosen]
+    if left and len(others) > spare:
+        least = min(others, key=lambda group: sizes[group])
+        if not chosen or sizes[least] - left < left:
+            chosen.add(least)
+    return {key for key, group in groups.items() if group in chosen}
+
+
+def count_of(part: str, wanted: int | float, rows: int) -> int:
+    """A count as it is, a share as one. Raises DataError."""
+    if isinstance(wanted, int):
+        if wanted < 1:
+            raise DataError(f"{part}: {wanted}; a count of at least 1, a share between 0 and 1, or a file is wanted")
+        return wanted
+    if not 0 < wanted < 1:
+        raise DataError(f"{part}: {wanted}; a share lies between 0 and 1, a count is an integer")
+    return max(1, round(wanted * rows))
+
+
+def apart(rows: Mapping[bytes, Kept], taken: Collection[bytes]) -> dict[bytes, bytes]:
+    """The rows that may be chosen, each with its group: neither they nor another of their group are taken."""
+    gone = {rows[key].group for key in taken if key in rows}
+    return {key: kept.group for key, kept in rows.items() if key not in taken and kept.group not in gone}
