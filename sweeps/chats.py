@@ -48,11 +48,12 @@ def up_to_each_answer(row: Row) -> list[Row]:
     messages = row["messages"]
     if not (places := learnt(messages)):
         raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
-    read = [_only_read(message) for message in messages]
+    read = [only_read(message) for message in messages]
     return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
 
 
-def _only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message as one that is read and not learnt, whatever its flags say."""
     if message["role"] != "assistant":
         return message
     return {**{key: value for key, value in message.items() if key not in FLAGS}, "weight": 0}

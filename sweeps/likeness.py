@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweeps.chats import learnt
 from sweeps.errors import DataError
-from sweeps.messages import learnt
 from sweeps.questions import learnt as learnt_of_questions
 from sweeps.questions import prompt
 from sweeps.records import Format, Records, Row

@@ -1,10 +1,10 @@
 """Messages before they are rendered: pairs of messages as chats, and what a chat template takes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from sweeps.errors import DataError
+from sweeps.chats import only_read
 from sweeps.pairs import SIDES, divide
 from sweeps.records import Records, Row
 from sweeps.tokens import Messages
@@ -27,7 +27,7 @@ def conversation(row: Row, side: str) -> Row:
     """One side of a preference pair as a chat: of the assistant's messages only those that answer bear loss."""
     prompt, *answers = divide(row)
     answer = answers[SIDES.index(side)]
-    read = [{**message, "weight": 0} if message["role"] == "assistant" else message for message in prompt]
+    read = [only_read(message) for message in prompt]
     tools = {"tools": row["tools"]} if row.get("tools") else {}
     return {"messages": [*read, *answer], **tools}
 

@@ -8,6 +8,7 @@ and two answers. What cannot be told is refused: else the model would read a que
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sweeps.chats import FLAGS
 from sweeps.errors import DataError
 from sweeps.records import Row
 
@@ -100,7 +101,7 @@ def _same(one: Message, other: Message) -> bool:
 
 
 def _said(message: Message) -> dict[str, Any]:
-    others = {key: value for key, value in message.items() if value is not None and key not in ("weight", "content")}
+    others = {key: value for key, value in message.items() if value is not None and key not in (*FLAGS, "content")}
     return {**others, "content": _spaced(message.get("content"))}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sweeps.chats import only_read
 from sweeps.records import Format
 
 SYSTEM = ("system", "system_prompt", "system_message")  # keys beside messages that hold the first of them
@@ -210,8 +211,7 @@ def _completion(row: Mapping[str, Any]) -> dict[str, Any]:
         return {"prompt": prompt, "completion": said}
     before = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
     behind = said if isinstance(said, list) else [{"role": "assistant", "content": said}]
-    read = [{**message, "weight": 0} if message["role"] == "assistant" else message for message in before]
-    return {"messages": _led(row, [*read, *behind])}
+    return {"messages": _led(row, [*[dict(only_read(message)) for message in before], *behind])}
 
 
 def as_messages_if_any(value: object, key: str) -> object:
