@@ -208,7 +208,9 @@ def _refuse_merged(chat: Chat, text: str, spans: Sequence[Span], whole: Sequence
 
 
 def _advise_thoughts(chat: Chat, place: int) -> str:
-    """What is right where a prompt and an answer do not agree about thoughts: what this row and template lack."""
+    """What is right where a prompt and an answer do not agree, about thoughts mostly: what row and template lack."""
+    if place and chat.messages[place - 1]["role"] == "assistant":
+        return f"two answers in a row found; one message of the assistant for each turn, or {PLAIN}, is right"
     given = [name for name in SWITCHES if name in chat.template.arguments]
     if given:
         return f"`renderer: chat_template` without {given[0]}, or {PLAIN}, is right"

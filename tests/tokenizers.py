@@ -76,6 +76,7 @@ def folder(family: str) -> Path:
     return PLACE / family
 
 
+@cache
 def real_tokenizer(family: str) -> PretrainedTokenizer:
     """The tokenizer of a family as our own value; what shares a vocabulary shares it in memory."""
     loaded = copy.copy(_vocabulary(FAMILIES[family].vocabulary, str(folder(family).parent)))
