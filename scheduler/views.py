@@ -245,12 +245,17 @@ def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: M
         seed=int(str(row["seed"])),
         state=_state_of(measured if measured and _all_succeeded(measured) else own),
         metrics=metrics,
-        steps=train.steps if train else 0,
+        steps=_steps_done(train) if train else 0,
         tokens=sum(stage.tokens for stage in own),
         micro_usd=sum(stage.micro_usd for stage in own),
         stage=train.id if train else None,
         before=tuple(str(stage) for stage in before),
     )
+
+
+def _steps_done(stage: StageView) -> int:
+    """Of a training that has not ended well, those that it told of."""
+    return stage.steps if stage.state == StageState.SUCCEEDED else int(str(stage.progress.get("step") or 0))
 
 
 def _all_succeeded(stages: Sequence[StageView]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeps.results import RunResult
+from sweeps.sections import CUT
 
 GIVEN_UP = ("failed", "skipped", "cancelled")
 
@@ -44,6 +45,21 @@ def tally(runs: Sequence[RunResult], metric: str) -> Tally:
     for run in runs:
         counts[_fate(run, metric)] += 1
     return Tally(**counts)
+
+
+def cuts(runs: Sequence[RunResult]) -> list[str]:
+    """Which evaluations cut answers of trained models, for people: a right answer that is cut counts as wrong."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for metric, share in run.metrics.items():
+            if metric.rpartition(".")[2].startswith(CUT) and run.stage is not None:
+                found.setdefault(metric, []).append(share)
+    return [
+        f"{metric}: answers were cut at `most` tokens, {max(shares):.1%} of those of a run at the most; "
+        "what is cut counts as it stands"
+        for metric, shares in found.items()
+        if max(shares) > 0
+    ]
 
 
 def _fate(run: RunResult, metric: str) -> str:

@@ -1,9 +1,15 @@
 """Values as people read them, in a terminal, on a phone or on paper."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what only prints does not load the statistics
     from sweeps.intervals import Estimate
+
+
+# Control characters, and what turns the direction of writing; surrogates, which cannot be printed.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+BREAKS = re.compile("\r\n|[\t\n\r\v\f\x85\u2028\u2029]")
 
 
 def written(value: Any) -> str:
@@ -22,6 +28,16 @@ def of_cell(key: str, value: Any) -> str:
     if value is None:
         return "untrained" if key == "method" else "none"
     return written(value)
+
+
+def safe(text: str) -> str:
+    """On one line, and nothing in it that steers a terminal: data, names and errors of others say what they like."""
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", BREAKS.sub(" ", text))
+
+
+def safe_lines(text: str) -> str:
+    """The same of several lines."""
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def shown(value: Any) -> str:

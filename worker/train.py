@@ -166,6 +166,8 @@ class Training(ABC):
         bound = self._execution.get("diverged_above") or math.inf
         if math.isfinite(loss) and loss <= bound:
             return
+        if self._curve.rows:  # how far it came
+            self._this.report(self._progress(), self._shown())
         found = f"above {bound:g}" if math.isfinite(loss) else "not a number"
         before = self._curve.rows[-1][self.COLUMN] if self._curve.rows else None
         was = f", from {before:.4g} the step before" if isinstance(before, float) else ""

@@ -116,5 +116,7 @@ def _message(error: Exception) -> str:
 
 
 def _failed(message: str, status: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    from sweeps.wording import safe_lines
+
+    click.echo(f"Error: {safe_lines(message)}", err=True)
     return status

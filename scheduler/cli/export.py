@@ -1,17 +1,16 @@
 """`sweep export`: the runs of a sweep for whatever reads tables, and for whatever tracks experiments."""
 
-import csv
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from scheduler import following, views
 from scheduler.cli.files import replacing
 from scheduler.cli.options import the_store
-from scheduler.cli.output import Output, flat_value
+from scheduler.cli.output import Output, flat_value, write_csv
 from scheduler.cli.track import track
 from scheduler.settings import from_environment
 from scheduler.store import Store
@@ -64,13 +63,6 @@ def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], 
     if not curves:
         return columns(rows), map(flat, rows)
     return curve_columns(rows), (point for run in following.followed(store, name, rows) for point in curve_rows(run))
-
-
-def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
-    """With a header; nested values as JSON."""
-    writer = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows({key: flat_value(value) for key, value in row.items()} for row in rows)
 
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:

@@ -4,22 +4,25 @@ import csv
 import io
 import json
 import math
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
 from scheduler.wording import counted
-from sweeps.wording import shown
+from sweeps.wording import safe, safe_lines, shown
 
 Row = Mapping[str, Any]
 
 RIGID = 26  # characters: what is no longer, an id or a number, is never broken; a longer text may be
 FOLDED = 16  # characters that such a text needs at least
 GAP = 2  # between columns
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")  # what a cell begins with that is computed, or stripped before
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)")
 
 
 @dataclass(frozen=True)
@@ -53,23 +56,20 @@ class Output:
         sys.stdout.write(json.dumps(plain(document), indent=2, default=str) + "\n")
 
     def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
-        """Rows with a header; nested values as JSON."""
+        """Rows with a header."""
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: flat_value(value) for name, value in row.items()})
+        write_csv(names, rows, text)
         sys.stdout.write(text.getvalue())
 
     def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
         """Columns in the order of the first row; numbers to the right."""
         if title:
-            self.console.print(title, style="bold")  # as a title of the table's own it would fold to the table's width
+            self.console.print(safe(title), style="bold")  # as a title of the table it would fold to its width
         if not rows:
             return
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
-        cells = [[shown(row.get(name)) for name in names] for row in rows]
+        cells = [[safe(shown(row.get(name))) for name in names] for row in rows]
         if _least_width([names, *cells]) > self.console.width:
             self._one_by_one(names, rows)
             return
@@ -79,7 +79,7 @@ class Output:
             justify: Literal["left", "right"] = "right" if numeric else "left"
             rigid = all(len(row[position]) <= RIGID for row in cells)
             style = "" if position else "bright_cyan"
-            table.add_column(name, justify=justify, style=style, no_wrap=rigid, overflow="fold")
+            table.add_column(safe(name), justify=justify, style=style, no_wrap=rigid, overflow="fold")
         for row in cells:
             table.add_row(*row)
         self.console.print(table)
@@ -88,19 +88,34 @@ class Output:
         """Rows as lines of name and value: where columns do not fit, no number is cut off."""
         wide = max(map(len, names))
         for position, row in enumerate(rows):
-            lines = [f"{name:<{wide}}  {shown(row[name])}" for name in names if row.get(name) not in (None, "")]
+            lines = [f"{name:<{wide}}  {safe(shown(row[name]))}" for name in names if row.get(name) not in (None, "")]
             self.console.print("\n".join([""] * bool(position) + lines))
 
     def say(self, text: str) -> None:
         """A line for people; nothing in the other forms."""
         if self.for_people:
-            self.console.print(text)
+            self.console.print(safe_lines(text))
 
 
 def _least_width(cells: Sequence[Sequence[str]]) -> int:
     """Of a table with these cells, when the long texts in it are folded."""
     columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
+
+
+def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
+    """With a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(inert, names))
+    writer.writerows([inert(flat_value(row.get(name))) for name in names] for row in rows)
+
+
+def inert(value: Any) -> Any:
+    """Text that a spreadsheet would compute, behind an apostrophe; a number as it is, also one that is text."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv would not quote, and readers take for a new row
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def flat_value(value: Any) -> Any:

@@ -19,6 +19,8 @@ from scheduler.wording import counted, dollars, of_cell
 from sweeps.frames import columns, flat, in_order
 from sweeps.report.itemwise import wanted
 from sweeps.results import RunResult
+from sweeps.sections import CUT
+from sweeps.tally import cuts
 
 
 @click.command()
@@ -52,12 +54,16 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **found})
         return
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
-    measured = in_order({name for cell in summaries for name in cell["metrics"]})
+    # That nothing was cut is not worth a column.
+    told = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
+    measured = in_order(told)
     shown = list(dict.fromkeys([*keys, "seeds", *measured]))
     output.say("")
     title = f"{name}: {counted(len(rows), 'run')}, mean ± sd over seeds"
     output.table([_summary_row(cell) for cell in summaries], title=title, columns=shown)
     if said := _unfinished(name, rows):
+        output.say(said)
+    for said in cuts(rows):
         output.say(said)
     answer(output, view.spec, rows, kept.items)
     for said in kept.unread:

@@ -23,6 +23,7 @@ from scheduler.states import StageState, SweepState
 from scheduler.store import Store
 from scheduler.views import StageView, SweepView
 from scheduler.wording import dollars, duration, loss_of
+from sweeps.wording import safe, safe_lines
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on
@@ -124,10 +125,10 @@ def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: 
     fleet = fleet_of(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
-        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(_summary(view))]
+        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(safe(_summary(view)))]
         if waits := why_it_waits(view, fleet):
-            parts.append(Text(waits, style="yellow"))
-    return Group(*parts, Text(left), _running_table(views.stages_in(store, StageState.RUNNING, 200)))
+            parts.append(Text(safe(waits), style="yellow"))
+    return Group(*parts, Text(safe_lines(left)), _running_table(views.stages_in(store, StageState.RUNNING, 200)))
 
 
 def _summary(view: SweepView) -> str:
@@ -142,7 +143,7 @@ def _running_table(running: list[StageView]) -> Table:
     for stage in running[:SHOWN]:
         step, steps = stage.progress.get("step"), stage.progress.get("steps")
         where = f"step {step}/{steps}" if step else "starting"
-        table.add_row(stage.label, where, loss_of(stage.progress))
+        table.add_row(safe(stage.label), where, loss_of(stage.progress))
     if len(running) > SHOWN:
         table.add_row(f"… and {len(running) - SHOWN} more", "", "")
     return table

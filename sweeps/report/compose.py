@@ -18,6 +18,7 @@ from sweeps.report.scaling import scaling
 from sweeps.report.training import training
 from sweeps.report.transfer import transfer
 from sweeps.results import RunResult, measured
+from sweeps.tally import cuts
 from sweeps.wording import counted
 
 QUESTIONS = {  # where the file has none in words
@@ -97,6 +98,7 @@ def _notices(material: Material) -> list[str]:
         others = ", ".join(f"{count:,} {state}" for state, count in states.items())
         known = f"{done:,} of {len(material.rows):,} runs have their result ({others})"
         found.append(f"INCOMPLETE: {known}. What is said here is said of what is measured.")
+    found += cuts(material.rows)
     if material.state in GOING_ON:
         found.append(f"This sweep is {material.state}: its report will change.")
     elif material.state == "cancelled":

@@ -57,7 +57,12 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
             yield from (f"**{plain(part.text)}**" if part.warning else plain(part.text), "")
         case Code():
             fence = "`" * max(3, 1 + max((len(each) for each in re.findall("`+", part.text)), default=0))
-            yield from (f"{fence}{part.language}", part.text.rstrip(), fence, "")
+            yield from (
+                f"{fence}{part.language}",
+                UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", part.text.rstrip()),
+                fence,
+                "",
+            )
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from scheduler import keys, report
 from scheduler.cli import sweep as command
-from scheduler.cli.export import write_csv, write_parquet
-from scheduler.cli.output import Output
+from scheduler.cli.export import write_parquet
+from scheduler.cli.output import Output, write_csv
 from scheduler.cli.results import show_results
 from scheduler.errors import FiguresUnavailable
 from scheduler.settings import from_environment

@@ -72,6 +72,9 @@ def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
     assert (row["state"], row["attempt"]) == ("failed", "1")
     assert row["cause"].startswith("diverged: the loss became ")
     assert "above 1.2; the learning rate there was 0.00" in row["cause"]
+    (run,) = (each for each in views.results(workshop.store, "one") if each.stage == train.id)
+    at = int(row["cause"].partition(" at step ")[2].partition(",")[0])
+    assert run.steps == at < train.steps, "those that went well, and not those that were planned"
 
 
 def test_a_refused_key_costs_the_stage_nothing_and_tells_no_key(workshop: Workshop) -> None:
