@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
 def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> list[str]:
     """Every finding, in the order of the file."""
+    found = _found(error, model)
+    return _placed([*found, *_further(found, source, model)], source)
+
+
+def explain_file(error: ValidationError, source: Source, model: type[BaseModel]) -> list[str]:
+    """The same of a file that states no sweep."""
+    return _placed(_found(error, model), source)
+
+
+def _found(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
     details = [detail for detail in error.errors(include_url=False) if not is_echo(detail)]
-    found = [finding for detail in details for finding in findings(detail, model)]
-    found += _further(found, source, model)
+    return [finding for detail in details for finding in findings(detail, model)]
+
+
+def _placed(found: list[Finding], source: Source) -> list[str]:
     lines = [f"{source.place(path)}: {_dotted(path)}{text}" for path, text in dict.fromkeys(found)]
     return sorted(lines, key=_position)
 

@@ -1,5 +1,6 @@
 """The price book: what the tokens of each model cost in US dollars, who said so, and when."""
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -10,14 +11,15 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, m
 
 from sweeps.cost import MILLION, Forward, Rates
 from sweeps.errors import SpecError
-from sweeps.fields import Model, shown
+from sweeps.fields import Finding, Findings, Model, shown
+from sweeps.findings import explain_file
 from sweeps.yaml import read
 
 
 def exact(value: Any) -> Any:
     """A price by its decimal digits, as it is written: 0.1 is a tenth."""
-    if isinstance(value, bool | str):
-        raise ValueError(f"{value!r} found; a number of US dollars is right")  # noqa: TRY004  pydantic collects ValueErrors
+    if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{value!r} found; a number of US dollars is right")
     return Decimal(str(value)) if isinstance(value, float | int) else value
 
 
@@ -60,6 +62,24 @@ class Storage(Model):
     date: date
 
 
+class Rows(Model):
+    """What a file says."""
+
+    prices: tuple[Price, ...] = ()
+    storage: tuple[Storage, ...] = ()
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names, again = set[tuple[str, date]](), list[Finding]()
+        for number, price in enumerate(self.prices):
+            if (price.name, price.date) in names:
+                again.append((("prices", number), f"a second row for {price.name} of {price.date}; one is right"))
+            names.add((price.name, price.date))
+        if again:
+            raise Findings(again)
+        return self
+
+
 class PriceBook(Model):
     """The prices that a plan is reckoned with. `name` is where to add a missing one.
 
@@ -70,12 +90,6 @@ class PriceBook(Model):
     prices: tuple[Price, ...] = ()
     storage: tuple[Storage, ...] = ()
     forward: Forward = "training"
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        if len({(price.name, price.date) for price in self.prices}) < len(self.prices):
-            raise ValueError("a model has two rows of the same date; one is right")
-        return self
 
     @cached_property
     def _newest(self) -> Mapping[str, Price]:
@@ -116,14 +130,15 @@ class PriceBook(Model):
 
 def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
     """A price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
-    document = read(text, name).value
-    if not isinstance(document, dict):
-        raise SpecError(f"{name}: {shown(document)} found; lists under `prices:` and `storage:` are right")
+    source = read(text, name)
+    if not isinstance(source.value, dict) or not source.value:
+        found = f"{source.place(())}: {shown(source.value)} found"
+        raise SpecError(f"{found}; lists under `prices:` and `storage:` are right")
     try:
-        return PriceBook.model_validate({"name": name, **document})
+        rows = Rows.model_validate(source.value)
     except ValidationError as error:
-        lines = [f"{name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise SpecError("\n".join(lines)) from None
+        raise SpecError("\n".join(explain_file(error, source, Rows))) from None
+    return PriceBook(name=name, prices=rows.prices, storage=rows.storage)
 
 
 def _micro(price: Decimal | None) -> int | None:

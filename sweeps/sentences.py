@@ -16,6 +16,15 @@ SENTENCES: Mapping[str, str] = {
     "model_type": "`key: value` lines are right",
     "mapping_type": "`key: value` lines are right",
     "tuple_type": "a list is right",
+    "list_type": "a list is right",
+    "int_type": "a whole number is right",
+    "float_type": "a number is right",
+    "decimal_max_places": "six digits behind the point are right at most",
+    "decimal_type": "a number is right",
+    "decimal_parsing": "a number is right",
+    "is_instance_of": "a number is right",
+    "decimal_max_digits": "a shorter number is right",
+    "decimal_whole_digits": "a smaller number is right",
     "string_type": "text is right",
     "finite_number": "a finite number is right",
     "bool_type": "true or false is right",
@@ -32,6 +41,7 @@ PATTERNS: Mapping[str, str] = {
     SWEEP_NAME: "letters, digits, `.`, `_` and `-` are right, a letter or digit first",
 }
 FEW = 3  # keys of a section that are named where something else stands in its place
+DATE = "a date, as 2026-12-01, is right"
 MOMENT = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
 
 
@@ -78,5 +88,5 @@ def _right(detail: ErrorDetails, known: Sequence[str]) -> str:
         return PATTERNS[context["pattern"]]
     if kind in ("too_short", "string_too_short"):
         return "at least one is right" if context["min_length"] == 1 else f"at least {context['min_length']} are right"
-    moment = kind.startswith(("datetime", "timezone"))
-    return MOMENT if moment else SENTENCES.get(kind, re.sub("^(Input|Value) should", "it should", detail["msg"]))
+    moment = MOMENT if kind.startswith(("datetime", "timezone")) else DATE if kind.startswith("date_") else None
+    return moment or SENTENCES.get(kind, re.sub("^(Input|Value) should", "it should", detail["msg"]))

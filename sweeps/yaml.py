@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from sweeps.errors import SpecError
 from sweeps.source import Path, Plain, Source
@@ -209,6 +210,28 @@ def read_value(text: str, name: str) -> tuple[Plain, str]:
     return None, text
 
 
+# By what the library says of a place: what is wrong there. The first that fits counts.
+MISREAD = (
+    ("found character '\\t'", "a tab found; blanks are right before a key or a value"),
+    ("found character", "a value begins with a character that means something in YAML; quote the text"),
+    ("mapping values are not allowed", "a second `: ` on the line, or a key with a wrong indent; quote the text"),
+    ("could not find expected ':'", "a key without its `:`"),
+    ("end of stream", "a quote is not closed"),
+    ("'<stream end>'", "a bracket or a quote is not closed"),
+    ("expected ',' or ']'", "a list `[…]` that is not closed, or has no comma here"),
+    ("expected ',' or '}'", "a mapping `{…}` that is not closed, or has no comma here"),
+    ("expected <block end>", "the indent fits nothing above it"),
+    ("expected alphabetic", "a name is missing behind `&` or `*`; quote the text"),
+    ("special characters", "a character found that no text holds; remove it"),
+    ("escape", "an escape that there is not in a text in double quotes; single quotes have none"),
+)
+
+
+def _misread(error: MarkedYAMLError) -> str:
+    said = f"{error.problem or ''} {error.context or ''}"
+    return next((right for sign, right in MISREAD if sign in said), "a bracket, a quote or an indent is not right here")
+
+
 def read(text: str, name: str) -> Source:
     """Text to values and places. Raises SpecError with every finding of this level, each with its line."""
     if len(text) > LONGEST:
@@ -225,8 +248,10 @@ def read(text: str, name: str) -> Source:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise SpecError("\n".join([*reader.findings, f"{where}: not YAML: {error.problem or error.context}"])) from None
+        raise SpecError("\n".join([*reader.findings, f"{where}: not YAML: {_misread(error)}"])) from None
     except RecursionError:
         raise SpecError(f"{name}: values inside values, too deep for a sweep file") from None
     except YAMLError as error:
-        raise SpecError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None
+        odd = isinstance(error, ReaderError)
+        said = "a character found that no text holds" if odd else "lists or mappings stand too deep in one another"
+        raise SpecError(f"{name}: not YAML: {said}; remove it") from None

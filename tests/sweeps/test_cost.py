@@ -130,10 +130,10 @@ def test_the_book_of_the_repository_knows_the_newest_prices_and_the_long_context
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"prices: [{ROW}, {ROW}]", "two rows of the same date"),
+        (f"prices: [{ROW}, {ROW}]", "a second row"),
         ("prices: [{model: m}]", "prices.0.source"),
-        (f"prices: [{ROW.replace('0.1', '-1')}]", "greater than or equal to 0"),
-        (f"prices: [{ROW.replace('0.1', '0.1234567')}]", "no more than 6 decimal places"),
+        (f"prices: [{ROW.replace('0.1', '-1')}]", "of at least 0"),
+        (f"prices: [{ROW.replace('0.1', '0.1234567')}]", "six digits"),
         (f"prices: [{ROW.replace('0.1', 'cheap')}]", "'cheap' found; a number of US dollars is right"),
         (f"prises: [{ROW}]", "prises"),
         ("storage: [{usd_per_gb_month: 0.1}]", "storage.0.date"),
