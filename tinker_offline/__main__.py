@@ -35,6 +35,8 @@ class Server(uvicorn.Server):
 
 def main() -> int:
     options = _options()
+    if options.check:
+        return _check(options.check)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # before numpy is imported below: one thread, so that the order of sums is fixed
     from tinker_offline.app import create_app
@@ -60,6 +62,17 @@ def main() -> int:
     return 0
 
 
+def _check(path: Path) -> int:
+    """Is this a document of faults? Nothing is started."""
+    from tinker_offline.faults import FaultsInvalid
+
+    try:
+        _faults(path)
+    except FaultsInvalid as invalid:
+        return _complain(f"{path} is no document of faults:\n{invalid}", 2)
+    return 0
+
+
 def _faults(path: Path | None) -> "Faults":
     """Raises FaultsInvalid, for a file that cannot be read too."""
     from tinker_offline.app import paths
@@ -68,7 +81,8 @@ def _faults(path: Path | None) -> "Faults":
     try:
         return Faults() if path is None else read_faults(path.read_text(), paths())
     except (OSError, UnicodeDecodeError) as error:
-        raise FaultsInvalid(f"it cannot be read: {error}") from None
+        cause = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise FaultsInvalid(f"it cannot be read: {cause}") from None
 
 
 def _config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
@@ -94,13 +108,17 @@ def _complain(message: str, status: int) -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tinker_offline", description="Tinker, offline.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
-    parser.add_argument("--state", type=Path, required=True, help="the folder of checkpoints, usage and sessions")
+    parser.add_argument("--port", type=int, help="0 picks a free one")
+    parser.add_argument("--state", type=Path, help="the folder of checkpoints, usage and sessions")
     parser.add_argument("--cache", type=Path, help="the folder of the frozen bases (default: STATE/bases)")
     parser.add_argument("--refuse-key", action="append", default=[], metavar="KEY", help="answer 401 to this API key")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong from the start on (YAML or JSON)")
     parser.add_argument("--control", action="store_true", help="let /offline/ change what goes wrong")
-    return parser.parse_args()
+    parser.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with such a file, and end")
+    options = parser.parse_args()
+    if not options.check and (options.port is None or options.state is None):
+        parser.error("--port and --state are needed, or --check")
+    return options
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,13 +13,15 @@
 Seconds count from the moment when the document was set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from math import inf
 from random import Random
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tinker_offline import document
 
 FUTURES = (
     "create_model",
@@ -114,36 +116,35 @@ class Faults(Part):
 def read_faults(text: str, paths: Iterable[str]) -> Faults:
     """The document in this text (YAML, and so JSON too) for a server with these paths. Raises FaultsInvalid."""
     try:
-        faults = Faults.model_validate(_parsed(text))
+        faults = Faults.model_validate(document.read(text))
     except ValidationError as error:
-        raise FaultsInvalid("\n".join(_line(one["loc"], one["msg"]) for one in error.errors())) from None
+        found = dict[document.Place, str]()
+        for one in error.errors():
+            found.setdefault(_place(one["loc"]), document.told(one))
+        raise FaultsInvalid(_said(found, text)) from None
+    except ValueError as error:
+        raise FaultsInvalid(str(error)) from None
     known = list(paths)
-    lines = [
-        _line(
-            ("rules", number, "on"),
-            f"{pattern!r} is no request that this can happen to; there are {_list(rule, known)}",
-        )
+    strangers = [
+        (number, f"{pattern!r} is no request that this can happen to; there are {_list(rule, known)}")
         for number, rule in enumerate(faults.rules)
         for pattern in rule.patterns
         if not any(rule.concerns(path) and fnmatchcase(path, pattern) for path in known)
     ]
-    if lines:
-        raise FaultsInvalid("\n".join(lines))
+    if strangers:
+        raise FaultsInvalid("\n".join(_said({("rules", number, "on"): said}, text) for number, said in strangers))
     return faults
 
 
-def _parsed(text: str) -> Any:
-    from ruamel.yaml import YAML  # only a rehearsal needs it
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise FaultsInvalid(str(error)) from None
+def _said(found: Mapping[document.Place, str], text: str) -> str:
+    """Each finding with its line."""
+    lines = document.lines_of(text)
+    return "\n".join(document.said(place, said, lines) for place, said in found.items())
 
 
-def _line(place: tuple[str | int, ...], message: str) -> str:
-    return f"{'.'.join(map(str, place)) or 'the document'}: {message.removeprefix('Value error, ')}"
+def _place(loc: document.Place) -> document.Place:
+    """Without the alternatives of `on`, which pydantic names behind it."""
+    return loc[:3] if len(loc) > 3 and loc[0] == "rules" and loc[2] == "on" else loc
 
 
 def _list(rule: Rule, paths: Iterable[str]) -> str:

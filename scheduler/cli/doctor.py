@@ -27,6 +27,7 @@ from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notices import troubled_webhooks
 from scheduler.prepare import price_book
 from scheduler.proxies import proxies, proxy_for
+from scheduler.rehearsals import check_rehearsal
 from scheduler.servers import is_tested
 from scheduler.service_check import DEFAULT_URL, served_models
 from scheduler.services import OFFLINE_KEY
@@ -119,6 +120,13 @@ def _prices(settings: Settings) -> Iterator[Finding]:
     book = price_book(settings)
     if settings.prices is not None:
         yield Finding("prices", "ok", f"{settings.prices}, over ours: {counted(len(book.prices), 'row')} in all")
+
+
+def _rehearsal(settings: Settings) -> Iterator[Finding]:
+    check_rehearsal(settings)
+    if settings.rehearsal is not None:
+        where = "" if settings.offline_url is None else ", which a tinker_offline that runs already does not read"
+        yield Finding("rehearsal", "note", f"{settings.rehearsal}{where}: what goes wrong offline is on purpose")
 
 
 def _cache(settings: Settings) -> Iterator[Finding]:
@@ -231,6 +239,7 @@ LOOKS = (
     _store,
     _prices,
     _offline,
+    _rehearsal,
     _proxy,
     _tinker,
     _webhooks,

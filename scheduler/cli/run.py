@@ -25,6 +25,7 @@ from scheduler.cli.watch import follow, over
 from scheduler.connection import Away
 from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare_to_submit, submission_of
+from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
 from scheduler.supervise import START_SECONDS
@@ -41,6 +42,7 @@ STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that work
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Ask the questions in FILE..., and stay until they are answered."""
     settings = from_environment()
+    check_rehearsal(settings)  # before anything is submitted
     files, overrides = files_and_overrides(words)
     # All are read before one is written: a bad one refuses all.
     asked = [prepare_to_submit(file, overrides, settings, billed_as(settings)) for file in files]

@@ -11,6 +11,7 @@ from scheduler.addresses import find
 from scheduler.cli.output import Output
 from scheduler.connection import check, connect
 from scheduler.embedded import running, server
+from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import from_environment
 from scheduler.supervise import LOOK_EVERY, Child, EmbeddedRedis
 from scheduler.supervise import up as bring_up
@@ -24,6 +25,7 @@ def up(output: Output) -> None:
     That is Redis (if none is given), the scheduler, workers, Flower and tinker_offline.
     """
     settings = from_environment()
+    check_rehearsal(settings)
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler

@@ -127,3 +127,24 @@ def test_aliases_in_aliases_are_neither_a_bomb_nor_too_deep() -> None:
     chain = "\n".join(f"a{depth}: &a{depth} [*a{depth - 1}]" for depth in range(1, 2000))
     with pytest.raises(SpecError):
         read("a0: &a0 1\n" + chain, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a: 'x", 1, "a quote is not closed"),
+        ("a: 1\nb: [1, 2\n", 3, "a bracket or a quote is not closed"),
+        ("a: 1\n\tb: 2", 2, "a tab found"),
+        ("a: @x", 1, "quote the text"),
+        ("a: b: c", 1, "a second `: `"),
+        ("- a\nb: 1", 2, "the indent fits nothing above it"),
+        ('a: "\\q"', 1, "an escape"),
+        ("a: *", 1, "a name is missing"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_our_words(text: str, line: int, said: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        read(text, "f.yaml")
+    assert str(raised.value).startswith(f"f.yaml:{line}: not YAML: ")
+    assert said in str(raised.value)
+    assert not any(word in str(raised.value) for word in ("expected", "found character", "while ", "<"))

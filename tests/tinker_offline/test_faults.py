@@ -31,7 +31,7 @@ account: {moments: false, forward: prefill}
     [
         ("", "the document: "),
         ("rules: [", "line 1"),
-        ("{seed: 1, seed: 2}", "duplicate key"),
+        ("{seed: 1, seed: 2}", "a key stands there twice"),
         ("clients: 3", "clients: "),
         ("account: {forward: free}", "account.forward: "),
         ("account: {clients: 3}", "account.clients: "),
