@@ -39,7 +39,7 @@ class Addresses:
 def find(home: Path) -> Addresses | None:
     """The addresses of the processes that are up for this state folder, or None."""
     with suppress(OSError, ValueError, TypeError):
-        return Addresses(**json.loads(_addresses_file(home).read_text()))
+        return Addresses(**json.loads(_addresses_file(home).read_text(encoding="utf-8")))
     return None
 
 

@@ -177,7 +177,10 @@ def _trouble(home: Path) -> str:
         return str(damage)
     path = _log(home)
     with suppress(OSError):
-        lines = [ADVICE.sub("", line).rstrip(" :") for line in path.read_text(errors="replace").splitlines()]
+        lines = [
+            ADVICE.sub("", line).rstrip(" :")
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
         return "\n".join([f"the end of {path}:", *[line for line in lines if line][-5:]])
     return f"there is no {path}"
 
@@ -208,7 +211,7 @@ def _exclusive(path: Path) -> Iterator[None]:
 def _open(path: Path) -> IO[str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return path.open("a")
+        return path.open("a", encoding="utf-8")
     except OSError as error:
         raise StoreUnavailable(
             f"the state folder {path.parent} cannot be written: {error.strerror}; set SWEEP_HOME to one that can"

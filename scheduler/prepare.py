@@ -103,7 +103,7 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
 
 def price_book(settings: Settings) -> PriceBook:
     """The prices that ship with us, and over them those of SWEEP_PRICES. Raises SpecError."""
-    ours = parse_prices((files("scheduler") / "prices.yaml").read_text(), name="scheduler/prices.yaml")
+    ours = parse_prices((files("scheduler") / "prices.yaml").read_text(encoding="utf-8"), name="scheduler/prices.yaml")
     if settings.prices is None:
         return ours
     theirs = _text(settings.prices, "a list of `prices:` was expected")

@@ -142,12 +142,12 @@ def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> I
 def style() -> str:
     """The style of the page and of its figures."""
     folder = files("scheduler")
-    return (folder / "figure.css").read_text() + (folder / "report.css").read_text()
+    return (folder / "figure.css").read_text(encoding="utf-8") + (folder / "report.css").read_text(encoding="utf-8")
 
 
 def svg_file(figure: Figure) -> str:
     """A figure as a file of its own, on paper, with its colours in their places: not every reader knows variables."""
-    css = (files("scheduler") / "figure.css").read_text()
+    css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
     opening, rest = figure.wide.split(">", 1)

@@ -20,7 +20,7 @@ PRELUDES = ("_prelude_write.lua", "_prelude.lua", "_prelude_notices.lua", "_prel
 def verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler") / "lua"
-    texts = {entry.name: entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")}
+    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".lua")}
     return {
         name.removesuffix(".lua"): script(name.removesuffix(".lua"), text)
         for name, text in sorted(texts.items())
@@ -40,7 +40,7 @@ def _preludes() -> str:
         [
             f"local MOVES = {moves_as_lua()}",
             f"local BREAKER = {turns_as_lua()}",
-            *((folder / name).read_text() for name in PRELUDES),
+            *((folder / name).read_text(encoding="utf-8") for name in PRELUDES),
         ]
     )
 

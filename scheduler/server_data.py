@@ -50,7 +50,7 @@ def parts_of(folder: Path) -> list[Path]:
 
 def remembered(folder: Path) -> Author | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads(_note(folder).read_text())
+        note = json.loads(_note(folder).read_text(encoding="utf-8"))
         return Author(Server(str(note["name"]), str(note["version"])), Path(note["binary"]))
     return None
 
@@ -76,7 +76,7 @@ def _note(folder: Path) -> Path:
 def _manifest(folder: Path) -> Iterator[tuple[str, str]]:
     """(kind, name) of each part: `b` the base, `i` what came after, `h` what may go."""
     with suppress(OSError):
-        for line in (folder / MANIFEST).read_text(errors="replace").splitlines():
+        for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
             told = dict(zip(words[::2], words[1::2], strict=False))
             if "file" in told and "type" in told:

@@ -26,6 +26,7 @@ LOOK_EVERY = 0.25  # seconds between two looks at the children
 LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
 STEADY = 60.0  # seconds after which a child counts as healthy again
 START_SECONDS = 90.0  # that a process may take before it answers
+IN_UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes of ours: their logs, pipes and files
 LOG_LINES = 3  # of its log that are shown of one that does not start
 
 
@@ -167,6 +168,7 @@ def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
+        **IN_UTF8,
     }
 
 
@@ -185,7 +187,7 @@ def _password(home: Path) -> str:
     """Made once for each state folder, readable by its owner only."""
     path = home / "flower.password"
     with suppress(FileNotFoundError):
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     password = secrets.token_urlsafe(12)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
@@ -223,7 +225,7 @@ def _await_answer(child: Child, url: str) -> None:
 
 def _end_of(log: Path) -> str:
     with suppress(OSError):
-        return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
     return ""
 
 

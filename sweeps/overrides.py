@@ -53,8 +53,8 @@ def _value(text: str, place: str) -> Plain:
     if not text:
         raise SpecError(f"{place}: nothing found behind `=`; null takes a value away, \"''\" is an empty text")
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        text = text.encode(errors="surrogateescape").decode()  # as the bytes come where the system knows ASCII only
+    except (UnicodeEncodeError, UnicodeDecodeError):
         raise SpecError(f"{place}: bytes that are not UTF-8 found; text is right") from None
     if text[0] not in OPENING:
         return read_word(text, place)

@@ -79,7 +79,7 @@ def _faults(path: Path | None) -> "Faults":
     from tinker_offline.faults import Faults, FaultsInvalid, read_faults
 
     try:
-        return Faults() if path is None else read_faults(path.read_text(), paths())
+        return Faults() if path is None else read_faults(path.read_text(encoding="utf-8"), paths())
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not text"
         raise FaultsInvalid(f"it cannot be read: {cause}") from None

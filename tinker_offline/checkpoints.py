@@ -67,7 +67,7 @@ class Checkpoints:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._runs = {run.run_id: run for run in (_read_run(path) for path in root.glob("*/run.json"))}
-        found = (Checkpoint(**json.loads(path.read_text())) for path in root.glob("*/*weights/*.json"))
+        found = (Checkpoint(**json.loads(path.read_text(encoding="utf-8"))) for path in root.glob("*/*weights/*.json"))
         self._checkpoints = {checkpoint.path: checkpoint for checkpoint in found}
 
     def add_run(self, run: Run) -> None:
@@ -150,4 +150,4 @@ def expiry(seconds: int | None) -> str | None:
 
 
 def _read_run(path: Path) -> Run:
-    return Run(**json.loads(path.read_text()))
+    return Run(**json.loads(path.read_text(encoding="utf-8")))

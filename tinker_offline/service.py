@@ -72,7 +72,7 @@ class Service:
 def _locked(path: Path) -> TextIO:
     """Held until the process ends: two servers would count usage over each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("w")
+    file = path.open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

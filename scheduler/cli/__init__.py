@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from scheduler.cli import streams
 from scheduler.errors import SchedulerError
 from sweeps.errors import SweepsError
 
@@ -55,6 +56,14 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"scheduler.cli.{module}").commands[cmd_name]
         return command
 
+    def invoke(self, ctx: click.Context) -> None:
+        """Whoever read our output has seen enough: no error, though click would make one of it."""
+        try:
+            super().invoke(ctx)
+            streams.finish()
+        except BrokenPipeError:
+            streams.abandon()
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -93,17 +102,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _status_of(arguments: list[str] | None) -> int:
     """Run a command; every error that is for people is told on stderr."""
+    streams.make_ready()
     try:
         sweep.main(arguments, prog_name="sweep", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return 2
-    except BrokenPipeError:  # whoever read our output has seen enough
-        return 0
     except (click.Abort, KeyboardInterrupt):
         return _failed("stopped", 130)
     except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
         return _failed(_message(error), 1)
+    except UnicodeEncodeError as error:
+        if error.encoding == "utf-8":
+            raise
+        named = ascii(error.object[error.start : error.end])
+        return _failed(f"{error.encoding}, which this terminal is set to, has no {named}; set PYTHONUTF8=1", 1)
     return 0
 
 

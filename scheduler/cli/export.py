@@ -11,6 +11,7 @@ from scheduler import following, views
 from scheduler.cli.files import replacing
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output, flat_value, write_csv
+from scheduler.cli.streams import make_exact
 from scheduler.cli.track import track
 from scheduler.settings import from_environment
 from scheduler.store import Store
@@ -49,6 +50,7 @@ def export(
             target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
             write_parquet(names, list(rows), target)
         elif target is None or str(target) == "-":
+            make_exact()
             write_csv(names, rows, sys.stdout)
             return
         else:

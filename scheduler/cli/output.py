@@ -1,9 +1,11 @@
 """How commands speak: a table for people, or one JSON object, or CSV; errors on stderr."""
 
 import csv
+import errno
 import io
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Any, Literal, Self, TextIO
 from rich.console import Console
 from rich.table import Table
 
+from scheduler.cli.streams import make_exact
 from scheduler.wording import counted
 from sweeps.wording import safe, safe_lines, shown
 
@@ -25,6 +28,13 @@ FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")  # what a cell begins wit
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)")
 
 
+class Terminal(Console):
+    """What rich draws on. That nobody reads any more is for the command to judge."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 @dataclass(frozen=True)
 class Output:
     """Where a command writes, and in which form."""
@@ -35,8 +45,10 @@ class Output:
     @classmethod
     def to_terminal(cls, form: str) -> Self:
         """What we print is data, never rich's markup; and into a pipe or a file nothing is folded."""
+        if form != "table":
+            make_exact()
         width = None if sys.stdout.isatty() else 1000
-        return cls(form, Console(width=width, markup=False, emoji=False, highlight=False))
+        return cls(form, Terminal(width=width, markup=False, emoji=False, highlight=False))
 
     @property
     def for_people(self) -> bool:

@@ -11,6 +11,7 @@ from scheduler import report as gathered
 from scheduler.cli.files import write_whole
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
+from scheduler.cli.streams import make_exact
 from scheduler.settings import from_environment
 from scheduler.wording import counted
 from sweeps.report.compose import compose
@@ -59,6 +60,7 @@ def _write(found: Report, form: str, target: Path, figures: Path | None) -> list
     folder = None if figures is None else _seen_from(target, figures)
     text = html(found, gathered.style()) if form == "html" else markdown(found, folder)
     if str(target) == "-":
+        make_exact()
         click.echo(text, nl=False)
         return []
     write_whole(target, text.encode())

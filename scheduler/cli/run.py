@@ -28,7 +28,7 @@ from scheduler.prepare import prepare_to_submit, submission_of
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, from_environment
 from scheduler.store import Store
-from scheduler.supervise import START_SECONDS
+from scheduler.supervise import IN_UTF8, START_SECONDS
 from scheduler.views import SweepView
 from scheduler.wording import counted
 
@@ -70,6 +70,9 @@ def _watched(store: Store, names: Sequence[str], output: Output, still_up: Calla
     while True:
         try:
             return follow(store, names, output, still_up)
+        except BrokenPipeError:
+            left = f"nobody reads what we say any more; `sweep watch {' '.join(names)}` shows what is left"
+            raise SchedulerError(f"{left}, the same command goes on with it") from None
         except Away as error:
             output.say(f"Redis does not answer, so we wait: {error}")
             _await(store, still_up)
@@ -174,11 +177,12 @@ class StillUp:
     def _start(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scheduler.child", sys.executable, "-m", "scheduler.cli", "up"],
-            env={**os.environ, "SWEEP_HOME": str(self._settings.home)},
+            env={**os.environ, "SWEEP_HOME": str(self._settings.home), **IN_UTF8},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,  # Ctrl-C is ours to pass on, after the watch has ended
         )
         self._error = ""

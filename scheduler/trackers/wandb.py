@@ -55,7 +55,7 @@ class WandB:
         if self._offline:
             for old in before:
                 shutil.rmtree(old)
-            (folder / MARK).write_text(run.content)
+            (folder / MARK).write_text(run.content, encoding="utf-8")
         return True
 
     def _tell(self, run: TrackedRun) -> Path:
@@ -107,4 +107,4 @@ def _tags(run: TrackedRun) -> list[str]:
 
 def _mark(folder: Path) -> str:
     mark = folder / MARK
-    return mark.read_text() if mark.exists() else ""
+    return mark.read_text(encoding="utf-8") if mark.exists() else ""
