@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
 import posixpath
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from scheduler.errors import ArtefactError
 from sweeps.stage import Json
@@ -22,6 +25,14 @@ class Artefacts:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise ArtefactError(f"SWEEP_STORE={url}: {error}; it must be a folder or an fsspec URL") from None
+
+    def refuse_unwritable(self) -> None:
+        """Raise ArtefactError for a folder that cannot be made or written; other places say so when asked."""
+        if not isinstance(self._files, LocalFileSystem):
+            return
+        there = next(folder for folder in (Path(self._root), *Path(self._root).parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise ArtefactError(f"SWEEP_STORE={self.url}: {there} is no folder that can be written; name one that can")
 
     def write(self, path: str, content: bytes) -> str:
         """Put content at a path; readers see all of it or none. Raises ArtefactError."""

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +13,7 @@ from pathlib import Path
 from scheduler.artefacts import Artefacts, records_path
 from scheduler.checks import find_check
 from scheduler.environments import find
-from scheduler.errors import NotEnforced
-from scheduler.service_check import check_models
+from scheduler.refusals import refuse_impossible, refused_by_the_day, refused_by_the_service, unreachable
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.submission import Submission
@@ -24,7 +23,7 @@ from sweeps.data import DataSource, load_dataset
 from sweeps.environments import Known
 from sweeps.errors import SpecError
 from sweeps.plan import plan
-from sweeps.planning.guards import models, unpriced
+from sweeps.planning.guards import models
 from sweeps.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
@@ -41,17 +40,23 @@ class Prepared:
     plan: Plan
     records: Mapping[str, Records]  # by content address
     prices: PriceBook
+    refused: tuple[str, ...] = ()  # what keeps it from being submitted here and now
+    notes: tuple[str, ...] = ()  # on this machine
 
 
 def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training") -> Prepared:
-    """Read and plan a file. Raises SweepsError or SchedulerError, each with what would be right."""
-    return plan_it(read(file, overrides), file.parent, settings, forward)
+    """Read and plan a file. Raises SweepsError or SchedulerError, each with what would be right.
+
+    It is looked at as for submitting. What only the service or the day's budget has against it does not keep it from
+    being planned: that is said with the plan.
+    """
+    return _plan_checked(read(file, overrides), file.parent, settings, forward, to_submit=False)
 
 
 def prepare_to_submit(
     file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
 ) -> Prepared:
-    """The same for a file that is to run. Raises ServiceRefused as well."""
+    """The same for a file that is to run. Raises what `refused` would say."""
     return plan_to_submit(read(file, overrides), file.parent, settings, forward)
 
 
@@ -60,15 +65,21 @@ def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forw
 
     Raises ServiceRefused as well.
     """
-    if sweep.deadline is not None and sweep.deadline <= datetime.now(UTC):
-        raise NotEnforced(f"deadline: {sweep.deadline} has passed; a later one is right, or none")
-    check_models(sorted(models(sweep)))
+    return _plan_checked(sweep, folder, settings, forward, to_submit=True)
+
+
+def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
+    """The one way from a sweep to its plan: whoever only looks is told what whoever submits would be refused for."""
+    refuse_impossible(sweep, settings, datetime.now(UTC))
+    found = list(refused_by_the_service(sweep))
+    if found and to_submit:
+        raise found[0]
     prepared = plan_it(sweep, folder, settings, forward)
-    missing = unpriced(prepared.plan.stages)
-    if missing and settings.day_budget is not None:
-        said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {prepared.prices.name}"
-        raise NotEnforced(f"{said}; add it in a file that SWEEP_PRICES names")
-    return prepared
+    found += refused_by_the_day(prepared.plan, prepared.prices.name, settings)
+    if found and to_submit:
+        raise found[0]
+    said = tuple(" ".join(str(error).splitlines()) for error in found)
+    return replace(prepared, refused=said, notes=tuple(unreachable(sweep, os.environ)))
 
 
 def read(file: Path, overrides: Sequence[str]) -> Sweep:

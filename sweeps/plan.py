@@ -18,6 +18,7 @@ from sweeps.learning_rates import notes as rates_found
 from sweeps.planning.acting import WITHIN
 from sweeps.planning.foundry import Foundry
 from sweeps.planning.guards import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
+from sweeps.planning.idle import Idle
 from sweeps.planning.kinds import rows
 from sweeps.planning.rows import Row
 from sweeps.planning.shelf import Load, Shelf
@@ -59,7 +60,7 @@ def plan(
     shelf = Shelf(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
-    foundry = Foundry(sweep, shelf, prices)
+    foundry = Foundry(sweep, shelf, prices, Idle(sweep))
     made = list(rows(foundry))
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
@@ -75,7 +76,7 @@ def plan(
         defaults=defaults(
             sweep, shelf.renderers.values(), {each.name: each.context for each in shelf.datasets.values()}
         ),
-        notes=tuple(_notes(sweep, shelf, stages, totals, prices)),
+        notes=(*_notes(sweep, shelf, stages, totals, prices), *foundry.idle.notes()),
         prefixes=shelf.prefixes,
     )
 

@@ -71,12 +71,12 @@ def asked_anew(
         raise Untrained(f"{name}: `reuse: {spec['reuse']}` found, so no other sweep may use what it has trained")
     if found := [wrong for given in overrides if (wrong := _closed(name, given))]:
         raise SpecError("\n".join(found))
-    text = json.dumps({key: value for key, value in spec.items() if key not in OF_THE_OLD})
+    text = json.dumps({key: value for key, value in spec.items() if key not in OF_THE_OLD}, ensure_ascii=False)
     listed = evaluation if evaluation.lstrip().startswith("[") else f"[{evaluation}]"
     asked = [f"evaluate={listed}", *overrides]
     if other is None:
         other = "-".join([name, *(one.name for one in parse(text, name=name, overrides=asked).evaluate)])
-    return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other)}"])
+    return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other, ensure_ascii=False)}"])
 
 
 def _closed(name: str, given: str) -> str:

@@ -1,6 +1,7 @@
 """`sweep plan`: what a file would do and cost, before any of it is done."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,20 +30,23 @@ SLOTS = 12  # to reckon with, while none have been found
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Print the stages of FILE, what they cost, and every default taken."""
     settings = from_environment()
-    planned = prepare(file, overrides, settings, billed_as(settings)).plan
+    prepared = prepare(file, overrides, settings, billed_as(settings))
+    planned = replace(prepared.plan, notes=(*prepared.plan.notes, *prepared.notes))
     there = known(planned, settings)
+    refused = [*prepared.refused, *_refused(planned, there)]
     if output.form == "json":
-        output.document(_document(planned, there))
+        output.document(_document(planned, there, refused))
     elif output.form == "csv":
         output.csv([_csv_row(stage, there) for stage in planned.stages])
     else:
         _print(output, planned, there, planned.stages if everything else planned.stages[:FEW])
+        for reason in refused:
+            output.say(f"refused  {reason}")
 
 
-def _document(planned: Plan, there: Known) -> dict[str, Json]:
-    refused: list[Json] = [*_refused(planned, there)]
+def _document(planned: Plan, there: Known, refused: Sequence[str]) -> dict[str, Json]:
     accounts: list[Json] = [document(each) for each in there.accounts]
-    return {**plan_document(planned), "refused": refused, "known": there.document(), "accounts": accounts}
+    return {**plan_document(planned), "refused": [*refused], "known": there.document(), "accounts": accounts}
 
 
 def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage]) -> None:
@@ -65,8 +69,6 @@ def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage])
         output.say(f"default  {path}: {written(value)}")
     for note in planned.notes:
         output.say(f"note     {note}")
-    for reason in _refused(planned, there):
-        output.say(f"refused  {reason}")
 
 
 def _by_kind(planned: Plan) -> str:

@@ -1,6 +1,5 @@
 """`sweep submit`: write a sweep down for whoever works. Works with no worker alive."""
 
-import os
 from pathlib import Path
 
 import click
@@ -35,10 +34,8 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
 
 def put(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
     """The data first, then the plan: a stage never names data that is not there."""
-    for variable in submission.notify:
-        if not os.environ.get(variable):
-            said = f"notify: {variable} is not set here; where the scheduler runs it must be, or nobody is told"
-            click.echo(f"Warning: {said}", err=True)
+    for note in prepared.notes:
+        click.echo(f"Warning: {note}", err=True)
     keep_data(prepared, Artefacts(settings.store))
     return write(store, submission)
 

@@ -10,6 +10,7 @@ from sweeps.planning import pieces
 from sweeps.planning.acting import Acting
 from sweeps.planning.asked import Measuring, Training
 from sweeps.planning.asking import asking
+from sweeps.planning.idle import Idle
 from sweeps.planning.pieces import Piece
 from sweeps.planning.shelf import Shelf
 from sweeps.prices import PriceBook
@@ -31,6 +32,7 @@ class Foundry:
     sweep: Sweep
     shelf: Shelf
     prices: PriceBook
+    idle: Idle
     stages: dict[str, Stage] = field(default_factory=dict)
 
     def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
@@ -59,6 +61,8 @@ class Foundry:
             pieces.place(asked.source.id if asked.source else None, asked.scope),
         )
         key = pieces.identity("train", parts)
+        if key not in self.stages:
+            self.idle.look(train, steps=steps, examples=asked.size)
         return self.stages.get(key) or self._keep(
             self._trained(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
         )
@@ -67,6 +71,8 @@ class Foundry:
         train, model = asked.variant.train, asked.variant.model
         parts, length = Acting(self.shelf).training(asked)
         key = pieces.identity("train", parts)
+        if key not in self.stages:
+            self.idle.look(train, steps=length.steps)
         return self.stages.get(key) or self._keep(
             Stage(
                 id=key,

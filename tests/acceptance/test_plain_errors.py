@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from sweeps.tokens import OfflineTokenizer
 from tests.acceptance.command import Desk, Said, until
 from tests.acceptance.test_a_night import small
 from tests.tinker_offline.process import KEY, REFUSED, Server
@@ -68,11 +71,55 @@ def test_a_name_means_one_question(desk: Desk) -> None:
     refused(desk.call("submit", file, "train.rank=16"), "train.rank: 8 there, 16 here", "another name")
 
 
-def test_a_deadline_that_has_passed_is_refused(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small() + "deadline: 2026-01-01T08:00:00+01:00\n"))
-    assert desk.call("plan", file).status == 0
-    refused(desk.call("submit", file), "deadline: 2026-01-01", "has passed", "later one")
+@pytest.mark.parametrize("command", ["plan", "submit", "run"])
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("deadline: 2026-01-01T08:00:00+01:00", ["deadline: 2026-01-01", "has passed"]),
+        ("model: offline/nope", ["offline/nope", "offline/ngram-s"]),
+        ("model: offline/ngram-S", ["offline/ngram-S", "offline/ngram-s?"]),
+        ("vary: {model: [offline/ngram-s, offline/ngram-xl]}", ["offline/ngram-xl"]),
+        ("window: {daily: '%H:%M-%H:%M'}\ndeadline: %Y-%m-%dT%H:%M:00Z", ["window", "deadline"]),
+    ],
+    ids=["passed deadline", "unknown model", "case", "varied model", "window behind the deadline"],
+)
+def test_what_is_planned_is_what_can_be_submitted(desk: Desk, command: str, line: str, parts: list[str]) -> None:
+    """One and the same look at the file: no command accepts what another refuses."""
+    if line.startswith("window"):
+        now = datetime.now(UTC)
+        opens = (now + timedelta(hours=3)).strftime("%H:%M-") + (now + timedelta(hours=4)).strftime("%H:%M")
+        ends = (now + timedelta(hours=2)).isoformat(timespec="seconds")
+        line = f"window: {{daily: '{opens}'}}\ndeadline: {ends}"
+    key = line.partition(":")[0]
+    text = "\n".join(each for each in small("sweep").splitlines() if not each.startswith(f"{key}:"))
+    refused(desk.call(command, str(desk.write("sweep.yaml", f"{text}\n{line}\n"))), *parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({}, "TINKER_API_KEY"),
+        ({"TINKER_API_KEY": "tml-x", "TINKER_BASE_URL": "http://127.0.0.1:1"}, "cannot be reached"),
+        ({"TINKER_API_KEY": "tml-x\n"}, "TINKER_API_KEY"),
+    ],
+    ids=["no key", "no service", "no such key"],
+)
+def test_a_plan_says_what_submitting_would_be_refused_for_now(desk: Desk, changes: dict[str, str], part: str) -> None:
+    """What a question costs is to be known without a key."""
+    file = str(desk.write("live.yaml", small().replace("offline/ngram-s", "Qwen/Qwen3-8B")))
+    with patch("scheduler.prepare.tokenizer_for", lambda _: OfflineTokenizer()):  # the real one is not to be had here
+        planned = desk.call("-f", "json", "plan", file, **changes)
+    assert planned.status == 0, planned.err
+    assert [part in said for said in planned.json["refused"]] == [True]
+    refused(desk.call("submit", file, **changes), part)
     nothing_was_submitted(desk)
+
+
+def test_a_store_that_cannot_be_written_is_refused_by_the_plan(desk: Desk) -> None:
+    file = str(desk.write("small.yaml", small()))
+    for store in (f"{file}/store", "/proc/1/store", "nonsense://x"):
+        refused(desk.call("plan", file, SWEEP_STORE=store), store)
+        refused(desk.call("submit", file, SWEEP_STORE=store), store)
 
 
 def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk: Desk) -> None:
@@ -81,6 +128,9 @@ def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk:
     assert said.status == 0, said.err
     expected = "Warning: notify: OTHER is not set here; where the scheduler runs it must be, or nobody is told\n"
     assert said.err == expected
+    notes = desk.call("-f", "json", "plan", file, HOOK="https://hooks.example/T0KEN").json["notes"]
+    assert [note for note in notes if note.startswith("notify: OTHER")] != []
+    assert [note for note in notes if "HOOK is" in note] == []
 
 
 def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
