@@ -2,7 +2,7 @@
 -- Arguments: the attempt (stage|number). Answers 1, or 0 where there is no such doubt any more.
 local attempt = ARGS[1]
 local key = PREFIX .. 'doubt:' .. attempt
-if redis.call('EXISTS', key) == 0 then return 0 end
-redis.call('DEL', key)
-redis.call('ZREM', PREFIX .. 'doubts', attempt)
+if read('EXISTS', key) == 0 then return 0 end
+write('DEL', key)
+write('ZREM', PREFIX .. 'doubts', attempt)
 return 1

@@ -20,6 +20,7 @@ from scheduler.store import Meter
 from scheduler.submission import submit
 from scheduler.upkeep import Upkeep
 from sweeps.cost import Usage
+from tests import servers
 from tests.scheduler.night import LEASE, Night, checkpoint
 from tests.scheduler.plans import single, submission
 from tests.scheduler.seen import LANE
@@ -34,7 +35,7 @@ def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> Non
     report = tmp_path / "injected.json"
     tests = [f"tests/scheduler/test_{name}.py" for name in (*FILES, "all_or_nothing")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.scheduler.injection", "-k", "not wherever_it_falls"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "INJECTED": str(report)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "INJECTED": str(report), "SERVER": servers.chosen()}
     done = subprocess.run([*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     told = json.loads(report.read_text())
@@ -121,6 +122,15 @@ def test_a_doubt_is_closed_put_off_and_resolved(night: Night) -> None:
     night.spread()
     night.clock.pass_seconds(7 * 86_400)
     assert upkeep.needed(9) == []
+
+
+def test_a_doubt_that_the_service_never_settles_is_looked_for_no_more(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.store.give_back(night.start("train-0000", "s"), Meter(5, 5), delay=0, failure="", cost="unknown", cause="")
+    upkeep = Upkeep(night.store)
+    (doubt,) = upkeep.doubts(9)
+    assert (upkeep.abandon(doubt), upkeep.abandon(doubt)) == (True, False)
+    assert upkeep.doubts(9) == []
 
 
 def test_small_things_are_written_too(night: Night) -> None:
