@@ -30,7 +30,7 @@ LATEX = tuple(
         (r"\^\s*\{?\s*\\circ\s*\}?", "°"),
     )
 )
-FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([-+\d.,]+)\s*\}|(\d))\s*(?:\{\s*([\d.,]+)\s*\}|(\d))")
+FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([-+\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
 VALUED = re.compile(
     rf"(?<![\d.])[\d.]*\s?(?:{OF_TWO}\s*{PART}\s*{PART}|{OF_ONE}(?:\s*\[[^\]]*\])?(?:\s*{PART})?|[√π]\s?[\d.]*)"
 )  # the innermost first

@@ -35,16 +35,17 @@ DIGITS = r"\d+(?:[,._']\d+)*"
 SPACED = r"(?<!\d\x20)[1-9]\d{0,2}(?:\x20\d{3})+(?:[.,]\d+)?(?!\d|[.,]\d|\x20\d)"
 AMOUNT = rf"(?:{SPACED}|{DIGITS}|(?<![^\W\d_])\.\d+)"
 SHORT = r"\d+(?:\.\d+)?[eE][-+]?\d+(?!\w)"  # 1e5
+AREA = r"\d+[kcdm]?m[23](?!\w)"  # 25cm2
 FOUND = re.compile(
     rf"""
     (?P<name> (?<![^\W\d_]) (?!(?:{CODES})\d) [^\W\d_]+ (?:[-_^]*\{{?\d\w*(?:[.,]\d\w*)*)+  # COVID-19, v1.2, x_1, cm^2
             | \^\s?[({{]?[-+]?\d+
-            | (?!{SHORT})\d+[^\W\d_]+\d\w*                      # 0x1F
+            | (?!{SHORT}|{AREA})\d+[^\W\d_]+\d\w*              # 0x1F
             | \d+(?P<joint>[-/])\d+(?:(?P=joint)\d+)+\w*        # a date
             | \d+-0\d+(?!\.) | \d+(?::\d+)+(?:\.\d+)?           # a month, a time
             | {DIGITS}\s?{UNREAD} | \d+\s?\+\s?\d*i\b )
-  | (?P<whole>\d+)\x20(?P<top>\d+)\s?/\s?(?P<bottom>\d+)(?![/\d])
-  | (?P<over>{AMOUNT})\s?/\s?(?P<under>{DIGITS})(?![/\d])
+  | (?P<whole>\d+)\x20+(?P<top>\d+)\s?/\s?(?P<bottom>\d+)(?![/\d])
+  | (?P<over>{AMOUNT})\s?/\s?(?P<under>-?{DIGITS})(?![/\d])
   | (?P<amount>{AMOUNT})
     (?: [eE](?P<e>[-+]?\d+)(?!\w)
       | \s?[×x*]\s?10\s?(?:\^|\*\*)\s?[({{]?(?P<ten>[-+]?\d+)[)}}]?
@@ -56,6 +57,7 @@ FAR = "thousand|lakh|million|crore|billion|trillion|[万萬亿億]"
 SCALE = re.compile(rf"(?:[kKMB]|bn|[ -]?(?:{FAR}))(?!\w)")
 PERCENT = re.compile(r"\s?(?:%|(?:percent|per cent|pct)\b)")
 SIGN = re.compile(rf"(?P<prior>.*?)(?P<sign>[-+])(?P<gap>[ \t]*)(?:{MONEY}\s?)?\Z", re.DOTALL)
+SIGN_WORD = re.compile(rf"\b(minus|negative)\s{MONEY}?\Z", re.IGNORECASE)
 OPERAND = re.compile(r"(?:[\w)\]}∎-]|\d[%°$€£¥.]+)\Z")  # a dash right behind it joins or subtracts
 OPERATOR = re.compile(r"[=<>≤≥≈~(+*/×:^]\s*\Z")
 UNCERTAIN = re.compile(r"±\s?\Z")
@@ -152,8 +154,10 @@ def _named(text: str) -> str:
 
 
 def _quotient(above: str, below: str) -> Fraction | None:
-    over, under = _value(above), _value(below)
-    return over / under if over is not None and under else None
+    over, under = _value(above), _value(below.removeprefix("-"))
+    if over is None or not under:
+        return None
+    return -over / under if below.startswith("-") else over / under
 
 
 def _power(base: Fraction, exponent: str) -> Fraction | None:
@@ -221,6 +225,8 @@ def _apart(digits: str) -> str:
 
 def _is_minus(before: str, *, first: bool) -> bool:
     """Is what stands before a number its minus? `first`: nothing stands before that."""
+    if word := SIGN_WORD.search(before):
+        return OPERAND.search(before[: word.start()].rstrip()) is None or word[1].lower() == "negative"
     found = SIGN.fullmatch(before)
     if found is None or found["sign"] == "+":
         return False
