@@ -189,19 +189,19 @@ UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
 
 def _decode(content: bytes, where: str) -> str:
     mark = next((name for begin, name in MARKS if content.startswith(begin)), "utf-8")
-    try:
-        text = content.decode(mark)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        right = f"if it is Latin-1: iconv -f WINDOWS-1252 -t UTF-8 {where} > new"
-        raise DataError(
-            f"{where}:{line}: byte {error.start} is not {mark.upper()} text; save it as UTF-8 ({right})"
-        ) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+    if mark in ("utf-8", "utf-8-sig") and (at := content.find(b"\0")) >= 0:
         right = f"if it is UTF-16: iconv -f UTF-16LE -t UTF-8 {where} > new"
-        raise DataError(f"{where}:{line}: holds NUL characters, which text has not; {right}")
-    return text
+        raise DataError(f"{where}:{_line(content, at)}: holds NUL characters, which text has not; {right}")
+    try:
+        return content.decode(mark)
+    except UnicodeDecodeError as error:
+        right = f"if it is Latin-1: iconv -f WINDOWS-1252 -t UTF-8 {where} > new"
+        found = f"byte {error.start} is not {mark.upper()} text; save it as UTF-8 ({right})"
+        raise DataError(f"{where}:{_line(content, error.start)}: {found}") from None
+
+
+def _line(content: bytes, at: int) -> int:
+    return content.count(b"\n", 0, at) + 1
 
 
 def shown(source: str) -> str:

@@ -13,7 +13,7 @@ def tell_leaks(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str
     known = {row.alike for row in train}
     equal = [row for row in held if row.alike and row.alike in known]
     wanted = {row.alike for row in equal}
-    there = {row.alike: row for row in train if row.alike in wanted}
+    there = {row.alike: row for row in reversed(train) if row.alike in wanted}
     folded = {_folded(row.asked) for row in train if row.alike in wanted}
     same = [row for row in equal if _folded(row.asked) in folded]
     near = [row for row in equal if _folded(row.asked) not in folded]
