@@ -17,7 +17,8 @@ from scheduler.refusals import refuse_impossible, refused_by_the_day, refused_by
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.submission import Submission
-from scheduler.tokenizers import tokenizer_for
+from scheduler.tokenizer_files import Pack
+from scheduler.tokenizers import suited, tokenizer_for, tokenizer_named
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.environments import Known
@@ -28,6 +29,7 @@ from sweeps.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
 from sweeps.spec import Sweep, parse
 from sweeps.stage import Plan
+from sweeps.tokens import Tokenizer
 
 MOST_BYTES = 4_000_000  # of a file that people have written
 
@@ -39,6 +41,7 @@ class Prepared:
     sweep: Sweep
     plan: Plan
     records: Mapping[str, Records]  # by content address
+    tokenizers: Sequence[Pack]  # that the file names
     prices: PriceBook
     refused: tuple[str, ...] = ()  # what keeps it from being submitted here and now
     notes: tuple[str, ...] = ()  # on this machine
@@ -90,6 +93,14 @@ def read(file: Path, overrides: Sequence[str]) -> Sweep:
 def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
     """Plan a sweep whose relative paths start at `folder`. `forward` is as what Tinker bills a forward pass."""
     records: dict[str, Records] = {}
+    packs: dict[str, Pack] = {}
+
+    def tokenizer(model: str, address: str | None = None) -> Tokenizer:
+        if address is None:
+            return tokenizer_for(model)
+        found, packed = tokenizer_named(address, folder)
+        packs[packed.digest] = packed
+        return suited(found, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
         dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
@@ -108,8 +119,8 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
     live = all(service_of(model) == "tinker" for model in models(sweep))
     prices = price_book(settings).billing(forward if live else "training")
     with redirect_stdout(sys.stderr):  # what somebody's code prints stands in nobody's JSON
-        planned = plan(sweep, load=load, tokenizers=tokenizer_for, prices=prices, environments=known, checks=check_code)
-    return Prepared(sweep, planned, records, prices)
+        planned = plan(sweep, load=load, tokenizers=tokenizer, prices=prices, environments=known, checks=check_code)
+    return Prepared(sweep, planned, records, tuple(packs.values()), prices)
 
 
 def price_book(settings: Settings) -> PriceBook:
@@ -140,11 +151,14 @@ def submission_of(prepared: Prepared) -> Submission:
 
 
 def keep_data(prepared: Prepared, artefacts: Artefacts) -> None:
-    """Put the data that the stages name into the store, under its content address."""
+    """Put what the stages name into the store, under its content address: data, and tokenizers."""
     for sha256, records in prepared.records.items():
         path = records_path(sha256)
         if not artefacts.has(path):
             artefacts.write(path, records.to_jsonl())
+    for packed in prepared.tokenizers:
+        if not artefacts.has(packed.path):
+            artefacts.write(packed.path, packed.content)
 
 
 def _user() -> str:

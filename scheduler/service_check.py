@@ -8,10 +8,10 @@ import httpx
 
 from scheduler.errors import ServiceRefused
 from scheduler.proxies import is_local, proxy_for
-from scheduler.services import service_of
+from scheduler.services import ANY_VOCABULARY, service_of
 
 DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
-OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r")
+OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r", ANY_VOCABULARY)
 UNTOLD = (404, 405, 501)  # it has no such call
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
 OFFLINE = "offline/"  # before the names of the models that tinker_offline serves
+ANY_VOCABULARY = "offline/rehearsal"  # the one of them that reads the tokens of any tokenizer
 SERVICES = ("offline", "tinker")
 CLIENTS = ("training", "sampling")
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from scheduler.chat_templates import chat_template_of, controls_of
 from scheduler.cookbook import CookbookRenderer
 from scheduler.errors import ServiceRefused
 from scheduler.imports import ALONE, import_alone
-from scheduler.services import service_of
+from scheduler.services import ANY_VOCABULARY, service_of
 from scheduler.tokenizer_checks import (
     TRUST,
     cut_otherwise,
@@ -56,6 +57,20 @@ def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
         return tokenizer_for(str(recipe["model"]))
     digest = name.removeprefix(NAMED)
     return _once(digest, lambda: _of_files(Pack.read(digest, artefacts), f"{name[:18]}"))
+
+
+def suited(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "PretrainedTokenizer":
+    """The tokenizer beside a model of ours, which has room for so many tokens. Raises ServiceRefused."""
+    if service_of(model) != "offline":
+        return tokenizer
+    if model != ANY_VOCABULARY and tokenizer.size > OfflineTokenizer.size:
+        raise ServiceRefused(
+            f"tokenizer: {address} has {tokenizer.size:,} tokens, and {model} reads {OfflineTokenizer.size}; "
+            f"`model: {ANY_VOCABULARY}` reads any, to rehearse with"
+        )
+    bounded = copy(tokenizer)
+    bounded.longest = OfflineTokenizer.longest
+    return bounded
 
 
 _KEPT: "dict[str, PretrainedTokenizer]" = {}
@@ -152,6 +167,7 @@ class PretrainedTokenizer:
         self.eos: int | None = tokenizer.eos_token_id
         self.controls = controls_of(tokenizer)
         self.size = highest_of(tokenizer) + 1
+        self.longest: int | None = None  # tokens in one input; not known
         self.ends = _ends((files or {}).get("generation_config.json"))
         self.chat = chat_template_of(tokenizer)
         self.cookbook = cache(self._cookbook)  # the renderer of a name, made once

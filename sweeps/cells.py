@@ -22,7 +22,7 @@ from sweeps.sentences import findings
 from sweeps.spec import Sweep
 from sweeps.stage import Json
 
-VARIED = {"model", "train", "data", "source_size", "methods", "equal"}
+VARIED = {"model", "tokenizer", "train", "data", "source_size", "methods", "equal"}
 UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # as the sweep of one cell is
 Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
 
@@ -38,6 +38,7 @@ class Variant:
     source_size: int | None
     methods: Mapping[str, Method]
     equal: Equal | None
+    tokenizer: str | None  # that the file names for the model
     label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
 
 
@@ -75,7 +76,8 @@ def variants(sweep: Sweep, left_out: Exclusions | None = None) -> Iterator[Varia
 def _parts(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
     """What makes of a choice the sections that it concerns; cells that agree in a section share it."""
     base = sweep.model_dump(exclude_unset=True, include=VARIED)
-    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in base}
+    sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
+    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in sections}
 
     @lru_cache(maxsize=1024)
     def part(root: str, chosen: tuple[tuple[str, int], ...]) -> Any:
@@ -106,6 +108,7 @@ def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
             source_size=parts.get("source_size"),
             methods=parts.get("methods") or {},
             equal=parts.get("equal"),
+            tokenizer=parts.get("tokenizer"),
             label=_label(cell),
         )
     )

@@ -46,12 +46,13 @@ def plan(
     sweep: Sweep,
     *,
     load: Load,
-    tokenizers: Callable[[str], Tokenizer],
+    tokenizers: Callable[..., Tokenizer],
     prices: PriceBook,
     environments: Callable[[str], Known] = without_environments,
     checks: Callable[[str], str] = without_checks,
 ) -> Plan:
-    """The plan of a sweep; `checks` says what the code of a check of one's own is known by.
+    """The plan of a sweep. `tokenizers` gives the one of a model, or the one at an address that is named beside it;
+    `checks` says what the code of a check of one's own is known by.
 
     Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
     refuse_unbuilt(sweep)
@@ -147,7 +148,10 @@ def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, 
         yield f"held equal between sizes: {control(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
-    names = {shelf.tokenizer(model).name for model in models(sweep)}
+    for model, address in shelf.named.items():
+        if address is not None:
+            yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}), in place of the model's own"
+    names = {shelf.tokenizer(model).name for model in shelf.named}
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
     yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)

@@ -83,6 +83,7 @@ class Sweep(Model):
     question: str | None = None
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
+    tokenizer: Annotated[str, Field(min_length=1)] | None = None  # a folder or a name on the hub; None: the model's own
     renderer: Annotated[str, AfterValidator(asked_for)] | None = None
     turns: Literal["together", "each"] = "together"  # a chat is learnt as a whole, or each answer of it for itself
     train: Train | None = None

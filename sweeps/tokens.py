@@ -98,6 +98,11 @@ def ends_of(tokenizer: Tokenizer) -> tuple[int, ...]:
     return cast(tuple[int, ...], getattr(tokenizer, "ends", ()))
 
 
+def longest_of(tokenizer: Tokenizer) -> int | None:
+    """How many tokens one input of its model may have at most; None where that is not known."""
+    return cast(int | None, getattr(tokenizer, "longest", None))
+
+
 def cookbook_of(tokenizer: Tokenizer, name: str) -> Cookbook | None:
     """The renderer of tinker-cookbook for the tokenizer; None where the model has none (an offline one).
 

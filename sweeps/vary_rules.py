@@ -18,7 +18,15 @@ from sweeps.sentences import findings
 if TYPE_CHECKING:
     from sweeps.spec import Sweep
 
-VARIED = ("model", "train", "data", "source_size", "methods", "equal")  # what may differ between the cells of one sweep
+VARIED = (
+    "model",
+    "tokenizer",
+    "train",
+    "data",
+    "source_size",
+    "methods",
+    "equal",
+)  # what may differ between the cells of one sweep
 AXES = ("sizes", "seeds", "sources", "targets")
 MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan checks every variant again
 MOST_MADE = 200_000  # values of one axis that are made to look at them: of more, the plan refuses the runs

@@ -43,6 +43,7 @@ class Size(NamedTuple):
     orders: int
     features: int  # a power of two, at most 2^16
     copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in what stands before
+    folds: bool = False  # it reads any tokenizer's tokens, in classes (`tinker_offline.folding`)
 
 
 SIZES = {
@@ -52,6 +53,7 @@ SIZES = {
         Size("offline/ngram-m", 5, 2**15),
         Size("offline/ngram-l", 6, 2**16),
         Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and reads
+        Size("offline/rehearsal", 2, 2**12, folds=True),
     )
 }
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinker_offline import messages, sampling, tokenizer, wire
+from tinker_offline.folding import fold, shift_of, unfold, vocabulary_of
 from tinker_offline.learner import adapter_from
 from tinker_offline.models import Sampler
-from tinker_offline.ngram import Adapter, Base, Ints, new_adapter
+from tinker_offline.ngram import Adapter, Base, Ints, Size, new_adapter
 from tinker_offline.refusal import Refusal
 from tinker_offline.service import Service
 
@@ -68,13 +69,15 @@ def sample(service: Service, request: messages.Sample) -> Json:
 
 
 def _sample(service: Service, sampler: Sampler, request: messages.Sample) -> bytes:
-    prompt, draw = _prompt(request), _draw(request)
     base, adapter = sampler.weights()
+    prompt, draw = _prompt(request, base.size), _draw(request)
     scored, top = None, None
     if request.prompt_logprobs or request.topk_prompt_logprobs:
         last, count = request.prompt_logprobs_last_n, request.topk_prompt_logprobs
         scored, top = sampling.prompt_logprobs(base, adapter, prompt, last, count)
-    sequences = sampling.sample(base, adapter, prompt, request.num_samples, draw)
+        scored = scored + np.float32(shift_of(base.size))
+    sampled = sampling.sample(base, adapter, prompt, request.num_samples, draw)
+    sequences = unfold(sampled, base.size, draw.seed)
     _bill(service, sampler, len(prompt), sequences)
     return wire.sample_response(sequences, scored if request.prompt_logprobs else None, top)
 
@@ -86,13 +89,15 @@ def _bill(service: Service, sampler: Sampler, prompt: int, sequences: list[wire.
     service.usage.add(*owner, "sampling_sample", sum(len(sequence.tokens) for sequence in sequences))
 
 
-def _prompt(request: messages.Sample) -> Ints:
+def _prompt(request: messages.Sample, size: Size) -> Ints:
     if any(chunk.type != "encoded_text" for chunk in request.prompt.chunks):
         raise Refusal("the prompt has input that is not text; the offline models read text only")
     if request.target_prompt_logprobs is not None or request.prompt_alt_tokens_k:
         raise Refusal("target_prompt_logprobs and prompt_alt_tokens_k are not offered offline")
     tokens = [token for chunk in request.prompt.chunks for token in chunk.tokens]
-    return wire.checked(np.array(tokens, np.int64), "the prompt")
+    if size.folds and (request.topk_prompt_logprobs or request.topk_sample_logprobs):
+        raise Refusal(f"{size.name} knows classes of tokens, and no likeliest ones; topk is not offered by it")
+    return fold(wire.checked(np.array(tokens, np.int64), vocabulary_of(size), "the prompt"), size)
 
 
 def _draw(request: messages.Sample) -> sampling.Draw:

@@ -8,6 +8,7 @@ from typing import TextIO
 from tinker_offline.base import load_base
 from tinker_offline.checkpoints import Checkpoints
 from tinker_offline.faults import Account
+from tinker_offline.folding import even_base
 from tinker_offline.futures import Futures, Reply, Work
 from tinker_offline.models import Models
 from tinker_offline.ngram import SIZES, Base
@@ -42,7 +43,8 @@ class Service:
     def base(self, name: str) -> Base:
         """On the compute thread only: it may have to be trained first."""
         if name not in self._bases:
-            self._bases[name] = load_base(SIZES[self.known(name)], self._cache)
+            size = SIZES[self.known(name)]
+            self._bases[name] = even_base(size) if size.folds else load_base(size, self._cache)
         return self._bases[name]
 
     def within(self, session_id: str, work: Work) -> Work:

@@ -11,6 +11,7 @@ import numpy as np
 from tinker_offline import messages, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
 from tinker_offline.copying import looked_up
+from tinker_offline.folding import fold, shift_of, vocabulary_of
 from tinker_offline.learner import Arrays, Learner, adapter_arrays
 from tinker_offline.losses import Config, Inputs, Loss, configured, known_loss
 from tinker_offline.models import Lane, Model, Sampler
@@ -110,13 +111,16 @@ def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
     loss = known_loss(asked.loss)
     config = configured(asked.loss, asked.config)
     base, learner = model.parts()
-    data = asked.data({"target_tokens": None, **loss.inputs}, strict=loss.strict)
+    names = {"target_tokens": None, **loss.inputs}
+    data = asked.data(names, vocabulary_of(base.size), strict=loss.strict)
     positions, inputs = _batch(data, loss, base)
+    shift = np.float32(shift_of(base.size))
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
     else:
-        slopes = partial(_slopes, loss, inputs, config)
+        slopes = partial(_slopes, loss, inputs, config, shift=shift)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
+    logprobs += shift
     kind, did = _counted(service, forward_only=asked.forward_only)
     service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
     total = float(loss.values(logprobs, inputs, config).sum(dtype=np.float64))
@@ -132,19 +136,19 @@ def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
 
 def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
     """Raises Refusal for targets that are no tokens, and for numbers that are none."""
-    rows = context_rows(data.tokens, data.lengths, base.size)
-    targets = data.inputs["target_tokens"].astype(np.int64, copy=False)
-    wire.check_all(targets, data.lengths, ": target_tokens")
+    tokens, targets = fold(data.tokens, base.size), data.inputs["target_tokens"].astype(np.int64, copy=False)
+    wire.check_all(targets, data.lengths, vocabulary_of(base.size), ": target_tokens")
+    rows = context_rows(tokens, data.lengths, base.size)
     inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
     for name, values in inputs.items():
         if not np.isfinite(values).all():
             raise Refusal(f"{name} must be finite numbers")
-    found = looked_up(data.tokens, data.lengths, base.size.copies) if base.size.copies else None
-    return Positions(rows, targets, found), inputs
+    found = looked_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
+    return Positions(rows, fold(targets, base.size), found), inputs
 
 
-def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats) -> Floats:
-    return loss.slopes(logprobs, {name: values[chunk] for name, values in inputs.items()}, config)
+def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats, *, shift: np.float32) -> Floats:
+    return loss.slopes(logprobs + shift, {name: values[chunk] for name, values in inputs.items()}, config)
 
 
 def optim_step(service: Service, request: messages.OptimStep) -> Json:

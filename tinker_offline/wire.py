@@ -38,7 +38,7 @@ class Pass(NamedTuple):
     config: Mapping[str, float | str]
     message: schema.ForwardBackwardRequest
 
-    def data(self, names: Mapping[str, float | None], *, strict: bool = False) -> Data:
+    def data(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> Data:
         """The data with those of their inputs, each with its default where it may be left out. Raises Refusal for what
         this model cannot read, and if it is `strict` for other inputs: who sends a mask relies on it."""
         texts = [_text(datum.model_input, index) for index, datum in enumerate(self.message.data)]
@@ -48,7 +48,7 @@ class Pass(NamedTuple):
                 raise Refusal(f"datum {index} has {', '.join(others)}, and loss {self.loss!r} takes {', '.join(names)}")
         tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
         lengths = [len(text) // 4 for text in texts]
-        check_all(tokens, lengths)
+        check_all(tokens, lengths, vocabulary)
         return Data(tokens, lengths, {name: _input(given, name, one, lengths) for name, one in names.items()})
 
 
@@ -67,27 +67,27 @@ def _config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]
     return {**message.loss_fn_config, **{key: one.text if one.HasField("text") else one.number for key, one in second}}
 
 
-def check_all(tokens: Ints, lengths: Sequence[int], what: str = "") -> None:
+def check_all(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str = "") -> None:
     """Check sequences that follow one another. All at once; only where that fails, one by one, to name the first."""
     if not lengths:
         raise Refusal("there are no data")
-    if min(lengths) and max(lengths) <= tokenizer.CONTEXT_LENGTH and _known(tokens):
+    if min(lengths) and max(lengths) <= tokenizer.CONTEXT_LENGTH and _known(tokens, vocabulary):
         return
     for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
-        checked(sequence, f"datum {index}{what}")
+        checked(sequence, vocabulary, f"datum {index}{what}")
 
 
-def checked(tokens: Ints, where: str) -> Ints:
+def checked(tokens: Ints, vocabulary: int, where: str) -> Ints:
     """The tokens, if there are any, not too many, and all in the vocabulary."""
     if not 0 < len(tokens) <= tokenizer.CONTEXT_LENGTH:
         raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {tokenizer.CONTEXT_LENGTH} are possible")
-    if not _known(tokens):
-        raise Refusal(f"{where} has a token outside the vocabulary of 0 to {tokenizer.SIZE - 1}")
+    if not _known(tokens, vocabulary):
+        raise Refusal(f"{where} has a token outside the vocabulary of 0 to {vocabulary - 1}")
     return tokens
 
 
-def _known(tokens: Ints) -> bool:
-    return bool(tokens.view(np.uint64).max() < tokenizer.SIZE)  # read as unsigned, a negative one is very large
+def _known(tokens: Ints, vocabulary: int) -> bool:
+    return bool(tokens.view(np.uint64).max() < vocabulary)  # read as unsigned, a negative one is very large
 
 
 def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:

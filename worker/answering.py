@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from scheduler.artefacts import compressed_lines
-from scheduler.tokenizers import tokenizer_for
+from scheduler.tokenizers import tokenizer_of
 from sweeps.answering import Answered, Item, Said, bounds, chosen, items_of, metrics_from
 from sweeps.dialogue import generation_prompt
 from sweeps.questions import Ask, as_asked, asked, choices
@@ -45,7 +45,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     options = cast(Mapping[str, Any], this.recipe["evaluator"])
     name, samples, renderer = options["name"], options.get("samples", 1), str(this.recipe["renderer"])
     abstain = options.get("abstain", "")
-    hearing = Hearing(tokenizer_for(str(this.recipe["model"])), renderer)
+    hearing = Hearing(tokenizer_of(this.recipe, this.hands.artefacts), renderer)
     records = this.hands.examples.records(str(this.recipe["items"]))
     asks = asked(name, records, abstain=abstain, perturb=options.get("perturb", ()))
     questions = [Question(ask, hearing.prompt(ask.prompt)) for ask in asks]
@@ -110,7 +110,7 @@ class Hearing:
 
 def choice_examples(this: Attempt) -> list[Example]:
     """Every candidate of every question behind its prompt."""
-    tokenizer, renderer = tokenizer_for(str(this.recipe["model"])), str(this.recipe["renderer"])
+    tokenizer, renderer = tokenizer_of(this.recipe, this.hands.artefacts), str(this.recipe["renderer"])
     pairs, _ = choices(this.hands.examples.records(str(this.recipe["items"])))
     return render_all(pairs, tokenizer, renderer=renderer, loss_mask="completion")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from scheduler.artefacts import Artefacts, records_path
-from scheduler.tokenizers import tokenizer_for
+from scheduler.tokenizers import tokenizer_of
 from sweeps.order import subset_order
 from sweeps.records import Records
 from sweeps.render import Example, LossMask, render_rows
@@ -47,7 +47,7 @@ class Examples:
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
 
     def _render(self, sha256: str, recipe: Mapping[str, Json]) -> Rows:
-        tokenizer = tokenizer_for(str(recipe["model"]))
+        tokenizer = tokenizer_of(recipe, self._artefacts)
         mask = cast(LossMask, recipe["loss_mask"])
         return render_rows(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scheduler.tokenizers import tokenizer_for
+from scheduler.tokenizers import tokenizer_of
 from sweeps.dialogue import generation_prompt, go_on, stops
 from sweeps.environments import Messages, Split, Text, Turn
 from sweeps.errors import DataError
@@ -149,7 +149,7 @@ class Players:
         self._this = this
         self._arena = arena
         self._temperature = temperature
-        self._reading = Reading(tokenizer_for(str(this.recipe["model"])), str(this.recipe["renderer"]))
+        self._reading = Reading(tokenizer_of(this.recipe, this.hands.artefacts), str(this.recipe["renderer"]))
         self._numbers = 0
         self._lost: list[str] = []  # the causes, of all that was ever played
         self._told = 0

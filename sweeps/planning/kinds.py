@@ -28,6 +28,7 @@ def rows(foundry: Foundry) -> Iterator[Row]:
     checked: Variant | None = None
     left_out = exclusions(foundry.sweep)
     for variant in variants(foundry.sweep, left_out):
+        foundry.shelf.name_tokenizer(variant.model, variant.tokenizer)
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
             checked = _check_sizes(foundry, variant)
         for wanted in _wanted(foundry, variant):

@@ -19,7 +19,7 @@ from sweeps.records import Dataset, Records
 from sweeps.render import LossMask, input_lengths
 from sweeps.renderers import PLAIN, renderer_of
 from sweeps.sections import DataSpec
-from sweeps.tokens import OfflineTokenizer, Tokenizer
+from sweeps.tokens import Tokenizer, longest_of
 
 Load = Callable[[str, DataSpec], Dataset]
 
@@ -39,7 +39,7 @@ class Shelf:
     def __init__(
         self,
         load: Load,
-        tokenizers: Callable[[str], Tokenizer],
+        tokenizers: Callable[..., Tokenizer],
         environments: Callable[[str], Known],
         sizes: Iterable[int],
         *,
@@ -51,7 +51,9 @@ class Shelf:
         self.asked = renderer
         self.turns = turns
         self.renderers: dict[tuple[str, str], str] = {}
-        self.tokenizer = lru_cache(maxsize=None)(tokenizers)
+        self.named: dict[str, str | None] = {}  # the tokenizer that the file names for each model, if it names one
+        self._tokenizers = tokenizers
+        self.tokenizer = lru_cache(maxsize=None)(self._tokenizer)
         self.environment = lru_cache(maxsize=None)(environments)
         self.check = lru_cache(maxsize=None)(checks)  # what the code of a check of one's own is known by
         self.prompts = lru_cache(maxsize=None)(self._prompts)
@@ -65,6 +67,17 @@ class Shelf:
         self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(subset_order)
         self._visited: dict[tuple[Any, ...], int] = {}
+
+    def name_tokenizer(self, model: str, address: str | None) -> None:
+        """Say which tokenizer the file names for a model. Raises PlanError where it has named another one."""
+        known = self.named.setdefault(model, address)
+        if known != address:
+            found = f"{known or 'its own'} and {address or 'its own'} found for {model}"
+            raise PlanError(f"tokenizer: {found}; a model reads by one, so `zip: [[model, tokenizer]]` is right")
+
+    def _tokenizer(self, model: str) -> Tokenizer:
+        address = self.named.get(model)
+        return self._tokenizers(model) if address is None else self._tokenizers(model, address)
 
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
         """The data set; PlanError where it cannot be trained or measured on."""
@@ -107,8 +120,8 @@ class Shelf:
             prompts = (as_asked(ask.prompt, renderer) for ask in asked(name, records, **how))
             self._asked[key] = tuple(len(generation_prompt(each, tokenizer, renderer)) for each in prompts)
         counted = np.array(self._asked[key], np.int64)
-        if isinstance(tokenizer, OfflineTokenizer):
-            self._refuse_too_long(records, counted + most, model, tokenizer.longest)
+        if (longest := longest_of(tokenizer)) is not None:
+            self._refuse_too_long(records, counted + most, model, longest)
         return self._asked[key]
 
     def look_ahead(self, records: Records, model: str, name: str, options: Mapping[str, Any], on: str) -> None:
@@ -150,8 +163,8 @@ class Shelf:
             self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
             if mask == "each":
                 self.parted[records.sha256] = Parted(len(rows), len(inputs), sum(map(max, rows)), int(inputs.sum()))
-            if isinstance(tokenizer, OfflineTokenizer):
-                self._refuse_too_long(records, inputs, model, tokenizer.longest)
+            if (longest := longest_of(tokenizer)) is not None:
+                self._refuse_too_long(records, inputs, model, longest)
         return self._lengths[key]
 
     def read_through(self, dataset: Dataset, model: str) -> None:

@@ -70,8 +70,9 @@ def test_by_a_template_from_the_plan_to_the_items(
     as_text = answered(workshop, evaluation, "text")
     before = counted(workshop)
     tokenizer = Characters()
-    for module in (prepare, answering, examples):
-        monkeypatch.setattr(module, "tokenizer_for", lambda _: tokenizer)
+    monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
+    for module in (answering, examples):
+        monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
     stages = answered(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
     assert not {stage.id for stage in stages} & {stage.id for stage in as_text}

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,11 @@ def test_data_that_vanished_wait_for_a_person(workshop: Workshop) -> None:
 def test_a_tokenizer_that_cannot_be_had_is_waited_for(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that is away must not fail every stage that a new worker begins."""
 
-    def away(model: str) -> Any:
-        raise ServiceRefused(f"the tokenizer of {model} cannot be loaded")
+    def away(recipe: Mapping[str, Any], _: object) -> Any:
+        raise ServiceRefused(f"the tokenizer of {recipe['model']} cannot be loaded")
 
     stage = training(workshop)
-    monkeypatch.setattr(examples, "tokenizer_for", away)
+    monkeypatch.setattr(examples, "tokenizer_of", away)
     outcome = workshop.attempt(stage)
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.MACHINE
