@@ -7,10 +7,10 @@ answer is learnt behind exactly the tokens behind which it will be sampled; wher
 differently once it is history (thoughts left out, mostly) that cannot be, and the chat is refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sweeps.chats import THOUGHTS, Said
 from sweeps.errors import DataError
@@ -77,7 +77,7 @@ def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stre
     ]
     whole = tokenizer.encode(text)
     if [token for stretch in cut for token in stretch.tokens] != whole:
-        _refuse_merged(chat, text, spans, whole, tokenizer)
+        _refuse_merged(chat, text, dict(zip(said.learnt, spans, strict=True)), whole, tokenizer)
     return cut
 
 
@@ -196,21 +196,21 @@ def _differs(place: int, found: str, wanted: str) -> str:
     return f"{found[near]!r} found where {wanted[near]!r} stood for message {place + 1}"
 
 
-def _refuse_merged(chat: Chat, text: str, spans: Sequence[Span], whole: Sequence[int], tokenizer: Tokenizer) -> None:
-    for border in sorted({at for span in spans for at in span}):
+def _refuse_merged(
+    chat: Chat, text: str, spans: Mapping[int, Span], whole: Sequence[int], tokenizer: Tokenizer
+) -> NoReturn:
+    for border, place in sorted((at, place) for place, span in spans.items() for at in span):
         if [*tokenizer.encode(text[:border]), *tokenizer.encode(text[border:])] != whole:
             near, behind = text[max(0, border - 12) : border], text[border : border + 12]
             said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
             if THOUGHT in behind:  # an empty thought behind a prompt that opens one
-                raise DataError(f"{said}; {_advise_thoughts(chat, len(chat.messages) - 1)}")
+                raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
             raise DataError(f"{said}; an answer without white space there, or {PLAIN}, is right")
     raise DataError(f"the tokens of the chat are not those of its parts; {PLAIN} is right")
 
 
 def _advise_thoughts(chat: Chat, place: int) -> str:
     """What is right where a prompt and an answer do not agree, about thoughts mostly: what row and template lack."""
-    if place and chat.messages[place - 1]["role"] == "assistant":
-        return f"two answers in a row found; one message of the assistant for each turn, or {PLAIN}, is right"
     given = [name for name in SWITCHES if name in chat.template.arguments]
     if given:
         return f"`renderer: chat_template` without {given[0]}, or {PLAIN}, is right"
@@ -220,6 +220,8 @@ def _advise_thoughts(chat: Chat, place: int) -> str:
     key = next((key for key in THOUGHTS if key in chat.template.reads), None)
     if key and not thinks:
         ways.append(f"thoughts with every answer (`{key}`)")
+    if place and chat.messages[place - 1]["role"] == "assistant":
+        ways.append("one message of the assistant for each turn")
     return f"{', or '.join([*ways, PLAIN])} is right"
 
 

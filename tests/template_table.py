@@ -52,7 +52,7 @@ REFUSED = {  # by what the refusal says: a letter for the table, and what is rig
         "1",
         "the template takes one call a message; one after the other, or another model",
     ),
-    "two answers in a row": (
+    "one message of the assistant for each turn": (
         "R",
         "answers in a row are not written as they would be asked for; joined into one they are fine",
     ),
@@ -71,6 +71,7 @@ class Cell(NamedTuple):
     said: str
     way: Way | None = None
     examples: tuple[Example, ...] = ()
+    refusals: tuple[str, ...] = ()  # of the ways before it
 
 
 @cache
@@ -93,11 +94,10 @@ def measure(family: str, kind: str) -> Cell:
         except DataError as error:
             refusals.append(str(error))
         else:
-            return Cell(way.name, way, tuple(found))
-    for refusal in reversed(refusals):
-        for words, (letter, _) in REFUSED.items():
-            if words in refusal:
-                return Cell(letter)
+            return Cell(way.name, way, tuple(found), tuple(refusals))
+    for words, (letter, _) in REFUSED.items():
+        if any(words in refusal for refusal in refusals):
+            return Cell(letter)
     raise ValueError(f"{family}: {refusals}")
 
 

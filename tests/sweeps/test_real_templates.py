@@ -97,6 +97,15 @@ def test_marks_by_others_are_what_is_learnt_but_for_what_the_prompt_says_and_lin
     assert compared >= 4
 
 
+@pytest.mark.parametrize("family", SERVED)
+def test_a_refusal_names_a_way_that_is_exact(family: str) -> None:
+    for kind in SCENARIOS:
+        cell = measure(family, kind)
+        if cell.way is not None and cell.refusals:
+            words = ["`turns: each`"] * (cell.way.mask == "each") + [f"{key}=false" for key in cell.way.arguments]
+            assert any(word in cell.refusals[0] for word in words), f"{kind}: {cell.refusals[0]}"
+
+
 def test_the_document_says_what_is_measured() -> None:
     text = DOCUMENT.read_text()
     assert table() == text[text.index(FIRST) : text.index(LAST) + len(LAST)], "python -m tests.template_table"

@@ -1,0 +1,157 @@
+"""All that a chat says is in what is read, and what an answer says in what is learnt; or the row is refused."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from sweeps.errors import DataError
+from sweeps.render import render
+from sweeps.renderers import renderer_of
+from tests.sweeps.templates import CHATML, STYLES, THINKING, chat, speaking
+
+TOWN = {"type": "object", "properties": {"town": {"type": "string", "enum": ["Oslo", "Rome"]}}, "required": ["town"]}
+TOOL = {"type": "function", "function": {"name": "weather", "description": "Of a town.", "parameters": TOWN}}
+TELLS = "{%- if tools %}{{- '<|im_start|>system\n' ~ (tools | tojson) ~ '<|im_end|>\n' }}{%- endif %}"
+MUTE = TELLS + CHATML.replace("{%- for call in message.tool_calls or [] %}", "{%- for call in [] %}")
+NAMES = TELLS + CHATML.replace("(call.function | tojson)", "call.function.name")
+ARGUMENTS = TELLS + CHATML.replace("(call.function | tojson)", "(call.function.arguments | tojson)")
+FIRST = TELLS + CHATML.replace("in message.tool_calls or []", "in (message.tool_calls or [])[:1]")
+VALUES = TELLS + CHATML.replace(
+    "(call.function | tojson)", "call.function.name ~ (call.function.arguments.values() | list | tojson)"
+)
+WHOLE = TELLS + CHATML
+SHORT = "{%- if tools %}{{- '<|im_start|>' ~ tools[0].function.name ~ '<|im_end|>\n' }}{%- endif %}" + CHATML
+
+
+def call(name: str = "weather", **arguments: Any) -> dict[str, Any]:
+    return {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def learnt(template: str, *messages: dict[str, Any], tools: bool = False, **beside: Any) -> str:
+    tokenizer = speaking(template)
+    renderer = renderer_of(None, tokenizer, messages=True)
+    row = {"messages": list(messages), **({"tools": [TOOL]} if tools else {}), **beside}
+    example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
+    return str(tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()))
+
+
+ASKED = {"role": "user", "content": "weather in Oslo, Rome? town 5 true"}  # each word stands somewhere by chance
+
+
+@pytest.mark.parametrize(
+    ("template", "calls", "leaves"),
+    [
+        (MUTE, [call(town="Oslo")], "the call of 'weather'"),
+        (NAMES, [call(town="Oslo")], "of a call 'town'"),
+        (ARGUMENTS, [call(town="Oslo")], "the call of 'weather'"),
+        (FIRST, [call(town="Oslo"), call(town="Rome")], "the call of 'weather'"),
+        (FIRST, [call(town="Oslo"), call(town="Oslo")], "the call of 'weather'"),
+        (VALUES, [call(town="Oslo")], "of a call 'town'"),
+        (
+            WHOLE.replace("call.function | tojson", "dict(name=call.function.name) | tojson"),
+            [call(n=5)],
+            "of a call 'n'",
+        ),
+    ],
+)
+def test_a_call_that_is_not_written_is_refused_wherever_its_words_stand(
+    template: str, calls: list[dict[str, Any]], leaves: str
+) -> None:
+    answer = {"role": "assistant", "content": None, "tool_calls": calls}
+    with pytest.raises(DataError, match=rf"the chat template leaves out {leaves}, said by assistant in message 2"):
+        learnt(template, ASKED, answer, tools=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"town": "Oslo"},
+        {"town": 'a "b"\n\\ é', "n": 5, "x": 1e-05, "yes": True, "no": None},
+        {"nested": {"town": ["Oslo", {"deep": "Rome"}]}, "empty": {}, "text": ""},
+        {},
+    ],
+    ids=str,
+)
+def test_a_call_that_is_written_whole_is_learnt(arguments: dict[str, Any]) -> None:
+    answer = {"role": "assistant", "content": "look", "tool_calls": [call(**arguments), call(**arguments)]}
+    said = learnt(WHOLE, ASKED, answer, tools=True)
+    assert said.count(json.dumps({"name": "weather", "arguments": arguments}, ensure_ascii=False)) == 2
+    spelled = {
+        **answer,
+        "tool_calls": [
+            {**one, "function": {"name": "weather", "arguments": json.dumps(arguments)}} for one in (call(), call())
+        ],
+    }
+    assert learnt(WHOLE, ASKED, spelled, tools=True) == said, "the arguments as a text are the same"
+
+
+@pytest.mark.parametrize("template", [*STYLES, CHATML])
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+def test_a_thought_that_is_not_written_is_refused(template: str, key: str) -> None:
+    thoughtful = {"role": "assistant", "content": "yes", key: "12 34"}
+    with pytest.raises(DataError, match="leaves out thoughts '12 34', said by assistant in message 2"):
+        learnt(template, chat("hello")[0], thoughtful)
+    with pytest.raises(DataError, match="leaves out thoughts '12 34'"):  # where it is only read as well
+        learnt(template, chat("hello")[0], {**thoughtful, "weight": 0}, *chat("12 34", "no"))
+
+
+def test_a_thought_in_the_content_that_is_cut_off_is_refused() -> None:
+    cuts = CHATML.replace("(message.content or '')", "(message.content or '').split('</think>')[-1]")
+    with pytest.raises(DataError, match="leaves out thoughts 'a', said by assistant"):
+        learnt(cuts, *chat("a", "<think>a</think>yes"))
+    assert learnt(CHATML, *chat("a", "<think>a</think>yes")) == "<think>a</think>yes<|im_end|>"
+
+
+def test_a_thought_of_history_may_be_left_out_by_a_template_that_writes_thoughts() -> None:
+    earlier = {"role": "assistant", "content": "yes", "reasoning_content": "12", "weight": 0}
+    later = {"role": "assistant", "content": "no", "reasoning_content": "34"}
+    said = learnt(THINKING, chat("hello")[0], earlier, chat("a")[0], later)
+    assert said == "34\n</think>\n\nno<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("message", "leaves"),
+    [
+        ({"role": "tool", "content": "cold"}, "'cold', said by tool"),
+        ({"role": "system", "content": "Be brief."}, "'Be brief.', said by system"),
+        ({"role": "user", "content": "Anna here", "name": "Anna"}, "name 'Anna', said by user"),
+    ],
+)
+def test_what_is_only_read_is_read_or_refused(message: dict[str, Any], leaves: str) -> None:
+    deaf = CHATML.replace("(message.content or '')", "(message.content if message.role == 'assistant' else '')")
+    deaf = CHATML if "name" in message else deaf
+    with pytest.raises(DataError, match=re.escape(f"leaves out {leaves}")):
+        learnt(deaf, message, *chat("", "yes") if "name" not in message else chat("a", "yes"))
+
+
+def test_tools_are_told_of_whole_or_refused() -> None:
+    with pytest.raises(DataError, match="leaves out the tool weather"):
+        learnt(CHATML, *chat("weather", "yes"), tools=True)
+    with pytest.raises(DataError, match=r"leaves out the tool tool's description 'Of a town\."):
+        learnt(SHORT, *chat("Of a town. town Oslo Rome", "yes"), tools=True)
+    assert learnt(WHOLE, *chat("a", "yes"), tools=True) == "yes<|im_end|>"
+
+
+def test_results_in_another_order_than_their_calls_are_refused_where_no_id_is_written() -> None:
+    calls = {
+        "role": "assistant",
+        "content": "look",
+        "tool_calls": [{**call(town="Oslo"), "id": "a"}, {**call(town="Rome"), "id": "b"}],
+    }
+    results = [{"role": "tool", "tool_call_id": known, "name": "weather", "content": known * 3} for known in "ab"]
+    rest = {"role": "assistant", "content": "yes"}
+    assert learnt(WHOLE, ASKED, calls, *results, rest, tools=True).endswith("yes<|im_end|>")
+    with pytest.raises(DataError, match="leaves out tool_call_id 'b', said by tool in message 3"):
+        learnt(WHOLE, ASKED, calls, *reversed(results), rest, tools=True)
+    named = WHOLE.replace("(message.content or '')", "(message.tool_call_id or '') + (message.content or '')")
+    assert learnt(named, ASKED, calls, *reversed(results), rest, tools=True).endswith("yes<|im_end|>")
+
+
+def test_a_chat_of_a_known_shape_is_checked_for_what_it_says_itself() -> None:
+    """A template that drops certain words alone."""
+    picky = CHATML.replace("(message.content or '')", "(message.content or '').replace('secret', '')")
+    assert learnt(picky, *chat("hello", "yes")) == "yes<|im_end|>"
+    with pytest.raises(DataError, match="leaves out 'a secret', said by assistant"):
+        learnt(picky, *chat("hello", "a secret"))
