@@ -35,6 +35,7 @@ from scheduler.settings import Settings, from_environment
 from scheduler.wording import counted, duration
 from sweeps.errors import SweepsError
 
+SUPPORTED = ((0, 38), (0, 39))  # versions of the SDK, from and below: as pyproject.toml pins them
 ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
 
 
@@ -79,6 +80,10 @@ def _guarded(look: Callable[[Settings], Iterator[Finding]], settings: Settings) 
 
 def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
     yield Finding("python", "ok", f"{sys.version.split()[0]}, tinker {version('tinker')}, celery {version('celery')}")
+    least, below = SUPPORTED
+    if not least <= tuple(map(int, version("tinker").split(".")[:2])) < below:
+        said = f"tinker {version('tinker')} is installed, and {'.'.join(map(str, least))} is supported; install that"
+        yield Finding("sdk", "wrong", f"{said} (docs/reference/service.md)")
 
 
 def _packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001

@@ -14,6 +14,8 @@ import pytest
 import tinker
 from tinker import types
 
+from scheduler.cli.doctor import SUPPORTED
+
 ROOT = Path(__file__).parents[2]
 FILES = [*sorted((ROOT / "worker").glob("*.py")), ROOT / "tinker_offline" / "wire.py"]
 HANDLES = ("_client", "client", "clients.rest", "clients.admin")  # as our code names objects of the SDK
@@ -160,4 +162,5 @@ def test_one_range_of_versions_is_pinned_documented_and_installed() -> None:
     assert pinned is not None
     assert f"`{pinned[1]}`" in (ROOT / "docs" / "reference" / "service.md").read_text()
     least, below = (tuple(map(int, each.split("."))) for each in re.findall(r"[\d.]+", pinned[1]))
+    assert (least, below) == SUPPORTED
     assert least <= tuple(map(int, version("tinker").split(".")[:2])) < below
