@@ -27,8 +27,9 @@ examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
 	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml compare.yaml
 
-# What planning and submitting cost as a grid grows tenfold; how long a thousand-run report takes; and what a bad night costs, against a bare loop over the SDK.
+# What reading a file costs; what planning and submitting cost as a grid grows tenfold; how long a thousand-run report takes; and what a bad night costs, against a bare loop over the SDK.
 bench: setup
+	@$(BIN)/python -m tests.bench.reading
 	@$(BIN)/python -m tests.bench.planning
 	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.reporting

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeps.chats import learnt
+from sweeps.chats import FLAGS, learnt
 from sweeps.errors import DataError
 from sweeps.questions import learnt as learnt_of_questions
 from sweeps.questions import prompt
@@ -51,11 +51,14 @@ def _prompt(row: Row, form: Format) -> str:
 
 
 def _first_learnt(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The place of the first answer that is learnt; behind the last message where none is, or a flag is none."""
+    first = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), None)
+    if first is not None and messages[first].keys().isdisjoint(FLAGS):
+        return first
     try:
-        places = learnt(messages)
+        return next(iter(learnt(messages)), len(messages))
     except DataError:  # said by whoever renders it, with its line
-        places = []
-    return places[0] if places else len(messages)
+        return len(messages)
 
 
 def _said(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -109,15 +109,11 @@ def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tu
     kind = next((seen for magic, seen in MAGIC if content.startswith(magic)), kind)
     _refuse_others(kind, where)
     if kind in TABLES:
-        if lines:
-            raise DataError(f"{where}: `format: lines` of a {kind} file; it is said of text (.txt) alone")
         return kind[1:].capitalize(), TABLES[kind](content, where)
     text = _decode(content, where)
     way = _way(kind, text, form, lines=lines)
     if way.name in (PARAGRAPHS.name, SINGLE.name) and form not in (None, "text"):
         raise DataError(f"{where}: format {form} in a {kind or 'nameless'} file; name it .jsonl, one object a line")
-    if lines and way is not SINGLE:
-        raise DataError(f"{where}: `format: lines` of {way.name}; it is said of text (.txt) alone")
     return way.name, way.rows(text, where)
 
 

@@ -91,6 +91,8 @@ def _saved(state: Any, names: Sequence[str], where: str) -> list[str]:
 
 def _is_data(name: str) -> bool:
     lower = name.lower()
+    if lower.rpartition("/")[2].startswith("readme"):
+        return False
     for end in PACKED:
         lower = lower.removesuffix(end)
     return lower.endswith(DATA) or bool(PART.fullmatch(lower.rpartition("/")[2]))

@@ -136,8 +136,10 @@ def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, aske
             raise BadRow(f"{key} {value!r}: all rows are worth the same; leave it out, or repeat or drop rows")
         if key in FLAGS and str(value).lower() in ("false", "0", "0.0"):
             raise BadRow(f"{key} {value!r}: every row is learnt; drop this one")
-        if key == "label" and form == "completion" and str(value).lower() in ("true", "false"):
-            raise BadRow("label beside a completion says if it is a good one; keep the good ones, or write pairs")
+        if key == "label" and form in ("completion", "chat") and str(value).lower() in ("true", "false"):
+            raise BadRow(
+                f"label {value!r}: if it says which answers are good ones, keep those, or write pairs; else rename it"
+            )
         if key in CALLING:
             right = (
                 "`tools` in rows of messages" if key == "functions" else "rows of messages without it, or with `tools`"

@@ -155,6 +155,8 @@ def test_one_record_a_line_is_said(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("one\n\ntwo  \nthree\n")
     assert load(tmp_path, "l.txt", format="lines").train.rows == ({"text": "one"}, {"text": "two  "}, {"text": "three"})
     assert len(load(tmp_path, "l.txt").train) == 2
+    (tmp_path / "t.jsonl").write_text(jsonl({"text": str(at)} for at in range(5)))
+    assert len(load(tmp_path, "t.jsonl", format="lines", holdout="l.txt").holdout) == 3
     (tmp_path / "p.txt").write_text("one\ntwo\n")
     assert "2 lines and no blank line" in refusal(tmp_path, "p.txt")
 

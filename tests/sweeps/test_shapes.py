@@ -100,7 +100,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**CHAT, "functions": [TOOL]}, "functions beside chat rows"),
     ({**CHAT, "chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs beside chat rows"),
     ({**TEXT, "system": "s"}, "system beside text"),
-    ({**TEXT, "label": False}, "label beside a completion"),
+    ({**TEXT, "label": False}, "label False"),
+    ({**CHAT, "label": True}, "label True"),
     ({**TEXT, "rejected": "b"}, "rejected beside completion rows"),
     ({**CHAT, "rejected": [SAID]}, "rejected beside chat rows"),
     (
