@@ -1,9 +1,12 @@
 """The way to Redis: how to connect, and what a server must be like to be trusted with the truth."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import redis
+import redis.client
+import redis.exceptions
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -12,7 +15,50 @@ from scheduler.servers import Server, is_too_old, named, said_tested
 
 Word = str | int | float
 RedisError = redis.RedisError  # anything that went wrong between us and the server
-Away = (redis.ConnectionError, redis.TimeoutError)  # the server is not there at the moment
+
+
+class Unable(redis.ResponseError):
+    """The server is there, and cannot do it at the moment: no memory, a full disk, a replica, busy."""
+
+
+class Refused(redis.ResponseError):
+    """The server does not let us: a password, or what its user may do. A person has to act."""
+
+
+class Broken(redis.ResponseError):
+    """What was asked can never be done: a bug of ours, or data that is not what it should be. `verb`: where."""
+
+    def __init__(self, verb: str, said: str) -> None:
+        super().__init__(f"a bug in `{verb}`: {said}")
+        self.verb = verb
+        self.said = said
+
+
+# What is ridden out: the server is not there, or cannot do it, at the moment. What is neither is for a person to see.
+Away = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.NoScriptError, Unable)
+
+UNABLE = {
+    "OOM": "Redis is out of memory",
+    "MISCONF": "Redis cannot write to its disk",
+    "READONLY": "this Redis is a read-only replica",
+    "NOREPLICAS": "Redis has too few replicas",
+    "LOADING": "Redis reads back its data",
+    "BUSY": "Redis is busy with somebody's script",
+    "CLUSTERDOWN": "the cluster is down",
+    "MASTERDOWN": "the primary is down",
+    "TRYAGAIN": "Redis asks to try again",
+}
+REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM")
+# redis-py takes the code away from the text of these.
+CODES: Mapping[type[Exception], str] = {
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.ReadOnlyError: "READONLY",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.AuthenticationError: "NOAUTH",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+}
+IN_A_PIPELINE = "of pipeline caused error: "
+FROM_A_VERB = re.compile(r"VERB (\w+): (?:@?user_script: ?\d+: -?)?(.*)", re.DOTALL)
 
 CONNECTIONS = 2048  # of one process: each of its threads may talk at the same moment, and there may be a thousand
 
@@ -31,6 +77,8 @@ class Reads(Protocol):
         *,
         mapping: Mapping[str, Word] | None = None,
     ) -> int: ...
+    def hsetnx(self, name: str, key: str, value: Word) -> int: ...
+    def hincrby(self, name: str, key: str, amount: int = 1) -> int: ...
     def hdel(self, name: str, *fields: str) -> int: ...
     def smembers(self, name: str) -> set[str]: ...
     def sadd(self, name: str, *members: str) -> int: ...
@@ -60,6 +108,44 @@ class Pipe(Reads, Protocol):
     def execute(self) -> list[Any]: ...
 
 
+def sort_out(error: redis.RedisError, command: str) -> redis.RedisError:
+    """What an error means: one of Away, Refused, Broken. `command` is what was asked, unless a verb is named."""
+    text = str(error).rpartition(IN_A_PIPELINE)[2]  # before that stands the command with all its words
+    told = FROM_A_VERB.fullmatch(text)
+    verb, said = told.groups() if told else (command, text)
+    code = next((code for kind, code in CODES.items() if isinstance(error, kind)), said.partition(" ")[0])
+    if code in UNABLE:
+        return Unable(f"{UNABLE[code]}: {said}")
+    if code in REFUSED:
+        return Refused(f"Redis does not let us: {said}")
+    if isinstance(error, (*Away, Refused, Broken)):
+        return error
+    return Broken(verb, said)
+
+
+class _Client(redis.Redis):
+    """redis-py's, whose errors are sorted out where they arise."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            raise sort_out(error, str(args[0])) from error
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "_Pipeline":
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(redis.client.Pipeline):
+    """The same for what is gathered."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            return super().execute(raise_on_error)
+        except redis.RedisError as error:
+            raise sort_out(error, "a pipeline") from error
+
+
 class Client(Reads, Protocol):
     """A connection that is alive as long as the process."""
 
@@ -83,7 +169,7 @@ def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
     Raises StoreUnavailable where the URL cannot be one.
     """
     try:
-        client = redis.Redis.from_url(
+        client = _Client.from_url(
             url,
             decode_responses=True,
             max_connections=CONNECTIONS,
@@ -110,7 +196,7 @@ def check(client: Client, url: str) -> Server:
     try:
         client.ping()
         found, server = problems(client), named(client.info("server"))
-    except redis.AuthenticationError:
+    except Refused:
         raise StoreUnavailable(
             f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
         ) from None

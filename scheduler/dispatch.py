@@ -4,7 +4,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from scheduler import keys
-from scheduler.connection import Client, broker_url
+from scheduler.connection import Away, Client, RedisError, broker_url, sort_out
 
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
@@ -45,6 +45,10 @@ class Nudges:
             self._app.send_task(ATTEMPT, args=[stage, attempt], argsrepr=label, retry=False)
         except OperationalError:
             return False
+        except RedisError as error:  # Celery's own way to Redis
+            if isinstance(sort_out(error, "nudge"), Away):
+                return False
+            raise sort_out(error, "nudge") from error
         return True
 
     def close(self) -> None:

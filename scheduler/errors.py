@@ -1,6 +1,7 @@
 """What can go wrong around a sweep that is well-formed. Each message is written for the person who reads it.
 
 SchedulerError
+├── BugFound             a verb fails, for a bug of ours or for what is stored
 ├── StoreUnavailable     no Redis, or one that must not be trusted with the truth
 ├── SweepConflict        the name is taken by another question
 ├── Untrained            what is to be measured is not there, or may not be used
@@ -25,6 +26,10 @@ class SchedulerError(Exception):
 
 class StoreUnavailable(SchedulerError):
     """There is no Redis to keep the truth in."""
+
+
+class BugFound(SchedulerError):
+    """What was asked of the store can never be done."""
 
 
 class SweepConflict(SchedulerError):

@@ -4,8 +4,10 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from scheduler import keys
+from scheduler.bugs import isolated
 from scheduler.store import Store
 from sweeps.hours import hours_at
 from sweeps.sections import Window
@@ -21,7 +23,7 @@ def keep_hours(store: Store, most: int = 100) -> int:
     due = store.scripts.run("due", keys.TURNS, most)
     for sweep in due:
         row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
-        _turn(store, sweep, row)
+        isolated(store, partial(_turn, store, sweep, row), None, of=sweep)
     return len(due)
 
 

@@ -15,6 +15,7 @@ CHANGED = PREFIX + "changed"  # zset stage -> order of the change: stages whose 
 DELAYED = PREFIX + "delayed"  # zset stage -> the time at which its backoff is over
 RESTAGED = PREFIX + "restaged"  # zset "sweep|how|walk" -> position: sweeps being walked through, page by page
 SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
+BUGS = PREFIX + "bugs"  # zset verb -> when it last failed for a bug of ours
 LIVE = PREFIX + "live"  # set: sweeps that pay for what they want
 HELD = PREFIX + "held"  # set: sweeps that want their stages and pay for none just now: paused, or outside their hours
 TURNS = PREFIX + "turns"  # zset sweep -> when its hours begin or end next, or its deadline passes
@@ -145,6 +146,11 @@ def breaker(service: str) -> str:
 def trouble(service: str) -> str:
     """Zset "stage|attempt" -> when it last met an error of the service; what is older than some minutes goes."""
     return f"{PREFIX}trouble:{service}"
+
+
+def bug(verb: str) -> str:
+    """Hash: since when a verb fails for a bug of ours, what it says, and how many stages failed for it."""
+    return f"{PREFIX}bug:{verb}"
 
 
 def account(service: str) -> str:

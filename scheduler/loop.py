@@ -10,7 +10,8 @@ from contextlib import suppress
 from types import FrameType
 
 from scheduler.breaker import Timing
-from scheduler.connection import RedisError, check, connect, problems
+from scheduler.bugs import forget, record
+from scheduler.connection import Away, RedisError, check, connect, problems
 from scheduler.dispatch import Nudges
 from scheduler.embedded import server_url
 from scheduler.post import Post
@@ -35,6 +36,7 @@ def run(settings: Settings) -> None:
     client = connect(url)
     check(client, url)
     store = Store(client)
+    forget(store)
     scheduler, post = Scheduler(store, Nudges(url), settings), Post(store, settings.notify)
     post.open()
     while not stop.is_set():
@@ -80,8 +82,11 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
-        except RedisError as error:
+        except Away as error:
             log.warning("Redis does not do what is asked (%s); trying again", error)
+            return TROUBLE
+        except Exception as error:  # noqa: BLE001 - status names it, and nothing is started meanwhile
+            record(self._store, error, "scheduler")
             return TROUBLE
 
     def _problems(self) -> list[str]:

@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.connection import RedisError
+from scheduler.bugs import NOBODY, record
+from scheduler.connection import Away, RedisError
 from scheduler.notices import Notice, Outbox, next_try
 from scheduler.settings import SIGNED_WITH
 from scheduler.store import Store
@@ -67,8 +68,11 @@ class Post:
                     named = True
                 self.round()
                 wait = LOOK
-            except RedisError as error:
+            except Away as error:
                 log.warning("notices wait: Redis does not do what is asked (%s)", error)
+                wait = TROUBLE
+            except Exception as error:  # noqa: BLE001 - no stage depends on it
+                record(self._store, error, "post", of=NOBODY)
                 wait = TROUBLE
 
     def _deliver(self, notice: Notice) -> None:
@@ -81,8 +85,10 @@ class Post:
             self._outbox.failed(notice, answer.reason, again)
             what = "is given up" if again is None else f"is tried again in {again:.0f} s"
             log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, notice.id, what)
-        except RedisError as error:
+        except Away as error:
             log.warning("%s is told again: Redis does not do what is asked (%s)", notice.id, error)
+        except Exception as error:  # noqa: BLE001 - no stage depends on it
+            record(self._store, error, "post", of=NOBODY)
         finally:
             self._busy.discard(notice.address)
 

@@ -12,7 +12,7 @@ from throttled.store.redis import RedisStoreBackend
 from throttled.types import SyncRedisClientP
 
 from scheduler import keys
-from scheduler.connection import Client, RedisError
+from scheduler.connection import Client
 
 BATCH = 0.25  # seconds' worth of permits that are drawn at once
 BURST = 1.0  # seconds' worth that a fleet which has sent nothing may send at once
@@ -33,7 +33,7 @@ class Rate:
         )
 
     def draw(self) -> float:
-        """Take a batch of permits: 0 if they were there, else the seconds until they can be. Raises RedisError.
+        """Take a batch of permits: 0 if they were there, else the seconds until they can be. Raises Away or Broken.
 
         Always as many, and few of them: who asks for more at a time than the others would never find them all there.
         An answer that is lost on its way wastes a batch, and lets nobody send too much.
@@ -41,7 +41,7 @@ class Rate:
         try:
             drawn = self._limit.limit(self._name, cost=self.batch)
         except StoreUnavailableError as error:
-            raise RedisError(str(error.__cause__)) from None
+            raise error.__cause__ or error from None
         return max(NOT_YET, drawn.state.retry_after) if drawn.limited else 0.0
 
 

@@ -1,10 +1,11 @@
 """Why anything waits, in the words that a person should read first: pure, of what the views say."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler.breaker import BreakerState
+from scheduler.bugs import Bug, line
 from scheduler.fleet import PoolView, ServiceView
 from scheduler.services import pool_of
 from scheduler.states import StageState
@@ -27,6 +28,8 @@ class Fleet:
     threads: int  # free ones
     services: Mapping[str, ServiceView]
     supervised: bool = False  # is there a supervisor on this machine, which starts workers?
+    bugs: Sequence[Bug] = ()
+    now: int = 0  # milliseconds
 
 
 def why_it_waits(view: SweepView, fleet: Fleet) -> str:
@@ -39,6 +42,7 @@ def why_it_waits(view: SweepView, fleet: Fleet) -> str:
 def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
     yield from _by_hand(view)
     yield from _by_the_clock(view)
+    yield from _by_bugs(fleet)
     if view.ended == view.total:
         return
     if not fleet.workers:
@@ -64,6 +68,15 @@ def _by_the_clock(view: SweepView) -> Iterator[str]:
     if view.outside:
         again = f", goes on at {clock(view.turn)}" if view.turn else ""
         yield f"outside its hours ({view.hours}){again}" if view.hours else "its hours are looked at by the next tick"
+
+
+def _by_bugs(fleet: Fleet) -> Iterator[str]:
+    for bug in fleet.bugs:
+        if bug.stops(fleet.now):
+            yield f"{line(bug)}; nothing new is started until it is mended and `sweep up` started again"
+    for bug in fleet.bugs:
+        if bug.is_fresh(fleet.now):
+            yield line(bug)
 
 
 def _services(view: SweepView, fleet: Fleet) -> list[ServiceView]:

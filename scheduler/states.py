@@ -28,8 +28,9 @@ class StageState(StrEnum):
 MOVES: dict[StageState, frozenset[StageState]] = {
     StageState.WAITING: frozenset({StageState.READY, StageState.SKIPPED, StageState.CANCELLED}),
     # Back to `waiting`: a parent was opened again, because the checkpoint that it left has gone.
-    StageState.READY: frozenset({StageState.DISPATCHED, StageState.CANCELLED, StageState.WAITING}),
-    StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.READY, StageState.CANCELLED}),
+    # To `failed` from where nothing was tried yet: a verb of ours cannot do with it (see condemn).
+    StageState.READY: frozenset({StageState.DISPATCHED, StageState.CANCELLED, StageState.WAITING, StageState.FAILED}),
+    StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.READY, StageState.CANCELLED, StageState.FAILED}),
     StageState.RUNNING: frozenset({StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.READY}),
     StageState.SUCCEEDED: frozenset({StageState.READY}),
     StageState.FAILED: frozenset({StageState.WAITING}),

@@ -4,8 +4,9 @@ Everything here may be repeated, interrupted or done by two schedulers at once: 
 the truth calls for it. The leader lease merely saves double work.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from scheduler import keys
 from scheduler.admission import (
@@ -22,7 +23,9 @@ from scheduler.admission import (
     window,
 )
 from scheduler.breaker import Timing
+from scheduler.bugs import MANY, condemn, isolated, stopping
 from scheduler.capacity import Bounds
+from scheduler.connection import Broken
 from scheduler.dispatch import Nudges
 from scheduler.fleet import look, steer
 from scheduler.hours import keep_hours
@@ -36,6 +39,7 @@ OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because
 PAGE = 200  # stages looked at in one round trip
 NOTED = MONEY | {"slots"}  # gates that status tells of
 CLOSED, SHUT = GATES - MONEY, LANE_GATES - MONEY  # to a sweep, to a lane; what is too dear is the stage's own matter
+BUG = "a bug"  # of ours, for which the stage has failed
 Waiting = Mapping[tuple[str, str], int]  # sweep, lane -> how many stages are ready there
 LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
 
@@ -68,14 +72,14 @@ class Ticked:
 
 
 def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
-    """Do everything that is due."""
+    """Do everything that is due. A bug in one part is written down, and the other parts are done. Raises Away."""
     return Ticked(
-        expired=take_back(store, stall=limits.stall),
-        restaged=restage(store),
-        woken=wake(store),
-        spread=spread(store),
-        turned=keep_hours(store),
-        dispatched=dispatch(store, nudges, limits),
+        expired=isolated(store, lambda: take_back(store, stall=limits.stall), 0),
+        restaged=isolated(store, lambda: restage(store), 0),
+        woken=isolated(store, lambda: wake(store), 0),
+        spread=isolated(store, lambda: spread(store), 0),
+        turned=isolated(store, lambda: keep_hours(store), 0),
+        dispatched=0 if stopping(store) else isolated(store, lambda: dispatch(store, nudges, limits), 0),
     )
 
 
@@ -93,22 +97,43 @@ def restage(store: Store) -> int:
     walks = store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
     for walk, position in walks:
         sweep, how, _ = walk.rsplit("|", 2)
-        _walk(store, sweep, how, walk, int(position))
+        isolated(store, partial(_walk, store, sweep, how, walk, int(position)), None, of=sweep)
     return len(walks)
 
 
 def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> None:
     stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
     if stages:
-        if how != "reconsider":
-            store.scripts.run("reopen", how, *stages)
-        store.scripts.run("reconsider", *stages)
-        store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
+        _each_or_all(store, stages, lambda some: _restage(store, sweep, how, some))
     if len(stages) == PAGE:
         # `xx`: a second scheduler that is slower must not bring back a walk that the first one has ended.
         store.client.zadd(keys.RESTAGED, {walk: start + PAGE}, xx=True)
     else:
         store.scripts.run("end_walk", sweep, walk)
+
+
+def _restage(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
+    if how != "reconsider":
+        store.scripts.run("reopen", how, *stages)
+    store.scripts.run("reconsider", *stages)
+    store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
+
+
+def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> int:
+    """All at once; where one of them cannot be done, each by itself, and that one is left. How many were done.
+
+    It may be repeated, so that those before the one are done twice.
+    """
+    try:
+        action(stages)
+    except Broken:
+        return sum(isolated(store, partial(_alone, action, stage), 0, of=stage) for stage in stages)
+    return len(stages)
+
+
+def _alone(action: Callable[[Sequence[str]], None], stage: str) -> int:
+    action([stage])
+    return 1
 
 
 def wake(store: Store) -> int:
@@ -118,17 +143,19 @@ def wake(store: Store) -> int:
 
 def spread(store: Store) -> int:
     """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
-    changed = [
-        (stage, int(version)) for stage, version in store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
-    ]
+    there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
+    changed = {stage: int(version) for stage, version in there}
+    return _each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
+
+
+def _spread(store: Store, changed: Mapping[str, int]) -> None:
     if not changed:
-        return 0
-    near = _neighbours(store, [stage for stage, _ in changed])
+        return
+    near = _neighbours(store, [*changed])
     store.scripts.run_many("tally", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)])
     for page in _pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
         store.scripts.run("reconsider", *page)
-    store.scripts.run_many("spread_done", changed)
-    return len(changed)
+    store.scripts.run_many("spread_done", [*changed.items()])
 
 
 def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
@@ -140,6 +167,8 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
         answers = _start_all(store, nudges, board, admitted, limits.claim)
         started += sum(not refused for refused in answers.values())
         board, room = still_open(board, room, answers)
+        if BUG in answers.values() and stopping(store):
+            break
     return started
 
 
@@ -156,12 +185,15 @@ def _start_all(
     store: Store, nudges: Nudges, board: Board, admitted: Sequence[Admitted], patience: float
 ) -> dict[Admitted, str]:
     """Start them; why not, or "". Behind a gate that would be closed to the others as well, they are not asked."""
-    lanes, closed = board.lanes(), set[str]()
+    lanes, closed, failed = board.lanes(), set[str](), 0
     answers: dict[Admitted, str] = {}
     for each in admitted:
         lane = lanes[each.sweep, each.stage]
         if closed.isdisjoint((each.sweep, lane)):
             answers[each] = refused = _start(store, nudges, each, patience)
+            failed += refused == BUG
+            if failed >= MANY:
+                break
             closed |= {lane} if refused in SHUT else {each.sweep} if refused in CLOSED else set()
     for sweep, refused in {each.sweep: why for each, why in answers.items() if not why or why in NOTED}.items():
         _note_gate(store, sweep, refused)
@@ -170,7 +202,11 @@ def _start_all(
 
 def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) -> str:
     """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
-    answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
+    try:
+        answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
+    except Broken as error:
+        condemn(store, admitted.stage, error, "scheduler")
+        return BUG
     if answer.attempt:
         label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
         nudges.send(admitted.stage, answer.attempt, label)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, attempt_path
-from scheduler.connection import RedisError
+from scheduler.connection import Away
 from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
@@ -176,20 +176,20 @@ class Attempt:
         while True:
             try:
                 return self.hands.store.reserve_more(self.lease, self.spending.meter, needed)
-            except RedisError:
+            except Away:
                 self.check()
                 time.sleep(PAUSE)
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book what was used so far and show where it is. Redis may fail for a moment; the lease decides."""
         self.narrator.progress(line(progress))
-        with suppress(RedisError):
+        with suppress(*Away):
             if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
 
     def say(self, text: str) -> None:
         """Leave a line about the attempt in the event log."""
-        with suppress(RedisError):
+        with suppress(*Away):
             self.hands.store.say(self.lease, text)
 
     def keep(self, name: str, content: bytes) -> str:

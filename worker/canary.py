@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from scheduler.breaker import Timing
-from scheduler.connection import RedisError
+from scheduler.bugs import NOBODY, record
+from scheduler.connection import Away
 from scheduler.retry import Fault
 from scheduler.services import SERVICES
 from sweeps.render import Example
@@ -78,10 +79,10 @@ class Canaries:
             for service in SERVICES:
                 try:
                     self.turn(service)
-                except RedisError as error:
+                except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
                 except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
-                    log.warning("a canary at %s came to grief: %s", service, type(error).__name__)
+                    record(self._hands.store, error, f"canaries of {self._hands.leases.worker}", of=NOBODY)
 
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""

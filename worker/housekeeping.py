@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar
 
 from scheduler import keys
 from scheduler.account_facts import ASKED_ANEW, Pending, facts, learn
-from scheduler.connection import RedisError
+from scheduler.bugs import NOBODY, record
+from scheduler.connection import Away
 from scheduler.retry import Fault
 from scheduler.services import SERVICES, service_of
 from scheduler.upkeep import Discarded, Doubt, Needed, Upkeep
@@ -126,10 +127,10 @@ class Housekeeping:
     def _guarded(self, action: Callable[[], object]) -> None:
         try:
             action()
-        except RedisError as error:
+        except Away as error:
             log.warning("housekeeping waits for Redis: %s", error)
         except Exception as error:  # noqa: BLE001 - whatever it is, attempts do not depend on it
-            log.warning("housekeeping failed, and goes on next time: %s: %s", type(error).__name__, error)
+            record(self._hands.store, error, f"housekeeping of {self._who}", of=NOBODY)
 
     def round(self) -> Kept:
         """Everything that is due, once: sessions first, for what they count is final only when they are over."""

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from scheduler.breaker import Timing
-from scheduler.connection import RedisError
+from scheduler.bugs import record
+from scheduler.connection import Away
 from scheduler.store import Lease, Pulse, Store
 from worker.told import Standing, Told
 
@@ -260,7 +261,10 @@ class Leases:
         """Redis may be away for a while: each lease's own clock says how long that is bearable."""
         try:
             action()
-        except RedisError:
+        except Away:
+            time.sleep(0.2)
+        except Exception as error:  # noqa: BLE001 - or this thread would end, and all attempts with it, and nobody see why
+            record(self._store, error, self.worker)
             time.sleep(0.2)
 
     def _report(self) -> None:

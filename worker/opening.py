@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from scheduler.artefacts import rows_of
-from scheduler.connection import RedisError
+from scheduler.connection import Away
 from scheduler.retry import Fault
 from sweeps.cost import Usage
 from worker.attempt import Attempt
@@ -65,7 +65,7 @@ def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
 def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
     trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
     rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
-    with suppress(RedisError):
+    with suppress(*Away):
         this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
     return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows, checkpoint)
 

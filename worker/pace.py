@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from scheduler.connection import Client, RedisError
+from scheduler.connection import Away, Client
 from scheduler.rate import Rate
 from scheduler.services import SERVICES, service_of
 from scheduler.settings import Settings
@@ -75,7 +75,7 @@ class Permits:
     def _fetch(self) -> float:
         try:
             wait = self._source.draw()
-        except RedisError:
+        except Away:
             wait = SLICE  # how long that is bearable, the lease says
         if not wait:
             self._spend(-self._source.batch)

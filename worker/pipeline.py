@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
-from scheduler.connection import RedisError
+from scheduler.bugs import NOBODY, condemn, record
+from scheduler.connection import Away, Broken, RedisError, Refused
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
 from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.services import service_of
@@ -32,22 +33,35 @@ def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcom
     """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
     with hands.leases.thread():
         asked_at = time.monotonic()
-        lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
+        try:
+            lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
+        except Broken as error:
+            return _condemned(hands, stage, error)
         return None if lease is None else _run(hands, lease, narrator, asked_at)
 
 
 def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Outcome:
     with ExitStack() as behind:
         with hands.leases.holding(lease, asked_at=asked_at) as held:
-            this = _attempt(hands, held, narrator)
-            session = _session(this)
+            try:
+                this = _attempt(hands, held, narrator)
+                session = _session(this)
+            except Away:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is stored of it can be wrong in any way
+                return _condemned(hands, lease.stage, error, lease.fence)
             outcome, trainer = _perform(this, session)
             behind.callback(_close, this, session, outcome)  # whatever comes, or it would outlive its slot
             stands = conclude(this, outcome)
         if trainer is not None and stands and isinstance(outcome, Succeeded):
-            with suppress(RedisError):  # what is not adopted will be dispatched
-                _go_on(this, trainer)
+            _go_on_if_possible(this, trainer)
     return outcome
+
+
+def _condemned(hands: Hands, stage: str, error: Exception, fence: str = "") -> Failed:
+    """No attempt can be made at all: the stage fails, or it would be tried, and would fail like this, without end."""
+    condemn(hands.store, stage, error, hands.leases.worker, fence)
+    return Failed(Fault.STAGE, str(error))
 
 
 def _close(this: Attempt, session: Session, outcome: Outcome) -> None:
@@ -56,8 +70,12 @@ def _close(this: Attempt, session: Session, outcome: Outcome) -> None:
 
 def _free(this: Attempt) -> None:
     """Its client is closed: another one may be opened. If that cannot be said, the slot runs out by itself."""
-    with suppress(Exception):
+    try:
         this.hands.store.free_slot(this.work.lane, this.work.slot)
+    except Away:
+        pass
+    except Exception as error:  # noqa: BLE001 - on a thread of the SDK
+        record(this.hands.store, error, this.hands.leases.worker, of=NOBODY)
 
 
 def _ended(outcome: Outcome) -> Ending:
@@ -72,7 +90,7 @@ def _attempt(hands: Hands, held: HeldLease, narrator: Narrator, opening: Opening
         try:
             work = hands.store.assignment(held.lease.stage)
             break
-        except RedisError:
+        except Away:
             if held.over:
                 raise
             time.sleep(PAUSE)
@@ -118,13 +136,13 @@ def _see_that_results_can_be_kept(this: Attempt) -> None:
 
 
 def _failed(this: Attempt, error: Exception) -> Failed:
+    if isinstance(error, RedisError):
+        return _failed_at_redis(this, error)
     match error:
         case ServiceError(fault=fault):
             return _judged(this, error) if fault is Fault.GONE else Failed(fault, str(error))
         case Stalled():
             return Failed(_stalled(this, error), str(error))
-        case RedisError():
-            return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
         # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
         case ArtefactError() | ServiceRefused():
             return Failed(Fault.UNKNOWN if this.spending.usage.tokens else Fault.MACHINE, str(error))
@@ -132,6 +150,17 @@ def _failed(this: Attempt, error: Exception) -> Failed:
             return Failed(Fault.STAGE, str(error))
         case _:
             return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _failed_at_redis(this: Attempt, error: RedisError) -> Failed:
+    match error:
+        case Broken():
+            record(this.hands.store, error, this.hands.leases.worker, of=this.work.stage, failed=True)
+            return Failed(Fault.STAGE, str(error))
+        case Refused():
+            return Failed(Fault.MACHINE, str(error))
+        case _:
+            return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
 
 
 def _judged(this: Attempt, error: ServiceError) -> Failed:
@@ -149,7 +178,7 @@ def _judged(this: Attempt, error: ServiceError) -> Failed:
         return Failed(Fault.GONE, f"twice, while a canary is well there: {error}")
     if verdict.word == "stopped":
         return Failed(Fault.ACCOUNT, verdict.cause)
-    with suppress(RedisError):  # whoever comes next suspects it too
+    with suppress(*Away):  # whoever comes next suspects it too
         this.hands.store.scripts.run("suspect", service_of(model), f"{error}; a canary: {verdict.cause}")
     return Failed(Fault.OUTAGE, f"{error}; a canary: {verdict.cause}")
 
@@ -166,10 +195,13 @@ def conclude(this: Attempt, outcome: Outcome) -> bool:
     while True:
         try:
             return _tell(this, outcome)
-        except RedisError:
+        except Away:
             if this.held.over or time.monotonic() > give_up:
                 return False
             time.sleep(PAUSE)
+        except Exception as error:  # noqa: BLE001 - it would be paid for again and again
+            condemn(this.hands.store, this.work.stage, error, this.hands.leases.worker, this.lease.fence)
+            return False
 
 
 def _tell(this: Attempt, outcome: Outcome) -> bool:
@@ -207,9 +239,19 @@ def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
 
 def _failures(this: Attempt) -> Mapping[str, int]:
     """Of each kind since the stage last got any further, which it may have done in this very attempt."""
-    with suppress(RedisError):
+    with suppress(*Away):
         return this.hands.store.assignment(this.work.stage).failures
     return this.work.failures
+
+
+def _go_on_if_possible(this: Attempt, trainer: Trainer) -> None:
+    """What is not adopted will be dispatched."""
+    try:
+        _go_on(this, trainer)
+    except Away:
+        pass
+    except Broken as error:
+        record(this.hands.store, error, this.hands.leases.worker, of=this.work.stage)
 
 
 def _go_on(this: Attempt, trainer: Trainer) -> None:

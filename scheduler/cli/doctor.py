@@ -17,6 +17,7 @@ import click
 from scheduler.account_facts import ALL, LACKED, known_accounts
 from scheduler.addresses import find, is_up
 from scheduler.artefacts import Artefacts
+from scheduler.bugs import bugs, line
 from scheduler.cli.accounts import told
 from scheduler.cli.inquire import Told, inquire
 from scheduler.cli.options import the_store
@@ -235,11 +236,19 @@ def _webhooks(settings: Settings) -> Iterator[Finding]:
             yield Finding("webhooks", "note", line)
 
 
+def _bugs(settings: Settings) -> Iterator[Finding]:
+    with suppress(StoreUnavailable), the_store(settings) as store:  # which is told already
+        now = store.scripts.moment()
+        for bug in bugs(store):
+            yield Finding("bugs", "wrong" if bug.stops(now) else "note", line(bug))
+
+
 LOOKS = (
     _python,
     _packages,
     _state_folder,
     _cache,
+    _bugs,
     _redis,
     _store,
     _prices,

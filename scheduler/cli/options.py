@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from scheduler.connection import RedisError, check, connect
+from scheduler.connection import Away, Broken, Refused, check, connect
 from scheduler.embedded import server
-from scheduler.errors import StoreUnavailable
+from scheduler.errors import BugFound, StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.store import Store
 
@@ -44,7 +44,11 @@ def the_store(settings: Settings) -> Iterator[Store]:
         check(client, url)
         try:
             yield Store(client)
-        except RedisError as error:
+        except Away as error:
             raise StoreUnavailable(f"Redis went away while we talked to it: {error}") from None
+        except Refused as error:
+            raise StoreUnavailable(str(error)) from None
+        except Broken as error:
+            raise BugFound(f"{error}\nnothing of that step was written; please report it with these lines") from None
         finally:
             client.close()

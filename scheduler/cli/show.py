@@ -11,6 +11,7 @@ import click
 from scheduler import views
 from scheduler.account_facts import Facts, known_accounts
 from scheduler.addresses import find, is_up
+from scheduler.bugs import bugs, line
 from scheduler.cli.accounts import document, told
 from scheduler.cli.options import the_store
 from scheduler.cli.output import Output
@@ -63,7 +64,8 @@ def fleet_of(store: Store, settings: Settings) -> Fleet:
     workers, bounds = live_workers(store), settings.bounds
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
     services = {service: look(store, service, bounds) for service in SERVICES}
-    return Fleet(len(workers), threads, services, supervised=not workers and is_up(settings.home))
+    supervised = not workers and is_up(settings.home)
+    return Fleet(len(workers), threads, services, supervised, bugs(store), store.scripts.moment())
 
 
 def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def _document(store: Store, settings: Settings, found: list[SweepView], name: st
         "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
         "webhooks": troubled_webhooks(store),
+        "bugs": [asdict(bug) | {"line": line(bug)} for bug in bugs(store)],
     }
 
 
@@ -143,8 +146,8 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
     for view in found:
         if again := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
             output.say(f"{view.name}: {again:,} have no result; `sweep retry {view.name}` tries them again")
-    for line in document["webhooks"]:
-        output.say(line)
+    for said in (*document["webhooks"], *(bug["line"] for bug in document["bugs"])):
+        output.say(said)
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
     taken = _slots(document["services"])

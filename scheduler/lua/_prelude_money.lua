@@ -105,6 +105,12 @@ local function meter(id, total, tokens)
   if delta > 0 then tell_budget(payer) end
 end
 
+-- Also of a recipe that cannot be read: what it held must be let go of all the same.
+local function model_of(recipe)
+  local read_it, found = pcall(cjson.decode, recipe or '{}')
+  return read_it and type(found) == 'table' and found.model or ''
+end
+
 -- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation
 -- is given back. `cost` says how well its cost is known: 'exact'; 'at most' what was metered, for some of it may never
 -- have been done; or 'unknown', so that what is left of the reservation stays booked as doubtful.
@@ -125,7 +131,7 @@ local function let_go(id, cost)
     write('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
       'tokens', number(held[4]), 'doubtful', doubtful, 'began_day', day_of(number(held[10])), 'day', TODAY,
       'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
-      'model', cjson.decode(held[9] or '{}').model or '')
+      'model', model_of(held[9]))
     write('ZADD', PREFIX .. 'doubts', NOW, attempt)
   end
   write('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from scheduler.connection import Word
+from scheduler.connection import Broken, Word
 from scheduler.keys import PREFIX
 from scheduler.scripts import Scripts, verbs
 
@@ -100,9 +99,10 @@ class Injector:
 
     def _fall(self, verb: str, step: int, words: Sequence[Word]) -> str:
         """Why it fell at that call, or where it wrote if there was no such call."""
-        with pytest.raises(redis.ResponseError, match=f"^VERB {verb}: ") as fell:
+        with pytest.raises(Broken) as fell:
             self._scripts[verb](keys=[step], args=words)
-        return str(fell.value)
+        assert fell.value.verb == verb
+        return fell.value.said
 
     def _falling(self, name: str) -> str:
         """The verb, which falls at the call that KEYS[1] names, or at its end."""

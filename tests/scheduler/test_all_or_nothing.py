@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from scheduler import keys
-from scheduler.connection import Client
+from scheduler.connection import Broken, Client
 from scheduler.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.scripts import verbs
 from scheduler.store import Meter
@@ -44,7 +43,7 @@ def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> Non
 
 
 def test_whoever_goes_round_the_way_to_write_is_stopped(night: Night) -> None:
-    with pytest.raises(redis.ResponseError, match=r"VERB a_test: .*'redis'"):
+    with pytest.raises(Broken, match=r"`a_test`: .*'redis'"):
         night.run_lua("redis.call('SET', PREFIX .. 'fence', 1)")
     for path in (files("scheduler") / "lua").iterdir():
         text = re.sub(r"--.*", "", path.read_text())
@@ -62,7 +61,7 @@ def test_what_is_read_is_only_read(client: Client) -> None:
 
 
 def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Night) -> None:
-    with pytest.raises(redis.ResponseError, match="VERB a_test"):
+    with pytest.raises(Broken, match="`a_test`"):
         night.run_lua("write('HSET', PREFIX .. 'told', 'a', 1); write('RENAME', PREFIX .. 'told', 'elsewhere')")
     assert night.snapshot() == {}
 
@@ -90,7 +89,7 @@ def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: 
     write('ZADD', key('t'), 1, 'x') write('PEXPIRE', key('t'), 1000)
     error('at the end')
     """
-    with pytest.raises(redis.ResponseError, match="at the end"):
+    with pytest.raises(Broken, match="at the end"):
         night.run_lua(body)
     assert night.snapshot() == before
     assert some.pttl("tinker-sweeps:s") > 900_000
@@ -145,6 +144,12 @@ def test_small_things_are_written_too(night: Night) -> None:
     assert night.store.say(night.start("train-0000", "s"), "a line")
     assert run("open_sweep", "half", "digest", "spec", "{}") == "opened"
     assert run("retry_sweep", "half") == "opening"
+
+
+def test_a_stage_is_condemned(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.start("train-0000", "s")
+    assert night.store.scripts.run("condemn", "train-0000", "a bug", "") == 1
 
 
 def test_a_service_that_is_found_down_once_is_tried_again(night: Night) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import scheduler
 from scheduler import keys
 from scheduler.account_facts import learn
+from scheduler.bugs import record
+from scheduler.connection import Broken
 from scheduler.notices import Outbox
 from scheduler.rate import Rate
 from scheduler.retry import SUSPECTED_AFTER
@@ -25,6 +27,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     outbox.tell_of_the_fleet(["OPS"])
     night.run_lua("notify_all('breaker_open', 'tinker', 1)")
     night.store.scripts.run("lead", "a", 10_000)
+    record(night.store, Broken("tally", "planted"), "a test", of="s")
     night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.fleet()
     night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.connection import Client, RedisError, connect
+from scheduler.connection import Client, Unable, connect
 from scheduler.rate import BURST, Rate
 from scheduler.settings import from_environment
 from tests.support import RedisServer
@@ -29,7 +29,7 @@ class Tap:
 
     def draw(self) -> float:
         if self.away:
-            raise RedisError("away")
+            raise Unable("away")
         wait = (self.drawn + self.batch) / self._per_second - self.now
         if wait <= 1e-9:
             self.drawn += self.batch
