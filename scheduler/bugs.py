@@ -126,6 +126,4 @@ def stopping(store: Store) -> Sequence[Bug]:
 
 def forget(store: Store) -> None:
     """The scheduler has been started anew."""
-    for bug in bugs(store):
-        store.client.delete(keys.bug(bug.verb))
-    store.client.delete(keys.BUGS)
+    store.client.delete(keys.BUGS, *(keys.bug(bug.verb) for bug in bugs(store)))
