@@ -34,12 +34,18 @@ def wanted() -> tuple[str, ...]:
     return (chosen(),) if "SERVER" in os.environ else KEYS
 
 
+def here() -> tuple[str, ...]:
+    """Those of them that are here; which are not, the short night on each says."""
+    return tuple(key for key in wanted() if installed(key))
+
+
 @cache
 def chosen() -> str:
     """The server of all tests that name none: SERVER=KEY, or the pinned one."""
     if key := os.environ.get("SERVER"):
         return key
-    return next(each.key for each in TESTED if (path := server_choice.pinned()) and is_of(path, each))
+    pinned = server_choice.pinned()
+    return next((each.key for each in TESTED if pinned and is_of(pinned, each)), KEYS[-1])
 
 
 def binary() -> Path:

@@ -27,7 +27,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.path.name in ON_EVERY and "redis" in metafunc.fixturenames:
-        metafunc.parametrize("redis", servers.wanted(), indirect=True, scope="session")
+        metafunc.parametrize("redis", servers.here(), indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

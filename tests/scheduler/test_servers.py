@@ -47,7 +47,7 @@ def test_it_is_called_what_it_calls_itself(who: str) -> None:
     assert str(check(Told.client(**TOLD[who]), "redis://host")) == who
 
 
-@pytest.mark.parametrize("key", servers.KEYS)
+@pytest.mark.parametrize("key", servers.here())
 def test_a_real_one_is_told_by_its_connection_as_by_its_program(key: str, tmp_path: Path) -> None:
     binary = servers.installed_or_skip(key)
     with redis_server(tmp_path, binary=binary) as server:
