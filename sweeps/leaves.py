@@ -109,8 +109,8 @@ def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
     """Raise DataError for a piece that is not written, with what would be right."""
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
     if leaf.place == TOOLS:
-        tool = leaf.value if leaf.what == "tool's name" else f"{leaf.what} {shown}"
-        where, right = f"the tool {tool}", "rows without `tools`, or another model"
+        where = f"the tool {leaf.value}" if leaf.what == "name" else f"the {leaf.what} {shown} of a tool"
+        right = "rows without `tools`, or another model"
     else:
         name = {"content": "", "call": "the call of ", "argument": "of a call "}.get(leaf.what, f"{leaf.what} ")
         where = f"{name}{shown}, said by {said.messages[leaf.place]['role']} in message {leaf.place + 1}"
@@ -225,7 +225,7 @@ def _named(thing: Mapping[str, Any], visit: Callable[[Leaf], Any]) -> dict[str, 
     made = dict(thing)
     for key in ("name", "description"):
         if isinstance(thing.get(key), str) and thing[key].strip():
-            made[key] = visit(Leaf(TOOLS, f"tool's {key}", thing[key].strip()))
+            made[key] = visit(Leaf(TOOLS, key, thing[key].strip()))
     return made
 
 
@@ -236,14 +236,14 @@ def _schema(schema: Any, visit: Callable[[Leaf], Any]) -> Any:
     made = dict(schema)
     names: dict[str, str] = {}
     if isinstance(schema.get("description"), str) and schema["description"].strip():
-        made["description"] = visit(Leaf(TOOLS, "tool's description", schema["description"].strip()))
+        made["description"] = visit(Leaf(TOOLS, "description", schema["description"].strip()))
     if isinstance(schema.get("properties"), Mapping):
-        names = {key: visit(Leaf(TOOLS, "tool's property", key)) for key in schema["properties"]}
+        names = {key: visit(Leaf(TOOLS, "property", key)) for key in schema["properties"]}
         made["properties"] = {names[key]: _schema(inner, visit) for key, inner in schema["properties"].items()}
     if isinstance(schema.get("required"), list):
         made["required"] = [names.get(key, key) for key in schema["required"]]
     if isinstance(schema.get("enum"), list):
-        made["enum"] = [visit(Leaf(TOOLS, "tool's choice", each)) for each in schema["enum"]]
+        made["enum"] = [visit(Leaf(TOOLS, "choice", each)) for each in schema["enum"]]
     for key in ("items", "additionalProperties"):
         made.update({key: _schema(schema[key], visit)} if key in schema else {})
     for key in ("anyOf", "oneOf", "allOf"):

@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from sweeps.chats import Said, read_chat, up_to_each_answer
 from sweeps.errors import DataError
-from sweeps.leaves import Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
+from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
 from sweeps.messages import conversation, is_pair_of_messages
 from sweeps.questions import as_chat, prompt
 from sweeps.records import Format, Records, Row
@@ -176,18 +176,27 @@ def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
 def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
     """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
     found = _cookbook_stretches(said, cookbook, tokenizer)
+    planted = plant(said)
+    if (at := _unwritten(planted, cookbook, tokenizer)) is not None:
+        refuse_missing(planted.leaves[at], said, "the cookbook's renderer")
     if leaf := missing_leaf(leaves_of(said), _text(found, said.learnt, tokenizer)):
         refuse_missing(leaf, said, "the cookbook's renderer")
-    planted = plant(said)
+    return found
+
+
+def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
+    """Which piece of a chat of this shape the cookbook does not write."""
+    said = planted.said
 
     def moment(place: int) -> str:
-        shorter = Said(planted.said.messages[: place + 1], planted.said.tools, [place])
+        shorter = Said(said.messages[: place + 1], said.tools, [place])
         return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
 
-    marked = _text(_cookbook_stretches(planted.said, cookbook, tokenizer), said.learnt, tokenizer)
-    if (at := missing_marks(planted, marked, moment)) is not None:
-        refuse_missing(planted.leaves[at], said, "the cookbook's renderer")
-    return found
+    try:
+        marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
+        return missing_marks(planted, marked, moment)
+    except DataError:  # something in it must be a certain word; then what stands there is looked for alone
+        return None
 
 
 def _cookbook_stretches(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:

@@ -1,7 +1,10 @@
 """All that a chat says is in what is read, and what an answer says in what is learnt; or the row is refused."""
 
+import copy
 import json
 import re
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from sweeps.errors import DataError
 from sweeps.render import render
 from sweeps.renderers import renderer_of
+from sweeps.tokens import Messages, Tools, Written
 from tests.sweeps.templates import CHATML, STYLES, THINKING, chat, speaking
 
 TOWN = {"type": "object", "properties": {"town": {"type": "string", "enum": ["Oslo", "Rome"]}}, "required": ["town"]}
@@ -129,7 +133,7 @@ def test_what_is_only_read_is_read_or_refused(message: dict[str, Any], leaves: s
 def test_tools_are_told_of_whole_or_refused() -> None:
     with pytest.raises(DataError, match="leaves out the tool weather"):
         learnt(CHATML, *chat("weather", "yes"), tools=True)
-    with pytest.raises(DataError, match=r"leaves out the tool tool's description 'Of a town\."):
+    with pytest.raises(DataError, match=r"leaves out the description 'Of a town\.' of a tool"):
         learnt(SHORT, *chat("Of a town. town Oslo Rome", "yes"), tools=True)
     assert learnt(WHOLE, *chat("a", "yes"), tools=True) == "yes<|im_end|>"
 
@@ -155,3 +159,48 @@ def test_a_chat_of_a_known_shape_is_checked_for_what_it_says_itself() -> None:
     assert learnt(picky, *chat("hello", "yes")) == "yes<|im_end|>"
     with pytest.raises(DataError, match="leaves out 'a secret', said by assistant"):
         learnt(picky, *chat("hello", "a secret"))
+
+
+class Dropping:
+    """As a renderer of the cookbook that writes role and content, and drops what else there is."""
+
+    version, extends, stops = "0", True, (0,)
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:  # noqa: ARG002 - it drops them
+        tokens: list[int] = []
+        weights: list[float] = []
+        for at, message in enumerate(messages):
+            head = self._tokenizer.encode(f"<|im_start|>{message['role']}\n")
+            body = self._tokenizer.encode(f"{message['content'] or ''}<|im_end|>")
+            tokens += [*head, *body]
+            weights += [0.0] * len(head) + [float(at in learnt)] * len(body)
+        return Written(tokens, weights)
+
+    def prompt(self, messages: Messages, tools: Tools) -> list[int]:
+        return self.written(messages, tools, ()).tokens
+
+
+@pytest.mark.parametrize(
+    ("row", "leaves"),
+    [
+        (
+            {"messages": [*chat("a"), {"role": "assistant", "content": "yes", "reasoning_content": "12"}]},
+            "thoughts '12'",
+        ),
+        ({"messages": [*chat("weather"), {"role": "assistant", "content": "", "tool_calls": [call()]}]}, "the call of"),
+        ({"messages": chat("weather", "yes"), "tools": [TOOL]}, "the tool weather"),
+        ({"messages": [{"role": "user", "content": "a", "name": "Anna"}, *chat("b", "yes")[1:]]}, "name 'Anna'"),
+    ],
+)
+def test_what_a_renderer_of_the_cookbook_drops_is_refused(row: dict[str, Any], leaves: str) -> None:
+    tokenizer = copy.copy(speaking("chatml"))
+    dropping = Dropping(tokenizer)
+    tokenizer.cookbook = cache(lambda _: dropping)  # type: ignore[return-value, arg-type]
+    with pytest.raises(DataError, match=f"the cookbook's renderer leaves out {leaves}"):
+        render(row, "chat", tokenizer, renderer="cookbook:some", loss_mask="completion")
+    plain = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}, *chat("a", "yes")[1:]]}
+    example = render(plain, "chat", tokenizer, renderer="cookbook:some", loss_mask="completion")
+    assert tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) == "yes<|im_end|>"
