@@ -87,9 +87,28 @@ def take_back(store: Store, *, stall: float) -> int:
     """End attempts whose lease or claim ran out, and those that have stalled and do not even notice."""
     total = 0
     limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED], SUSPECTED_AFTER
-    while taken := len(store.scripts.run("expire", PAGE, *limits)):
+    while taken := _expire(store, limits):
         total += taken
     return total
+
+
+def _expire(store: Store, limits: Sequence[int]) -> int:
+    """A page at once; where one of them cannot be ended, each by itself, and that one fails."""
+    try:
+        return len(store.scripts.run("expire", PAGE, *limits))
+    except Broken as error:
+        taken, condemned = 0, 0
+        for state in (StageState.DISPATCHED, StageState.RUNNING):
+            for stage in store.scripts.run("due", keys.state(state), PAGE):
+                if condemned >= MANY:
+                    raise
+                try:
+                    taken += len(store.scripts.run("expire", PAGE, *limits, stage))
+                except Broken as its_own:
+                    condemned += condemn(store, stage, its_own, "scheduler")
+        if not taken + condemned:
+            raise error from None
+        return taken + condemned
 
 
 def restage(store: Store) -> int:

@@ -1,11 +1,13 @@
 -- Takes back stages whose lease or claim ran out, and those whose attempt gets no further although its worker lives.
 -- Arguments: how many at most, milliseconds without progress, how many attempts in a row may be lost, and how many may
--- stall, before the stage itself fails for it, and after how many lost ones it is suspected. Answers the stages.
+-- stall, before the stage itself fails for it, after how many lost ones it is suspected, and the one stage to look at, if
+-- not all. Answers the stages.
 local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS[2]), tonumber(ARGS[3]),
   tonumber(ARGS[4]), tonumber(ARGS[5])
-local taken = {}
+local taken, only = {}, ARGS[6]
 
 local function due(key, until_when)
+  if only then return number(read('ZSCORE', key, only) or until_when + 1) <= until_when and {only} or {} end
   return read('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 

@@ -19,7 +19,7 @@ from scheduler.settings import from_environment
 from scheduler.states import StageState
 from scheduler.store import Meter, Store
 from scheduler.submission import submit
-from tests.scheduler.night import Fleet, Night
+from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import scaling, single, submission
 from tests.support import TRUSTED, RedisServer, redis_server
 
@@ -87,6 +87,18 @@ def test_a_stage_that_cannot_be_spread_keeps_no_other_from_it(night: Night, flee
         fleet.tick()
     assert night.store.client.zcard(keys.state(StageState.DISPATCHED)) == 2
     assert any("WRONGTYPE" in said for said in told(night.store).values())
+
+
+def test_a_lease_that_cannot_be_taken_back_keeps_no_other_from_it(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 3))
+    for number in range(3):
+        night.start(f"train-000{number}", "s")
+    night.store.client.hset(keys.stage("train-0001"), "failed:lost", "many")
+    night.clock.pass_seconds(LEASE)
+    fleet.tick()
+    assert [night.state(f"train-000{number}") for number in range(3)] == ["dispatched", "failed", "dispatched"]
+    assert "`expire`" in str(night.store.client.hget(keys.stage("train-0001"), "cause"))
+    assert stopping(night.store) == []
 
 
 def test_a_sweep_whose_hours_cannot_be_read_keeps_no_other_from_its_hours(night: Night, fleet: Fleet) -> None:
