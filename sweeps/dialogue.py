@@ -8,7 +8,7 @@ where it would write the model's own words differently (thoughts left out of the
 Text is taken as it is: a prompt is bos and the text, an answer the text.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.errors import DataError
@@ -16,7 +16,7 @@ from sweeps.render import TURN_END, plain_chat
 from sweeps.renderers import voice_of
 from sweeps.templates import answer, chat_of
 from sweeps.tokens import Cookbook, Messages, Stop, Template, Tokenizer, Tools, controls_of, ends_of
-from sweeps.utterances import ASKED, ENDS, KINDS, Utterance
+from sweeps.utterances import ASKED, ENDS, KINDS, Utterance, heard, opened_by
 
 Text = str | Messages
 
@@ -83,6 +83,45 @@ def go_on(
         except DataError as error:
             refused.append(error)
     raise refused[0]
+
+
+def refuse_one_turn_only(prompt: Messages, answer: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+    """Raise DataError where no turn of the model, behind this prompt, could be gone on from with this answer.
+
+    The turns that are tried are as the template itself writes them: with thoughts, where the model is asked for them.
+    """
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is None:
+        turns = [Utterance("b", "b", end=_first_end(tokenizer, renderer))]
+    else:
+        turns = list(_stand_ins(prompt, voice.template, tokenizer, called=any(one["role"] == "tool" for one in answer)))
+    refused = list[DataError]()
+    for turn in turns:
+        try:
+            go_on(prompt, turn, answer, tokenizer, renderer)
+        except DataError as error:
+            refused.append(error)
+        else:
+            return
+    raise refused[0]
+
+
+def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, called: bool) -> Iterator[Utterance]:
+    """Turns of each kind that the model might write: not those without thoughts where it is asked to think."""
+    found, thinks = list[Utterance](), False
+    for message, tools in KINDS:
+        if tools and not called:
+            continue
+        chat = chat_of([*prompt, message], tools, template, tokenizer)
+        try:
+            begin, mark, end = answer(chat, len(prompt))
+        except DataError:
+            continue
+        text, opened = chat.text(), opened_by(chat.text(len(prompt), prompt=True))
+        turn = heard(text[begin:mark], tokenizer, opened=opened, end=text[mark:end])
+        thinks = thinks or bool(turn.thoughts)
+        found.append(turn)
+    yield from (turn for turn in found if turn.thoughts or turn.calls or not thinks)
 
 
 def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.dialogue import generation_prompt, stops
-from sweeps.environments import Known, Split, Text
-from sweeps.errors import PlanError
+from sweeps.dialogue import generation_prompt, refuse_one_turn_only, stops
+from sweeps.environments import Environment, Known, Split, Text
+from sweeps.errors import DataError, PlanError
 from sweeps.messages import has_messages
 from sweeps.order import subset_order, subset_prefixes, visits
 from sweeps.planning.foregone import Asked, foregone
@@ -19,8 +19,9 @@ from sweeps.records import Dataset, Records
 from sweeps.render import LossMask, input_lengths
 from sweeps.renderers import PLAIN, renderer_of
 from sweeps.sections import DataSpec
-from sweeps.tokens import Tokenizer, longest_of
+from sweeps.tokens import Messages, Tokenizer, longest_of
 
+OBSERVED: Messages = ({"role": "user", "content": "c"},)
 Load = Callable[[str, DataSpec], Dataset]
 
 
@@ -141,8 +142,22 @@ class Shelf:
         key = (name, tokenizer.name)
         if key not in self.renderers:
             prompt = self._prompt(name, 0, "train")
-            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
+            found = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
+            if not isinstance(prompt, str):
+                self._refuse_what_cannot_be_played(name, prompt, tokenizer, found)
+            self.renderers[key] = found
         return self.renderers[key]
+
+    def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+        """Raise PlanError where every episode would be lost, after it was paid for: at its end, or at a second turn."""
+        environment = self.environment(name).environment
+        try:
+            stops(tokenizer, renderer)
+            if environment.shape.turns[1] > 1 and not isinstance(observed := _second(environment), str):
+                refuse_one_turn_only(prompt, observed, tokenizer, renderer)
+        except DataError as error:
+            told = "its episodes have several turns, and by this renderer" if environment.shape.turns[1] > 1 else "here"
+            raise PlanError(f"{name}: {told} {error}") from None
 
     def renderer(self, records: Records, model: str) -> str:
         """By what the records are written for the model, as a recipe names it."""
@@ -217,6 +232,17 @@ class Shelf:
             sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
             self.prefixes[key] = subset_prefixes(records.digests, self._order(len(records), seed), sizes)
         return self.prefixes[key][size]
+
+
+def _second(environment: Environment) -> Text:
+    """What an environment answers to some action; where it does not say, what a user would."""
+    try:
+        found = environment.episode(0, "train").step("b").observation
+    except (Exception, SystemExit):  # noqa: BLE001 - its code is anything's; what it does while it is played is seen then
+        found = ""
+    if isinstance(found, str):
+        return found or OBSERVED
+    return found if _are_messages(found) else OBSERVED
 
 
 def _are_messages(prompt: Any) -> bool:
