@@ -7,9 +7,9 @@ cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, wh
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from sweeps.errors import DataError
 from sweeps.tokens import Argument, Cookbook, Template, Tokenizer, controls_of, cookbook_of, template_of
@@ -17,6 +17,8 @@ from sweeps.tokens import Argument, Cookbook, Template, Tokenizer, controls_of, 
 PLAIN, TEMPLATE, COOKBOOK = "plain", "chat_template", "cookbook"
 KNOWN = f"{PLAIN}, {TEMPLATE}, {COOKBOOK}:NAME"
 ARGUMENT = r"[a-z_]+=[\w.-]+"
+CONTROL = re.compile(r"<[|｜][^<>\s]+?[|｜]>")  # as all families but Gemma and Mistral spell theirs
+SMALL = ({"role": "user", "content": "a"},)
 ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}(:{ARGUMENT}(,{ARGUMENT})*)?|{COOKBOOK}:[\w./-]+")
 
 
@@ -66,12 +68,27 @@ def _template(rest: str, tokenizer: Tokenizer) -> Template:
     template = template_of(tokenizer)
     if template is None:
         raise DataError(f"renderer: {TEMPLATE} found, and {tokenizer.name} has none; `renderer: {PLAIN}` is right")
+    if lost := _lost_controls(template, cast(Hashable, tokenizer)):
+        said = f"the chat template of {tokenizer.name} writes {lost}, which is no token by this tokenizer"
+        raise DataError(f"{said}: it is not the model's own; the tokenizer that the template came with is right")
     before, _, behind = rest.rpartition(":")
     said, digest = (rest, "") if "=" in behind else (before, behind)
     if digest not in ("", template.digest):
         found = f"the chat template of {tokenizer.name} has the hash {template.digest}, planned was {digest}"
         raise DataError(f"{found}; the same version of the tokenizer on every machine is right, or another plan")
     return template.given({name: _value(value) for name, _, value in _parts(said)}) if said else template
+
+
+@lru_cache(maxsize=64)
+def _lost_controls(template: Template, known: Hashable) -> str:
+    """A control token that the template writes and the tokenizer cuts into pieces; nothing where all are tokens."""
+    tokenizer, written = cast(Tokenizer, known), set[str]()
+    for messages in (SMALL, (*SMALL, {"role": "assistant", "content": "b"})):
+        try:
+            written |= set(CONTROL.findall(template.text(messages, (), prompt=len(messages) == 1)))
+        except DataError:
+            continue
+    return next((text for text in sorted(written) if len(tokenizer.encode(text)) != 1), "")
 
 
 def _parts(said: str) -> list[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """What a model wrote in its turn, as a person would see it; by texts that each family's own template writes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -198,3 +199,11 @@ def test_a_turn_ended_otherwise_than_the_template_ends_it_is_not_gone_on_from() 
     assert go_on(before, Utterance("b", "b", end=end), new, tokenizer, renderer)
     with pytest.raises(DataError, match="ended its turn by"):
         go_on(before, Utterance("b", "b", end="<|other|>"), new, tokenizer, renderer)
+
+
+@pytest.mark.parametrize("written", ["<|im_middle|>", "<｜User｜>", "<|reserved_special_token_9|>"])
+def test_a_control_token_that_is_cut_into_pieces_says_that_the_tokenizer_is_another_ones(written: str) -> None:
+    template = f"{written}{{% for each in messages %}}{{{{ each.content }}}}<|im_end|>{{% endfor %}}"
+    with pytest.raises(DataError, match=re.escape(written)):
+        renderer_of("chat_template", speaking(template), messages=True)
+    assert renderer_of("chat_template", speaking(template.replace(written, "")), messages=True)
