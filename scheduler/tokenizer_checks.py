@@ -12,8 +12,8 @@ from typing import Any
 
 from scheduler.errors import ServiceRefused
 from scheduler.imports import import_alone
+from scheduler.settings import TRUSTED as TRUST
 
-TRUST = "SWEEP_TRUST_CODE"
 # What tokenizers cut differently: case, digits, contractions, white space, accents in two spellings, scripts, symbols.
 PROBE = (
     "Hello, world! It's 12345.678 and I'LL  see\tyou\n\n  def f(x):\r\n    return x**2  # ok\n"

@@ -14,8 +14,8 @@ from scheduler.cookbook import CookbookRenderer
 from scheduler.errors import ServiceRefused
 from scheduler.imports import ALONE, import_alone
 from scheduler.services import ANY_VOCABULARY, service_of
+from scheduler.settings import TRUSTED as TRUST
 from scheduler.tokenizer_checks import (
-    TRUST,
     cut_otherwise,
     highest_of,
     read_json,

@@ -11,7 +11,8 @@ import pytest
 from tokenizers import Tokenizer as Raw
 
 from scheduler.errors import ServiceRefused
-from scheduler.tokenizer_checks import PROBE, TRUST, own_code
+from scheduler.settings import TRUSTED as TRUST
+from scheduler.tokenizer_checks import PROBE, own_code
 from scheduler.tokenizer_files import files_of, pack, unpacked
 from scheduler.tokenizers import load, tokenizer_for, tokenizer_named
 from sweeps.tokens import OfflineTokenizer
