@@ -71,9 +71,7 @@ DEFAULTS = {
     "SWEEP_ENVIRONMENT_MEMORY": "2",
 }
 
-TRUSTED = (
-    "SWEEP_TRUST_CODE"  # models whose tokenizer is a program that was read: looked up where one is loaded
-)
+TRUSTED = "SWEEP_TRUST_CODE"  # models whose tokenizer is a program that was read: looked up where one is loaded
 SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up where one is sent, and kept nowhere
 
 

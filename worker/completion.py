@@ -33,7 +33,7 @@ def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
 def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]) -> dict[str, Json]:
     rollouts = [rollout for group in played for rollout in group]
     if not rollouts:
-        raise Unfit("every episode was lost")
+        raise Unfit(f"every episode was lost; {players.first_cause}")
     rows = [{"item": item, **told} for item, group in enumerate(played) for told in players.told(group)]
     return {
         "metrics": {

@@ -246,6 +246,11 @@ class Players:
             name = str(_named(self._this)["name"])
             self._this.say(f"{name}: {len(told)} of {among} episodes are lost; {told[0]}"[:LONGEST_CAUSE])
 
+    @property
+    def first_cause(self) -> str:
+        """Why the first of all episodes that were lost was lost."""
+        return self._lost[0] if self._lost else "none of them says why"
+
     def _number(self) -> int:
         self._numbers += 1
         return self._numbers

@@ -114,7 +114,8 @@ class Reinforcing(Training):
         hand = self._players.play(self._open(iteration), sampler, self._use)
         del self._tables[iteration]
         if not any(hand):
-            raise Unfit(f"{self._recipe['environment']['name']}: every episode of iteration {iteration} was lost")
+            name = self._recipe["environment"]["name"]
+            raise Unfit(f"{name}: every episode of iteration {iteration} was lost; {self._players.first_cause}")
         return hand
 
     def _send(self, step: int, rate: float) -> Sent:

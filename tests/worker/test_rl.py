@@ -181,16 +181,20 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     assert any("bad_trials:Bad" in line and "episodes are lost" in line for line in events)
 
 
+@pytest.mark.parametrize("groups", [4, 1])  # of 4: sixteen episodes, after which it is given up; of 1: all of them
 def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, groups: int
 ) -> None:
     (tmp_path / "worse_trials.py").write_text(BAD.replace("self.kind:", "0:"))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    plan = workshop.submit(SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')).plan
+    spec = SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')
+    plan = workshop.submit(spec.replace("groups: 4", f"groups: {groups}")).plan
     outcome = workshop.attempt(plan.stages[0])
     assert isinstance(outcome, Failed)
-    assert "worse_trials:Bad: 16 episodes were lost, of 16 steps; the first one raised ValueError" in outcome.cause
+    assert outcome.cause.startswith("worse_trials:Bad: ")
+    assert "raised ValueError" in outcome.cause
+    assert ("16 episodes were lost, of 16 steps" in outcome.cause) == (groups == 4)
     assert workshop.state(plan.stages[0]) == "failed"
 
 
