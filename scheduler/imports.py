@@ -11,8 +11,9 @@ import threading
 from typing import Any
 
 ALONE = threading.RLock()
-# It would say on stderr, in every process, that there is no PyTorch. Nothing here needs one.
-QUIET = {"TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
+# It would say on stderr, in every process, that there is no PyTorch, which nothing here needs, and what is unusual in
+# the files of a tokenizer, which is checked here.
+QUIET = {"TRANSFORMERS_NO_ADVISORY_WARNINGS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 def import_alone(name: str) -> Any:

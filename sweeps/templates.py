@@ -213,7 +213,7 @@ def _advise_thoughts(chat: Chat, place: int) -> str:
     """What is right where a prompt and an answer do not agree, about thoughts mostly: what row and template lack."""
     given = [name for name in SWITCHES if name in chat.template.arguments]
     if given:
-        return f"`renderer: chat_template` without {given[0]}, or {PLAIN}, is right"
+        return f"{', or '.join([f'`renderer: chat_template` without {given[0]}', *_plainly(chat)])} is right"
     ways = [f"`renderer: chat_template:{name}=false`" for name in SWITCHES if name in chat.template.takes][:1]
     message = chat.messages[place]
     thinks = THOUGHT in str(message.get("content")) or any(message.get(key) for key in THOUGHTS)
@@ -222,7 +222,13 @@ def _advise_thoughts(chat: Chat, place: int) -> str:
         ways.append(f"thoughts with every answer (`{key}`)")
     if place and chat.messages[place - 1]["role"] == "assistant":
         ways.append("one message of the assistant for each turn")
-    return f"{', or '.join([*ways, PLAIN])} is right"
+    return f"{', or '.join([*ways, *_plainly(chat)]) or 'another model'} is right"
+
+
+def _plainly(chat: Chat) -> list[str]:
+    """`plain`, for a chat that it takes: text alone."""
+    beyond = (message.keys() - {"role", "content"} or message["role"] == "tool" for message in chat.messages)
+    return [] if chat.tools or any(beyond) else [PLAIN]
 
 
 def _advise_turns(chat: Chat) -> str:
@@ -231,4 +237,5 @@ def _advise_turns(chat: Chat) -> str:
         f"`renderer: chat_template:{name}={value}`" for name, value in KEEPING.items() if name in chat.template.takes
     ]
     ways = ["`turns: each` (each answer behind what was said before it, as the model would be asked)", *kept]
-    return f"{', or '.join([*ways, PLAIN])} is right, or only the last answer learnt (`weight: 0` on those before it)"
+    last = "only the last answer learnt (`weight: 0` on those before it)"
+    return f"{', or '.join([*ways, *_plainly(chat)])} is right, or {last}"

@@ -48,6 +48,7 @@ def test_no_switch_is_named_where_there_is_none() -> None:
 def test_thoughts_are_not_asked_for_where_the_row_has_them() -> None:
     said = refusal(THINKING, THOUGHTFUL, "chat_template:enable_thinking=false")
     assert "reasoning_content" not in said
+    assert "plain" not in said, "which takes no thoughts"
     assert "`renderer: chat_template` without enable_thinking" in said
 
 
@@ -56,6 +57,8 @@ def test_of_several_turns_every_way_that_is_named_is_one(template: str, keeps: l
     messages = [dict(message) for message in (*THOUGHTFUL, *THOUGHTFUL)]
     said = refusal(template, messages)
     assert "`turns: each`" in said
+    assert "plain" not in said, "which takes no thoughts"
+    assert "plain" in refusal(template, [*chat("a", "<think>b</think>c"), *chat("a", "b")]), "which takes text"
     assert not refusal(template, messages, mask="each")
     assert re.findall(r"chat_template:(\w+)=true", said) == keeps
     for name in keeps:
