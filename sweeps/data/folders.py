@@ -40,7 +40,7 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
     if "://" in source:
         system, path = fsspec.core.url_to_fs(source)
     else:
-        system, path = fsspec.filesystem("file"), str(folder / Path(source).expanduser())
+        system, path = fsspec.filesystem("file"), str((folder / Path(source).expanduser()).absolute())
     if system.isdir(path):
         return _within(system, path, where.rstrip("/"))
     if PATTERN.search(path) and not system.exists(path):

@@ -146,6 +146,18 @@ def test_a_pattern_names_all_of_its_files_and_each_row_knows_its_own(tmp_path: P
         assert [found.train.place(at) for at in (1, 2)] == [f"{begin}p0.jsonl:2", f"{begin}p1.jsonl:1"]
 
 
+def test_a_folder_may_be_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is for a command that is given the name of a spec alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sh").mkdir()
+    for at, part in enumerate((ROWS[:2], ROWS[2:])):
+        (tmp_path / "sh" / f"train-0000{at}-of-00002.jsonl").write_text(jsonl(part))
+    for source in ("sh", "sh/train*", "./sh/*.jsonl"):
+        found = load(Path(), source)
+        assert found.train.place(2).removeprefix("./") == "sh/train-00001-of-00002.jsonl:1"
+        assert len(found.train) == 3
+
+
 def test_rows_of_a_table_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> None:
     tabular(tmp_path / "d.csv")
     assert [load(tmp_path, "d.csv").train.place(at) for at in range(3)] == ["d.csv:2", "d.csv:4", "d.csv:5"]
