@@ -11,10 +11,11 @@ from unicodedata import category, decimal, decomposition, normalize
 MINUS = dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
 SIGNS = str.maketrans({**MINUS, "\u066b": ".", "\u066c": ",", "’": "'", "\u2044": "/", "·": "×", "⋅": "×", "∗": "*"})
 RAISED, LOWERED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+"), re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
-BEFORE_A_DIGIT, BEHIND_A_DIGIT = re.compile(r"[^\W\d_a-zA-Z](?=\d)"), re.compile(r"(?<=\d)[^\W\d_a-zA-Z]")
+BEFORE_A_DIGIT, BEHIND_A_DIGIT = re.compile(r"[^\W\d_a-zA-Z](?=[-+]?\d)"), re.compile(r"(?<=\d)[^\W\d_a-zA-Z]")
 UNREAD = "∎"  # in place of what has a value that is not read: a root, a logarithm
 PART = rf"(?:\{{[^{{}}]*\}}|\d|{UNREAD})"
-OF_TWO, OF_ONE = r"\\(?:[dtc]?frac|binom)", r"\\(?:sqrt|log|ln|exp|sin|cos|tan|pi|infty|sum|int)(?![a-zA-Z])"
+OF_TWO = r"\\(?:[dtc]?frac|binom)"
+OF_ONE = r"\\(?:sqrt|log|ln|exp|sin|cos|tan|pi|infty|sum|int|overline|dot|bar)(?![a-zA-Z])"
 # Each step sees what the steps before it left.
 LATEX = tuple(
     (re.compile(pattern), text)
@@ -24,6 +25,11 @@ LATEX = tuple(
         (r"\{\s*([,.'])\s*\}", r"\1"),  # 1{,}500
         (r"\\([$%#&])", r"\1"),
         (r"\\(?:left|right|displaystyle)(?![a-zA-Z])", ""),
+        (r"\\(?:approx|simeq|sim|equiv)(?![a-zA-Z])", "≈"),
+        (r"\\leq?(?:slant)?(?![a-zA-Z])", "≤"),
+        (r"\\geq?(?:slant)?(?![a-zA-Z])", "≥"),
+        (r"\\neq?(?![a-zA-Z])", "≠"),
+        (r"\\(?:to|(?:long)?rightarrow|Rightarrow|implies)(?![a-zA-Z])", "→"),
         (r"\\(?:times|cdot)(?![a-zA-Z])", "×"),
         (r"\\pm(?![a-zA-Z])|\+/-", "±"),
         (r"\\(?:text|mathrm|mathbf|textbf|mbox)\s*\{([^{}]*)\}", r" \1 "),

@@ -19,26 +19,35 @@ LONGEST = 1000  # digits of a number: beyond that it is none
 RELATIVE, ABSOLUTE = Fraction(1, 10**6), Fraction(1, 10**9)  # how near two are the same that are not both whole
 SIX = 6  # digits by which those are told apart where there is no right one
 BEFORE = 16  # characters before a number in which its sign stands
-SCALES = {
-    **dict.fromkeys(("k", "K", "thousand"), 10**3),
-    **dict.fromkeys(("万", "萬"), 10**4),
+WORDS = {  # in capitals, too
+    "hundred": 10**2,
+    "thousand": 10**3,
     "lakh": 10**5,
-    **dict.fromkeys(("M", "million"), 10**6),
+    **dict.fromkeys(("million", "mio", "mln", "mn"), 10**6),
     "crore": 10**7,
-    **dict.fromkeys(("亿", "億"), 10**8),
-    **dict.fromkeys(("B", "bn", "billion"), 10**9),
+    **dict.fromkeys(("billion", "mrd", "bn"), 10**9),
     "trillion": 10**12,
 }
+SCALES = {
+    **WORDS,
+    **dict.fromkeys(("k", "K"), 10**3),
+    **dict.fromkeys(("万", "萬"), 10**4),
+    "M": 10**6,
+    **dict.fromkeys(("亿", "億"), 10**8),
+    "B": 10**9,
+}
 CODES = "USD|EUR|GBP|JPY|CNY|INR|CHF|AUD|CAD|Rs"
-MONEY = rf"(?:[$€£¥₹₩₽¢₺₪₫₱฿]|(?:{CODES})\.?)"
+DOLLARS = "US|AU|CA|NZ|HK|NT|[ACRS]"  # whose: US$
+MONEY = rf"(?:(?:(?<![^\W_])(?:{DOLLARS}))?[$€£¥₹₩₽¢₺₪₫₱฿]|(?:{CODES})\.?)"
 DIGITS = r"\d+(?:[,._']\d+)*"
 SPACED = r"(?<!\d\x20)[1-9]\d{0,2}(?:\x20\d{3})+(?:[.,]\d+)?(?!\d|[.,]\d|\x20\d)"
 AMOUNT = rf"(?:{SPACED}|{DIGITS}|(?<![^\W\d_])\.\d+)"
 SHORT = r"\d+(?:\.\d+)?[eE][-+]?\d+(?!\w)"  # 1e5
 AREA = r"\d+[kcdm]?m[23](?!\w)"  # 25cm2
+UNIT = r"(?<=[\d°])[^\W\d_]+-\d"  # 5kg-7kg
 FOUND = re.compile(
     rf"""
-    (?P<name> (?<![^\W\d_]) (?!(?:{CODES})\d) [^\W\d_]+ (?:[-_^]*\{{?\d\w*(?:[.,]\d\w*)*)+  # COVID-19, v1.2, x_1, cm^2
+    (?P<name> (?<![^\W\d_]) (?!(?:{CODES})\d|{UNIT}) [^\W\d_]+ (?:[-_^]*\{{?\d\w*(?:[.,]\d\w*)*)+  # COVID-19, x_1, cm^2
             | \^\s?[({{]?[-+]?\d+
             | (?!{SHORT}|{AREA})\d+[^\W\d_]+\d\w*              # 0x1F
             | \d+(?P<joint>[-/])\d+(?:(?P=joint)\d+)+\w*        # a date
@@ -53,19 +62,20 @@ FOUND = re.compile(
     """,
     re.VERBOSE,
 )
-FAR = "thousand|lakh|million|crore|billion|trillion|[万萬亿億]"
-SCALE = re.compile(rf"(?:[kKMB]|bn|[ -]?(?:{FAR}))(?!\w)")
+SCALE = re.compile(rf"(?:[kKMB]|[ -]?(?i:{'|'.join(WORDS)}))(?!\w)|\x20?[万萬亿億]")
 PERCENT = re.compile(r"\s?(?:%|(?:percent|per cent|pct)\b)")
 SIGN = re.compile(rf"(?P<prior>.*?)(?P<sign>[-+])(?P<gap>[ \t]*)(?:{MONEY}\s?)?\Z", re.DOTALL)
-SIGN_WORD = re.compile(rf"\b(minus|negative)\s{MONEY}?\Z", re.IGNORECASE)
-OPERAND = re.compile(r"(?:[\w)\]}∎-]|\d[%°$€£¥.]+)\Z")  # a dash right behind it joins or subtracts
-OPERATOR = re.compile(r"[=<>≤≥≈~(+*/×:^]\s*\Z")
+SIGN_WORD = re.compile(rf"(?:\b(minus|negative)|[负負]|マイナス)\s{MONEY}?\Z", re.IGNORECASE)
+OPERAND = re.compile(r"(?:[^\W_]_?|[)\]}∎-]|\d(?:[%°$€£¥]+\.?|\.))\Z")  # a dash right behind it joins or subtracts
+OPERATOR = re.compile(r"[=<>≤≥≈≠≡→⇒∈~(+*/×:^]\s*\Z")
 UNCERTAIN = re.compile(r"±\s?\Z")
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:([,_' ])\d{3})(?:\1\d{3})*(?:\.\d+)?|[1-9]\d?(?:,\d\d)+,\d{3}(?:\.\d+)?")
 COMMA = re.compile(r"(?:[1-9]\d{0,2}(?:([.' ])\d{3})(?:\1\d{3})*|\d+),\d+")  # 1.500,00 and 0,5
+PAIR = re.compile(r"(?!\d{1,3},\d{3}\Z)\d+,\d+|0,\d+")
+BRACKET = re.compile(r"[(\[]\s*[-+]?\Z")
 DOTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 PLAIN = re.compile(r"\d+(?:\.\d+)?|\.\d+")
-BOX = re.compile(r"\\f?boxed\s*")
+BOX = re.compile(r"\\(?:f?box|boxed)(?![a-z])\s*")
 HEADING = re.compile(r"\s*(?:[^\W\d_]|\d+[.)] +[^\W\d_])")  # what may stand behind #### and is no answer
 
 
@@ -122,7 +132,7 @@ def spans(text: str) -> Iterator[Span]:
     """The numbers and the names with digits of a plain text, from left to right."""
     for found in FOUND.finditer(text):
         value = None if found["name"] is not None else _read(found)
-        if value is None and found["amount"] is not None and "," in found["amount"]:
+        if found["amount"] is not None and "," in found["amount"] and (value is None or _is_pair(found)):
             yield from _list(found)
         elif value is None:
             yield Span(*found.span(), None, _named(found[0]))
@@ -187,26 +197,39 @@ def _digits(text: str) -> str | None:
 
 
 def _list(found: re.Match[str]) -> Iterator[Span]:
-    """Numbers with nothing but commas between them: each is one."""
+    """Numbers with nothing but commas between them: each is one, and a sign before them is the first one's."""
     place = found.start("amount")
+    minus = _is_minus(*_before(found.string, place))
     for part in found["amount"].split(","):
         value = _value(part)
-        yield Span(place, place + len(part), None if value is None else Number(value), _apart(part))
-        place += len(part) + 1
+        number = None if value is None else Number(-value if minus else value)
+        yield Span(place, place + len(part), number, f"{'-' * minus}{_apart(part)}")
+        place, minus = place + len(part) + 1, False
+
+
+def _is_pair(found: re.Match[str]) -> bool:
+    """Two numbers in brackets, as a point or an interval is written, where the comma groups nothing."""
+    before, behind = found.string[: found.start()], found.string[found.end() :]
+    within = BRACKET.search(before[-BEFORE:]) is not None and behind.startswith((")", "]"))
+    return within and found[0] == found["amount"] and PAIR.fullmatch(found[0]) is not None
 
 
 def _signed(found: re.Match[str], value: Fraction) -> Span:
     text, (start, end) = found.string, found.span()
-    before = text[max(0, start - BEFORE) : start]
-    minus = _is_minus(before, first=start <= BEFORE)
+    before, first = _before(text, start)
+    minus = _is_minus(before, first)
     spelled = f"{'-' * minus}{_spelled(found, value)}"
     if UNCERTAIN.search(before):
         return Span(start, end, None, spelled)
     behind = end
     if scale := SCALE.match(text, behind):
-        value, behind = value * SCALES[scale[0].strip(" -")], scale.end()
+        value, behind = value * _scale(scale[0].strip(" -")), scale.end()
     percent = PERCENT.match(text, behind) is not None
     return Span(start, end, Number(-value if minus else value, percent), spelled)
+
+
+def _scale(word: str) -> int:
+    return SCALES[word if word in SCALES else word.lower()]
 
 
 def _spelled(found: re.Match[str], value: Fraction) -> str:
@@ -223,10 +246,17 @@ def _apart(digits: str) -> str:
     return found if "." in found else f"{found}."
 
 
-def _is_minus(before: str, *, first: bool) -> bool:
+def _before(text: str, start: int) -> tuple[str, bool]:
+    """What stands before a number, and whether that is all there is."""
+    return text[max(0, start - BEFORE) : start], start <= BEFORE
+
+
+def _is_minus(before: str, first: bool) -> bool:
     """Is what stands before a number its minus? `first`: nothing stands before that."""
     if word := SIGN_WORD.search(before):
-        return OPERAND.search(before[: word.start()].rstrip()) is None or word[1].lower() == "negative"
+        return (
+            OPERAND.search(before[: word.start()].rstrip()) is None or word[1] is None or word[1].lower() == "negative"
+        )
     found = SIGN.fullmatch(before)
     if found is None or found["sign"] == "+":
         return False
