@@ -54,6 +54,7 @@ class Translator:
                 *(Route(f"{API}/{call.__name__}", call, methods=["POST"]) for call in calls),
                 Route("/{path:path}", self.forward, methods=METHODS),
             ],
+            exception_handlers={httpx.HTTPError: _stay_away},
             lifespan=close_at_the_end,
         )
 
@@ -131,13 +132,18 @@ class Translator:
         )
 
 
+async def _stay_away(_: Request, error: Exception) -> Response:
+    """What a proxy says while the server behind it is down."""
+    return JSONResponse({"detail": type(error).__name__}, 502)
+
+
 def _complete(content: bytes, length: int) -> bytes:
     """A sample whose log-probabilities of the prompt are as many as its tokens; the first one is not defined."""
     response = schema.SampleResponse()
     response.ParseFromString(content)
     given = np.frombuffer(response.prompt_logprobs, np.float32)
     if 0 < len(given) == length - 1:
-        response.prompt_logprobs = np.concatenate([np.float32([np.nan]), given]).tobytes()
+        response.prompt_logprobs = np.concatenate([np.array([np.nan], np.float32), given]).tobytes()
     return bytes(response.SerializeToString())
 
 
