@@ -57,7 +57,7 @@ methods: setup
 		tests/acceptance/test_spec_examples.py
 
 # Against a Tinker server that nobody here wrote: SkyRL tx on the CPU, in an environment of its own (7 GB; Python 3.12).
-# A quarter of an hour once it is installed; what it taught is in docs/evidence/.
+# Eight minutes once it is installed; what it taught is in docs/evidence/.
 foreign: setup
 	@$(BIN)/python -m tests.foreign
 

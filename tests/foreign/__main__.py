@@ -1,4 +1,4 @@
-"""`make foreign`: the product against a Tinker server that nobody here wrote, SkyRL tx on the CPU. Half an hour.
+"""`make foreign`: the product against a Tinker server that nobody here wrote, SkyRL tx on the CPU. Eight minutes.
 
 python -m tests.foreign [NAME…]: sl, dpo, methods, killed, restarted; all of them without a name.
 """
