@@ -51,14 +51,23 @@ def _prompt(row: Row, form: Format) -> str:
 
 
 def _first_learnt(messages: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the first answer that is learnt; behind the last message where none is, or a flag is none."""
-    first = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), None)
-    if first is not None and messages[first].keys().isdisjoint(FLAGS):
+    """The place of the first answer that is learnt; behind the last message where none is, or a flag is none.
+
+    A greeting that stands before all questions is an answer to none, unless there is no other.
+    """
+    first = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
+    if first > _first_asked(messages) and first < len(messages) and messages[first].keys().isdisjoint(FLAGS):
         return first
     try:
-        return next(iter(learnt(messages)), len(messages))
+        places = list(learnt(messages))
     except DataError:  # said by whoever renders it, with its line
         return len(messages)
+    asked = _first_asked(messages)
+    return next((place for place in places if place > asked), next(iter(places), len(messages)))
+
+
+def _first_asked(messages: Sequence[Mapping[str, Any]]) -> int:
+    return next((place for place, message in enumerate(messages) if message["role"] == "user"), len(messages))
 
 
 def _said(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -300,7 +300,8 @@ def _parts(parts: object) -> list[Row]:
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:
     if not any(message["role"] == "assistant" for message in messages):
-        raise BadRow(f"no message of the assistant, so nothing to learn; wanted is {EXAMPLES['chat']}")
+        roles = ", ".join(sorted({str(message["role"]) for message in messages}))
+        raise BadRow(f"no message of the assistant (roles: {roles}), so nothing to learn; wanted is {EXAMPLES['chat']}")
 
 
 def _refuse(findings: list[str]) -> NoReturn:

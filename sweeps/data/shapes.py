@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from sweeps.chats import only_read
 from sweeps.records import Format
@@ -96,9 +96,26 @@ def as_json(value: object, key: str) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
-        return json.loads(value)
-    except ValueError as error:
+        return load_json(value)
+    except (ValueError, RecursionError) as error:
         raise BadRow(f"{key} is text that begins like JSON and is none ({error}); write it with json.dumps") from None
+
+
+def load_json(text: str) -> Any:
+    """JSON in which no key is lost. Raises ValueError, also where a key stands twice or a number is NaN."""
+    return json.loads(text, parse_constant=_no_number, object_pairs_hook=_each_once)
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number; null is")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+    return found
 
 
 def messages_of(value: object, key: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from sweeps.data.shapes import SHAPES, BadRow
+from sweeps.data.shapes import SHAPES, BadRow, load_json
 from sweeps.errors import DataError
 from sweeps.records import Origin
 
@@ -30,13 +30,13 @@ def json_lines(text: str, where: str) -> Iterator[Found]:
 def json_document(text: str, where: str) -> Iterator[Found]:
     """A list of objects; or an object that holds one list of them, or one object for each name. Raises DataError."""
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        document = load_json(text)
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise DataError(f"{where}: half of a surrogate pair in a string; valid Unicode is wanted") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); a list of objects is wanted") from None
+        raise DataError(f"{where}: not JSON ({error}); a list of objects is wanted{_advice(text, error)}") from None
     rows = document if isinstance(document, list) else _rows_within(document, where)
     yield from ((Origin(f"{where}: row ", number), row) for number, row in enumerate(rows, start=1))
 
@@ -52,8 +52,8 @@ def _rows_within(document: object, where: str) -> list[Any]:
     if len(lists) == 1:
         return list(document[lists[0]])
     if lists:
-        names = ", ".join(lists)
-        raise DataError(f"{where}: several lists ({names}); a file for each is right: jq .{lists[0]} {where}")
+        names, longest = ", ".join(lists), max(lists, key=lambda key: len(document[key]))
+        raise DataError(f"{where}: several lists ({names}); a file for each is right: jq .{longest} {where}")
     if document and all(isinstance(value, dict) for value in document.values()):
         return list(document.values())
     return _refuse_columns(document, where)
@@ -73,21 +73,23 @@ def _refuse_columns(document: Mapping[str, Any], where: str) -> NoReturn:
 
 def _object(line: str) -> object:
     try:
-        row = json.loads(line, parse_constant=_no_number)
+        row = load_json(line)
         if "\\u" in line:
             json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return BadRow("half of a surrogate pair in a string; valid Unicode is wanted")
     except (ValueError, RecursionError) as error:
-        several = (
-            "; one that runs over several lines goes on one by `jq -c . FILE`" if line.strip() in ("{", "[") else ""
-        )
-        return BadRow(f"not JSON ({error}); one object a line is wanted{several}")
+        return BadRow(f"not JSON ({error}); one object a line is wanted{_advice(line, error)}")
     return row
 
 
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+def _advice(text: str, error: Exception) -> str:
+    """What makes one object a line of it."""
+    if text.rstrip().endswith(","):
+        return "; a line does not end in a comma: sed 's/,$//' FILE > new"
+    if text.strip() in ("{", "[") or "Extra data" in str(error):
+        return "; objects that run over several lines, or stand side by side, go on one line each by `jq -c . FILE`"
+    return ""
 
 
 def is_document(text: str, *, named: bool) -> bool:

@@ -195,6 +195,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "pandas.json": (b'{"prompt": {"0": "a"}, "completion": {"0": "b"}}', 'orient="records"'),
     "half.json": (b'[{"text": "a"}, ', "half.json: not JSON"),
     "pretty.jsonl": (json.dumps(ROWS[0], indent=1).encode(), "jq -c"),
+    "commas.jsonl": (b'{"text": "a"},\n', "sed"),
+    "side.json": (b'{"text": "a"}\n{"text":\n"b"}', "jq -c"),
+    "keys.jsonl": (b'{"text": "a", "text": "b"}\n', "'text' stands twice"),
+    "keys.json": (b'[{"text": "a", "text": "b"}]', "'text' stands twice"),
+    "roles.jsonl": (b'{"messages": [{"role": "User", "content": "a"}]}', "roles: User"),
     "word.json": (b'"a"', "a JSON str"),
 }
 

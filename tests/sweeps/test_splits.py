@@ -28,6 +28,9 @@ FORMS: dict[str, Make] = {
     "chat with shots": lambda asked, said: {
         "messages": [turn("user", "x"), turn("assistant", "y", weight=0), turn("user", asked), turn("assistant", said)]
     },
+    "chat that begins with a greeting": lambda asked, said: {
+        "messages": [turn("assistant", "Hi!"), turn("user", asked), turn("assistant", said)]
+    },
     "transcript": lambda asked, said: {"parts": [{"text": asked, "loss": False}, {"text": said, "loss": True}]},
     "alpaca": lambda asked, said: {"instruction": "Find it", "input": asked, "output": said},
 }
