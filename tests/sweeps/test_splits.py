@@ -114,6 +114,15 @@ def test_a_held_out_file_whose_prompts_are_trained_on_is_said(tmp_path: Path) ->
     assert "d.jsonl:9" in notes[1]
 
 
+def test_what_a_held_out_file_asks_is_not_asked_in_the_validation(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Where is lot {lot}?", "completion": f"said {way}"} for lot in range(12) for way in range(4)]
+    (tmp_path / "held.jsonl").write_text(jsonl(rows[:32:4]))
+    _, held, validation = parts(read(tmp_path, *rows, holdout="held.jsonl", validation=8))
+    assert held == set(range(8))
+    assert len(validation) == 2
+    assert not held & validation
+
+
 def test_long_texts_that_share_most_of_their_words_are_said(tmp_path: Path) -> None:
     dice = random.Random(2)
     words = ["".join(dice.choices("abcdefgh", k=5)) for _ in range(400)]
