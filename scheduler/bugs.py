@@ -5,6 +5,7 @@ it would cost what is started, again and again. A restart of the scheduler forge
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,7 +23,10 @@ FRESH = 60.0  # seconds for which a bug that belongs to no stage lets nothing be
 MANY = 10  # stages that one bug has failed, behind which nothing more is started
 NOBODY = "housekeeping"  # whom it belongs to, if neither stages nor the fleet depend on it
 
+LOG_EVERY = 10.0  # seconds between two lines of the log about the same verb, unless a stage has failed for it
+
 log = logging.getLogger("bugs")
+_logged: dict[str, float] = {}  # verb -> when it was last told of
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def record(store: Store, error: Exception, where: str, *, of: str = "", failed: 
     Without a verb: the scripts themselves may be what is broken.
     """
     verb, said = (error.verb, error.said) if isinstance(error, Broken) else (where, f"{type(error).__name__}: {error}")
-    log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", said)
+    if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # or a night of it would fill the disk
+        _logged[verb] = time.monotonic()
+        log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", said)
     with suppress(RedisError):
         now, key = store.scripts.moment(), keys.bug(verb)
         pipe = store.client.pipeline()

@@ -112,23 +112,28 @@ def _expire(store: Store, limits: Sequence[int]) -> int:
 
 
 def restage(store: Store) -> int:
-    """Walk one page further through the sweeps that were sealed, cancelled or opened again."""
+    """Walk one page further through the sweeps that were sealed, cancelled or opened again. How many got further."""
     walks = store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
+    further = 0
     for walk, position in walks:
         sweep, how, _ = walk.rsplit("|", 2)
-        isolated(store, partial(_walk, store, sweep, how, walk, int(position)), None, of=sweep)
-    return len(walks)
+        further += isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, of=sweep)
+    return further
 
 
-def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> None:
+def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
+    """Where no stage of a page can be done it is the code that is broken: the walk waits there until it is mended."""
     stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
-    if stages:
-        _each_or_all(store, stages, lambda some: _restage(store, sweep, how, some))
+    failed = _each_or_all(store, stages, lambda some: _restage(store, sweep, how, some)) if stages else []
+    if stages and len(failed) == len(stages):
+        return 0
+    _put_back(store, failed)
     if len(stages) == PAGE:
         # `xx`: a second scheduler that is slower must not bring back a walk that the first one has ended.
         store.client.zadd(keys.RESTAGED, {walk: start + PAGE}, xx=True)
     else:
         store.scripts.run("end_walk", sweep, walk)
+    return 1
 
 
 def _restage(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
@@ -138,16 +143,22 @@ def _restage(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
     store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
 
 
-def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> int:
-    """All at once; where one of them cannot be done, each by itself, and that one is left. How many were done.
+def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
+    """All at once; where one of them cannot be done, each by itself. Which could not be.
 
     It may be repeated, so that those before the one are done twice.
     """
     try:
         action(stages)
     except Broken:
-        return sum(isolated(store, partial(_alone, action, stage), 0, of=stage) for stage in stages)
-    return len(stages)
+        return [stage for stage in stages if not isolated(store, partial(_alone, action, stage), 0, of=stage)]
+    return []
+
+
+def _put_back(store: Store, stages: Sequence[str]) -> None:
+    """What could not be done now is tried again, behind what waits: it may be mended, and keeps no other waiting."""
+    if stages:
+        isolated(store, lambda: store.scripts.run("touch", *stages), None)
 
 
 def _alone(action: Callable[[Sequence[str]], None], stage: str) -> int:
@@ -164,7 +175,9 @@ def spread(store: Store) -> int:
     """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
     there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
     changed = {stage: int(version) for stage, version in there}
-    return _each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
+    failed = _each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
+    _put_back(store, failed)
+    return len(changed) - len(failed)
 
 
 def _spread(store: Store, changed: Mapping[str, int]) -> None:

@@ -64,6 +64,7 @@ local function inverses()
   local function pairs_of(key, words) fields(key, every(words, 1, 2)) end
   local function members(key, names) remember(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
   local function member(key, words)
+    if #words ~= 1 then error('one member at a time', 3) end
     takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
   end
 
@@ -77,6 +78,11 @@ local function inverses()
     if kind == 'list' then takes_back('RPUSH', key, unpack(call('LRANGE', key, 0, -1))) end
     if kind == 'set' then takes_back('SADD', key, unpack(call('SMEMBERS', key))) end
     if kind == 'hash' then takes_back('HSET', key, unpack(call('HGETALL', key))) end
+    if kind == 'zset' then
+      local found, words = call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+      for i = 1, #found, 2 do words[i], words[i + 1] = found[i + 1], found[i] end
+      takes_back('ZADD', key, unpack(words))
+    end
     takes_back('DEL', key)
   end
 

@@ -66,6 +66,16 @@ def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Nig
     assert night.snapshot() == {}
 
 
+@pytest.mark.parametrize("command", ["SADD", "SREM"])
+def test_a_write_of_which_only_a_part_would_be_taken_back_is_refused(night: Night, command: str) -> None:
+    night.store.client.sadd("tinker-sweeps:set", "a", "b")
+    before = night.snapshot()
+    with pytest.raises(Broken, match="one member"):
+        night.run_lua(f"write('{command}', PREFIX .. 'set', 'a', 'b', 'c')")
+    assert night.snapshot() == before
+    night.store.client.delete("tinker-sweeps:set")
+
+
 def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: Night, client: Client) -> None:
     """Also a list with the same text twice, an expiry, a score that is no whole number, a field that was empty."""
     some: Any = client
@@ -87,6 +97,7 @@ def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: 
     write('SADD', key('set'), 'n') write('SREM', key('set'), 'm')
     write('SREM', key('set'), 'n') write('DEL', key('set'))
     write('ZADD', key('t'), 1, 'x') write('PEXPIRE', key('t'), 1000)
+    write('ZADD', key('z'), 2, 'late') write('DEL', key('z'))
     error('at the end')
     """
     with pytest.raises(Broken, match="at the end"):
@@ -136,6 +147,7 @@ def test_small_things_are_written_too(night: Night) -> None:
     night.submit(single("s", 1))
     run = night.store.scripts.run
     assert run("set_priority", "s", 5) == "0"
+    assert run("touch", "train-0000") == 1
     assert run("note_billed", "s", "offline", 3, 4) == 1
     assert (run("lead", "a", 1000), run("lead", "a", 0), run("lead", "b", 1000)) == (1, 0, 1)
     run("set_limits", LANE, 4)

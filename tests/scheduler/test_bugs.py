@@ -79,6 +79,51 @@ def test_a_stage_that_a_verb_cannot_do_with_fails_alone(night: Night, fleet: Fle
     assert night.money("s")[1:] == (0, 0), "nothing is held for it"
 
 
+@pytest.mark.parametrize("verb", ["reconsider", "tally", "reopen", "end_walk", "spread_done", "wake", "touch"])
+def test_a_sweep_that_met_a_bug_goes_on_when_that_is_mended(night: Night, fleet: Fleet, verb: str) -> None:
+    submit(night.store, submission(single("s", 3)))
+    mended = night.store.scripts._verbs[verb]
+    plant(night.store, verb)
+    for _ in range(3):
+        fleet.tick()
+    night.store.scripts._verbs[verb] = mended
+    night.clock.pass_seconds(61)
+    fleet.tick(), fleet.tick()
+    assert night.store.client.zcard(keys.state(StageState.DISPATCHED)) == 3
+
+
+def test_what_is_to_be_opened_again_is_opened_when_a_bug_is_mended(night: Night, fleet: Fleet) -> None:
+    night.submit(single("s", 2))
+    for number in range(2):
+        night.start(f"train-000{number}", "s")
+        assert condemn(night.store, f"train-000{number}", Broken("claim", "x"), "w")
+    night.spread()
+    mended = night.store.scripts._verbs["reopen"]
+    plant(night.store, "reopen")
+    night.store.scripts.run("retry_sweep", "s")
+    fleet.tick()
+    night.store.scripts._verbs["reopen"] = mended
+    forget(night.store)
+    fleet.tick(), fleet.tick()
+    assert [night.state(f"train-000{number}") for number in range(2)] == ["dispatched"] * 2
+
+
+def test_many_that_cannot_be_spread_keep_no_other_from_it(
+    night: Night, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.tick.PAGE", 2)
+    night.submit(single("s", 6))
+    for number in range(6):
+        if number < 3:
+            night.store.client.delete(keys.subscribers(f"train-000{number}"))
+            night.store.client.set(keys.subscribers(f"train-000{number}"), "what is no set")
+        night.store.scripts.run("touch", f"train-000{number}")
+    for _ in range(6):
+        fleet.tick()
+    left = set(night.store.client.zrange(keys.CHANGED, 0, -1))
+    assert left == {f"train-000{number}" for number in range(3)}
+
+
 def test_a_stage_that_cannot_be_spread_keeps_no_other_from_it(night: Night, fleet: Fleet) -> None:
     submit(night.store, submission(single("s", 3)))
     night.store.client.delete(keys.subscribers("train-0001"))
