@@ -16,6 +16,7 @@ from sweeps.tokens import Messages, Tools
 # By these a message says whether it is learnt, in the words of several tools: true or 1, false or 0.
 FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what was thought before the answer, under any of these
+CALL, FUNCTION = {"id", "type", "index", "function"}, {"name", "arguments"}  # what a call of a tool may say
 KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
 
 
@@ -111,7 +112,36 @@ def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | N
             return kept
         if unread := sorted(key for key in kept.keys() - KEYS - {*reads} if kept[key] != ""):
             raise DataError(f"{', '.join(unread)} found, which nothing here reads; leave the key out of the row")
+        beyond = kept.keys() - {"role", "content", "tool_calls", *THOUGHTS}
+        if odd := sorted(
+            key for key in beyond if not isinstance(kept[key], str | int if key == "tool_call_id" else str)
+        ):
+            raise DataError(
+                f"{odd[0]} is a JSON {type(kept[odd[0]]).__name__}, which nothing here reads; text is right"
+            )
+        for at, call in enumerate(_calls(kept.get("tool_calls", [])), start=1):
+            _refuse_a_call(at, call)
         return _under_one_name(kept, reads)
+
+
+def _calls(found: Any) -> Sequence[Any]:
+    if not isinstance(found, list):
+        raise DataError(f"tool_calls is a JSON {type(found).__name__}; a list of calls is right")
+    return found
+
+
+def _refuse_a_call(number: int, call: Any) -> None:
+    """What stands in a call beside its name and arguments no renderer writes."""
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        raise DataError(f'call {number}: an object with "function": {{"name": …, "arguments": …}} is right')
+    if not isinstance(call.get("id"), str | int | None):
+        raise DataError(f"call {number}: its id is a JSON {type(call['id']).__name__}; text is right")
+    known = CALL | FUNCTION if function is call else CALL
+    beyond = {key: call[key] for key in call.keys() - known}
+    beyond |= {} if function is call else {key: function[key] for key in function.keys() - FUNCTION}
+    if unread := sorted(key for key, value in beyond.items() if value not in (None, "", [], {})):
+        raise DataError(f"call {number}: {', '.join(unread)} found, which nothing here reads; leave the key out")
 
 
 def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:

@@ -204,3 +204,26 @@ def test_what_a_renderer_of_the_cookbook_drops_is_refused(row: dict[str, Any], l
     plain = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}, *chat("a", "yes")[1:]]}
     example = render(plain, "chat", tokenizer, renderer="cookbook:some", loss_mask="completion")
     assert tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) == "yes<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("calls", "named"),
+    [
+        ([{**call(town="Oslo"), "result": "12 degrees"}], "result"),
+        ([{"type": "function", "function": {"name": "weather", "arguments": {}, "output": "12"}}], "output"),
+        ([{"name": "weather", "arguments": {}, "output": "12"}], "output"),
+        ([{**call(town="Oslo"), "id": {"n": 1}}], "id"),
+        ([{"id": "1", "function": "weather"}], "function"),
+        (["weather"], "function"),
+        (call(town="Oslo"), "tool_calls"),
+    ],
+)
+def test_what_a_call_holds_beside_its_name_and_arguments_is_refused_by_name(calls: Any, named: str) -> None:
+    with pytest.raises(DataError, match=rf"message 2, of assistant.*{named}"):
+        learnt(WHOLE, {"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": calls})
+
+
+def test_a_key_that_holds_no_text_is_refused_though_the_template_has_its_word() -> None:
+    asked = {"role": "user", "content": "a", "function": {"name": "unseen"}}  # the template reads `call.function`
+    with pytest.raises(DataError, match=r"message 1, of user.*function"):
+        learnt(WHOLE, asked, {"role": "assistant", "content": "b"})
