@@ -105,6 +105,20 @@ def missing_leaf(leaves: Iterable[Leaf], text: Text) -> Leaf | None:
     return None
 
 
+def refuse_controls(said: Said, controls: re.Pattern[str]) -> None:
+    """Raise DataError where what is said holds a control token, which the model would read as one.
+
+    A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
+    """
+    for leaf in leaves_of(said):
+        if isinstance(leaf.value, str) and (found := controls.search(leaf.value)):
+            where = "a tool" if leaf.place == TOOLS else f"message {leaf.place + 1}"
+            raise DataError(
+                f"{where} holds {found[0]}, a control token of the model, and it would be read as one; leave it out of "
+                "the text: the renderer writes those that belong there"
+            )
+
+
 def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
     """Raise DataError for a piece that is not written, with what would be right."""
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])

@@ -21,7 +21,7 @@ assistant's. By each of them text, and a prompt with its completion, is read as 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,13 +32,13 @@ import numpy.typing as npt
 
 from sweeps.chats import Said, read_chat, up_to_each_answer
 from sweeps.errors import DataError
-from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
+from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_controls, refuse_missing
 from sweeps.messages import conversation, is_pair_of_messages
 from sweeps.questions import as_chat, prompt
 from sweeps.records import Format, Records, Row
-from sweeps.renderers import voice_of, without_controls
+from sweeps.renderers import pattern, voice_of, without_controls
 from sweeps.templates import Stretch, stretches
-from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer
+from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer, controls_of
 
 LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
@@ -161,11 +161,17 @@ def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -
     if form in ("chat", "questions"):
         voice, chat = voice_of(renderer, tokenizer), record if form == "chat" else as_chat(record)
         if voice.template is not None:
-            return stretches(read_chat(chat, voice.template.reads), voice.template, tokenizer)
+            return stretches(_said(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
         if voice.cookbook is not None:
-            return by_cookbook(read_chat(chat, ()), voice.cookbook, tokenizer)
+            return by_cookbook(_said(chat, (), tokenizer), voice.cookbook, tokenizer)
     begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
     return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
+
+
+def _said(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> Said:
+    said = read_chat(chat, reads)
+    refuse_controls(said, pattern(controls_of(tokenizer)))
+    return said
 
 
 def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
