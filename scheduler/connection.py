@@ -179,9 +179,13 @@ def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
             retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )
-    except (ValueError, TypeError):
+        pool = client.connection_pool  # options of the URL are looked at when a connection is made: nothing is sent
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, redis.RedisError):
+        options = "; an option behind its `?` is not known, or has no such value" if "?" in url else ""
         raise StoreUnavailable(
-            f"REDIS_URL={shown(url)} is no address of a Redis; redis://host:6379/0, rediss:// or unix:///path is right"
+            f"REDIS_URL={shown(url)} is no address of a Redis{options}; "
+            "redis://host:6379/0, rediss:// or unix:///path is right"
         ) from None
     return cast(Client, client)
 

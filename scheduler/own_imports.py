@@ -58,9 +58,13 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _found(name: str, path: list[str] | None) -> ModuleSpec | None:
-    """By the usual search; what was imported in another way says itself where it is."""
+    """By the usual search; what was imported in another way says itself where it is.
+
+    A folder that is a package without `__init__.py` asks for the package around it, which need not be imported yet: so
+    a part is looked for by its own name alone, in the folders of what is around it.
+    """
     there = getattr(sys.modules.get(name), "__spec__", None)
-    return there if isinstance(there, ModuleSpec) else PathFinder.find_spec(name, path)
+    return there if isinstance(there, ModuleSpec) else PathFinder.find_spec(name.rpartition(".")[2], path)
 
 
 def _imported(name: str, file: Path, *, is_package: bool) -> Iterator[str]:

@@ -77,12 +77,12 @@ SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingInvalid, naming the variable."""
-    home = Path(_text(environment, "SWEEP_HOME")).expanduser().absolute()
+    home = _path("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
     return Settings(
         home=home,
         redis_url=environment.get("REDIS_URL") or None,
         store=environment.get("SWEEP_STORE") or str(home / "store"),
-        cache=Path(environment.get("SWEEP_CACHE") or home / "cache").expanduser().absolute(),
+        cache=_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
         threads=_count(environment, "SWEEP_THREADS", least=1, most=1000),
         workers=_count(environment, "SWEEP_WORKERS", least=1, most=100),
         slots=_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
@@ -125,10 +125,18 @@ def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) ->
         yield key, value
 
 
+def _path(name: str, text: str) -> Path:
+    """Absolute, and from the home of whoever a `~` names."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise SettingInvalid(f"{name}={text}: nobody here has the home {Path(text).parts[0]}; name a path") from None
+
+
 def _file(environment: Mapping[str, str], name: str) -> Path | None:
     if not environment.get(name):
         return None
-    path = Path(environment[name]).expanduser().absolute()
+    path = _path(name, environment[name])
     if not path.is_file():
         raise SettingInvalid(f"{name}={environment[name]} is no file")
     return path
@@ -137,7 +145,7 @@ def _file(environment: Mapping[str, str], name: str) -> Path | None:
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
     if not environment.get(name):
         return None
-    path = Path(environment[name]).expanduser().absolute()
+    path = _path(name, environment[name])
     if not path.is_dir():
         raise SettingInvalid(f"{name}={environment[name]} is no folder")
     return path

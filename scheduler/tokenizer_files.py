@@ -86,7 +86,10 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 def _folder(address: str, folder: Path) -> Path | None:
     """The folder that is meant; None where it is a name on the hub."""
-    place = folder / Path(address).expanduser()
+    try:
+        place = folder / Path(address).expanduser()
+    except RuntimeError:
+        raise ServiceRefused(f"tokenizer: {address}: nobody here has the home that `~` names; name a folder") from None
     if place.is_dir():
         return place
     if place.is_file():

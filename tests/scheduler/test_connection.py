@@ -121,3 +121,11 @@ def test_support_starts_servers_that_end(tmp_path: Path) -> None:
         assert client.ping()
         client.close()
     assert "answers" in complaint(server.url)
+
+
+@pytest.mark.parametrize("option", ["foo=bar", "socket_timeout=abc", "protocol=9", "decode_response=1"])
+def test_an_option_that_the_address_cannot_have_is_no_traceback_and_shows_no_password(option: str) -> None:
+    with pytest.raises(StoreUnavailable) as refused:
+        connect(f"redis://:{SECRET}@localhost:1/0?{option}")
+    assert "option" in str(refused.value)
+    assert SECRET not in str(refused.value)

@@ -95,3 +95,8 @@ def test_models_may_each_have_one_and_none_has_two(place: Path) -> None:
 def test_a_value_that_is_none_is_named_with_its_line(place: Path, value: str, place_of: int) -> None:
     with pytest.raises(SpecError, match=rf"named\.yaml:{place_of}: tokenizer: "):
         planned(place, spec=SPEC.replace("tokenizer: theirs", f"tokenizer: {value}"))
+
+
+def test_a_home_of_nobody_is_refused(place: Path) -> None:
+    with pytest.raises(ServiceRefused, match="tokenizer: ~nobody-at-all/x"):
+        planned(place, "tokenizer=~nobody-at-all/x")

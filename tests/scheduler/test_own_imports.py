@@ -29,6 +29,8 @@ IMPORTS = [
     "from helper_package import inner",
     "import helper_package.inner",
     "from helper_package.inner import WORD",
+    "def later():\n    import helper_space.within.words",  # folders without __init__.py, not imported yet
+    "def later():\n    from helper_space.within import words",
 ]
 CHECK = "\n\ndef is_right(said, answers):\n    return said in answers\n"
 
@@ -43,6 +45,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     package.mkdir()
     (package / "__init__.py").write_text("from .inner import WORD\n")
     (package / "inner.py").write_text("from helper_words import RIGHT\nWORD = RIGHT\n")
+    space = tmp_path / "helper_space/within"
+    space.mkdir(parents=True)
+    (space / "words.py").write_text("import helper_words\n")
     (tmp_path / "helper_stranger.py").write_text("nobody imports this\n")
     yield tmp_path
     for name in set(sys.modules) - before:

@@ -78,3 +78,9 @@ def test_a_home_is_absolute_wherever_the_process_goes_later(monkeypatch: pytest.
     monkeypatch.setenv("HOME", str(tmp_path))
     assert from_environment({"SWEEP_HOME": "~/state"}).home == tmp_path / "state"
     assert os.environ["HOME"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SWEEP_HOME", "SWEEP_CACHE", "SWEEP_PRICES", "SWEEP_REHEARSAL", "SWEEP_ENVIRONMENTS"])
+def test_a_home_of_nobody_is_refused_by_the_name_of_its_variable(name: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"{name}=~nobody-at-all/x"):
+        from_environment({name: "~nobody-at-all/x"})
