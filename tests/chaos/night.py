@@ -31,7 +31,8 @@ class Size:
     looked: float  # seconds for which the use of the cap is looked at
 
 
-SHORT = Size(stages=10, steps=32, cap=4, outage=5, silence=4, seconds=120, slow=0.1, looked=3)
+# There must be more work than a quick machine can do before the outage, or no slot is taken again after the kill.
+SHORT = Size(stages=16, steps=40, cap=4, outage=5, silence=4, seconds=120, slow=0.1, looked=3)
 LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5, looked=60)
 
 
@@ -57,6 +58,7 @@ def run(fleet: Fleet, size: Size, say: Callable[[str], None] = lambda _: None) -
         fleet.submit(spec(size))
         used = find_the_cap(fleet, size)
         say(f"a cap of {size.cap} found; {used:.0%} of it used since")
+        assert unfinished(fleet) >= size.cap, "the work ran out before its time: give the night more stages"
         say(f"every slot of {fleet.workers} killed workers was free after {kill_the_workers(fleet):.1f} s")
         wait_until(lambda: taken(fleet) >= size.cap, "all slots to be taken again", seconds=120)
         control.set(max_clients=size.cap, rules=[{"on": "*", "answer": {"status": 503}}])
@@ -102,6 +104,12 @@ def kill_the_workers(fleet: Fleet) -> float:
         child.kill()
         child.start()
     return free
+
+
+def unfinished(fleet: Fleet) -> int:
+    """Trainings that are still to be done."""
+    with fleet.store() as store:
+        return sum(stage.steps > 0 and stage.state != "succeeded" for stage in views.stages_of(store, SWEEP))
 
 
 def await_parking(fleet: Fleet, size: Size) -> float:
