@@ -82,7 +82,8 @@ get-servers: setup
 demos: setup
 	@$(BIN)/python -m tests.on_every_server demo
 
-# All that touches a server, on every one that is here: tests/scheduler, nights, a storm, the demo; half an hour.
+# All that touches a server, on every one that is here: tests/scheduler, nights, a storm and what cuts and delays
+# messages, the demo; half an hour.
 # `make servers SERVER=redis-7.0` on one.
 servers: get-servers
 	@$(BIN)/python -m tests.on_every_server tests storm demo

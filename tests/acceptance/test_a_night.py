@@ -21,6 +21,7 @@ sizes: {sizes}
 seeds: {seeds}
 evaluate: [nll]
 """
+SLOW = "rules: [{on: forward_backward, slow: 0.2}]\n"  # a step takes half of that: the next one is on its way
 SECRET = "tml-0123456789abcdef"
 
 
@@ -78,9 +79,11 @@ def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) ->
 def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     """Ctrl-C ends with status 130 and leaves nothing running; no stage that had finished is done again.
 
-    The trainings on the largest size take sixteen times as long as those that have finished by then.
+    The trainings on the largest size take sixteen times as long as those that have finished by then: 20 s, however
+    quick the machine, for the service is slow until then.
     """
     steps = "{base: 12, at_size: 32, power: 1}"
+    desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
     file = str(desk.write("small.yaml", small(steps=steps, sizes=(32, 64, 512), seeds=2)))
     with desk.sweeping("run", file) as process:
         until(lambda: len(_finished(desk)) >= 4, "some stages have finished", seconds=90)
@@ -91,6 +94,7 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     planned = desk.call("-f", "json", "plan", file).json
     assert 4 <= len(before) < len(planned["stages"])
 
+    del desk.environment["SWEEP_REHEARSAL"]
     said = desk.sweep("run", file)
     assert said.status == 0, said.err
     after = _finished(desk)

@@ -9,7 +9,7 @@ from scheduler.connection import connect
 from scheduler.embedded import server_url
 from scheduler.settings import from_environment
 from tests.acceptance.command import Desk, until
-from tests.acceptance.test_a_night import _finished, small
+from tests.acceptance.test_a_night import SLOW, _finished, finished, small
 
 CHILDREN = {
     "worker-1": "worker.app worker",
@@ -51,9 +51,14 @@ def redis_of(desk: Desk) -> int:
 
 
 def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> None:
-    """Each process, and then the supervisor itself, in the middle of the work; each time it is said."""
+    """Each process, and then the supervisor itself, in the middle of the work; each time it is said.
+
+    However quick the machine, the work outlasts that: each training takes 80 s, until the service that the last
+    supervisor starts is quick.
+    """
     spec = small(steps=80, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 10}\n"
-    desk.environment["SWEEP_LEASE"] = "3"
+    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 2}]\n")
+    desk.environment.update(SWEEP_LEASE="3", SWEEP_REHEARSAL=str(slow))
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: len(_finished(desk)) >= 1, "it works")
         for name, command in CHILDREN.items():
@@ -63,6 +68,8 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
         os.kill(redis_of(desk), signal.SIGKILL)
         until(lambda: "the embedded Redis had ended and was started again" in desk.said(), "it is said of Redis")
         first = supervisor(desk)
+        assert finished(desk, "succeeded") < 9, "all of it fell into work"
+        slow.write_text("rules: []\n")
         os.kill(first, signal.SIGKILL)
         until(lambda: supervisor(desk) not in (0, first), f"another one is up: {desk.said()}")
         assert "the supervisor was killed by SIGKILL; starting it again" in desk.said()
@@ -74,18 +81,30 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
 
 
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
-    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=70)))
-    with desk.sweeping("run", longer) as other:
-        said = desk.sweep("run", brief)
-        assert said.status == 0, said.err
-        assert other.wait(120) == 0, desk.said()
-    assert "Error" not in said.err + desk.said()
+    """The service lets neither end before they have met; then the first is done soon, and the second is not."""
+    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 10}]\n")
+    desk.environment["SWEEP_REHEARSAL"] = str(slow)
+    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=40)))
+    (other := Desk(desk.folder / "other", {**desk.environment, "SWEEP_HOME": str(desk.home)})).folder.mkdir()
+    with desk.sweeping("run", brief) as first:
+        until(lambda: "Flower: " in desk.said(), f"it is up: {desk.said()}")
+        with other.sweeping("run", longer) as second:
+            until(lambda: "Flower: " in other.said(), f"it has found that: {other.said()}")
+            had = supervisor(desk)
+            slow.write_text(SLOW)
+            os.kill(child(desk, CHILDREN["offline"]), signal.SIGKILL)
+            assert first.wait(120) == 0, desk.said()
+            assert second.poll() is None, "there is something to take over"
+            until(lambda: supervisor(desk) != had, f"whoever had it up has gone: {other.said()}")
+            assert second.wait(120) == 0, other.said()
+    assert "Error" not in desk.said() + other.said()
     nothing_is_left(desk)
 
 
 def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(desk: Desk) -> None:
     """Then, at once, the same again: nothing of what was killed is in the way."""
-    file = str(desk.write("small.yaml", small(steps=400)))
+    desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
+    file = str(desk.write("small.yaml", small(steps=400)))  # of 40 s each: none ends by itself
     for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
         with desk.sweeping("run", file) as process:
             until(lambda: supervisor(desk), f"it is up: {desk.said()}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.chaos import leaving, night
 from tests.chaos.fleet import Fleet
-from tests.chaos.storm import LONG, Storm, verify
+from tests.chaos.storm import LONG, Storm, in_the_storm, verify
 
 ATTEMPTS = 200
 GRACE = 30
@@ -34,7 +34,7 @@ def main() -> None:
 
 def storm(folder: Path, seed: int) -> None:
     """Where it fails, the logs of every process stay in the folder."""
-    calm, fleet, began = Fleet(folder / "calm"), Fleet(folder / "storm"), time.monotonic()
+    calm, fleet, began = Fleet(folder / "calm"), in_the_storm(folder / "storm"), time.monotonic()
     say(f"{2 * LONG.trainings} stages; state and logs in {folder}")
     with calm.up():
         calm.submit(LONG.spec())

@@ -2,10 +2,12 @@
 
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from scheduler import keys, views
 from scheduler.states import StageState
+from scheduler.views import StageView
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 
@@ -26,15 +28,19 @@ evaluate: [nll]
 """
 
 
-def all_step(fleet: Fleet, attempts: int, number: int) -> None:
-    """Wait until each is in its attempt of this number, and has told of a step it made."""
+def all_step(fleet: Fleet, attempts: int, number: int, saved: Mapping[str, int]) -> None:
+    """Wait until each is in its attempt of this number, and has told of a step it made behind what was saved before."""
+
+    def gone_on(stage: StageView) -> bool:
+        step = int(str(stage.progress.get("step") or 0))
+        return stage.attempt == number and stage.worker != "" and step > saved.get(stage.id, 0)
+
     with fleet.store() as store:
 
         def stepping() -> bool:
-            running = [stage for stage in views.stages_in(store, StageState.RUNNING, attempts) if stage.progress]
-            return sum(stage.attempt == number and stage.worker != "" for stage in running) == attempts
+            return sum(map(gone_on, views.stages_in(store, StageState.RUNNING, attempts))) == attempts
 
-        wait_until(stepping, f"{attempts} attempts number {number} to make steps", seconds=150)
+        wait_until(stepping, f"{attempts} attempts number {number} to make steps", seconds=max(150, 2 * attempts))
 
 
 def blip(fleet: Fleet) -> None:
@@ -83,7 +89,7 @@ def steps_done(fleet: Fleet) -> dict[str, int]:
 def run(fleet: Fleet, attempts: int, grace: float) -> None:
     """The whole of it."""
     fleet.submit(spec(attempts))
-    all_step(fleet, attempts, 1)
+    all_step(fleet, attempts, 1, {})
     blip(fleet)
     claims = Counter(event["stage"] for event in fleet.events() if event.get("to") == "running")
     assert len(claims) == attempts
@@ -96,7 +102,7 @@ def run(fleet: Fleet, attempts: int, grace: float) -> None:
 
     for child in fleet.children.values():
         child.start()
-    all_step(fleet, attempts, 2)
+    all_step(fleet, attempts, 2, saved)
     fleet.children["scheduler"].send(signal.SIGTERM)
     fleet.children["scheduler"].ended(20)
     assert fleet.tinker._process is not None

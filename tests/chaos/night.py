@@ -31,8 +31,9 @@ class Size:
     looked: float  # seconds for which the use of the cap is looked at
 
 
-# There must be more work than a quick machine can do before the outage, or no slot is taken again after the kill.
-SHORT = Size(stages=16, steps=40, cap=4, outage=5, silence=4, seconds=120, slow=0.1, looked=3)
+# However quick the machine, the work outlasts what happens before the outage: at the cap a step takes half of `slow`
+# (the next one is on its way), so that the short night has 90 s of it. Behind the outage the service is quick.
+SHORT = Size(stages=20, steps=60, cap=4, outage=5, silence=4, seconds=120, slow=0.6, looked=3)
 LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5, looked=60)
 
 
@@ -58,17 +59,18 @@ def run(fleet: Fleet, size: Size, say: Callable[[str], None] = lambda _: None) -
         fleet.submit(spec(size))
         used = find_the_cap(fleet, size)
         say(f"a cap of {size.cap} found; {used:.0%} of it used since")
-        assert unfinished(fleet) >= size.cap, "the work ran out before its time: give the night more stages"
+        there_is_work_for_all(fleet, size)
         say(f"every slot of {fleet.workers} killed workers was free after {kill_the_workers(fleet):.1f} s")
-        wait_until(lambda: taken(fleet) >= size.cap, "all slots to be taken again", seconds=120)
+        wait_until(lambda: all_taken(fleet, size), "all slots to be taken again", seconds=120)
         control.set(max_clients=size.cap, rules=[{"on": "*", "answer": {"status": 503}}])
         began = time.monotonic()
         parked = await_parking(fleet, size)
         say(f"the outage was noticed and everything parked after {parked:.0f} s")
         time.sleep(max(0.0, size.outage - (time.monotonic() - began)))  # the length of the outage, which is no signal
-        control.set(max_clients=size.cap, rules=work)
-        back = time.monotonic()
-        wait_until(lambda: taken(fleet) > 0, "admission to open again", seconds=60)
+        there_is_work_for_all(fleet, size)
+        control.set(max_clients=size.cap)
+        back, before = time.monotonic(), claims(fleet)
+        wait_until(lambda: claims(fleet) > before, "admission to open again", seconds=60)
         say(f"work goes on {time.monotonic() - back:.1f} s after the outage of {size.outage:.0f} s")
         fleet.await_finish(SWEEP, seconds=size.seconds)
     check(fleet, size)
@@ -106,10 +108,21 @@ def kill_the_workers(fleet: Fleet) -> float:
     return free
 
 
-def unfinished(fleet: Fleet) -> int:
-    """Trainings that are still to be done."""
+def there_is_work_for_all(fleet: Fleet, size: Size) -> None:
+    """Trainings are still to be done, for every slot; without that nothing that is waited for could come."""
     with fleet.store() as store:
-        return sum(stage.steps > 0 and stage.state != "succeeded" for stage in views.stages_of(store, SWEEP))
+        left = sum(stage.steps > 0 and stage.state != "succeeded" for stage in views.stages_of(store, SWEEP))
+    assert left >= size.cap, f"{left} trainings are left for {size.cap} slots: give the night more work"
+
+
+def all_taken(fleet: Fleet, size: Size) -> bool:
+    there_is_work_for_all(fleet, size)
+    return taken(fleet) >= size.cap
+
+
+def claims(fleet: Fleet) -> int:
+    """How often a stage has begun to run; this only grows, whenever it is looked at."""
+    return sum(event.get("to") == "running" for event in fleet.events())
 
 
 def await_parking(fleet: Fleet, size: Size) -> float:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,10 @@ from tests.chaos.fleet import Child, Fleet
 
 Say = Callable[[str], None]
 GAP = 0.25  # seconds between two looks
+LAST = 0.8  # of the steps that the sweep needs at least are done when the last stroke falls
+# However quick the machine, a step takes a moment: between two looks 16 attempts do fewer than there are between two
+# strokes, so that each stroke falls into work.
+SLOW = "rules: [{on: forward_backward, slow: 0.3}]\n"
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,13 @@ SHORT = Plan(ranks=3, seeds=1, steps=12, kills=8, offline=1, redis=1, seconds=11
 LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500)
 
 
+def in_the_storm(folder: Path) -> Fleet:
+    """The fleet that is struck, whose service is slow each time that it is started."""
+    folder.mkdir()
+    (folder / "slow.yaml").write_text(SLOW)
+    return Fleet(folder, options=["--faults", str(folder / "slow.yaml")])
+
+
 @dataclass
 class Storm:
     """Strikes while the sweep runs, and starts again what has died, as a supervisor would."""
@@ -86,6 +98,7 @@ class Storm:
             self._start_again()
             done = self._look_at_the_books()
             if due is not None and done >= due[0]:
+                assert not self.fleet.finished("storm"), f"the work ran out before the storm: {self._standing()}"
                 self._strike(due[1])
                 due = next(strokes, None)
             time.sleep(GAP)
@@ -96,11 +109,9 @@ class Storm:
         kinds = ["offline"] * plan.offline + ["redis"] * plan.redis + ["scheduler"] * (plan.kills // 5)
         kinds += ["worker"] * (plan.kills - plan.kills // 5)
         self.chance.shuffle(kinds)
-        apart = 0.8 * plan.trainings * plan.steps / len(kinds)
-        at = 0.0
-        for kind in kinds:
-            at += apart * self.chance.uniform(0.5, 1.5)
-            yield round(at), kind
+        gaps = [self.chance.uniform(0.5, 1.5) for _ in kinds]
+        for number, kind in enumerate(kinds, 1):
+            yield round(LAST * plan.trainings * plan.steps * sum(gaps[:number]) / sum(gaps)), kind
         yield None
 
     def _strike(self, kind: str) -> None:

@@ -20,23 +20,28 @@ seeds: 1
 evaluate: [nll]
 checkpoint: {every_steps: 20}
 """
+# However quick the machine, an attempt takes 20 s of its own: it is frozen in its midst, and so is the next one found.
+SLOW = [{"on": "forward_backward", "slow": 0.1}]
 
 
 def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path / "fleet", settings={"SWEEP_THREADS": "1", "SWEEP_LEASE": "3"})
-    with fleet.up():
+    with fleet.up(), fleet.tinker.control() as control:
+        control.set(rules=SLOW)
         plan = fleet.submit(SPEC).plan
         stage = next(stage.id for stage in plan.stages if stage.kind == "train")
         wait_until(lambda: fleet.reached(stage) >= 40, "the first attempt to be in the midst", seconds=60)
         row = fleet.row(stage)
         frozen = int(row["worker"].rpartition("-")[2])
         os.kill(frozen, signal.SIGSTOP)
+        assert (fleet.row(stage)["state"], fleet.row(stage)["attempt"]) == ("running", "1"), "it is in its midst"
         wait_until(lambda: fleet.row(stage)["attempt"] == "2", "the lease to run out, and another attempt", seconds=30)
         reached = fleet.reached(stage)
         wait_until(lambda: fleet.reached(stage) > reached, "the second attempt to be in the midst", seconds=30)
         wait_until(lambda: _session_is_over(fleet, stage), "its session to be finished for it", seconds=30)
         files, asked = _files(fleet, stage, row["fence"]), _asked(fleet, stage, attempt="1")
         os.kill(frozen, signal.SIGCONT)
+        control.clear()
         child = next(child for child in fleet.children.values() if child.pid == frozen)
         wait_until(lambda: "the lease was lost" in child.said(), "the first attempt to notice", seconds=30)
         fleet.await_finish("frozen", seconds=60)
@@ -46,8 +51,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         assert _files(fleet, stage, row["fence"]) == files, "not one artefact was written"
         assert _asked(fleet, stage, attempt="1") == asked, "nothing more was done in its session"
         assert _is_of_the_second_attempt(fleet, stage, row["fence"])
-        with fleet.tinker.control() as control:
-            used = sum(sum(each["tokens"].values()) for each in control.usage().values())
+        used = sum(sum(each["tokens"].values()) for each in control.usage().values())
         # Of the first attempt's steps those behind its last checkpoint were done twice; frozen just at one, none were.
         assert asked["optim_step"] >= 40
         assert view.tokens == used >= plan.totals.tokens, "what the first one cost is in the ledger"

@@ -9,7 +9,7 @@ import pytest
 
 from scheduler import keys, views
 from scheduler.capacity import Bounds
-from scheduler.dispatch import Nudges, waiting
+from scheduler.dispatch import Nudges
 from scheduler.store import Store
 from scheduler.tick import Limits, tick
 from tests.chaos.fleet import Fleet
@@ -37,19 +37,24 @@ class BadPost(Nudges):
         super().__init__(url)
         self._habit = habit
         self.late: list[tuple[str, int, str]] = []
+        self.posted = 0
 
     def send(self, stage: str, attempt: int, label: str) -> bool:
         if self._habit == "doubled":
-            super().send(stage, attempt, label)
+            self._post(stage, attempt, label)
         elif attempt == 1:
             if self._habit == "late":
                 self.late.append((stage, attempt, label))
             return True
-        return super().send(stage, attempt, label)
+        return self._post(stage, attempt, label)
 
     def deliver(self) -> None:
         for each in self.late:
-            super().send(*each)
+            self._post(*each)
+
+    def _post(self, stage: str, attempt: int, label: str) -> bool:
+        self.posted += 1
+        return super().send(stage, attempt, label)
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +66,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.mark.parametrize("habit", ["doubled", "late", "lost"])
 def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
     plan = fleet.submit(SPEC.format(name=habit)).plan
-    post = BadPost(fleet.redis.url, habit)
+    post, before_it = BadPost(fleet.redis.url, habit), _ended(fleet)
     with fleet.store() as store:
         wait_until(lambda: _ticked_to_the_end(store, post, habit), f"{habit} to finish", seconds=60)
         before = _standing(store, habit)
         post.deliver()
-        wait_until(lambda: waiting(store.client) == 0, "every message to be received")
-        (busy,) = (int(each["busy"]) for each in _workers(store).values())
-        wait_until(lambda: not busy or _idle(store), "the worker to be done with them")
+        wait_until(lambda: _ended(fleet) - before_it == post.posted, "the worker to be done with every message")
         assert _standing(store, habit) == before, "what came late changed nothing"
         view = views.sweep(store, habit)
     assert view.counts == {"succeeded": len(plan.stages)}
@@ -90,9 +93,6 @@ def _standing(store: Store, sweep: str) -> str:
     return json.dumps([rows, views.cells(store, sweep)], sort_keys=True)
 
 
-def _workers(store: Store) -> dict[str, dict[str, str]]:
-    return {name: store.client.hgetall(keys.worker(name)) for name in store.client.smembers(keys.WORKERS)}
-
-
-def _idle(store: Store) -> bool:
-    return all(each.get("busy") == "0" for each in _workers(store).values())
+def _ended(fleet: Fleet) -> int:
+    """Messages that the worker is done with, as Celery says of each."""
+    return fleet.children["worker-1"].said().count("] succeeded in ")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.fleet import Fleet
-from tests.chaos.storm import SHORT, Storm, verify
+from tests.chaos.storm import SHORT, Storm, in_the_storm, verify
 
 
 def say(what: object) -> None:
@@ -19,7 +19,7 @@ def say(what: object) -> None:
 def test_a_storm_loses_nothing_and_pays_for_nothing_twice(tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
     say(f"CHAOS_SEED={seed}")
-    calm, fleet = Fleet(tmp_path / "calm"), Fleet(tmp_path / "storm")
+    calm, fleet = Fleet(tmp_path / "calm"), in_the_storm(tmp_path / "storm")
     with calm.up():
         calm.submit(SHORT.spec())
         calm.await_finish("storm", seconds=90)
