@@ -13,6 +13,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from scheduler.errors import ArtefactError
+from scheduler.urls import shown
 from sweeps.stage import Json
 
 
@@ -20,11 +21,11 @@ class Artefacts:
     """A folder, a share or a bucket. Content is never changed once it is there under its name."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = shown(url)  # as messages name it
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise ArtefactError(f"SWEEP_STORE={url}: {error}; it must be a folder or an fsspec URL") from None
+            raise ArtefactError(f"SWEEP_STORE={self.url}: {error}; it must be a folder or an fsspec URL") from None
 
     def refuse_unwritable(self) -> None:
         """Raise ArtefactError for a folder that cannot be made or written; other places say so when asked."""

@@ -74,7 +74,7 @@ def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forw
 def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
     """The one way from a sweep to its plan: whoever only looks is told what whoever submits would be refused for."""
     refuse_impossible(sweep, settings, datetime.now(UTC))
-    found = list(refused_by_the_service(sweep))
+    found = list(refused_by_the_service(sweep, settings))
     if found and to_submit:
         raise found[0]
     prepared = plan_it(sweep, folder, settings, forward)

@@ -12,6 +12,7 @@ from scheduler.errors import NotEnforced, SchedulerError, ServiceRefused
 from scheduler.service_check import OFFLINE_MODELS, check_models, check_served
 from scheduler.services import service_of
 from scheduler.settings import Settings
+from scheduler.urls import is_webhook
 from sweeps.hours import hours_at
 from sweeps.planning.guards import models, unpriced
 from sweeps.spec import Sweep
@@ -32,10 +33,10 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
     Artefacts(settings.store).refuse_unwritable()
 
 
-def refused_by_the_service(sweep: Sweep) -> Iterator[SchedulerError]:
+def refused_by_the_service(sweep: Sweep, settings: Settings) -> Iterator[SchedulerError]:
     """No key, a key that is not accepted, a model that the account does not have, a service that is away."""
     try:
-        check_models([model for model in sorted(models(sweep)) if service_of(model) != "offline"])
+        check_models([model for model in sorted(models(sweep)) if service_of(model) != "offline"], settings.tinker_url)
     except ServiceRefused as error:
         yield error
 
@@ -53,3 +54,5 @@ def unreachable(sweep: Sweep, environment: Mapping[str, str]) -> Iterator[str]:
     for variable in dict.fromkeys(notice.address for notice in sweep.notify):
         if not environment.get(variable):
             yield f"notify: {variable} is not set here; where the scheduler runs it must be, or nobody is told"
+        elif not is_webhook(environment[variable]):
+            yield f"notify: what {variable} holds here is no address; http://… or https://… is right"

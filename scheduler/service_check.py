@@ -10,17 +10,18 @@ from scheduler.errors import ServiceRefused
 from scheduler.proxies import is_local, proxy_for
 from scheduler.services import ANY_VOCABULARY, service_of
 
-DEFAULT_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r", ANY_VOCABULARY)
 UNTOLD = (404, 405, 501)  # it has no such call
 
 
-def check_models(models: Sequence[str]) -> None:
-    """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there."""
+def check_models(models: Sequence[str], url: str) -> None:
+    """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there.
+
+    `url` is the live service's.
+    """
     offline = [model for model in models if service_of(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")
     if live := [model for model in models if model not in offline]:
-        url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
         key = key_for(f"{live[0]} runs on Tinker", f"model={OFFLINE_MODELS[0]}")
         if served := served_models(url, key):
             check_served(live, served, "the account")

@@ -2,12 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from scheduler.capacity import Bounds
 from scheduler.errors import SettingInvalid
+from scheduler.urls import check_redis, check_store, check_web, is_webhook
+from sweeps.places import expand
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Settings:
 
     home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
     redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one
-    store: str  # SWEEP_STORE: any fsspec URL for data and artefacts
+    store: str  # SWEEP_STORE: a folder, or any fsspec URL that can be written, for data and artefacts
     cache: Path  # SWEEP_CACHE: what can be made again: built corpora, the offline models' frozen bases
     threads: int  # SWEEP_THREADS: attempts at a time in one worker process
     workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
@@ -36,6 +40,7 @@ class Settings:
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
     requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: that the whole fleet sends to one service; 0 is no limit
     tokens_per_minute: float  # SWEEP_TOKENS_PER_MINUTE: in those requests; 0 is no limit
+    tinker_url: str  # TINKER_BASE_URL: the live service, as the SDK takes it
     offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
     rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
     flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
@@ -50,6 +55,7 @@ class Settings:
         return Bounds(min(self.slots_least, self.slots), self.slots, min(self.slots_start, self.slots))
 
 
+TINKER = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 DEFAULTS = {
     "SWEEP_HOME": ".sweep",
     "SWEEP_THREADS": "16",
@@ -77,11 +83,11 @@ SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process. Raises SettingInvalid, naming the variable."""
-    home = _path("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
+    home = _place("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
     return Settings(
         home=home,
-        redis_url=environment.get("REDIS_URL") or None,
-        store=environment.get("SWEEP_STORE") or str(home / "store"),
+        redis_url=_url(environment, "REDIS_URL", check_redis),
+        store=_store(environment, home),
         cache=_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
         threads=_count(environment, "SWEEP_THREADS", least=1, most=1000),
         workers=_count(environment, "SWEEP_WORKERS", least=1, most=100),
@@ -101,7 +107,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         requests_per_second=_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
         tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
-        offline_url=environment.get("SWEEP_OFFLINE_URL") or None,
+        tinker_url=_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
+        offline_url=_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
         rehearsal=_file(environment, "SWEEP_REHEARSAL"),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
         environments=_folder(environment, "SWEEP_ENVIRONMENTS") or Path.cwd(),
@@ -109,6 +116,16 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         notify=_variables(environment, "SWEEP_NOTIFY"),
     )
+
+
+def setting_of(path: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Which setting names the folder that a path is in; None where it is none's."""
+    for name in ("SWEEP_STORE", "SWEEP_CACHE", "SWEEP_ENVIRONMENTS", "SWEEP_HOME"):
+        text = environment.get(name) or DEFAULTS.get(name)
+        with suppress(ValueError):
+            if text and Path(path).absolute().is_relative_to(Path(expand(text)).absolute()):
+                return name
+    return None
 
 
 def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
@@ -125,12 +142,38 @@ def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) ->
         yield key, value
 
 
+def _url(environment: Mapping[str, str], name: str, check: Callable[[str, str], str]) -> str | None:
+    return check(name, environment[name]) if environment.get(name) else None
+
+
+def _store(environment: Mapping[str, str], home: Path) -> str:
+    text = environment.get("SWEEP_STORE") or str(home / "store")
+    return check_store("SWEEP_STORE", text) or str(_place("SWEEP_STORE", text))
+
+
 def _path(name: str, text: str) -> Path:
     """Absolute, and from the home of whoever a `~` names."""
     try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError:
-        raise SettingInvalid(f"{name}={text}: nobody here has the home {Path(text).parts[0]}; name a path") from None
+        path = Path(expand(text)).absolute()
+    except ValueError as error:
+        raise SettingInvalid(f"{name}={text}: {error}") from None
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # it may be made
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise SettingInvalid(f"{name}={text}: {cause}; name another path") from None
+    return path
+
+
+def _place(name: str, text: str) -> Path:
+    """A folder that is there, or can be made."""
+    path = _path(name, text)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.X_OK | (0 if there == path else os.W_OK)):
+        raise SettingInvalid(f"{name}={text}: {there} is no folder that can be written; name one that can")
+    return path
 
 
 def _file(environment: Mapping[str, str], name: str) -> Path | None:
@@ -157,6 +200,9 @@ def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     for position, word in enumerate(words, 1):
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):
             raise SettingInvalid(f"{name}: word {position} is no name of a variable; env:SLACK_WEBHOOK is right")
+        address = environment.get(word.removeprefix("env:"))
+        if address and not is_webhook(address):
+            raise SettingInvalid(f"{name}: what {word} holds is no address; http://… or https://… is right")
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 
 

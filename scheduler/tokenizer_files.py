@@ -19,6 +19,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
 from scheduler.imports import import_alone
 from scheduler.tokenizer_checks import refuse_own_files
+from sweeps.places import expand
 
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
@@ -87,12 +88,16 @@ def files_of(folder: Path) -> dict[str, Path]:
 def _folder(address: str, folder: Path) -> Path | None:
     """The folder that is meant; None where it is a name on the hub."""
     try:
-        place = folder / Path(address).expanduser()
-    except RuntimeError:
-        raise ServiceRefused(f"tokenizer: {address}: nobody here has the home that `~` names; name a folder") from None
-    if place.is_dir():
+        place = folder / expand(address)
+        is_folder, is_file = place.is_dir(), place.is_file()
+    except (ValueError, OSError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise ServiceRefused(
+            f"tokenizer: {address}: {cause}; a folder, or a name on the hub (ORG/NAME), is right"
+        ) from None
+    if is_folder:
         return place
-    if place.is_file():
+    if is_file:
         raise ServiceRefused(f"tokenizer: {place} is a file; the folder that it stands in is right")
     if ON_THE_HUB.fullmatch(address) and not address.startswith("."):
         return None

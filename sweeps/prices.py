@@ -23,7 +23,8 @@ def exact(value: Any) -> Any:
     return Decimal(str(value)) if isinstance(value, float | int) else value
 
 
-Usd = Annotated[Decimal, BeforeValidator(exact), Field(ge=0, decimal_places=6), PlainSerializer(float)]
+MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above the dearest known; more is a slip
+Usd = Annotated[Decimal, BeforeValidator(exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
 SEPARATOR = ":"  # before the variant of a model in its id
 
 

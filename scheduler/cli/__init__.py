@@ -124,8 +124,17 @@ def _message(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename or 'no file named'}"
+        return _told(error)
     return str(error)
+
+
+def _told(error: OSError) -> str:
+    """What the system said, of which path, and of which setting that is below."""
+    from scheduler.settings import setting_of
+
+    where = str(error.filename or "no file named")
+    name = setting_of(where)
+    return f"{error.strerror}: {where}" + (f"; it is below {name}: let that name another place" if name else "")
 
 
 def _failed(message: str, status: int) -> int:

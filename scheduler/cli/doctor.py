@@ -30,7 +30,7 @@ from scheduler.prepare import price_book
 from scheduler.proxies import proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
 from scheduler.servers import is_tested
-from scheduler.service_check import DEFAULT_URL, served_models
+from scheduler.service_check import served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
 from scheduler.wording import counted, duration
@@ -119,7 +119,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
 def _store(settings: Settings) -> Iterator[Finding]:
     artefacts = Artefacts(settings.store)
     artefacts.read(artefacts.write("doctor/probe", b"can be written"))
-    yield Finding("artefact store", "ok", settings.store)
+    yield Finding("artefact store", "ok", artefacts.url)
 
 
 def _prices(settings: Settings) -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def _offline(settings: Settings) -> Iterator[Finding]:
         yield Finding("tinker_offline", "ok", f"{counted(len(served), 'model')} at {url}")
 
 
-def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+def _tinker(settings: Settings) -> Iterator[Finding]:
     key = os.environ.get("TINKER_API_KEY")
     if not key:
         said = (
@@ -163,7 +163,7 @@ def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
         )
         yield Finding("tinker", "note", said)
         return
-    url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
+    url = settings.tinker_url
     through = proxy_for(url)
     by = f", through the proxy {through}" if through else ""
     served = served_models(url, key)
@@ -174,11 +174,11 @@ def _tinker(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
         yield Finding("tinker", "note", f"{url} answers{by}; {said}")
 
 
-def _proxy(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+def _proxy(settings: Settings) -> Iterator[Finding]:
     """Whether the service is reached through it, its own line says."""
     named = ", ".join(f"{name}={where}" for name, where in proxies().items())
     if named:
-        url = os.environ.get("TINKER_BASE_URL") or DEFAULT_URL
+        url = settings.tinker_url
         for_service = "for the service" if proxy_for(url) else f"not for {url}, which NO_PROXY spares"
         yield Finding("proxy", "note", f"{named}: {for_service}; not for this machine, nor for webhooks")
 

@@ -9,7 +9,7 @@ import click
 
 from scheduler import following, views
 from scheduler.cli.files import replacing
-from scheduler.cli.options import the_store
+from scheduler.cli.options import Target, the_store
 from scheduler.cli.output import Output, flat_value, write_csv
 from scheduler.cli.streams import make_exact
 from scheduler.cli.track import track
@@ -27,9 +27,7 @@ Row = Mapping[str, Any]
 @click.command()
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default) needs nothing; Parquet an extra.")
-@click.option(
-    "-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; CSV without it, or with -, to stdout."
-)
+@click.option("-o", "--output", "target", type=Target(), help="Where to; CSV without it, or with -, to stdout.")
 @click.option("--curves", is_flag=True, help="A row for each point of the learning curves, instead of each run.")
 @click.option("--to", "place", metavar="TRACKER", help=f"Show every run to {TRACKERS}; again, what has grown.")
 @click.pass_obj

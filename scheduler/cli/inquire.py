@@ -13,7 +13,7 @@ from scheduler.account_facts import ALL, Answer, Pending, Report, facts, learn, 
 from scheduler.addresses import find, is_up
 from scheduler.errors import SchedulerError, ServiceRefused
 from scheduler.prepare import price_book
-from scheduler.service_check import DEFAULT_URL, OFFLINE_MODELS, check_served, key_for, served_models
+from scheduler.service_check import OFFLINE_MODELS, check_served, key_for, served_models
 from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
 from scheduler.states import StageState
@@ -80,7 +80,7 @@ def _offline(settings: Settings, model: str) -> Where:
 
 def _live(model: str | None, settings: Settings) -> Where:
     key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
-    models = served_models(os.environ.get("TINKER_BASE_URL") or DEFAULT_URL, key)
+    models = served_models(settings.tinker_url, key)
     if model is not None and models:
         check_served([model], models, "the account")
     if model is None and not models:

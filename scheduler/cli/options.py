@@ -1,7 +1,7 @@
 """What several commands share: the file they read, and the way to the truth."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from scheduler.embedded import server
 from scheduler.errors import BugFound, StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.store import Store
+from sweeps.places import expand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +35,23 @@ def files_and_overrides(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     if not files:
         raise click.UsageError("Missing argument 'FILE...'.")
     return files, overrides
+
+
+class Target(click.Path):
+    """Where something is to be written: what the system has against the path is told with the option's name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            target = Path(expand(str(value)))
+            with suppress(FileNotFoundError):  # it will be made
+                target.stat()
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else error
+            self.fail(f"{value}: {cause}; name another path", param, ctx)
+        return target
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import click
 
 from scheduler import report as gathered
 from scheduler.cli.files import write_whole
-from scheduler.cli.options import the_store
+from scheduler.cli.options import Target, the_store
 from scheduler.cli.output import Output
 from scheduler.cli.streams import make_exact
 from scheduler.settings import from_environment
@@ -25,8 +25,8 @@ FORMS = ("html", "md", "svg", "png")
 @click.command()
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, or figures as files.")
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Where to; - is the terminal.")
-@click.option("--figures", type=click.Path(path_type=Path), help="A folder for every figure as a file.")
+@click.option("-o", "--output", "target", type=Target(), help="Where to; - is the terminal.")
+@click.option("--figures", type=Target(), help="A folder for every figure as a file.")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
     """Write what NAME has found, finished or not, as a file to look at."""

@@ -150,10 +150,13 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
     except DataError:
         raise
     except FileNotFoundError:
-        place = "" if "://" in source else f" in {folder}"
+        place = "" if "://" in source or source.startswith(("/", "~")) else f" in {folder}"
         raise DataError(f"{where}: no such file{place}; a path is relative to the spec's folder") from None
     except IsADirectoryError:
         raise DataError(f"{where}: a folder; name one file in it, such as train.jsonl") from None
+    except OSError as error:
+        reason = error.strerror or shown(str(error).replace(source, where)) or type(error).__name__
+        raise DataError(f"{where}: cannot be read: {reason}; is the path right?") from None
     except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
         reason = str(error).replace(source, where) or type(error).__name__
         raise DataError(f"{where}: cannot be read: {shown(reason)}") from None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import fsspec
 
 from sweeps.errors import DataError
+from sweeps.places import expand
 
 SHARD = re.compile(r"(?P<name>.*?)[-_.]?(?P<number>\d{5})-of-(?P<total>\d{5})(?P<end>.*)")
 PART = re.compile(r"part-\d+.*")  # as Spark writes them
@@ -40,7 +41,7 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
     if "://" in source:
         system, path = fsspec.core.url_to_fs(source)
     else:
-        system, path = fsspec.filesystem("file"), str((folder / Path(source).expanduser()).absolute())
+        system, path = fsspec.filesystem("file"), str((folder / expand(source)).absolute())
     if system.isdir(path):
         return _within(system, path, where.rstrip("/"))
     if PATTERN.search(path) and not system.exists(path):

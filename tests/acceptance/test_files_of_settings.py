@@ -24,3 +24,13 @@ def test_a_price_book_that_is_a_folder_is_named_with_its_variable(desk: Desk) ->
     path = desk.write("small.yaml", small())
     desk.environment["SWEEP_PRICES"] = str(path.parent)
     refused(desk.call("plan", str(path)), "SWEEP_PRICES")
+
+
+def test_what_only_fails_when_it_is_written_is_told_with_the_setting_or_the_option(desk: Desk) -> None:
+    small_one = str(desk.write("small.yaml", small()))
+    refused(desk.sweep("run", small_one, SWEEP_HOME="/proc/nowhere"), "SWEEP_HOME")
+    for words in (("report", "any", "-o"), ("report", "any", "--figures"), ("export", "any", "-o")):
+        for path in ("n" * 300, f"{small_one}/x", "~nobody-at-all/x"):
+            said = desk.call(*words, path)
+            assert said.status == 2
+            assert words[-1] in said.err

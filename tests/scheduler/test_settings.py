@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import SettingInvalid
-from scheduler.settings import DEFAULTS, from_environment
+from scheduler.settings import DEFAULTS, from_environment, setting_of
 
 
 def test_with_nothing_set_everything_lives_where_one_stands() -> None:
@@ -84,3 +84,104 @@ def test_a_home_is_absolute_wherever_the_process_goes_later(monkeypatch: pytest.
 def test_a_home_of_nobody_is_refused_by_the_name_of_its_variable(name: str) -> None:
     with pytest.raises(SettingInvalid, match=f"{name}=~nobody-at-all/x"):
         from_environment({name: "~nobody-at-all/x"})
+
+
+PLACES = ["SWEEP_HOME", "SWEEP_STORE"]
+PATHS = [*PLACES, "SWEEP_CACHE", "SWEEP_PRICES", "SWEEP_REHEARSAL", "SWEEP_ENVIRONMENTS"]
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize(
+    "text", ["n" * 300, "a/" * 3000, "/dev/null/x", "~nobody-at-all"], ids=["name", "whole", "file", "home"]
+)
+def test_a_path_that_the_system_cannot_have_is_refused_by_the_name_of_its_variable(name: str, text: str) -> None:
+    with pytest.raises(SettingInvalid) as refused:
+        from_environment({name: text})
+    assert str(refused.value).startswith(f"{name}={text}")
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_folder_that_is_a_file_is_refused_by_the_name_of_its_variable(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingInvalid, match=f"{name}={tmp_path}/file"):
+        from_environment({name: f"{tmp_path}/file"})
+
+
+def test_a_path_that_fails_later_is_told_with_the_setting_that_names_it(tmp_path: Path) -> None:
+    environment = {"SWEEP_HOME": str(tmp_path / "home"), "SWEEP_STORE": str(tmp_path / "home" / "store")}
+    assert setting_of(str(tmp_path / "home" / "logs" / "x"), environment) == "SWEEP_HOME"
+    assert setting_of(str(tmp_path / "home" / "store" / "x"), environment) == "SWEEP_STORE"
+    assert setting_of(str(tmp_path / "homely"), environment) is None
+
+
+def test_a_store_is_absolute_and_its_home_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    kept = {text: from_environment({"SWEEP_STORE": text}).store for text in ("kept", "~/kept", "./~kept", "a:b")}
+    assert kept == {
+        "kept": f"{tmp_path}/kept",
+        "~/kept": f"{tmp_path}/kept",
+        "./~kept": f"{tmp_path}/~kept",
+        "a:b": f"{tmp_path}/a:b",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("://", "nope://x", "s3://", "s3:/bucket", "s3:bucket", "S3://bucket", " s3://bucket", "memory://x"),
+        *("http://h/x", "file://", "://x", "nope::s3://b/x"),
+    ],
+)
+def test_a_store_that_is_no_place_for_all_workers_is_refused(text: str) -> None:
+    with pytest.raises(SettingInvalid, match=r"^SWEEP_STORE="):
+        from_environment({"SWEEP_STORE": text})
+
+
+@pytest.mark.parametrize("text", ["s3://bucket", "gs://bucket/a", "file:///kept", "simplecache::s3://bucket/a"])
+def test_a_store_that_is_a_url_is_kept_as_it_is(text: str) -> None:
+    assert from_environment({"SWEEP_STORE": text}).store == text
+
+
+NO_URLS = ["abc", "://", "http://", "http://[::1", "localhost:8000", "http://h:99999", "http://h:0", "http://h:x"]
+NO_URLS += ["http://a b", "ftp://h", "http:/h", "http://h/?k=secret", "http://h/#x", "http://h\n", " http://h", "  "]
+
+
+@pytest.mark.parametrize("name", ["SWEEP_OFFLINE_URL", "TINKER_BASE_URL"])
+@pytest.mark.parametrize("text", NO_URLS)
+def test_what_is_no_address_of_a_service_is_refused_by_the_name_of_its_variable(name: str, text: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"^{name}=") as refused:
+        from_environment({name: text})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["http://127.0.0.1:8000", "https://h/services/x", "http://[::1]:80/", "HTTP://h"])
+def test_an_address_of_a_service_is_taken(text: str) -> None:
+    settings = from_environment({"SWEEP_OFFLINE_URL": text, "TINKER_BASE_URL": text})
+    assert (settings.offline_url, settings.tinker_url) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*NO_URLS, "http://h", "redis://", "redis:///0", "unix://", "redis://:secret@h:x/0", "redis://h:0", "redis//h"],
+)
+def test_what_is_no_address_of_a_redis_is_refused_before_it_is_asked(text: str) -> None:
+    with pytest.raises(SettingInvalid, match=r"^REDIS_URL=") as refused:
+        from_environment({"REDIS_URL": text})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["redis://h", "rediss://u:p@h:6380/2?ssl_cert_reqs=none", "unix:///run/redis.sock?db=1"]
+)
+def test_an_address_of_a_redis_is_taken(text: str) -> None:
+    assert from_environment({"REDIS_URL": text}).redis_url == text
+
+
+def test_a_variable_that_holds_no_address_of_who_is_told_is_named_and_not_quoted() -> None:
+    settings = {"SWEEP_NOTIFY": "env:OPS env:GONE", "OPS": "https://hooks.example/x?key=T0KEN"}
+    assert from_environment(settings).notify == ("OPS", "GONE")
+    for text in ("T0KEN", "hooks.example/T0KEN", "https://", "ftp://h/T0KEN", "://T0KEN"):
+        with pytest.raises(SettingInvalid, match="env:OPS") as refused:
+            from_environment(settings | {"OPS": text})
+        assert "T0KEN" not in str(refused.value)

@@ -28,6 +28,15 @@ WRONG = {
     "no number": ("prices:\n" + ROW.replace("1.5", ".nan"), 2, "prices.0.train"),
     "no end": ("prices:\n" + ROW.replace("1.5", ".inf"), 2, "prices.0.train"),
     "true": ("prices:\n" + ROW.replace("1.5", "true"), 2, "prices.0.train"),
+    **{
+        f"absurd: {text}": ("prices:\n" + ROW.replace("1.5", text), 2, "prices.0.train")
+        for text in ("1e300", "1e20", "10000.01", "9" * 15, "0x" + "f" * 8, "-1e300", "1e-300", "-.inf")
+    },
+    "absurd storage": (
+        "prices: []\nstorage:\n  - {usd_per_gb_month: 1e9, source: me, date: 2026-11-01}\n",
+        3,
+        "storage.0.",
+    ),
     "a list of prices": ("prices:\n" + ROW.replace("1.5", "[1, 2]"), 2, "prices.0.train"),
     "finer than a micro-dollar": ("prices:\n" + ROW.replace("1.5", "0.12345678"), 2, "prices.0.train"),
     "a misspelt key": ("prices:\n" + ROW + ROW.replace("train", "trian").replace("a/b", "c/d"), 3, "prices.1.trian"),
