@@ -63,6 +63,11 @@ class Artefacts:
         return posixpath.join(self._root, path)
 
 
+def protocols() -> frozenset[str]:
+    """What may stand before the `://` of a URL here, installed or not."""
+    return frozenset({*fsspec.registry.known_implementations, *fsspec.registry.registry})
+
+
 def records_path(sha256: str) -> str:
     """Where the records with this content address lie."""
     return f"data/{sha256}.jsonl.gz"

@@ -42,9 +42,9 @@ def check_store(name: str, text: str) -> str | None:
     scheme, separator, rest = text.partition(":")
     if not separator or "/" in scheme:
         return None
-    from fsspec.registry import known_implementations, registry  # of a folder it need not be asked
+    from scheduler.artefacts import protocols  # what a folder does not need is not imported
 
-    known = {*known_implementations, *registry}
+    known = protocols()
     right = "a folder, or the URL of one that all workers reach, such as s3://bucket/folder,"
     chained = rest.startswith(":")
     is_url = chained or rest.startswith("//")
