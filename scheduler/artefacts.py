@@ -65,7 +65,7 @@ class Artefacts:
 
 def protocols() -> frozenset[str]:
     """What may stand before the `://` of a URL here, installed or not."""
-    return frozenset({*fsspec.registry.known_implementations, *fsspec.registry.registry})
+    return frozenset(fsspec.available_protocols())
 
 
 def records_path(sha256: str) -> str:
