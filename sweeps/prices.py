@@ -25,6 +25,7 @@ def exact(value: Any) -> Any:
 
 MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above the dearest known; more is a slip
 Usd = Annotated[Decimal, BeforeValidator(exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
+Name = Annotated[str, Field(min_length=1)]
 SEPARATOR = ":"  # before the variant of a model in its id
 
 
@@ -35,8 +36,8 @@ class Price(Model):
     their own. What is left out is not known.
     """
 
-    model: str
-    variant: str | None = None
+    model: Name
+    variant: Name | None = None
     train: Usd | None = None
     prefill: Usd | None = None
     cached_prefill: Usd | None = None

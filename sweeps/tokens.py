@@ -13,8 +13,8 @@ class Tokenizer(Protocol):
     """Text to token ids and back. `name` is part of a stage's identity.
 
     Beside these a tokenizer may have `chat`, its model's chat template, `controls`, its control tokens spelled out,
-    `ends`, at which the model's configuration has an answer end, and `cookbook`, which makes a renderer of
-    tinker-cookbook by its name; the functions `…_of` ask for them.
+    `ends`, at which the model's configuration has an answer end, `size`, how many tokens there are, and `cookbook`,
+    which makes a renderer of tinker-cookbook by its name; the functions `…_of` ask for them.
     """
 
     @property
@@ -101,6 +101,11 @@ def ends_of(tokenizer: Tokenizer) -> tuple[int, ...]:
 def longest_of(tokenizer: Tokenizer) -> int | None:
     """How many tokens one input of its model may have at most; None where that is not known."""
     return cast(int | None, getattr(tokenizer, "longest", None))
+
+
+def size_of(tokenizer: Tokenizer) -> int | None:
+    """How many tokens there are; None where that is not known."""
+    return cast(int | None, getattr(tokenizer, "size", None))
 
 
 def cookbook_of(tokenizer: Tokenizer, name: str) -> Cookbook | None:

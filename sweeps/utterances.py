@@ -13,10 +13,11 @@ A turn that was stopped before its end, or whose thoughts never close, is cut: a
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sweeps.renderers import pattern
 from sweeps.tokens import Tokenizer, controls_of
 
 THINK = ("<think>", "</think>")
@@ -34,7 +35,7 @@ ENDS = (  # tokens with which the families end a turn, whatever is said in it
     *("<end_of_turn>", "<eos>", "</s>", "<｜end▁of▁sentence｜>", "<|END_OF_TURN_TOKEN|>", "<turn|>", "[EOS]"),
 )
 CHANNEL, MESSAGE, START = "<|channel|>", "<|message|>", "<|start|>"
-BODY_ENDS = re.compile(r"<\|(?:end|return|call)\|>\s*$")
+BODY_ENDS = ("<|end|>", "<|return|>", "<|call|>")
 NAMED = re.compile(r"<\|channel\|>\s*(\w+)")
 CALLED = re.compile(r"\bto=(?:functions\.)?([^\s<]+)")
 
@@ -86,10 +87,13 @@ _KEYS = ("reasoning_content", "reasoning", "thinking")
 
 def heard(text: str, tokenizer: Tokenizer, *, opened: str = "", end: str = "") -> Utterance:
     """What was written, without its end, behind a prompt that has `opened` a thought (or has not)."""
-    if {CHANNEL, MESSAGE} <= controls_of(tokenizer) and (CHANNEL in text or MESSAGE in text):
-        return _in_channels(text, end)
-    thoughts, answer, closed = _without_thoughts(text, opened)
-    return Utterance(text, _unframed(answer) if answer != text else text, thoughts, end=end, closed=closed)
+    said, controls = text, controls_of(tokenizer)
+    if {CHANNEL, MESSAGE} <= controls:
+        if CHANNEL in text or MESSAGE in text:
+            return _in_channels(text, controls, end)
+        said = pattern(controls).split(text, 1)[0]
+    thoughts, answer, closed = _without_thoughts(said, opened)
+    return Utterance(text, _unframed(answer) if answer != said else said, thoughts, end=end, closed=closed)
 
 
 def opened_by(prompt: str) -> str:
@@ -128,25 +132,46 @@ def _unframed(answer: str) -> str:
     return answer
 
 
-def _in_channels(text: str, end: str) -> Utterance:
+def _in_channels(text: str, controls: frozenset[str], end: str) -> Utterance:
+    """Of several messages in the final channel the last one counts: it takes back those before it."""
     thoughts, finals, calls, written = [], [], [], True
-    for segment in text.split(START):
-        header, message, body = segment.partition(MESSAGE)
-        if not segment.strip():
-            continue
-        body, channel, tool = BODY_ENDS.sub("", body), NAMED.search(header), CALLED.search(header)
-        written = bool(message)
-        if not message:
+    for header, body in _said_in(_segments(text, controls)):
+        channels, tool = NAMED.findall(header), CALLED.search(header)
+        written = body is not None
+        if body is None:
             continue  # it was stopped in a header
         if tool:
             calls.append(Call(tool[1], body.strip()))
-        elif channel is None or channel[1] == "final":
+        elif not channels or channels[-1] == "final":
             finals.append(body)
         else:
             thoughts.append(body)
-    return Utterance(
-        text, "".join(finals), "\n".join(thoughts), tuple(calls), end, closed=written and bool(finals or calls)
-    )
+    answer = next((final for final in reversed(finals) if final), "")
+    return Utterance(text, answer, "\n".join(thoughts), tuple(calls), end, closed=written and bool(finals or calls))
+
+
+def _segments(text: str, controls: frozenset[str]) -> Iterator[tuple[str, str | None]]:
+    """Header and body of each message, a body without control tokens; None where there is a header alone."""
+    header, body = "", None
+    for piece in re.split(f"({pattern(controls).pattern})", text):
+        if piece in BODY_ENDS or piece == START or (piece == CHANNEL and body is not None):
+            yield header, body
+            header, body = "" if piece in BODY_ENDS else piece, None
+        elif body is None and piece != MESSAGE:
+            header += piece
+        elif piece not in controls or body is None:
+            body = (body or "") + ("" if piece in controls else piece)
+    yield header, body
+
+
+def _said_in(segments: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+    """Those of the assistant. Behind a turn that it wrote in another's name it answers itself."""
+    for header, body in segments:
+        name = header.removeprefix(START).lstrip()
+        if header.startswith(START) and name and not name.startswith(("assistant", CHANNEL)):
+            return
+        if header.strip() or body is not None:
+            yield header, body
 
 
 def _object(call: Call) -> str:

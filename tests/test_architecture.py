@@ -38,6 +38,7 @@ PLACES = {
         "worker/hooks.py",
         "worker/service.py",
         "worker/sampler.py",
+        "worker/handles.py",
         "worker/account.py",
         "tinker_offline/wire.py",
     ),

@@ -19,7 +19,7 @@ from sweeps.renderers import PLAIN
 from sweeps.rollouts import chance_seed
 from sweeps.sections import METRICS
 from sweeps.stage import Json
-from sweeps.tokens import Tokenizer
+from sweeps.tokens import Tokenizer, size_of
 from sweeps.utterances import Utterance
 from worker.attempt import Attempt
 from worker.judging import Spoken, judge_of
@@ -52,7 +52,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     _, whole = bounds((len(each.tokens) for each in questions), samples, options["most"])
     if stop := this.stop_before(whole):
         return stop
-    manner = Manner(options["most"], hearing.ends, options.get("temperature", 0.0))
+    manner = Manner(options["most"], hearing.ends, options.get("temperature", 0.0), hearing.vocabulary)
     requests = (Request(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
     with judge_of(this, options) as judge:
         written = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
@@ -79,6 +79,7 @@ class Hearing:
         self._tokenizer = tokenizer
         self._renderer = renderer
         self._turns = None if renderer == PLAIN else Reading(tokenizer, renderer)
+        self.vocabulary = size_of(tokenizer)
 
     @property
     def ends(self) -> tuple[str, ...] | tuple[int, ...]:

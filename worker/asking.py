@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from scheduler.retry import Fault
 from worker.failures import ServiceError, plain, unread
+from worker.handles import There, trusted
 from worker.hooks import Seen, unseen, watched
 
 T = TypeVar("T")
@@ -28,10 +29,11 @@ def unlimited(tokens: int) -> None:
 class Pending(Generic[T]):
     """An answer that is on its way."""
 
-    def __init__(self, call: str, future: "Future[Any]", read: Callable[[Any], T]) -> None:
+    def __init__(self, call: str, future: "Future[Any]", read: Callable[[Any], T], there: There = trusted) -> None:
         self._call = call
         self._future = future
         self._read = read
+        self._there = there
 
     def wait(self, check: Check) -> T:
         """The answer. Raises ServiceError, and whatever `check` raises while waiting: the SDK would wait for ever."""
@@ -42,18 +44,29 @@ class Pending(Generic[T]):
                 if self._future.done():
                     raise ServiceError(Fault.OUTAGE, "the service timed out") from None
             except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
-                raise unread(self._call, error) from None
+                raise self._judged(unread(self._call, error)) from None
             else:
                 return self._read(answer)
             check()
 
+    def _judged(self, error: ServiceError) -> ServiceError:
+        """A refusal is of what was asked, or means that what it was asked of is lost."""
+        if error.fault is not Fault.STAGE or self._there():
+            return error
+        said = f"{error}; what it was asked of is no more at the service"
+        return ServiceError(Fault.GONE, said, missing=True, status=error.status)
+
 
 @dataclass(frozen=True)
 class Asking:
-    """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way."""
+    """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way.
+
+    `there` tells, should a request be refused, whether that which is asked is at the service still.
+    """
 
     seen: Seen = unseen
     permit: Permit = unlimited
+    there: There = trusted
     on_the_way: "set[Future[Any]]" = field(default_factory=set)
 
     def submit(
@@ -63,24 +76,24 @@ class Asking:
         self.permit(tokens)
         try:
             with watched(self.seen):
-                return self._awaited(name, call(), read)
+                return self._awaited(name, call(), read, self.there)
         except Exception as error:  # noqa: BLE001 - as in Pending.wait
             raise plain(error) from None
 
     def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
         """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
         self.permit(0)
-        return self._awaited(name, _from_afar(call, self.seen), read)
+        return self._awaited(name, _from_afar(call, self.seen), read, trusted)
 
     def abandon(self) -> None:
         """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
         for future in list(self.on_the_way):
             future.cancel()
 
-    def _awaited(self, name: str, future: "Future[Any]", read: Callable[[Any], T]) -> Pending[T]:
+    def _awaited(self, name: str, future: "Future[Any]", read: Callable[[Any], T], there: There) -> Pending[T]:
         self.on_the_way.add(future)
         future.add_done_callback(self.on_the_way.discard)
-        return Pending(name, future, read)
+        return Pending(name, future, read, there)
 
 
 def abandonable(call: Callable[[], T]) -> "Future[T]":

@@ -28,8 +28,8 @@ class ServiceError(Exception):
         return self.missing or self.fault is Fault.STAGE
 
 
-def plain(error: Exception) -> ServiceError:
-    """What an exception of the SDK means, with nothing of it kept but text."""
+def plain(error: Exception, call: str = "") -> ServiceError:
+    """What an exception of the SDK means, with nothing of it kept but text; `call` is what was asked, if known."""
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
     status = getattr(cause, "status_code", None)
@@ -38,14 +38,16 @@ def plain(error: Exception) -> ServiceError:
     if (dead and fault in DEADLY) or lacking or _says_that_it_is_taken(cause):
         fault = Fault.GONE
     missing = dead or isinstance(cause, tinker.NotFoundError)
-    message = f"{type(error).__name__}: {_text(error)}"
+    if isinstance(cause, tinker.APIResponseValidationError):
+        return _unfit(cause)
+    message = f"{call}{': ' if call else ''}{type(error).__name__}: {_text(error)}"
     return ServiceError(fault, message, missing=missing, status=status, lacking=lacking)
 
 
 def unread(call: str, error: Exception) -> ServiceError:
     """The same of one that came while the answer of a call was waited for: it may be the answer that cannot be read."""
     if isinstance(error.__cause__, tinker.APIError) or not isinstance(error, UNREADABLE):
-        return plain(error)
+        return plain(error, call)
     if isinstance(error, json.JSONDecodeError | AttributeError):  # a proxy's page: nobody refused anything
         return ServiceError(Fault.BROKEN, f"{call}: expected an answer, got what is no JSON object")
     wrong = _misfit(error.__cause__)
@@ -56,6 +58,15 @@ def unread(call: str, error: Exception) -> ServiceError:
             return ServiceError(Fault.MALFORMED, f"{call}: {said.expand(sentence)}")
     found = f"got what it does not ({_text(error)})"
     return ServiceError(Fault.MALFORMED, f"{call}: expected what tinker {tinker.__version__} reads, {found}")
+
+
+def _unfit(error: tinker.APIResponseValidationError) -> ServiceError:
+    """An answer with a good status to a request that is not due to it: by itself, not by a promise."""
+    call, wrong = error.request.url.path.rpartition("/")[2], _misfit(error.__cause__)
+    if wrong is not None:
+        return ServiceError(Fault.GONE, f"{call}: {wrong}", status=error.status_code)
+    got = " ".join(error.response.text[:200].split())[:80] or "nothing"
+    return ServiceError(Fault.BROKEN, f"{call}: expected a JSON object, got {got}", status=error.status_code)
 
 
 def _misfit(cause: Any) -> str | None:
@@ -75,7 +86,10 @@ _UNREAD = (
     ("Unknown stop_reason", "expected the stop reason stop or length, got another"),
     (r"(\d+) sequence ids for (\d+)", r"expected \1 sequences, got \2"),
     ("sample_sequence_ids", "expected `sample_sequence_ids`, got an answer without"),
-    ("Proto deserialization failed", "expected a message of the SDK's protocol, got bytes that are none"),
+    (
+        r"Proto deserialization failed: (.*?)( for self\.|$)",
+        r"expected a message of the SDK's protocol, got bytes that are none (\1)",
+    ),
 )
 
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError)
@@ -143,6 +157,11 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
+def _by_its_class(status: int) -> Fault:
+    """A refusal, in a number that is rare; or somebody in between who sends us elsewhere."""
+    return Fault.STAGE if 400 <= status < 500 else Fault.BROKEN
+
+
 # What the SDK has no class for. A 410 at a submit: the session is over (while waiting, it is a RetryableException).
 _STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
@@ -154,4 +173,6 @@ def _fault(error: BaseException | None) -> Fault:
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN
     if isinstance(error, tinker.APIStatusError) and error.status_code in _STATUSES:
         return _STATUSES[error.status_code]
+    if type(error) is tinker.APIStatusError:
+        return _by_its_class(error.status_code)
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)

@@ -15,7 +15,7 @@ from sweeps.errors import DataError
 from sweeps.renderers import PLAIN
 from sweeps.rollouts import Rollout, chance_seed
 from sweeps.stage import Json
-from sweeps.tokens import Tokenizer
+from sweeps.tokens import Tokenizer, size_of
 from sweeps.utterances import ASKED, Utterance, heard, opened_by
 from worker.arena import Arena, Broken
 from worker.attempt import Attempt
@@ -47,6 +47,7 @@ class Reading:
         self._tokenizer = tokenizer
         self._renderer = renderer
         self._ends = stops(tokenizer, renderer)
+        self.vocabulary = size_of(tokenizer)
 
     @cached_property
     def _opened(self) -> str:
@@ -195,9 +196,8 @@ class Players:
                 seat.said(one)
 
     def _manner(self, *, spoken: bool) -> Manner:
-        return Manner(
-            self._arena.shape.action[1], self._reading.stops(self._arena.stop, spoken=spoken), self._temperature
-        )
+        most, stop = self._arena.shape.action[1], self._reading.stops(self._arena.stop, spoken=spoken)
+        return Manner(most, stop, self._temperature, self._reading.vocabulary)
 
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""

@@ -6,8 +6,9 @@ time, and cost as much, so it is not asked for again.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,8 @@ Floats = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int32]
 
 ROUNDING = 0.05  # nats above 0 that half precision may make of a certainty
+LARGEST = float(np.finfo(np.float32).max)
+PADDED = 1.05  # times the tokens of a tokenizer, for which a model may have room: rounded up for the machine
 STOPS = ("stop", "length")
 SHOWN = 80  # characters of what came
 PATH = re.compile(r"tinker://[^/\s]+/(?:weights|sampler_weights)/\S+")
@@ -58,12 +61,24 @@ def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: Worth)
         _of_targets(f"{call}, datum {number} of {len(bearing)}", output, bears)
         for number, (output, bears) in enumerate(zip(outputs, bearing, strict=True), 1)
     ]
-    named = (answer.metrics or {}).get("loss:sum")
-    loss = worth(logprobs) if named is None else float(named)
+    loss = _loss(call, (answer.metrics or {}).get("loss:sum"), partial(worth, logprobs))
     if loss is None or math.isfinite(loss):  # where it is not, the training has diverged, which is told as that
         for number, (values, bears) in enumerate(zip(logprobs, bearing, strict=True), 1):
             _see_that_finite(f"{call}, datum {number} of {len(bearing)} ", values, bears != 0)
     return Losses(loss, logprobs)
+
+
+def _loss(call: str, named: float | None, reckon: Callable[[], float | None]) -> float | None:
+    """What the service names, or what is reckoned; one that is no number must be so by its log-probabilities, too."""
+    if named is not None and math.isfinite(named):
+        return float(named)
+    with np.errstate(all="ignore"):  # of a training that has diverged
+        reckoned = reckon()
+    if named is None:
+        return reckoned
+    if reckoned is not None and abs(reckoned) <= LARGEST:
+        refuse(call, "a finite `loss:sum`", f"{named}, where the log-probabilities amount to {reckoned:.4g}")
+    return float(named)
 
 
 def _of_targets(call: str, output: Any, bears: Floats) -> Floats:
@@ -79,12 +94,18 @@ def _of_targets(call: str, output: Any, bears: Floats) -> Floats:
     return values
 
 
-def read_written(call: str, answer: Any, count: int, most: int) -> list[Written]:
-    """`count` sequences of `most` tokens at most each. Raises ServiceError."""
+def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int | None = None) -> list[Written]:
+    """`count` sequences of `most` tokens at most each, of a vocabulary of this size. Raises ServiceError."""
     sequences = list(answer.sequences or ())
     if len(sequences) != count:
         refuse(call, f"{count} sequences", f"{len(sequences)}")
-    return [_sequence(f"{call}, sequence {number} of {count}", each, most) for number, each in enumerate(sequences, 1)]
+    written = [
+        _sequence(f"{call}, sequence {number} of {count}", each, most) for number, each in enumerate(sequences, 1)
+    ]
+    highest = max((int(each.tokens.max()) for each in written if len(each.tokens)), default=0)
+    if vocabulary is not None and highest >= vocabulary * PADDED:
+        refuse(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"{highest} among them")
+    return written
 
 
 def _sequence(call: str, sequence: Any, most: int) -> Written:

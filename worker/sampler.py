@@ -1,23 +1,28 @@
 """A model that is asked to go on writing: the second wing of the one door to Tinker (`worker/service.py`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tinker
 
 from sweeps.cost import Usage
+from worker import handles
 from worker.asking import Asking, Pending
 from worker.reading import Floats, Written, read_hits, read_prompt, read_written
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How something is written: until one of `stop` has been written, or so many tokens are there."""
+    """How something is written: until one of `stop` has been written, or so many tokens are there.
+
+    `vocabulary` is how many tokens there are to write with, where that is known.
+    """
 
     most: int
     stop: tuple[str, ...] | tuple[int, ...]
     temperature: float
+    vocabulary: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Sampler:
 
     def __init__(self, client: tinker.SamplingClient, asking: Asking) -> None:
         self._client = client
-        self._asking = asking
+        self._asking = replace(asking, there=handles.sampler(client))
 
     def write(self, prompt: Sequence[int], count: int, manner: Manner, *, seed: int) -> Pending[Answer]:
         """What `count` write behind a prompt, each by chances of its own."""
@@ -57,7 +62,7 @@ class Sampler:
         return self._asking.submit(
             "sample",
             lambda: self._client.sample(tokens, count, parameters).future(),
-            lambda answer: _answer(answer, len(prompt), count, manner.most),
+            lambda answer: _answer(answer, len(prompt), count, manner),
             tokens=most_of(len(prompt), count, manner.most).tokens,
         )
 
@@ -73,8 +78,8 @@ class Sampler:
         )
 
 
-def _answer(answer: Any, prompt: int, count: int, most: int) -> Answer:
-    written = read_written("sample", answer, count, most)
+def _answer(answer: Any, prompt: int, count: int, manner: Manner) -> Answer:
+    written = read_written("sample", answer, count, manner.most, manner.vocabulary)
     hits = read_hits("sample", answer, prompt)
     sampled = sum(len(each.tokens) for each in written)
     return Answer(written, Usage(0, prompt - hits, hits + (len(written) - 1) * prompt, sampled))

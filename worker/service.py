@@ -1,7 +1,8 @@
 """The one door to Tinker: what an attempt asks of it goes through here.
 
 It gives the rest of the worker its nouns (session, trainer, batch, acted) and plain errors. An exception of the SDK can
-carry the API key inside, so none leaves this file, nor the two beside it (`worker/asking.py`, `worker/sampler.py`).
+carry the API key inside, so none leaves this file, nor those beside it (`worker/asking.py`, `worker/sampler.py`,
+`worker/handles.py`).
 """
 
 import gc
@@ -22,7 +23,7 @@ from tinker.lib.retry_handler import RetryConfig
 from scheduler.retry import Fault
 from sweeps.render import Example
 from sweeps.rollouts import Rollout
-from worker import hooks
+from worker import handles, hooks
 from worker.asking import Asking, Pending, Permit, abandonable, unlimited
 from worker.failures import ServiceError, plain
 from worker.hooks import Seen, unseen
@@ -100,7 +101,7 @@ class Trainer:
 
     def __init__(self, client: tinker.TrainingClient, asking: Asking) -> None:
         self._client = client
-        self._asking = asking
+        self._asking = replace(asking, there=handles.model(client))
         self.run_id = str(client.model_id)
         self.session_id = self.run_id.partition(":")[0]
 

@@ -46,6 +46,7 @@ WRONG = {
     "a year": ("prices:\n" + ROW.replace("2026-11-01", "[2026]"), 2, "prices.0.date"),
     "a number for the model": ("prices:\n" + ROW.replace("a/b", "7"), 2, "prices.0.model"),
     "nothing for the source": ("prices:\n" + ROW.replace("me", ""), 2, "prices.0.source"),
+    "a model without a name": ("prices:\n" + ROW.replace("a/b", "''"), 2, "prices.0.model"),
     "the same twice": ("prices:\n" + ROW + ROW, 3, "prices.1"),
     "storage": ("prices: []\nstorage:\n  - {usd_per_gb_month: cheap, source: me, date: 2026-11-01}\n", 3, "storage.0."),
 }

@@ -1,5 +1,6 @@
 """What a model wrote in its turn, as a person would see it; by texts that each family's own template writes."""
 
+import random
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -84,6 +85,24 @@ def test_thoughts_are_no_answer(text: str, opened: str, answer: str, thoughts: s
             *("", "I look.", (("look", "x"),), True),
         ),
         ("no channel at all", "no channel at all", "", (), True),
+        ("no channel at all<|end|>", "no channel at all", "", (), True),
+        ("<|channel|>final<|message|>41<|end|><|start|>assistant<|channel|>final<|message|>42", "42", "", (), True),
+        ("<|channel|>final<|message|>41<|return|><|start|>assistant<|channel|>final<|message|>42", "42", "", (), True),
+        ("<|channel|>final<|message|>41<|channel|>final<|message|>42", "42", "", (), True),
+        ("<|channel|>analysis<|channel|>final<|message|>42", "42", "", (), True),
+        (
+            "<|channel|>final<|message|>42<|start|>user<|message|>6?<|end|><|start|>assistant<|message|>6",
+            "42",
+            "",
+            (),
+            True,
+        ),
+        ("<|channel|>final<|message|>42<|end|>", "42", "", (), True),
+        ("<|channel|>final<|message|>42<|end|> or so", "42", "", (), False),
+        ("<|channel|>final<|message|>4<|message|>2", "42", "", (), True),
+        ("<|channel|>analysis<|message|>a<|end|><|end|>", "", "a", (), False),
+        ("<|channel|>final<|message|>", "", "", (), True),
+        ("<|channel|>final", "", "", (), False),
     ],
 )
 def test_what_is_judged_of_channels_is_the_final_one(
@@ -91,6 +110,29 @@ def test_what_is_judged_of_channels_is_the_final_one(
 ) -> None:
     turn = heard(text, Harmony(), end="<|return|>")
     assert (turn.answer, turn.thoughts, turn.calls, turn.closed) == (answer, thoughts, calls, closed)
+
+
+PIECES: tuple[str, ...] = (
+    "<|start|>assistant",
+    "<|channel|>",
+    "final",
+    "analysis",
+    " to=look",
+    "<|constrain|>json",
+    "<|message|>",
+)
+PIECES += ("42", "<|end|>", "<|call|>", "<|return|>", "<|start|>user", "<|reserved_200013|>")
+
+
+def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_written() -> None:
+    tokenizer = real_tokenizer("gpt-oss")
+    reading = Reading(tokenizer, renderer_of("chat_template", tokenizer, messages=True))
+    chance = random.Random(7)
+    for _ in range(2000):
+        text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
+        turn = reading.turn(tokenizer.encode(text), spoken=True)
+        for told in (turn.answer, turn.action, turn.thoughts):
+            assert not any(control in told for control in tokenizer.controls), text
 
 
 def test_an_environment_is_told_calls_in_one_form() -> None:

@@ -20,7 +20,7 @@ from worker.outcome import Failed, Stopped, Succeeded
 REQUEST = httpx.Request("POST", "http://tinker/api/v1/forward_backward")
 KINDS = {400: tinker.BadRequestError, 403: tinker.PermissionDeniedError, 409: tinker.ConflictError}
 KINDS |= {404: tinker.NotFoundError, 410: tinker.APIStatusError, 422: tinker.UnprocessableEntityError}
-KINDS |= {405: tinker.APIStatusError}
+KINDS |= dict.fromkeys((302, 405, 418, 451), tinker.APIStatusError)
 
 DEAD = [
     (400, "Model not loaded"),
@@ -99,6 +99,11 @@ def test_that_there_is_no_such_call_is_told_from_that_there_is_no_such_thing(
     assert (found.fault is Fault.GONE) is lacking
 
 
+@pytest.mark.parametrize(("status", "fault"), [(302, Fault.BROKEN), (418, Fault.STAGE), (451, Fault.STAGE)])
+def test_a_status_that_is_rare_is_sorted_by_its_class(status: int, fault: Fault) -> None:
+    assert plain(status_error(status, {"error": "no"})).fault is fault
+
+
 def test_a_name_that_is_taken_is_no_outage() -> None:
     assert plain(status_error(409, {"error": "checkpoint step-000006 already exists"})).fault is Fault.GONE
     assert plain(status_error(409, None)).fault is Fault.BROKEN
@@ -173,6 +178,30 @@ def test_without_a_checkpoint_it_starts_over_once_and_then_has_failed(among_odds
     assert odd.count("POST create_model") == 3, "two attempts and one canary"
     assert isinstance(outcomes[1], Failed)
     assert "model not loaded" in outcomes[1].cause
+
+
+ITS_OWN_WORDS = ["stale handle", "KeyError: 'a:train:0'", "call create_model first", "kein solches Modell"]
+
+
+@pytest.mark.parametrize("said", ITS_OWN_WORDS)
+def test_in_words_that_nobody_knows_it_is_asked_whether_the_model_is_there(
+    among_odds: Workshop, odd: Odd, said: str
+) -> None:
+    stage = training(among_odds)
+
+    def lose_it(_: object) -> None:
+        if odd.count("POST forward_backward") >= 9:
+            odd.changes.clear()
+            for request in ("optim_step", "get_info"):
+                odd.refuse(f"POST {request}", 400, {"error": said}, 1)
+
+    odd.changes = {"ForwardBackward": lose_it}
+    outcome = among_odds.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert (outcome.fault, charged(among_odds, stage)) == (Fault.GONE, {Fault.GONE: 1})
+    done = again(among_odds, stage)
+    assert isinstance(done, Succeeded)
+    assert done.result["resumed_at"] == 6
 
 
 def test_a_service_that_loses_everything_is_down_and_the_stage_is_not_charged(among_odds: Workshop, odd: Odd) -> None:

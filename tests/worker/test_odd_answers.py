@@ -14,7 +14,7 @@ from scheduler.artefacts import rows_of
 from scheduler.retry import Fault
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
-from tests.worker.odd_service import Odd
+from tests.worker.odd_service import NO_ROUTE, Odd
 from tests.worker.test_rl import submitted
 from tests.worker.workshop import SPEC, Workshop
 from worker.failures import ServiceError
@@ -27,7 +27,7 @@ from worker.sampler import Manner
 from worker.service import Endpoint, Session, Trainer
 
 PROMPT = [70, 71, 72, 73]
-MANNER = Manner(most=4, stop=(), temperature=1.0)
+MANNER = Manner(most=4, stop=(), temperature=1.0, vocabulary=99)
 
 
 def floats(*values: float) -> bytes:
@@ -81,6 +81,15 @@ def emptied(message: Any) -> None:
     del message.loss_fn_outputs[:]
 
 
+def contradicted(message: Any) -> None:
+    """By log-probabilities that are numbers."""
+    message.metrics["loss:sum"] = np.nan
+
+
+def of_no_kind(message: Any) -> None:
+    field(message).dtype = 77
+
+
 def badly_named(message: Any) -> None:
     message.metrics["loss"] = 1.0
 
@@ -91,6 +100,8 @@ PASSES = {
     "another field": (renamed, "`logprobs`", "elementwise"),
     "one short": (shortened, str(LENGTH), str(LENGTH - 1)),
     "not a number, with a loss": (with_values(np.nan), "finite", "nan"),
+    "a loss that is no number, of those that are": (contradicted, "finite `loss:sum`", "nan"),
+    "a kind of number that nobody knows": (of_no_kind, "protocol", "77"),
     "losses in their place": (with_values(2.5), "0 at most", "2.5"),
     "a metric without its reduction": (badly_named, "loss:sum", "otherwise"),
     "bytes of something else": (lambda _: b"\xff\xff", "protocol", "none"),
@@ -141,6 +152,10 @@ def negative(sequence: Any) -> None:
     sequence.tokens = np.array([-1] * (len(sequence.tokens) // 4), np.int32).tobytes()
 
 
+def beyond(sequence: Any) -> None:
+    sequence.tokens = np.array([2**31 - 1] * (len(sequence.tokens) // 4), np.int32).tobytes()
+
+
 def unknown_reason(sequence: Any) -> None:
     sequence.stop_reason = 7
 
@@ -160,6 +175,7 @@ WRITTEN = {
     "one log-probability less": (first_of(fewer_logprobs), "4 log-probabilities", "3"),
     "infinite": (first_of(infinite), "finite", "-inf"),
     "no tokens of any vocabulary": (first_of(negative), "tokens", "-1"),
+    "of another vocabulary": (first_of(beyond), "99", "2147483647"),
     "stopped for no known reason": (first_of(unknown_reason), "stop or length", "another"),
     "more in the cache than was asked": (far_too_many_hits, "0 to 4", "5"),
     "half a number": (
@@ -238,11 +254,53 @@ def test_what_is_no_row_of_numbers_is_no_error_of_numpys(values: Any) -> None:
     assert refused(lambda: read_prompt("sample", answer, 4)).fault is Fault.MALFORMED
 
 
+def there(trainer: Trainer, odd: Odd, *answers: tuple[int, Any]) -> list[Fault]:
+    """What a sampler's refusal, in words of its own, is taken for where the service answers so when it is asked."""
+    sampler, found = wait(trainer.sampler()), []
+    for status, body in answers:
+        odd.forget()
+        odd.refuse("POST asample", 400, {"error": "stale handle"})
+        if status != 200:
+            odd.refuse("GET samplers/*", status, body)
+        found.append(refused(lambda: wait(sampler.write(PROMPT, 1, MANNER, seed=1))).fault)
+    return found
+
+
+def test_a_refusal_is_of_the_request_where_the_sampler_is_there(trainer: Trainer, odd: Odd) -> None:
+    answers = [(200, {}), NO_ROUTE, (404, {"error": "stale"}), (400, {"error": "stale"}), (503, {}), (401, {})]
+    expected = [Fault.STAGE, Fault.STAGE, *[Fault.GONE] * 3, Fault.STAGE]
+    assert there(trainer, odd, *answers) == expected
+
+
 @pytest.mark.parametrize("path", ["", "weights/a", "tinker://", "tinker://run/a", "tinker://run/weights/"])
 def test_a_path_that_leads_nowhere_is_not_recorded(trainer: Trainer, odd: Odd, path: str) -> None:
     odd.changes = dict.fromkeys(("SaveWeights", "SaveWeightsForSampler"), lambda answer: answer.update(path=path))
     for save in (trainer.save("a", ttl_seconds=None, metadata={}), trainer.save_for_sampling("b", ttl_seconds=None)):
         assert refused(partial(wait, save)).fault is Fault.MALFORMED
+
+
+NOT_DUE = {
+    "an error": ({"error": "the queue is full"}, Fault.GONE, "the queue is full"),
+    "a page": ("<html>log in</html>", Fault.BROKEN, "<html>log in</html>"),
+    "nothing": ("", Fault.BROKEN, "nothing"),
+}
+
+
+@pytest.mark.parametrize("request_", ["create_session", "create_model", "forward_backward"])
+@pytest.mark.parametrize("kind", NOT_DUE)
+def test_an_answer_that_is_not_due_is_told_with_its_call(
+    trainer: Trainer, strange: tuple[Server, Odd], odd: Odd, request_: str, kind: str
+) -> None:
+    body, fault, got = NOT_DUE[kind]
+    odd.refuse(f"POST {request_}", 200, body)
+    session = Session(lambda: Endpoint(strange[0].url, KEY), {})
+    opened = session.create("offline/ngram-s", rank=4, seed=0, layers=ALL_LAYERS)
+    error = refused(lambda: wait(trainer.forward_backward(FIRST) if request_ == "forward_backward" else opened))
+    odd.forget()
+    session.close("success").result(20)
+    assert error.fault is fault
+    assert str(error).startswith(request_)
+    assert got in str(error)
 
 
 PAGE = Response("<html>we will be back soon</html>", media_type="text/html")

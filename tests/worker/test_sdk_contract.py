@@ -34,6 +34,7 @@ tinker.lib.internal_client_holder.InternalClientHolder tinker.lib.public_interfa
 tinker.lib.public_interfaces.service_client tinker.lib.public_interfaces.training_client
 tinker.lib.retry_handler.RetryConfig tinker.lib.retryable_exception.RetryableException
 tinker.proto.tinker_public_pb2 tinker.types tinker.types.BillingUsageResponse tinker.types.CheckpointBillingEvent
+tinker.types.GetInfoResponse tinker.types.GetSamplerResponse
 tinker.types.SamplingPrefillBillingEvent tinker.types.SamplingSampleBillingEvent tinker.types.SessionSearchRequest
 tinker.types.SessionSearchResponse tinker.types.SessionSummary tinker.types.StorageBillingEvent
 """
@@ -63,7 +64,8 @@ CALLS: dict[str, tuple[Any, str]] = {
     "set_checkpoint_ttl_from_tinker_path": (tinker.RestClient, "tinker_path ttl_seconds"),
     "get_billing_usage": (tinker.AdminClient, "starting_on ending_before"),
 }
-BESIDE = {"model_id", "holder", "post"}  # an attribute, and what `worker/account.py` sends by itself
+BESIDE = {"model_id", "holder", "post"}  # attributes, and what `worker/account.py` sends by itself
+BESIDE |= {"_sampling_session_id"}  # and `worker/handles.py`
 
 FIELDS: dict[Any, str] = {
     types.ForwardBackwardOutput: "loss_fn_outputs metrics",
