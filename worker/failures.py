@@ -113,13 +113,17 @@ _FLAGS = re.IGNORECASE | re.DOTALL
 _HANDLE = (
     r"(?<!base )\b(?:model|(?:sampling |training )?session|sampler|(?:training |sampling )?client|adapter|lora"
     r"|training run|checkpoint|future|promise|request(?= ?id))(?: ?ids?)?\b"
+    r"(?! (?:input|name|config\w*|rank|alpha|type|size|path|metadata|seed)\b)"
 )
 _BEHIND = (
-    r"(?:not (?:currently |been )?(?:loaded|found|active|alive|registered|there)|(?:does not|doesn't) exist|no longer"
-    r"|expired|gone|closed|finished|terminated|ended|evicted|unloaded|lost|dead|(?:is|was) unknown)\b"
+    r"(?:not (?:currently |been )?(?:loaded|found|active|alive|registered|there|in memory|available|created|open|known"
+    r"|initiali[sz]ed|recogni[sz]ed|running|present)|(?:does not|doesn't) exist|no longer|unavailable|missing|deleted"
+    r"|expired|gone|closed|finished|terminated|ended|evicted|unloaded|lost|dead|removed|released|destroyed|dropped"
+    r"|timed out|stale|(?:is|was) (?:unknown|invalid))\b"
 )
 _BEFORE = (
-    r"\b(?:unknown|no such|no live|no active|no loaded|non-?existent|expired|closed|(?:could not|cannot|can't) find)"
+    r"\b(?:unknown|unrecogni[sz]ed|invalid|stale|no|no such|no live|no active|no loaded|non-?existent|expired|closed"
+    r"|(?:could not|cannot|can't) find)"
 )
 _DEAD = re.compile(rf"{_HANDLE}(?:\W+[^\s.;]+){{0,6}}?\W+{_BEHIND}|{_BEFORE}\W+(?:\w+\W+){{0,2}}?{_HANDLE}", _FLAGS)
 

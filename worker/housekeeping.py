@@ -312,8 +312,8 @@ class Housekeeping:
             if endpoint not in this.away:
                 return self._at(this, endpoint, do)
         except ServiceError as error:
-            if error.missing or error.fault in (Fault.ACCOUNT, Fault.STAGE):
-                wait = REFUSED
+            if error.missing or error.fault not in (Fault.OUTAGE, Fault.MACHINE):
+                wait = REFUSED  # it was answered, and would be answered so in the next round, too
             log.warning("housekeeping for %s: %s", model, error)
         for name in names:
             self._upkeep.put_off(key, name, wait)

@@ -37,6 +37,18 @@ DEAD = [
     (403, "session 7 no longer exists"),
     (400, "request_id 12 is unknown"),
     (400, "checkpoint tinker://r/weights/a not found"),
+    (400, "invalid model id 'a:train:0'"),
+    (400, "unrecognized model_id"),
+    (400, "No model with id a:train:0"),
+    (400, "model has not been created; call create_model first"),
+    (400, "there is no model 'a:train:0' on this server"),
+    (400, "LoRA weights for model a are missing"),
+    (400, "Model a:train:0 is not available anymore"),
+    (400, "model a is not in memory"),
+    (400, "The model instance was deleted"),
+    (400, "session has been released"),
+    (400, "stale model handle"),
+    (400, "Session timed out due to inactivity"),
 ]
 WRONG = [
     (400, "learning_rate must be positive"),
@@ -47,6 +59,10 @@ WRONG = [
     (400, "unknown loss function 'dpo'"),
     (400, "rank is 3; a power of two up to 256 is possible"),
     (400, "prompt is longer than the model can read"),
+    (400, "invalid model_input: 3 tokens"),
+    (400, "invalid lora rank 3"),
+    (400, "no checkpoint name was given"),
+    (400, "there is no loss function of that kind"),
 ]
 
 

@@ -84,6 +84,23 @@ def test_what_it_lacks_is_asked_for_once_and_said_once(
     assert among_odds.state(left) == "ready"
 
 
+@pytest.mark.parametrize("answer", [(200, "<html>log in</html>"), (200, {"error": "no"}), (400, {"error": "bad"})])
+def test_what_it_answers_amiss_is_not_asked_and_told_each_round(
+    among_odds: Workshop,
+    odd: Odd,
+    left: Stage,  # noqa: ARG001 - it leaves something to do
+    caplog: pytest.LogCaptureFixture,
+    answer: tuple[int, object],
+) -> None:
+    odd.lack(REQUESTS["search"], answer=answer)
+    odd.asked.clear()
+    keeper = house(among_odds)
+    for _ in range(3):
+        keeper.round()
+    assert odd.count(REQUESTS["search"]) == 1
+    assert len([each for each in caplog.messages if "offline/ngram-s" in each]) == 1
+
+
 def test_a_service_that_lacks_everything_trains_and_nothing_is_booked_below_what_was_feared(
     among_odds: Workshop, odd: Odd, left: Stage
 ) -> None:
