@@ -46,15 +46,21 @@ def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
     if view.ended == view.total:
         return
     if not fleet.workers:
-        yield (
-            "no worker is up yet: they are starting" if fleet.supervised else "no worker is up: `sweep up` starts some"
-        )
+        yield _nobody(view, fleet)
     for service in _services(view, fleet):
         yield from _breaker(service)
     yield from _budget(view)
     for service in _services(view, fleet):
         yield from _told_to_wait(view, service)
     yield from _no_room(view, fleet)
+
+
+def _nobody(view: SweepView, fleet: Fleet) -> str:
+    if not fleet.supervised:
+        return "no worker is up: `sweep up` starts some"
+    if not (view.tokens or view.ended):
+        return "no worker is up yet: they are starting"
+    return "no worker is heard: what ended is started again; one that hangs has to be killed, then it is, too"
 
 
 def _by_hand(view: SweepView) -> Iterator[str]:

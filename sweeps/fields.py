@@ -97,7 +97,7 @@ def rate(value: Any) -> float | str:
 
 
 Whole = Annotated[int, BeforeValidator(whole)]
-Count = Annotated[Whole, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=1, le=10**12)]  # beyond which nothing can be meant, nor reckoned with in 64 bits
 Priority = Annotated[Whole, Field(ge=0, le=1_000_000)]  # as `sweep priority` takes it
 Number = Annotated[float, BeforeValidator(number)]
 Positive = Annotated[Number, Field(gt=0)]

@@ -9,10 +9,11 @@ from rich.progress import track as progress
 
 from scheduler import following, views
 from scheduler.cli.output import Output
+from scheduler.errors import TrackerUnusable
 from scheduler.store import Store
-from scheduler.trackers import tracker
+from scheduler.trackers import Tracker, tracker
 from scheduler.wording import counted
-from sweeps.tracking import tracked
+from sweeps.tracking import TrackedRun, tracked
 
 Told = Mapping[str, Any]
 
@@ -30,11 +31,18 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
         disable=not (output.for_people and screen.is_terminal),
     ):
         run = tracked(sweep, each)
-        told.append({"run": run.id, "name": run.name, "state": run.state, "new": there.put(run)})
+        told.append({"run": run.id, "name": run.name, "state": run.state, "new": _put(there, run, place)})
     if output.for_people:
         output.say(f"{name}: {_said(told)}\n{there.where}")
     else:
         output.rows("runs", told)
+
+
+def _put(there: Tracker, run: TrackedRun, place: str) -> bool:
+    try:
+        return there.put(run)
+    except OSError as error:
+        raise TrackerUnusable(f"--to {place}: {error.strerror or error}; name another place") from None
 
 
 def _said(told: Sequence[Told]) -> str:

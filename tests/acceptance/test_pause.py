@@ -1,6 +1,7 @@
 """`sweep pause`, `resume`, `events` and `status`, on a sweep that only the test works on."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -184,6 +185,7 @@ def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) ->
     view = sweep(store, "small")
     assert "`sweep up`" in why_it_waits(view, alone)
     assert why_it_waits(view, supervised) == "no worker is up yet: they are starting"
+    assert "hangs" in why_it_waits(replace(view, tokens=1), supervised)  # they were there, and are not heard
 
 
 def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001

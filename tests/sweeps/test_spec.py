@@ -90,6 +90,8 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
+        ("train.batch_size=1e300", "train.batch_size: 1e+300 found"),  # numpy would have a traceback
+        ("train.steps=1e300", "train.steps: 1e+300 found"),
         ("train.rank=7", "train.rank: 7 found; a power of two is right, as 4 or 8"),
         ("train.rank=1.5", "train.rank: 1.5 found; an integer is right"),
         ("train.rank=true", "train.rank: true found; an integer is right"),
