@@ -108,6 +108,7 @@ def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
     bad = str(desk.write("bad.yaml", small("bad", steps=12, sizes=(32,), seeds=1).replace("0.01", "1e38")))
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
+        until(lambda: flower_hears(desk), "Flower hears what workers tell")
         assert desk.sweep("submit", file).status == 0
         assert desk.sweep("submit", bad).status == 0
         until(lambda: finished(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
@@ -126,6 +127,13 @@ def _flower(desk: Desk) -> tuple[str, str, str]:
     words = desk.said().split()
     address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
     return address, user, password
+
+
+def flower_hears(desk: Desk) -> bool:
+    """Whether a worker's sign of life has come to it: what was told before, it never tells of."""
+    address, user, password = _flower(desk)
+    told = httpx.get(f"{address}/workers", params={"json": "1"}, auth=(user, password)).raise_for_status().json()
+    return any(worker["status"] for worker in told["data"])
 
 
 def flower_counts(desk: Desk) -> Counter[str]:

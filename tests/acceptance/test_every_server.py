@@ -7,7 +7,7 @@ import pytest
 
 from tests import servers
 from tests.acceptance.command import Desk, until
-from tests.acceptance.test_a_night import finished, flower_counts, small
+from tests.acceptance.test_a_night import finished, flower_counts, flower_hears, small
 from tests.support import TRUSTED, redis_server
 from tests.tinker_offline.process import Server
 
@@ -29,6 +29,7 @@ def test_a_night_ends_on_it(desk: Desk, offline: Server, tmp_path: Path, key: st
         with desk.sweeping("up") as process:
             until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
             assert str(servers.tested(key)) in desk.said()
+            until(lambda: flower_hears(desk), "Flower hears what workers tell")
             assert desk.call("submit", file).status == 0
             until(lambda: finished(desk, "succeeded") == 3, "all has ended")
             until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
