@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sweeps.errors import DataError
+from sweeps.errors import DataError, NotTaken
 from sweeps.tokens import Argument, Messages, Tools
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ CLOCK = "".join(
 OURS = {"messages", "tools", "documents", "add_generation_prompt", "strftime_now", "raise_exception"}
 RENDERING = threading.Lock()  # a compiled template is kept for all, and notes in itself where the assistant writes
 MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of a template
+LACKING = re.compile(r"'dict object' has no attribute '(\w+)'")  # as jinja2 says it
 MARKS = re.compile(r"{%-?\s*(end)?generation\s*-?%}")
 MARKED = re.compile(r"{%-?\s*generation\s*-?%}")
 
@@ -119,7 +120,9 @@ class ChatTemplate:
                 )
         except (TemplateError, *MISTAKES) as error:
             said = f"the chat template of the model does not take the messages: {str(error)[:200]}"
-            raise DataError(f"{said}; see what it asks for, or take `renderer: plain`") from None
+            if lacking := LACKING.search(str(error)):
+                said = f"the chat template of the model expected `{lacking[1]}` in a message or a tool, got none"
+            raise NotTaken(f"{said}; see what it asks for, or take `renderer: plain`") from None
         texts, marks = found
         return texts[0], marks[0] if mark else ()
 

@@ -9,14 +9,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from sweeps.calling import read_calls, read_tools
 from sweeps.errors import DataError
 from sweeps.records import Row
 from sweeps.tokens import Messages, Tools
+from sweeps.utterances import THINKS
 
 # By these a message says whether it is learnt, in the words of several tools: true or 1, false or 0.
 FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what was thought before the answer, under any of these
-CALL, FUNCTION = {"id", "type", "index", "function"}, {"name", "arguments"}  # what a call of a tool may say
+THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer are one text
 KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
 
 
@@ -36,12 +38,8 @@ def read_chat(row: Row, reads: Collection[str] | None = None) -> Said:
     messages = [_message(number, message, reads) for number, message in _numbered(row["messages"])]
     places = learnt(row["messages"])
     for place in places:
-        if not says_something(messages[place]):
-            raise DataError(
-                f"message {place + 1}, of the assistant, is empty: to end at once would be learnt; leave the message "
-                'out, or `"weight": 0` has it read and not learnt'
-            )
-    return Said(messages, row.get("tools") or (), places)
+        _refuse_without_an_answer(place + 1, messages[place])
+    return Said(messages, read_tools(row.get("tools") or ()), places)
 
 
 def up_to_each_answer(row: Row) -> list[Row]:
@@ -51,6 +49,11 @@ def up_to_each_answer(row: Row) -> list[Row]:
         raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
     read = [only_read(message) for message in messages]
     return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
+
+
+def count_behind(messages: Messages) -> int:
+    """How many messages stand behind the last answer that is learnt."""
+    return len(messages) - 1 - max(learnt(messages), default=-1)
 
 
 def only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,12 +69,17 @@ def learnt(messages: Messages) -> list[int]:
     return [place for place, flag in enumerate(flags) if flag is not False and messages[place]["role"] == "assistant"]
 
 
-def says_something(message: Mapping[str, Any]) -> bool:
-    """Is there anything in it but white space?"""
-    content = message.get("content")
-    thoughts = (message.get(key) for key in THOUGHTS)
-    return bool(message.get("tool_calls")) or any(
-        text.strip() for text in (content, *thoughts) if isinstance(text, str)
+def _refuse_without_an_answer(number: int, message: Mapping[str, Any]) -> None:
+    """A thought alone is written with an empty answer behind it, which would be learnt."""
+    content = message.get("content") or ""
+    opened = THOUGHT not in content and content.lstrip().startswith(THINKS[0][0])  # and never closed
+    if message.get("tool_calls") or (content.rpartition(THOUGHT)[2].strip() and not opened):
+        return
+    thinks = content.strip() or any(message.get(key) for key in THOUGHTS)
+    said, end = ("holds a thought and no answer", "behind it") if thinks else ("is empty", "at once")
+    raise DataError(
+        f"message {number}, of the assistant, {said}: to end {end} would be learnt; leave the message out, or "
+        '`"weight": 0` has it read and not learnt'
     )
 
 
@@ -119,29 +127,9 @@ def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | N
             raise DataError(
                 f"{odd[0]} is a JSON {type(kept[odd[0]]).__name__}, which nothing here reads; text is right"
             )
-        for at, call in enumerate(_calls(kept.get("tool_calls", [])), start=1):
-            _refuse_a_call(at, call)
+        if "tool_calls" in kept:
+            kept["tool_calls"] = read_calls(kept["tool_calls"])
         return _under_one_name(kept, reads)
-
-
-def _calls(found: Any) -> Sequence[Any]:
-    if not isinstance(found, list):
-        raise DataError(f"tool_calls is a JSON {type(found).__name__}; a list of calls is right")
-    return found
-
-
-def _refuse_a_call(number: int, call: Any) -> None:
-    """What stands in a call beside its name and arguments no renderer writes."""
-    function = call.get("function", call) if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping):
-        raise DataError(f'call {number}: an object with "function": {{"name": …, "arguments": …}} is right')
-    if not isinstance(call.get("id"), str | int | None):
-        raise DataError(f"call {number}: its id is a JSON {type(call['id']).__name__}; text is right")
-    known = CALL | FUNCTION if function is call else CALL
-    beyond = {key: call[key] for key in call.keys() - known}
-    beyond |= {} if function is call else {key: function[key] for key in function.keys() - FUNCTION}
-    if unread := sorted(key for key, value in beyond.items() if value not in (None, "", [], {})):
-        raise DataError(f"call {number}: {', '.join(unread)} found, which nothing here reads; leave the key out")
 
 
 def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:
@@ -151,10 +139,19 @@ def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str
     if len(said) > 1 or any(not isinstance(value, str) for value in found.values()):
         raise DataError(f"{', '.join(found)} found, which is not one text; one of {', '.join(THOUGHTS)} is right")
     if said:
-        if "</think>" in (message["content"] or ""):
+        _refuse_marks(*said)
+        if THOUGHT in (message["content"] or ""):
             raise DataError(f"thoughts found as {next(iter(found))} and before </think> in its content; one is right")
         message[next((key for key in THOUGHTS if key in reads), next(iter(found)))] = said.pop()
     return message
+
+
+def _refuse_marks(thought: str) -> None:
+    """A thought ends at the first mark of an end, whoever wrote it."""
+    if mark := next((mark for marks in THINKS for mark in marks if mark in thought), None):
+        raise DataError(
+            f"expected the text of a thought, got one with {mark} in it, where it would end; without the mark is right"
+        )
 
 
 def _content(content: Any) -> str | None:

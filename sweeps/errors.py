@@ -3,6 +3,7 @@
     SweepsError
     ├── SpecError    the file: an unknown key, a wrong type, a value that cannot be
     ├── DataError    the data it names: missing, empty, unreadable, too small
+    │   └── NotTaken messages that a model's chat template does not take
     ├── PlanError    the question as a whole: too many runs, a size larger than the data, no price
     └── NotInstalled an optional library that an answer was asked for with
 
@@ -20,6 +21,10 @@ class SpecError(SweepsError):
 
 class DataError(SweepsError):
     """The data cannot be used."""
+
+
+class NotTaken(DataError):
+    """Messages that a model's chat template does not take: what it says of that is in words of its own."""
 
 
 class PlanError(SweepsError):

@@ -4,11 +4,11 @@ A renderer that drops a thought teaches not to think, and one that drops a call 
 is left is good text. So each piece is looked for, twice. Once by a mark: the chat is written with a word in the place
 of each piece that occurs nowhere else, and each mark must be found; in what is learnt, where its message is learnt.
 What a renderer does so shows whatever the texts are, so chats of one shape are tried once. And once as it stands, for
-what a renderer drops of this text alone.
+what a renderer drops of this text alone. For what no mark can stand (true, nothing, a type) is changed instead, one by
+one, and each change must be seen in what is written: in a call with its chat, in a tool with each tool by itself.
 
-Not looked for: white space around a text, ids of calls that are answered in their order, and of the schema of a tool
-all but its names, descriptions and the values that are allowed. Thoughts of an answer that is only read may be missing
-where they were written when the answer was the last: so it is when the model is asked.
+Not looked for: white space around a text, and ids of calls that are answered in their order. Thoughts of an answer that
+is only read may be missing where they were written when the answer was the last: so it is when the model is asked.
 """
 
 import json
@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from sweeps.chats import THOUGHTS, Said
+from sweeps.definitions import walk_tool
 from sweeps.errors import DataError
 from sweeps.records import canonical
 
+ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
 TOOLS = -1  # the place of what stands beside the messages
 TAGS = re.compile(r"(</?think>|</?tool_response>)")  # by which templates tell the parts of a text
 THINKING = "thoughts"
@@ -35,11 +37,12 @@ RIGHT = {
 
 
 class Leaf(NamedTuple):
-    """A piece of what is said: in which message (or TOOLS), as what, and what it says."""
+    """A piece of what is said: in which message (or TOOLS), as what, what it says, and whether a mark cannot."""
 
     place: int
     what: str
     value: Any
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Planted:
     """A chat with marks in place of its leaves; equal to that of every chat of the same shape."""
 
     spelled: bytes
+    source: Said = field(compare=False)
     said: Said = field(compare=False)
     leaves: tuple[Leaf, ...] = field(compare=False)
     marks: tuple[Any, ...] = field(compare=False)
@@ -59,18 +63,6 @@ class Text(NamedTuple):
     learnt: Mapping[int, str]
 
 
-def leaves_of(said: Said) -> list[Leaf]:
-    """All that is said, piece by piece."""
-    found: list[Leaf] = []
-
-    def visit(leaf: Leaf) -> Any:
-        found.append(leaf)
-        return leaf.value
-
-    _walk(said, visit)
-    return found
-
-
 def plant(said: Said) -> Planted:
     """The same chat with a mark for each piece."""
     leaves: list[Leaf] = []
@@ -78,18 +70,18 @@ def plant(said: Said) -> Planted:
 
     def visit(leaf: Leaf) -> Any:
         leaves.append(leaf)
-        marks.append(_mark(len(marks), leaf.value))
+        marks.append(leaf.value if leaf.fixed else _mark(len(marks), leaf.value))
         return marks[-1]
 
     made = _walk(said, visit)
     spelled = canonical([made.messages, list(made.tools), made.learnt])
-    return Planted(spelled, made, tuple(leaves), tuple(marks))
+    return Planted(spelled, said, made, tuple(leaves), tuple(marks))
 
 
 def missing_marks(planted: Planted, text: Text, moment: Callable[[int], str]) -> int | None:
     """Which mark is not where it should be; `moment` gives what is written where a message is the last one."""
     for at, (leaf, mark) in enumerate(zip(planted.leaves, planted.marks, strict=True)):
-        if not _holds(text.learnt.get(leaf.place, text.whole), mark):
+        if not leaf.fixed and not _holds(text.learnt.get(leaf.place, text.whole), mark):
             past = leaf.what == THINKING and leaf.place not in text.learnt
             if not (past and _holds(moment(leaf.place), mark)):
                 return at
@@ -100,9 +92,44 @@ def missing_leaf(leaves: Iterable[Leaf], text: Text) -> Leaf | None:
     """The first piece that is not there as it stands."""
     for leaf in leaves:
         past = leaf.what == THINKING and leaf.place not in text.learnt  # told by the marks
-        if not past and not _holds(text.learnt.get(leaf.place, text.whole), leaf.value):
+        if not (past or leaf.fixed) and not _holds(text.learnt.get(leaf.place, text.whole), leaf.value):
             return leaf
     return None
+
+
+def unmoved(planted: Planted, place: Callable[[int], bool], write: Callable[[Said], str]) -> int | None:
+    """Which of the fixed pieces that stand in such places may be changed, and what is written stays the same."""
+    fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
+    text = write(planted.said) if fixed else ""
+    for at in fixed:
+        try:
+            if write(_changed(planted, at)) == text:
+                return at
+        except DataError:  # it reads what stands there, and takes nothing else
+            continue
+    return None
+
+
+def alone(tool: bytes) -> Planted:
+    """A tool, as canonical JSON, in a chat of its own with marks in place of its pieces."""
+    return plant(Said([dict(ASKED)], [json.loads(tool)], []))
+
+
+def _changed(planted: Planted, changed: int) -> Said:
+    """With another value at one place."""
+    marks = iter(enumerate(planted.marks))
+
+    def visit(leaf: Leaf) -> Any:
+        at, mark = next(marks)
+        return mark if at != changed else _other(at, leaf.value)
+
+    return _walk(planted.source, visit)
+
+
+def _other(number: int, value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value is None or _mark(number, "")
 
 
 def refuse_controls(said: Said, controls: re.Pattern[str]) -> None:
@@ -110,13 +137,26 @@ def refuse_controls(said: Said, controls: re.Pattern[str]) -> None:
 
     A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
     """
-    for leaf in leaves_of(said):
-        if isinstance(leaf.value, str) and (found := controls.search(leaf.value)):
-            where = "a tool" if leaf.place == TOOLS else f"message {leaf.place + 1}"
+    for place, part in (*enumerate(said.messages), *((TOOLS, tool) for tool in said.tools)):
+        if found := next((found for text in _texts(part) if (found := controls.search(text))), None):
+            where = "a tool" if place == TOOLS else f"message {place + 1}"
             raise DataError(
                 f"{where} holds {found[0]}, a control token of the model, and it would be read as one; leave it out of "
                 "the text: the renderer writes those that belong there"
             )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, but for the tags of thoughts and results, which some models have as control tokens."""
+    if isinstance(value, str):
+        yield from TAGS.split(value)[::2] if "<" in value else (value,)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
@@ -124,7 +164,8 @@ def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
     if leaf.place == TOOLS:
         where = f"the tool {leaf.value}" if leaf.what == "name" else f"the {leaf.what} {shown} of a tool"
-        right = "rows without `tools`, or another model"
+        known = leaf.what in ("name", "description", "property")
+        right = "rows without `tools`, or another model" if known else f"`{leaf.what}` left out there, or another model"
     else:
         name = {"content": "", "call": "the call of ", "argument": "of a call "}.get(leaf.what, f"{leaf.what} ")
         where = f"{name}{shown}, said by {said.messages[leaf.place]['role']} in message {leaf.place + 1}"
@@ -133,8 +174,6 @@ def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
 
 
 def _mark(number: int, value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, int | float):
         return NUMBERS + number + (0.5 if isinstance(value, float) else 0)
     return f"Qx{number:05d}zJ"
@@ -171,7 +210,7 @@ def _message(place: int, message: Mapping[str, Any], visit: Callable[[Leaf], Any
             made[key] = visit(Leaf(place, THINKING, value.strip()))
         elif key == "content" and isinstance(value, str):
             made[key] = _content(place, value, visit)
-        elif key == "tool_calls" and isinstance(value, list):
+        elif key == "tool_calls":
             made[key] = [_call(place, call, visit, ids) for call in value]
         elif key == "tool_call_id":
             made[key] = ids.known[value] if (place, key) in ids.plain else visit(Leaf(place, key, value))
@@ -186,84 +225,35 @@ def _content(place: int, text: str, visit: Callable[[Leaf], Any]) -> str:
     parts = TAGS.split(text)
     for at in range(0, len(parts), 2):
         what = THINKING if parts[at + 1 : at + 2] == ["</think>"] else "content"
-        inner = parts[at].strip()
-        parts[at] = visit(Leaf(place, what, inner)) if inner else ""
+        if inner := parts[at].strip():  # white space is of the shape: a prompt may open a thought with it
+            before, _, behind = parts[at].partition(inner)
+            parts[at] = f"{before}{visit(Leaf(place, what, inner))}{behind}"
     return "".join(parts)
 
 
 def _call(place: int, call: Any, visit: Callable[[Leaf], Any], ids: "_Ids") -> Any:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping):
-        return visit(Leaf(place, "tool_calls", json.dumps(call)))
-    made = dict(call)
+    made, function = dict(call), call["function"]
     if "id" in made:
         made["id"] = ids.known.get(made["id"], "call00000")
-    inner = dict(function)
-    inner["name"] = visit(Leaf(place, "call", str(function.get("name", ""))))
-    inner["arguments"] = _arguments(place, function.get("arguments"), visit)
-    return {**made, "function": inner}
+    name = visit(Leaf(place, "call", function["name"]))
+    return {**made, "function": {"name": name, "arguments": _value(place, function["arguments"], visit, outer=True)}}
 
 
-def _arguments(place: int, arguments: Any, visit: Callable[[Leaf], Any]) -> Any:
-    if isinstance(arguments, str):
-        try:
-            read = json.loads(arguments)
-        except ValueError:
-            read = arguments
-        return json.dumps(_value(place, read, visit)) if isinstance(read, Mapping) else _value(place, arguments, visit)
-    return _value(place, arguments, visit)
-
-
-def _value(place: int, value: Any, visit: Callable[[Leaf], Any]) -> Any:
-    if isinstance(value, Mapping):
+def _value(place: int, value: Any, visit: Callable[[Leaf], Any], *, outer: bool = False) -> Any:
+    """`outer`: all arguments of a call, which may be none."""
+    if isinstance(value, Mapping) and (value or outer):
         return {visit(Leaf(place, "argument", key)): _value(place, inner, visit) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return [_value(place, inner, visit) for inner in value]
+    if value is None or isinstance(value, bool) or value in ({}, []):
+        return visit(Leaf(place, "argument", value, fixed=True))
     if isinstance(value, str):
         return visit(Leaf(place, "argument", value.strip())) if value.strip() else value
     return visit(Leaf(place, "argument", value))
 
 
 def _tool(tool: Mapping[str, Any], visit: Callable[[Leaf], Any]) -> dict[str, Any]:
-    inner = tool.get("function")
-    if isinstance(inner, Mapping):
-        return {**tool, "function": _tool(inner, visit)}
-    made = _named(tool, visit)
-    for key in ("parameters", "input_schema"):
-        if isinstance(tool.get(key), Mapping):
-            made[key] = _schema(tool[key], visit)
-    return made
-
-
-def _named(thing: Mapping[str, Any], visit: Callable[[Leaf], Any]) -> dict[str, Any]:
-    made = dict(thing)
-    for key in ("name", "description"):
-        if isinstance(thing.get(key), str) and thing[key].strip():
-            made[key] = visit(Leaf(TOOLS, key, thing[key].strip()))
-    return made
-
-
-def _schema(schema: Any, visit: Callable[[Leaf], Any]) -> Any:
-    """A JSON schema: the names of properties, what describes them, and what is allowed."""
-    if not isinstance(schema, Mapping):
-        return schema
-    made = dict(schema)
-    names: dict[str, str] = {}
-    if isinstance(schema.get("description"), str) and schema["description"].strip():
-        made["description"] = visit(Leaf(TOOLS, "description", schema["description"].strip()))
-    if isinstance(schema.get("properties"), Mapping):
-        names = {key: visit(Leaf(TOOLS, "property", key)) for key in schema["properties"]}
-        made["properties"] = {names[key]: _schema(inner, visit) for key, inner in schema["properties"].items()}
-    if isinstance(schema.get("required"), list):
-        made["required"] = [names.get(key, key) for key in schema["required"]]
-    if isinstance(schema.get("enum"), list):
-        made["enum"] = [visit(Leaf(TOOLS, "choice", each)) for each in schema["enum"]]
-    for key in ("items", "additionalProperties"):
-        made.update({key: _schema(schema[key], visit)} if key in schema else {})
-    for key in ("anyOf", "oneOf", "allOf"):
-        if isinstance(schema.get(key), list):
-            made[key] = [_schema(each, visit) for each in schema[key]]
-    return made
+    return walk_tool(tool, lambda key, value, fixed: visit(Leaf(TOOLS, key, value, fixed)))
 
 
 class _Ids(NamedTuple):
@@ -279,9 +269,9 @@ def _ids(said: Said) -> _Ids:
     plain: set[tuple[int, str]] = set()
     waiting: list[tuple[Any, Any]] = []
     for place, message in enumerate(said.messages):
-        calls = [call for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+        calls = message.get("tool_calls", ())
         if message["role"] == "assistant":
-            waiting = [(call.get("id"), (call.get("function") or {}).get("name")) for call in calls]
+            waiting = [(call.get("id"), call["function"]["name"]) for call in calls]
             for call, _ in waiting:
                 known.setdefault(call, f"call{len(known):05d}")
         elif message["role"] == "tool" and waiting:

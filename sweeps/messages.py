@@ -9,8 +9,6 @@ from sweeps.pairs import SIDES, divide
 from sweeps.records import Records, Row
 from sweeps.tokens import Messages
 
-THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer are one text
-
 
 def has_messages(records: Records) -> bool:
     """Whether a renderer makes a difference to the records: text is read as it is."""

@@ -28,6 +28,7 @@ from sweeps.spec import Sweep
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.steps import control, said_equal
 from sweeps.tokens import Tokenizer
+from sweeps.wording import counted
 
 __all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
@@ -91,6 +92,9 @@ def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
                 f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} are {found.inputs:,} inputs, "
                 f"each through one answer: {found.tokens / found.once:.2f} times the tokens of the chats"
             )
+            if found.unread:
+                said = f"{counted(found.unread, 'message')} of {part}, behind the last answer that is learnt"
+                yield f"data.{dataset.name}: turns: each: in no input: {said}"
 
 
 def _totals(stages: Sequence[Stage], made: Sequence[Row], dates: tuple[str, str] | None) -> Totals:

@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, NoReturn, get_args
 
 from sweeps.errors import DataError
 
@@ -105,6 +106,34 @@ _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no spaces, in ASCII: the bytes that row digests hash."""
     return b"%d" % value if type(value) is int else _WRITER.encode(value).encode()
+
+
+def load_json(text: str) -> Any:
+    """JSON in which nothing is lost. Raises ValueError, also where a key stands twice or a number is NaN or too big.
+
+    Half of a surrogate pair in a string is a UnicodeEncodeError.
+    """
+    found = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once)
+    if "\\u" in text:
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    return number if math.isfinite(number) else _no_number(written)
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number; null is")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+    return found
 
 
 def content_keys(rows: Iterable[Row]) -> list[bytes]:

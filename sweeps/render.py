@@ -24,6 +24,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
@@ -32,10 +33,22 @@ import numpy.typing as npt
 
 from sweeps.chats import Said, read_chat, up_to_each_answer
 from sweeps.errors import DataError
-from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_controls, refuse_missing
+from sweeps.leaves import (
+    TOOLS,
+    Leaf,
+    Planted,
+    Text,
+    alone,
+    missing_leaf,
+    missing_marks,
+    plant,
+    refuse_controls,
+    refuse_missing,
+    unmoved,
+)
 from sweeps.messages import conversation, is_pair_of_messages
 from sweeps.questions import as_chat, prompt
-from sweeps.records import Format, Records, Row
+from sweeps.records import Format, Records, Row, canonical
 from sweeps.renderers import pattern, voice_of, without_controls
 from sweeps.templates import Stretch, stretches
 from sweeps.tokens import Cookbook, OfflineTokenizer, Tokenizer, controls_of
@@ -44,6 +57,7 @@ LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
 NOTHING = "nothing in it is learnt; text to predict is right, in a chat an answer of the assistant that is learnt"
+COOKBOOK = "the cookbook's renderer"
 TURN_END = "\n\n"  # of a turn that no eos ends
 
 
@@ -184,10 +198,25 @@ def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[St
     found = _cookbook_stretches(said, cookbook, tokenizer)
     planted = plant(said)
     if (at := _unwritten(planted, cookbook, tokenizer)) is not None:
-        refuse_missing(planted.leaves[at], said, "the cookbook's renderer")
-    if leaf := missing_leaf(leaves_of(said), _text(found, said.learnt, tokenizer)):
-        refuse_missing(leaf, said, "the cookbook's renderer")
+        refuse_missing(planted.leaves[at], said, COOKBOOK)
+    if leaf := missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
+        refuse_missing(leaf, said, COOKBOOK)
+    for tool in said.tools:
+        if leaf := _untold(canonical(tool), cookbook, tokenizer):
+            refuse_missing(leaf, said, COOKBOOK)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _untold(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
+    """Which piece of a tool may be changed, and the cookbook writes the same."""
+
+    def write(said: Said) -> str:
+        return tokenizer.decode(cookbook.prompt(said.messages, said.tools))
+
+    planted = alone(tool)
+    at = unmoved(planted, lambda place: place == TOOLS, write)
+    return None if at is None else planted.leaves[at]
 
 
 def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
@@ -198,11 +227,16 @@ def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> in
         shorter = Said(said.messages[: place + 1], said.tools, [place])
         return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
 
+    def write(said: Said) -> str:
+        return _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer).whole
+
     try:
         marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
-        return missing_marks(planted, marked, moment)
-    except DataError:  # something in it must be a certain word; then what stands there is looked for alone
-        return None
+        missing = missing_marks(planted, marked, moment)
+    except DataError as error:
+        found = f"{COOKBOOK} does not take a chat of this shape with other words in it"
+        raise DataError(f"{found}, so that it cannot be told what it leaves out: {error}") from None
+    return unmoved(planted, lambda place: place != TOOLS, write) if missing is None else missing
 
 
 def _cookbook_stretches(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
@@ -250,6 +284,7 @@ def plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     if record.get("tools"):
         raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
     said = read_chat(record)
+    refuse_controls(said, pattern(controls_of(tokenizer)))
     for place, message in enumerate(said.messages):
         _refuse_what_is_not_text(message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None

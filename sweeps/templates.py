@@ -7,20 +7,32 @@ answer is learnt behind exactly the tokens behind which it will be sampled; wher
 differently once it is history (thoughts left out, mostly) that cannot be, and the chat is refused.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from sweeps.chats import THOUGHTS, Said
-from sweeps.errors import DataError
-from sweeps.leaves import Planted, Text, leaves_of, missing_leaf, missing_marks, plant, refuse_missing
-from sweeps.messages import THOUGHT, for_template
+from sweeps.chats import THOUGHT, THOUGHTS, Said
+from sweeps.errors import DataError, NotTaken
+from sweeps.leaves import (
+    TOOLS,
+    Leaf,
+    Planted,
+    Text,
+    alone,
+    missing_leaf,
+    missing_marks,
+    plant,
+    refuse_missing,
+    unmoved,
+)
+from sweeps.messages import for_template
+from sweeps.records import canonical
 from sweeps.renderers import pattern, without_controls
 from sweeps.tokens import Messages, Template, Tokenizer, Tools, controls_of
 
 Span = tuple[int, int]
-PLAIN = "`renderer: plain`"
+PLAIN, WHO = "`renderer: plain`", "the chat template"
 SWITCHES = ("enable_thinking", "thinking")  # arguments by which templates ask for an answer without thoughts
 KEEPING = {"preserve_thinking": "true", "truncate_history_thinking": "false"}  # by which they keep thoughts of history
 
@@ -68,8 +80,12 @@ def _chat(messages: Messages, tools: Tools, template: Template, controls: frozen
 
 def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
     """The chat as the model reads it. Raises DataError where the mask would not be exact, or something is left out."""
-    chat = chat_of(said.messages, said.tools, template, tokenizer)
-    text, spans = _spans(chat, said.learnt)
+    try:
+        chat = chat_of(said.messages, said.tools, template, tokenizer)
+        text, spans = _spans(chat, said.learnt)
+    except NotTaken as error:
+        _refuse_to_begin(said)
+        raise error from None
     _refuse_what_is_left_out(said, chat, _texts(text, spans, said.learnt))
     cut = [
         Stretch(tokenizer.encode(part), loss, len(without_controls(part, tokenizer).encode()))
@@ -79,6 +95,16 @@ def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stre
     if [token for stretch in cut for token in stretch.tokens] != whole:
         _refuse_merged(chat, text, dict(zip(said.learnt, spans, strict=True)), whole, tokenizer)
     return cut
+
+
+def _refuse_to_begin(said: Said) -> None:
+    """Raise DataError where nobody asked the assistant anything: a template says that in words of its own."""
+    roles = [message["role"] for message in said.messages]
+    place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
+    if roles[place] == "assistant":
+        found = f"message {place + 1}: expected one of the user first, got one of the assistant"
+        right = f"what was asked before it, or the chat without it, or {PLAIN}, is right"
+        raise DataError(f"{found}, behind which the chat template takes no answer; {right}")
 
 
 def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
@@ -92,9 +118,12 @@ def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> Text:
 def _refuse_what_is_left_out(said: Said, chat: Chat, text: Text) -> None:
     planted = plant(said)
     if (at := _unwritten(planted, chat.template, chat.controls)) is not None:
-        refuse_missing(planted.leaves[at], said, "the chat template")
-    if leaf := missing_leaf(leaves_of(said), text):
-        refuse_missing(leaf, said, "the chat template")
+        refuse_missing(planted.leaves[at], said, WHO)
+    if leaf := missing_leaf(planted.leaves, text):
+        refuse_missing(leaf, said, WHO)
+    for tool in said.tools:
+        if leaf := _untold(canonical(tool), chat.template, chat.controls):
+            refuse_missing(leaf, said, WHO)
 
 
 @lru_cache(maxsize=4096)
@@ -103,9 +132,32 @@ def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -
     chat = _chat(planted.said.messages, planted.said.tools, template, controls)
     try:
         text, spans = _spans(chat, planted.said.learnt)
-        return missing_marks(planted, _texts(text, spans, planted.said.learnt), lambda place: chat.text(place + 1))
-    except DataError:  # something in it must be a certain word; then what stands there is looked for alone
-        return None
+        texts = _texts(text, spans, planted.said.learnt)
+        missing = missing_marks(planted, texts, lambda place: chat.text(place + 1))
+    except DataError as error:
+        said = f"{WHO} does not take a chat of this shape with other words in it"
+        raise DataError(f"{said}, so that it cannot be told what it leaves out: {error}") from None
+    if missing is not None:
+        return missing
+    return unmoved(planted, lambda place: place != TOOLS, _writer(template, controls))
+
+
+@lru_cache(maxsize=4096)
+def _untold(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
+    """Which piece of a tool may be changed, and the template writes the same."""
+    planted = alone(tool)
+    at = _unmoved(planted, template, controls)
+    return None if at is None else planted.leaves[at]
+
+
+@lru_cache(maxsize=4096)
+def _unmoved(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+    """The same of all tools of this shape."""
+    return unmoved(planted, lambda place: place == TOOLS, _writer(template, controls))
+
+
+def _writer(template: Template, controls: frozenset[str]) -> Callable[[Said], str]:
+    return lambda said: _chat(said.messages, said.tools, template, controls).text()
 
 
 def ending(text: str, controls: frozenset[str]) -> Span:

@@ -17,6 +17,7 @@ class Tokenizer(Protocol):
     which makes a renderer of tinker-cookbook by its name; the functions `…_of` ask for them.
     """
 
+    def __hash__(self) -> int: ...
     @property
     def name(self) -> str: ...
     @property
@@ -69,6 +70,7 @@ class Written(NamedTuple):
 class Cookbook(Protocol):
     """A renderer of tinker-cookbook for one tokenizer. Raises DataError for messages that it does not take."""
 
+    def __hash__(self) -> int: ...
     @property
     def version(self) -> str: ...
     @property

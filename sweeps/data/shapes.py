@@ -4,14 +4,13 @@ A shape says by which keys a row is recognised and how it becomes one of `sweeps
 a row that could mean two formats is refused until `format` says which.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from sweeps.chats import only_read
-from sweeps.records import Format
+from sweeps.records import Format, load_json
 
 SYSTEM = ("system", "system_prompt", "system_message")  # keys beside messages that hold the first of them
 WRITTEN = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"')  # messages as JSON
@@ -99,23 +98,6 @@ def as_json(value: object, key: str) -> Any:
         return load_json(value)
     except (ValueError, RecursionError) as error:
         raise BadRow(f"{key} is text that begins like JSON and is none ({error}); write it with json.dumps") from None
-
-
-def load_json(text: str) -> Any:
-    """JSON in which no key is lost. Raises ValueError, also where a key stands twice or a number is NaN."""
-    return json.loads(text, parse_constant=_no_number, object_pairs_hook=_each_once)
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number; null is")
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
-    return found
 
 
 def messages_of(value: object, key: str) -> list[dict[str, Any]]:

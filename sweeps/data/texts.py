@@ -2,15 +2,14 @@
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from sweeps.data.shapes import SHAPES, BadRow, load_json
+from sweeps.data.shapes import SHAPES, BadRow
 from sweeps.errors import DataError
-from sweeps.records import Origin
+from sweeps.records import Origin, load_json
 
 Found = tuple[Origin, object]  # a row, or the BadRow that says why it is none
 DELIMITERS = ",;\t|"
@@ -31,8 +30,6 @@ def json_document(text: str, where: str) -> Iterator[Found]:
     """A list of objects; or an object that holds one list of them, or one object for each name. Raises DataError."""
     try:
         document = load_json(text)
-        if "\\u" in text:
-            json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise DataError(f"{where}: half of a surrogate pair in a string; valid Unicode is wanted") from None
     except (ValueError, RecursionError) as error:
@@ -73,14 +70,11 @@ def _refuse_columns(document: Mapping[str, Any], where: str) -> NoReturn:
 
 def _object(line: str) -> object:
     try:
-        row = load_json(line)
-        if "\\u" in line:
-            json.dumps(row, ensure_ascii=False).encode()
+        return load_json(line)
     except UnicodeEncodeError:
         return BadRow("half of a surrogate pair in a string; valid Unicode is wanted")
     except (ValueError, RecursionError) as error:
         return BadRow(f"not JSON ({error}); one object a line is wanted{_advice(line, error)}")
-    return row
 
 
 def _advice(text: str, error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.chats import count_behind
 from sweeps.dialogue import generation_prompt, refuse_one_turn_only, stops
 from sweeps.environments import Environment, Known, Split, Text
 from sweeps.errors import DataError, PlanError
@@ -26,12 +27,16 @@ Load = Callable[[str, DataSpec], Dataset]
 
 
 class Parted(NamedTuple):
-    """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all."""
+    """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all.
+
+    `unread`: messages behind the last answer that is learnt, which are in no input.
+    """
 
     rows: int
     inputs: int
     once: int
     tokens: int
+    unread: int
 
 
 class Shelf:
@@ -177,7 +182,9 @@ class Shelf:
             inputs = np.array([one for row in rows for one in row], np.int64)
             self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
             if mask == "each":
-                self.parted[records.sha256] = Parted(len(rows), len(inputs), sum(map(max, rows)), int(inputs.sum()))
+                unread = sum(count_behind(row["messages"]) for row in records.rows)
+                sums = sum(map(max, rows)), int(inputs.sum())
+                self.parted[records.sha256] = Parted(len(rows), len(inputs), *sums, unread)
             if (longest := longest_of(tokenizer)) is not None:
                 self._refuse_too_long(records, inputs, model, longest)
         return self._lengths[key]

@@ -117,3 +117,22 @@ def test_together_is_the_default_and_no_other_stage() -> None:
     assert [one.id for one in planned("renderer=plain", "turns=together").stages] == [one.id for one in plain.stages]
     assert {one.recipe["loss_mask"] for one in plain.stages} == {"completion"}
     assert not {one.id for one in planned("renderer=plain", "turns=each").stages} & {one.id for one in plain.stages}
+
+
+@pytest.mark.parametrize(
+    ("behind", "count"),
+    [([], 0), (chat("12"), 1), ([*chat("12"), {**chat("", "no")[1], "weight": 0}, *chat("a")], 3)],
+)
+def test_the_plan_counts_the_messages_that_are_in_no_input(behind: list[dict[str, Any]], count: int) -> None:
+    def load(name: str, spec: DataSpec) -> Dataset:
+        def records(word: str, many: int) -> Records:
+            said = [[*thoughtful(f"{word} {at}", "yes"), *behind] for at in range(many)]
+            return Records("chat", tuple({"messages": messages} for messages in said))
+
+        return Dataset(name, spec.source, records("hello", 40), records("a", 10), None, ())
+
+    made = plan(parse(HEAD, overrides=["turns=each"]), load=load, tokenizers=lambda _: FORGETS, prices=prices())
+    told = [note for note in made.notes if "in no input" in note]
+    assert len(told) == 2 * bool(count)
+    assert all(any(f"in no input: {n * count} messages of {part}" in note for note in told)
+               for part, n in (("train", 40), ("holdout", 10)) if count)  # fmt: skip
