@@ -119,9 +119,9 @@ class ChatTemplate:
                     **beside,
                 )
         except (TemplateError, *MISTAKES) as error:
-            said = f"the chat template of the model does not take the messages: {str(error)[:200]}"
-            if lacking := LACKING.search(str(error)):
-                said = f"the chat template of the model expected `{lacking[1]}` in a message or a tool, got none"
+            lacking = LACKING.search(str(error))
+            found = f"it expected `{lacking[1]}` in one or in a tool, got none" if lacking else str(error)[:200]
+            said = f"the chat template of the model does not take the messages: {found}"
             raise NotTaken(f"{said}; see what it asks for, or take `renderer: plain`") from None
         texts, marks = found
         return texts[0], marks[0] if mark else ()
