@@ -96,7 +96,8 @@ def test_a_call_without_arguments_is_learnt_alike_in_each_spelling(family: str) 
         one = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": arguments}}
         return {**chat(user("a"), said("", tool_calls=[one])), "tools": [tool()]}
 
-    whole = {learnt(family, row(arguments)) for arguments in ("", " ", "{}", {})}
+    nothing: tuple[Any, ...] = ("", " ", "{}", {})
+    whole = {learnt(family, row(arguments)) for arguments in nothing}
     assert len(whole) == 1
     assert "look" in whole.pop()
 
