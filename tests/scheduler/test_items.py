@@ -150,7 +150,7 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
 
 def test_a_store_that_cannot_be_used_costs_a_note_too(night: Night, store_url: str) -> None:
     laid(night, store_url)
-    text = told(night, "nonsense://secret@there")
+    text = told(night, "oss://secret@there/store")
     assert "the artefact store cannot be used, so nothing is said item by item" in text
     assert "secret" not in text
     assert "differences in accuracy, paired by seed" in text
