@@ -53,7 +53,7 @@ nights: setup
 
 # Each way of training learns what it should, from nothing and with three seeds, and from chance nothing: ten minutes.
 methods: setup
-	METHODS=all $(BIN)/python -m pytest tests/worker/test_rl_learns.py tests/worker/test_chain.py tests/worker/test_dpo.py \
+	METHODS=all $(BIN)/python -m pytest tests/worker/training/test_rl_learns.py tests/worker/training/test_chain.py tests/worker/training/test_dpo.py \
 		tests/acceptance/test_spec_examples.py
 
 # Against a Tinker server that nobody here wrote: SkyRL tx on the CPU, in an environment of its own (7 GB; Python 3.12).

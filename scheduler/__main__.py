@@ -3,8 +3,8 @@
 import logging
 import sys
 
+from scheduler.engine.loop import run
 from scheduler.errors import SchedulerError
-from scheduler.loop import run
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import from_environment
 

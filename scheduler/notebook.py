@@ -2,15 +2,15 @@
 
 import warnings
 
-from scheduler import views
-from scheduler.cli.options import the_store
+from scheduler.cli.console.options import the_store
 from scheduler.errors import ItemsUnread, UnknownMetric
-from scheduler.items import read_items
 from scheduler.settings import from_environment
-from sweeps.items import Items
-from sweeps.report.itemwise import Wanted
+from scheduler.state import views
+from scheduler.state.evaluation_items import read_items
+from sweeps.analysis.item_analysis import Wanted
 from sweeps.results import RunResult
-from sweeps.sections import measure_of
+from sweeps.spec.sections import measure_of
+from sweeps.stats.paired_items import Items
 
 
 def results(name: str) -> list[RunResult]:

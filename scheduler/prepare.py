@@ -11,25 +11,25 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
-from scheduler.checks import find_check
-from scheduler.environments import find
+from scheduler.plugins.tokenizer_files import Pack
+from scheduler.plugins.tokenizers import suited, tokenizer_for, tokenizer_named
+from scheduler.plugins.user_checks import find_check
+from scheduler.plugins.user_environments import find
 from scheduler.refusals import refuse_impossible, refused_by_the_day, refused_by_the_service, unreachable
 from scheduler.services import service_of
 from scheduler.settings import Settings
-from scheduler.submission import Submission
-from scheduler.tokenizer_files import Pack
-from scheduler.tokenizers import suited, tokenizer_for, tokenizer_named
+from scheduler.state.submission import Submission
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.environments import Known
 from sweeps.errors import SpecError
-from sweeps.plan import plan
-from sweeps.planning.guards import models
-from sweeps.prices import PriceBook, parse_prices
+from sweeps.planning.plan import plan
+from sweeps.planning.prices import PriceBook, parse_prices
+from sweeps.planning.validation import models
 from sweeps.records import Dataset, Records
-from sweeps.spec import Sweep, parse
+from sweeps.rendering.tokenizer import Tokenizer
+from sweeps.spec.model import Sweep, parse
 from sweeps.stage import Plan
-from sweeps.tokens import Tokenizer
 
 MOST_BYTES = 4_000_000  # of a file that people have written
 

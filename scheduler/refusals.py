@@ -13,9 +13,9 @@ from scheduler.service_check import OFFLINE_MODELS, check_models, check_served
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.urls import is_webhook
-from sweeps.hours import hours_at
-from sweeps.planning.guards import models, unpriced
-from sweeps.spec import Sweep
+from sweeps.planning.validation import models, unpriced
+from sweeps.spec.model import Sweep
+from sweeps.spec.window import hours_at
 from sweeps.stage import Plan
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from scheduler.capacity import Bounds
+from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
-from sweeps.places import expand
+from sweeps.data.home_paths import expand
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,26 @@
 """The science of a sweep: the question, its plan, what the results mean. No clock, no network, no money of its own.
 
 The names below are the public ones. Each is imported when it is first used, so that a command that only wants to
-show a table need not load numpy and the whole spec. (So none may be called like a module: `sweeps.plan.plan`.)
+show a table need not load numpy and the whole spec. (So none may be called like a module of this folder.)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps.changes import Change, Changed, change
-    from sweeps.comparison import Comparison, compare
+    from sweeps.analysis.changes import Change, Changed, change
+    from sweeps.analysis.comparison import Comparison, compare
+    from sweeps.analysis.grid import BestCell, best_cell
+    from sweeps.analysis.run_counts import Tally
+    from sweeps.analysis.tables import frame
+    from sweeps.analysis.transfer import TransferMatrix, transfer_matrix
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
-    from sweeps.frames import frame
-    from sweeps.grid import BestCell, best_cell
-    from sweeps.items import ItemDifference, item_key
-    from sweeps.prices import PriceBook, parse_prices
+    from sweeps.planning.prices import PriceBook, parse_prices
     from sweeps.results import CellSummary, RunResult
-    from sweeps.scaling import ScalingFit, fit_scaling
-    from sweeps.spec import Sweep, parse
+    from sweeps.scaling.fit import ScalingFit, fit_scaling
+    from sweeps.spec.model import Sweep, parse
     from sweeps.stage import Plan, Run, Stage, Totals
-    from sweeps.tally import Tally
-    from sweeps.transfer import TransferMatrix, transfer_matrix
+    from sweeps.stats.paired_items import ItemDifference, item_key
 
 __all__ = [
     "BestCell",
@@ -56,19 +56,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "changes": ("Change", "Changed", "change"),
-    "comparison": ("Comparison", "compare"),
+    "analysis.changes": ("Change", "Changed", "change"),
+    "analysis.comparison": ("Comparison", "compare"),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
-    "frames": ("frame",),
-    "grid": ("BestCell", "best_cell"),
-    "items": ("ItemDifference", "item_key"),
-    "prices": ("PriceBook", "parse_prices"),
+    "analysis.tables": ("frame",),
+    "analysis.grid": ("BestCell", "best_cell"),
+    "stats.paired_items": ("ItemDifference", "item_key"),
+    "planning.prices": ("PriceBook", "parse_prices"),
     "results": ("CellSummary", "RunResult"),
-    "scaling": ("ScalingFit", "fit_scaling"),
-    "spec": ("Sweep", "parse"),
+    "scaling.fit": ("ScalingFit", "fit_scaling"),
+    "spec.model": ("Sweep", "parse"),
     "stage": ("Plan", "Run", "Stage", "Totals"),
-    "tally": ("Tally",),
-    "transfer": ("TransferMatrix", "transfer_matrix"),
+    "analysis.run_counts": ("Tally",),
+    "analysis.transfer": ("TransferMatrix", "transfer_matrix"),
 }
 
 

@@ -49,12 +49,17 @@ ALONE = {
 ORDER = ("worker", "tinker_offline", "nights", "acceptance", "chaos", "scheduler", "sweeps")
 
 
+def _folder(item: pytest.Item) -> str:
+    """The folder of `tests/` that a test is in, however deep."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
 def _is_fleet(item: pytest.Item) -> bool:
-    return item.path.parent.name in FLEETS and item.path.name not in ALONE
+    return _folder(item) in FLEETS and item.path.name not in ALONE
 
 
 def _place(item: pytest.Item) -> int:
-    folder = item.path.parent.name
+    folder = _folder(item)
     if _is_fleet(item):
         return -1
     return ORDER.index(folder) if folder in ORDER else len(ORDER)

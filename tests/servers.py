@@ -1,4 +1,4 @@
-"""The servers that the tests run on: those of scheduler/servers.py, as far as `make get-servers` put them here.
+"""The servers that the tests run on: those of server_versions.py, as far as `make get-servers` put them here.
 
 `SERVER=redis-7.0 pytest …` runs whatever needs a server on that one; without, it is the pinned one, and what
 asks for `every` server runs on each.
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import server_choice
-from scheduler.servers import TESTED, Series, named_by_binary
+from scheduler.state.server import server_choice
+from scheduler.state.server.server_versions import TESTED, Series, named_by_binary
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".servers"

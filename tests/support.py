@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from scheduler.connection import Client, connect
+from scheduler.state.connection import Client, connect
 from tests import servers
 
 FAST = {"appendonly": "no", "save": ""}  # a test's data need not survive

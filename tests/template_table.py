@@ -1,7 +1,7 @@
 """The table of docs/reference/chat-templates.md: what each model's chat template does with chats of every kind.
 
-`python -m tests.template_table` measures it anew and writes it; tests/sweeps/test_real_templates.py measures it
-too, and holds the document and an independent computation against it.
+`python -m tests.template_table` measures it anew and writes it; test_real_templates.py measures it too,
+and holds the document and an independent computation against it.
 """
 
 import sys
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.render import Example, LossMask, render_all
-from sweeps.renderers import renderer_of
-from sweeps.tokens import template_of
+from sweeps.rendering.render import Example, LossMask, render_all
+from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.tokenizer import template_of
 from tests.scenarios import SCENARIOS
 from tests.tokenizers import FAMILIES, real_tokenizer
 

@@ -31,27 +31,27 @@ LAW = {
 
 # Imports that belong to a few files only.
 PLACES = {
-    "redis": ("scheduler/connection.py",),
+    "redis": ("scheduler/state/connection.py",),
     "google": ("tinker_offline/wire.py",),  # protobuf: the schema is the SDK's
     "tinker": (
-        "worker/failures.py",
-        "worker/hooks.py",
-        "worker/service.py",
-        "worker/sampler.py",
-        "worker/handles.py",
-        "worker/account.py",
+        "worker/sdk/failures.py",
+        "worker/sdk/hooks.py",
+        "worker/sdk/session.py",
+        "worker/sdk/sampler.py",
+        "worker/sdk/handles.py",
+        "worker/sdk/rest.py",
         "tinker_offline/wire.py",
     ),
-    "celery": ("scheduler/dispatch.py", "scheduler/monitor.py", "worker/app.py", "worker/tasks.py"),
-    "kombu": ("scheduler/dispatch.py", "scheduler/monitor.py", "worker/app.py", "worker/tasks.py"),
-    "throttled": ("scheduler/rate.py",),
-    "verifiers": ("scheduler/verifiers_adapter.py",),
-    "jinja2": ("scheduler/chat_templates.py",),
-    "tinker_cookbook": ("scheduler/cookbook.py",),
+    "celery": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
+    "kombu": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
+    "throttled": ("scheduler/engine/rate_limit.py",),
+    "verifiers": ("scheduler/plugins/verifiers_adapter.py",),
+    "jinja2": ("scheduler/plugins/jinja_templates.py",),
+    "tinker_cookbook": ("scheduler/plugins/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
-    "pandas": ("sweeps/frames.py",),
-    "zstandard": ("sweeps/data/files.py",),
-    "resvg_py": ("scheduler/report.py",),
+    "pandas": ("sweeps/analysis/tables.py",),
+    "zstandard": ("sweeps/data/source_files.py",),
+    "resvg_py": ("scheduler/report_inputs.py",),
     "tensorboardX": ("scheduler/trackers/tensorboard.py",),
     "mlflow": ("scheduler/trackers/mlflow.py",),
     "wandb": ("scheduler/trackers/wandb.py",),
@@ -142,6 +142,6 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def test_verbs_fit_in_one_look_too() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "scheduler" / "lua").glob("*.lua")}
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "scheduler/state/lua").glob("*.lua")}
     assert {name: lines for name, lines in lengths.items() if lines > 60 and not name.startswith("_")} == {}
     assert max(lines for name, lines in lengths.items() if name.startswith("_")) <= 200

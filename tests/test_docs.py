@@ -6,16 +6,26 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from scheduler.account_facts import LACKED
-from scheduler.breaker import TURNS
 from scheduler.cli import COMMANDS
-from scheduler.notices import TITLES
-from scheduler.retry import BUDGETS, Fault
-from scheduler.servers import LEAST, TESTED, Data, Series, Server, can_read, is_tested, numbers, said_tested
+from scheduler.engine.breaker import TURNS
+from scheduler.engine.retry import BUDGETS, Fault
+from scheduler.notify.outbox import TITLES
 from scheduler.settings import DEFAULTS, from_environment
-from scheduler.states import MOVES
-from sweeps.perturbations import CHANGES
-from sweeps.sections import METRICS
+from scheduler.state.server.server_versions import (
+    LEAST,
+    TESTED,
+    Data,
+    Series,
+    Server,
+    can_read,
+    is_tested,
+    numbers,
+    said_tested,
+)
+from scheduler.state.service_facts import LACKED
+from scheduler.state.states import MOVES
+from sweeps.rendering.perturbations import CHANGES
+from sweeps.spec.sections import METRICS
 from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]

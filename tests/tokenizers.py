@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scheduler.imports import import_alone
-from scheduler.tokenizers import PretrainedTokenizer
+from scheduler.plugins.lazy_imports import import_alone
+from scheduler.plugins.tokenizers import PretrainedTokenizer
 
 PLACE = Path(__file__).parents[1] / ".tokenizers"
 MADE = PLACE / "made"  # for which families

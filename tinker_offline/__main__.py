@@ -15,7 +15,7 @@ import uvicorn
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from tinker_offline.faults import Faults
+    from tinker_offline.faults.accidents import Faults
 
 
 class Server(uvicorn.Server):
@@ -39,9 +39,9 @@ def main() -> int:
         return _check(options.check)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # before numpy is imported below: one thread, so that the order of sums is fixed
-    from tinker_offline.app import create_app
-    from tinker_offline.faults import FaultsInvalid
-    from tinker_offline.night import Night
+    from tinker_offline.faults.accidents import FaultsInvalid
+    from tinker_offline.faults.scenario import Night
+    from tinker_offline.routes import create_app
     from tinker_offline.service import Service
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -64,7 +64,7 @@ def main() -> int:
 
 def _check(path: Path) -> int:
     """Is this a document of faults? Nothing is started."""
-    from tinker_offline.faults import FaultsInvalid
+    from tinker_offline.faults.accidents import FaultsInvalid
 
     try:
         _faults(path)
@@ -75,8 +75,8 @@ def _check(path: Path) -> int:
 
 def _faults(path: Path | None) -> "Faults":
     """Raises FaultsInvalid, for a file that cannot be read too."""
-    from tinker_offline.app import paths
-    from tinker_offline.faults import Faults, FaultsInvalid, read_faults
+    from tinker_offline.faults.accidents import Faults, FaultsInvalid, read_faults
+    from tinker_offline.routes import paths
 
     try:
         return Faults() if path is None else read_faults(path.read_text(encoding="utf-8"), paths())
@@ -86,7 +86,7 @@ def _faults(path: Path | None) -> "Faults":
 
 
 def _config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
-    from tinker_offline.rehearsal import Connection
+    from tinker_offline.faults.fault_middleware import Connection
 
     return uvicorn.Config(
         app,

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinker_offline.files import write_file, write_text
-from tinker_offline.learner import Arrays
-from tinker_offline.refusal import Refusal
+from tinker_offline.atomic_files import write_file, write_text
+from tinker_offline.errors import Refusal
+from tinker_offline.model.learner import Arrays
 
 Folder = Literal["weights", "sampler_weights"]
 TYPES = {"weights": "training", "sampler_weights": "sampler"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tinker_offline.files import write_text
+from tinker_offline.atomic_files import write_text
 
 Entry = dict[str, Any]
 

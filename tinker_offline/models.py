@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tinker_offline.files import write_file
-from tinker_offline.futures import Futures, Work
-from tinker_offline.learner import Learner, adapter_arrays, adapter_from
-from tinker_offline.ngram import Adapter, Base
-from tinker_offline.refusal import Refusal
+from tinker_offline.atomic_files import write_file
+from tinker_offline.errors import Refusal
+from tinker_offline.model.learner import Learner, adapter_arrays, adapter_from
+from tinker_offline.model.ngram import Adapter, Base
+from tinker_offline.work_queue import Futures, Work
 
 
 @dataclass

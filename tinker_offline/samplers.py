@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from tinker_offline import messages, sampling, tokenizer, wire
-from tinker_offline.folding import fold, shift_of, unfold, vocabulary_of
-from tinker_offline.learner import adapter_from
+from tinker_offline import request_models, wire
+from tinker_offline.errors import Refusal
+from tinker_offline.model import characters, sampling
+from tinker_offline.model.folding import fold, shift_of, unfold, vocabulary_of
+from tinker_offline.model.learner import adapter_from
+from tinker_offline.model.ngram import Adapter, Base, Ints, Size, new_adapter
 from tinker_offline.models import Sampler
-from tinker_offline.ngram import Adapter, Base, Ints, Size, new_adapter
-from tinker_offline.refusal import Refusal
 from tinker_offline.service import Service
 
 Json = dict[str, Any]
 
 
-def create_sampler(service: Service, request: messages.CreateSampler) -> Json:
+def create_sampler(service: Service, request: request_models.CreateSampler) -> Json:
     """A sampling session from a checkpoint, or from a base model as it is. Asked twice, it is created once."""
     session = service.sessions.usable(request.session_id)
     sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
@@ -28,7 +29,7 @@ def create_sampler(service: Service, request: messages.CreateSampler) -> Json:
     return {"type": "create_sampling_session", "sampling_session_id": sampler_id}
 
 
-def _of_checkpoint(service: Service, request: messages.CreateSampler, sampler_id: str) -> Sampler:
+def _of_checkpoint(service: Service, request: request_models.CreateSampler, sampler_id: str) -> Sampler:
     checkpoint = service.checkpoints.get(request.model_path or "")
     base_model = service.checkpoints.run(checkpoint.run_id).base_model
     if request.base_model not in (None, base_model):
@@ -40,7 +41,7 @@ def _of_checkpoint(service: Service, request: messages.CreateSampler, sampler_id
     return Sampler(sampler_id, request.session_id, base_model, checkpoint.path, load)
 
 
-def _of_base(service: Service, request: messages.CreateSampler, sampler_id: str) -> Sampler:
+def _of_base(service: Service, request: request_models.CreateSampler, sampler_id: str) -> Sampler:
     name = service.known(request.base_model or "")
 
     def load() -> tuple[Base, Adapter]:
@@ -55,7 +56,7 @@ def get_sampler(service: Service, sampler_id: str) -> Json:
     return {"sampler_id": sampler_id, "base_model": sampler.base_model, "model_path": sampler.model_path}
 
 
-def sample(service: Service, request: messages.Sample) -> Json:
+def sample(service: Service, request: request_models.Sample) -> Json:
     sampler = service.models.sampler(request.sampling_session_id)
     service.sessions.usable(sampler.session_id)
     if request.seq_id not in sampler.accepted:
@@ -68,7 +69,7 @@ def sample(service: Service, request: messages.Sample) -> Json:
     return {"request_id": request_id, "sample_sequence_ids": names}
 
 
-def _sample(service: Service, sampler: Sampler, request: messages.Sample) -> bytes:
+def _sample(service: Service, sampler: Sampler, request: request_models.Sample) -> bytes:
     base, adapter = sampler.weights()
     prompt, draw = _prompt(request, base.size), _draw(request)
     scored, top = None, None
@@ -89,7 +90,7 @@ def _bill(service: Service, sampler: Sampler, prompt: int, sequences: list[wire.
     service.usage.add(*owner, "sampling_sample", sum(len(sequence.tokens) for sequence in sequences))
 
 
-def _prompt(request: messages.Sample, size: Size) -> Ints:
+def _prompt(request: request_models.Sample, size: Size) -> Ints:
     if any(chunk.type != "encoded_text" for chunk in request.prompt.chunks):
         raise Refusal("the prompt has input that is not text; the offline models read text only")
     if request.target_prompt_logprobs is not None or request.prompt_alt_tokens_k:
@@ -100,10 +101,10 @@ def _prompt(request: messages.Sample, size: Size) -> Ints:
     return fold(wire.checked(np.array(tokens, np.int64), vocabulary_of(size), "the prompt"), size)
 
 
-def _draw(request: messages.Sample) -> sampling.Draw:
+def _draw(request: request_models.Sample) -> sampling.Draw:
     """Without a seed, the request itself is one: sent twice it gives the same, another one gives another."""
     params = request.sampling_params
-    room = tokenizer.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)
+    room = characters.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)
     stops = [params.stop] if isinstance(params.stop, str) else params.stop or []
     unseeded = zlib.crc32(f"{request.sampling_session_id} {request.seq_id}".encode())
     return sampling.Draw(
@@ -113,6 +114,6 @@ def _draw(request: messages.Sample) -> sampling.Draw:
         top_k=params.top_k,
         top_p=params.top_p,
         stop_tokens=frozenset(stop for stop in stops if isinstance(stop, int)),
-        stop_texts=tuple(tuple(tokenizer.encode(stop)) for stop in stops if isinstance(stop, str)),
+        stop_texts=tuple(tuple(characters.encode(stop)) for stop in stops if isinstance(stop, str)),
         top=request.topk_sample_logprobs,
     )

@@ -5,17 +5,17 @@ import shutil
 from pathlib import Path
 from typing import TextIO
 
-from tinker_offline.base import load_base
 from tinker_offline.checkpoints import Checkpoints
-from tinker_offline.faults import Account
-from tinker_offline.folding import even_base
-from tinker_offline.futures import Futures, Reply, Work
+from tinker_offline.errors import Refusal
+from tinker_offline.faults.accidents import Account
+from tinker_offline.model.base import load_base
+from tinker_offline.model.characters import write_tokenizer
+from tinker_offline.model.folding import even_base
+from tinker_offline.model.ngram import SIZES, Base
 from tinker_offline.models import Models
-from tinker_offline.ngram import SIZES, Base
-from tinker_offline.refusal import Refusal
 from tinker_offline.sessions import Session, Sessions
-from tinker_offline.tokenizer import write_tokenizer
 from tinker_offline.usage import Usage
+from tinker_offline.work_queue import Futures, Reply, Work
 
 
 class Service:

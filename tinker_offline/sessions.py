@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tinker_offline.errors import Refusal
 from tinker_offline.journal import Journal
-from tinker_offline.messages import CreateSession, FinishSession, SearchSessions, StatusQuery
-from tinker_offline.refusal import Refusal
+from tinker_offline.request_models import CreateSession, FinishSession, SearchSessions, StatusQuery
 
 SILENT = timedelta(seconds=120)  # without a heartbeat; clients send one every 10 s
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 from tinker.proto import tinker_public_pb2 as schema
 
-from tinker_offline import tokenizer
-from tinker_offline.ngram import Floats, Ints
-from tinker_offline.refusal import Refusal
+from tinker_offline.errors import Refusal
+from tinker_offline.model import characters
+from tinker_offline.model.ngram import Floats, Ints
 
 CONTENT_TYPE = "application/x-protobuf"
 _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schema.DTYPE_INT32: np.int32}
@@ -71,7 +71,7 @@ def check_all(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str =
     """Check sequences that follow one another. All at once; only where that fails, one by one, to name the first."""
     if not lengths:
         raise Refusal("there are no data")
-    if min(lengths) and max(lengths) <= tokenizer.CONTEXT_LENGTH and _known(tokens, vocabulary):
+    if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _known(tokens, vocabulary):
         return
     for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
         checked(sequence, vocabulary, f"datum {index}{what}")
@@ -79,8 +79,8 @@ def check_all(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str =
 
 def checked(tokens: Ints, vocabulary: int, where: str) -> Ints:
     """The tokens, if there are any, not too many, and all in the vocabulary."""
-    if not 0 < len(tokens) <= tokenizer.CONTEXT_LENGTH:
-        raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {tokenizer.CONTEXT_LENGTH} are possible")
+    if not 0 < len(tokens) <= characters.CONTEXT_LENGTH:
+        raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {characters.CONTEXT_LENGTH} are possible")
     if not _known(tokens, vocabulary):
         raise Refusal(f"{where} has a token outside the vocabulary of 0 to {vocabulary - 1}")
     return tokens

@@ -8,22 +8,22 @@ from celery import Celery
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from scheduler.artefacts import Artefacts
-from scheduler.breaker import Timing
-from scheduler.connection import broker_url, connect
-from scheduler.dispatch import QUEUE, TRANSPORT, waiting
-from scheduler.embedded import server_url
+from scheduler.engine.breaker import Timing
+from scheduler.engine.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, from_environment
-from scheduler.store import Store
-from worker.arena import limits_of
+from scheduler.state.connection import broker_url, connect
+from scheduler.state.server.embedded_redis import server_url
+from scheduler.state.store import Store
 from worker.attempt import Hands
-from worker.canary import Canaries
-from worker.endpoints import endpoint_of
 from worker.examples import Examples
-from worker.housekeeping import Housekeeping
 from worker.leases import Leases
-from worker.pace import pace_of
-from worker.watchdog import Watchdog
+from worker.maintenance.canary import Canaries
+from worker.maintenance.housekeeping import Housekeeping
+from worker.maintenance.watchdog import Watchdog
+from worker.rollouts.sandbox import limits_of
+from worker.sdk.endpoints import endpoint_of
+from worker.sdk.rate_limiter import pace_of
 
 spare_this_machine()  # before the SDK looks
 settings: Settings = from_environment()

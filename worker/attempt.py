@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, attempt_path
-from scheduler.connection import Away
-from scheduler.store import Assignment, Cost, Lease, Meter, Opening, Store
+from scheduler.state.connection import Away
+from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
-from worker.arena import ArenaLimits
-from worker.asking import Pending
 from worker.examples import Examples
-from worker.hooks import Sign
 from worker.leases import Asked, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
-from worker.pace import Pace, unpaced
 from worker.progress import Row, line
-from worker.service import Endpoint
+from worker.rollouts.sandbox import ArenaLimits
+from worker.sdk.futures import Pending
+from worker.sdk.hooks import Sign
+from worker.sdk.rate_limiter import Pace, unpaced
+from worker.sdk.session import Endpoint
 
 T = TypeVar("T")
 PAUSE = 0.5  # seconds between two tries to reach Redis

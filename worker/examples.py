@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from scheduler.artefacts import Artefacts, records_path
-from scheduler.tokenizers import tokenizer_of
-from sweeps.order import subset_order
+from scheduler.plugins.tokenizers import tokenizer_of
 from sweeps.records import Records
-from sweeps.render import Example, LossMask, render_rows
+from sweeps.rendering.render import Example, LossMask, render_rows
 from sweeps.stage import Json
+from sweeps.training.data_order import subset_order
 
 Rows = list[tuple[Example, ...]]  # of each record its examples: one, two of a pair, or one for each answer of a chat
 KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order

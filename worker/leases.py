@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 
-from scheduler.breaker import Timing
-from scheduler.bugs import record
-from scheduler.connection import Away
-from scheduler.store import Lease, Pulse, Store
-from worker.told import Standing, Told
+from scheduler.engine.breaker import Timing
+from scheduler.state.bug_log import record
+from scheduler.state.connection import Away
+from scheduler.state.store import Lease, Pulse, Store
+from worker.sdk.client_status import Standing, Told
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
 PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scheduler.retry import Fault
-from scheduler.store import Cost
+from scheduler.engine.retry import Fault
+from scheduler.state.store import Cost
 from sweeps.stage import Json
 
 

@@ -8,23 +8,23 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
-from scheduler.bugs import NOBODY, condemn, record
-from scheduler.connection import Away, Broken, RedisError, Refused
+from scheduler.engine.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
-from scheduler.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.services import service_of
-from scheduler.states import StageState
-from scheduler.store import Lease, Opening
+from scheduler.state.bug_log import NOBODY, condemn, record
+from scheduler.state.connection import Away, Broken, RedisError, Refused
+from scheduler.state.states import StageState
+from scheduler.state.store import Lease, Opening
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
-from worker.canary import COST, tried
-from worker.evaluate import evaluate
-from worker.failures import ServiceError
+from worker.evaluation.measure import evaluate
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
-from worker.methods import train
+from worker.maintenance.canary import COST, tried
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
-from worker.service import Ending, Session, Trainer, responds
+from worker.sdk.failures import ServiceError
+from worker.sdk.session import Ending, Session, Trainer, responds
+from worker.training.methods import train
 
 JUDGED_WITHIN = 30.0  # seconds for a canary on whose word it hangs whether a stage has failed
 

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.store import CURVE_POINTS
-from scheduler.wording import loss_of
+from scheduler.state.store import CURVE_POINTS
+from sweeps.formatting import loss_of
 from sweeps.stage import Json
 
 Row = dict[str, Json]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from scheduler.dispatch import ATTEMPT
+from scheduler.engine.dispatch import ATTEMPT
 from worker.app import app, hands
 from worker.attempt import Telling
 from worker.outcome import Failed, Outcome, told

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from scheduler.cli import streams
+from scheduler.cli.console import streams
 from scheduler.errors import SchedulerError
 from sweeps.errors import SweepsError
 
@@ -19,8 +19,8 @@ COMMANDS = {  # name: (module of this package, the first sentence of its help): 
     "submit": ("submit", "Submit FILE; submitting it again changes nothing."),
     "run": ("run", "Ask the questions in FILE..., and stay until they are answered."),
     "up": ("up", "Start all that works on sweeps, and look after it."),
-    "list": ("show", "List the sweeps of this state folder, or of REDIS_URL."),
-    "status": ("show", "Show what is going on, in all sweeps or in NAME."),
+    "list": ("status", "List the sweeps of this state folder, or of REDIS_URL."),
+    "status": ("status", "Show what is going on, in all sweeps or in NAME."),
     "watch": ("watch", "Watch the sweeps NAMES until they have ended."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
     "evaluate": ("evaluate", "Submit EVALUATION of all that NAME has trained."),
@@ -30,11 +30,11 @@ COMMANDS = {  # name: (module of this package, the first sentence of its help): 
     "budget": ("costs", "Let NAME spend USD dollars in all, more than before or less."),
     "events": ("events", "Show what happened to the stages of NAME, the newest last."),
     "digest": ("digest", "Tell NAME in a few lines."),
-    "pause": ("change", "Let NAME pay for nothing until it is resumed."),
-    "resume": ("change", "Let NAME, which is paused, go on."),
-    "cancel": ("change", "Stop wanting what NAME asked for."),
-    "retry": ("change", "Try what failed in NAME, or was cancelled, once more."),
-    "priority": ("change", "Let NAME go before those with a lower NUMBER, from now on."),
+    "pause": ("control", "Let NAME pay for nothing until it is resumed."),
+    "resume": ("control", "Let NAME, which is paused, go on."),
+    "cancel": ("control", "Stop wanting what NAME asked for."),
+    "retry": ("control", "Try what failed in NAME, or was cancelled, once more."),
+    "priority": ("control", "Let NAME go before those with a lower NUMBER, from now on."),
     "doctor": ("doctor", "Check this machine, and say what to do about what is wrong."),
 }
 
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
 @click.pass_context
 def sweep(context: click.Context, form: str) -> None:
     """Overnight batches of fine-tuning experiments: one file in, an answer out."""
-    from scheduler.cli.output import Output  # what prints tables is not needed to print help
+    from scheduler.cli.console.output import Output  # what prints tables is not needed to print help
     from scheduler.proxies import spare_this_machine
 
     spare_this_machine()
@@ -138,7 +138,7 @@ def _told(error: OSError) -> str:
 
 
 def _failed(message: str, status: int) -> int:
-    from sweeps.wording import safe_lines
+    from sweeps.formatting import safe_lines
 
     click.echo(f"Error: {safe_lines(message)}", err=True)
     return status

@@ -6,18 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.cli.itemwise import show_by_item, show_changes
-from scheduler.cli.output import Output
-from scheduler.wording import counted, dollars, of_cell, written
-from sweeps.comparison import METHOD, Contestant, compare
-from sweeps.draw import Series, draw
-from sweeps.effective import Multiplier
-from sweeps.errors import SweepsError
-from sweeps.grid import BestCell, best_cell
-from sweeps.intervals import Estimate
-from sweeps.report.comparison import named as named_method
-from sweeps.report.itemwise import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
-from sweeps.report.reading import (
+from scheduler.cli.console.output import Output
+from scheduler.cli.items import show_by_item, show_changes
+from sweeps.analysis.comparison import METHOD, Contestant, compare
+from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.analysis.grid import BestCell, best_cell
+from sweeps.analysis.item_analysis import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
+from sweeps.analysis.run_counts import Tally
+from sweeps.analysis.targets import (
     Spec,
     best_by,
     compared_by,
@@ -29,15 +25,18 @@ from sweeps.report.reading import (
     times,
     variants,
 )
-from sweeps.report.transfer import SHARED
+from sweeps.analysis.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.errors import SweepsError
+from sweeps.figures.terminal import Series, draw
+from sweeps.formatting import counted, dollars, of_cell, with_interval, written
+from sweeps.report.comparison_section import named as named_method
+from sweeps.report.transfer_section import SHARED
 from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
-from sweeps.scaling import MinimumData, ScalingFit
-from sweeps.sections import Equal
+from sweeps.scaling.fit import MinimumData, ScalingFit
+from sweeps.spec.sections import Equal
 from sweeps.stage import Json
-from sweeps.steps import said_equal
-from sweeps.tally import Tally
-from sweeps.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
-from sweeps.wording import with_interval
+from sweeps.stats.intervals import Estimate
+from sweeps.training.schedule import said_equal
 
 CURVES = 13  # in one drawing: of more, nobody could tell the letters apart
 

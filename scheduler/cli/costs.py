@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from scheduler import views
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
-from scheduler.costs import Billed, DayCosts, SweepCosts, today
-from scheduler.costs import costs as read
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
 from scheduler.errors import BudgetTooSmall, UnknownSweep
 from scheduler.settings import from_environment
-from scheduler.wording import dollars, duration
+from scheduler.state import views
+from scheduler.state.costs import Billed, DayCosts, SweepCosts, today
+from scheduler.state.costs import costs as read
 from sweeps.cost import KindCosts
+from sweeps.formatting import dollars, duration
 from sweeps.stage import MICRO, dollars_of
 
 

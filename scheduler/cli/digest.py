@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
-from scheduler.digest import Digest
-from scheduler.digest import digest as read
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
+from scheduler.notify.digest import Digest
+from scheduler.notify.digest import digest as read
 from scheduler.settings import from_environment
 
 

@@ -14,27 +14,27 @@ from typing import NamedTuple
 
 import click
 
-from scheduler.account_facts import ALL, LACKED, known_accounts
-from scheduler.addresses import find, is_up
 from scheduler.artefacts import Artefacts
-from scheduler.bugs import bugs, line
-from scheduler.cli.accounts import told
-from scheduler.cli.inquire import Told, inquire
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
-from scheduler.connection import check, connect
-from scheduler.embedded import running, server
+from scheduler.cli.account_words import told
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.probe import Told, inquire
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
-from scheduler.notices import troubled_webhooks
+from scheduler.notify.outbox import troubled_webhooks
 from scheduler.prepare import price_book
+from scheduler.processes.addresses import find, is_up
 from scheduler.proxies import proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
-from scheduler.servers import is_tested
 from scheduler.service_check import served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
-from scheduler.wording import counted, duration
+from scheduler.state.bug_log import bugs, line
+from scheduler.state.connection import check, connect
+from scheduler.state.server.embedded_redis import running, server
+from scheduler.state.server.server_versions import is_tested
+from scheduler.state.service_facts import ALL, LACKED, known_accounts
 from sweeps.errors import SweepsError
+from sweeps.formatting import counted, duration
 
 SUPPORTED = ((0, 38), (0, 39))  # versions of the SDK, from and below: as pyproject.toml pins them
 ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import click
 
-from scheduler import views
-from scheduler.cli.known import billed_as
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.reuse import billed_as
 from scheduler.cli.submit import put, told
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, plan_to_submit, submission_of
 from scheduler.settings import from_environment
-from scheduler.states import StageState
-from scheduler.store import Store
-from scheduler.wording import counted, dollars
+from scheduler.state import views
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
 from sweeps.errors import SpecError
-from sweeps.sections import nearest
-from sweeps.spec import Sweep, parse
+from sweeps.formatting import counted, dollars
+from sweeps.spec.model import Sweep, parse
+from sweeps.spec.sections import nearest
 from sweeps.stage import Json, Stage
 
 OPEN = ("budget", "limits", "priority", "weight", "window", "deadline", "notify", "tags", "question", "best", "target")

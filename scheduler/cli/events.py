@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from scheduler import views
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
 from scheduler.errors import SchedulerError
-from scheduler.history import Event
-from scheduler.history import events as read
 from scheduler.settings import from_environment
-from scheduler.wording import counted
+from scheduler.state import views
+from scheduler.state.events import Event
+from scheduler.state.events import events as read
+from sweeps.formatting import counted
 
 
 @click.command()

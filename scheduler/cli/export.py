@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from scheduler import following, views
-from scheduler.cli.files import replacing
-from scheduler.cli.options import Target, the_store
-from scheduler.cli.output import Output, flat_value, write_csv
-from scheduler.cli.streams import make_exact
+from scheduler.cli.console.options import Target, the_store
+from scheduler.cli.console.output import Output, flat_value, write_csv
+from scheduler.cli.console.streams import make_exact
+from scheduler.cli.console.written_files import replacing
 from scheduler.cli.track import track
 from scheduler.settings import from_environment
-from scheduler.store import Store
+from scheduler.state import run_history, views
+from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
+from sweeps.analysis.tables import INSTALL, columns, flat, framed
 from sweeps.errors import NotInstalled
-from sweeps.frames import INSTALL, columns, flat, framed
-from sweeps.tracking import curve_columns, curve_rows
+from sweeps.report.tracker_runs import curve_columns, curve_rows
 
 FORMS = ("csv", "parquet")
 Row = Mapping[str, Any]
@@ -62,7 +62,7 @@ def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], 
     rows = views.results(store, views.sweep(store, name).name)
     if not curves:
         return columns(rows), map(flat, rows)
-    return curve_columns(rows), (point for run in following.followed(store, name, rows) for point in curve_rows(run))
+    return curve_columns(rows), (point for run in run_history.followed(store, name, rows) for point in curve_rows(run))
 
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:

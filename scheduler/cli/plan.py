@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from scheduler.cli.accounts import document, told
-from scheduler.cli.known import Known, billed_as, known
-from scheduler.cli.options import takes_file
-from scheduler.cli.output import Output
+from scheduler.cli.account_words import document, told
+from scheduler.cli.console.options import takes_file
+from scheduler.cli.console.output import Output
+from scheduler.cli.reuse import Known, billed_as, known
 from scheduler.prepare import prepare
 from scheduler.services import service_of
 from scheduler.settings import from_environment
-from scheduler.wording import counted, dollars, duration, written
-from sweeps.pace import cycles
-from sweeps.plan_document import plan_document
+from sweeps.formatting import counted, dollars, duration, written
+from sweeps.planning.duration import cycles
+from sweeps.planning.plan_json import plan_document
 from sweeps.stage import Json, Plan, Stage, dollars_of
 
 FEW = 24  # stages that are listed; the rest is counted

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import click
 
-from scheduler import report as gathered
-from scheduler.cli.files import write_whole
-from scheduler.cli.options import Target, the_store
-from scheduler.cli.output import Output
-from scheduler.cli.streams import make_exact
+from scheduler import report_inputs as gathered
+from scheduler.cli.console.options import Target, the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.console.streams import make_exact
+from scheduler.cli.console.written_files import write_whole
 from scheduler.settings import from_environment
-from scheduler.wording import counted
+from sweeps.formatting import counted
 from sweeps.report.compose import compose
 from sweeps.report.document import Report
 from sweeps.report.html import html

@@ -6,21 +6,21 @@ from typing import Any
 
 import click
 
-from scheduler import views
-from scheduler.cli.across import names_of, show_across
 from scheduler.cli.answers import answer
-from scheduler.cli.itemwise import item_facts
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
-from scheduler.items import read_items
+from scheduler.cli.compare_sweeps import names_of, show_across
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.items import item_facts
 from scheduler.settings import Settings, from_environment
-from scheduler.store import Store
-from scheduler.wording import counted, dollars, of_cell
-from sweeps.frames import columns, flat, in_order
-from sweeps.report.itemwise import wanted
+from scheduler.state import views
+from scheduler.state.evaluation_items import read_items
+from scheduler.state.store import Store
+from sweeps.analysis.item_analysis import wanted
+from sweeps.analysis.run_counts import cuts
+from sweeps.analysis.tables import columns, flat, in_order
+from sweeps.formatting import counted, dollars, of_cell
 from sweeps.results import RunResult
-from sweeps.sections import CUT
-from sweeps.tally import cuts
+from sweeps.spec.sections import CUT
 
 
 @click.command()

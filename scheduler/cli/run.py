@@ -12,25 +12,25 @@ from types import FrameType
 
 import click
 
-from scheduler import views
-from scheduler.addresses import find, is_up
-from scheduler.cli.known import billed_as
-from scheduler.cli.options import files_and_overrides, takes_files, the_store
-from scheduler.cli.output import Output
+from scheduler.cli.console.options import files_and_overrides, takes_files, the_store
+from scheduler.cli.console.output import Output
 from scheduler.cli.plan import summarise
 from scheduler.cli.results import show_results
+from scheduler.cli.reuse import billed_as
 from scheduler.cli.submit import put, told
 from scheduler.cli.up import endings
 from scheduler.cli.watch import follow, over
-from scheduler.connection import Away
 from scheduler.errors import SchedulerError
 from scheduler.prepare import prepare_to_submit, submission_of
+from scheduler.processes.addresses import find, is_up
+from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, from_environment
-from scheduler.store import Store
-from scheduler.supervise import IN_UTF8, START_SECONDS
-from scheduler.views import SweepView
-from scheduler.wording import counted
+from scheduler.state import views
+from scheduler.state.connection import Away
+from scheduler.state.store import Store
+from scheduler.state.views import SweepView
+from sweeps.formatting import counted
 
 STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that workers have to give back
 
@@ -176,7 +176,7 @@ class StillUp:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scheduler.child", sys.executable, "-m", "scheduler.cli", "up"],
+            [sys.executable, "-m", "scheduler.processes.child", sys.executable, "-m", "scheduler.cli", "up"],
             env={**os.environ, "SWEEP_HOME": str(self._settings.home), **IN_UTF8},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.known import billed_as
-from scheduler.cli.options import takes_file, the_store
-from scheduler.cli.output import Output
+from scheduler.cli.console.options import takes_file, the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.reuse import billed_as
 from scheduler.prepare import Prepared, keep_data, prepare_to_submit, submission_of
 from scheduler.settings import Settings, from_environment
-from scheduler.store import Store
-from scheduler.submission import Submission, Submitted
-from scheduler.submission import submit as write
+from scheduler.state.store import Store
+from scheduler.state.submission import Submission, Submitted
+from scheduler.state.submission import submit as write
 
 
 @click.command()

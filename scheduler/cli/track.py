@@ -7,23 +7,23 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track as progress
 
-from scheduler import following, views
-from scheduler.cli.output import Output
+from scheduler.cli.console.output import Output
 from scheduler.errors import TrackerUnusable
-from scheduler.store import Store
+from scheduler.state import run_history, views
+from scheduler.state.store import Store
 from scheduler.trackers import Tracker, tracker
-from scheduler.wording import counted
-from sweeps.tracking import TrackedRun, tracked
+from sweeps.formatting import counted
+from sweeps.report.tracker_runs import TrackedRun, tracked
 
 Told = Mapping[str, Any]
 
 
 def track(store: Store, name: str, place: str, output: Output) -> None:
     """Tell a tracker of every run, as it stands. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
-    sweep, rows = following.swept(store, name), views.results(store, name)
+    sweep, rows = run_history.swept(store, name), views.results(store, name)
     there, screen, told = tracker(place, name), Console(stderr=True), list[Told]()
     for each in progress(
-        following.followed(store, name, rows),
+        run_history.followed(store, name, rows),
         description=f"{name} to {place.partition(':')[0]}",
         total=len(rows),
         console=screen,

@@ -7,14 +7,14 @@ from types import FrameType
 
 import click
 
-from scheduler.addresses import find
-from scheduler.cli.output import Output
-from scheduler.connection import check, connect
-from scheduler.embedded import running, server
+from scheduler.cli.console.output import Output
+from scheduler.processes.addresses import find
+from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis
+from scheduler.processes.supervisor import up as bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import from_environment
-from scheduler.supervise import LOOK_EVERY, Child, EmbeddedRedis
-from scheduler.supervise import up as bring_up
+from scheduler.state.connection import check, connect
+from scheduler.state.server.embedded_redis import running, server
 
 
 @click.command()

@@ -12,18 +12,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scheduler import views
-from scheduler.admission import MONEY
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
-from scheduler.cli.show import fleet_of, sweep_row
-from scheduler.reasons import why_it_waits
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
+from scheduler.cli.status import fleet_of, sweep_row
+from scheduler.engine.admission import MONEY
 from scheduler.settings import Settings, from_environment
-from scheduler.states import StageState, SweepState
-from scheduler.store import Store
-from scheduler.views import StageView, SweepView
-from scheduler.wording import dollars, duration, loss_of
-from sweeps.wording import safe, safe_lines
+from scheduler.state import views
+from scheduler.state.states import StageState, SweepState
+from scheduler.state.store import Store
+from scheduler.state.views import StageView, SweepView
+from scheduler.waiting_reasons import why_it_waits
+from sweeps.formatting import dollars, duration, loss_of, safe, safe_lines
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from scheduler.errors import TrackerUnusable
 from sweeps.errors import NotInstalled
-from sweeps.tracking import TrackedRun
+from sweeps.report.tracker_runs import TrackedRun
 
 # Kind: the library that it needs, its extra, and what may stand behind the colon.
 KINDS = {

@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from scheduler.errors import TrackerUnusable
-from sweeps.tracking import TrackedRun
+from sweeps.report.tracker_runs import TrackedRun
 
 RUN, CONTENT = "sweep.run", "sweep.content"  # the tags by which a run, and what was told of it, are known again
 PAGE = 1000  # as many as a server answers at once

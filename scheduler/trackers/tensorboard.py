@@ -14,7 +14,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 
-from sweeps.tracking import TrackedRun
+from sweeps.report.tracker_runs import TrackedRun
 
 VERSION = "brain.Event:2"  # of the format of event files
 LONGEST = 120  # characters of a folder's name

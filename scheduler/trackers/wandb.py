@@ -16,7 +16,7 @@ import wandb
 from wandb.errors import Error
 
 from scheduler.errors import TrackerUnusable
-from sweeps.tracking import TrackedRun
+from sweeps.report.tracker_runs import TrackedRun
 
 MARK = "sweep-export"  # a file in a run's folder that says what has been written there, once all of it has been
 LONGEST = 64  # characters of a tag

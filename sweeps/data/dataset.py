@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from sweeps.data.files import read_file, shown
+from sweeps.data.generated import FORMATS as MADE
+from sweeps.data.generated import make
 from sweeps.data.leaks import tell_leaks
-from sweeps.data.made import FORMATS as MADE
-from sweeps.data.made import make
-from sweeps.data.offline import OFFLINE, read_domain
+from sweeps.data.near_duplicates import alike, group_of, prompts
+from sweeps.data.offline_sources import OFFLINE, read_domain
+from sweeps.data.source_files import read_file, shown
 from sweeps.data.split import Kept, apart, choose, count_of
 from sweeps.errors import DataError, NotInstalled
-from sweeps.likeness import alike, group_of, prompts
-from sweeps.questions import CONTEXT, learnt, read
 from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, content_keys
+from sweeps.rendering.prompts import CONTEXT, learnt, read
 
 LINES = "lines"  # a text with one record a line
 

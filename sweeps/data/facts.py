@@ -5,12 +5,12 @@ passage no training helps with a fact that was not trained on, and with it the a
 given once: no fact that is measured is ever trained on. A question can be put in other words, some of which are harder
 to find in the passage, and a value be chosen among those that are spoken of.
 
-All of it follows from `SEED` through `sweeps.dice`: the same on every machine.
+All of it follows from `SEED` through `sweeps.prng`: the same on every machine.
 """
 
 from typing import NamedTuple
 
-from sweeps.dice import Dice
+from sweeps.prng import Dice
 from sweeps.records import Row
 
 SEED = 7

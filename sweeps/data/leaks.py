@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from sweeps.data.near_duplicates import MOST_TEXTS, share_runs
 from sweeps.data.split import Kept
-from sweeps.likeness import MOST_TEXTS, share_runs
 
 SHOWN = 60  # characters of an example
 

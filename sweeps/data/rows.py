@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from sweeps.data.shapes import BadRow, Shape, as_json, see
-from sweeps.data.texts import Found, json_lines
+from sweeps.data.foreign_formats import BadRow, Shape, as_json, see
+from sweeps.data.preference_pairs import SIDES, divide
+from sweeps.data.text_formats import Found, json_lines
 from sweeps.errors import DataError
-from sweeps.pairs import SIDES, divide
 from sweeps.records import Format, Origin, Row
 
 SHOWN = 5  # findings in one message; the rest are counted

@@ -9,9 +9,9 @@ be reinforced.
 import re
 from typing import NamedTuple
 
-from sweeps.dice import Dice
 from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.items import drawn
+from sweeps.environments.task_items import drawn
+from sweeps.prng import Dice
 
 FAMILY = "arithmetic"
 ENDINGS = 4  # sums end in 0 to 3

@@ -13,9 +13,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sweeps.dice import Dice
 from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.items import dice_of, drawn
+from sweeps.environments.task_items import dice_of, drawn
+from sweeps.prng import Dice
 
 FAMILY = "market"
 EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are shown

@@ -12,9 +12,9 @@ Each observation ends with all that the next action depends on, within the five 
 
 from typing import NamedTuple
 
-from sweeps.dice import Dice
 from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.items import drawn
+from sweeps.environments.task_items import drawn
+from sweeps.prng import Dice
 
 FAMILY = "tool_use"
 TOOLS = {"size": "s", "cost": "c", "age": "a"}

@@ -3,7 +3,7 @@
 `normalised`, `exact_match` and `f1` follow the evaluation of SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250): lower
 case, no punctuation, no articles, single spaces; of several right answers the best counts. But where that leaves
 nothing, what would have been left out is the answer: a choice `A`, a sign `+`. And of a number what looks like
-punctuation is a part: -5, .5 and 3/4 are not 5, 5 and 34 (`sweeps.metrics.numerals`).
+punctuation is a part: -5, .5 and 3/4 are not 5, 5 and 34 (`sweeps.metrics.numbers`).
 """
 
 import re
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from sweeps.metrics.notation import plainly
-from sweeps.metrics.numerals import is_same, key_of, number_in, spans
+from sweeps.metrics.numbers import is_same, key_of, number_in, spans
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)

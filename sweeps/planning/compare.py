@@ -6,17 +6,17 @@ A chain gets as much as any other method, an equal share for each of its parts. 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sweeps.cells import Variant
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
-from sweeps.planning.acting import Acting
-from sweeps.planning.asked import Measuring, Training
-from sweeps.planning.foundry import PASSES, Foundry
-from sweeps.planning.guards import records_for, refuse_unsuited, suits
-from sweeps.planning.rows import Naive, Row
-from sweeps.recipe import Method
+from sweeps.planning.cells import Variant
+from sweeps.planning.rl_stages import Acting
+from sweeps.planning.run_rows import Naive, Row
+from sweeps.planning.stage_builder import PASSES, Foundry
+from sweeps.planning.stage_requests import Measuring, Training
+from sweeps.planning.validation import records_for, refuse_unsuited, suits
 from sweeps.records import Dataset
-from sweeps.sections import Equal, Evaluation
+from sweeps.spec.sections import Equal, Evaluation
+from sweeps.spec.train_section import Method
 from sweeps.stage import MICRO, Json, Run, Stage
 
 # What is lacking where no data set suits an evaluation.

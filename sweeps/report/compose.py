@@ -3,23 +3,23 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from sweeps.analysis.item_analysis import ItemsBy
+from sweeps.analysis.run_counts import cuts
+from sweeps.analysis.tables import in_order
+from sweeps.analysis.targets import Spec
 from sweeps.errors import SweepsError
-from sweeps.frames import in_order
-from sweeps.report.accounts import cost, every_run, failures, provenance
-from sweeps.report.calibration import calibration
-from sweeps.report.changes import changed_by_training
-from sweeps.report.comparison import comparison
+from sweeps.formatting import counted
+from sweeps.report.calibration_section import calibration
+from sweeps.report.changes_section import changed_by_training
+from sweeps.report.comparison_section import comparison
+from sweeps.report.costs_and_provenance import cost, every_run, failures, provenance
 from sweeps.report.document import Answer, Report, Section, Text, without_empty
-from sweeps.report.grid import grid
-from sweeps.report.itemwise import ItemsBy
-from sweeps.report.material import Material
-from sweeps.report.reading import Spec
-from sweeps.report.scaling import scaling
-from sweeps.report.training import training
-from sweeps.report.transfer import transfer
+from sweeps.report.grid_section import grid
+from sweeps.report.inputs import Material
+from sweeps.report.scaling_section import scaling
+from sweeps.report.training_section import training
+from sweeps.report.transfer_section import transfer
 from sweeps.results import RunResult, measured
-from sweeps.tally import cuts
-from sweeps.wording import counted
 
 QUESTIONS = {  # where the file has none in words
     "data_scaling": "How much data is needed?",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sweeps.figures.svg import NARROW, WIDE
-from sweeps.wording import shown
+from sweeps.formatting import shown
 
 T = TypeVar("T")
 

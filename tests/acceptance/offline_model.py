@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from sweeps.data import Dataset, Records, load_dataset
-from sweeps.order import batch_rows, subset_order
-from sweeps.render import render_all
-from sweeps.tokens import OfflineTokenizer
-from tinker_offline.base import load_base
-from tinker_offline.learner import AdamParams, Learner
-from tinker_offline.ngram import SIZES as MODELS
-from tinker_offline.ngram import (
+from sweeps.rendering.render import render_all
+from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.training.data_order import batch_rows, subset_order
+from tinker_offline.model.base import load_base
+from tinker_offline.model.learner import AdamParams, Learner
+from tinker_offline.model.ngram import SIZES as MODELS
+from tinker_offline.model.ngram import (
     Adapter,
     Base,
     Positions,

@@ -5,16 +5,16 @@ import os
 import signal
 from pathlib import Path
 
-from scheduler.connection import connect
-from scheduler.embedded import server_url
 from scheduler.settings import from_environment
+from scheduler.state.connection import connect
+from scheduler.state.server.embedded_redis import server_url
 from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import SLOW, _finished, finished, small
 
 CHILDREN = {
     "worker-1": "worker.app worker",
     "scheduler": "-m scheduler ",
-    "flower": "scheduler.monitor flower",
+    "flower": "scheduler.processes.flower_app flower",
     "offline": "tinker_offline",
 }
 

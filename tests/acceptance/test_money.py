@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from scheduler.cli.output import Output
+from scheduler.cli.console.output import Output
 from scheduler.cli.plan import summarise
 from tests.acceptance.command import Desk, Said
 from tests.scheduler.plans import plan, train

@@ -10,15 +10,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sweeps.answering import Answered, Said, items_of
-from sweeps.changes import Change, change
+from sweeps.analysis.changes import Change, change
 from sweeps.data import Dataset
-from sweeps.items import Row
-from sweeps.questions import Ask
-from sweeps.tokens import OfflineTokenizer
+from sweeps.evaluation.scoring import Answered, Said, items_of
+from sweeps.rendering.prompts import Ask
+from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.stats.paired_items import Row
 from tests.acceptance.offline_model import OfflineModel, domain
-from tinker_offline.ngram import Adapter, target_logprobs
-from tinker_offline.sampling import Draw, sample
+from tinker_offline.model.ngram import Adapter, target_logprobs
+from tinker_offline.model.sampling import Draw, sample
 
 READ = 16  # letters of a record
 SEEDS, OTHERS = (0, 1, 2), (3, 4, 5)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from sweeps.analysis.transfer import transfer_matrix
 from sweeps.results import RunResult
-from sweeps.scaling import fit_scaling
-from sweeps.transfer import transfer_matrix
+from sweeps.scaling.fit import fit_scaling
 from tests.acceptance.offline_model import OfflineModel, domain
 
 SIZES = [32, 64, 128, 256, 512, 1024, 2048]

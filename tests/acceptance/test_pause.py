@@ -7,16 +7,16 @@ from functools import partial
 import pytest
 from rich.console import Console
 
-from scheduler import keys
-from scheduler.cli.options import the_store
-from scheduler.cli.output import Output
+from scheduler.cli.console.options import the_store
+from scheduler.cli.console.output import Output
 from scheduler.cli.watch import follow
-from scheduler.reasons import Fleet, why_it_waits
+from scheduler.engine.tick import restage, spread
 from scheduler.settings import from_environment
-from scheduler.states import StageState
-from scheduler.store import Meter, Store
-from scheduler.tick import restage, spread
-from scheduler.views import stages_in, sweep
+from scheduler.state import keys
+from scheduler.state.states import StageState
+from scheduler.state.store import Meter, Store
+from scheduler.state.views import stages_in, sweep
+from scheduler.waiting_reasons import Fleet, why_it_waits
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
 

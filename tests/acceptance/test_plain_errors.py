@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from sweeps.tokens import OfflineTokenizer
+from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.acceptance.command import Desk, Said, until
 from tests.acceptance.test_a_night import small
 from tests.tinker_offline.process import KEY, REFUSED, Server

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scheduler.cli.output import Output
+from scheduler.cli.console.output import Output
 from tests.acceptance.command import Desk, Said
 
 GRID = """

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sweeps.clusters import Floats, Places
-from sweeps.comparison import compare
-from sweeps.grid import best_cell
-from sweeps.items import Scores, difference_of, scores_of
+from sweeps.analysis.comparison import compare
+from sweeps.analysis.grid import best_cell
+from sweeps.analysis.transfer import AXES, transfer_matrix
 from sweeps.results import RunResult
-from sweeps.transfer import AXES, transfer_matrix
+from sweeps.stats.clusters import Floats, Places
+from sweeps.stats.paired_items import Scores, difference_of, scores_of
 
 EXPERIMENTS = 1_000
 

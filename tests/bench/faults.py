@@ -16,13 +16,13 @@ from typing import Any, cast
 
 import tinker
 
-from scheduler import keys
 from scheduler.artefacts import Artefacts
-from scheduler.connection import connect
-from scheduler.store import Store
-from sweeps.order import batch_rows, subset_order
+from scheduler.state import keys
+from scheduler.state.connection import connect
+from scheduler.state.store import Store
 from sweeps.stage import Stage
-from sweeps.steps import learning_rate_at
+from sweeps.training.data_order import batch_rows, subset_order
+from sweeps.training.schedule import learning_rate_at
 from tests.support import redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
@@ -30,7 +30,7 @@ from worker.attempt import Hands
 from worker.examples import Examples, flat
 from worker.leases import Leases
 from worker.outcome import Succeeded
-from worker.service import Batch, Endpoint
+from worker.sdk.session import Batch, Endpoint
 
 STEPS = 60
 REPETITIONS = 6

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scheduler.cli.options import the_store
+from scheduler.cli.console.options import the_store
 from scheduler.cli.submit import put
 from scheduler.prepare import prepare, submission_of
 from scheduler.settings import from_environment

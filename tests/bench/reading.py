@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from sweeps.data import load_dataset
-from sweeps.sections import DataSpec
+from sweeps.spec.sections import DataSpec
 
 ROWS = (10_000, 100_000)
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scheduler.capacity import Bounds
-from scheduler.store import Lease, Pulse, Store
-from scheduler.submission import submit
-from scheduler.tick import Limits, tick
+from scheduler.engine.capacity import Bounds
+from scheduler.engine.tick import Limits, tick
+from scheduler.state.store import Lease, Pulse, Store
+from scheduler.state.submission import submit
 from tests.nights.simulation import Post
 from tests.scheduler.plans import single, submission
 from tests.support import FakeClock, redis_server

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from scheduler import keys, views
 from scheduler.cli.submit import put
-from scheduler.connection import Client, RedisError, connect
 from scheduler.prepare import Prepared, plan_it, submission_of
 from scheduler.settings import Settings, from_environment
-from scheduler.store import Store
-from sweeps.spec import parse
+from scheduler.state import keys, views
+from scheduler.state.connection import Client, RedisError, connect
+from scheduler.state.store import Store
+from sweeps.spec.model import parse
 from tests.support import TRUSTED, RedisServer, wait_until
 from tests.tinker_offline.process import CACHE, Server
 
@@ -42,7 +42,7 @@ class Child:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scheduler.child", *self.command],
+                [sys.executable, "-m", "scheduler.processes.child", *self.command],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=output,

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from scheduler import keys, views
-from scheduler.states import StageState
-from scheduler.views import StageView
+from scheduler.state import keys, views
+from scheduler.state.states import StageState
+from scheduler.state.views import StageView
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler import keys, views
+from scheduler.state import keys, views
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from scheduler import keys, views
-from scheduler.connection import RedisError
+from scheduler.state import keys, views
+from scheduler.state.connection import RedisError
 from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from celery import Celery
 
-from scheduler.connection import broker_url
-from scheduler.dispatch import QUEUE, TRANSPORT, waiting
+from scheduler.engine.dispatch import QUEUE, TRANSPORT, waiting
+from scheduler.state.connection import broker_url
 from tests.chaos.fleet import Fleet
 from tests.chaos.test_messages import SPEC
 from tests.support import wait_until

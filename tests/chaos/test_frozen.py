@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from scheduler import keys, views
+from scheduler.state import keys, views
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from scheduler import keys, views
-from scheduler.capacity import Bounds
-from scheduler.dispatch import Nudges
-from scheduler.store import Store
-from scheduler.tick import Limits, tick
+from scheduler.engine.capacity import Bounds
+from scheduler.engine.dispatch import Nudges
+from scheduler.engine.tick import Limits, tick
+from scheduler.state import keys, views
+from scheduler.state.store import Store
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 

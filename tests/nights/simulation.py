@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from scheduler import keys
-from scheduler.breaker import Timing
-from scheduler.capacity import Bounds
-from scheduler.dispatch import Nudges
-from scheduler.states import StageState
-from scheduler.store import Assignment, Hold, Lease, Meter, Pulse, Store
-from scheduler.tick import Limits, tick
+from scheduler.engine.breaker import Timing
+from scheduler.engine.capacity import Bounds
+from scheduler.engine.dispatch import Nudges
+from scheduler.engine.tick import Limits, tick
+from scheduler.state import keys
+from scheduler.state.states import StageState
+from scheduler.state.store import Assignment, Hold, Lease, Meter, Pulse, Store
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL
 from tests.support import FakeClock
@@ -283,7 +283,7 @@ class Night:
         self.store.free_slot(this.work.lane, this.work.slot)
 
     def _try_canary(self) -> None:
-        """As worker/canary.py does: one that is away fails it in ten seconds, one that is there needs two cycles."""
+        """As the canary does: one that is away fails it in ten seconds, one that is there needs two cycles."""
         if self._canary is not None:
             name, due = self._canary
             if self.now >= due:

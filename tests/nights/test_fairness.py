@@ -1,8 +1,8 @@
 """Whoever asks for little is not kept waiting by whoever asked for much."""
 
-from scheduler import views
-from scheduler.store import Store
-from scheduler.submission import submit
+from scheduler.state import views
+from scheduler.state.store import Store
+from scheduler.state.submission import submit
 from tests.nights.simulation import CYCLE, Night, Service
 from tests.nights.test_slots import lengths
 from tests.scheduler.plans import single, submission

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from scheduler import keys, views
-from scheduler.store import Store
-from scheduler.submission import submit
+from scheduler.state import keys, views
+from scheduler.state.store import Store
+from scheduler.state.submission import submit
 from tests.nights.seeds import seeds
 from tests.nights.simulation import CYCLE, Night, Service
 from tests.nights.test_slots import lengths

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from scheduler import keys, views
-from scheduler.store import Store
-from scheduler.submission import submit
+from scheduler.state import keys, views
+from scheduler.state.store import Store
+from scheduler.state.submission import submit
 from tests.nights.seeds import seeds
 from tests.nights.simulation import CYCLE, Night, Service, occupancy, percentile
 from tests.scheduler.plans import single, submission

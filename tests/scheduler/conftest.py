@@ -7,9 +7,9 @@ from functools import cache
 
 import pytest
 
-from scheduler import keys
-from scheduler.connection import Client
-from scheduler.store import Store
+from scheduler.state import keys
+from scheduler.state.connection import Client
+from scheduler.state.store import Store
 from tests import servers
 from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server

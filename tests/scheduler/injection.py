@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from scheduler.connection import Broken, Word
-from scheduler.keys import PREFIX
-from scheduler.scripts import Scripts, verbs
+from scheduler.state.connection import Broken, Word
+from scheduler.state.keys import PREFIX
+from scheduler.state.scripts import Scripts, verbs
 
 Site = str  # a verb, or the preludes, and which of the places at which it writes: `settle:2`
 SITE = re.compile(r"\b(write|add)\(")

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from scheduler import keys
 from scheduler.artefacts import Artefacts, attempt_path, compressed_lines
-from scheduler.store import Store
-from scheduler.submission import submit
-from sweeps.answering import metrics_from
-from sweeps.sections import METRICS
+from scheduler.state import keys
+from scheduler.state.store import Store
+from scheduler.state.submission import submit
+from sweeps.evaluation.scoring import metrics_from
+from sweeps.spec.sections import METRICS
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.plans import evaluate, plan, submission, train
 

@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from scheduler import keys
-from scheduler.connection import Client
-from scheduler.retry import Fault
-from scheduler.states import FINISHED, StageState
-from scheduler.store import Cost, Lease, Meter, Store
-from scheduler.submission import submit
-from scheduler.tick import OVERDUE, restage, spread, take_back, wake
-from sweeps.plan import Plan, Run, Stage
+from scheduler.engine.retry import Fault
+from scheduler.engine.tick import OVERDUE, restage, spread, take_back, wake
+from scheduler.state import keys
+from scheduler.state.connection import Client
+from scheduler.state.states import FINISHED, StageState
+from scheduler.state.store import Cost, Lease, Meter, Store
+from scheduler.state.submission import submit
+from sweeps.planning.plan import Plan, Run, Stage
 from sweeps.stage import Json
 from tests.scheduler import seen as law
 from tests.scheduler.night import LEASE, PATIENCE, STALL, Night

@@ -5,17 +5,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from scheduler import keys
-from scheduler.capacity import Bounds
-from scheduler.connection import Word
-from scheduler.dispatch import QUEUE, Nudges
-from scheduler.scripts import script
-from scheduler.states import StageState
-from scheduler.store import Hold, Lease, Meter, Opening, Pulse, Store
-from scheduler.submission import Submitted, submit
-from scheduler.tick import Limits, Ticked, restage, spread, take_back, tick, wake
+from scheduler.engine.capacity import Bounds
+from scheduler.engine.dispatch import QUEUE, Nudges
+from scheduler.engine.tick import Limits, Ticked, restage, spread, take_back, tick, wake
+from scheduler.state import keys
+from scheduler.state.connection import Word
+from scheduler.state.scripts import script
+from scheduler.state.states import StageState
+from scheduler.state.store import Hold, Lease, Meter, Opening, Pulse, Store
+from scheduler.state.submission import Submitted, submit
 from sweeps.cost import Usage
-from sweeps.plan import Plan
+from sweeps.planning.plan import Plan
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL, submission
 from tests.support import FakeClock

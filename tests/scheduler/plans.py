@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from scheduler.submission import Submission
+from scheduler.state.submission import Submission
 from sweeps.cost import Rates
 from sweeps.identity import fingerprint
-from sweeps.plan import Json, Plan, Run, Stage, Totals
+from sweeps.planning.plan import Json, Plan, Run, Stage, Totals
 
 MODEL = "offline/ngram-s"
 RATES = Rates(training=1_000_000)

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from scheduler import keys
-from scheduler.store import CURVE_POINTS, Store
-from scheduler.submission import submit
+from scheduler.state import keys
+from scheduler.state.store import CURVE_POINTS, Store
+from scheduler.state.submission import submit
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.plans import evaluate, plan, submission, train
 

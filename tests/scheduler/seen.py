@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler import keys, views
 from scheduler.services import lane_of, pool_of
-from scheduler.states import FINISHED, StageState
-from scheduler.store import Store
+from scheduler.state import keys, views
+from scheduler.state.states import FINISHED, StageState
+from scheduler.state.store import Store
 from sweeps.stage import Stage
 from tests.scheduler.plans import MODEL
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtr
 
-from sweeps.changes import Change, change
-from sweeps.items import Row
+from sweeps.analysis.changes import Change, change
+from sweeps.stats.paired_items import Row
 
 Floats = npt.NDArray[np.float64]
 Side = dict[int, list[Row]]

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
-from sweeps.laws import Floats
-from sweeps.scaling import ScalingFit, fit_many
+from sweeps.scaling.fit import ScalingFit, fit_many
+from sweeps.scaling.laws import Floats
 
 SIZES: Floats = np.geomspace(32.0, 8192.0, 9)
 SEEDS = 3

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sweeps.dice import Dice
 from sweeps.environments import Environment, Episode, Split, Turn
+from sweeps.prng import Dice
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 Policy = Callable[[Episode], str]

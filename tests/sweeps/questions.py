@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from sweeps import Plan, PriceBook, parse, parse_prices
 from sweeps.environments import Episode, Known, Shape, Split, Turn
-from sweeps.plan import plan
+from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
-from sweeps.sections import DataSpec
-from sweeps.tokens import OfflineTokenizer
+from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.spec.sections import DataSpec
 
 ROOT = Path(__file__).parents[2]
 HEAD = """

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 from sweeps.cost import KindCosts
-from sweeps.items import ItemKey, Items, item_key
-from sweeps.report.material import Learning, Material, Trouble, Used
+from sweeps.report.inputs import Learning, Material, Trouble, Used
 from sweeps.results import RunResult
 from sweeps.stage import Json
+from sweeps.stats.paired_items import ItemKey, Items, item_key
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 SHAPES = {"rect", "line", "path", "circle", "polygon"}  # of SVG, which close themselves

@@ -8,7 +8,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Raw
 from transformers import PreTrainedTokenizerFast
 
-from scheduler.tokenizers import PretrainedTokenizer
+from scheduler.plugins.tokenizers import PretrainedTokenizer
 
 CONTROLS = ("<|begin|>", "<|im_start|>", "<|im_end|>", "<|head|>", "<|/head|>", "<|eot|>", "<|eos|>")
 TEXT = "user assistant system tool the a of hello yes no answer question 12 34 {}[]\"':,. <think> </think>\n\n" * 3

@@ -11,11 +11,11 @@ import pytest
 import tinker
 
 import tinker_offline
-from sweeps.tokens import OfflineTokenizer
+from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.tinker_offline.examples import SMALL, TEXT
 from tests.tinker_offline.process import REFUSED, ROOT, Server
-from tinker_offline import tokenizer
-from tinker_offline.ngram import SIZES
+from tinker_offline.model import characters
+from tinker_offline.model.ngram import SIZES
 
 STRANGE = "Tab\tnew\nline ~ é “quotes” \x00 end"
 
@@ -53,9 +53,9 @@ def test_a_bad_request_says_what_is_wrong(server: Server) -> None:
 @pytest.mark.parametrize("text", [TEXT, STRANGE, ""])
 def test_the_two_tables_of_characters_agree(text: str) -> None:
     ours = OfflineTokenizer()
-    assert tokenizer.encode(text) == ours.encode(text)
-    assert tokenizer.decode(range(tokenizer.SIZE)) == ours.decode(range(ours.size))
-    assert (ours.bos, ours.eos, ours.size) == (tokenizer.BEGIN, tokenizer.END, tokenizer.SIZE)
+    assert characters.encode(text) == ours.encode(text)
+    assert characters.decode(range(characters.SIZE)) == ours.decode(range(ours.size))
+    assert (ours.bos, ours.eos, ours.size) == (characters.BEGIN, characters.END, characters.SIZE)
 
 
 def test_transformers_loads_the_tokenizer_without_a_network(server: Server) -> None:

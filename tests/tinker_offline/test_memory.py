@@ -12,9 +12,9 @@ from tinker import types
 from tests.tinker_offline.examples import SMALL, batch, logprobs, tokens, train
 from tests.tinker_offline.process import KEY, Server
 from tinker_offline.checkpoints import Checkpoint, Checkpoints, Run, expiry
+from tinker_offline.errors import Refusal
 from tinker_offline.journal import Journal
-from tinker_offline.messages import CreateSession, FinishReason, FinishSession
-from tinker_offline.refusal import Refusal
+from tinker_offline.request_models import CreateSession, FinishReason, FinishSession
 from tinker_offline.sessions import Sessions
 from tinker_offline.usage import Usage
 

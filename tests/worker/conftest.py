@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.artefacts import Artefacts
-from scheduler.connection import connect
-from scheduler.store import Store
+from scheduler.state.connection import connect
+from scheduler.state.store import Store
 from tests.support import RedisServer, redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.odd_service import Odd, odd_service
@@ -16,7 +16,7 @@ from worker.attempt import Attempt, Hands
 from worker.examples import Examples
 from worker.leases import Asked, LeaseLost, Leases
 from worker.outcome import Stopped
-from worker.service import Endpoint
+from worker.sdk.session import Endpoint
 
 LEASE = 30.0
 GRACE = 3.0

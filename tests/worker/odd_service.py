@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tinker.proto import tinker_public_pb2 as schema
 
 from tests.tinker_offline.process import CACHE
-from tinker_offline.app import create_app
+from tinker_offline.routes import create_app
 from tinker_offline.service import Service
 
 API = "/api/v1/"

@@ -7,16 +7,16 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler import keys, views
 from scheduler.artefacts import rows_of
-from scheduler.retry import Fault
+from scheduler.engine.retry import Fault
+from scheduler.state import keys, views
 from tests.tinker_offline.process import KEY
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
 from worker.leases import Leases
 from worker.outcome import Failed, Lost, Succeeded
-from worker.service import Endpoint, Session
-from worker.train import Training
+from worker.sdk.session import Endpoint, Session
+from worker.training.training_loop import Training
 
 
 def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: Workshop) -> None:

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scheduler import keys
-from scheduler.breaker import Timing
-from scheduler.retry import Fault
+from scheduler.engine.breaker import Timing
+from scheduler.engine.retry import Fault
+from scheduler.state import keys
 from sweeps.cost import Usage
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt, stopped
-from worker.canary import Canaries
 from worker.leases import Asked, Leases
-from worker.opening import ALL_LAYERS
+from worker.maintenance.canary import Canaries
+from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped, Succeeded
-from worker.service import Endpoint, Session
+from worker.sdk.session import Endpoint, Session
 
 STALL = 2.5
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scheduler import keys
-from scheduler.bugs import bugs, stopping
-from scheduler.scripts import script
+from scheduler.state import keys
+from scheduler.state.bug_log import bugs, stopping
+from scheduler.state.scripts import script
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.worker.workshop import SPEC, Workshop

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
-from scheduler import keys
+from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.worker.workshop import Silent, Workshop

@@ -6,19 +6,19 @@ from functools import reduce
 
 import pytest
 
-from scheduler import keys, views
-from scheduler.costs import costs
-from scheduler.retry import Fault
-from scheduler.store import Store
+from scheduler.engine.retry import Fault
+from scheduler.state import keys, views
+from scheduler.state.costs import costs
+from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
 from tests.worker.workshop import SPEC, Workshop
-from worker import reckoning
-from worker.account import Account, Used
-from worker.failures import ServiceError
-from worker.housekeeping import Housekeeping
+from worker.maintenance import reconcile
+from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
-from worker.train import Training
+from worker.sdk.failures import ServiceError
+from worker.sdk.rest import Account, Used
+from worker.training.training_loop import Training
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
 
@@ -33,7 +33,7 @@ def used(workshop: Workshop) -> list[Used]:
     """What the service counted in sessions of this installation."""
     now = datetime.now(UTC)
     found = Account(workshop.hands.endpoint("offline/ngram-s"))
-    spans = reckoning.spans(now - timedelta(hours=1), now)
+    spans = reconcile.spans(now - timedelta(hours=1), now)
     return [
         each
         for start, end in spans

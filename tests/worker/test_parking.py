@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from scheduler import keys
-from scheduler.breaker import Timing
+from scheduler.engine.breaker import Timing
+from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
-from worker import canary
 from worker import leases as timings
-from worker.canary import Canaries, tried
 from worker.leases import Leases
-from worker.opening import ALL_LAYERS
+from worker.maintenance import canary
+from worker.maintenance.canary import Canaries, tried
+from worker.open_model import ALL_LAYERS
 from worker.outcome import Outcome, Stopped, Succeeded
-from worker.service import Endpoint, Session
+from worker.sdk.session import Endpoint, Session
 
 LEASE = 3.0  # renewed twice a second
 PARKING = 0.8

@@ -7,8 +7,8 @@ import pytest
 import tinker
 from tinker.lib.retryable_exception import RetryableException
 
-from scheduler.retry import Fault
-from worker.failures import plain
+from scheduler.engine.retry import Fault
+from worker.sdk.failures import plain
 
 KEY = "tml-secret"
 REQUEST = httpx.Request("POST", "http://tinker/api/v1/x", headers={"X-API-Key": KEY})

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler import keys, views
+from scheduler.state import keys, views
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.worker.workshop import SPEC, Workshop

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from scheduler import keys
+from scheduler.engine.retry import BUDGETS, Fault
 from scheduler.errors import ServiceRefused
-from scheduler.retry import BUDGETS, Fault
+from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import Server
 from tests.worker.conftest import GRACE
 from tests.worker.workshop import SPEC, Workshop
 from worker import examples
-from worker.failures import ServiceError
-from worker.opening import ALL_LAYERS
+from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped
-from worker.service import Endpoint, Session
+from worker.sdk.failures import ServiceError
+from worker.sdk.session import Endpoint, Session
 
 
 def training(workshop: Workshop, *, steps: int = 20) -> Stage:

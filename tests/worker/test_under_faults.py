@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scheduler import keys
+from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.bench.faults import FAULTS
 from tests.tinker_offline.process import Control, Server

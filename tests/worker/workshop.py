@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from scheduler import keys
 from scheduler.artefacts import Artefacts
 from scheduler.cli.submit import put
+from scheduler.engine.tick import restage, spread
 from scheduler.prepare import Prepared, plan_it, submission_of
 from scheduler.settings import from_environment
-from scheduler.store import Store
-from scheduler.tick import restage, spread
-from sweeps.spec import parse
+from scheduler.state import keys
+from scheduler.state.store import Store
+from sweeps.spec.model import parse
 from sweeps.stage import Stage
 from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import Hands, Telling
 from worker.outcome import Outcome
 from worker.pipeline import attempt
-from worker.service import Endpoint
+from worker.sdk.session import Endpoint
 
 SPEC = """
 sweep: one

@@ -1,0 +1,100 @@
+"""`sweep results --sweeps a,b`: what several sweeps found under the same conditions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scheduler.cli.console.output import Output
+from scheduler.state import views
+from scheduler.state.store import Store
+from scheduler.state.submission import differences
+from sweeps.analysis.across_sweeps import Condition, join
+from sweeps.analysis.tables import in_order
+from sweeps.errors import DataError
+from sweeps.formatting import counted, of_cell, with_interval
+from sweeps.metrics.ranges import difference_range
+from sweeps.records import canonical
+from sweeps.stats.intervals import Estimate
+
+NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
+
+
+def show_across(store: Store, names: Sequence[str], output: Output) -> None:
+    """Print the conditions that the sweeps share, and the differences to the first of them."""
+    if len(set(names)) < 2:
+        raise DataError(f"{', '.join(names) or 'nothing'} found; two names or more are right, as in --sweeps one,other")
+    specs = {name: views.sweep(store, name).spec for name in names}
+    found = join({name: views.results(store, name) for name in names})
+    shared = [each for each in found if len(each.found) == len(specs)]
+    rows = [row for each in shared for row in _rows(each, list(specs))]
+    if output.form != "table":
+        output.rows("conditions", rows)
+        return
+    output.table(
+        [_shown(row) for row in rows], title=f"{counted(len(shared), 'condition')} in all of {', '.join(names)}"
+    )
+    if len(shared) < len(found):
+        output.say(f"{counted(len(found) - len(shared), 'condition')} not in all of them: not shown")
+    output.say(f"differences are to {names[0]}, paired by seed, ± half of the 95 % interval (t)")
+    asked = {name: _asked(store, name) for name in names}
+    for name in names[1:]:
+        others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())
+        if others:
+            on = f"of {name}, {counted(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
+            output.say(f"{on} than in {names[0]}: a difference there is one of the items, too")
+        for path, there, here in differences(specs[names[0]], specs[name]):
+            if path not in NOT_ASKED:
+                output.say(f"{path}: {_said(there)} in {names[0]}, {_said(here)} in {name}")
+
+
+def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
+    """What is measured of each cell, and the content address of the items that it is measured on."""
+    places = {
+        (canonical(row["cell"]), str(measure)): str(stage)
+        for row in views.planned(store, name)
+        for measure, stage in row["measures"].items()
+    }
+    recipes = views.recipes(store, list(dict.fromkeys(places.values())))
+    return {place: items for place, stage in places.items() if isinstance(items := recipes[stage].get("items"), str)}
+
+
+def _said(value: str) -> str:
+    return "the default" if value == "null" else value
+
+
+def _rows(condition: Condition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
+    """One for each metric of a condition."""
+    metrics = in_order({metric for each in condition.found.values() for metric in each.metrics})
+    return [{**condition.cell, "metric": metric, **_measured(condition, metric, sweeps)} for metric in metrics]
+
+
+def _measured(condition: Condition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in sweeps:
+        moments = condition.found[name].metrics.get(metric)
+        row |= {name: moments.mean if moments else None, f"{name} seeds": moments.count if moments else 0}
+    for name in sweeps[1:]:
+        estimate = condition.differences.get(metric, {}).get(name)
+        row[f"{name} - {sweeps[0]}"] = estimate.mean if estimate else None
+        row[f"{name} - {sweeps[0]} ±"] = estimate.half_width if estimate else None
+    return row
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """For people: seeds and half-widths beside what they belong to."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith(" ±"):
+            continue
+        if f"{name} ±" in row:
+            told = Estimate(value or 0.0, row[f"{name} ±"], 0, difference_range(row["metric"]))
+            shown[name] = "-" if value is None else with_interval(told, 4, signed=True)
+        elif f"{name} seeds" in row:
+            shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"
+        elif not (name.endswith(" seeds") and name.removesuffix(" seeds") in row):
+            shown[name] = value if isinstance(value, int) else of_cell(name, value)
+    return shown
+
+
+def names_of(text: str) -> list[str]:
+    """one,other as a list."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -1,0 +1,149 @@
+"""How commands speak: a table for people, or one JSON object, or CSV; errors on stderr."""
+
+import csv
+import errno
+import io
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, Self, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from scheduler.cli.console.streams import make_exact
+from sweeps.formatting import counted, safe, safe_lines, shown
+
+Row = Mapping[str, Any]
+
+RIGID = 26  # characters: what is no longer, an id or a number, is never broken; a longer text may be
+FOLDED = 16  # characters that such a text needs at least
+GAP = 2  # between columns
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")  # what a cell begins with that is computed, or stripped before
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)")
+
+
+class Terminal(Console):
+    """What rich draws on. That nobody reads any more is for the command to judge."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command writes, and in which form."""
+
+    form: str  # table, json or csv
+    console: Console
+
+    @classmethod
+    def to_terminal(cls, form: str) -> Self:
+        """What we print is data, never rich's markup; and into a pipe or a file nothing is folded."""
+        if form != "table":
+            make_exact()
+        width = None if sys.stdout.isatty() else 1000
+        return cls(form, Terminal(width=width, markup=False, emoji=False, highlight=False))
+
+    @property
+    def for_people(self) -> bool:
+        return self.form == "table"
+
+    def rows(self, name: str, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
+        """A list under its plural name: {"sweeps": [...]}, a CSV with a header, or a table."""
+        if self.form == "json":
+            self.document({name: list(rows)})
+        elif self.form == "csv":
+            self.csv(rows, columns=columns)
+        else:
+            self.table(rows, title=title or counted(len(rows), name.removesuffix("s")), columns=columns)
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """One JSON object."""
+        sys.stdout.write(json.dumps(plain(document), indent=2, default=str) + "\n")
+
+    def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
+        """Rows with a header."""
+        names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        write_csv(names, rows, text)
+        sys.stdout.write(text.getvalue())
+
+    def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
+        """Columns in the order of the first row; numbers to the right."""
+        if title:
+            self.console.print(safe(title), style="bold")  # as a title of the table it would fold to its width
+        if not rows:
+            return
+        names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+        cells = [[safe(shown(row.get(name))) for name in names] for row in rows]
+        if _least_width([names, *cells]) > self.console.width:
+            self._one_by_one(names, rows)
+            return
+        table = Table(box=None, pad_edge=False)
+        for position, name in enumerate(names):
+            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+            justify: Literal["left", "right"] = "right" if numeric else "left"
+            rigid = all(len(row[position]) <= RIGID for row in cells)
+            style = "" if position else "bright_cyan"
+            table.add_column(safe(name), justify=justify, style=style, no_wrap=rigid, overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        self.console.print(table)
+
+    def _one_by_one(self, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Rows as lines of name and value: where columns do not fit, no number is cut off."""
+        wide = max(map(len, names))
+        for position, row in enumerate(rows):
+            lines = [f"{name:<{wide}}  {safe(shown(row[name]))}" for name in names if row.get(name) not in (None, "")]
+            self.console.print("\n".join([""] * bool(position) + lines))
+
+    def say(self, text: str) -> None:
+        """A line for people; nothing in the other forms."""
+        if self.for_people:
+            self.console.print(safe_lines(text))
+
+
+def _least_width(cells: Sequence[Sequence[str]]) -> int:
+    """Of a table with these cells, when the long texts in it are folded."""
+    columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
+
+
+def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
+    """With a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(inert, names))
+    writer.writerows([inert(flat_value(row.get(name))) for name in names] for row in rows)
+
+
+def inert(value: Any) -> Any:
+    """Text that a spreadsheet would compute, behind an apostrophe; a number as it is, also one that is text."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv would not quote, and readers take for a new row
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def flat_value(value: Any) -> Any:
+    """A value as a table holds it: what is nested, as JSON."""
+    return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: by its names, and nothing where a number is not finite."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if hasattr(value, "document"):  # it says itself what of it is for programs
+        return plain(value.document())
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,114 @@
+"""`sweep doctor --live`: has the service asked, in a process of the worker's, and keeps the answers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from scheduler.errors import SchedulerError, ServiceRefused
+from scheduler.prepare import price_book
+from scheduler.processes.addresses import find, is_up
+from scheduler.service_check import OFFLINE_MODELS, check_served, key_for, served_models
+from scheduler.services import OFFLINE_KEY, service_of
+from scheduler.settings import Settings
+from scheduler.state import views
+from scheduler.state.service_facts import ALL, Answer, Pending, Report, facts, learn, learn_lack
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+
+INQUIRY = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.probe_main"]
+OPEN = ("unknown", "pending")  # no answers
+PROBED = ("search", "ttl", "delete", "checkpoints", "usage")  # calls that a service may lack
+
+
+class Told(NamedTuple):
+    """What an inquiry said."""
+
+    model: str
+    models: Sequence[str]  # that the account may use
+    report: Report
+    busy: bool  # stages were running: how many clients there may be was not asked
+
+
+class Where(NamedTuple):
+    """The service to ask."""
+
+    model: str
+    models: Sequence[str]
+    environment: Mapping[str, str]
+
+
+def inquire(store: Store, settings: Settings, *, model: str | None, clients: int) -> Told:
+    """Ask, and keep what was answered. Raises SchedulerError where nothing could be asked."""
+    where = _offline(settings, model) if model and service_of(model) == "offline" else _live(model, settings)
+    service, busy = service_of(where.model), bool(views.stages_in(store, StageState.RUNNING, 1))
+    pending = facts(store, service).pending
+    words = [where.model, "--clients", "0" if busy else str(clients), *_earlier(pending)]
+    report = _run([*INQUIRY, *words], where.environment)
+    kept = {each.what: each.answer for each in report.answers if each.answer not in OPEN}
+    calls = kept.pop("calls", "")
+    lacking = dict(word.split("=") for word in calls.split() if word != ALL)
+    for call in PROBED if calls else ():
+        learn_lack(store, service, call, int(lacking[call]) if call in lacking else None)
+    learn(store, service, {**kept, "models": json.dumps(list(where.models)), **_changed(pending, report.pending)})
+    return Told(where.model, where.models, report, busy and clients > 0)
+
+
+def _earlier(pending: Pending | None) -> list[str]:
+    return [] if pending is None else ["--pending", pending.session, pending.model, pending.since.isoformat()]
+
+
+def _changed(pending: Pending | None, name: str | None) -> dict[str, str]:
+    """A bill that is waited for already keeps its time: by that it is found."""
+    return {} if pending is not None and name == pending.name else {"pending": name or ""}
+
+
+def _offline(settings: Settings, model: str) -> Where:
+    addresses = find(settings.home) if is_up(settings.home) else None
+    url = settings.offline_url or (addresses.offline_url if addresses else None)
+    if url is None:
+        raise ServiceRefused(
+            f"{model} needs a tinker_offline that runs: `sweep up` starts one, or SWEEP_OFFLINE_URL names one"
+        )
+    models = served_models(url, OFFLINE_KEY)
+    check_served([model], models, "tinker_offline")
+    return Where(model, models, {**os.environ, "SWEEP_OFFLINE_URL": url})
+
+
+def _live(model: str | None, settings: Settings) -> Where:
+    key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
+    models = served_models(settings.tinker_url, key)
+    if model is not None and models:
+        check_served([model], models, "the account")
+    if model is None and not models:
+        raise SchedulerError("the service does not say which models it serves; name one with --model")
+    return Where(model or _cheapest(models, settings), models, os.environ)
+
+
+def _cheapest(models: Sequence[str], settings: Settings) -> str:
+    prices = price_book(settings)
+    priced = {model: price for model in models if (price := prices.of(model)) is not None and price.train is not None}
+    if not priced:
+        raise SchedulerError(f"{prices.name} has no price of any model that the account may use; add one")
+    return min(priced, key=lambda model: (priced[model].train or 0, model))
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> Report:
+    """What the command prints. When we are stopped, so is it, and it closes what it opened: that is waited for."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    try:
+        out, _ = process.communicate()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        raise
+    try:
+        said: dict[str, Any] = json.loads(out)
+    except ValueError:
+        raise SchedulerError(f"the inquiry ended with status {process.returncode} and no answer") from None
+    if "error" in said:
+        raise SchedulerError(str(said["error"]))
+    return Report(**{**said, "answers": [Answer(**each) for each in said["answers"]]})

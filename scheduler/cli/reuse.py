@@ -1,0 +1,77 @@
+"""What of a plan has its result already, how old that is, and what is known of its services. Nothing is submitted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scheduler.cli.console.options import the_store
+from scheduler.errors import StoreUnavailable
+from scheduler.services import lane_of, pool_of, service_of
+from scheduler.settings import Settings
+from scheduler.state import keys, views
+from scheduler.state.service_facts import Facts, forward_class, known_accounts
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from sweeps.cost import Forward
+from sweeps.stage import Json, Plan
+
+
+@dataclass(frozen=True)
+class Known:
+    """The stages that would be reused; `unread` says why nobody could look."""
+
+    ages: Mapping[str, float]  # seconds since the stage had its result
+    micro_usd: int  # of the estimate, that is not spent again
+    taken: bool = False  # the sweep's name stands for another question there
+    unread: str = ""
+    accounts: Sequence[Facts] = ()  # at the services of the plan
+    slots: int | None = None  # that have been found for its stages
+
+    def document(self) -> Json:
+        """As JSON; None where nobody could look."""
+        if self.unread:
+            return None
+        ages = sorted(self.ages.values())
+        return {
+            "stages": len(ages),
+            "usd": self.micro_usd / 1_000_000,
+            "youngest_seconds": ages[0] if ages else None,
+            "oldest_seconds": ages[-1] if ages else None,
+        }
+
+
+def known(planned: Plan, settings: Settings) -> Known:
+    """What has a result in the store of these settings. Where there is none yet, none is made."""
+    if not settings.redis_url and not (settings.home / "redis").exists():
+        return Known({}, 0)
+    try:
+        with the_store(settings) as store:
+            return _read(planned, store)
+    except StoreUnavailable as error:
+        return Known({}, 0, unread=str(error).splitlines()[0])
+
+
+def billed_as(settings: Settings) -> Forward:
+    """As what Tinker bills a forward pass, as far as is known; the dearer one where nobody could look."""
+    if not settings.redis_url and not (settings.home / "redis").exists():
+        return "training"
+    try:
+        with the_store(settings) as store:
+            return forward_class(store, "tinker")
+    except StoreUnavailable:
+        return "training"
+
+
+def _read(planned: Plan, store: Store) -> Known:
+    costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
+    seconds, micros = store.client.time()
+    now = seconds + micros / 1e6
+    found = (view for view in views.stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
+    ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
+    digest = store.client.hget(keys.sweep(planned.sweep), "digest")
+    services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
+    accounts = [each for each in known_accounts(store) if each.service in services]
+    taken = digest not in (None, planned.digest)
+    pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
+    limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
+    slots = sum(limits) or None
+    return Known(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts, slots=slots)

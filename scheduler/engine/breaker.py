@@ -1,0 +1,84 @@
+"""When a service counts as down: the states of its breaker, the table of their moves, and what arouses suspicion.
+
+    closed ──suspicion──► suspect ──two canaries fail──► open ──a canary succeeds──► closed, slowly
+                             └──a canary succeeds──► closed
+    any of them ──the key or the bill is refused──► stopped ──`sweep resume`──► open
+
+While it is suspect nothing new is started; while it is open or stopped what runs is parked as well. A canary is one
+small training step with a deadline of its own, made by a worker (worker/maintenance/canary.py).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class BreakerState(StrEnum):
+    """How a service is to be worked with."""
+
+    CLOSED = "closed"
+    """As well as it can be."""
+    SUSPECT = "suspect"
+    """Nothing gets on there: a canary finds out why. Nothing new is started."""
+    OPEN = "open"
+    """It is down: what runs is parked, and a canary tries it again and again."""
+    STOPPED = "stopped"
+    """It refuses the key or the account: all spending stops until a person has acted."""
+
+
+TURNS: dict[BreakerState, frozenset[BreakerState]] = {
+    BreakerState.CLOSED: frozenset({BreakerState.SUSPECT, BreakerState.STOPPED}),
+    BreakerState.SUSPECT: frozenset({BreakerState.CLOSED, BreakerState.OPEN, BreakerState.STOPPED}),
+    BreakerState.OPEN: frozenset({BreakerState.CLOSED, BreakerState.STOPPED}),
+    BreakerState.STOPPED: frozenset({BreakerState.OPEN}),
+}
+
+LATELY = 60.0  # seconds for which an error of the service counts
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How soon a service is suspected, and how it is tried; the times in proportion to one setting, SWEEP_SILENCE."""
+
+    silence: float = 60.0  # seconds without progress of anybody: the service's clock cycles take about 10
+    tries: int = 2  # canaries in a row that must fail: a first one may have met a model that was cold
+
+    @property
+    def pace(self) -> float:
+        """Seconds between the beginnings of two canaries while it is open."""
+        return self.silence / 3
+
+    @property
+    def patience(self) -> float:
+        """Seconds for one: a creation and a step are some cycles."""
+        return 0.75 * self.silence
+
+    @property
+    def parking(self) -> float:
+        """Seconds for a last checkpoint at a service that is down, should it still be able to make one."""
+        return self.silence / 3
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What is seen of a service at one moment; times in milliseconds, 0 for never."""
+
+    now: int
+    heard: int  # when it last did something for anybody
+    waiting_since: int  # since when the longest of those clients waits that are not told to; 0: none does
+
+
+def suspicion(pulse: Pulse, timing: Timing) -> str | None:
+    """Why the service should be looked at, or None: somebody waits, and nobody has got any further for too long.
+
+    Who is told to wait (a pause for capacity, or for too many clients) is proof that the service is there.
+    """
+    if not pulse.waiting_since:
+        return None
+    silent = (pulse.now - max(pulse.heard, pulse.waiting_since)) / 1000
+    return f"nothing has got any further for {silent:.0f} s" if silent > timing.silence else None
+
+
+def turns_as_lua() -> str:
+    """The table as a Lua literal, for the prelude of every verb."""
+    rows = (f"{source}={{{','.join(f'{each}=true' for each in sorted(to))}}}" for source, to in TURNS.items())
+    return "{" + ",".join(rows) + "}"

@@ -1,0 +1,128 @@
+"""What is known of the services, and what the scheduler makes of it: slots, and whether a service is down.
+
+Reading and concluding are apart: `look` reads, capacity.py and breaker.py beside it conclude, and a verb writes,
+unless somebody else has meanwhile.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from scheduler.engine.breaker import LATELY, BreakerState, Pulse, Timing, suspicion
+from scheduler.engine.capacity import Bounds, Capacity, Sight, adapt, room
+from scheduler.services import CLIENTS
+from scheduler.state import keys
+from scheduler.state.service_facts import MORE
+from scheduler.state.store import Store
+
+
+@dataclass(frozen=True)
+class PoolView:
+    """The slots of one kind of client."""
+
+    name: str
+    version: str
+    capacity: Capacity
+    sight: Sight
+    since: Mapping[str, int]  # sign -> since when the first client is told so; milliseconds
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """One service at a glance; times in milliseconds, 0 for never."""
+
+    name: str
+    now: int
+    state: BreakerState
+    since: int
+    cause: str
+    next_canary: int
+    heard: int
+    pools: Mapping[str, PoolView]
+
+    @property
+    def pulse(self) -> Pulse:
+        """What its health is judged by: those who wait without being told to."""
+        waiting = [
+            pool.since[sign] for pool in self.pools.values() for sign in ("opening", "active") if sign in pool.since
+        ]
+        return Pulse(self.now, self.heard, min(waiting, default=0))
+
+
+def look(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = ()) -> ServiceView:
+    """What is known of a service. `wanted` are the pools in which more would be started."""
+    pools = [f"{service}/{client}" for client in CLIENTS]
+    seen: dict[str, Any] = json.loads(store.scripts.run("sense", service, round(1000 * LATELY), *pools))
+    pipe = store.client.pipeline(transaction=False)
+    for pool in pools:
+        pipe.hgetall(keys.capacity(pool))
+    pipe.hgetall(keys.breaker(service))
+    pipe.hget(keys.account(service), "clients")
+    *rows, breaker, clients = pipe.execute()
+    begin = {f"{service}/training": _told_by_doctor(clients, bounds)}
+    return ServiceView(
+        name=service,
+        now=seen["now"],
+        state=BreakerState(seen["state"]),
+        since=seen["since"],
+        cause=breaker.get("cause", ""),
+        next_canary=int(breaker.get("next", 0)),
+        heard=seen["heard"],
+        pools={
+            pool: _pool_view(pool, row or begin.get(pool, {}), seen, bounds, wanted=pool in wanted)
+            for pool, row in zip(pools, rows, strict=True)
+        },
+    )
+
+
+def steer(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:
+    """Draw the conclusions of a look, and write them down: how many more clients may be opened in each pool."""
+    if seen.state is BreakerState.CLOSED and (cause := suspicion(seen.pulse, timing)):
+        store.scripts.run("suspect", seen.name, cause)
+        return dict.fromkeys(seen.pools, 0)
+    rooms = {name: _steer_pool(store, pool, bounds) for name, pool in seen.pools.items()}
+    return rooms if seen.state is BreakerState.CLOSED else dict.fromkeys(rooms, 0)
+
+
+def _steer_pool(store: Store, pool: PoolView, bounds: Bounds) -> int:
+    concluded = adapt(pool.capacity, pool.sight, bounds)
+    if concluded != pool.capacity or pool.version == "0":
+        words = [word for name, value in asdict(concluded).items() for word in (name, int(value))]
+        store.scripts.run("put_capacity", pool.name, pool.version, concluded.limit, *words)
+    return room(concluded, pool.sight)
+
+
+def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bounds: Bounds, *, wanted: bool) -> PoolView:
+    there: dict[str, Any] = seen["pools"][pool]
+    signs: Counter[str] = Counter(there["signs"])
+    sight = Sight(
+        now=seen["now"],
+        taken=there["taken"],
+        opened=there["opened"],
+        opening=there["taken"] - signs.total() + signs["opening"],  # what is not yet claimed is told nothing
+        queued=signs["queued"],
+        limited=signs["limited"],
+        told=max(there["last"].get("queued", 0), there["last"].get("limited", 0)),
+        starved=signs["starved"],
+        troubled=seen["troubled"],
+        recovered=seen["recovered"],
+        wanted=wanted,
+    )
+    return PoolView(pool, row.get("version", "0"), _capacity(row, bounds), sight, there["since"])
+
+
+def _told_by_doctor(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
+    """What `sweep doctor --live` has found is where to begin: exactly so many, or so many at least."""
+    if not clients:
+        return {}
+    count = min(bounds.ceiling, max(bounds.floor, int(clients.removesuffix(MORE))))
+    return {"limit": str(count), "proven": str(count), "searching": str(int(clients.endswith(MORE)))}
+
+
+def _capacity(row: Mapping[str, str], bounds: Bounds) -> Capacity:
+    if "limit" not in row:
+        return Capacity(limit=min(max(bounds.start, bounds.floor), bounds.ceiling))
+    known = {each.name: int(row[each.name]) for each in fields(Capacity) if each.name in row}
+    return Capacity(**{**known, "searching": bool(known.get("searching", 1))})  # type: ignore[arg-type]

@@ -1,0 +1,56 @@
+"""When the hours of a sweep begin and end, and when its deadline has passed: looked at when that is due."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from scheduler.state import keys
+from scheduler.state.bug_log import isolated
+from scheduler.state.store import Store
+from sweeps.spec.sections import Window
+from sweeps.spec.window import hours_at
+
+LATER = timedelta(minutes=10)
+FIELDS = ["state", "window", "deadline"]
+
+log = logging.getLogger(__name__)
+
+
+def keep_hours(store: Store, most: int = 100) -> int:
+    """Open and close the hours of the sweeps that it is time to look at. How many were looked at."""
+    due = store.scripts.run("due", keys.TURNS, most)
+    for sweep in due:
+        row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
+        isolated(store, partial(_turn, store, sweep, row), None, of=sweep)
+    return len(due)
+
+
+def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
+    now, deadline = store.now(), _moment(row["deadline"])
+    if deadline is not None and deadline <= now:
+        why = f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)"
+        store.scripts.run("cancel_sweep", sweep, why, row["deadline"] or "")
+        return
+    if not row["window"]:
+        store.scripts.run("turn_sweep", sweep, 1, _milliseconds(deadline), "")
+        return
+    try:
+        window = Window.model_validate(json.loads(row["window"]))
+    except ValueError as error:  # the scheduler's machine may know fewer time zones than the one it was submitted on
+        log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
+        store.scripts.run("turn_sweep", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
+        return
+    hours = hours_at(window, now)
+    again = min(hours.until, deadline) if deadline else hours.until
+    store.scripts.run("turn_sweep", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
+
+
+def _moment(milliseconds: str | None) -> datetime | None:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
+
+
+def _milliseconds(moment: datetime | None) -> int | str:
+    """Rounded up: what is looked at too early would be looked at again and again."""
+    return "" if moment is None else -int(-moment.timestamp() * 1000 // 1)

@@ -1,0 +1,173 @@
+"""A night in a few lines: what is done, what it has cost, what is best so far, what to look at, and how long yet."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scheduler.engine.breaker import BreakerState
+from scheduler.state import keys, views
+from scheduler.state.states import StageState, SweepState
+from scheduler.state.store import Store
+from scheduler.state.views import StageView, SweepView
+from sweeps.analysis.grid import BestCell, best_cell
+from sweeps.analysis.targets import compared_by, named
+from sweeps.formatting import counted, dollars, duration
+from sweeps.results import RunResult, cells
+from sweeps.spec.sections import Best
+from sweeps.stage import Json
+
+FEW = 3  # best cells, and causes of failures, that are told
+LENGTH = 160  # characters of a cause
+OUTSIDE = "outside its hours"
+ENOUGH = 3  # stages that must have ended before there is a pace to speak of
+
+
+class Cause(NamedTuple):
+    """Why stages failed."""
+
+    cause: str
+    stages: int
+    label: str  # of one of them
+
+
+@dataclass(frozen=True)
+class Digest:
+    """One sweep in the morning. Money is in micro-dollars."""
+
+    sweep: str
+    state: str
+    stages: int
+    done: int
+    failed: int
+    skipped: int  # because what they start from failed
+    cancelled: int
+    running: int
+    waiting: int
+    parked: int  # ready, and something keeps them from starting
+    parked_by: str  # what that is, where it is one thing
+    spent: int
+    limit: int | None
+    best: tuple[str, ...]
+    look_at: tuple[Cause, ...]
+    seconds_left: float | None  # at the pace so far; None where there is none
+
+    @property
+    def text(self) -> str:
+        """For a phone."""
+        limit = "" if self.limit is None else f" of {dollars(self.limit)}"
+        causes = [f"look at: {each.stages:,} × {_short(each.cause)} ({each.label})" for each in self.look_at]
+        left = [] if self.seconds_left is None else [f"about {duration(self.seconds_left)} left"]
+        return "\n".join([self._counts(), f"{dollars(self.spent)}{limit} spent", *self.best, *causes, *left])
+
+    def _counts(self) -> str:
+        parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
+        stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE
+        others = {
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "cancelled": self.cancelled,
+            parked: self.parked,
+            "stopping" if stopping else "running": self.running,
+            "waiting": self.waiting,
+        }
+        said = [f"{count:,} {what}" for what, count in others.items() if count]
+        return ", ".join([f"{self.done:,} of {self.stages:,} stages done", *said])
+
+
+def digest(store: Store, name: str) -> Digest:
+    """The digest of a sweep as it stands. Raises UnknownSweep."""
+    view = views.sweep(store, name)
+    parked, by = _parked(store, view)
+    count = view.counts.get
+    return Digest(
+        sweep=name,
+        state=view.state,
+        stages=view.total,
+        done=count(StageState.SUCCEEDED, 0),
+        failed=count(StageState.FAILED, 0),
+        skipped=count(StageState.SKIPPED, 0),
+        cancelled=count(StageState.CANCELLED, 0),
+        running=count(StageState.RUNNING, 0) + count(StageState.DISPATCHED, 0),
+        waiting=count(StageState.WAITING, 0) + count(StageState.READY, 0) - parked,
+        parked=parked,
+        parked_by=by,
+        spent=view.spent,
+        limit=view.limit,
+        best=_best(view.spec, views.results(store, name)),
+        look_at=_causes(store, name) if count(StageState.FAILED) else (),
+        seconds_left=None if by else _left(store, view),
+    )
+
+
+def _parked(store: Store, view: SweepView) -> tuple[int, str]:
+    """All that is ready where a gate is closed; else what is in no queue, for it waits by itself."""
+    ready = view.counts.get(StageState.READY, 0)
+    if view.state == SweepState.PAUSED:
+        return ready, "paused"
+    if view.outside:
+        return ready, OUTSIDE
+    for service in view.services:
+        if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
+            return ready, f"{service} is down or refuses us"
+    if ready and view.gate and view.gate != "slots":  # of what has ended, the gate that it once met is left behind
+        return ready, view.gate
+    queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
+    return max(0, ready - queued), ""
+
+
+def _left(store: Store, view: SweepView) -> float | None:
+    """Seconds, at the pace of what has ended since the sweep's first stage ran; what was known before has no pace."""
+    started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
+    done = view.ended - int(before or 0)
+    if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
+        return None
+    return (store.scripts.moment() - int(started)) / 1000 / done * (view.total - view.ended)
+
+
+def _causes(store: Store, name: str) -> tuple[Cause, ...]:
+    """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
+    alike: dict[str, list[StageView]] = {}
+    for stage in views.stages_of(store, name, StageState.FAILED):
+        alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
+    frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
+    return tuple(Cause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent)
+
+
+def _best(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
+    """The best cell on each data set, as `sweep results` finds it: losses on different holdouts do not compare."""
+    groups: dict[str, list[RunResult]] = {}
+    for row in rows:
+        on = row.cell.get("target", row.cell.get("data"))
+        groups.setdefault("" if on is None else str(on), []).append(row)
+    found = [
+        (on, best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode))
+        for best in _sought(spec, rows)
+        for on, group in groups.items()
+    ]
+    return tuple([_said(on, each, groups[on]) for on, each in found if each.best][:FEW])
+
+
+def _sought(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
+    """What is compared, and whether less or more of it is better."""
+    target = spec.get("target")
+    if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
+        return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
+    return compared_by(spec, rows)
+
+
+def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
+    """Chosen by the validation set where there is one, and told by the holdout where that is known."""
+    (best,) = (each for each in cells(rows) if found.best and each.cell == found.best.cell)
+    told = found.metric if found.metric in best.metrics else found.by
+    moments = best.metrics[told]
+    spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
+    cell = named(best.cell, without=("data", "target")) or "its one cell"
+    where = f"best on {on}" if on else "best"
+    near = f"; {counted(len(found.alike), 'cell')} may be as good" if found.alike else ""
+    return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LENGTH else f"{line[:LENGTH]}…"

@@ -1,0 +1,115 @@
+"""The post: takes what is due out of the outbox and sends it, in threads of its own. Nobody ever waits for it.
+
+A notice that is under way when its sender dies is sent again, under the same name: at least once, and never lost.
+"""
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from scheduler.notify.outbox import Notice, Outbox, next_try
+from scheduler.notify.webhooks import DEADLINE, Answer, compose, headers_of, send
+from scheduler.settings import SIGNED_WITH
+from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.connection import Away, RedisError
+from scheduler.state.store import Store
+
+LOOK = 0.5  # seconds between two looks into the outbox
+TROUBLE = 5.0  # seconds before the next one while Redis is in trouble
+SENDERS = 16  # addresses that are told something at the same time
+
+log = logging.getLogger("scheduler.notify.sender")
+
+
+class Post:
+    """A thread that looks, and one for each notice that is being sent; one address has one at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Sequence[str] = (),
+        environment: Mapping[str, str] = os.environ,
+        *,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self._store = store
+        self._outbox = Outbox(store)
+        self._fleet = fleet
+        self._environment = environment
+        self._deadline = deadline
+        self._busy: set[str] = set()
+        self._left = threading.Event()
+
+    def open(self) -> None:
+        """Begin to look; what is under way when the process ends is somebody else's to send."""
+        threading.Thread(target=self._look, name="post", daemon=True).start()
+
+    def close(self) -> None:
+        """Take nothing more. Waits for nobody."""
+        self._left.set()
+
+    def round(self) -> int:
+        """Have everything sent that is due now; how many notices that are. Returns before any of them is."""
+        taken = self._outbox.take(SENDERS - len(self._busy), [*self._busy])
+        for notice in taken:
+            self._busy.add(notice.address)
+            threading.Thread(target=self._deliver, args=(notice,), name="notice", daemon=True).start()
+        return len(taken)
+
+    def _look(self) -> None:
+        named, wait = False, LOOK
+        while not self._left.wait(wait):
+            try:
+                if not named:
+                    self._outbox.tell_of_the_fleet(self._fleet)
+                    named = True
+                self.round()
+                wait = LOOK
+            except Away as error:
+                log.warning("notices wait: Redis does not do what is asked (%s)", error)
+                wait = TROUBLE
+            except Exception as error:  # noqa: BLE001 - no stage depends on it
+                record(self._store, error, "post", of=NOBODY)
+                wait = TROUBLE
+
+    def _deliver(self, notice: Notice) -> None:
+        try:
+            answer = self._tell(notice)
+            if not answer.reason:
+                self._outbox.sent(notice)
+                return
+            again = next_try(notice.tries, answer.wish, random.random())
+            self._outbox.failed(notice, answer.reason, again)
+            what = "is given up" if again is None else f"is tried again in {again:.0f} s"
+            log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, notice.id, what)
+        except Away as error:
+            log.warning("%s is told again: Redis does not do what is asked (%s)", notice.id, error)
+        except Exception as error:  # noqa: BLE001 - no stage depends on it
+            record(self._store, error, "post", of=NOBODY)
+        finally:
+            self._busy.discard(notice.address)
+
+    def _tell(self, notice: Notice) -> Answer:
+        address = self._environment.get(notice.address)
+        if not address:
+            return Answer("the variable is not set where the scheduler runs")
+        body = compose(address, notice, self._text(notice))
+        secret = self._environment.get(SIGNED_WITH, "")
+        return send(address, body, headers_of(notice, body, secret, time.time()), deadline=self._deadline)
+
+    def _text(self, notice: Notice) -> str:
+        """The end of a sweep is told with what came of it, as it stands when it is told."""
+        if notice.kind not in ("finished", "cancelled", "hours"):
+            return notice.headline
+        from scheduler.notify.digest import digest  # heavy, and seldom needed: a night may tell nobody anything
+
+        try:
+            return f"{notice.headline}\n{digest(self._store, notice.sweep).text}"
+        except RedisError:
+            raise
+        except Exception:  # that it has ended is worth telling without it
+            log.exception("there is no digest of %s", notice.sweep)
+            return notice.headline

@@ -1,0 +1,138 @@
+"""The chat template of a Hugging Face tokenizer, as the science asks for it. Templates are run in a sandbox."""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sweeps.errors import DataError, NotTaken
+from sweeps.rendering.tokenizer import Argument, Messages, Tools
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+
+# Some templates write the date of the day. A stage that is rendered tomorrow must be the same stage, so their clock
+# stands still: this macro takes the place of theirs.
+DAY = {"%Y": "2026", "%y": "26", "%m": "01", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu"}
+DAY |= {"%H": "00", "%M": "00", "%S": "00", "%j": "001", "%-d": "1", "%-m": "1"}
+CLOCK = "".join(
+    [
+        "{%- macro strftime_now(format) -%}{{- format",
+        *(f"|replace('{sign}', '{value}')" for sign, value in DAY.items()),
+        " -}}{%- endmacro -%}",
+    ]
+)
+OURS = {"messages", "tools", "documents", "add_generation_prompt", "strftime_now", "raise_exception"}
+RENDERING = threading.Lock()  # a compiled template is kept for all, and notes in itself where the assistant writes
+MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of a template
+LACKING = re.compile(r"'dict object' has no attribute '(\w+)'")  # as jinja2 says it
+MARKS = re.compile(r"{%-?\s*(end)?generation\s*-?%}")
+MARKED = re.compile(r"{%-?\s*generation\s*-?%}")
+
+
+class ChatTemplate:
+    """Messages by the template that came with a tokenizer."""
+
+    def __init__(self, tokenizer: Any, arguments: Mapping[str, Argument] | None = None) -> None:
+        self._tokenizer = tokenizer
+        self.arguments: Mapping[str, Argument] = dict(arguments or {})
+        self._given: dict[str, ChatTemplate] = {}
+        known = {"template": tokenizer.chat_template, "controls": tokenizer.special_tokens_map}
+        self.digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+    def given(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
+        """The same with arguments. Raises DataError for one that the template does not read."""
+        for name in arguments:
+            if name not in self.takes:
+                known = ", ".join(sorted(self.takes)) or "none"
+                found = f"renderer: {name} found, which the model's chat template does not take"
+                raise DataError(f"{found}; leave it out: it takes {known}")
+        key = repr(sorted(arguments.items()))  # True and 1 are not the same argument
+        if key not in self._given:
+            self._given[key] = ChatTemplate(self._tokenizer, arguments)
+        return self._given[key]
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Every word that stands in it as a key or an attribute."""
+        from jinja2 import nodes
+
+        trees = self._trees
+        keys = {node.attr for tree in trees for node in tree.find_all(nodes.Getattr)}
+        return frozenset(keys | {str(node.value) for tree in trees for node in tree.find_all(nodes.Const)})
+
+    @cached_property
+    def takes(self) -> frozenset[str]:
+        """Its free variables, without those that it has from us."""
+        from jinja2 import meta
+
+        free = {name for tree in self._trees for name in meta.find_undeclared_variables(tree)}
+        return frozenset(free - OURS - set(self._tokenizer.special_tokens_map))
+
+    @cached_property
+    def _trees(self) -> Sequence["nodes.Template"]:
+        """The template as jinja2 reads it; nothing of one that it cannot read, by which no message is written."""
+        from jinja2 import Environment, TemplateError
+
+        found = self._tokenizer.chat_template
+        sources = list(found.values()) if isinstance(found, Mapping) else [str(found)]
+        parser = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - nothing is run by it
+        try:
+            return [parser.parse(MARKS.sub("", source)) for source in sources]
+        except TemplateError:
+            return []
+
+    def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
+        """The messages; with `prompt` up to where the assistant begins. Raises DataError."""
+        return self._render(messages, tools, prompt=prompt, mark=False)[0]
+
+    def marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
+        """The messages, and where the template marks them as the assistant's; None if it has no marks."""
+        if not MARKED.search(self._source(tools)):
+            return None
+        return self._render(messages, tools, prompt=False, mark=True)
+
+    def _source(self, tools: Tools) -> str:
+        source = str(self._tokenizer.get_chat_template(tools=list(tools) or None))
+        return CLOCK + source if "strftime_now" in source else source
+
+    def _render(
+        self, messages: Messages, tools: Tools, *, prompt: bool, mark: bool
+    ) -> tuple[str, Sequence[tuple[int, int]]]:
+        from jinja2 import TemplateError
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        beside: dict[str, Any] = {**self._tokenizer.special_tokens_map, **self.arguments}
+        # As apply_chat_template calls it, which does not tell where the marks are, and refuses a chat of no messages.
+        chat = [{key: value for key, value in message.items() if value is not None} for message in messages]
+        try:
+            with RENDERING:
+                found: Any = render_jinja_template(  # declared as a text
+                    conversations=[chat],
+                    tools=[dict(tool) for tool in tools] or None,
+                    chat_template=self._source(tools),
+                    return_assistant_tokens_mask=mark,
+                    add_generation_prompt=prompt,
+                    **beside,
+                )
+        except (TemplateError, *MISTAKES) as error:
+            lacking = LACKING.search(str(error))
+            found = f"it expected `{lacking[1]}` in one or in a tool, got none" if lacking else str(error)[:200]
+            said = f"the chat template of the model does not take the messages: {found}"
+            raise NotTaken(f"{said}; see what it asks for, or take `renderer: plain`") from None
+        texts, marks = found
+        return texts[0], marks[0] if mark else ()
+
+
+def chat_template_of(tokenizer: Any) -> ChatTemplate | None:
+    """The template of a tokenizer, if it came with one."""
+    return ChatTemplate(tokenizer) if tokenizer.chat_template else None
+
+
+def controls_of(tokenizer: Any) -> frozenset[str]:
+    """The control tokens of a tokenizer, spelled out."""
+    added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return frozenset((*added, *tokenizer.all_special_tokens))

@@ -1,0 +1,117 @@
+"""The files of a tokenizer that somebody names: found, packed under the address of their content, and unpacked.
+
+A path is one machine's, and a name on the hub may be another thing tomorrow. So the files themselves go into the
+artefact store, beside the data: every worker reads the same ones there, wherever it is, and what a stage's identity
+has is their content.
+"""
+
+import hashlib
+import io
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from scheduler.artefacts import Artefacts
+from scheduler.errors import ServiceRefused
+from scheduler.plugins.lazy_imports import import_alone
+from scheduler.plugins.tokenizer_checks import refuse_own_files
+from sweeps.data.home_paths import expand
+
+FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
+    *("chat_template.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "tekken.json"),
+    *("config.json", "generation_config.json"),
+)
+VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json"}
+ON_THE_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+WRITTEN = (1980, 1, 1, 0, 0, 0)  # the same files are the same bytes
+
+
+class Pack(NamedTuple):
+    """The files of a tokenizer as one, and the address of their content: 64 hexadecimal digits."""
+
+    digest: str
+    content: bytes
+
+    @property
+    def path(self) -> str:
+        """Where they lie in the artefact store."""
+        return f"tokenizers/{self.digest}.zip"
+
+    @classmethod
+    def read(cls, digest: str, artefacts: Artefacts) -> "Pack":
+        """From the store. Raises ArtefactError."""
+        return cls(digest, artefacts.read(cls(digest, b"").path))
+
+
+def pack(address: str, folder: Path) -> Pack:
+    """The files of a tokenizer. Raises ServiceRefused, saying what was found."""
+    files = files_of(place) if (place := _folder(address, folder)) is not None else _from_the_hub(address)
+    refuse_own_files(f"`tokenizer: {address}`", files)
+    if not VOCABULARIES & files.keys():
+        where = f"the folder {place}" if place is not None else f"{address} on the hub"
+        held = ", ".join(sorted(files)) or "nothing of a tokenizer"
+        raise ServiceRefused(f"tokenizer: {where} has {held}; a folder with a tokenizer.json is right")
+    return packed({name: path.read_bytes() for name, path in files.items()})
+
+
+def packed(files: dict[str, bytes]) -> Pack:
+    """Files by their names, as one."""
+    digest, archive = hashlib.sha256(), io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
+        for name, content in sorted(files.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+            writing.writestr(zipfile.ZipInfo(name, WRITTEN), content, zipfile.ZIP_DEFLATED, 5)
+    return Pack(digest.hexdigest(), archive.getvalue())
+
+
+@contextmanager
+def unpacked(packed: Pack) -> Iterator[Path]:
+    """A folder with the files, as long as they are needed."""
+    with tempfile.TemporaryDirectory(prefix="tokenizer-") as made:
+        with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+            for name in FILES:
+                if name in archive.namelist():
+                    (Path(made) / name).write_bytes(archive.read(name))
+        yield Path(made)
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """The files of a tokenizer in a folder, by their names."""
+    return {name: folder / name for name in FILES if (folder / name).is_file()}
+
+
+def _folder(address: str, folder: Path) -> Path | None:
+    """The folder that is meant; None where it is a name on the hub."""
+    try:
+        place = folder / expand(address)
+        is_folder, is_file = place.is_dir(), place.is_file()
+    except (ValueError, OSError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise ServiceRefused(
+            f"tokenizer: {address}: {cause}; a folder, or a name on the hub (ORG/NAME), is right"
+        ) from None
+    if is_folder:
+        return place
+    if is_file:
+        raise ServiceRefused(f"tokenizer: {place} is a file; the folder that it stands in is right")
+    if ON_THE_HUB.fullmatch(address) and not address.startswith("."):
+        return None
+    raise ServiceRefused(f"tokenizer: there is no folder {place}; a folder, or a name on the hub (ORG/NAME), is right")
+
+
+def _from_the_hub(address: str) -> dict[str, Path]:
+    cached_file = import_alone("transformers.utils").cached_file
+    try:
+        found = {name: cached_file(address, name, _raise_exceptions_for_missing_entries=False) for name in FILES}
+    except (OSError, ValueError) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ServiceRefused(
+            f"tokenizer: {address} is no folder here, and cannot be fetched from the hub: {said}\n"
+            "is the path or the name right, and can this machine reach the hub?"
+        ) from None
+    return {name: Path(path) for name, path in found.items() if path is not None}

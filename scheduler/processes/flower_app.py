@@ -1,0 +1,20 @@
+"""The Celery app that Flower looks through: it sees what workers do, does none of it, and needs none of their code."""
+
+from celery import Celery
+
+from scheduler.engine.dispatch import QUEUE, TRANSPORT
+from scheduler.settings import from_environment
+from scheduler.state.connection import broker_url
+from scheduler.state.server.embedded_redis import server_url
+
+app = Celery("tinker-sweeps", broker=broker_url(server_url(from_environment())))
+app.conf.update(
+    task_default_queue=QUEUE,
+    broker_transport_options=TRANSPORT,
+    accept_content=["json"],
+    # Redis may start after us and may go away.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    timezone="UTC",
+    enable_utc=True,
+)

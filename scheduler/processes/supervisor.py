@@ -1,0 +1,252 @@
+"""`sweep up`: all processes of one machine, supervised. A child that dies is started again, and that is said."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from scheduler.errors import SchedulerError, StoreUnavailable
+from scheduler.processes.addresses import Addresses, only_one, publish, withdraw
+from scheduler.settings import Settings
+from scheduler.state.server.embedded_redis import ensure
+
+Say = Callable[[str], None]
+
+LOOK_EVERY = 0.25  # seconds between two looks at the children
+LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
+STEADY = 60.0  # seconds after which a child counts as healthy again
+START_SECONDS = 90.0  # that a process may take before it answers
+IN_UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes of ours: their logs, pipes and files
+LOG_LINES = 3  # of its log that are shown of one that does not start
+
+
+@dataclass
+class Child:
+    """One process, and how it has been doing."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    deaths: int = 0
+    started: float = 0.0
+    start_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scheduler.processes.child", *self.command],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    def look_after(self, say: Say) -> None:
+        """Start it if it is due; notice if it died."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.start_at:
+                self.start()
+            return
+        status = self.process.poll()
+        if status is None:
+            return
+        self.process = None
+        self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
+        wait = min(LONGEST_WAIT, 0.5 * 2 ** (self.deaths - 1))
+        self.start_at = now + wait
+        say(f"{self.name} ended ({_why(status)}); starting it again in {wait:g} s. Its log: {self.log}")
+
+    def ask_to_stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+
+    def stop(self, patience: float) -> None:
+        """Wait for it to end; kill it if it does not."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def up(settings: Settings, server: str) -> Iterator[list[Child]]:
+    """Bring everything up; when the block ends, bring it down in order. Raises AlreadyUp or StoreUnavailable.
+
+    `server` says which holds the truth. The embedded one is not a child: whoever uses it keeps it alive
+    (scheduler/state/server/embedded_redis.py).
+    """
+    with only_one(settings.home):
+        withdraw(settings.home)  # of one that was killed
+        ensure(settings)
+        addresses = _addresses(settings, server)
+        children = _children(settings, addresses)
+        try:
+            _start(addresses, children)
+            publish(settings.home, addresses)
+            yield children
+        finally:
+            withdraw(settings.home)
+            _bring_down(children, settings.grace)
+
+
+@dataclass
+class EmbeddedRedis:
+    """Not a child, for whoever uses it keeps it alive; but started again like one."""
+
+    settings: Settings
+    look_at: float = 0.0
+
+    def look_after(self, say: Say) -> None:
+        """Start it again if it is gone; where that fails, say why, and wait before the next try."""
+        if time.monotonic() < self.look_at:
+            return
+        try:
+            if ensure(self.settings):
+                say("the embedded Redis had ended and was started again; nothing that it acknowledged is lost")
+        except StoreUnavailable as error:
+            say(str(error))
+            self.look_at = time.monotonic() + LONGEST_WAIT
+
+
+def _children(settings: Settings, addresses: Addresses) -> list[Child]:
+    """In the order in which they start; they stop in the reverse one."""
+    python = sys.executable
+    celery = [python, "-m", "celery", "-A"]
+    port = addresses.offline_url.rpartition(":")[2]
+    offline = ["--port", port, "--state", str(settings.home / "offline"), "--cache", str(settings.cache)]
+    offline += ["--faults", str(settings.rehearsal)] if settings.rehearsal else []
+    worker = [*celery, "worker.app", "worker", "--pool", "threads", "--concurrency", str(settings.threads)]
+    quiet = ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    commands = {
+        "offline": [python, "-m", "tinker_offline", *offline],
+        **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
+        "scheduler": [python, "-m", "scheduler"],
+        "flower": [*celery, "scheduler.processes.flower_app", "flower", *_flower_options(addresses)],
+    }
+    if settings.offline_url:
+        del commands["offline"]
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = _environment(settings, addresses)
+    return [Child(name, command, environment, logs / f"{name}.log") for name, command in commands.items()]
+
+
+def _flower_options(addresses: Addresses) -> list[str]:
+    port = addresses.flower_url.rpartition(":")[2]
+    # A stage's label is in the arguments, how far it has come in the result; the task's name is always the same.
+    columns = "args,state,result,worker,received,runtime,uuid"
+    return ["--address=127.0.0.1", f"--port={port}", "--max-tasks=20000", f"--tasks-columns={columns}"]
+
+
+def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    return {
+        **os.environ,
+        "SWEEP_HOME": str(settings.home),
+        "SWEEP_OFFLINE_URL": addresses.offline_url,
+        # Never an argument: anybody on the machine can read those.
+        "FLOWER_BASIC_AUTH": f"{addresses.flower_user}:{addresses.flower_password}",
+        "TINKER_TELEMETRY": "0",  # a telemetry endpoint that hangs delays every error by 30 seconds
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        **IN_UTF8,
+    }
+
+
+def _addresses(settings: Settings, server: str) -> Addresses:
+    return Addresses(
+        offline_url=settings.offline_url or f"http://127.0.0.1:{_free_port()}",
+        flower_url=f"http://127.0.0.1:{settings.flower_port or _free_port()}",
+        flower_user="sweep",
+        flower_password=_password(settings.home),
+        supervisor=os.getpid(),
+        server=server,
+    )
+
+
+def _password(home: Path) -> str:
+    """Made once for each state folder, readable by its owner only."""
+    path = home / "flower.password"
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8").strip()
+    password = secrets.token_urlsafe(12)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(password + "\n")
+    return password
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(addresses: Addresses, children: list[Child]) -> None:
+    """All at once, and the scheduler when the rest listens: Flower only tells of what it has heard itself."""
+    waiting = [child for child in children if child.name != "scheduler"]
+    for child in waiting:
+        child.start()
+    answering = {"offline": f"{addresses.offline_url}/api/v1/healthz", "flower": f"{addresses.flower_url}/healthcheck"}
+    for child in waiting:
+        if child.name in answering:
+            _await_answer(child, answering[child.name])
+    for child in children:
+        if child not in waiting:
+            child.start()
+
+
+def _await_answer(child: Child, url: str) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while not _answers(url):
+        assert child.process is not None
+        if child.process.poll() is not None or time.monotonic() > give_up:
+            raise SchedulerError(f"{child.name} does not start; the end of its log, {child.log}:\n{_end_of(child.log)}")
+        time.sleep(0.05)
+
+
+def _end_of(log: Path) -> str:
+    with suppress(OSError):
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+    return ""
+
+
+def _answers(url: str) -> bool:
+    """A process of ours, without TLS: nothing is to be verified, and reading the certificates would take 40 ms."""
+    try:
+        return httpx.get(url, timeout=2, trust_env=False, verify=False).is_success  # noqa: S501 - see above
+    except httpx.HTTPError:
+        return False
+
+
+def _bring_down(children: list[Child], grace: float) -> None:
+    """Workers first, so that they can still give their stages back; then what they need."""
+    workers = [child for child in children if child.name.startswith("worker")]
+    others = [child for child in reversed(children) if child not in workers]
+    for group, patience in ((workers, grace + 5), (others, 10.0)):
+        for child in group:
+            child.ask_to_stop()
+        for child in group:
+            child.stop(patience)
+
+
+def _why(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -1,0 +1,170 @@
+"""What a report is made from, gathered from the truth; and its style, which is a file of ours."""
+
+import json
+import platform
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+
+from scheduler.errors import FiguresUnavailable
+from scheduler.state import costs, keys, views
+from scheduler.state.evaluation_items import Kept, read_items
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from scheduler.state.views import PAGE, StageView
+from sweeps.analysis.item_analysis import wanted
+from sweeps.formatting import counted
+from sweeps.report.document import Figure
+from sweeps.report.inputs import Billed, Learning, Material, Trouble, Used
+from sweeps.results import RunResult, by_cell
+
+LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
+LIBRARIES = ("tinker-sweeps", "tinker", "numpy", "scipy")
+SVG = 'xmlns="http://www.w3.org/2000/svg"'  # a name, of which nothing is fetched
+MOST_CURVES = 120  # that are read: more would be neither seen nor waited for
+STAGE = re.compile(r"\b(?:train|evaluate)-[0-9a-f]{16}\b")
+SCALE = 2  # pixels of a PNG for each unit of a drawing
+
+
+def material(store: Store, name: str, now: int, *, url: str | None = None) -> Material:
+    """A sweep as it stands at `now`, in milliseconds. Its items lie at `url`; without one they are not read.
+
+    Raises UnknownSweep.
+    """
+    view, rows = views.sweep(store, name), views.results(store, name)
+    items = Kept({}) if url is None else read_items(store, url, name, wanted(view.spec, rows))
+    stages, spent = views.stages_of(store, name), costs.costs(store, name)
+    kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
+    totals = json.loads(kept[0] or "{}")
+    return Material(
+        sweep=name,
+        state=view.state,
+        spec=view.spec,
+        rows=rows,
+        stages=view.counts,
+        troubles=_troubles(stages),
+        spending=spent.kinds,
+        billed=[Billed(each.service, each.tokens, each.micro_usd, moment(each.at)) for each in spent.billed],
+        limit=spent.limit,
+        items=items.items,
+        unread=items.unread,
+        curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),
+        defaults=json.loads(kept[1]) if kept[1] else None,
+        data=_data(store, stages),
+        versions=versions(),
+        price_dates=tuple(totals["price_dates"]) if totals.get("price_dates") else None,
+        submitted=moment(view.submitted),
+        made=moment(now),
+    )
+
+
+def moment(milliseconds: int) -> str:
+    """2026-11-25 22:57 UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def versions() -> dict[str, str]:
+    """What this was reckoned with."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _troubles(stages: Sequence[StageView]) -> list[Trouble]:
+    """Stages without a result by state and cause; causes that differ in numbers, or the stage they name, are one."""
+    alike: dict[tuple[str, str], list[StageView]] = {}
+    for stage in stages:
+        if stage.state in LOST:
+            cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
+            alike.setdefault((stage.state, cause), []).append(stage)
+    return [Trouble(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]
+
+
+def _cause(alike: Sequence[StageView]) -> str:
+    """The first one's; where others name other stages, that there are such."""
+    first = alike[0].cause or "no cause is known"
+    named = {name for stage in alike for name in STAGE.findall(stage.cause or "")}
+    return f"{first}; others name {counted(len(named) - 1, 'other stage')}" if len(named) > 1 else first
+
+
+def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[Learning]:
+    found = []
+    for stage, points in _paged(store, _looked_at(rows), lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
+        steps = json.loads(f"[{','.join(points)}]")
+        what = next((name for name in steps[0] if name != "step"), "") if steps else ""
+        kept = [(each["step"] + 1, float(each[what])) for each in steps if isinstance(each.get(what), int | float)]
+        if kept:
+            found.append(Learning(stage, labels.get(stage, stage), what, kept))
+    return found
+
+
+def _looked_at(rows: Sequence[RunResult]) -> list[str]:
+    """Of every cell the trainings of as many seeds as there is time to read; of very many cells, evenly chosen ones."""
+    cells = [list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in by_cell(rows)]
+    trained = [chains for chains in cells if chains]
+    every, seeds = -(-len(trained) // MOST_CURVES) or 1, MOST_CURVES // max(len(trained), 1) or 1
+    chains = [chain for chains in trained[::every] for chain in chains[:seeds]]
+    return list(dict.fromkeys(stage for chain in chains for stage in chain if stage))
+
+
+def _data(store: Store, stages: Sequence[StageView]) -> list[Used]:
+    """Data by its content address, from the recipes."""
+    found: dict[tuple[str, str], list[str]] = {}
+    labels = {stage.id: stage.label for stage in stages}
+    ids = list(labels)
+    for stage, (text,) in _paged(store, ids, lambda pipe, stage: pipe.hmget(keys.stage(stage), ["recipe"])):
+        recipe = json.loads(text or "{}")
+        data = recipe.get("data")
+        if isinstance(data, dict) and "records" in data:
+            found.setdefault((str(data["records"]), "train"), []).append(labels[stage])
+        if isinstance(recipe.get("items"), str):
+            found.setdefault((recipe["items"], "evaluate"), []).append(labels[stage])
+    return [Used(records, what, len(each), each[0]) for (records, what), each in found.items()]
+
+
+def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
+    """What the server answers for each stage, in pages."""
+    for start in range(0, len(stages), PAGE):
+        page = stages[start : start + PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            ask(pipe, stage)
+        yield from zip(page, pipe.execute(), strict=True)
+
+
+def style() -> str:
+    """The style of the page and of its figures."""
+    folder = files("scheduler")
+    return (folder / "figure.css").read_text(encoding="utf-8") + (folder / "report.css").read_text(encoding="utf-8")
+
+
+def svg_file(figure: Figure) -> str:
+    """A figure as a file of its own, on paper, with its colours in their places: not every reader knows variables."""
+    css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
+    plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
+    opening, rest = figure.wide.split(">", 1)
+    return f"{opening} {SVG}>{_after_words(rest, plain, colours['--paper'])}\n"
+
+
+def _after_words(rest: str, css: str, paper: str) -> str:
+    """Title and description stay first, as readers expect; then the style, and paper under everything."""
+    head, drawing = rest.split("</desc>", 1)
+    return f'{head}</desc><style>{css}</style><rect width="100%" height="100%" fill="{paper}"/>{drawing}'
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as pixels. Raises FiguresUnavailable."""
+    try:
+        import resvg_py
+    except ImportError:
+        said = "PNG needs resvg_py, which is not installed: .venv/bin/python -m pip install resvg_py"
+        raise FiguresUnavailable(f"{said} (the extra `figures`); `--format svg` needs nothing") from None
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg_file(figure), zoom=SCALE))

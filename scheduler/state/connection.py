@@ -1,0 +1,261 @@
+"""The way to Redis: how to connect, and what a server must be like to be trusted with the truth."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+import redis
+import redis.client
+import redis.exceptions
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from scheduler.errors import StoreUnavailable
+from scheduler.state.server.server_versions import Server, is_too_old, named, said_tested
+
+Word = str | int | float
+RedisError = redis.RedisError  # anything that went wrong between us and the server
+
+
+class Unable(redis.ResponseError):
+    """The server is there, and cannot do it at the moment: no memory, a full disk, a replica, busy."""
+
+
+class Refused(redis.ResponseError):
+    """The server does not let us: a password, or what its user may do. A person has to act."""
+
+
+class Broken(redis.ResponseError):
+    """What was asked can never be done: a bug of ours, or data that is not what it should be. `verb`: where."""
+
+    def __init__(self, verb: str, said: str) -> None:
+        super().__init__(f"a bug in `{verb}`: {said}")
+        self.verb = verb
+        self.said = said
+
+
+# What is ridden out: the server is not there, or cannot do it, at the moment. What is neither is for a person to see.
+Away = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.NoScriptError, Unable)
+
+UNABLE = {
+    "OOM": "Redis is out of memory",
+    "MISCONF": "Redis cannot write to its disk",
+    "READONLY": "this Redis is a read-only replica",
+    "NOREPLICAS": "Redis has too few replicas",
+    "LOADING": "Redis reads back its data",
+    "BUSY": "Redis is busy with somebody's script",
+    "CLUSTERDOWN": "the cluster is down",
+    "MASTERDOWN": "the primary is down",
+    "TRYAGAIN": "Redis asks to try again",
+}
+REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM")
+# redis-py takes the code away from the text of these.
+CODES: Mapping[type[Exception], str] = {
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.ReadOnlyError: "READONLY",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.AuthenticationError: "NOAUTH",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+}
+IN_A_PIPELINE = "of pipeline caused error: "
+FROM_A_VERB = re.compile(r"VERB (\w+): (?:@?user_script: ?\d+: -?)?(.*)", re.DOTALL)
+
+CONNECTIONS = 2048  # of one process: each of its threads may talk at the same moment, and there may be a thousand
+
+
+class Reads(Protocol):
+    """The commands we use that only read or note, with text in and text out (`decode_responses`)."""
+
+    def hget(self, name: str, key: str) -> str | None: ...
+    def hmget(self, name: str, keys: Sequence[str]) -> list[str | None]: ...
+    def hgetall(self, name: str) -> dict[str, str]: ...
+    def hset(
+        self,
+        name: str,
+        key: str | None = None,
+        value: Word | None = None,
+        *,
+        mapping: Mapping[str, Word] | None = None,
+    ) -> int: ...
+    def hsetnx(self, name: str, key: str, value: Word) -> int: ...
+    def hincrby(self, name: str, key: str, amount: int = 1) -> int: ...
+    def hdel(self, name: str, *fields: str) -> int: ...
+    def smembers(self, name: str) -> set[str]: ...
+    def sadd(self, name: str, *members: str) -> int: ...
+    def srem(self, name: str, *members: str) -> int: ...
+    def scard(self, name: str) -> int: ...
+    def exists(self, *names: str) -> int: ...
+    def delete(self, *names: str) -> int: ...
+    def pexpire(self, name: str, time: int) -> bool: ...
+    def llen(self, name: str) -> int: ...
+    def lrange(self, name: str, start: int, end: int) -> list[str]: ...
+    def zcard(self, name: str) -> int: ...
+    def zadd(self, name: str, mapping: Mapping[str, float], *, xx: bool = False) -> int: ...
+    def zrem(self, name: str, *members: str) -> int: ...
+    def zscore(self, name: str, value: str) -> float | None: ...
+    def zinter(self, keys: Mapping[str, float], *, withscores: bool = False) -> Any: ...
+    def zrange(self, name: str, start: int, end: int, *, desc: bool = False, withscores: bool = False) -> Any: ...
+    def get(self, name: str) -> str | None: ...
+    def set(self, name: str, value: Word, *, nx: bool = False) -> bool | None: ...
+    def xrevrange(
+        self, name: str, newest: str = "+", /, *, count: int | None = None
+    ) -> list[tuple[str, dict[str, str]]]: ...
+
+
+class Pipe(Reads, Protocol):
+    """The same commands, gathered and sent at once."""
+
+    def execute(self) -> list[Any]: ...
+
+
+def sort_out(error: redis.RedisError, command: str) -> redis.RedisError:
+    """What an error means: one of Away, Refused, Broken. `command` is what was asked, unless a verb is named."""
+    text = str(error).rpartition(IN_A_PIPELINE)[2]  # before that stands the command with all its words
+    told = FROM_A_VERB.fullmatch(text)
+    verb, said = told.groups() if told else (command, text)
+    code = next((code for kind, code in CODES.items() if isinstance(error, kind)), said.partition(" ")[0])
+    if code in UNABLE:
+        return Unable(f"{UNABLE[code]}: {said}")
+    if code in REFUSED:
+        return Refused(f"Redis does not let us: {said}")
+    if isinstance(error, (*Away, Refused, Broken)):
+        return error
+    return Broken(verb, said)
+
+
+class _Client(redis.Redis):
+    """redis-py's, whose errors are sorted out where they arise."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            raise sort_out(error, str(args[0])) from error
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "_Pipeline":
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(redis.client.Pipeline):
+    """The same for what is gathered."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            return super().execute(raise_on_error)
+        except redis.RedisError as error:
+            raise sort_out(error, "a pipeline") from error
+
+
+class Client(Reads, Protocol):
+    """A connection that is alive as long as the process."""
+
+    def pipeline(self, transaction: bool = True) -> Pipe: ...
+    def register_script(self, script: str) -> Callable[..., Any]: ...
+    def info(self, section: str | None = None) -> dict[str, Any]: ...
+    def config_get(self, pattern: str) -> dict[str, str]: ...
+    def ping(self) -> bool: ...
+    def time(self) -> tuple[int, int]: ...
+    def scan_iter(self, match: str | None = None) -> Iterable[str]: ...
+    def flushall(self) -> bool: ...
+    def shutdown(self, *, save: bool = False, nosave: bool = False) -> None: ...
+    def close(self) -> None: ...
+
+
+def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
+    """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet.
+
+    A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge. `patience` is how
+    many seconds one answer may take.
+    Raises StoreUnavailable where the URL cannot be one.
+    """
+    try:
+        client = _Client.from_url(
+            url,
+            decode_responses=True,
+            max_connections=CONNECTIONS,
+            socket_timeout=patience,
+            socket_connect_timeout=5,
+            health_check_interval=25,
+            retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        )
+        pool = client.connection_pool  # options of the URL are looked at when a connection is made: nothing is sent
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, redis.RedisError):
+        options = "; an option behind its `?` is not known, or has no such value" if "?" in url else ""
+        raise StoreUnavailable(
+            f"REDIS_URL={shown(url)} is no address of a Redis{options}; "
+            "redis://host:6379/0, rediss:// or unix:///path is right"
+        ) from None
+    return cast(Client, client)
+
+
+def broker_url(url: str) -> str:
+    """The same server as Celery spells it."""
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+def check(client: Client, url: str) -> Server:
+    """Which server it is. Raises StoreUnavailable unless it answers, keeps what it is told and evicts nothing."""
+    try:
+        client.ping()
+        found, server = problems(client), named(client.info("server"))
+    except Refused:
+        raise StoreUnavailable(
+            f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
+        ) from None
+    except redis.ResponseError as error:
+        raise StoreUnavailable(
+            f"the server at {shown(url)} does not say what it is: {error}\nits user needs the commands PING and INFO"
+        ) from None
+    except redis.RedisError as error:
+        raise StoreUnavailable(
+            f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
+        ) from None
+    if found:
+        raise StoreUnavailable(f"{server} at {shown(url)} cannot keep the truth:\n" + "\n".join(found))
+    return server
+
+
+def problems(client: Client) -> list[str]:
+    """Why the server cannot be trusted with the truth, one line each; empty if it can."""
+    memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
+    return [
+        *_too_old(told),
+        *_follows(client.info("replication")),
+        *_evicts(str(memory.get("maxmemory_policy", "noeviction"))),
+        *_forgets(persistence),
+    ]
+
+
+def shown(url: str) -> str:
+    """The URL without a password, fit for a message: nothing of what stands before the host or behind the path."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
+
+
+def _too_old(told: Mapping[str, Any]) -> list[str]:
+    if not is_too_old(told):
+        return []
+    return [f"  it is {named(told)}, which is too old; tested are {said_tested()}: install one of them"]
+
+
+def _follows(replication: Mapping[str, Any]) -> list[str]:
+    if replication.get("role", "master") == "master":
+        return []
+    primary = f"{replication.get('master_host')}:{replication.get('master_port')}"
+    return [f"  it is a replica, which is read-only; its primary, {primary}, is the one to name"]
+
+
+def _evicts(policy: str) -> list[str]:
+    if policy == "noeviction":
+        return []
+    return [f"  maxmemory-policy is {policy}: it would throw stages away; set it to noeviction"]
+
+
+def _forgets(persistence: Mapping[str, Any]) -> list[str]:
+    if int(persistence.get("aof_enabled", 0)) != 1:
+        return ["  appendonly is no: a restart would lose the night; set appendonly yes (and appendfsync always)"]
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        return ["  its last write to disk failed: is the disk full?"]
+    return []

@@ -1,0 +1,115 @@
+"""What sweeps and days have cost: estimated, metered, in doubt, and billed where the account may read it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from scheduler.services import SERVICES
+from scheduler.state import keys
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from scheduler.state.views import PAGE
+from sweeps.cost import KindCosts
+
+KINDS = ("train", "evaluate")
+DAY = 86_400_000  # milliseconds
+FIELDS = ["kind", "state", "payer", "estimate", "low_estimate"]
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What a service said that it bills for a sweep."""
+
+    service: str
+    tokens: int
+    micro_usd: int | None  # None where it names none
+    at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True)
+class SweepCosts:
+    """One sweep."""
+
+    sweep: str
+    limit: int | None
+    kinds: tuple[KindCosts, ...]
+    billed: tuple[Billed, ...]
+
+
+@dataclass(frozen=True)
+class DayCosts:
+    """One service today; amounts in micro-dollars."""
+
+    service: str
+    day: date
+    spent: int
+    doubtful: int
+    reserved: int
+    limit: int | None
+
+
+def costs(store: Store, name: str) -> SweepCosts:
+    """What a sweep was to cost, and has cost."""
+    row = store.client.hgetall(keys.sweep(name))
+    stages = _stages(store, name)
+    return SweepCosts(
+        sweep=name,
+        limit=int(row["limit"]) if row.get("limit") else None,
+        kinds=tuple(_kind(kind, name, row, [each for each in stages if each["kind"] == kind]) for kind in KINDS),
+        billed=tuple(_billed(service, row) for service in SERVICES if f"billed_at:{service}" in row),
+    )
+
+
+def _kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapping[str, str]]) -> KindCosts:
+    def counted(what: str) -> int:
+        return int(row.get(f"{what}:{kind}", 0))
+
+    return KindCosts(
+        kind=kind,
+        stages=len(stages),
+        low=_sum("low_estimate", stages),
+        high=_sum("estimate", stages),
+        reused=_sum("estimate", (each for each in stages if _paid_by_another(each, sweep))),
+        metered=counted("spent"),
+        reserved=counted("reserved"),
+        doubtful=counted("doubtful"),
+        tokens=counted("tokens"),
+    )
+
+
+def _paid_by_another(stage: Mapping[str, str], sweep: str) -> bool:
+    return stage["state"] == StageState.SUCCEEDED and stage["payer"] != sweep
+
+
+def _sum(field: str, stages: Iterable[Mapping[str, str]]) -> int:
+    return sum(int(stage[field]) for stage in stages)
+
+
+def _stages(store: Store, name: str) -> list[Mapping[str, str]]:
+    ids, found = store.client.zrange(keys.sweep_stages(name), 0, -1), list[Mapping[str, str]]()
+    for start in range(0, len(ids), PAGE):
+        pipe = store.client.pipeline(transaction=False)
+        for stage in ids[start : start + PAGE]:
+            pipe.hmget(keys.stage(stage), FIELDS)
+        found += [dict(zip(FIELDS, (value or "" for value in row), strict=True)) for row in pipe.execute()]
+    return found
+
+
+def _billed(service: str, row: Mapping[str, str]) -> Billed:
+    named = row[f"billed:{service}"]
+    at = int(row[f"billed_at:{service}"])
+    return Billed(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at)
+
+
+def today(store: Store, now: int) -> list[DayCosts]:
+    """Of the services where anything was spent today or is held, or that have a limit; `now` in milliseconds."""
+    limits, reserved = store.client.hgetall(keys.LIMITS), store.client.hgetall(keys.RESERVED)
+    found = []
+    for service in SERVICES:
+        row = store.client.hgetall(keys.day(service, now // DAY))
+        held, limit = int(reserved.get(service, 0)), limits.get(f"day:{service}")
+        if row or held or limit:
+            spent, doubtful = int(row.get("spent", 0)), int(row.get("doubtful", 0))
+            day = datetime.fromtimestamp(now / 1000, UTC).date()
+            found.append(DayCosts(service, day, spent, doubtful, held, int(limit) if limit else None))
+    return found

@@ -1,0 +1,167 @@
+"""The items that evaluations kept, out of the artefact store: as many as an answer can use in the time that it has.
+
+An artefact store that is away, or a file that is gone or broken, costs what is said item by item and nothing else: a
+note says what was not read.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from scheduler.artefacts import Artefacts, rows_of
+from scheduler.errors import ArtefactError
+from scheduler.state import keys, views
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from sweeps.analysis.item_analysis import Wanted
+from sweeps.formatting import counted
+from sweeps.stage import Json
+from sweeps.stats.paired_items import ItemKey, Items, Row, item_key
+
+MOST_VALUES = 160_000  # rows times what is asked of each: some seconds, and some 100 MB where one thing is asked
+MOST_BYTES = 24_000_000  # as they lie in the store: of episodes the whole transcripts are kept
+IN_A_ROW = 3  # files that cannot be read, after which the store is taken to be away
+
+BROKEN = (OSError, EOFError, zlib.error, ValueError)  # what a file can be that is cut off, or is none of ours
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Items by measure ("answers", "source.nll"), what was not read and why, in sentences, and how many rows were."""
+
+    items: Mapping[str, Items]
+    unread: tuple[str, ...] = ()
+    rows: int = 0
+
+
+class _File(NamedTuple):
+    """The items of one stage; `rows` as the stage has told them."""
+
+    path: str
+    rows: int
+
+
+@dataclass
+class _Reader:
+    """Reads file after file as long as there is room, and counts what it leaves."""
+
+    artefacts: Artefacts
+    bounded: bool
+    rows: dict[str, Sequence[Row]] = field(default_factory=dict)  # by stage
+    left: set[str] = field(default_factory=set)  # stages that there was no room for
+    broken: list[str] = field(default_factory=list)  # paths
+    values: int = 0
+    bytes: int = 0
+    failing: int = 0
+
+    def read(self, stage: str, file: _File, metrics: int) -> None:
+        if stage in self.rows or stage in self.left or file.path in self.broken:
+            return
+        if self.failing >= IN_A_ROW:
+            self.broken.append(file.path)
+            return
+        if self.bounded and (self.values + file.rows * metrics > MOST_VALUES or self.bytes > MOST_BYTES):
+            self.left.add(stage)
+            return
+        try:
+            content = self.artefacts.read(file.path)
+        except ArtefactError:
+            self.broken.append(file.path)
+            self.failing += 1
+            return
+        self.failing = 0
+        self.bytes += len(content)
+        try:
+            rows = [_row(each, whole=not self.bounded) for each in rows_of(content)]
+            if file.rows and not rows:
+                raise EOFError("nothing found; the rows that the stage has told of are right")
+        except BROKEN:
+            self.broken.append(file.path)
+            return
+        self.rows[stage] = rows
+        self.values += len(rows) * metrics
+
+    def said(self) -> Iterator[str]:
+        every = len(self.rows) + len(self.left) + len(self.broken)
+        if self.left:
+            yield (
+                f"of {counted(every, 'evaluation')} the items of {len(self.left):,} were not read, for time: "
+                "what is said item by item is said of the others (`scheduler.notebook.items` reads all)"
+            )
+        if self.broken:
+            yield (
+                f"of {counted(every, 'evaluation')} the items of {len(self.broken):,} could not be read "
+                f"({self.broken[0]}): what is said item by item is said without them; `sweep doctor` looks at the store"
+            )
+
+
+def read_items(store: Store, url: str, name: str, wanted: Mapping[str, Wanted], *, bounded: bool = True) -> Kept:
+    """What is wanted of a sweep's items, by measure; the artefact store is at `url`.
+
+    The first seed of every cell is read first, then the second, so that where there is not room for all, cells are
+    still compared over the same seeds. Without a bound all rows are read, and whole; with one, only their numbers.
+    """
+    if not wanted:
+        return Kept({})
+    planned = views.planned(store, name)
+    asked = [(measure, *each) for measure, one in wanted.items() for each in _stages(planned, measure, one)]
+    files = _files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
+    try:
+        reader = _Reader(Artefacts(url), bounded)
+    except ArtefactError:
+        return Kept({}, ("the artefact store cannot be used, so nothing is said item by item",))
+    for measure, _, stage in asked:
+        if stage in files:
+            reader.read(stage, files[stage], len(wanted[measure].metrics))
+    found: dict[str, dict[ItemKey, Sequence[Row]]] = {measure: {} for measure in wanted}
+    for measure, key, stage in asked:
+        if stage in reader.rows:
+            found[measure][key] = reader.rows[stage]
+    return Kept(
+        {measure: items for measure, items in found.items() if items},
+        tuple(reader.said()),
+        sum(map(len, reader.rows.values())),
+    )
+
+
+def _stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: Wanted) -> list[tuple[ItemKey, str]]:
+    """The stage that measures each run, the first seed of every cell first."""
+    seen: dict[bytes, int] = {}
+    found = []
+    for row in planned:
+        key = item_key(row["cell"], row["seed"])
+        if measure in row["measures"] and (wanted.runs is None or key in wanted.runs):
+            seen[key[0]] = seen.get(key[0], 0) + 1
+            found.append((seen[key[0]], (key, str(row["measures"][measure]))))
+    return [each for _, each in sorted(found, key=lambda one: one[0])]
+
+
+def _files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
+    """What the succeeded ones of these stages have kept."""
+    found = {}
+    for stage, (state, text) in _results(store, stages):
+        result: Mapping[str, Json] = json.loads(text or "{}") if state == StageState.SUCCEEDED else {}
+        if result.get("items"):
+            found[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
+    return found
+
+
+def _results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequence[str | None]]]:
+    for start in range(0, len(stages), views.PAGE):
+        page = stages[start : start + views.PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            pipe.hmget(keys.stage(stage), ["state", "result"])
+        yield from zip(page, pipe.execute(), strict=True)
+
+
+def _row(row: Mapping[str, Json], *, whole: bool) -> Row:
+    """All of it, or what can be reckoned with. Raises ValueError for what is no row of an evaluation."""
+    named = isinstance(row, dict) and isinstance(row.get("item"), int | float | str)
+    if not named:
+        raise ValueError(f"{str(row)[:40]!r} found; a row with an item is right")
+    if whole:
+        return row
+    return {name: each for name, each in row.items() if name in ("item", "cluster") or isinstance(each, int | float)}

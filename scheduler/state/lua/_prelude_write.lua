@@ -1,0 +1,150 @@
+-- Set before everything else. The only way from a verb to the server: `read` and `write`.
+--
+-- What a verb may do. It reads and writes in any order, raises an error wherever something is not as it must be, and answers
+-- with `return`. It need not order its writes: either all of them are made, or none. A script is no transaction, so each write
+-- notes first what takes it back (`inverses`), and where anything raises, all that was written is taken back, the last first.
+-- What is noted is as large as what is written, and never as large as a key, but for lists and for what is deleted, which are
+-- small. A kind of write that has no inverse is refused.
+--
+-- Where there is no room, the server refuses the first write of a script if that could grow, and none of those behind it. So
+-- the first thing that is ever written is nothing, by a command that could grow: where memory is used up, no verb writes.
+
+local call = redis.call
+local redis = nil -- whoever goes round `write` is stopped here
+local read = call
+
+local LARGEST = 9007199254740992 -- beyond 2^53 a number of Lua stands for several integers
+
+-- The one place where a number is spelt for the server. Zero has no sign: Redis takes `-0` for no integer.
+local function spell(value)
+  if type(value) ~= 'number' then
+    if value == nil then error('a value is missing', 3) end
+    return value
+  end
+  if value == 0 then return '0' end
+  if value ~= math.floor(value) then
+    if value ~= value then error('not a number', 3) end
+    return string.format('%.17g', value)
+  end
+  if math.abs(value) > LARGEST then error('a number beyond 2^53', 3) end
+  return string.format('%.0f', value)
+end
+
+local journal = {}
+
+local function every(words, first, step)
+  local found = {}
+  for i = first, #words, step do found[#found + 1] = words[i] end
+  return found
+end
+
+-- Notes what members of a zset, or fields of a hash, had before (false: they were not there).
+local function remember(key, names, before, set, unset)
+  local had, new = {set, key}, {unset, key}
+  for i, name in ipairs(names) do
+    local value = before[i]
+    if not value then
+      new[#new + 1] = name
+    elseif set == 'ZADD' then
+      had[#had + 1], had[#had + 2] = value, name
+    else
+      had[#had + 1], had[#had + 2] = name, value
+    end
+  end
+  if #new > 2 then journal[#journal + 1] = new end
+  if #had > 2 then journal[#journal + 1] = had end
+end
+
+-- What takes each write back, noted before it is made; made when the first one is, for most verbs write nothing.
+local function inverses()
+  local kept = {}
+  local function takes_back(...) journal[#journal + 1] = {...} end
+
+  local function fields(key, names) remember(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
+  local function pairs_of(key, words) fields(key, every(words, 1, 2)) end
+  local function members(key, names) remember(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
+  local function member(key, words)
+    if #words ~= 1 then error('one member at a time', 3) end
+    takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
+  end
+
+  -- The whole key, once for each verb. Undone from the last to the first: it goes, and is made again.
+  local function whole(key)
+    if kept[key] then return end
+    kept[key] = true
+    local kind, left = call('TYPE', key).ok, call('PTTL', key)
+    if left > 0 then takes_back('PEXPIRE', key, left) end
+    if kind == 'string' then takes_back('SET', key, call('GET', key)) end
+    if kind == 'list' then takes_back('RPUSH', key, unpack(call('LRANGE', key, 0, -1))) end
+    if kind == 'set' then takes_back('SADD', key, unpack(call('SMEMBERS', key))) end
+    if kind == 'hash' then takes_back('HSET', key, unpack(call('HGETALL', key))) end
+    if kind == 'zset' then
+      local found, words = call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+      for i = 1, #found, 2 do words[i], words[i + 1] = found[i + 1], found[i] end
+      takes_back('ZADD', key, unpack(words))
+    end
+    takes_back('DEL', key)
+  end
+
+  local function range(key, words)
+    local found = call('ZRANGEBYSCORE', key, words[1], words[2], 'WITHSCORES')
+    for i = 1, #found, 2 do takes_back('ZADD', key, found[i + 1], found[i]) end
+  end
+  local function expiry(key)
+    local left = call('PTTL', key)
+    if left > 0 then takes_back('PEXPIRE', key, left) else takes_back('PERSIST', key) end
+  end
+
+  return {
+    HSET = pairs_of, HSETNX = pairs_of, HDEL = fields, SADD = member, SREM = member,
+    ZADD = function(key, words) members(key, every(words, words[1] == 'XX' and 3 or 2, 2)) end,
+    ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
+    INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
+    XADD = function() end, -- its name is known afterwards
+  }
+end
+
+local inverse
+local function begin_to_write()
+  call('SETRANGE', ARGV[1] .. 'room', 0, '')
+  inverse = inverses()
+end
+
+local function write(command, key, ...)
+  local words = {...}
+  for i = 1, select('#', ...) do words[i] = spell(words[i]) end
+  if not inverse then begin_to_write() end
+  inverse[command](key, words)
+  local answer = call(command, key, unpack(words))
+  if command == 'XADD' then journal[#journal + 1] = {'XDEL', key, answer} end
+  return answer
+end
+
+-- Adds to numbers in a hash: field, amount, … Answers what the first of them is now.
+local function add(key, ...)
+  local given, words = {...}, {}
+  local fields = every(given, 1, 2)
+  local before = call('HMGET', key, unpack(fields))
+  if not inverse then begin_to_write() end
+  for i, field in ipairs(fields) do
+    local amount = given[2 * i]
+    if amount ~= math.floor(amount) then error('not a whole number', 2) end
+    words[2 * i - 1], words[2 * i] = field, spell(tonumber(before[i] or 0) + amount)
+  end
+  remember(key, fields, before, 'HSET', 'HDEL')
+  call('HSET', key, unpack(words))
+  return tonumber(words[2])
+end
+
+-- Does the verb, wholly or not at all. An error comes out with its name, as `VERB name: what`: see scheduler/state/connection.py.
+local function perform(name, verb)
+  local done, answer = pcall(verb)
+  if done then return answer end
+  local function said(raised) return type(raised) == 'table' and raised.err or tostring(raised) end
+  local why = said(answer)
+  for i = #journal, 1, -1 do
+    local undone, trouble = pcall(call, unpack(journal[i]))
+    if not undone then why = why .. ' (and a part of it stays written: ' .. said(trouble) .. ')' end
+  end
+  return {err = 'VERB ' .. name .. ': ' .. why}
+end

@@ -1,0 +1,80 @@
+"""How the runs of a sweep came about, for trackers and tables of curves: read page by page, however many they are."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scheduler.state import keys, views
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from sweeps.report.tracker_runs import Followed, Swept, Training
+from sweeps.results import RunResult
+
+RUNS = 50  # in a page: some thousand points of their curves
+FIELDS = ("recipe", "steps", "since", "started", "state", "cause")
+LOST = (StageState.FAILED, StageState.CANCELLED)  # of their own; what is skipped is so for another's sake
+
+Facts = Mapping[str, str]
+
+
+def swept(store: Store, name: str) -> Swept:
+    """What all runs of a sweep share. Raises UnknownSweep."""
+    view = views.sweep(store, name)
+    told = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
+    return Swept(name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in told.items() if v})
+
+
+def followed(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[Followed]:
+    """Each of a sweep's rows (`views.results`), with its trainings; a page is read when it is asked for."""
+    submitted = views.sweep(store, name).submitted
+    pairs = list(zip(views.planned(store, name), rows, strict=True))
+    for start in range(0, len(pairs), RUNS):
+        page = pairs[start : start + RUNS]
+        stages = list(dict.fromkeys(stage for plan, _ in page for stage in views.stages_behind(plan)))
+        facts, curves = _read(store, stages)
+        for plan, row in page:
+            yield _followed(plan, row, facts, curves, submitted)
+
+
+def _read(store: Store, stages: Sequence[str]) -> tuple[dict[str, Facts], dict[str, list[dict[str, Any]]]]:
+    """Of each stage its facts, and its curve."""
+    pipe = store.client.pipeline(transaction=False)
+    for stage in stages:
+        pipe.hmget(keys.stage(stage), FIELDS)
+        pipe.lrange(keys.curve(stage), 0, -1)
+    answers = pipe.execute()
+    facts: dict[str, Facts] = {
+        stage: {name: value or "" for name, value in zip(FIELDS, row, strict=True)}
+        for stage, row in zip(stages, answers[::2], strict=True)
+    }
+    curves = {stage: json.loads(f"[{','.join(points)}]") for stage, points in zip(stages, answers[1::2], strict=True)}
+    return facts, curves
+
+
+def _followed(
+    plan: Mapping[str, Any],
+    row: RunResult,
+    facts: Mapping[str, Facts],
+    curves: Mapping[str, list[dict[str, Any]]],
+    submitted: int,
+) -> Followed:
+    own = [facts[stage] for stage in views.stages_behind(plan)]
+    trained = [stage for stage in (*plan["before"], plan["stage"]) if stage]
+    trainings = [
+        Training(
+            stage,
+            json.loads(facts[stage]["recipe"] or "{}"),
+            int(facts[stage]["steps"] or 0),
+            int(facts[stage]["since"] or 0),
+            curves[stage],
+        )
+        for stage in trained
+    ]
+    return Followed(
+        number=int(plan["run"]),
+        row=row,
+        trainings=trainings,
+        cause=next((each["cause"] for each in own if each["state"] in LOST), ""),
+        began=min((int(each["started"]) for each in own if each["started"]), default=submitted),
+        since=max((int(each["since"]) for each in own if each["since"]), default=submitted),
+    )

@@ -1,0 +1,88 @@
+"""The Lua verbs as callables. One file, one verb; the prelude and the table of moves stand in front of each."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from scheduler.engine.breaker import turns_as_lua
+from scheduler.state.connection import Client, Word
+from scheduler.state.keys import PREFIX
+from scheduler.state.states import moves_as_lua
+
+Clock = Callable[[], int]
+
+
+PRELUDES = ("_prelude_write.lua", "_prelude.lua", "_prelude_notices.lua", "_prelude_service.lua", "_prelude_money.lua")
+
+
+@cache
+def verbs() -> dict[str, str]:
+    """Name of each verb -> its whole script."""
+    folder = files("scheduler.state") / "lua"
+    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".lua")}
+    return {
+        name.removesuffix(".lua"): script(name.removesuffix(".lua"), text)
+        for name, text in sorted(texts.items())
+        if name not in PRELUDES
+    }
+
+
+def script(name: str, body: str) -> str:
+    """A verb as the server runs it: behind the preludes, and wholly or not at all (`lua/_prelude_write.lua`)."""
+    return f"{_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
+
+
+@cache
+def _preludes() -> str:
+    folder = files("scheduler.state") / "lua"
+    return "\n".join(
+        [
+            f"local MOVES = {moves_as_lua()}",
+            f"local BREAKER = {turns_as_lua()}",
+            *((folder / name).read_text(encoding="utf-8") for name in PRELUDES),
+        ]
+    )
+
+
+LARGEST = 2**53  # beyond it a number of Lua stands for several integers
+
+
+def spelled(word: Word) -> Word:
+    """A number as a server and Lua both read it: without an exponent where it is whole. Raises ValueError."""
+    if isinstance(word, str):
+        return word
+    if not -LARGEST <= word <= LARGEST:  # NaN neither
+        raise ValueError(f"expected a number up to 2^53, got {word}")
+    return int(word) if word == int(word) else word
+
+
+class Scripts:
+    """Runs verbs on one server; a clock of its own (milliseconds) takes the place of the server's in tests."""
+
+    def __init__(self, client: Client, clock: Clock | None = None) -> None:
+        self._client = client
+        self._clock = clock
+        self._verbs = {name: client.register_script(text) for name, text in verbs().items()}
+
+    def run(self, verb: str, *arguments: Word) -> Any:
+        """One verb, one round trip."""
+        return self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)])
+
+    def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
+        """One verb for many, in one pipeline. Only for verbs that may be repeated: a lost reply repeats them all."""
+        pipe = self._client.pipeline(transaction=False)
+        for arguments in calls:
+            self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)], client=pipe)
+        return pipe.execute()
+
+    def moment(self) -> int:
+        """Milliseconds since 1970, by the clock that the verbs go by."""
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = self._client.time()
+        return seconds * 1000 + micros // 1000
+
+    def now(self) -> Word:
+        """The time to send along: '' lets the server look at its own clock."""
+        return "" if self._clock is None else self._clock()

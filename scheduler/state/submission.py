@@ -1,0 +1,201 @@
+"""Writing a plan into Redis: opened, filled, sealed.
+
+Nothing of it runs before the seal, and repeating any of it changes nothing.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol, TypeVar
+
+from scheduler.errors import SweepConflict
+from scheduler.services import lane_of, service_of
+from scheduler.state import keys
+from scheduler.state.connection import Word
+from scheduler.state.store import Store, compact
+from sweeps.cost import Rates
+from sweeps.identity import fingerprint
+from sweeps.stage import Json, Plan, Run, Stage
+
+T = TypeVar("T")
+BATCH = 500  # calls in one pipeline: a few milliseconds for the server, little memory for us
+
+
+class Progress(Protocol):
+    """Told how many of how many stages are written."""
+
+    def __call__(self, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is kept of a sweep beside its stages."""
+
+    plan: Plan
+    spec: Mapping[str, Json]  # the file as understood, for people and for the report
+    user: str
+    rates: Mapping[str, Rates]  # of each model
+    limit: int | None  # micro-dollars
+    slots: int | None
+    priority: int
+    notify: tuple[str, ...]  # variables that hold the addresses of who is told
+    weight: float = 1.0
+    window: str = ""  # JSON of the spec's section
+    deadline: int | None = None  # milliseconds since 1970
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of it."""
+
+    sweep: str
+    fresh: bool  # False: the same sweep had been submitted before
+    known: int  # stages that other sweeps had asked for already
+
+
+def submit(store: Store, submission: Submission, progress: Progress | None = None) -> Submitted:
+    """Make the sweep real. Raises SweepConflict where its name stands for another question."""
+    plan = submission.plan
+    if _open(store, submission) == "same":
+        return Submitted(plan.sweep, fresh=False, known=0)
+    _write_runs(store, plan)
+    known = 0
+    for done, batch in _counted(_stage_calls(submission)):
+        known += sum(int(answer) for answer in store.scripts.run_many("add_stage", batch))
+        if progress:
+            progress(done, len(plan.stages))
+    sealed = store.scripts.run("seal_sweep", plan.sweep)  # 0: somebody who submitted the same at once was faster
+    return Submitted(plan.sweep, fresh=bool(sealed), known=known)
+
+
+def _open(store: Store, submission: Submission) -> str:
+    plan = submission.plan
+    fields: dict[str, Word] = {
+        "spec": json.dumps(dict(submission.spec)),
+        "user": submission.user,
+        "priority": submission.priority,
+        "weight": submission.weight,
+        "slots": submission.slots or 0,
+        "window": submission.window,
+        "deadline": "" if submission.deadline is None else submission.deadline,
+        "lanes": " ".join(sorted({lane_of(str(stage.recipe["model"])) for stage in plan.stages})),
+        "limit": "" if submission.limit is None else submission.limit,
+        "notify": json.dumps(submission.notify),
+        "totals": json.dumps(asdict(plan.totals)),
+        "defaults": json.dumps(dict(plan.defaults)),
+        "models": " ".join(submission.rates),
+    }
+    flat = [word for pair in fields.items() for word in pair]
+    answer: str = store.scripts.run("open_sweep", plan.sweep, plan.digest, *flat)
+    if answer == "differs":
+        raise SweepConflict(_conflict(store, submission))
+    return answer
+
+
+def _write_runs(store: Store, plan: Plan) -> None:
+    """The rows, and which stage feeds which of them, once for each sweep."""
+    cells = CellNumbers()
+    for batch in _batches(enumerate(plan.runs)):
+        rows = {str(number): _row(cells, number, run) for number, run in batch}
+        store.client.hset(keys.sweep_runs(plan.sweep), mapping=rows)
+    for feeds in _batches(_feeds(plan, cells).items()):
+        store.client.hset(
+            keys.sweep_feeds(plan.sweep), mapping={stage: json.dumps(targets) for stage, targets in feeds}
+        )
+
+
+class CellNumbers:
+    """A short number for each distinct cell, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def of(self, run: Run) -> int:
+        return self._numbers.setdefault(fingerprint(run.cell), len(self._numbers))
+
+
+def _row(cells: CellNumbers, number: int, run: Run) -> str:
+    return json.dumps(
+        {
+            "run": number,
+            "number": cells.of(run),
+            "cell": dict(run.cell),
+            "seed": run.seed,
+            "stage": run.stage,
+            "before": list(run.before),
+            "measures": dict(run.measures),
+        }
+    )
+
+
+def _feeds(plan: Plan, cells: CellNumbers) -> dict[str, list[list[Json]]]:
+    """Stage -> [run, cell, prefix of its metrics]: what `source.nll` measures is the prefix `source.`."""
+    feeds: dict[str, list[list[Json]]] = {}
+    for number, run in enumerate(plan.runs):
+        for measure, stage in run.measures.items():
+            prefix = measure[: measure.rfind(".") + 1]
+            feeds.setdefault(stage, []).append([number, cells.of(run), prefix])
+    return feeds
+
+
+def _stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:
+    plan = submission.plan
+    for position, stage in enumerate(plan.stages):
+        fields = _stage_fields(submission, stage)
+        flat = (word for pair in fields.items() for word in pair)
+        yield (plan.sweep, position, stage.id, " ".join(stage.parents), *flat)
+
+
+def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
+    model = str(stage.recipe["model"])
+    return {
+        "kind": stage.kind,
+        "service": service_of(model),
+        "lane": lane_of(model),
+        "label": stage.label,
+        "recipe": compact(stage.recipe),
+        "execution": compact(stage.execution),
+        "steps": stage.steps,
+        "estimate": stage.micro_usd or 0,
+        "low_estimate": stage.low_micro_usd or 0,
+        "rates": "" if stage.micro_usd is None else compact(submission.rates[model].document()),
+    }
+
+
+def _conflict(store: Store, submission: Submission) -> str:
+    name = submission.plan.sweep
+    there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
+    lines = [f"  {path}: {old} there, {new} here" for path, old, new in differences(there, submission.spec)]
+    what = (
+        "\n".join(lines)
+        or "  the file is the same; the data it names, or the code of an environment or a check, have changed since"
+    )
+    return (
+        f"a sweep named {name!r} was submitted already, and asks something else:\n{what}\n"
+        "give this one another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), "
+        "or submit the file as it was"
+    )
+
+
+def differences(there: Mapping[str, Json], here: Mapping[str, Json], path: str = "") -> Iterator[tuple[str, str, str]]:
+    """The dotted paths at which two files differ, with what stands at each side."""
+    for key in sorted({*there, *here}):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from differences(old, new, f"{path}{key}.")
+        elif old != new:
+            yield f"{path}{key}", json.dumps(old), json.dumps(new)
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, BATCH)):
+        yield batch
+
+
+def _counted(items: Iterable[T]) -> Iterator[tuple[int, list[T]]]:
+    done = 0
+    for batch in _batches(items):
+        done += len(batch)
+        yield done, batch

@@ -1,0 +1,269 @@
+"""What people and reports read: sweeps, runs and stages as they stand. Nothing here changes anything."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler.errors import UnknownSweep
+from scheduler.state import keys
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from sweeps.results import RunResult
+from sweeps.stage import Json
+
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """One sweep at a glance."""
+
+    name: str
+    state: str
+    submitted: int  # milliseconds since 1970
+    since: int  # when its state came to be
+    user: str
+    counts: Mapping[str, int]  # stages by state, as last spread
+    total: int  # stages
+    spent: int  # micro-dollars, as are the next three
+    reserved: int
+    doubtful: int
+    limit: int | None
+    tokens: int
+    gate: str | None  # why its ready stages wait, if a gate is closed
+    why: str  # it was called off, if not by hand
+    lanes: Sequence[str]
+    slots: int  # that it may have at a time; 0: as many as there are
+    inflight: int  # stages under way at its cost
+    outside: int | None  # since when it is outside its hours; milliseconds
+    hours: str  # for people
+    turn: int | None  # when its hours begin or end next, or its deadline passes
+    delayed: int  # stages that failed and wait before they are tried again
+    again: int | None  # when the first of them is; milliseconds
+    spec: Mapping[str, Json]
+
+    @property
+    def services(self) -> list[str]:
+        """Those that its stages run on."""
+        return sorted({lane.partition("/")[0] for lane in self.lanes})
+
+    @property
+    def ended(self) -> int:
+        """Stages that will not move again by themselves."""
+        return sum(self.counts.get(state, 0) for state in ("succeeded", "failed", "cancelled", "skipped"))
+
+
+@dataclass(frozen=True)
+class StageView:
+    """One stage at a glance."""
+
+    id: str
+    label: str
+    state: str
+    attempt: int
+    worker: str
+    since: int
+    steps: int
+    progress: Mapping[str, Json]
+    cause: str | None
+    tokens: int
+    micro_usd: int
+
+
+def sweeps(store: Store) -> list[SweepView]:
+    """Every sweep there is, the newest first."""
+    names = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
+    return [sweep(store, name) for name in names]
+
+
+def sweep(store: Store, name: str) -> SweepView:
+    """One sweep. Raises UnknownSweep."""
+    pipe = store.client.pipeline(transaction=False)
+    pipe.hgetall(keys.sweep(name))
+    pipe.hgetall(keys.sweep_counts(name))
+    pipe.zcard(keys.sweep_stages(name))
+    pipe.zscore(keys.TURNS, name)
+    # Of a stage that was given back and is asked for otherwise meanwhile the backoff is left behind, and means nothing.
+    held = {keys.DELAYED: 1, keys.state(StageState.READY): 0, keys.sweep_stages(name): 0}
+    pipe.zinter(held, withscores=True)
+    row, counts, total, turn, delayed = pipe.execute()
+    if not row:
+        known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
+        there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
+        raise UnknownSweep(f"no sweep is named {name!r}; {there}")
+    return SweepView(
+        name=name,
+        state=row["state"],
+        submitted=int(row["submitted"]),
+        since=int(row["since"]),
+        user=row.get("user", ""),
+        counts={state: int(count) for state, count in counts.items() if int(count)},
+        total=total,
+        spent=int(row.get("spent", 0)),
+        reserved=int(row.get("reserved", 0)),
+        doubtful=int(row.get("doubtful", 0)),
+        limit=int(row["limit"]) if row.get("limit") else None,
+        tokens=int(row.get("tokens", 0)),
+        gate=row.get("gate"),
+        why=row.get("why", ""),
+        lanes=row.get("lanes", "").split(),
+        slots=int(row.get("slots") or 0),
+        inflight=int(row.get("inflight") or 0),
+        outside=int(row["outside"]) if "outside" in row else None,
+        hours=row.get("hours", ""),
+        turn=None if turn is None else int(turn),
+        delayed=len(delayed),
+        again=min((int(until) for _, until in delayed), default=None),
+        spec=json.loads(row.get("spec", "{}")),
+    )
+
+
+def results(store: Store, name: str) -> list[RunResult]:
+    """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
+    values = _values(store, name)
+    rows = planned(store, name)
+    needed = sorted({stage for row in rows for stage in stages_behind(row)})
+    stages = {stage.id: stage for stage in stage_views(store, needed)}
+    return [_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
+
+
+def cells(store: Store, name: str) -> list[dict[str, Any]]:
+    """The running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
+
+    The variance divides by count - 1, and is None for a single value.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in planned(store, name):
+        cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
+        cell["runs"] += 1
+    moments: dict[tuple[str, str], dict[str, float]] = {}
+    for key, text in store.client.hgetall(keys.sweep_cells(name)).items():
+        number, metric, what = key.split("|")
+        moments.setdefault((number, metric), {})[what] = float(text)
+    for (number, metric), each in sorted(moments.items()):
+        found[number]["metrics"][metric] = _aggregate(each)
+    return list(found.values())
+
+
+def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
+    count = int(each["count"])
+    return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
+
+
+def planned(store: Store, name: str) -> list[dict[str, Any]]:
+    """The rows as `submit` wrote them, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
+    rows = store.client.hgetall(keys.sweep_runs(name))
+    return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
+
+
+def stages_in(store: Store, state: StageState, most: int) -> list[StageView]:
+    """Up to `most` stages in one state, the earliest score first."""
+    return stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
+
+
+def stages_of(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
+    """Every stage of a sweep, or those in one state, in the order of the plan."""
+    stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
+    if state is not None:
+        there = set(store.client.zrange(keys.state(state), 0, -1))
+        stages = [stage for stage in stages if stage in there]
+    return stage_views(store, stages)
+
+
+def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
+    """These stages, read in pages."""
+    fields = ["label", "state", "attempt", "worker", "since", "steps", "progress", "cause", "tokens", "micro_usd"]
+    found: list[StageView] = []
+    for start in range(0, len(stages), PAGE):
+        page = stages[start : start + PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            pipe.hmget(keys.stage(stage), fields)
+        rows = (dict(zip(fields, row, strict=True)) for row in pipe.execute())
+        found += [_stage_view(stage, row) for stage, row in zip(page, rows, strict=True)]
+    return found
+
+
+def recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
+    """What each of these stages is made by, read in pages."""
+    found: dict[str, Mapping[str, Json]] = {}
+    for start in range(0, len(stages), PAGE):
+        page = stages[start : start + PAGE]
+        pipe = store.client.pipeline(transaction=False)
+        for stage in page:
+            pipe.hget(keys.stage(stage), "recipe")
+        found |= {stage: json.loads(text or "{}") for stage, text in zip(page, pipe.execute(), strict=True)}
+    return found
+
+
+def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
+    return StageView(
+        id=stage,
+        label=row["label"] or stage,
+        state=row["state"] or "unknown",
+        attempt=int(row["attempt"] or 0),
+        worker=row["worker"] or "",
+        since=int(row["since"] or 0),
+        steps=int(row["steps"] or 0),
+        progress=json.loads(row["progress"] or "{}"),
+        cause=row["cause"],
+        tokens=int(row["tokens"] or 0),
+        micro_usd=int(row["micro_usd"] or 0),
+    )
+
+
+def stages_behind(row: Mapping[str, Json]) -> list[str]:
+    """The stages of a planned row: its trainings, the last one last, and then what measures it."""
+    measures, before = row["measures"], row["before"]
+    assert isinstance(measures, dict)
+    assert isinstance(before, list)
+    own = [*before, row["stage"]] if row["stage"] else []
+    return [str(stage) for stage in (*own, *measures.values())]
+
+
+def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
+    """Run -> metric -> value, each as it was counted."""
+    found: dict[str, dict[str, float]] = {}
+    for key, text in store.client.hgetall(keys.sweep_values(name)).items():
+        run, _, metric = key.partition("|")
+        found.setdefault(run, {})[metric] = float(text)
+    return found
+
+
+def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
+    own = [stages[stage] for stage in dict.fromkeys(stages_behind(row))]
+    train = stages[str(row["stage"])] if row["stage"] else None
+    cell, measures, before = row["cell"], row["measures"], row["before"]
+    assert isinstance(cell, dict)
+    assert isinstance(before, list)
+    assert isinstance(measures, dict)
+    # What was measured stands, even while a training is done again because what it left is gone.
+    measured = [stages[str(stage)] for stage in measures.values()]
+    return RunResult(
+        cell=cell,
+        seed=int(str(row["seed"])),
+        state=_state_of(measured if measured and _all_succeeded(measured) else own),
+        metrics=metrics,
+        steps=_steps_done(train) if train else 0,
+        tokens=sum(stage.tokens for stage in own),
+        micro_usd=sum(stage.micro_usd for stage in own),
+        stage=train.id if train else None,
+        before=tuple(str(stage) for stage in before),
+    )
+
+
+def _steps_done(stage: StageView) -> int:
+    """Of a training that has not ended well, those that it told of."""
+    return stage.steps if stage.state == StageState.SUCCEEDED else int(str(stage.progress.get("step") or 0))
+
+
+def _all_succeeded(stages: Sequence[StageView]) -> bool:
+    return all(stage.state == StageState.SUCCEEDED for stage in stages)
+
+
+def _state_of(stages: Sequence[StageView]) -> str:
+    """A run has succeeded when all its stages have; else it is where its least lucky or least advanced one is."""
+    order = ("failed", "skipped", "cancelled", "waiting", "ready", "dispatched", "running", "succeeded")
+    states = {stage.state for stage in stages}
+    return next((state for state in order if state in states), "unknown")

@@ -1,0 +1,16 @@
+"""Who is there to work."""
+
+from scheduler.state import keys
+from scheduler.state.store import Store
+
+
+def live_workers(store: Store) -> dict[str, dict[str, str]]:
+    """The workers that were heard lately, and what they said of themselves. Silent ones are forgotten."""
+    names = sorted(store.client.smembers(keys.WORKERS))
+    pipe = store.client.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(keys.worker(name))
+    heard = dict(zip(names, pipe.execute(), strict=True))
+    if silent := [name for name, said in heard.items() if not said]:
+        store.client.srem(keys.WORKERS, *silent)  # one that only paused says its name again with its next report
+    return {name: said for name, said in heard.items() if said}

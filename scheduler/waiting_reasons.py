@@ -1,0 +1,149 @@
+"""Why anything waits, in the words that a person should read first: pure, of what the views say."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from scheduler.engine.breaker import BreakerState
+from scheduler.engine.fleet import PoolView, ServiceView
+from scheduler.services import pool_of
+from scheduler.state.bug_log import Bug, line
+from scheduler.state.states import StageState
+from scheduler.state.views import SweepView
+from sweeps.formatting import dollars, duration
+
+GATES = {
+    "day budget": "day budget: what all sweeps may spend in a day (SWEEP_DAY_BUDGET) is spent or held; "
+    "`sweep costs` shows it, and it goes on at 00:00 UTC",
+    "no price": "no price: under a budget nothing runs that has none; add one in a file that SWEEP_PRICES names, "
+    "and submit the sweep under another name",
+}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All that stands between a ready stage and its start."""
+
+    workers: int
+    threads: int  # free ones
+    services: Mapping[str, ServiceView]
+    supervised: bool = False  # is there a supervisor on this machine, which starts workers?
+    bugs: Sequence[Bug] = ()
+    now: int = 0  # milliseconds
+
+
+def why_it_waits(view: SweepView, fleet: Fleet) -> str:
+    """The one reason that a person should know first; empty if nothing waits without need."""
+    if view.state == "cancelled":
+        return view.why
+    return next(_reasons(view, fleet), "") if view.state in ("opening", "paused", "active") else ""
+
+
+def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
+    yield from _by_hand(view)
+    yield from _by_the_clock(view)
+    yield from _by_bugs(fleet)
+    if view.ended == view.total:
+        return
+    if not fleet.workers:
+        yield _nobody(view, fleet)
+    for service in _services(view, fleet):
+        yield from _breaker(service)
+    yield from _budget(view)
+    for service in _services(view, fleet):
+        yield from _told_to_wait(view, service)
+    yield from _no_room(view, fleet)
+
+
+def _nobody(view: SweepView, fleet: Fleet) -> str:
+    if not fleet.supervised:
+        return "no worker is up: `sweep up` starts some"
+    if not (view.tokens or view.ended):
+        return "no worker is up yet: they are starting"
+    return "no worker is heard: what ended is started again; one that hangs has to be killed, then it is, too"
+
+
+def _by_hand(view: SweepView) -> Iterator[str]:
+    if view.state == "opening":
+        yield "not wholly submitted: submit the same file again"
+    if view.state == "paused":
+        yield f"paused since {clock(view.since)}; `sweep resume {view.name}` goes on"
+
+
+def _by_the_clock(view: SweepView) -> Iterator[str]:
+    if view.outside:
+        again = f", goes on at {clock(view.turn)}" if view.turn else ""
+        yield f"outside its hours ({view.hours}){again}" if view.hours else "its hours are looked at by the next tick"
+
+
+def _by_bugs(fleet: Fleet) -> Iterator[str]:
+    for bug in fleet.bugs:
+        if bug.stops(fleet.now):
+            yield f"{line(bug)}; nothing new is started until it is mended and `sweep up` started again"
+    for bug in fleet.bugs:
+        if bug.is_fresh(fleet.now):
+            yield line(bug)
+
+
+def _services(view: SweepView, fleet: Fleet) -> list[ServiceView]:
+    return [fleet.services[name] for name in view.services if name in fleet.services]
+
+
+def _breaker(service: ServiceView) -> Iterator[str]:
+    since = duration((service.now - service.since) / 1000)
+    canary = max(0, service.next_canary - service.now) / 1000
+    match service.state:
+        case BreakerState.STOPPED:
+            yield f"{service.name} stopped at {clock(service.since)}: {service.cause}; `sweep resume` tries it again"
+        case BreakerState.OPEN:
+            yield f"breaker open {since}, next canary in {duration(canary)}: {service.name}: {service.cause}"
+        case BreakerState.SUSPECT:
+            yield f"{service.name} is being tried, for {service.cause}"
+
+
+def _budget(view: SweepView) -> Iterator[str]:
+    if view.gate == "budget" and view.limit is not None:
+        held = view.spent + view.reserved + view.doubtful
+        said = f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
+        yield f"{said}; `sweep budget {view.name} USD` raises it"
+    if view.gate in GATES:
+        yield GATES[view.gate]
+
+
+def _told_to_wait(view: SweepView, service: ServiceView) -> Iterator[str]:
+    for pool in _pools(view, service):
+        told = {"starved": ("capacity", pool.sight.starved), "limited": ("too many clients", pool.sight.limited)}
+        for sign, (what, count) in told.items():
+            if count:
+                yield f"paused: {what} since {clock(pool.since[sign])} ({count} of {pool.sight.taken} clients)"
+
+
+def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
+    ready = view.counts.get(StageState.READY, 0) - view.delayed
+    if ready <= 0:
+        if view.again:
+            yield f"{_wait(view.delayed)} after a failure; the next try is at {clock(view.again, seconds=True)}"
+        return
+    wait = _wait(ready)
+    if view.slots and view.inflight >= view.slots:
+        yield f"{wait} for one of the {view.slots} slots that its file allows"
+    for service in _services(view, fleet):
+        for pool in _pools(view, service):
+            if pool.sight.queued or pool.sight.taken >= pool.capacity.limit:
+                queued = f", {pool.sight.queued} queued at the service" if pool.sight.queued else ""
+                yield f"waiting: {pool.sight.taken - pool.sight.queued} of {pool.capacity.limit} slots{queued}"
+    yield f"{wait} for a free thread" if not fleet.threads else f"{wait} for the next tick"
+
+
+def _wait(stages: int) -> str:
+    return "1 stage waits" if stages == 1 else f"{stages:,} stages wait"
+
+
+def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
+    names = {pool_of(lane) for lane in view.lanes}
+    return (pool for name, pool in service.pools.items() if name in names)
+
+
+def clock(milliseconds: int, *, seconds: bool = False) -> str:
+    """02:14, in the time zone of whoever asks."""
+    return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(milliseconds / 1000))

@@ -1,0 +1,263 @@
+"""What a training changed in an evaluation: the same items before and after, item by item and seed by seed.
+
+A metric that is a mean over items is compared as in `sweeps.stats.paired_items`; one that is about all items together
+(the calibration errors, AURC) by a paired bootstrap over the items, or their clusters, less the bias that noise gives
+to each side (`sweeps.metrics.influence`). The interval is for other seeds and other items of the kind:
+Var = s²/K + SE², with t of K - 1 where the seeds are most of it and more degrees of freedom otherwise, as in
+`sweeps.stats.paired_items`; of a single seed it is for other items.
+"""
+
+import math
+import statistics
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sweeps.metrics.influence import TOGETHER, drawn, parts
+from sweeps.metrics.ranges import ANY, bounded, difference_range
+from sweeps.records import canonical
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stage import Json
+from sweeps.stats.clusters import Floats, Places, least_p, places_of
+from sweeps.stats.intervals import ALPHA, holm
+from sweeps.stats.paired_items import (
+    Claim,
+    Items,
+    Key,
+    Row,
+    Scores,
+    claim_of,
+    difference_of,
+    item_key,
+    recipe_of,
+    scores_of,
+    stated,
+    unseen,
+)
+
+Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
+DRAWS = 200
+ROUGH = 1e-6  # what is no error of a metric between 0 and 1: answers of next to no probability move it by as much
+Against = Literal["untrained", "source alone", "target alone"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how much a metric is more after a training than before.
+
+    `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have,
+    and of a calibration error less the bias that noise gives to it. An interval is infinite where there is a single
+    cluster.
+    """
+
+    metric: str
+    before: float
+    after: float  # the metric of each side, mean over its seeds
+    mean: float  # after - before, over the items and seeds that both have
+    low: float
+    high: float  # 95 % interval, for other seeds and items ("this recipe"); for one seed: for other items
+    p: float
+    items: int
+    clusters: int
+    seeds: int
+    left_out: int  # items that some run of the two lacks
+    clear: bool  # beyond the interval, and p at most 5 %
+    after_holm: bool = False  # still clear when all of a family are considered together
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One trained cell of a sweep beside what it is to be compared with."""
+
+    cell: Mapping[str, Json]
+    beside: Mapping[str, Json]
+    against: Against
+    change: Change
+
+
+def change(before: Side, after: Side, *, metric: str) -> Change | None:
+    """after - before, seed by seed; what was measured once before stands for every seed.
+
+    None where they have no seed or no item in common. Rows are those that evaluations keep: each has an "item", a
+    "cluster" where items come in some, and what it says to the metric.
+    """
+    was, now = (_measured(side, metric) for side in (before, after))
+    if not was or not now:
+        return None
+    values = [statistics.fmean(run.value for run in side.values()) for side in (was, now)]
+    if len(was) == 1:
+        was = dict.fromkeys(now, next(iter(was.values())))
+    seeds = sorted(was.keys() & now.keys())
+    asked = [set(side[seed].scores.amounts) for seed in seeds for side in (was, now)]
+    items = set.intersection(*asked) if asked else set()
+    if not items:
+        return None
+    pairs = [(was[seed].only(items, metric), now[seed].only(items, metric)) for seed in seeds]
+    return _judged(metric, (values[0], values[1]), pairs, len(set.union(*asked) - items))
+
+
+class _Run(NamedTuple):
+    """One run's rows, and what each item says to the metric, whose mean `value` is."""
+
+    rows: Sequence[Row]
+    value: float
+    scores: Scores
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], metric: str) -> "_Run":
+        scores = _together(rows, _name(metric)) if _name(metric) in TOGETHER else scores_of(rows, metric)
+        size = sum(scores.sizes.values())
+        return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
+
+    def only(self, items: Collection[Json], metric: str) -> "_Run":
+        if len(items) == len(self.scores.amounts):
+            return self
+        return _Run.of([row for row in self.rows if row["item"] in items], metric)
+
+
+def _name(metric: str) -> str:
+    return metric.rpartition(".")[2]
+
+
+def _together(rows: Sequence[Row], name: str) -> Scores:
+    """What each item says to a metric that is about all of them."""
+    asked, confidence, right = stated(rows)
+    values = parts(name, confidence, right).tolist() if asked else ()
+    amounts: dict[Json, float] = {}
+    sizes: dict[Json, float] = {}
+    for row, value in zip(asked, values, strict=True):
+        amounts[row["item"]] = amounts.get(row["item"], 0.0) + value
+        sizes[row["item"]] = sizes.get(row["item"], 0.0) + 1.0
+    return Scores(amounts, sizes, {row["item"]: row.get("cluster", row["item"]) for row in asked})
+
+
+def _places(clusters: Sequence[Json]) -> Places:
+    return places_of([each if isinstance(each, int | str) else canonical(each) for each in clusters], len(clusters))
+
+
+def _measured(side: Side, metric: str) -> dict[int, _Run]:
+    runs = {seed: _Run.of(rows, metric) for seed, rows in side.items()}
+    return {seed: run for seed, run in runs.items() if run.scores.amounts}
+
+
+def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
+    clusters = pairs[0][0].scores.clusters
+    count = int(_places(list(clusters.values())).max()) + 1
+    middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
+    itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
+    reach = 0.0 if itself else claim.half_width if claim else math.inf
+    low, high, _ = bounded(middle, reach, difference_range(metric) if math.isfinite(reach) else ANY)
+    p = max(claim.p, _least(pairs)) if claim else 1.0
+    return Change(
+        metric,
+        *values,
+        mean=middle,
+        low=low,
+        high=high,
+        p=p,
+        items=len(clusters),
+        clusters=count,
+        seeds=len(pairs),
+        left_out=left_out,
+        clear=p <= ALPHA and (low > 0 or high < 0),
+    )
+
+
+def _by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+    before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
+    found = difference_of(after, before, cross_check=False)
+    assert found
+    return found.mean, found.recipe or found.checkpoints
+
+
+def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+    """The change less its bias; the items of all runs are drawn again together, and seeds add their spread."""
+    clusters = pairs[0][0].scores.clusters
+    numbers = dict(zip(clusters, _places(list(clusters.values())), strict=True))
+    count = int(max(numbers.values())) + 1
+    weights = _weights(count)
+
+    def drawn_of(run: _Run) -> Floats:
+        asked, confidence, right = stated(run.rows)
+        places = np.array([numbers[row["item"]] for row in asked])
+        return drawn(_name(metric), confidence, right, places, weights)
+
+    known = {id(run): drawn_of(run) for pair in pairs for run in pair}  # one before stands for all seeds
+    draws = np.stack([known[id(after)] - known[id(before)] for before, after in pairs])
+    middle, error = float(draws[:, 0].mean()), float(draws[:, 1:].mean(axis=0).std(ddof=1))
+    if count < 2:
+        return middle, None
+    if error <= ROUGH:  # no draw is another: what few answers leave open
+        error = unseen(count)
+    if len(pairs) < 2:
+        return middle, claim_of(middle, error, count - 1)
+    by_seed = float(draws[:, 0].var(ddof=1)) / len(pairs)
+    return middle, recipe_of(middle, by_seed, error, len(pairs) - 1, count - 1)
+
+
+@lru_cache(maxsize=1)
+def _weights(clusters: int) -> Floats:
+    """How often each cluster counts, (1 + draws, clusters): once, and as it is drawn; the same for all."""
+    random = np.random.default_rng(0)
+    again = random.multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS)
+    return np.vstack([np.ones(clusters), again])
+
+
+def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
+    clusters = pairs[0][0].scores.clusters
+    moved = [
+        sum(after.scores.amounts[item] - before.scores.amounts[item] for before, after in pairs) for item in clusters
+    ]
+    return least_p(np.bincount(_places(list(clusters.values())), moved))
+
+
+def all_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
+    """The same, with what stands after Holm when all of them are one family."""
+    stands = holm({key: each.p for key, each in found.items()})
+    return {key: replace(each, after_holm=each.clear and key in stands) for key, each in found.items()}
+
+
+def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
+    """Every trained cell beside its baseline of the same experiment, in the order of the results.
+
+    A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
+    and the target alone, and on the source (a metric that begins with "source.") beside the source alone: forgetting.
+    A grid has no baseline. `items` has, for `item_key(run.cell, run.seed)`, the rows of the evaluation that the metric
+    is of. Cells against the same are one family for Holm.
+    """
+    runs = {canonical(cell): (cell, found) for cell, found in by_cell(results)}
+    found: dict[tuple[Against, bytes], Changed] = {}
+    for key, (cell, of) in runs.items():
+        for against, beside in baselines(cell, metric):
+            if (base := runs.get(canonical(beside))) and (told := _between(base[1], of, items, metric)):
+                found[against, key] = Changed(cell, beside, against, told)
+    families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
+    judged = {key: each for family in families.values() for key, each in all_together(family).items()}
+    return tuple(replace(each, change=judged[key]) for key, each in found.items())
+
+
+def baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+    """The cells that a trained one is to be compared with, the most telling first; none for an untrained one."""
+    if "method" in cell:
+        if cell["method"] is not None:
+            yield "untrained", {**cell, "method": None}
+    elif metric.startswith("source."):
+        if cell.get("source") is not None and cell.get("size"):
+            yield "source alone", {**cell, "size": 0}
+    elif cell.get("size") or cell.get("source") is not None:
+        source = {"source": None} if "source" in cell else {}
+        yield "untrained", {**cell, **source, "size": 0}
+        if cell.get("size") and cell.get("source") is not None:
+            yield "target alone", {**cell, **source}
+
+
+def _between(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
+    """One run before is one measurement for all; of several, each is for its own seed, also if the others are lost."""
+    was, now = ({run.seed: rows for run in measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
+                for side in (before, after))  # fmt: skip
+    if len(before) > 1:
+        was, now = ({seed: rows for seed, rows in side.items() if seed in was and seed in now} for side in (was, now))
+    return change(was, now, metric=metric)

@@ -1,0 +1,151 @@
+"""Which method does better: means over the seeds, and differences that are paired by seed.
+
+Methods of one seed share what the seed decides, so what they differ by is asked seed by seed: the mean of the
+differences, ± t(.975, k - 1)·sd/√k with the spread of these differences alone, for one method may vary much more than
+another. The untrained model is measured once and stands for every seed. Holm's step-down over all pairs says which
+differences stand up to having looked at all of them. Where the items of the runs are given too, each difference is
+also asked item by item (see sweeps/stats/paired_items.py).
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TypeVar
+
+from sweeps.analysis.run_counts import Tally, tally
+from sweeps.analysis.tables import Runs, runs_of
+from sweeps.errors import DataError
+from sweeps.metrics.ranges import Range, difference_range, range_of
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stats.intervals import Estimate, grain_of, holm, is_clear, p_value, paired
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
+from sweeps.stats.power import seeds_for
+
+METHOD = "method"
+
+Values = Mapping[int, float]  # by seed
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One method; `name` None is the untrained model. `estimate` is None while nothing is measured."""
+
+    name: str | None
+    estimate: Estimate | None
+    tokens: float  # used on average by a run that is measured, training and measuring together
+    micro_usd: float
+    missing: int  # runs without a result
+    runs: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much the metric of `one` is above that of `other`."""
+
+    one: str | None
+    other: str | None
+    estimate: Estimate
+    clear: bool  # beyond its 95 % interval
+    after_holm: bool  # still clear when all pairs are considered together
+    needed_seeds: int | None = None  # that would find it with 80 %, were it as large as it seems; None: not known
+    by_item: ItemDifference | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The methods in the order of the results, and every pair of them that shares a seed."""
+
+    metric: str
+    contestants: tuple[Contestant, ...]
+    differences: tuple[Difference, ...]
+    runs: Tally = field(default_factory=Tally)
+
+
+def compare(results: Runs, *, metric: str, items: Items | None = None) -> Comparison:
+    """The methods of a comparison by one metric; a DataFrame does, too. Raises DataError for runs of several variants.
+
+    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
+    """
+    results = runs_of(results)
+    variants = [variant for variant, _ in by_cell(results, without={METHOD})]
+    if len(variants) > 1:
+        raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
+    runs: dict[str | None, list[RunResult]] = {}
+    for run in results:
+        name = run.cell.get(METHOD)
+        runs.setdefault(None if name is None else str(name), []).append(run)
+    values = {name: _values(of, metric) for name, of in runs.items()}
+    grain = grain_of(value for each in values.values() for value in each.values())
+    contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
+    by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
+    differences = _differences(values, by_item, grain, difference_range(metric))
+    return Comparison(metric, contestants, tuple(differences), tally(results, metric))
+
+
+def _values(runs: Sequence[RunResult], metric: str) -> Values:
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    return {seed: value for seed, value in found.items() if math.isfinite(value)}
+
+
+def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> Contestant:
+    done = measured(runs)
+    return Contestant(
+        name=name,
+        estimate=paired(list(values.values()), grain=grain, span=range_of(metric)) if values else None,
+        tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
+        micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
+        missing=len(runs) - len(values),
+        runs=tally(runs, metric),
+    )
+
+
+def _differences(
+    values: Mapping[str | None, Values],
+    by_item: Mapping[tuple[str | None, str | None], ItemDifference],
+    grain: float,
+    span: Range,
+) -> list[Difference]:
+    found: dict[tuple[str | None, str | None], list[float]] = {}
+    for other, one in combinations(values, 2):
+        sides = _filled(values, one, other)
+        if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
+            found[one, other] = pairs
+    estimates = {pair: paired(each, grain=grain, span=span) for pair, each in found.items()}
+    clear = holm({pair: p_value(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
+    return [
+        Difference(*pair, each, is_clear(each), pair in clear, _needed(found[pair]), by_item.get(pair))
+        for pair, each in estimates.items()
+    ]
+
+
+def _needed(differences: Sequence[float]) -> int | None:
+    if len(differences) < 2:
+        return None
+    return seeds_for(statistics.fmean(differences), statistics.variance(differences))
+
+
+def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:
+    rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in measured(runs)}
+    return {seed: scores_of(found, metric) for seed, found in rows.items() if found}
+
+
+def _by_item(
+    scores: Mapping[str | None, Mapping[int, Scores]],
+) -> dict[tuple[str | None, str | None], ItemDifference]:
+    pairs = {(one, other): _filled(scores, one, other) for other, one in combinations(scores, 2)}
+    return all_together({pair: found for pair, sides in pairs.items() if (found := difference_of(*sides))})
+
+
+def _filled(
+    values: Mapping[str | None, Mapping[int, Value]], one: str | None, other: str | None
+) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
+    """Both sides by seed; what was never trained is the same for every seed of the other."""
+    left, right = values[one], values[other]
+    if one is None and left:
+        left = dict.fromkeys(right, next(iter(left.values())))
+    elif other is None and right:
+        right = dict.fromkeys(left, next(iter(right.values())))
+    return left, right

@@ -1,0 +1,75 @@
+"""What a transfer is worth in examples: D_E, the target examples that reach the same loss without the source.
+
+The effective data of Hernandez et al. 2021 (arXiv 2102.01293), with the base model as the start of the reference: the
+losses of training on the target alone, made monotone and read between the sizes that were measured, linearly in log n.
+Nothing is read beyond them: there D_E is only known to be more than the largest, or less than the smallest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sweeps.stats.clusters import Floats
+from sweeps.stats.intervals import Estimate
+
+Censored = Literal["", ">", "<"]
+
+
+class Multiplier(NamedTuple):
+    """D_E/n, how many times its examples a transfer is worth: above 1 it helps.
+
+    `censored` says that it is more (">") or less ("<") than `value`, which is then n_max/n or n_min/n. The interval is
+    that of the gain, read off the same curve, whose own error is not in it: 0 and infinity where it leaves the curve,
+    None where the gain has none.
+    """
+
+    value: float
+    censored: Censored
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The losses of the target alone, (sizes,) ascending and not rising: what is not monotone in them is evened out."""
+
+    sizes: Floats
+    losses: Floats
+
+    @classmethod
+    def of(cls, losses: Mapping[int, float]) -> "Reference":
+        """From the mean loss at each size above 0."""
+        from scipy.optimize import isotonic_regression
+
+        sizes = sorted(size for size in losses if size > 0)
+        raw = np.array([losses[size] for size in sizes], float)
+        even = isotonic_regression(raw, increasing=False).x if sizes else raw
+        return cls(np.array(sizes, float), np.asarray(even, float))
+
+    def multiplier(self, size: int, gain: Estimate) -> Multiplier | None:
+        """Of a gain at a size; None where the target alone was not measured there, and at size 0."""
+        if size not in self.sizes:
+            return None
+        value, censored = self._times(size, gain.mean)
+        if gain.half_width is None:
+            return Multiplier(value, censored)
+        low, below = self._times(size, gain.mean - gain.half_width)
+        high, above = self._times(size, gain.mean + gain.half_width)
+        return Multiplier(value, censored, 0.0 if below == "<" else low, float("inf") if above == ">" else high)
+
+    def _times(self, size: int, gain: float) -> tuple[float, Censored]:
+        """Of several sizes with the same loss the one nearest to `size`: no gain is worth no examples."""
+        wanted = float(self.losses[self.sizes == size][0]) - gain
+        if wanted > self.losses[0]:
+            return float(self.sizes[0]) / size, "<"
+        if wanted < self.losses[-1]:
+            return float(self.sizes[-1]) / size, ">"
+        same = self.sizes[self.losses == wanted]
+        if len(same):
+            return float(np.clip(size, same[0], same[-1])) / size, ""
+        after = int(np.argmax(self.losses < wanted))
+        share = (self.losses[after - 1] - wanted) / (self.losses[after - 1] - self.losses[after])
+        logs = np.log(self.sizes[after - 1 : after + 1])
+        return float(np.exp(logs[0] + share * (logs[1] - logs[0]))) / size, ""

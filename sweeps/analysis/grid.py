@@ -1,0 +1,225 @@
+"""The best cell of a grid, which others could not be told apart from it, and what each axis does.
+
+The best is the cell with the best mean over its seeds, by the validation set where there is one: what is chosen by the
+holdout flatters itself there. Where a cell lacks a seed, the others are taken less what each seed adds to all cells, so
+that it does not win by a hard seed that it was spared. Every other cell is compared with it seed by seed, for runs of
+one seed share what the seed decides, ± t(.975, k - 1)·sd/√k; Holm's step-down over all of them says which are worse.
+What remains is the set in which the best may be.
+
+The effect of an axis is asked among runs that differ in it alone: a block is a seed and values of the other axes, and
+counts where every value of the axis that was measured at all is measured in it, so that a cell that diverged does not
+flatter its axis. Within each block an effect is the distance from the block's mean; means over the blocks of a seed
+are what the interval is over.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from sweeps.analysis.run_counts import Tally, tally
+from sweeps.analysis.tables import Runs, runs_of
+from sweeps.metrics.ranges import Range, difference_range, range_of
+from sweeps.records import canonical
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stage import Json
+from sweeps.stats.intervals import Estimate, grain_of, holm, p_value, paired
+from sweeps.stats.paired_items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
+from sweeps.stats.power import seeds_for
+
+Mode = Literal["min", "max"]
+Values = Mapping[int, float]  # by seed
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """One cell; None where nothing says it."""
+
+    cell: Mapping[str, Json]
+    chosen_by: Estimate | None  # of the metric that the best was chosen by
+    held_out: Estimate | None  # of the metric itself
+    runs: Tally  # as far as the metric that the best was chosen by goes
+    behind: Estimate | None = None  # by how much it is worse than the best, over the seeds that both have
+    apart: bool = False  # it is worse, after Holm over all cells
+    needed_seeds: int | None = None  # that would tell it apart with 80 %, were the two as far apart as they seem
+    by_item: ItemDifference | None = None  # what it is above the best by, on the holdout's items
+
+
+class AxisValue(NamedTuple):
+    """One value of an axis; None where no block has it."""
+
+    axis: str
+    value: Json
+    mean: Estimate | None  # of the metric, over the blocks
+    effect: Estimate | None  # the same less the mean of each block
+    blocks: int
+    left_out: int  # runs of this value that are in no block, because another value has no counterpart there
+
+
+@dataclass(frozen=True)
+class BestCell:
+    """The cells that were measured from the best to the worst, then those that were not."""
+
+    metric: str
+    by: str  # the metric that the best was chosen by
+    mode: Mode
+    cells: tuple[GridCell, ...]
+    axes: tuple[AxisValue, ...]
+    runs: Tally
+
+    @property
+    def best(self) -> GridCell | None:
+        """None while nothing is measured."""
+        return next((cell for cell in self.cells if cell.chosen_by), None)
+
+    @property
+    def alike(self) -> tuple[GridCell, ...]:
+        """The cells besides the best that could not be told apart from it."""
+        return tuple(cell for cell in self.cells if cell.chosen_by and not cell.apart and cell is not self.best)
+
+    @property
+    def needed_seeds(self) -> int | None:
+        """That would tell the next best apart, of those that share a seed; None where nothing says it."""
+        return next((cell.needed_seeds for cell in self.alike if cell.behind), None)
+
+
+def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | None = None) -> BestCell:
+    """The best of the cells by a metric, of which less ("min") or more ("max") is better.
+
+    The runs may come as a DataFrame. `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of
+    the evaluation of `metric`: cells that have some are compared with the best item by item, and are one family for
+    Holm.
+    """
+    results = runs_of(results)
+    seen = f"validation.{metric}"
+    by = seen if any(seen in run.metrics for run in measured(results)) else metric
+    groups = [runs for _, runs in by_cell(results)]
+    sign = -1 if mode == "max" else 1
+    luck = _luck([_values(runs, by) for runs in groups])
+    ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
+    others = [runs for runs in groups if not _values(runs, by)]
+    grains = {name: grain_of(_known(results, name)) for name in (by, metric)}
+    cells = _compared(
+        [_cell(runs, metric, by, grains) for runs in ranked],
+        [_values(runs, by) for runs in ranked],
+        sign,
+        difference_range(by),
+    )
+    if items and ranked:
+        found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
+        together = all_together({place: each for place, each in found.items() if each})
+        cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
+    cells += [_cell(runs, metric, by, grains) for runs in others]
+    return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), tally(results, by))
+
+
+def _values(runs: Iterable[RunResult], metric: str) -> Values:
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    return {seed: value for seed, value in found.items() if math.isfinite(value)}
+
+
+def _mean(runs: Iterable[RunResult], metric: str, luck: Values) -> float:
+    return statistics.fmean(value - luck.get(seed, 0.0) for seed, value in _values(runs, metric).items())
+
+
+def _luck(cells: Sequence[Values]) -> Values:
+    """What each seed adds, by the cells that have them all; nothing where none has."""
+    seeds = {seed for values in cells for seed in values}
+    whole = [values for values in cells if values.keys() == seeds]
+    return {seed: statistics.fmean(values[seed] for values in whole) for seed in seeds} if whole else {}
+
+
+def _known(runs: Iterable[RunResult], metric: str) -> list[float]:
+    """Every finite value."""
+    found = (run.metrics.get(metric, math.nan) for run in measured(runs))
+    return [value for value in found if math.isfinite(value)]
+
+
+def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
+    chosen, held = _values(runs, by), _values(runs, metric)
+    return GridCell(
+        runs[0].cell,
+        paired(list(chosen.values()), grain=grains[by], span=range_of(by)) if chosen else None,
+        paired(list(held.values()), grain=grains[metric], span=range_of(metric)) if held else None,
+        tally(runs, by),
+    )
+
+
+def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range) -> list[GridCell]:
+    """From the best to the worst: what each is behind the first, and whether that stands among all."""
+    behind: dict[int, list[float]] = {}
+    for place, other in enumerate(values[1:], 1):
+        shared = sorted(values[0].keys() & other.keys())
+        if shared:
+            behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
+    grain = grain_of(value for each in values for value in each.values())
+    estimates = {place: paired(each, grain=grain, span=span) for place, each in behind.items()}
+    p_values = {place: p_value(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
+    worse = {place for place in holm(p_values) if estimates[place].mean > 0}
+    return [
+        replace(
+            cell,
+            behind=estimates.get(place),
+            apart=place in worse,
+            needed_seeds=None if place in worse else _needed(behind.get(place, ())),
+        )
+        for place, cell in enumerate(cells)
+    ]
+
+
+def _needed(differences: Sequence[float]) -> int | None:
+    if len(differences) < 2:
+        return None
+    return seeds_for(statistics.fmean(differences), statistics.variance(differences))
+
+
+def _by_item(best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items) -> ItemDifference | None:
+    found = [
+        {
+            run.seed: scores_of(items[item_key(run.cell, run.seed)], metric)
+            for run in measured(side)
+            if item_key(run.cell, run.seed) in items
+        }
+        for side in (runs, best)
+    ]
+    return difference_of(found[0], found[1])
+
+
+def _axes(results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:
+    for axis in dict.fromkeys(key for run in results for key in run.cell):
+        known = {canonical(run.cell[axis]): run.cell[axis] for run in results if axis in run.cell}
+        if len(known) > 1:
+            yield from _axis(axis, known, results, metric)
+
+
+def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:
+    blocks: dict[tuple[bytes, int], dict[bytes, float]] = {}
+    for run in measured(results):
+        measure = run.metrics.get(metric, math.nan)
+        if axis in run.cell and math.isfinite(measure):
+            rest = canonical({key: each for key, each in run.cell.items() if key != axis})
+            blocks.setdefault((rest, run.seed), {})[canonical(run.cell[axis])] = measure
+    seen, grain = {value for block in blocks.values() for value in block}, grain_of(_known(results, metric))
+    whole = {where: block for where, block in blocks.items() if block.keys() == seen}
+    for key, value in known.items():
+        runs = sum(key in block for block in blocks.values())
+        held = {where: block for where, block in whole.items() if key in block}
+        effects = {where: block[key] - statistics.fmean(block.values()) for where, block in held.items()}
+        yield AxisValue(
+            axis,
+            value,
+            _over_seeds({where: block[key] for where, block in held.items()}, grain, range_of(metric)),
+            _over_seeds(effects, grain, difference_range(metric)),
+            len(held),
+            runs - len(held),
+        )
+
+
+def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float, span: Range) -> Estimate | None:
+    """The mean over the blocks of each seed, and what these say together."""
+    by_seed: dict[int, list[float]] = {}
+    for (_, seed), value in values.items():
+        by_seed.setdefault(seed, []).append(value)
+    means = [statistics.fmean(each) for each in by_seed.values()]
+    return paired(means, grain=grain, span=span) if means else None

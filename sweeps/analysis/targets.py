@@ -1,0 +1,211 @@
+"""What a spec asks of its rows: the metric, the target, the fits; the same for every form of an answer."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.formatting import of_cell, with_interval
+from sweeps.metrics.ranges import range_of
+from sweeps.records import canonical
+from sweeps.results import Moments, RunResult, by_cell
+from sweeps.scaling.fit import ScalingFit, fit_scaling
+from sweeps.spec.sections import RISING, Best, best_by_default
+from sweeps.stage import Json
+from sweeps.stats.intervals import Estimate, critical
+from sweeps.stats.paired_items import Items, error_of, item_key, scores_of
+
+Spec = Mapping[str, Json]
+
+MINUS = "−"  # as wide as a plus
+UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
+FORMULAS = {
+    "pure": "{A:.3g}·n^-{a:.3g}",
+    "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
+    "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
+    "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
+}
+
+
+def formula(fit: ScalingFit) -> str:
+    """The law of a fit, with its numbers; of one without a curve, nothing."""
+    return "" if fit.law is None else FORMULAS[fit.law].format(**fit.params)
+
+
+def unit(metric: str) -> str:
+    """A metric with its unit, for an axis."""
+    last = metric.rpartition(".")[2]
+    return f"{metric} ({UNITS[last]})" if last in UNITS else metric
+
+
+def named(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
+    """A cell in words: rank=16, size=128."""
+    return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key not in without)
+
+
+def shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
+    """The keys that all of these cells have the same under: what need not be said of each."""
+    keys = {key for cell in cells for key in cell}
+    return {key for key in keys if len({canonical(cell.get(key)) for cell in cells}) == 1}
+
+
+def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:
+    """The rows of each variant of an experiment with these axes, and the variant in words; often there is but one."""
+    return [(named(cell), group) for cell, group in by_cell(rows, without=axes)]
+
+
+def sought(spec: Spec) -> str:
+    """The metric that the target is of; without one the loss, or where that is not asked what is asked first."""
+    wish, asked = spec.get("target"), spec.get("evaluate")
+    if isinstance(wish, dict):
+        return str(wish["metric"])
+    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == "nll" for one in asked)
+    return "nll" if losses else best_by_default(spec).metric
+
+
+def side(metric: str) -> str:
+    """On which side of its target a metric is good enough."""
+    return "≥" if metric in RISING else "≤"
+
+
+def in_unit(metric: str) -> str:
+    """What L is in a law of this metric."""
+    return f"L the {metric}" if metric in RISING else f"L in {UNITS.get(metric, metric)}"
+
+
+def target(wish: Json, zero_shot: float | None) -> float | None:
+    """What to reach: `below` or `above` as it stands, or as a multiple of what the untrained base has."""
+    if not isinstance(wish, dict):
+        return None
+    goal = wish.get("below") if wish.get("above") is None else wish["above"]
+    if goal is None:
+        return None
+    if wish.get("of") != "zero_shot":
+        return float(str(goal))
+    return None if zero_shot is None else float(str(goal)) * zero_shot
+
+
+def zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
+    """What the untrained base has."""
+    found = [row.metrics[metric] for row in rows if row.cell.get("size") == 0 and metric in row.metrics]
+    return found[0] if found else None
+
+
+def sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, int]]:
+    """Size, value and seed of the runs that were trained on anything."""
+    return [
+        (float(str(row.cell["size"])), row.metrics[metric], row.seed)
+        for row in rows
+        if row.cell.get("size") and metric in row.metrics
+    ]
+
+
+def scaling_fit(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) -> ScalingFit:
+    """The curve of one data set's runs, and what it says of the target; with the runs' items for other items, too."""
+    metric = sought(spec)
+    points = sized(rows, metric)
+    n, values = [size for size, _, _ in points], [value for _, value, _ in points]
+    chance = guessed(rows, metric)
+    if chance is not None and math.isnan(chance):
+        unknown = "it was measured before what guessing scores was kept beside it, without which there is no law"
+        return ScalingFit(np.array(n), np.array(values), refused=unknown)
+    goal, error = target(spec.get("target"), zero_shot(rows, metric)), _errors(spec, rows, items or {})
+    fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
+    return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
+
+
+def _unasked(
+    spec: Spec, fit: ScalingFit, goal: float | None, items: Items | None, error: Sequence[float] | None
+) -> Iterator[str]:
+    """What of the question could not be asked."""
+    if isinstance(spec.get("target"), dict):
+        if goal is None:
+            yield "the target is a share of what the untrained model has, which is not measured: nothing is said of it"
+        elif items and error is None and fit.minimum_data and fit.minimum_data.low is not None:
+            yield "the interval is that of these items alone: of some sizes, or of the base, they are not known"
+
+
+def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
+    """What guessing scores; None of a loss, and no number where candidates were chosen from and nobody counted them."""
+    if metric != "accuracy":
+        return RISING.get(metric)
+    known = [row.metrics["chance"] for row in rows if "chance" in row.metrics]
+    return known[0] if known else math.nan if any("mrr" in row.metrics for row in rows) else RISING[metric]
+
+
+def seen_of(fit: ScalingFit, metric: str) -> str:
+    """Where no law answers: from which size on everything that was measured has the target; nothing where none has."""
+    least = fit.minimum_data
+    if least is None or least.status != "refused" or not len(fit.loss):
+        return ""
+    has = fit.loss >= least.target if metric in RISING else fit.loss <= least.target
+    first = int(has.argmax())
+    if not has[first:].all():
+        return ""
+    every = "" if first else "at every size measured, "
+    return f"{metric} {side(metric)} {least.target:.4g} is met {every}from {fit.n[first]:,.0f} examples on"
+
+
+def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:
+    """The error over items of each trained run's metric less the target, the mean of what is known of its size.
+
+    None where nothing is known of a size.
+    """
+    metric, wish = sought(spec), spec.get("target")
+    if not isinstance(wish, dict):
+        return None
+    trained = [row for row in rows if row.cell.get("size") and metric in row.metrics]
+    read = {item_key(row.cell, row.seed): row for row in rows}
+    scores = {key: scores_of(items[key], metric) for key in read if key in items}
+    base = next((scores[key] for key, row in read.items() if row.cell.get("size") == 0 and key in scores), None)
+    if (paired := wish.get("of") == "zero_shot") and base is None:
+        return None
+    share = float(str(wish.get("below") if wish.get("above") is None else wish["above"]))
+    found: dict[Json, list[float]] = {}
+    for row in trained:
+        own = scores.get(item_key(row.cell, row.seed))
+        error = error_of(own, base if paired else None, share) if own else None
+        if error is not None:
+            found.setdefault(row.cell["size"], []).append(error)
+    if any(row.cell["size"] not in found for row in trained if math.isfinite(row.metrics[metric])):
+        return None
+    return [float(np.mean(found.get(row.cell["size"], math.nan))) for row in trained]
+
+
+def best_by(spec: Spec) -> Best:
+    """What the best cell is the best by."""
+    wish = spec.get("best")
+    return Best.model_validate(wish) if isinstance(wish, dict) else best_by_default(spec)
+
+
+def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
+    """What the best is the best by; of methods that are measured on several data sets, on each, if none is named.
+
+    Methods are not measured on a validation set.
+    """
+    best, known = best_by(spec), {name for row in rows for name in row.metrics}
+    if spec.get("experiment") != "compare" or best.metric in known:
+        return [best]
+    metric = best.metric.removeprefix("validation.")
+    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
+    return [Best(metric=name, mode=best.mode) for name in placed] or [best]
+
+
+def estimate_of(moments: Moments, metric: str) -> Estimate:
+    """The mean of a cell's seeds with its own 95 % interval, by Student's t."""
+    if moments.variance is None:
+        return Estimate(moments.mean, None, moments.count, range_of(metric))
+    reach = critical(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
+    return Estimate(moments.mean, reach, moments.count, range_of(metric))
+
+
+def with_width(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
+    """0.7117 ± 0.0190."""
+    return with_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
+
+
+def times(worth: Multiplier) -> str:
+    """×2.1, or > ×4 where no more is known."""
+    return f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"

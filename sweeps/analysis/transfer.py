@@ -1,0 +1,279 @@
+"""Does training on A help B: gains and forgetting for every pair and size, with intervals.
+
+The gain is L(base → target) - L(base → source → target) in nats per token, so that a positive one helps; it is paired
+by seed, because both sides share the seed's subset. At size 0 it is the untrained base against the source alone.
+Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
+
+Few seeds say little about their own spread, so the variance is pooled over the cells of one size (a panel), as in the
+t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; a target that is noisier than the others has
+its own (see stats/pooling.py). Holm's step-down over the panel says which gains stand up to having looked at all.
+Over all sizes a pair's gain is the mean of its gains at the sizes above 0, seed by seed; those, and the asymmetries
+G(s, t) - G(t, s), are families with a pooled variance of their own.
+"""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from sweeps.analysis.data_multiplier import Multiplier, Reference
+from sweeps.analysis.run_counts import Tally, tally
+from sweeps.analysis.tables import Runs, runs_of
+from sweeps.errors import DataError
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stats.intervals import Estimate
+from sweeps.stats.pooling import pooled_family
+
+AXES = ("source", "target", "size")
+
+Verdict = Literal["helps", "hurts", "unclear", "missing"]
+Cell = tuple[str | None, str, int]  # source, target, size
+Pair = tuple[str, str]  # source, target
+Values = Mapping[int, float]  # by seed
+
+
+class Losses(NamedTuple):
+    """What was measured, and the cells that were to be measured once: one run, which stands for every seed."""
+
+    values: Mapping[Cell, Values]
+    once: Collection[Cell]
+
+
+@dataclass(frozen=True)
+class TransferCell:
+    """One pair at one size; `gain` is None where a run of it is missing, then the verdict is "missing"."""
+
+    source: str
+    target: str
+    size: int
+    gain: Estimate | None
+    forgetting: Estimate | None
+    verdict: Verdict  # "hurts", negative transfer: the gain's whole interval is below 0
+    after_holm: bool  # still clear when all pairs of the panel are considered together
+    relative: float | None = (
+        None  # the gain as a share of what the target alone gains, from zero-shot to its largest size
+    )
+    multiplier: Multiplier | None = None  # how many times the target's examples it is worth; None at size 0
+    runs: Tally = field(default_factory=Tally)  # of source → target at this size
+
+
+class Overall(NamedTuple):
+    """One pair over all its sizes above 0; `gain` is None where no seed has them all."""
+
+    source: str
+    target: str
+    gain: Estimate | None
+    sizes: tuple[int, ...]
+    verdict: Verdict
+    after_holm: bool
+
+
+class Asymmetry(NamedTuple):
+    """By how much `one` helps `other` more than `other` helps `one`, at one size."""
+
+    one: str
+    other: str
+    size: int
+    difference: Estimate
+    clear: bool
+    after_holm: bool
+
+
+@dataclass(frozen=True)
+class TransferMatrix:
+    """Every source with every other target at every size, in the order in which the results name the targets."""
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    sizes: tuple[int, ...]
+    cells: tuple[TransferCell, ...]
+    overall: tuple[Overall, ...] = ()
+    asymmetries: tuple[Asymmetry, ...] = ()
+    runs: Tally = field(default_factory=Tally)
+    shared: bool = False  # each source was trained once for all seeds: intervals are of these sources alone
+
+    def cell(self, source: str, target: str, size: int) -> TransferCell:
+        """Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
+        for cell in self.cells:
+            if (cell.source, cell.target, cell.size) == (source, target, size):
+                return cell
+        raise KeyError((source, target, size))
+
+
+def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
+    """The matrix of a transfer experiment's runs, whose cells have a source (None: target only), target and size.
+
+    They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
+    "missing" cell. Raises DataError for runs of several variants; group them first, with
+    `by_cell(results, without=AXES)`.
+    """
+    results = runs_of(results)
+    variants = [variant for variant, _ in by_cell(results, without=AXES)]
+    if len(variants) > 1:
+        raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
+    found = sorted({name for run in results for name in run.metrics})
+    if found and metric not in found:
+        raise DataError(
+            f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
+        )
+    after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
+    places = [_place(run) for run in results]
+    targets = tuple(dict.fromkeys(target for _, target, _ in places))
+    named = [source for source, _, _ in places if source is not None]
+    order = dict.fromkeys([*targets, *named])  # one for rows and columns, so that the diagonal is one
+    sources = tuple(name for name in order if name in named)
+    sizes = tuple(sorted({size for _, _, size in places}))
+    pairs = [(source, target) for source in sources for target in targets if source != target]
+    gains = {
+        (*pair, size): _differences(after, (None, pair[1], size), (*pair, size)) for size in sizes for pair in pairs
+    }
+    alone = {target: _Alone.of(after, target) for target in targets}
+    runs: dict[Cell, list[RunResult]] = {}
+    for place, run in zip(places, results, strict=True):
+        runs.setdefault(place, []).append(run)
+    fates = {place: tally(of, metric) for place, of in runs.items()}
+    panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates) for size in sizes)
+    return TransferMatrix(
+        sources=sources,
+        targets=targets,
+        sizes=sizes,
+        cells=tuple(cell for panel in panels for cell in panel),
+        overall=tuple(_overall(pairs, sizes, gains)),
+        asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
+        runs=tally(results, metric),
+        shared=_shared(runs),
+    )
+
+
+class _Alone(NamedTuple):
+    """What the target does without a source."""
+
+    reference: Reference
+    learned: float | None  # zero-shot to the largest size, in nats per token
+
+    @classmethod
+    def of(cls, after: Losses, target: str) -> "_Alone":
+        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
+                 if source is None and of == target}  # fmt: skip
+        zero, largest = means.get(0), max(means, default=0)
+        return cls(Reference.of(means), None if zero is None or not largest else zero - means[largest])
+
+    def share(self, gain: Estimate | None) -> float | None:
+        return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None
+
+    def worth(self, gain: Estimate | None, size: int) -> Multiplier | None:
+        return self.reference.multiplier(size, gain) if gain else None
+
+
+def _panel(
+    cells: Sequence[tuple[str, str, int]],
+    gains: Mapping[tuple[str, str, int], Values],
+    on_source: Losses,
+    alone: Mapping[str, _Alone],
+    fates: Mapping[Cell, Tally],
+) -> list[TransferCell]:
+    """The cells of one size, which share a variance and a family of claims."""
+    found, clear = pooled_family({cell: gains[cell] for cell in cells}, _target)
+    rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
+    lost, _ = pooled_family(rises, _source)
+    return [
+        TransferCell(
+            *cell,
+            gain=found.get(cell),
+            forgetting=lost.get(cell),
+            verdict=_verdict(found.get(cell)),
+            after_holm=cell in clear,
+            relative=alone[cell[1]].share(found.get(cell)),
+            multiplier=alone[cell[1]].worth(found.get(cell), cell[2]),
+            runs=fates.get(cell, Tally()),
+        )
+        for cell in cells
+    ]
+
+
+def _overall(
+    pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values]
+) -> Iterable[Overall]:
+    """Each pair over the sizes at which it has any gain, by the seeds that have one at all of them."""
+    at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
+    means: dict[Pair, Values] = {}
+    for pair in pairs:
+        found = [gains[(*pair, size)] for size in at[pair]]
+        seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
+        means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
+    estimates, clear = pooled_family(means, _target)
+    for pair in pairs:
+        gain = estimates.get(pair)
+        yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
+
+
+def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values]) -> Iterable[Asymmetry]:
+    """Each two domains that are source and target of each other, once."""
+    known = set(pairs)
+    found: dict[Pair, Values] = {}
+    for one, other in pairs:
+        if (other, one) in known and (other, one) not in found:
+            there, back = gains[one, other, size], gains[other, one, size]
+            found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
+    estimates, clear = pooled_family(found, lambda pair: pair)
+    for pair, each in estimates.items():
+        yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
+
+
+def _shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
+    """Was each source to be measured alone once, and a target trained from one under several seeds?"""
+    alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
+    after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]
+    return bool(alone) and max(alone) == 1 < max(after, default=0)
+
+
+def _source(cell: tuple[Any, ...]) -> str:
+    """What forgetting is measured on."""
+    return str(cell[0])
+
+
+def _target(cell: tuple[Any, ...]) -> str:
+    """What gains are measured on."""
+    return str(cell[1])
+
+
+def _place(run: RunResult) -> Cell:
+    source, target, size = (run.cell.get(axis) for axis in AXES)
+    if not (source is None or isinstance(source, str)) or not isinstance(target, str) or not isinstance(size, int):
+        raise DataError(f"a run with cell {dict(run.cell)}: a transfer experiment's has source, target and size")
+    return source, target, size
+
+
+def _losses(results: Sequence[RunResult], metric: str) -> Losses:
+    values: dict[Cell, dict[int, float]] = {}
+    for run in measured(results):
+        value = run.metrics.get(metric, math.nan)
+        if math.isfinite(value):
+            values.setdefault(_place(run), {})[run.seed] = value
+    runs = Counter(map(_place, results))
+    return Losses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
+
+
+def _differences(losses: Losses, one: Cell, other: Cell) -> Values:
+    """one - other for every seed that both have."""
+    seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
+    pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
+    return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
+
+
+def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
+    """Before any training on the target a single run stands for all seeds; of several, each for its own."""
+    found = losses.values.get(cell, {})
+    if cell in losses.once:
+        return next(iter(found.values()), None)
+    return found.get(seed)
+
+
+def _verdict(gain: Estimate | None) -> Verdict:
+    if gain is None:
+        return "missing"
+    if gain.half_width is None or abs(gain.mean) <= gain.half_width:
+        return "unclear"
+    return "helps" if gain.mean > 0 else "hurts"

@@ -1,0 +1,75 @@
+"""Parquet and Arrow to raw rows, by pyarrow where it is installed."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from sweeps.data.foreign_formats import BadRow
+from sweeps.data.text_formats import Found
+from sweeps.errors import DataError, NotInstalled
+from sweeps.records import Origin, canonical
+
+INSTALL = ".venv/bin/python -m pip install pyarrow (the extra `export`)"
+
+
+def parquet_rows(content: bytes, where: str) -> Iterator[Found]:
+    """The rows of a Parquet file. Raises NotInstalled; DataError where it is not whole."""
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise NotInstalled(f"{where}: Parquet needs pyarrow, which is not installed: {INSTALL}") from None
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except Exception as error:  # noqa: BLE001 -- pyarrow has exceptions of its own for each way of being broken
+        raise DataError(f"{where}: not a whole Parquet file ({error}); fetch it again") from None
+    return _rows(table, where)
+
+
+def arrow_rows(content: bytes, where: str) -> Iterator[Found]:
+    """The rows of an Arrow file, or of a stream as `save_to_disk` of Hugging Face's `datasets` writes it."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise NotInstalled(f"{where}: Arrow needs pyarrow, which is not installed: {INSTALL}") from None
+    opened = pa.ipc.open_file if content.startswith(b"ARROW1") else pa.ipc.open_stream
+    try:
+        table = opened(pa.BufferReader(content)).read_all()
+    except Exception as error:  # noqa: BLE001 -- the same
+        raise DataError(f"{where}: not a whole Arrow file ({error}); fetch it again") from None
+    return _rows(table, where)
+
+
+def _rows(table: Any, where: str) -> Iterator[Found]:
+    number = 0
+    for batch in table.to_batches(max_chunksize=1024):
+        for row in batch.to_pylist():
+            number += 1
+            yield Origin(f"{where}: row ", number), _plain(row)
+
+
+def _plain(row: dict[str, Any]) -> object:
+    """What is null is not there. What cannot be JSON (bytes, dates) is shown as what it is, for no format reads it."""
+    said = {key: value for key, value in row.items() if value is not None}
+    for key in ("messages", "conversations", "conversation", "prompt", "chosen", "rejected", "tools", "parts"):
+        if key not in said or isinstance(said[key], str):
+            continue
+        try:
+            canonical(said[key])
+        except (TypeError, ValueError):
+            return BadRow(f"{key} holds what is no JSON, such as bytes or dates; text is wanted")
+        if _has_columns_for_all(said[key]):
+            return BadRow(
+                f"{key}: calls or tools as columns, in which each has the keys of all; as JSON text they are right"
+            )
+    return said
+
+
+def _has_columns_for_all(value: object, *, inside: bool = False) -> bool:
+    """Whether arguments or schemas are structures with nulls: null, or only another call's key, nobody can tell."""
+    if isinstance(value, list):
+        return any(_has_columns_for_all(each, inside=inside) for each in value)
+    if not isinstance(value, dict):
+        return inside and value is None
+    return any(
+        _has_columns_for_all(each, inside=inside or key in ("arguments", "parameters")) for key, each in value.items()
+    )

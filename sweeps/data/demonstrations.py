@@ -1,0 +1,66 @@
+"""`offline:tool_use_demos` and `offline:arithmetic_demos`: what somebody who knows the task, and slips, did in it.
+
+A demonstration is the transcript of an episode as the environment shows it, and only its actions bear loss. One action
+in seven is picked blindly among all that the task knows, which is mostly a mistake: whoever imitates perfectly repeats
+the mistakes too, and reinforcement can do better. Demonstrations to train on are of the environment's split "train",
+those to measure on of "test".
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from sweeps.environments import Episode, Split
+from sweeps.environments.arithmetic import Arithmetic
+from sweeps.environments.task_items import dice_of
+from sweeps.environments.tool_use import ToolUse
+from sweeps.prng import Dice
+from sweeps.records import Row
+
+TRAIN, TEST = 2_048, 512
+SLIPS = 1 / 7  # of the actions
+
+
+class Known(Episode, Protocol):
+    """An episode that knows what would be right."""
+
+    def expert(self) -> str:
+        """The right action now."""
+
+    def known(self) -> tuple[str, ...]:
+        """All that may be done in such an episode."""
+
+
+class Demo(NamedTuple):
+    """Which episode, what was read and done in it, as a `transcript` record, and what it earned."""
+
+    seed: int
+    split: Split
+    row: Row
+    reward: float
+
+
+FAMILIES: Mapping[str, Callable[[int, Split], Known]] = {
+    "tool_use_demos": ToolUse().episode,
+    "arithmetic_demos": Arithmetic().episode,
+}
+
+
+def make_demos(name: str, split: Split) -> Iterator[Demo]:
+    """The demonstrations of `offline:<name>`."""
+    begin, dice = FAMILIES[name], dice_of(f"{name} {split}", 0)
+    for seed in range(TRAIN if split == "train" else TEST):
+        parts, reward = _played(begin(seed, split), dice)
+        yield Demo(seed, split, {"parts": parts}, reward)
+
+
+def _played(episode: Known, dice: Dice) -> tuple[list[Row], float]:
+    parts: list[Row] = [{"text": episode.prompt, "loss": False}]
+    reward, done = 0.0, False
+    while not done:
+        known = episode.known()
+        action = known[dice.below(len(known))] if dice.chance(SLIPS) else episode.expert()
+        turn = episode.step(action)
+        parts.append({"text": action, "loss": True})
+        parts += [{"text": turn.observation, "loss": False}] if turn.observation else []
+        reward, done = reward + turn.reward, turn.done
+    return parts, reward

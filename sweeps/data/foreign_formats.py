@@ -1,0 +1,296 @@
+"""What people's rows are called elsewhere, as the formats that are known here: ShareGPT, Alpaca, pairs of whole chats.
+
+A shape says by which keys a row is recognised and how it becomes one of `sweeps.records.FORMATS`. Nothing is guessed:
+a row that could mean two formats is refused until `format` says which.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sweeps.records import Format, load_json
+from sweeps.rendering.chats import only_read
+
+SYSTEM = ("system", "system_prompt", "system_message")  # keys beside messages that hold the first of them
+WRITTEN = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"')  # messages as JSON
+TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")  # as in Anthropic's hh-rlhf
+ROLES = {
+    **dict.fromkeys(("human", "user", "prompter"), "user"),
+    **dict.fromkeys(("gpt", "assistant", "model", "chatgpt", "bot"), "assistant"),
+    **dict.fromkeys(("tool", "observation", "function_response", "function-response"), "tool"),
+    "system": "system",
+    "developer": "developer",
+}
+CALLS = ("function_call", "function-call", "tool_call")
+
+
+class BadRow(Exception):
+    """What was found in a row, and what would be right."""
+
+
+class Seen(NamedTuple):
+    """A row in one of our formats, the shape that it had, and the further keys that were read."""
+
+    form: Format
+    row: dict[str, Any]
+    shape: "Shape"
+    besides: tuple[str, ...]
+
+
+class Shape(NamedTuple):
+    """The keys that a row must have, those that it may have besides, and what it then means."""
+
+    form: Format
+    keys: tuple[str, ...]
+    how: str
+    make: Callable[[Mapping[str, Any]], dict[str, Any]]
+    besides: tuple[str, ...] = ()
+
+
+def see(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> Seen | None:
+    """The row as one of our formats; of `form`, which the rows before it had or which was asked for.
+
+    None where no shape fits. Raises BadRow.
+    """
+    fitting = _fitting(frozenset(row))
+    if not asked:
+        _refuse_two_meanings(fitting, row)
+    shape = next((shape for shape in fitting if form is None or _form(shape, row) == form), None)
+    if shape is None:
+        return None
+    besides = tuple(key for key in shape.besides if key in row)
+    return Seen(_form(shape, row), shape.make(row), shape, besides)
+
+
+@lru_cache(maxsize=256)
+def _fitting(keys: frozenset[str]) -> tuple["Shape", ...]:
+    return tuple(shape for shape in SHAPES if keys >= {*shape.keys})
+
+
+def _form(shape: Shape, row: Mapping[str, Any]) -> Format:
+    """A prompt with its completion is a chat where they are messages."""
+    of_messages = shape.form == "completion" and any(_are_messages(row[key]) for key in shape.keys)
+    return "chat" if of_messages else shape.form
+
+
+def _refuse_two_meanings(fitting: Sequence[Shape], row: Mapping[str, Any]) -> None:
+    """A text beside another format is what was made of it; of any two others nobody knows which is meant."""
+    if len(fitting) < 2 or _are_single(row):
+        return
+    meant = {_form(shape, row): shape for shape in reversed(fitting) if shape.form != "text"}
+    if len(meant) > 1:
+        both = " and ".join(f"{form} ({', '.join(shape.keys)})" for form, shape in reversed(meant.items()))
+        right = " or ".join(f"`format: {form}`" for form in reversed(meant))
+        raise BadRow(f"its keys are those of {both}; {right} says which is meant")
+
+
+def _are_single(row: Mapping[str, Any]) -> bool:
+    """The two answers of a chat, each as one message: with what stands before them they are a pair and nothing else."""
+    return all(isinstance(row.get(side), dict) for side in ("chosen", "rejected"))
+
+
+def as_json(value: object, key: str) -> Any:
+    """A list or an object that was written as text, as columns of a table have it."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return load_json(value)
+    except (ValueError, RecursionError) as error:
+        raise BadRow(f"{key} is text that begins like JSON and is none ({error}); write it with json.dumps") from None
+
+
+def messages_of(value: object, key: str) -> list[dict[str, Any]]:
+    """Messages with role and content, from a list of them, from its JSON, or from ShareGPT's `from` and `value`."""
+    found = _rows_of_columns(as_json(value, key))
+    if not isinstance(found, list) or not found:
+        raise BadRow(f"{key} is not a filled list of messages, each with role and content")
+    return [_message(each, f"{key}[{place}]") for place, each in enumerate(found)]
+
+
+def _rows_of_columns(value: Any) -> Any:
+    """Some tables keep a list of objects as an object of lists."""
+    if not isinstance(value, dict) or not value or not all(isinstance(each, list) for each in value.values()):
+        return value
+    if len({len(each) for each in value.values()}) != 1:
+        return value
+    return [dict(zip(value, each, strict=True)) for each in zip(*value.values(), strict=True)]
+
+
+def _message(value: object, where: str) -> dict[str, Any]:
+    """What is null says nothing, save the content of a message; a message of calls alone has an empty one."""
+    if not isinstance(value, dict):
+        raise BadRow(f"{where} is not an object with role and content")
+    said = {key: each for key, each in value.items() if each is not None or key == "content"}
+    if isinstance(said.get("from"), str) and "value" in said and "role" not in said:
+        said = _shared(said, where)
+    if "content" not in said and said.get("tool_calls"):
+        said["content"] = ""
+    if not isinstance(said.get("role"), str) or "content" not in said:
+        raise BadRow(f"{where} is not an object with role and content")
+    return said
+
+
+def _shared(said: dict[str, Any], where: str) -> dict[str, Any]:
+    """A message of ShareGPT; what else it holds stays."""
+    speaker, value = said.pop("from"), said.pop("value")
+    if speaker in CALLS:
+        return {"role": "assistant", "content": "", "tool_calls": _calls(value, where), **said}
+    if speaker not in ROLES:
+        raise BadRow(f"{where} is from {speaker!r}; known: {', '.join((*ROLES, CALLS[0]))}")
+    return {"role": ROLES[speaker], "content": value, **said}
+
+
+def _calls(value: object, where: str) -> list[dict[str, Any]]:
+    found = as_json(value, where)
+    calls = found if isinstance(found, list) else [found]
+    if not calls or not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
+        raise BadRow(f"{where} is a call that is not JSON with name and arguments")
+    return [{"type": "function", "function": {key: call[key] for key in ("name", "arguments")}} for call in calls]
+
+
+def _chat(key: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    return lambda row: {"messages": _led(row, messages_of(row[key], key))}
+
+
+def _led(row: Mapping[str, Any], messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages behind what stands as `system` beside them."""
+    for key in SYSTEM:
+        said = row.get(key)
+        if said is None or said == "":
+            continue
+        if not isinstance(said, str):
+            raise BadRow(f"{key} is a JSON {type(said).__name__}; text is wanted")
+        if messages and messages[0]["role"] == "system":
+            if messages[0]["content"] != said:
+                raise BadRow(f"{key} beside messages that begin with another system message; one of the two is right")
+        else:
+            messages = [{"role": "system", "content": said}, *messages]
+    return messages
+
+
+def _alpaca(question: str, answer: str, before: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Instruction and input are what the user says, with a blank line between them."""
+
+    def make(row: Mapping[str, Any]) -> dict[str, Any]:
+        said = row[answer]
+        if not isinstance(said, str) or not said.strip():
+            raise BadRow(f"{answer} is no text with something in it; text to learn from is wanted")
+        return {"messages": [*_instructed(row, question, before), {"role": "assistant", "content": said}]}
+
+    return make
+
+
+def _instructed(row: Mapping[str, Any], question: str, before: str) -> list[dict[str, Any]]:
+    texts = [row.get(key) for key in (question, before)]
+    if any(not isinstance(text, str) for text in texts if text is not None):
+        raise BadRow(f"{question} or {before} is no text; text is wanted")
+    asked = "\n\n".join(text for text in texts if text and text.strip())
+    if not asked:
+        raise BadRow(f"{question} and {before} are empty; what is asked is wanted")
+    return _led(row, [*_history(row.get("history")), {"role": "user", "content": asked}])
+
+
+def _history(value: object) -> list[dict[str, Any]]:
+    turns = as_json(value, "history") or []
+    if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
+        raise BadRow("history is no list of [question, answer]; pairs of texts are wanted")
+    return [{"role": role, "content": text} for turn in turns for role, text in zip(("user", "assistant"), turn)]  # noqa: B905
+
+
+def _is_turn(turn: object) -> bool:
+    return isinstance(turn, list) and len(turn) == 2 and all(isinstance(text, str) for text in turn)
+
+
+def _completion(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As they are; a prompt and a completion of messages are one chat, of which the completion bears loss."""
+    prompt, said = (as_messages_if_any(row[key], key) for key in ("prompt", "completion"))
+    if not _are_messages(prompt) and not _are_messages(said):
+        _refuse_system(row)
+        return {"prompt": prompt, "completion": said}
+    before = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
+    behind = said if isinstance(said, list) else [{"role": "assistant", "content": said}]
+    return {"messages": _led(row, [*[dict(only_read(message)) for message in before], *behind])}
+
+
+def as_messages_if_any(value: object, key: str) -> object:
+    """Messages where there are some, or the JSON of some, else the value as it is."""
+    return messages_of([value] if isinstance(value, dict) else value, key) if _are_messages(value) else value
+
+
+def _are_messages(value: object) -> bool:
+    written = isinstance(value, str) and WRITTEN.match(value)
+    return bool(written) or (isinstance(value, list | dict) and bool(value))
+
+
+def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Prompt and sides, each as text or as messages; without a prompt, two whole chats that begin alike."""
+    sides = {side: as_messages_if_any(row[side], side) for side in ("chosen", "rejected")}
+    prompt = _prompt(row)
+    if prompt is None and all(isinstance(side, str) for side in sides.values()):
+        sides = {key: _turns(str(side), key) for key, side in sides.items()}
+    if isinstance(prompt, list) or any(isinstance(side, list) for side in sides.values()):
+        asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else prompt or []
+        prompt = _led(row, asked) if isinstance(asked, list) else asked
+    else:
+        _refuse_system(row)
+    return {"prompt": "" if prompt is None else prompt, **sides}
+
+
+def _refuse_system(row: Mapping[str, Any]) -> None:
+    for key in SYSTEM:
+        if row.get(key):
+            raise BadRow(f"{key} beside text; write it into the prompt, or prompt and answer as messages")
+
+
+def _prompt(row: Mapping[str, Any]) -> object:
+    there = [key for key in ASKED if row.get(key)]
+    if len(there) > 1:
+        raise BadRow(f"{' and '.join(there)} beside chosen and rejected; one prompt is right")
+    if row.get("prompt") is not None:
+        return as_messages_if_any(row["prompt"], "prompt")
+    for key in ("conversations", "conversation"):
+        if row.get(key):
+            return messages_of(row[key], key)
+    return _instructed(row, "instruction", "input") if row.get("instruction") else None
+
+
+def _turns(text: str, key: str) -> list[dict[str, Any]]:
+    r"""The messages of a text such as "\n\nHuman: …\n\nAssistant: …"."""
+    found = [(match[1], match.start(), match.end()) for match in TURN.finditer(text)]
+    if not found or text[: found[0][1]].strip():
+        raise BadRow(
+            f"chosen and rejected without a prompt, and {key} does not begin with Human: as a chat in text does"
+        )
+    ends = [begin for _, begin, _ in found[1:]] + [len(text)]
+    return [
+        {"role": "user" if who == "Human" else "assistant", "content": text[begin:end].strip()}
+        for (who, _, begin), end in zip(found, ends, strict=True)
+    ]
+
+
+def _same(*keys: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    return lambda row: {key: row[key] for key in keys}
+
+
+ALPACA = ("input", "history", *SYSTEM)
+ASKED = ("prompt", "conversations", "conversation", "instruction")  # where the prompt of a pair may stand
+SHAPES: tuple[Shape, ...] = (
+    Shape("preference", ("chosen", "rejected"), "", _pair, (*ASKED, *ALPACA)),
+    Shape("chat", ("messages",), "", _chat("messages"), SYSTEM),
+    Shape("chat", ("conversations",), "ShareGPT", _chat("conversations"), SYSTEM),
+    Shape("chat", ("conversation",), "ShareGPT", _chat("conversation"), SYSTEM),
+    Shape("chat", ("instruction", "output"), "Alpaca", _alpaca("instruction", "output", "input"), ALPACA),
+    Shape(
+        "chat",
+        ("instruction", "response"),
+        "Dolly",
+        _alpaca("instruction", "response", "context"),
+        ("context", *SYSTEM),
+    ),
+    Shape("completion", ("prompt", "completion"), "", _completion, SYSTEM),
+    Shape("transcript", ("parts",), "", _same("parts")),
+    Shape("questions", ("question", "answers"), "", dict),
+    Shape("questions", ("question", "answer"), "", dict),
+    Shape("text", ("text",), "", _same("text")),
+)

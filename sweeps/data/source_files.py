@@ -1,0 +1,208 @@
+"""A file, a folder or a URL to rows: whatever fsspec opens, in the formats that people have, packed or not."""
+
+import bz2
+import gzip
+import lzma
+import re
+import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import zstandard
+
+from sweeps.data import text_formats
+from sweeps.data.columnar import arrow_rows, parquet_rows
+from sweeps.data.folders import find_files
+from sweeps.data.rows import Parsed, read_rows
+from sweeps.data.text_formats import Found
+from sweeps.errors import DataError
+from sweeps.records import Format
+
+JSONL, TEXT = (".jsonl", ".ndjson"), (".txt", ".md")
+PACKED: Mapping[str, bytes] = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b"\x28\xb5\x2f\xfd"}
+RIGHT = (
+    "JSON lines (.jsonl), .json, .csv, .tsv, .parquet, .arrow, text (.txt, .md), each also as .gz, .bz2, .xz or .zst"
+)
+OTHERS: Mapping[str, str] = {  # what is not read, and the command that makes something of it that is
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save it as .csv"),
+    **dict.fromkeys((".zip", ".jar"), "`unzip` it"),
+    **dict.fromkeys((".tar", ".tgz"), "`tar -xf` it"),
+    **dict.fromkeys((".7z", ".rar"), "unpack it"),
+    ".lz4": "`lz4 -d` it",
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".npy", ".npz", ".h5"), "write it as .jsonl; such a file may run code"),
+    ".feather": "pandas.read_feather(…).to_parquet(…) writes one that is read",
+    ".orc": "pyarrow.orc.read_table(…) and pyarrow.parquet.write_table(…) write one that is read",
+    **dict.fromkeys((".db", ".sqlite", ".duckdb"), "export a table as .csv"),
+    **dict.fromkeys((".pdf", ".docx", ".doc", ".html", ".epub"), "save it as text (.txt)"),
+}
+MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", ".parquet"),
+    (b"ARROW1", ".arrow"),
+    (b"\xff\xff\xff\xff", ".arrow"),  # a stream
+    (b"PK\x03\x04", ".zip"),
+    (b"SQLite format 3", ".sqlite"),
+    (b"%PDF", ".pdf"),
+)
+MARKS = (
+    (BOM_UTF32_LE, "utf-32"),
+    (BOM_UTF32_BE, "utf-32"),
+    (BOM_UTF16_LE, "utf-16"),
+    (BOM_UTF16_BE, "utf-16"),
+    (BOM_UTF8, "utf-8-sig"),
+)
+
+
+class Way(NamedTuple):
+    """How a file is read: its name for people, and what makes rows of its content."""
+
+    name: str
+    rows: Callable[[str, str], Iterable[Found]]
+
+
+TABLES: Mapping[str, Callable[[bytes, str], Iterable[Found]]] = {".parquet": parquet_rows, ".arrow": arrow_rows}
+LINES, DOCUMENT = Way("JSONL", text_formats.json_lines), Way("JSON", text_formats.json_document)
+CSV, TSV = Way("CSV", text_formats.table), Way("TSV", partial(text_formats.table, delimiter="\t"))
+PARAGRAPHS, SINGLE = Way("paragraph", text_formats.paragraphs), Way("line", text_formats.single_lines)
+
+
+def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = False) -> Parsed:
+    """The rows of a source, by its ending and else by its first bytes; with `lines` each line of a text is a record.
+
+    A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read, and
+    NotInstalled.
+    """
+    where = shown(source)
+    _refuse_others(_endings(where)[0], where)
+    with _naming(source, where, folder):
+        files = find_files(source, where, folder)
+    ways: list[str] = []
+
+    def found() -> Iterator[Found]:
+        for file in files:
+            with _naming(source, file.where, folder):
+                content = file.fetch()
+            way, rows = _rows(content, file.where, form, lines=lines)
+            ways.append(way)
+            yield from rows
+
+    parsed = read_rows(found(), where, form)
+    return parsed._replace(notes=(_told(parsed, where, ways), *parsed.notes[1:]))
+
+
+def _told(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
+    """What the file was taken for: the first note."""
+    files = f" in {len(ways):,} files" if len(ways) > 1 else ""
+    if ways[0] in (PARAGRAPHS.name, SINGLE.name):
+        between = " between blank lines" if ways[0] == PARAGRAPHS.name else ""
+        return f"{where}: read as text{files}, one record for each of {len(parsed.rows):,} {ways[0]}s{between}"
+    return f"{parsed.notes[0]}, {ways[0]}{files}"
+
+
+def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tuple[str, Iterable[Found]]:
+    """How a file is read, and its rows."""
+    kind, packing = _endings(where)
+    content = _unpack(content, where, packing)
+    kind = next((seen for magic, seen in MAGIC if content.startswith(magic)), kind)
+    _refuse_others(kind, where)
+    if kind in TABLES:
+        return kind[1:].capitalize(), TABLES[kind](content, where)
+    text = _decode(content, where)
+    way = _way(kind, text, form, lines=lines)
+    if way.name in (PARAGRAPHS.name, SINGLE.name) and form not in (None, "text"):
+        raise DataError(f"{where}: format {form} in a {kind or 'nameless'} file; name it .jsonl, one object a line")
+    return way.name, way.rows(text, where)
+
+
+def _way(kind: str, text: str, form: Format | None, *, lines: bool) -> Way:
+    """By the ending; what has none that is known, or looks otherwise, by how it begins."""
+    if kind in (".csv", ".tsv"):
+        return CSV if kind == ".csv" else TSV
+    if lines and kind not in (*JSONL, ".json"):
+        return SINGLE
+    if kind in (*JSONL, ".json") or (kind not in TEXT and text.lstrip().startswith(("[{", "[\n"))):
+        return DOCUMENT if text_formats.is_document(text, named=kind == ".json") else LINES
+    return LINES if form != "text" and text_formats.is_json_lines(text) else PARAGRAPHS
+
+
+def _endings(where: str) -> tuple[str, str]:
+    """What a name says of its content, and of how it is packed: both in small letters, empty where it says nothing."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(where).suffixes]
+    packing = {".zstd": ".zst", ".gzip": ".gz"}.get(suffixes[-1], suffixes[-1]) if suffixes else ""
+    if packing not in PACKED:
+        return (suffixes[-1] if suffixes else ""), ""
+    return "".join(suffixes[:-1][-1:]), packing
+
+
+def _refuse_others(kind: str, where: str) -> None:
+    if kind in OTHERS:
+        raise DataError(f"{where}: a {kind} file is not read: {OTHERS[kind]}; right are {RIGHT}")
+
+
+@contextmanager
+def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
+    """What goes wrong with a file, in words that name it and hold no secret."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        place = "" if "://" in source or source.startswith(("/", "~")) else f" in {folder}"
+        raise DataError(f"{where}: no such file{place}; a path is relative to the spec's folder") from None
+    except IsADirectoryError:
+        raise DataError(f"{where}: a folder; name one file in it, such as train.jsonl") from None
+    except OSError as error:
+        reason = error.strerror or shown(str(error).replace(source, where)) or type(error).__name__
+        raise DataError(f"{where}: cannot be read: {reason}; is the path right?") from None
+    except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
+        reason = str(error).replace(source, where) or type(error).__name__
+        raise DataError(f"{where}: cannot be read: {shown(reason)}") from None
+
+
+def _unpack(content: bytes, where: str, packing: str) -> bytes:
+    """By the first bytes, whatever the name says; but a name that says it is packed has to be right."""
+    seen = next((end for end, magic in PACKED.items() if content.startswith(magic)), "")
+    if packing and not seen:
+        raise DataError(f"{where}: ends in {packing} and is not {packing[1:]}; without the ending it is read as it is")
+    try:
+        return UNPACK[seen](content) if seen else content
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise DataError(f"{where}: not a whole {seen} file: {error}") from None
+
+
+def _unpack_zst(content: bytes) -> bytes:
+    with zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(content, read_across_frames=True) as reader:
+        return bytes(reader.read())
+
+
+UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+    ".zst": _unpack_zst,
+}
+
+
+def _decode(content: bytes, where: str) -> str:
+    mark = next((name for begin, name in MARKS if content.startswith(begin)), "utf-8")
+    if mark in ("utf-8", "utf-8-sig") and (at := content.find(b"\0")) >= 0:
+        right = f"if it is UTF-16: iconv -f UTF-16LE -t UTF-8 {where} > new"
+        raise DataError(f"{where}:{_line(content, at)}: holds NUL characters, which text has not; {right}")
+    try:
+        return content.decode(mark)
+    except UnicodeDecodeError as error:
+        right = f"if it is Latin-1: iconv -f WINDOWS-1252 -t UTF-8 {where} > new"
+        found = f"byte {error.start} is not {mark.upper()} text; save it as UTF-8 ({right})"
+        raise DataError(f"{where}:{_line(content, error.start)}: {found}") from None
+
+
+def _line(content: bytes, at: int) -> int:
+    return content.count(b"\n", 0, at) + 1
+
+
+def shown(source: str) -> str:
+    """A path or URL as messages may name it: without user, password and signed query."""
+    return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda found: found[2] or f"{found[1]}…@", source)

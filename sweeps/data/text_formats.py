@@ -1,0 +1,191 @@
+"""Text to raw rows, each with its place: JSON lines, a JSON document, a table with a header, paragraphs, lines."""
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from sweeps.data.foreign_formats import SHAPES, BadRow
+from sweeps.errors import DataError
+from sweeps.records import Origin, load_json
+
+Found = tuple[Origin, object]  # a row, or the BadRow that says why it is none
+DELIMITERS = ",;\t|"
+NEWLINE = re.compile(r"\r\n|\n|\r")
+OBJECT = '{"text": "…"}'
+KNOWN = {key for shape in SHAPES for key in shape.keys}
+
+
+def json_lines(text: str, where: str) -> Iterator[Found]:
+    """One JSON object a line, blank lines aside."""
+    lines = enumerate(text.split("\n"), start=1)  # splitlines would cut inside strings, at U+2028 and the like
+    for number, line in lines:
+        if line.strip():
+            yield Origin(f"{where}:", number), _object(line)
+
+
+def json_document(text: str, where: str) -> Iterator[Found]:
+    """A list of objects; or an object that holds one list of them, or one object for each name. Raises DataError."""
+    try:
+        document = load_json(text)
+    except UnicodeEncodeError:
+        raise DataError(f"{where}: half of a surrogate pair in a string; valid Unicode is wanted") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({error}); a list of objects is wanted{_advice(text, error)}") from None
+    rows = document if isinstance(document, list) else _rows_within(document, where)
+    yield from ((Origin(f"{where}: row ", number), row) for number, row in enumerate(rows, start=1))
+
+
+def _rows_within(document: object, where: str) -> list[Any]:
+    if not isinstance(document, dict):
+        raise DataError(f"{where}: a JSON {type(document).__name__}; a list of objects is wanted")
+    if document.keys() & KNOWN and not any(_are_objects(document.get(key)) for key in ("data", "rows", "examples")):
+        lists = [key for key, value in document.items() if isinstance(value, list | dict) and key in KNOWN]
+        is_row = not lists or lists in (["messages"], ["conversations"], ["conversation"])
+        return [document] if is_row else _refuse_columns(document, where)
+    lists = [key for key, value in document.items() if _are_objects(value)]
+    if len(lists) == 1:
+        return list(document[lists[0]])
+    if lists:
+        names, longest = ", ".join(lists), max(lists, key=lambda key: len(document[key]))
+        raise DataError(f"{where}: several lists ({names}); a file for each is right: jq .{longest} {where}")
+    if document and all(isinstance(value, dict) for value in document.values()):
+        return list(document.values())
+    return _refuse_columns(document, where)
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _refuse_columns(document: Mapping[str, Any], where: str) -> NoReturn:
+    keys = ", ".join(list(document)[:5])
+    raise DataError(
+        f"{where}: an object with {keys or 'nothing'}; a list of objects is wanted, one for each row "
+        '(pandas: to_json(…, orient="records", lines=True) into a .jsonl)'
+    )
+
+
+def _object(line: str) -> object:
+    try:
+        return load_json(line)
+    except UnicodeEncodeError:
+        return BadRow("half of a surrogate pair in a string; valid Unicode is wanted")
+    except (ValueError, RecursionError) as error:
+        return BadRow(f"not JSON ({error}); one object a line is wanted{_advice(line, error)}")
+
+
+def _advice(text: str, error: Exception) -> str:
+    """What makes one object a line of it."""
+    if text.rstrip().endswith(","):
+        return "; a line does not end in a comma: sed 's/,$//' FILE > new"
+    if text.strip() in ("{", "[") or "Extra data" in str(error):
+        return "; objects that run over several lines, or stand side by side, go on one line each by `jq -c . FILE`"
+    return ""
+
+
+def is_document(text: str, *, named: bool) -> bool:
+    """Whether JSON is one document and not an object a line; `named` where its name says so."""
+    if text.lstrip().startswith("["):
+        return True
+    if not named:
+        return False
+    begun = (line for line in NEWLINE.split(text) if line.strip())
+    first, second = next(begun, ""), next(begun, "")
+    return not (second and isinstance(_object(first), dict))
+
+
+def is_json_lines(text: str) -> bool:
+    """Whether the first line that holds anything is a JSON object, and whole."""
+    first = next((line for line in NEWLINE.split(text[:100_000]) if line.strip()), "")
+    return first.lstrip().startswith("{") and isinstance(_object(first), dict)
+
+
+def table(text: str, where: str, delimiter: str | None = None) -> Iterator[Found]:
+    """The rows below a header, every cell as text; an empty cell is not there. Raises DataError.
+
+    Without a `delimiter` it is the one of `,;⇥|` that finds a known column in the header, else the most columns.
+    """
+    csv.field_size_limit(sys.maxsize)
+    lines = io.StringIO(text, newline="")
+    given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
+    if given:
+        lines.readline()
+    reader = csv.reader(lines, delimiter=delimiter or (given[1] if given else _delimiter(text)), strict=True)
+    skipped, header = int(bool(given)), None
+    while True:
+        number = reader.line_num + 1 + skipped
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield Origin(f"{where}:", number), BadRow(f"not CSV ({error}); cells with quotes in them are quoted")
+            return
+        if cells is None:
+            return
+        if header is None and any(cells):
+            header = _header(cells, f"{where}:{number}")
+        elif header and any(cells):
+            yield Origin(f"{where}:", number), _cells(header, cells)
+
+
+def _delimiter(text: str) -> str:
+    first = next((line for line in NEWLINE.split(text) if line.strip()), "")
+
+    def fits(delimiter: str) -> tuple[int, int]:
+        names = {name.strip().strip('"') for name in first.split(delimiter)}
+        return len(names & KNOWN), len(names)
+
+    return max(DELIMITERS, key=fits)
+
+
+def _header(cells: list[str], where: str) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DataError(f"{where}: two columns of one name, {', '.join(twice)}; each has its own")
+    if not any({*shape.keys} <= {*names} for shape in SHAPES):
+        known = "; ".join(dict.fromkeys(", ".join(shape.keys) for shape in SHAPES))
+        shown = ", ".join(name[:24] for name in names[:8])
+        raise DataError(f"{where}: columns {shown}; a header with the names of columns is wanted: {known}")
+    return names
+
+
+def _cells(header: list[str], cells: list[str]) -> object:
+    if len(cells) != len(header):
+        return BadRow(f"{len(cells)} cells below {len(header)} columns; a cell that holds the delimiter is quoted")
+    return {name or "(unnamed)": cell for name, cell in zip(header, cells, strict=True) if cell}
+
+
+def paragraphs(text: str, where: str) -> list[Found]:
+    """One text for each paragraph; blank lines lie between paragraphs. Raises DataError where there is one alone."""
+    found = list(_paragraphs(text))
+    if not found:
+        raise DataError(f"{where}: no text; paragraphs with blank lines between them are wanted")
+    if len(found) == 1 and (lines := found[0][1].count("\n") + 1) > 1:
+        raise DataError(
+            f"{where}: {lines:,} lines and no blank line between them, which is one paragraph and so one record; "
+            "`format: lines` reads one record a line, and blank lines part paragraphs"
+        )
+    return [(Origin(f"{where}:", number), {"text": paragraph}) for number, paragraph in found]
+
+
+def single_lines(text: str, where: str) -> list[Found]:
+    """One text for each line that holds anything. Raises DataError."""
+    numbered = enumerate(NEWLINE.split(text), start=1)
+    found: list[Found] = [(Origin(f"{where}:", number), {"text": line}) for number, line in numbered if line.strip()]
+    if not found:
+        raise DataError(f"{where}: no text; a record on each line is wanted")
+    return found
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """Each paragraph, and the line on which it begins."""
+    lines: list[str] = []
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if line.strip():
+            lines.append(line.rstrip())
+        elif lines:
+            yield number - len(lines), "\n".join(lines)
+            lines = []

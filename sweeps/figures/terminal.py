@@ -1,0 +1,127 @@
+"""Curves for the terminal: loss against n on a logarithmic axis, in characters, as a pure string.
+
+A character holds 2 × 4 dots of braille. Fitted curves are dots, measured points are letters, one for each series.
+"""
+
+import math
+import string
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeps.scaling.laws import Floats
+
+BRAILLE = 0x2800
+DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # of a character, by row and column
+MARGIN = 8  # characters for the numbers beside the axis
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Losses measured at sizes n > 0, and where there is a fit the curve that gives the losses of sizes."""
+
+    name: str
+    n: Sequence[float]
+    loss: Sequence[float]
+    curve: Callable[[Floats], Floats] | None = None
+
+    def points(self) -> list[Point]:
+        """Those that can be drawn: at a size above 0, and finite."""
+        return [(n, loss) for n, loss in zip(self.n, self.loss, strict=True) if n > 0 and math.isfinite(loss)]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a size and a loss lie on a canvas of `wide` × `tall` dots."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    wide: int
+    tall: int
+
+    def x(self, n: float) -> int:
+        return round(math.log(n / self.left) / math.log(self.right / self.left) * (self.wide - 1))
+
+    def y(self, loss: float) -> int:
+        return round((self.top - loss) / (self.top - self.bottom) * (self.tall - 1))
+
+
+def draw(series: Sequence[Series], *, width: int = 72, height: int = 18) -> str:
+    """All series in one frame of `width` × `height` characters with its axes, and the legend below.
+
+    Raises ValueError beyond 52 series: nobody could read them.
+    """
+    if len(series) > len(string.ascii_letters):
+        raise ValueError(f"{len(series)} series in one frame; at most {len(string.ascii_letters)}")
+    drawn = [point for one in series for point in one.points()]
+    if not drawn:
+        return "nothing measured yet"
+    frame = _frame(drawn, 2 * (width - MARGIN - 2), 4 * (height - 2))
+    letters = dict(zip(string.ascii_letters.swapcase(), series, strict=False))
+    canvas = _canvas(letters, frame)
+    sides = (f"{loss:{MARGIN}.3f} ┤" if loss else f"{'':{MARGIN}} │" for loss in _ticks(frame))
+    lines = [side + "".join(row).rstrip() for side, row in zip(sides, canvas, strict=True)]
+    legend = textwrap.wrap(
+        "   ".join(f"{letter}\N{NO-BREAK SPACE}{one.name}" for letter, one in letters.items()), width
+    )
+    return "\n".join([*lines, *_foot(frame, {n for n, _ in drawn}), *legend])
+
+
+def _frame(points: Iterable[Point], wide: int, tall: int) -> Frame:
+    sizes, losses = zip(*points, strict=True)
+    room = (max(losses) - min(losses)) * 0.03 or 0.01 * abs(max(losses)) or 1.0
+    left, right = min(sizes), max(sizes)
+    return Frame(left, right if right > left else 2 * left, min(losses) - room, max(losses) + room, wide, tall)
+
+
+def _canvas(letters: dict[str, Series], frame: Frame) -> list[list[str]]:
+    dots = np.zeros((frame.tall // 4, frame.wide // 2), int)
+    for one in letters.values():
+        for x, y in _curve(one, frame):
+            dots[y // 4, x // 2] |= DOTS[y % 4, x % 2]
+    canvas = [[chr(BRAILLE + bits) if bits else " " for bits in row] for row in dots.tolist()]
+    for letter, one in letters.items():
+        for n, loss in one.points():
+            canvas[frame.y(loss) // 4][frame.x(n) // 2] = letter
+    return canvas
+
+
+def _curve(one: Series, frame: Frame) -> list[tuple[int, int]]:
+    """The dots of the fitted curve between the smallest and the largest size that were measured."""
+    sizes = [n for n, _ in one.points()]
+    if one.curve is None or not sizes:
+        return []
+    n = np.geomspace(min(sizes), max(sizes), 2 * frame.wide)
+    places = ((frame.x(size), frame.y(loss)) for size, loss in zip(n, one.curve(n), strict=True))
+    return [(x, y) for x, y in places if 0 <= y < frame.tall]
+
+
+def _ticks(frame: Frame) -> list[float | None]:
+    """For each line of the canvas the loss at its middle, every fourth line and the last."""
+    rows = frame.tall // 4
+    step = (frame.top - frame.bottom) / rows
+    return [
+        frame.top - step * (row + 0.5) if (row % 4 == 0 and row < rows - 2) or row == rows - 1 else None
+        for row in range(rows)
+    ]
+
+
+def _foot(frame: Frame, sizes: set[float]) -> list[str]:
+    """The axis with a mark at each size, and the sizes below as far as they have room."""
+    columns = frame.wide // 2
+    marks, labels = ["─"] * columns, [" "] * columns
+    free = 0
+    for size in sorted(sizes):
+        column, label = frame.x(size) // 2, f"{size:g}"
+        marks[column] = "┬"
+        start = min(max(column - len(label) // 2, 0), columns - len(label))
+        if start >= free:
+            labels[start : start + len(label)] = label
+            free = start + len(label) + 1
+    return [f"{'':{MARGIN}} └{''.join(marks)}", f"{'n':>{MARGIN}}  {''.join(labels)}".rstrip()]

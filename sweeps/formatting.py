@@ -1,0 +1,94 @@
+"""Values as people read them, in a terminal, on a phone or on paper."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what only prints does not load the statistics
+    from sweeps.stats.intervals import Estimate
+
+
+# Control characters, and what turns the direction of writing; surrogates, which cannot be printed.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+BREAKS = re.compile("\r\n|[\t\n\r\v\f\x85\u2028\u2029]")
+
+
+def written(value: Any) -> str:
+    """A value as it would stand in a file, so that it can be copied into one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
+
+
+def of_cell(key: str, value: Any) -> str:
+    """A value of a cell as people call it: no method is the untrained model, no source none."""
+    if value is None:
+        return "untrained" if key == "method" else "none"
+    return written(value)
+
+
+def safe(text: str) -> str:
+    """On one line, and nothing in it that steers a terminal: data, names and errors of others say what they like."""
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", BREAKS.sub(" ", text))
+
+
+def safe_lines(text: str) -> str:
+    """The same of several lines."""
+    return "\n".join(map(safe, text.split("\n")))
+
+
+def shown(value: Any) -> str:
+    """A value of a table as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e-2 or abs(value) >= 1e5 else f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def with_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
+    """0.7117 ±0.0190; where that goes beyond what can be, both ends: 0.9500 (0.8200 to 1.0000)."""
+    plus = "+" if signed else ""
+    mean, ends = f"{estimate.mean:{plus}.{digits}f}", estimate.ends
+    if ends is None:
+        return mean
+    if ends.cut:
+        return f"{mean} ({ends.low:{plus}.{digits}f} to {ends.high:{plus}.{digits}f})"
+    return f"{mean}{sign}{estimate.half_width:.{digits}f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 sweep, 2 sweeps."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def dollars(micro_usd: int | None) -> str:
+    """Micro-dollars for people: enough digits to see that small sums are not nothing."""
+    if micro_usd is None:
+        return "-"
+    amount = micro_usd / 1_000_000
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 8 s, 3 min, 2 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def loss_of(progress: Mapping[str, Any]) -> str:
+    """What a training tells of its loss while it goes on: "nll 1.980"."""
+    found = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
+    return " ".join(f"{name} {value:.3f}" for name, value in found if isinstance(value, float))

@@ -1,0 +1,192 @@
+"""What `vary` makes of a sweep: its variants, one after the other and never all at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from graphlib import TopologicalSorter
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from sweeps.errors import PlanError
+from sweeps.planning.conditions import Condition, Exclusions
+from sweeps.spec import axes
+from sweeps.spec.model import Sweep
+from sweeps.spec.paths import get, is_integer, put, section
+from sweeps.spec.pydantic_errors import findings
+from sweeps.spec.rules import check_cell
+from sweeps.spec.scalars import shown
+from sweeps.spec.sections import DataSpec, Equal
+from sweeps.spec.train_section import LENGTHS, Method, Train
+from sweeps.stage import Json
+from sweeps.training.learning_rates import resolved
+
+VARIED = {"model", "tokenizer", "train", "data", "source_size", "methods", "equal"}
+UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # as the sweep of one cell is
+Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The sweep with one choice on every axis of `vary`."""
+
+    cell: Mapping[str, Json]
+    model: str
+    train: Train  # of a comparison, whose methods have each their own, a blank one
+    data: Mapping[str, DataSpec]
+    source_size: int | None
+    methods: Mapping[str, Method]
+    equal: Equal | None
+    tokenizer: str | None  # that the file names for the model
+    label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
+
+
+def counts(sweep: Sweep) -> dict[str, int]:
+    """How long each axis is, by arithmetic; axes that are zipped are one."""
+    return {" + ".join(group): axes.length(sweep.vary[group[0]]) for group in _groups(sweep)}
+
+
+def exclusions(sweep: Sweep) -> Exclusions:
+    """What is left out of the sweep, to be asked about every cell."""
+    return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
+
+
+def variants(sweep: Sweep, left_out: Exclusions | None = None) -> Iterator[Variant]:
+    """Every variant that is not left out, in the order of the axes, the last one fastest.
+
+    Raises PlanError for one that does not make a valid sweep, naming its cell, and for a `when` that holds nowhere.
+    """
+    values = {path: _values(sweep, path) for path in sweep.vary}
+    outside, part = left_out or exclusions(sweep), _parts(sweep, values)
+    varied = frozenset(path.split(".")[0] for path in sweep.vary)
+    for chosen in _walk(sweep, values):
+        cell = {path: values[path][index] for path, index in chosen.items()}
+        if outside.hold(cell):
+            continue
+        try:
+            parts = part(chosen)
+            variant = _variant(cell, parts)
+            _refuse_contradiction(sweep, parts, varied)
+        except PlanError as error:
+            raise PlanError(f"the cell {shown(cell)}: {error}") from None
+        yield variant
+
+
+def _parts(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
+    """What makes of a choice the sections that it concerns; cells that agree in a section share it."""
+    base = sweep.model_dump(exclude_unset=True, include=VARIED)
+    sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
+    roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in sections}
+
+    @lru_cache(maxsize=1024)
+    def part(root: str, chosen: tuple[tuple[str, int], ...]) -> Any:
+        document = base
+        for path, index in chosen:
+            document = put(document, tuple(path.split(".")), values[path][index])
+        try:
+            return section(Sweep, root).validate_python(document.get(root))
+        except ValidationError as error:
+            raise PlanError(_said(error, root)) from None
+
+    def parts(chosen: Chosen) -> dict[str, Any]:
+        return {
+            root: part(root, tuple((path, chosen[path]) for path in paths if path in chosen))
+            for root, paths in roots.items()
+        }
+
+    return parts
+
+
+def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
+    return _complete(
+        Variant(
+            cell=cell,
+            model=parts["model"],
+            train=parts.get("train") or Train(),
+            data=parts.get("data") or {},
+            source_size=parts.get("source_size"),
+            methods=parts.get("methods") or {},
+            equal=parts.get("equal"),
+            tokenizer=parts.get("tokenizer"),
+            label=_label(cell),
+        )
+    )
+
+
+def _refuse_contradiction(sweep: Sweep, parts: Mapping[str, Any], varied: frozenset[str]) -> None:
+    """The rules between keys hold in every cell, not only in the file as it stands without its axes."""
+    if varied - {"model"}:
+        for path, text in check_cell(sweep.model_copy(update={**parts, **UNVARIED}), varied):
+            raise PlanError(f"{'.'.join(map(str, path))}: {text}")
+
+
+def _label(cell: Mapping[str, Json]) -> str:
+    return "".join(f" {path.rpartition('.')[2]}={shown(value)}" for path, value in cell.items()).replace("'", "")
+
+
+def _said(error: ValidationError, root: str) -> str:
+    details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
+    found = [finding for detail in details for finding in findings(cast(ErrorDetails, detail), Sweep)]
+    return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
+
+
+def _complete(variant: Variant) -> Variant:
+    """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
+    if variant.methods:
+        methods = {name: resolved(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
+        return replace(variant, methods=cast(Mapping[str, Method], methods))
+    given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "no length"
+        raise PlanError(f"{found} found; exactly one of {', '.join(LENGTHS)} is right")
+    if variant.train.method == "rl" and variant.train.environment is None:
+        raise PlanError("no train.environment found; name one, as offline:tool_use")
+    if variant.train.learning_rate is None:
+        raise PlanError("no train.learning_rate found; write one for the other cells")
+    return replace(variant, train=resolved(variant.train, variant.model))
+
+
+def _values(sweep: Sweep, path: str) -> tuple[Any, ...]:
+    return axes.values(sweep.vary[path], path, integers=is_integer(Sweep, tuple(path.split("."))))
+
+
+def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
+    """The axes that are walked on their own, or together; those that others wait for come first."""
+    zipped = {path: group for group in sweep.zip for path in group}
+    groups = dict.fromkeys(zipped.get(path, (path,)) for path in sweep.vary)
+    home = {path: group for group in groups for path in group}
+    waits: dict[tuple[str, ...], set[tuple[str, ...]]] = {group: set() for group in groups}
+    for path, condition in sweep.when.items():
+        waits[home[path]] |= {home[other] for other in condition if other in home and home[other] != home[path]}
+    return list(TopologicalSorter(waits).static_order()) if sweep.when else list(groups)
+
+
+def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
+    groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
+    conditions = {path: Condition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
+
+    def active(group: tuple[str, ...], chosen: Chosen) -> bool:
+        return all(conditions[path].holds(partial(said, chosen)) for path in group if path in conditions)
+
+    def said(chosen: Chosen, path: str) -> Any:
+        """What the cell says there, be it by an axis, by an axis of what is around it, or as the file has it."""
+        if path in chosen:
+            return values[path][chosen[path]]
+        document = base
+        for around, index in chosen.items():
+            document = put(document, tuple(around.split(".")), values[around][index])
+        return get(document, tuple(path.split(".")))
+
+    def walk(depth: int, chosen: Chosen) -> Iterator[Chosen]:
+        if depth == len(groups):
+            yield chosen
+        elif not active(groups[depth], chosen):
+            yield from walk(depth + 1, chosen)
+        else:
+            for index in range(len(values[groups[depth][0]])):
+                yield from walk(depth + 1, {**chosen, **dict.fromkeys(groups[depth], index)})
+
+    yield from walk(0, {})
+    for path, condition in conditions.items():
+        condition.refuse_unmet(f"{path} is varied nowhere")

@@ -1,0 +1,104 @@
+"""Every value that a file left open, by its path: stated in the plan, never hidden."""
+
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+
+from pydantic import BaseModel
+
+from sweeps.rendering.prompts import ASKED
+from sweeps.rendering.renderers import PLAIN
+from sweeps.spec.model import Sweep
+from sweeps.spec.rules import BELONGS
+from sweeps.spec.sections import Evaluation, written
+from sweeps.spec.train_section import OF_METHOD, Method, Train
+from sweeps.stage import Json
+
+Default = tuple[str, Json]
+
+
+def defaults(
+    sweep: Sweep, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
+) -> tuple[Default, ...]:
+    """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
+    that the stages have, `contexts` what is read with the questions of a data set."""
+    found = ", ".join(sorted(set(renderers))) or PLAIN
+    read = (
+        (f"data.{name}.context", context)
+        for name, context in contexts.items()
+        if context and sweep.data[name].context is None and f"data.{name}.context" not in sweep.vary
+    )
+    return (*_of_sweep(sweep), *_resolved(sweep), *read, *(() if sweep.renderer else (("renderer", found),)))
+
+
+def _of_sweep(sweep: Sweep) -> Iterator[Default]:
+    for path, value in _taken(sweep, ""):
+        kinds = BELONGS.get(path.split(".")[0])
+        if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
+            yield path, value
+
+
+def _taken(model: BaseModel, above: str) -> Iterator[Default]:
+    """The fields of a part that nobody set, and those of the parts below it."""
+    for name in type(model).model_fields:
+        value, path = getattr(model, name), f"{above}{name}"
+        if isinstance(value, BaseModel) and not _idle(model, name):
+            yield from _taken(value, f"{path}.")
+        elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
+            for key, part in value.items():
+                yield from _taken(part, f"{path}.{key}.")
+        elif name not in model.model_fields_set and value not in (None, (), {}) and not _idle(model, name):
+            yield path, _plain(value)
+
+
+def _idle(model: BaseModel, name: str) -> bool:
+    """Does nothing follow from this field? A chain's parts say their own, and what acts has no batches."""
+    chained = isinstance(model, Method) and model.then is not None
+    return chained or (name == "batch_size" and isinstance(model, Train) and model.method == "rl")
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, tuple):
+        return [part.name if isinstance(part, Evaluation) else _plain(part) for part in value]
+    assert value is None or isinstance(value, bool | int | float | str)
+    return value
+
+
+def _resolved(sweep: Sweep) -> Iterator[Default]:
+    """What follows from the rest of the file where it is left open."""
+    if sweep.experiment == "transfer":
+        if sweep.sources is None:
+            yield "sources", list(sweep.source_names)
+        if sweep.targets is None:
+            yield "targets", list(sweep.target_names)
+        if sweep.source_size is None and "source_size" not in sweep.vary:
+            yield "source_size", "all there is"
+    if sweep.budget is None:
+        yield "budget", "none: it costs what the plan says"
+    if sweep.limits.slots is None:
+        yield "limits.slots", "all that the fleet has"
+    for evaluation in sweep.evaluate:
+        if evaluation.name == "nll" and "via" not in evaluation.options:
+            yield "evaluate.nll.via", "forward"
+        yield from _of_answers(evaluation)
+    yield from _of_methods(sweep)
+
+
+def _of_answers(one: Evaluation) -> Iterator[Default]:
+    """What is left open where something is written; of a choice nothing is."""
+    if one.name in ASKED and one.options.get("check") != "choice":
+        for key, value in written(one).items():
+            if key not in one.options:
+                yield f"evaluate.{one.name}.{key}", value
+
+
+def _of_methods(sweep: Sweep) -> Iterator[Default]:
+    """What each method leaves open of its own."""
+    trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
+    for path, train in trained.items():
+        for key, value in OF_METHOD[train.method].items():
+            if getattr(train, key) is None and f"{path}.{key}" not in sweep.vary and value not in (None, {}):
+                yield f"{path}.{key}", value
+
+
+def _methods(sweep: Sweep) -> Iterator[tuple[str, Train]]:
+    return ((key, one) for key, one in (sweep.methods or {}).items() if one.then is None)

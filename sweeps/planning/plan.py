@@ -1,0 +1,189 @@
+"""From a question to the plan of its answer: a DAG of stages, priced, and the runs that read from it.
+
+    sweep --variants--> cells --kinds--> runs --foundry--> stages, equal ones once --> totals, digest, notes
+
+Pure: data and tokenizers are fetched by the functions given, prices are a value, and the same question about the
+same data is the same plan.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from sweeps.environments import Known
+from sweeps.errors import PlanError
+from sweeps.formatting import counted
+from sweeps.identity import fingerprint
+from sweeps.planning.defaults import defaults
+from sweeps.planning.experiments import rows
+from sweeps.planning.plan_data import Load, Shelf
+from sweeps.planning.prices import PriceBook
+from sweeps.planning.rl_stages import WITHIN
+from sweeps.planning.run_rows import Row
+from sweeps.planning.stage_builder import Foundry
+from sweeps.planning.unused_settings import Idle
+from sweeps.planning.validation import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
+from sweeps.records import Dataset
+from sweeps.rendering.tokenizer import Tokenizer
+from sweeps.spec.model import Sweep
+from sweeps.stage import Json, Plan, Run, Stage, Totals
+from sweeps.training.learning_rates import notes as rates_found
+from sweeps.training.rollout_cost import LEAST_KEPT
+from sweeps.training.schedule import control, said_equal
+
+__all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
+
+
+def without_environments(name: str) -> Known:
+    """For plans of what is read, and not acted."""
+    raise PlanError(f"environment {name!r} cannot be looked up here")
+
+
+def without_checks(name: str) -> str:
+    """For plans in which all is checked by what comes with this project."""
+    raise PlanError(f"check {name!r} cannot be looked up here")
+
+
+def plan(
+    sweep: Sweep,
+    *,
+    load: Load,
+    tokenizers: Callable[..., Tokenizer],
+    prices: PriceBook,
+    environments: Callable[[str], Known] = without_environments,
+    checks: Callable[[str], str] = without_checks,
+) -> Plan:
+    """The plan of a sweep. `tokenizers` gives the one of a model, or the one at an address that is named beside it;
+    `checks` says what the code of a check of one's own is known by.
+
+    Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
+    refuse_unbuilt(sweep)
+    refuse_too_many(sweep)
+    refuse_unpriced(sweep, prices)
+    shelf = Shelf(
+        load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
+    )
+    foundry = Foundry(sweep, shelf, prices, Idle(sweep))
+    made = list(rows(foundry))
+    if not made:
+        raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
+    stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
+    refuse_half_priced(sweep, stages, prices)
+    totals = _totals(stages, made, _dates(sweep, prices))
+    return Plan(
+        sweep=sweep.sweep,
+        digest=_digest(sweep, stages, runs),
+        stages=stages,
+        runs=runs,
+        totals=totals,
+        defaults=defaults(
+            sweep, shelf.renderers.values(), {each.name: each.context for each in shelf.datasets.values()}
+        ),
+        notes=(*_notes(sweep, shelf, stages, totals, prices), *foundry.idle.notes()),
+        prefixes=shelf.prefixes,
+    )
+
+
+def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
+    """What it costs that each answer is an input of its own."""
+    for part in ("train", "holdout", "validation"):
+        records = getattr(dataset, part)
+        if records is not None and (found := shelf.parted.get(records.sha256)):
+            yield (
+                f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} are {found.inputs:,} inputs, "
+                f"each through one answer: {found.tokens / found.once:.2f} times the tokens of the chats"
+            )
+            if found.unread:
+                said = f"{counted(found.unread, 'message')} of {part}, behind the last answer that is learnt"
+                yield f"data.{dataset.name}: turns: each: in no input: {said}"
+
+
+def _totals(stages: Sequence[Stage], made: Sequence[Row], dates: tuple[str, str] | None) -> Totals:
+    trained = [stage for stage in stages if stage.kind == "train"]
+    return Totals(
+        stages=len(stages),
+        train=len(trained),
+        evaluate=len(stages) - len(trained),
+        naive_train=sum(naive.trainings for _, naive in made),
+        examples=sum(stage.examples for stage in trained),
+        naive_examples=sum(naive.examples for _, naive in made),
+        tokens=sum(stage.tokens for stage in stages),
+        low_tokens=sum(stage.low_tokens for stage in stages),
+        micro_usd=_sum(stage.micro_usd for stage in stages),
+        low_micro_usd=_sum(stage.low_micro_usd for stage in stages),
+        price_dates=dates,
+    )
+
+
+def _sum(amounts: Iterable[int | None]) -> int | None:
+    """None if any of them is not known."""
+    found = list(amounts)
+    known = [amount for amount in found if amount is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _dates(sweep: Sweep, prices: PriceBook) -> tuple[str, str] | None:
+    dates = sorted(str(row.date) for model in models(sweep) if (row := prices.of(model)))
+    return (dates[0], dates[-1]) if dates else None
+
+
+def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
+    """What is asked, and of which data: stages carry the content, runs say what is read from them."""
+    content = hashlib.sha256()
+    for stage in stages:
+        content.update(stage.id.encode())
+    for run in runs:
+        content.update(f"\n{run.seed} {run.stage} {sorted(run.measures.items())}".encode())
+    return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
+
+
+def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook) -> Iterator[str]:
+    for dataset in shelf.datasets.values():
+        yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
+        yield from _turns(shelf, dataset)
+    unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
+    if unused:
+        yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"
+    if sweep.equal is not None:
+        yield f"held equal between methods: {said_equal(sweep.equal)}"
+    if any(stage.recipe.get("method") == "rl" for stage in stages):
+        yield f"rl: the low estimate takes it that of {LEAST_KEPT:.0%} of the groups something is learnt"
+    yield from dict.fromkeys(_wide(stages))
+    if sweep.train is not None and sweep.experiment != "grid" and not any("train." in path for path in sweep.vary):
+        yield f"held equal between sizes: {control(sweep.train)}"
+    if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
+        yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
+    for model, address in shelf.named.items():
+        if address is not None:
+            yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}), in place of the model's own"
+    names = {shelf.tokenizer(model).name for model in shelf.named}
+    if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
+        yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
+    yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
+    yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), models(sweep))
+    yield from _money(sweep, totals, prices)
+
+
+def _wide(stages: Sequence[Stage]) -> Iterator[str]:
+    for stage in stages:
+        if stage.tokens > WITHIN * stage.low_tokens and isinstance(acted := stage.recipe.get("environment"), dict):
+            far = f"the high estimate is {stage.tokens / stage.low_tokens:.0f} times the low one"
+            yield f"{acted['name']}: {far}; the Shape of its episodes can say more narrowly how long they are"
+
+
+def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:
+    for model in models(sweep):
+        price = prices.of(model)
+        said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
+        other = f"; by the row of {price.name}, for this variant has none" if price and price.name != model else ""
+        yield f"price of {model}: {said}{other}"
+    if kept := prices.kept:
+        rate = f"${kept.usd_per_gb_month:.2f} for a GB and month, {kept.date} ({kept.source})"
+        yield f"checkpoints at Tinker cost {rate}; no part of the estimate, nor of a budget"
+    if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
+        said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
+        yield f"budget: {said}; it stops the sweep early, unless enough is reused"
+
+
+def _dollars(amount: float) -> str:
+    """As many digits as a small sum needs not to look like nothing."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

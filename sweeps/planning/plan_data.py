@@ -1,0 +1,262 @@
+"""The data of a plan, each piece fetched and measured once: rows, lengths, orders, hashes of prefixes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.environments import Environment, Known, Split, Text
+from sweeps.errors import DataError, PlanError
+from sweeps.planning.predetermined_metrics import Asked, foregone
+from sweeps.planning.recipe_parts import LOSS_MASKS
+from sweeps.records import Dataset, Records
+from sweeps.rendering.chats import count_behind
+from sweeps.rendering.messages import has_messages
+from sweeps.rendering.prompts import as_asked, asked
+from sweeps.rendering.render import LossMask, input_lengths
+from sweeps.rendering.renderers import PLAIN, renderer_of
+from sweeps.rendering.tokenizer import Messages, Tokenizer, longest_of
+from sweeps.rendering.turns import generation_prompt, refuse_one_turn_only, stops
+from sweeps.spec.sections import DataSpec
+from sweeps.training.data_order import subset_order, subset_prefixes, visits
+
+OBSERVED: Messages = ({"role": "user", "content": "c"},)
+Load = Callable[[str, DataSpec], Dataset]
+
+
+class Parted(NamedTuple):
+    """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all.
+
+    `unread`: messages behind the last answer that is learnt, which are in no input.
+    """
+
+    rows: int
+    inputs: int
+    once: int
+    tokens: int
+    unread: int
+
+
+class Shelf:
+    """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
+
+    def __init__(
+        self,
+        load: Load,
+        tokenizers: Callable[..., Tokenizer],
+        environments: Callable[[str], Known],
+        sizes: Iterable[int],
+        *,
+        checks: Callable[[str], str],
+        renderer: str | None = None,
+        turns: str = "together",
+    ) -> None:
+        self.load = load
+        self.asked = renderer
+        self.turns = turns
+        self.renderers: dict[tuple[str, str], str] = {}
+        self.named: dict[str, str | None] = {}  # the tokenizer that the file names for each model, if it names one
+        self._tokenizers = tokenizers
+        self.tokenizer = lru_cache(maxsize=None)(self._tokenizer)
+        self.environment = lru_cache(maxsize=None)(environments)
+        self.check = lru_cache(maxsize=None)(checks)  # what the code of a check of one's own is known by
+        self.prompts = lru_cache(maxsize=None)(self._prompts)
+        self.sizes = tuple(sizes)
+        self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
+        self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # what the plan says of evaluations
+        self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
+        self.parted: dict[str, Parted] = {}
+        self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+        self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._sums: dict[tuple[str, str], int] = {}
+        self._order = lru_cache(maxsize=64)(subset_order)
+        self._visited: dict[tuple[Any, ...], int] = {}
+
+    def name_tokenizer(self, model: str, address: str | None) -> None:
+        """Say which tokenizer the file names for a model. Raises PlanError where it has named another one."""
+        known = self.named.setdefault(model, address)
+        if known != address:
+            found = f"{known or 'its own'} and {address or 'its own'} found for {model}"
+            raise PlanError(f"tokenizer: {found}; a model reads by one, so `zip: [[model, tokenizer]]` is right")
+
+    def _tokenizer(self, model: str) -> Tokenizer:
+        address = self.named.get(model)
+        return self._tokenizers(model) if address is None else self._tokenizers(model, address)
+
+    def dataset(self, name: str, spec: DataSpec) -> Dataset:
+        """The data set; PlanError where it cannot be trained or measured on."""
+        if (name, spec) not in self.datasets:
+            self.datasets[name, spec] = self._checked(self.load(name, spec), spec)
+        return self.datasets[name, spec]
+
+    def _checked(self, dataset: Dataset, spec: DataSpec) -> Dataset:
+        where = f"data.{dataset.name} ({spec.source})"
+        for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
+            if not len(records):
+                raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
+        return dataset
+
+    def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
+        """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
+        tokenizer, renderer = self.tokenizer(model), self.voice(name, model)
+        prompts = (self._prompt(name, seed, split) for seed in range(count))
+        return tuple(len(generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
+
+    def _prompt(self, name: str, seed: int, split: Split) -> Text:
+        """What somebody's code says first, if it is something that can be said."""
+        where = f"{name}: its episode of seed {seed} ({split})"
+        try:
+            prompt = self.environment(name).environment.episode(seed, split).prompt
+        except (Exception, SystemExit) as error:
+            raise PlanError(f"{where} raised {type(error).__name__}: {error}") from error
+        if not (prompt if isinstance(prompt, str) else _are_messages(prompt)):
+            raise PlanError(
+                f"{where} begins with {repr(prompt)[:80]}; text, or messages with role and content, is right"
+            )
+        return prompt
+
+    def prompts_of(self, records: Records, model: str, name: str, options: Mapping[str, Any]) -> tuple[int, ...]:
+        """How many tokens each prompt of an evaluation has, behind which so many more may be written."""
+        tokenizer, renderer, most = self.tokenizer(model), self.renderer(records, model), options["most"]
+        how = {key: options[key] for key in ("abstain", "perturb") if key in options}
+        key = (records.sha256, tokenizer.name, name, *how.items())
+        if key not in self._asked:
+            prompts = (as_asked(ask.prompt, renderer) for ask in asked(name, records, **how))
+            self._asked[key] = tuple(len(generation_prompt(each, tokenizer, renderer)) for each in prompts)
+        counted = np.array(self._asked[key], np.int64)
+        if (longest := longest_of(tokenizer)) is not None:
+            self._refuse_too_long(records, counted + most, model, longest)
+        return self._asked[key]
+
+    def look_ahead(self, records: Records, model: str, name: str, options: Mapping[str, Any], on: str) -> None:
+        """Keep what is decided before anything is asked, for the plan to say. Raises PlanError."""
+        where = f"evaluate {name} on {on}"
+        tokenizer, renderer = self.tokenizer(model), self.renderer(records, model)
+        key = (records.sha256, tokenizer.name, where, *options.items())
+        if key not in self.foregone:
+            ends = () if renderer == PLAIN else stops(tokenizer, renderer)
+            texts = [stop for stop in ends if isinstance(stop, str)]
+            this = Asked(where, name, options, records, lambda text: len(tokenizer.encode(text)), texts)
+            self.foregone[key] = tuple(f"{where}: {each}" for each in foregone(this))
+
+    def voice(self, name: str, model: str) -> str:
+        """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
+        tokenizer = self.tokenizer(model)
+        key = (name, tokenizer.name)
+        if key not in self.renderers:
+            prompt = self._prompt(name, 0, "train")
+            found = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
+            if not isinstance(prompt, str):
+                self._refuse_what_cannot_be_played(name, prompt, tokenizer, found)
+            self.renderers[key] = found
+        return self.renderers[key]
+
+    def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+        """Raise PlanError where every episode would be lost, after it was paid for: at its end, or at a second turn."""
+        environment = self.environment(name).environment
+        try:
+            stops(tokenizer, renderer)
+            if environment.shape.turns[1] > 1 and not isinstance(observed := _second(environment), str):
+                refuse_one_turn_only(prompt, observed, tokenizer, renderer)
+        except DataError as error:
+            told = "its episodes have several turns, and by this renderer" if environment.shape.turns[1] > 1 else "here"
+            raise PlanError(f"{name}: {told} {error}") from None
+
+    def renderer(self, records: Records, model: str) -> str:
+        """By what the records are written for the model, as a recipe names it."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name)
+        if key not in self.renderers:
+            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=has_messages(records))
+        return self.renderers[key]
+
+    def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
+        """The billed tokens of each record, rendered for the model."""
+        tokenizer = self.tokenizer(model)
+        key = (records.sha256, tokenizer.name)
+        if key not in self._lengths:
+            mask = self.loss_mask(records)
+            rows = input_lengths(records, tokenizer, self.renderer(records, model), loss_mask=mask)
+            inputs = np.array([one for row in rows for one in row], np.int64)
+            self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
+            if mask == "each":
+                unread = sum(count_behind(row["messages"]) for row in records.rows)
+                sums = sum(map(max, rows)), int(inputs.sum())
+                self.parted[records.sha256] = Parted(len(rows), len(inputs), *sums, unread)
+            if (longest := longest_of(tokenizer)) is not None:
+                self._refuse_too_long(records, inputs, model, longest)
+        return self._lengths[key]
+
+    def read_through(self, dataset: Dataset, model: str) -> None:
+        """Render all chats of a data set, also those that are held out and may be asked for late in the night.
+
+        Raises DataError for the first that cannot be.
+        """
+        for records in (dataset.train, dataset.holdout, dataset.validation):
+            if records is not None and records.format == "chat":
+                self.lengths(records, model)
+
+    def loss_mask(self, records: Records) -> LossMask:
+        """What of the records is learnt; of a chat all answers together, or each for itself."""
+        return "each" if records.format == "chat" and self.turns == "each" else LOSS_MASKS[records.format]
+
+    def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:
+        """Raise PlanError for rows that the model would refuse, after the rest of their batch was paid for."""
+        if not (over := int((counted > most).sum())):
+            return
+        owners = (
+            one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation, one.whole)
+        )
+        where = next((f"data.{one.name} ({one.source})" for one in owners), "data")
+        found = f"{over:,} of {len(counted):,} rows have more than the {most:,} tokens that {model} takes"
+        raise PlanError(f"{where}: {found}, the longest {int(counted.max()):,}; split them, or leave them out")
+
+    def tokens(self, records: Records, model: str) -> int:
+        """The billed tokens of all records once."""
+        key = (records.sha256, self.tokenizer(model).name)
+        if key not in self._sums:
+            self._sums[key] = int(self.lengths(records, model).sum())
+        return self._sums[key]
+
+    def subset_lengths(self, records: Records, model: str, size: int, seed: int) -> npt.NDArray[np.int64]:
+        """The lengths of the first `size` examples in the order of `seed`."""
+        return self.lengths(records, model)[self._order(len(records), seed)[:size]]
+
+    def visited(self, records: Records, model: str, *, size: int, batch_size: int, steps: int, seed: int) -> int:
+        """The tokens of the rows that the steps really visit."""
+        key = (records.sha256, self.tokenizer(model).name, size, batch_size, steps, seed)
+        if key not in self._visited:
+            counted = visits(steps, size=size, batch_size=batch_size, seed=seed)
+            self._visited[key] = int(counted @ self.subset_lengths(records, model, size, seed))
+        return self._visited[key]
+
+    def prefix(self, records: Records, seed: int, size: int) -> str:
+        """The hash of the first `size` examples in the order of `seed`."""
+        key = (records.sha256, seed)
+        if key not in self.prefixes:
+            sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
+            self.prefixes[key] = subset_prefixes(records.digests, self._order(len(records), seed), sizes)
+        return self.prefixes[key][size]
+
+
+def _second(environment: Environment) -> Text:
+    """What an environment answers to some action; where it does not say, what a user would."""
+    try:
+        found = environment.episode(0, "train").step("b").observation
+    except (Exception, SystemExit):  # noqa: BLE001 - its code is anything's; what it does while it is played is seen then
+        found = ""
+    if isinstance(found, str):
+        return found or OBSERVED
+    return found if _are_messages(found) else OBSERVED
+
+
+def _are_messages(prompt: Any) -> bool:
+    """Some, each with a role and content that are text."""
+    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray) or not prompt:
+        return False
+    return all(
+        isinstance(one, Mapping) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+        for one in prompt
+    )

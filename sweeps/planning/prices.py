@@ -1,0 +1,147 @@
+"""The price book: what the tokens of each model cost in US dollars, who said so, and when."""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+
+from sweeps.cost import MILLION, Forward, Rates
+from sweeps.errors import SpecError
+from sweeps.spec.explain import explain_file
+from sweeps.spec.scalars import Finding, Findings, Model, shown
+from sweeps.spec.yaml import read
+
+
+def exact(value: Any) -> Any:
+    """A price by its decimal digits, as it is written: 0.1 is a tenth."""
+    if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{value!r} found; a number of US dollars is right")
+    return Decimal(str(value)) if isinstance(value, float | int) else value
+
+
+MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above the dearest known; more is a slip
+Usd = Annotated[Decimal, BeforeValidator(exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
+Name = Annotated[str, Field(min_length=1)]
+SEPARATOR = ":"  # before the variant of a model in its id
+
+
+class Price(Model):
+    """What a model costs, in US dollars per million tokens; `source` and `date` say who said so and when.
+
+    `variant` is what follows the model in an id, as `peft:131072`: without one the row is for all that have no row of
+    their own. What is left out is not known.
+    """
+
+    model: Name
+    variant: Name | None = None
+    train: Usd | None = None
+    prefill: Usd | None = None
+    cached_prefill: Usd | None = None
+    sample: Usd | None = None
+    source: str
+    date: date
+
+    @property
+    def name(self) -> str:
+        """The id that it is the price of."""
+        return self.model if self.variant is None else f"{self.model}{SEPARATOR}{self.variant}"
+
+    def rates(self, forward: Forward) -> Rates:
+        """The same in micro-dollars."""
+        train, prefill, cached, sample = map(_micro, (self.train, self.prefill, self.cached_prefill, self.sample))
+        return Rates(train, prefill, cached, sample, forward)
+
+
+class Storage(Model):
+    """What checkpoints cost while they are kept, in US dollars per GB and month."""
+
+    usd_per_gb_month: Usd
+    source: str
+    date: date
+
+
+class Rows(Model):
+    """What a file says."""
+
+    prices: tuple[Price, ...] = ()
+    storage: tuple[Storage, ...] = ()
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names, again = set[tuple[str, date]](), list[Finding]()
+        for number, price in enumerate(self.prices):
+            if (price.name, price.date) in names:
+                again.append((("prices", number), f"a second row for {price.name} of {price.date}; one is right"))
+            names.add((price.name, price.date))
+        if again:
+            raise Findings(again)
+        return self
+
+
+class PriceBook(Model):
+    """The prices that a plan is reckoned with. `name` is where to add a missing one.
+
+    Of several rows for the same thing the newest counts. `forward` is what a service bills a forward pass as.
+    """
+
+    name: str = "the price book"
+    prices: tuple[Price, ...] = ()
+    storage: tuple[Storage, ...] = ()
+    forward: Forward = "training"
+
+    @cached_property
+    def _newest(self) -> Mapping[str, Price]:
+        return {price.name: price for price in sorted(self.prices, key=lambda price: price.date)}
+
+    @cached_property
+    def _rates(self) -> Mapping[str, Rates]:
+        return {name: price.rates(self.forward) for name, price in self._newest.items()}
+
+    def of(self, model: str) -> Price | None:
+        """The row of the model, or None: the longest name that the id is, or begins with, decides."""
+        return self._newest.get(self._name_of(model))
+
+    def rates(self, model: str) -> Rates:
+        """What the model's tokens cost; nothing is known of one without a row."""
+        return self._rates.get(self._name_of(model)) or Rates(forward=self.forward)
+
+    def _name_of(self, model: str) -> str:
+        while model and model not in self._newest:
+            model = model.rpartition(SEPARATOR)[0]
+        return model
+
+    @property
+    def kept(self) -> Storage | None:
+        """What checkpoints cost, by the newest row."""
+        return max(self.storage, key=lambda row: row.date, default=None)
+
+    def billing(self, forward: Forward) -> "PriceBook":
+        """The same prices, where a service bills a forward pass as this."""
+        return PriceBook(name=self.name, prices=self.prices, storage=self.storage, forward=forward)
+
+    def under(self, other: "PriceBook") -> "PriceBook":
+        """This book with another laid over it: of a model that the other one names, its rows alone count."""
+        named = {price.model for price in other.prices}
+        rows = (*(price for price in self.prices if price.model not in named), *other.prices)
+        return PriceBook(name=other.name, prices=rows, storage=other.storage or self.storage, forward=other.forward)
+
+
+def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
+    """A price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
+    source = read(text, name)
+    if not isinstance(source.value, dict) or not source.value:
+        found = f"{source.place(())}: {shown(source.value)} found"
+        raise SpecError(f"{found}; lists under `prices:` and `storage:` are right")
+    try:
+        rows = Rows.model_validate(source.value)
+    except ValidationError as error:
+        raise SpecError("\n".join(explain_file(error, source, Rows))) from None
+    return PriceBook(name=name, prices=rows.prices, storage=rows.storage)
+
+
+def _micro(price: Decimal | None) -> int | None:
+    return None if price is None else int(price * MILLION)

@@ -1,0 +1,173 @@
+"""The pieces of which recipes are made: few, shared by many stages, each spelled once.
+
+A recipe is the identity of a stage and all that the worker is told. So everything in it is resolved: steps and
+warm-up are numbers, the batch is never larger than the data, and what changes no result is not in it.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sweeps.identity import entries, fingerprint_of
+from sweeps.rendering.render import LossMask
+from sweeps.spec.train_section import OF_METHOD, Train
+from sweeps.stage import Json
+
+VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
+ANSWERED = 3  # version of all that checks what was written: metrics.numbers, rendering.answer_text
+ACTED = 2  # version of what an environment is told of a turn: 2 by sweeps.rendering.answer_text
+LOSS_MASKS: Mapping[str, LossMask] = {
+    "text": "all",
+    "chat": "completion",
+    "completion": "completion",
+    "preference": "completion",
+    "transcript": "completion",
+    "questions": "completion",
+}
+
+
+class Piece(NamedTuple):
+    """A part of a recipe, and its canonical text."""
+
+    value: dict[str, Json]
+    spelled: tuple[str, ...]
+
+
+def piece(value: dict[str, Json]) -> Piece:
+    return Piece(value, entries(value))
+
+
+def recipe(pieces: Iterable[Piece]) -> dict[str, Json]:
+    """The document that the pieces make together."""
+    return {key: value for one in pieces for key, value in one.value.items()}
+
+
+def identity(kind: str, pieces: Iterable[Piece]) -> str:
+    """The id of the stage that has the recipe of these pieces."""
+    return f"{kind}-{fingerprint_of(text for one in pieces for text in one.spelled)}"
+
+
+@lru_cache(maxsize=4096)
+def training(train: Train) -> Piece:
+    """How to train, apart from how long."""
+    layers: dict[str, Json] = {"mlp": train.train_mlp, "attn": train.train_attn, "unembed": train.train_unembed}
+    adam: dict[str, Json] = train.adam.model_dump()
+    return piece(
+        {
+            "kind": "train",
+            "version": VERSION,
+            "method": train.method,
+            **_objective(train),
+            "rank": train.rank,
+            "learning_rate": train.learning_rate,
+            "schedule": train.schedule,
+            "adam": adam,
+            "layers": layers,
+        }
+    )
+
+
+def _objective(train: Train) -> dict[str, Json]:
+    """What the loss is, and over what it is a mean."""
+    own = {key: train.own(key) for key in OF_METHOD[train.method] if key != "environment"}
+    return {"reduction": "pair_mean" if train.method == "dpo" else "token_mean", **own}
+
+
+@lru_cache(maxsize=4096)
+def length(steps: int, warmup: int, batch_size: int) -> Piece:
+    return piece({"steps": steps, "warmup": warmup, "batch_size": batch_size})
+
+
+@lru_cache(maxsize=4096)
+def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
+    """Which examples, in which order. The seeds stand apart, because they are different things."""
+    data: dict[str, Json] = {"records": records, "size": size, "subset": prefix}
+    return piece({"data": data, "seeds": {"subset": seed, "order": seed, "init": seed}})
+
+
+@lru_cache(maxsize=256)
+def reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> Piece:
+    """By whom and how the text is read, and what of it is learnt."""
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": loss_mask})
+
+
+@lru_cache(maxsize=256)
+def environment(name: str, code: str) -> Piece:
+    """What is acted in. The same name with other code is another environment."""
+    return piece({"environment": {"name": name, "code": code, "acted": ACTED}})
+
+
+@lru_cache(maxsize=256)
+def iterations(steps: int | None, tokens: int | None, warmup: int) -> Piece:
+    """How long a training by acting is: so many iterations, or as many as come nearest to so many tokens."""
+    return piece({"steps": steps, "tokens": tokens, "warmup": warmup})
+
+
+@lru_cache(maxsize=4096)
+def playing(seed: int) -> Piece:
+    """Which tasks, and which chances. The seeds stand apart, because they are different things."""
+    return piece({"seeds": {"tasks": seed, "sampling": seed, "init": seed}})
+
+
+@lru_cache(maxsize=256)
+def acting(model: str, tokenizer: str, renderer: str) -> Piece:
+    """By whom and how transcripts are read; what it says itself is what bears loss."""
+    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer})
+
+
+@lru_cache(maxsize=256)
+def measuring_episodes(temperature: float, attempts: int) -> Piece:
+    evaluator: dict[str, Json] = {"name": "task_completion", "version": 1, "temperature": temperature}
+    return piece({"kind": "evaluate", "version": VERSION, "evaluator": {**evaluator, "attempts": attempts}})
+
+
+@lru_cache(maxsize=256)
+def episodes(count: int) -> Piece:
+    """The first so many tasks that are kept apart from training: the same for all that are measured."""
+    return piece({"episodes": count})
+
+
+@lru_cache(maxsize=256)
+def measuring(name: str, via: str, items: str) -> Piece:
+    evaluator: dict[str, Json] = {"name": name, "version": 1, "via": via}
+    return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+
+
+@lru_cache(maxsize=256)
+def asking(name: str, options: tuple[tuple[str, Any], ...], items: str) -> Piece:
+    """What is asked, how it is answered and by what it is checked."""
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options}
+    version = 1 if plain["check"] == "choice" else ANSWERED
+    evaluator: dict[str, Json] = {"name": name, "version": version, **plain}
+    return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+
+
+@lru_cache(maxsize=4096)
+def part(size: int, prefix: str, seed: int) -> Piece:
+    """Of the items only those that a training sees, in the order of its subset."""
+    return piece({"part": {"size": size, "subset": prefix, "seed": seed}})
+
+
+def reference(stage: str | None) -> Piece:
+    """The stage that holds what the starting point gave the same pairs; None: the model is its own reference."""
+    return piece({"reference": stage})
+
+
+def place(parent: str | None, scope: str | None) -> Piece:
+    """What it continues or measures, and who may share it."""
+    return piece({"parent": parent, "scope": scope})
+
+
+@lru_cache(maxsize=4096)
+def execution(
+    checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float, turns: int = 0
+) -> dict[str, Json]:
+    """How often to save and to look, and when to give up: it changes no result, so it is no part of the recipe."""
+    saved: dict[str, Json] = checkpoint.model_dump()
+    return {
+        **({"turns": turns} if turns else {}),
+        "checkpoint": saved,
+        "eval_every": eval_every,
+        "validation": validation,
+        "diverged_above": diverged_above,
+    }

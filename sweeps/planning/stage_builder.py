@@ -1,0 +1,241 @@
+"""Stages made, each once: the recipe is what a stage is, and equal recipes are one stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sweeps.cost import Usage
+from sweeps.identity import fingerprint
+from sweeps.planning import recipe_parts
+from sweeps.planning.answer_stages import asking
+from sweeps.planning.plan_data import Shelf
+from sweeps.planning.prices import PriceBook
+from sweeps.planning.recipe_parts import Piece
+from sweeps.planning.rl_stages import Acting
+from sweeps.planning.stage_requests import Measuring, Training
+from sweeps.planning.unused_settings import Idle
+from sweeps.records import Dataset, Records
+from sweeps.rendering.prompts import ASKED
+from sweeps.spec.model import Sweep
+from sweeps.spec.sections import Evaluation, written
+from sweeps.stage import Json, Stage
+from sweeps.training.schedule import resolve_steps, warmup_steps
+
+PREFERENCE = Evaluation(name="preference")
+PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: before it moves, each pair is looked at
+
+
+@dataclass(frozen=True)
+class Foundry:
+    """Makes the stages of one sweep, and keeps them in the order in which they were first asked for."""
+
+    sweep: Sweep
+    shelf: Shelf
+    prices: PriceBook
+    idle: Idle
+    stages: dict[str, Stage] = field(default_factory=dict)
+
+    def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
+        """Who may share a stage: everybody, the sweep, or this one run."""
+        if self.sweep.reuse == "all":
+            return None
+        run = "" if self.sweep.reuse == "sweep" else f":{fingerprint({'cell': cell, 'seed': seed})}"
+        return f"{self.sweep.sweep}{run}"
+
+    def train(self, asked: Training) -> Stage:
+        """The stage that does this training."""
+        if asked.dataset is None:
+            return self._acted(asked)
+        train, records = asked.variant.train, asked.dataset.train
+        self.shelf.read_through(asked.dataset, asked.variant.model)
+        steps = self._steps(asked, records)
+        batch = min(train.batch_size, asked.size)
+        prefix = self.shelf.prefix(records, asked.seed, asked.size)
+        reference = self._reference(asked, asked.dataset, prefix) if train.method == "dpo" else None
+        parts = (
+            recipe_parts.training(train),
+            *((recipe_parts.reference(reference.id),) if reference else ()),
+            recipe_parts.length(steps, warmup_steps(train.warmup, steps), batch),
+            recipe_parts.subset(records.sha256, asked.size, prefix, asked.seed),
+            self._reading(asked.variant.model, records),
+            recipe_parts.place(asked.source.id if asked.source else None, asked.scope),
+        )
+        key = recipe_parts.identity("train", parts)
+        if key not in self.stages:
+            self.idle.look(train, steps=steps, examples=asked.size)
+        return self.stages.get(key) or self._keep(
+            self._trained(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
+        )
+
+    def _acted(self, asked: Training) -> Stage:
+        train, model = asked.variant.train, asked.variant.model
+        parts, length = Acting(self.shelf).training(asked)
+        key = recipe_parts.identity("train", parts)
+        if key not in self.stages:
+            self.idle.look(train, steps=length.steps)
+        return self.stages.get(key) or self._keep(
+            Stage(
+                id=key,
+                kind="train",
+                parents=_ids(asked.source),
+                recipe=recipe_parts.recipe(parts),
+                label=_label(asked, str(train.environment)),
+                steps=length.steps,
+                examples=length.steps * int(train.own("groups")),
+                **self._estimate(model, low=length.low, high=length.high),
+                execution=recipe_parts.execution(self.sweep.checkpoint, None, None, train.diverged_above, length.turns),
+            )
+        )
+
+    def start_of(self, stage: Stage | None) -> Stage | None:
+        """Where the training of a stage began; None: at the base model."""
+        return None if stage is None else self.stages.get(str(stage.recipe["parent"]))
+
+    def evaluate(self, asked: Measuring, since: Stage | None) -> Stage:
+        """The stage that measures a trained stage, or the base model. How far it has moved is told from `since`."""
+        records = asked.records
+        if records is None:
+            return self._completed(asked)
+        if asked.of is not None and asked.evaluation.name == PREFERENCE.name:
+            # What it is told from is measured once for all that begin there.
+            asked = replace(asked, against=self._measured(replace(asked, of=since), records))
+        if asked.evaluation.name in ASKED:
+            return self._answered(asked, records)
+        return self._measured(asked, records)
+
+    def _answered(self, asked: Measuring, records: Records) -> Stage:
+        options = written(asked.evaluation)
+        evaluator, low, high = asking(self.shelf, self.prices.rates(asked.model), asked, records, options)
+        reading, place = (
+            self._reading(asked.model, records),
+            recipe_parts.place(asked.of.id if asked.of else None, asked.scope),
+        )
+        turns = 0 if options["check"] == "choice" else 1
+        return self._evaluating(asked, (evaluator, reading, place), len(records), (low, high), turns=turns)
+
+    def _completed(self, asked: Measuring) -> Stage:
+        parts, bounds, turns = Acting(self.shelf).measuring(asked)
+        return self._evaluating(asked, parts, written(asked.evaluation)["episodes"], bounds, turns=turns)
+
+    def _evaluating(
+        self, asked: Measuring, parts: tuple[Piece, ...], examples: int, bounds: tuple[Usage, Usage], *, turns: int = 0
+    ) -> Stage:
+        """The stage of a measurement: of so many items, which use so much at least and at most, in so many turns."""
+        key = recipe_parts.identity("evaluate", parts)
+        if key in self.stages:
+            return self.stages[key]
+        low, high = bounds
+        stage = Stage(
+            id=key,
+            kind="evaluate",
+            parents=_ids(asked.of, asked.against),
+            recipe=recipe_parts.recipe(parts),
+            label=_label_of(asked),
+            steps=0,
+            examples=examples,
+            **self._estimate(asked.model, low=low, high=high),
+            execution={"turns": turns} if turns else {},
+        )
+        return self._keep(stage)
+
+    def _reference(self, asked: Training, dataset: Dataset, prefix: str) -> Stage:
+        """The stage that says what the starting point gives the pairs of a training, before any step is made.
+
+        It is one of its own, so that all trainings from there share it and none can take its own weights for it. All
+        pairs are the same pairs for every seed.
+        """
+        records = dataset.train
+        whole = asked.size == len(records)
+        on = f"{dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
+        part = None if whole else (asked.size, prefix, asked.seed)
+        model = asked.variant.model
+        return self._measured(Measuring(model, records, PREFERENCE, asked.source, on, asked.scope, part=part), records)
+
+    def _measured(self, asked: Measuring, records: Records) -> Stage:
+        model, of = asked.model, asked.of
+        via = str(asked.evaluation.options.get("via", "forward"))
+        parts = (
+            recipe_parts.measuring(asked.evaluation.name, via, records.sha256),
+            *((recipe_parts.reference(asked.against.id),) if asked.against else ()),
+            *((recipe_parts.part(*asked.part),) if asked.part else ()),
+            self._reading(model, records),
+            recipe_parts.place(of.id if of else None, asked.scope),
+        )
+        usage = self.prices.rates(model).passed(self._items_tokens(asked, records))
+        return self._evaluating(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
+
+    def _items_tokens(self, asked: Measuring, records: Records) -> int:
+        if asked.part is None:
+            return self.shelf.tokens(records, asked.model)
+        size, _, seed = asked.part
+        return int(self.shelf.subset_lengths(records, asked.model, size, seed).sum())
+
+    def _trained(
+        self,
+        key: str,
+        asked: Training,
+        *,
+        dataset: Dataset,
+        parts: tuple[Piece, ...],
+        steps: int,
+        reference: Stage | None,
+    ) -> Stage:
+        train, model = asked.variant.train, asked.variant.model
+        validation = dataset.validation if train.eval_every else None
+        visited = self.shelf.visited(
+            dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
+        )
+        usage = Usage(training=visited)
+        if reference is not None:  # each step looks at its pairs before it moves
+            usage = usage.plus(self.prices.rates(model).passed(visited))
+        if validation is not None and train.eval_every:
+            looks = steps // train.eval_every * self.shelf.tokens(validation, model)
+            usage = usage.plus(self.prices.rates(model).passed(looks))
+        watched = validation.sha256 if validation is not None else None
+        return Stage(
+            id=key,
+            kind="train",
+            parents=_ids(asked.source, reference),
+            recipe=recipe_parts.recipe(parts),
+            label=_label(asked, f"{dataset.name} n={asked.size}"),
+            steps=steps,
+            examples=asked.size,
+            **self._estimate(model, low=usage, high=usage),
+            execution=recipe_parts.execution(self.sweep.checkpoint, train.eval_every, watched, train.diverged_above),
+        )
+
+    def _steps(self, asked: Training, records: Records) -> int:
+        train = asked.variant.train
+        mean = 0.0
+        if train.tokens is not None:  # what is trained on twice, or looked at before, counts as often
+            lengths = self.shelf.subset_lengths(records, asked.variant.model, asked.size, asked.seed)
+            mean = float(lengths.mean()) * PASSES.get(train.method, 1)
+        return resolve_steps(train, size=asked.size, mean_tokens=mean)
+
+    def _reading(self, model: str, records: Records) -> Piece:
+        renderer = self.shelf.renderer(records, model)
+        return recipe_parts.reading(model, self.shelf.tokenizer(model).name, renderer, self.shelf.loss_mask(records))
+
+    def _keep(self, stage: Stage) -> Stage:
+        return self.stages.setdefault(stage.id, stage)
+
+    def _estimate(self, model: str, *, low: Usage, high: Usage) -> dict[str, Any]:
+        """What a stage will use at least and at most, as its fields: tokens, and money where all of it has a price."""
+        rates = self.prices.rates(model)
+        least, most = ((rates.price(usage) if rates.know(usage) else None) for usage in (low, high))
+        return {"tokens": high.tokens, "low_tokens": low.tokens, "micro_usd": most, "low_micro_usd": least}
+
+
+def _ids(*parents: Stage | None) -> tuple[str, ...]:
+    return tuple(parent.id for parent in parents if parent)
+
+
+def _label(asked: Training, what: str) -> str:
+    """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
+    before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
+    return f"{before}{what} seed {asked.seed}{asked.variant.label}"
+
+
+def _label_of(asked: Measuring) -> str:
+    of = asked.of.label if asked.of else f"{asked.model} untrained"
+    return f"{asked.evaluation.name} on {asked.on}: {of}"

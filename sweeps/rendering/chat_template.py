@@ -1,0 +1,293 @@
+"""A chat through the model's own template, cut where what the assistant writes begins and ends.
+
+The loss falls on what the assistant writes: content, calls of tools, and the token that ends its turn. Where that is,
+a template says itself (`{% generation %}`), or it is found by prefixes: the chat up to an answer, as the model would
+read it, and the chat through the answer. Both must be beginnings of the whole, in text and in tokens. Then every
+answer is learnt behind exactly the tokens behind which it will be sampled; where a template writes an earlier answer
+differently once it is history (thoughts left out, mostly) that cannot be, and the chat is refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple, NoReturn
+
+from sweeps.errors import DataError, NotTaken
+from sweeps.records import canonical
+from sweeps.rendering.chats import THOUGHT, THOUGHTS, Said
+from sweeps.rendering.completeness import (
+    TOOLS,
+    Leaf,
+    Planted,
+    Text,
+    alone,
+    missing_leaf,
+    missing_marks,
+    plant,
+    refuse_missing,
+    unmoved,
+)
+from sweeps.rendering.messages import for_template
+from sweeps.rendering.renderers import pattern, without_controls
+from sweeps.rendering.tokenizer import Messages, Template, Tokenizer, Tools, controls_of
+
+Span = tuple[int, int]
+PLAIN, WHO = "`renderer: plain`", "the chat template"
+SWITCHES = ("enable_thinking", "thinking")  # arguments by which templates ask for an answer without thoughts
+KEEPING = {"preserve_thinking": "true", "truncate_history_thinking": "false"}  # by which they keep thoughts of history
+
+
+class Stretch(NamedTuple):
+    """A run of tokens, wholly with or wholly without loss, and the UTF-8 bytes of their text without control tokens."""
+
+    tokens: Sequence[int]
+    loss: bool
+    text_bytes: int
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat that is to be written, by whom, and for whom. What was written once is kept."""
+
+    messages: Messages
+    tools: Tools
+    template: Template
+    controls: frozenset[str]
+    _kept: dict[tuple[int, bool], str] = field(default_factory=dict)
+
+    def text(self, upto: int | None = None, *, prompt: bool = False) -> str:
+        """The messages before a place, or all of them."""
+        place = len(self.messages) if upto is None else upto
+        if (place, prompt) not in self._kept:
+            self._kept[place, prompt] = self.template.text(self.messages[:place], self.tools, prompt=prompt)
+        return self._kept[place, prompt]
+
+
+def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
+    """The chat for a template: some write the arguments of a call as an object, others take only the text of one."""
+    return _chat(messages, tools, template, controls_of(tokenizer))
+
+
+def _chat(messages: Messages, tools: Tools, template: Template, controls: frozenset[str]) -> Chat:
+    chat = Chat(for_template(messages), tools, template, controls)
+    if any(message.get("tool_calls") for message in messages):
+        try:
+            chat.text()
+        except DataError:
+            return Chat(for_template(messages, as_text=True), tools, template, controls)
+    return chat
+
+
+def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
+    """The chat as the model reads it. Raises DataError where the mask would not be exact, or something is left out."""
+    try:
+        chat = chat_of(said.messages, said.tools, template, tokenizer)
+        text, spans = _spans(chat, said.learnt)
+    except NotTaken as error:
+        _refuse_to_begin(said)
+        raise error from None
+    _refuse_what_is_left_out(said, chat, _texts(text, spans, said.learnt))
+    cut = [
+        Stretch(tokenizer.encode(part), loss, len(without_controls(part, tokenizer).encode()))
+        for part, loss in _cut(text, spans)
+    ]
+    whole = tokenizer.encode(text)
+    if [token for stretch in cut for token in stretch.tokens] != whole:
+        _refuse_merged(chat, text, dict(zip(said.learnt, spans, strict=True)), whole, tokenizer)
+    return cut
+
+
+def _refuse_to_begin(said: Said) -> None:
+    """Raise DataError where nobody asked the assistant anything: a template says that in words of its own."""
+    roles = [message["role"] for message in said.messages]
+    place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
+    if roles[place] == "assistant":
+        found = f"message {place + 1}: expected one of the user first, got one of the assistant"
+        right = f"what was asked before it, or the chat without it, or {PLAIN}, is right"
+        raise DataError(f"{found}, behind which the chat template takes no answer; {right}")
+
+
+def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
+    return _marked(chat, places) or _nested(chat, places)
+
+
+def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> Text:
+    return Text(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
+
+
+def _refuse_what_is_left_out(said: Said, chat: Chat, text: Text) -> None:
+    planted = plant(said)
+    if (at := _unwritten(planted, chat.template, chat.controls)) is not None:
+        refuse_missing(planted.leaves[at], said, WHO)
+    if leaf := missing_leaf(planted.leaves, text):
+        refuse_missing(leaf, said, WHO)
+    for tool in said.tools:
+        if leaf := _untold(canonical(tool), chat.template, chat.controls):
+            refuse_missing(leaf, said, WHO)
+
+
+@lru_cache(maxsize=4096)
+def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+    """Which piece of a chat of this shape the template does not write."""
+    chat = _chat(planted.said.messages, planted.said.tools, template, controls)
+    try:
+        text, spans = _spans(chat, planted.said.learnt)
+        texts = _texts(text, spans, planted.said.learnt)
+        missing = missing_marks(planted, texts, lambda place: chat.text(place + 1))
+    except DataError as error:
+        said = f"{WHO} does not take a chat of this shape with other words in it"
+        raise DataError(f"{said}, so that it cannot be told what it leaves out: {error}") from None
+    if missing is not None:
+        return missing
+    return unmoved(planted, lambda place: place != TOOLS, _writer(template, controls))
+
+
+@lru_cache(maxsize=4096)
+def _untold(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
+    """Which piece of a tool may be changed, and the template writes the same."""
+    planted = alone(tool)
+    at = _unmoved(planted, template, controls)
+    return None if at is None else planted.leaves[at]
+
+
+@lru_cache(maxsize=4096)
+def _unmoved(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+    """The same of all tools of this shape."""
+    return unmoved(planted, lambda place: place == TOOLS, _writer(template, controls))
+
+
+def _writer(template: Template, controls: frozenset[str]) -> Callable[[Said], str]:
+    return lambda said: _chat(said.messages, said.tools, template, controls).text()
+
+
+def ending(text: str, controls: frozenset[str]) -> Span:
+    """Where, in what was written of a turn, its end mark begins and ends: a control token, else white space.
+
+    Line breaks that a template puts behind the control token are not written by the assistant, and lie behind it.
+    """
+    body = text.rstrip()
+    last = max((token for token in controls if body.endswith(token)), key=len, default="")
+    return (len(body) - len(last), len(body)) if last else (len(body), len(text))
+
+
+def _cut(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
+    at = 0
+    for begin, end in spans:
+        yield text[at:begin], False
+        yield text[begin:end], True
+        at = end
+    yield text[at:], False
+
+
+def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
+    """Where the template itself says that the assistant writes, each time with the token that ends the turn."""
+    found = chat.template.marked(chat.messages, chat.tools)
+    if found is None:
+        return None
+    text, spans = found
+    assistant = [place for place, message in enumerate(chat.messages) if message["role"] == "assistant"]
+    if len(spans) != len(assistant):
+        said = f"{len(spans)} parts marked by the chat template as the assistant's, {len(assistant)} messages of it"
+        raise DataError(f"{said}; one part for each message is right, or `renderer: plain`")
+    of = dict(zip(assistant, spans, strict=True))
+    return text, [_with_its_end(text, of[place], chat.controls) for place in places]
+
+
+def _with_its_end(text: str, span: Span, controls: frozenset[str]) -> Span:
+    begin, end = span
+    mark, behind = ending(text[begin:end], controls)
+    if text[begin + mark : begin + behind] in controls:
+        return begin, begin + behind
+    following = pattern(controls).match(text, end)
+    return begin, following.end() if following else end
+
+
+def _nested(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
+    """Where the assistant writes, by prefixes."""
+    whole = chat.text()
+    return whole, [_written(whole, chat, place) for place in places]
+
+
+def _written(whole: str, chat: Chat, place: int) -> Span:
+    """From where to where the message at this place is written in the whole chat."""
+    begin, _, end = answer(chat, place)
+    through = chat.text(place + 1)
+    if not whole.startswith(through[:end]):
+        said = f"the chat template writes an answer differently once others follow: {_differs(place, whole, through)}"
+        raise DataError(f"{said}; {_advise_turns(chat)}")
+    return begin, end
+
+
+def answer(chat: Chat, place: int) -> tuple[int, int, int]:
+    """Where, in the chat through the answer at this place, that begins, and where its end mark begins and ends."""
+    before, through = chat.text(place, prompt=True), chat.text(place + 1)
+    if not through.startswith(before):
+        said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
+        raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
+    _refuse_a_header(chat, place, before, through)
+    mark, end = ending(through[len(before) :], chat.controls)
+    if mark == end:
+        said = f"the chat template puts nothing behind the answer of message {place + 1}, so no end would be learnt"
+        raise DataError(f"{said}; a renderer that ends turns is right (`cookbook:NAME`, `plain`)")
+    return len(before), len(before) + mark, len(before) + end
+
+
+def _refuse_a_header(chat: Chat, place: int, before: str, through: str) -> None:
+    """A template that ignores the wish for a prompt would have the assistant learn its own header."""
+    content = chat.messages[place].get("content")
+    said = content.strip() if isinstance(content, str) else ""
+    header = through[len(before) :].partition(said)[0] if said else ""
+    if "assistant" in header.lower() and before == chat.text(place):
+        said = f"the chat template writes {header!r} before an answer, and not where it is asked for a prompt"
+        raise DataError(f"{said}; a template with add_generation_prompt, or `renderer: plain`, is right")
+
+
+def _differs(place: int, found: str, wanted: str) -> str:
+    at = next((at for at, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other), len(wanted))
+    near = slice(max(0, at - 12), at + 24)
+    return f"{found[near]!r} found where {wanted[near]!r} stood for message {place + 1}"
+
+
+def _refuse_merged(
+    chat: Chat, text: str, spans: Mapping[int, Span], whole: Sequence[int], tokenizer: Tokenizer
+) -> NoReturn:
+    for border, place in sorted((at, place) for place, span in spans.items() for at in span):
+        if [*tokenizer.encode(text[:border]), *tokenizer.encode(text[border:])] != whole:
+            near, behind = text[max(0, border - 12) : border], text[border : border + 12]
+            said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
+            if THOUGHT in behind:  # an empty thought behind a prompt that opens one
+                raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
+            raise DataError(f"{said}; an answer without white space there, or {PLAIN}, is right")
+    raise DataError(f"the tokens of the chat are not those of its parts; {PLAIN} is right")
+
+
+def _advise_thoughts(chat: Chat, place: int) -> str:
+    """What is right where a prompt and an answer do not agree, about thoughts mostly: what row and template lack."""
+    given = [name for name in SWITCHES if name in chat.template.arguments]
+    if given:
+        return f"{', or '.join([f'`renderer: chat_template` without {given[0]}', *_plainly(chat)])} is right"
+    ways = [f"`renderer: chat_template:{name}=false`" for name in SWITCHES if name in chat.template.takes][:1]
+    message = chat.messages[place]
+    thinks = THOUGHT in str(message.get("content")) or any(message.get(key) for key in THOUGHTS)
+    key = next((key for key in THOUGHTS if key in chat.template.reads), None)
+    if key and not thinks:
+        ways.append(f"thoughts with every answer (`{key}`)")
+    if place and chat.messages[place - 1]["role"] == "assistant":
+        ways.append("one message of the assistant for each turn")
+    return f"{', or '.join([*ways, *_plainly(chat)]) or 'another model'} is right"
+
+
+def _plainly(chat: Chat) -> list[str]:
+    """`plain`, for a chat that it takes: text alone."""
+    beyond = (message.keys() - {"role", "content"} or message["role"] == "tool" for message in chat.messages)
+    return [] if chat.tools or any(beyond) else [PLAIN]
+
+
+def _advise_turns(chat: Chat) -> str:
+    """What is right where an answer that is history is written as no answer would be given."""
+    kept = [
+        f"`renderer: chat_template:{name}={value}`" for name, value in KEEPING.items() if name in chat.template.takes
+    ]
+    ways = ["`turns: each` (each answer behind what was said before it, as the model would be asked)", *kept]
+    last = "only the last answer learnt (`weight: 0` on those before it)"
+    return f"{', or '.join([*ways, *_plainly(chat)])} is right, or {last}"

@@ -1,0 +1,178 @@
+"""A chat as its row holds it, read: what each message says, and which of them are learnt.
+
+Every renderer is given the same: content as text (parts of text are joined), thoughts under the name that the renderer
+reads, nothing that is nothing (a null, an empty list), and no flags. What a renderer could only leave out is refused
+here, by name: a picture, a part without its text, a key that nobody reads.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sweeps.errors import DataError
+from sweeps.records import Row
+from sweeps.rendering.answer_text import THINKS
+from sweeps.rendering.calls import read_calls, read_tools
+from sweeps.rendering.tokenizer import Messages, Tools
+
+# By these a message says whether it is learnt, in the words of several tools: true or 1, false or 0.
+FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what was thought before the answer, under any of these
+THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer are one text
+KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
+
+
+class Said(NamedTuple):
+    """What a chat says: its messages, the tools that stand beside them, and the places of what is learnt."""
+
+    messages: list[dict[str, Any]]
+    tools: Tools
+    learnt: list[int]
+
+
+def read_chat(row: Row, reads: Collection[str] | None = None) -> Said:
+    """The chat of a row. `reads`: the keys of a message that its renderer reads, beyond which all are refused.
+
+    Raises DataError for what cannot be read or learnt as it stands, with the number of the message.
+    """
+    messages = [_message(number, message, reads) for number, message in _numbered(row["messages"])]
+    places = learnt(row["messages"])
+    for place in places:
+        _refuse_without_an_answer(place + 1, messages[place])
+    return Said(messages, read_tools(row.get("tools") or ()), places)
+
+
+def up_to_each_answer(row: Row) -> list[Row]:
+    """For each answer that is learnt the chat through it, in which it alone is learnt: as the model is asked for it."""
+    messages = row["messages"]
+    if not (places := learnt(messages)):
+        raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
+    read = [only_read(message) for message in messages]
+    return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
+
+
+def count_behind(messages: Messages) -> int:
+    """How many messages stand behind the last answer that is learnt."""
+    return len(messages) - 1 - max(learnt(messages), default=-1)
+
+
+def only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message as one that is read and not learnt, whatever its flags say."""
+    if message["role"] != "assistant":
+        return message
+    return {**{key: value for key, value in message.items() if key not in FLAGS}, "weight": 0}
+
+
+def learnt(messages: Messages) -> list[int]:
+    """The places of the messages that bear loss: all of the assistant's, except those whose flag says otherwise."""
+    flags = [_flag(number, message) for number, message in _numbered(messages)]
+    return [place for place, flag in enumerate(flags) if flag is not False and messages[place]["role"] == "assistant"]
+
+
+def _refuse_without_an_answer(number: int, message: Mapping[str, Any]) -> None:
+    """A thought alone is written with an empty answer behind it, which would be learnt."""
+    content = message.get("content") or ""
+    opened = THOUGHT not in content and content.lstrip().startswith(THINKS[0][0])  # and never closed
+    if message.get("tool_calls") or (content.rpartition(THOUGHT)[2].strip() and not opened):
+        return
+    thinks = content.strip() or any(message.get(key) for key in THOUGHTS)
+    said, end = ("holds a thought and no answer", "behind it") if thinks else ("is empty", "at once")
+    raise DataError(
+        f"message {number}, of the assistant, {said}: to end {end} would be learnt; leave the message out, or "
+        '`"weight": 0` has it read and not learnt'
+    )
+
+
+def _numbered(messages: Messages) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return enumerate(messages, start=1)
+
+
+@contextmanager
+def _within(number: int, message: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"message {number}, of {message['role']}: {error}") from None
+
+
+def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
+    """Whether a message says that it is learnt, or that it is not; None: it says nothing."""
+    found = {key: message[key] for key in FLAGS if key in message}
+    mine = message["role"] == "assistant"
+    with _within(number, message):
+        for key, value in found.items():
+            if not (value in (0, 1) if isinstance(value, bool | int | float) else value is None and not mine):
+                right = "true or 1 (learnt), false or 0 (read, not learnt) is right"
+                raise DataError(f"{key}: {value!r} found; {right}, or no such key")
+            if value and not mine:
+                raise DataError(f"{key}: {value!r} found; what the assistant writes is learnt, and nothing else")
+        if len({bool(value) for value in found.values()}) > 1:
+            said = ", ".join(f"{key}: {value!r}" for key, value in found.items())
+            raise DataError(f"{said} found, which contradict each other; one of them is right")
+    return None if not found else any(found.values())
+
+
+def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | None) -> dict[str, Any]:
+    with _within(number, message):
+        kept = {key: value for key, value in message.items() if key not in FLAGS and value not in (None, [], {})}
+        kept["content"] = _content(message.get("content"))
+        if reads is None:
+            return kept
+        if unread := sorted(key for key in kept.keys() - KEYS - {*reads} if kept[key] != ""):
+            raise DataError(f"{', '.join(unread)} found, which nothing here reads; leave the key out of the row")
+        beyond = kept.keys() - {"role", "content", "tool_calls", *THOUGHTS}
+        if odd := sorted(
+            key for key in beyond if not isinstance(kept[key], str | int if key == "tool_call_id" else str)
+        ):
+            raise DataError(
+                f"{odd[0]} is a JSON {type(kept[odd[0]]).__name__}, which nothing here reads; text is right"
+            )
+        if "tool_calls" in kept:
+            kept["tool_calls"] = read_calls(kept["tool_calls"])
+        return _under_one_name(kept, reads)
+
+
+def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:
+    """The thoughts where the renderer looks for them, if it does."""
+    found = {key: message.pop(key) for key in THOUGHTS if key in message}
+    said = {value for value in found.values() if isinstance(value, str) and value.strip()}
+    if len(said) > 1 or any(not isinstance(value, str) for value in found.values()):
+        raise DataError(f"{', '.join(found)} found, which is not one text; one of {', '.join(THOUGHTS)} is right")
+    if said:
+        _refuse_marks(*said)
+        if THOUGHT in (message["content"] or ""):
+            raise DataError(f"thoughts found as {next(iter(found))} and before </think> in its content; one is right")
+        message[next((key for key in THOUGHTS if key in reads), next(iter(found)))] = said.pop()
+    return message
+
+
+def _refuse_marks(thought: str) -> None:
+    """A thought ends at the first mark of an end, whoever wrote it."""
+    if mark := next((mark for marks in THINKS for mark in marks if mark in thought), None):
+        raise DataError(
+            f"expected the text of a thought, got one with {mark} in it, where it would end; without the mark is right"
+        )
+
+
+def _content(content: Any) -> str | None:
+    """Content as text: parts that are text, one behind the other."""
+    if content is None or isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        raise DataError(f"content is a JSON {type(content).__name__}; text, or a list of parts of text, is right")
+    return "".join(_part(number, part) for number, part in enumerate(content, start=1))
+
+
+def _part(number: int, part: Any) -> str:
+    kind = part.get("type", "text") if isinstance(part, Mapping) else None
+    if kind is None:
+        found = f"a JSON {type(part).__name__}"
+    elif kind != "text":
+        found = f"of type {kind!r}"
+    elif not isinstance(part.get("text"), str):
+        found = f"of type 'text' with {', '.join(sorted(part.keys() - {'type'})) or 'nothing'} and no text in `text`"
+    elif more := sorted(key for key in part.keys() - {"type", "text"} if part[key] not in (None, [], {}, "")):
+        found = f"with {', '.join(more)} beside its text"
+    else:
+        return str(part["text"])
+    raise DataError(f'part {number} of its content is {found}; only {{"type": "text", "text": "…"}} is read and learnt')

@@ -1,0 +1,281 @@
+"""Whether what is written of a chat holds all that the chat says: each text, call, argument and tool of it.
+
+A renderer that drops a thought teaches not to think, and one that drops a call teaches to do nothing: unseen, for what
+is left is good text. So each piece is looked for, twice. Once by a mark: the chat is written with a word in the place
+of each piece that occurs nowhere else, and each mark must be found; in what is learnt, where its message is learnt.
+What a renderer does so shows whatever the texts are, so chats of one shape are tried once. And once as it stands, for
+what a renderer drops of this text alone. For what no mark can stand (true, nothing, a type) is changed instead, one by
+one, and each change must be seen in what is written: in a call with its chat, in a tool with each tool by itself.
+
+Not looked for: white space around a text, and ids of calls that are answered in their order. Thoughts of an answer that
+is only read may be missing where they were written when the answer was the last: so it is when the model is asked.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from sweeps.errors import DataError
+from sweeps.records import canonical
+from sweeps.rendering.chats import THOUGHTS, Said
+from sweeps.rendering.tool_definitions import walk_tool
+
+ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
+TOOLS = -1  # the place of what stands beside the messages
+TAGS = re.compile(r"(</?think>|</?tool_response>)")  # by which templates tell the parts of a text
+THINKING = "thoughts"
+NUMBERS = 918_273_000  # marks of numbers: nine digits, which no row has by chance
+
+
+RIGHT = {
+    THINKING: "a model whose renderer writes thoughts, or rows without them where answers without are to be learnt",
+    "content": "a renderer that writes it, as `renderer: plain`",
+    **dict.fromkeys(("call", "argument"), "a model whose renderer writes calls, or rows that say them in `content`"),
+}
+
+
+class Leaf(NamedTuple):
+    """A piece of what is said: in which message (or TOOLS), as what, what it says, and whether a mark cannot."""
+
+    place: int
+    what: str
+    value: Any
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A chat with marks in place of its leaves; equal to that of every chat of the same shape."""
+
+    spelled: bytes
+    source: Said = field(compare=False)
+    said: Said = field(compare=False)
+    leaves: tuple[Leaf, ...] = field(compare=False)
+    marks: tuple[Any, ...] = field(compare=False)
+
+
+class Text(NamedTuple):
+    """What was written of a chat: all of it, and of each message that is learnt what of it bears loss."""
+
+    whole: str
+    learnt: Mapping[int, str]
+
+
+def plant(said: Said) -> Planted:
+    """The same chat with a mark for each piece."""
+    leaves: list[Leaf] = []
+    marks: list[Any] = []
+
+    def visit(leaf: Leaf) -> Any:
+        leaves.append(leaf)
+        marks.append(leaf.value if leaf.fixed else _mark(len(marks), leaf.value))
+        return marks[-1]
+
+    made = _walk(said, visit)
+    spelled = canonical([made.messages, list(made.tools), made.learnt])
+    return Planted(spelled, said, made, tuple(leaves), tuple(marks))
+
+
+def missing_marks(planted: Planted, text: Text, moment: Callable[[int], str]) -> int | None:
+    """Which mark is not where it should be; `moment` gives what is written where a message is the last one."""
+    for at, (leaf, mark) in enumerate(zip(planted.leaves, planted.marks, strict=True)):
+        if not leaf.fixed and not _holds(text.learnt.get(leaf.place, text.whole), mark):
+            past = leaf.what == THINKING and leaf.place not in text.learnt
+            if not (past and _holds(moment(leaf.place), mark)):
+                return at
+    return None
+
+
+def missing_leaf(leaves: Iterable[Leaf], text: Text) -> Leaf | None:
+    """The first piece that is not there as it stands."""
+    for leaf in leaves:
+        past = leaf.what == THINKING and leaf.place not in text.learnt  # told by the marks
+        if not (past or leaf.fixed) and not _holds(text.learnt.get(leaf.place, text.whole), leaf.value):
+            return leaf
+    return None
+
+
+def unmoved(planted: Planted, place: Callable[[int], bool], write: Callable[[Said], str]) -> int | None:
+    """Which of the fixed pieces that stand in such places may be changed, and what is written stays the same."""
+    fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
+    text = write(planted.said) if fixed else ""
+    for at in fixed:
+        try:
+            if write(_changed(planted, at)) == text:
+                return at
+        except DataError:  # it reads what stands there, and takes nothing else
+            continue
+    return None
+
+
+def alone(tool: bytes) -> Planted:
+    """A tool, as canonical JSON, in a chat of its own with marks in place of its pieces."""
+    return plant(Said([dict(ASKED)], [json.loads(tool)], []))
+
+
+def _changed(planted: Planted, changed: int) -> Said:
+    """With another value at one place."""
+    marks = iter(enumerate(planted.marks))
+
+    def visit(leaf: Leaf) -> Any:
+        at, mark = next(marks)
+        return mark if at != changed else _other(at, leaf.value)
+
+    return _walk(planted.source, visit)
+
+
+def _other(number: int, value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value is None or _mark(number, "")
+
+
+def refuse_controls(said: Said, controls: re.Pattern[str]) -> None:
+    """Raise DataError where what is said holds a control token, which the model would read as one.
+
+    A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
+    """
+    for place, part in (*enumerate(said.messages), *((TOOLS, tool) for tool in said.tools)):
+        if found := next((found for text in _texts(part) if (found := controls.search(text))), None):
+            where = "a tool" if place == TOOLS else f"message {place + 1}"
+            raise DataError(
+                f"{where} holds {found[0]}, a control token of the model, and it would be read as one; leave it out of "
+                "the text: the renderer writes those that belong there"
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, but for the tags of thoughts and results, which some models have as control tokens."""
+    if isinstance(value, str):
+        yield from TAGS.split(value)[::2] if "<" in value else (value,)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
+    """Raise DataError for a piece that is not written, with what would be right."""
+    shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
+    if leaf.place == TOOLS:
+        where = f"the tool {leaf.value}" if leaf.what == "name" else f"the {leaf.what} {shown} of a tool"
+        known = leaf.what in ("name", "description", "property")
+        right = "rows without `tools`, or another model" if known else f"`{leaf.what}` left out there, or another model"
+    else:
+        name = {"content": "", "call": "the call of ", "argument": "of a call "}.get(leaf.what, f"{leaf.what} ")
+        where = f"{name}{shown}, said by {said.messages[leaf.place]['role']} in message {leaf.place + 1}"
+        right = RIGHT.get(leaf.what, "a renderer that writes it, or rows without it")
+    raise DataError(f"{who} leaves out {where}; {right}, is right")
+
+
+def _mark(number: int, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return NUMBERS + number + (0.5 if isinstance(value, float) else 0)
+    return f"Qx{number:05d}zJ"
+
+
+def _holds(text: str, value: Any) -> bool:
+    return any(form in text for form in _forms(value))
+
+
+def _forms(value: Any) -> Iterator[str]:
+    """As it stands, as it is within JSON, and as it is within a text of JSON that is in JSON."""
+    if not isinstance(value, str):
+        yield json.dumps(value)
+        yield str(value)
+        return
+    yield value
+    for ascii_only in (False, True):
+        inner = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield inner
+        yield json.dumps(inner, ensure_ascii=ascii_only)[1:-1]
+
+
+def _walk(said: Said, visit: Callable[[Leaf], Any]) -> Said:
+    """The chat with what `visit` gives for each of its leaves. Ids are made the same for chats of one shape."""
+    ids = _ids(said)
+    tools = [_tool(tool, visit) for tool in said.tools]
+    return Said([_message(at, each, visit, ids) for at, each in enumerate(said.messages)], tools, said.learnt)
+
+
+def _message(place: int, message: Mapping[str, Any], visit: Callable[[Leaf], Any], ids: "_Ids") -> dict[str, Any]:
+    made = dict(message)
+    for key, value in message.items():
+        if key in THOUGHTS and isinstance(value, str):
+            made[key] = visit(Leaf(place, THINKING, value.strip()))
+        elif key == "content" and isinstance(value, str):
+            made[key] = _content(place, value, visit)
+        elif key == "tool_calls":
+            made[key] = [_call(place, call, visit, ids) for call in value]
+        elif key == "tool_call_id":
+            made[key] = ids.known[value] if (place, key) in ids.plain else visit(Leaf(place, key, value))
+        elif key == "name" and (place, key) in ids.plain:
+            made[key] = "name"
+        elif key != "role" and isinstance(value, str) and value.strip():
+            made[key] = visit(Leaf(place, key, value.strip()))
+    return made
+
+
+def _content(place: int, text: str, visit: Callable[[Leaf], Any]) -> str:
+    parts = TAGS.split(text)
+    for at in range(0, len(parts), 2):
+        what = THINKING if parts[at + 1 : at + 2] == ["</think>"] else "content"
+        if inner := parts[at].strip():  # white space is of the shape: a prompt may open a thought with it
+            before, _, behind = parts[at].partition(inner)
+            parts[at] = f"{before}{visit(Leaf(place, what, inner))}{behind}"
+    return "".join(parts)
+
+
+def _call(place: int, call: Any, visit: Callable[[Leaf], Any], ids: "_Ids") -> Any:
+    made, function = dict(call), call["function"]
+    if "id" in made:
+        made["id"] = ids.known.get(made["id"], "call00000")
+    name = visit(Leaf(place, "call", function["name"]))
+    return {**made, "function": {"name": name, "arguments": _value(place, function["arguments"], visit, outer=True)}}
+
+
+def _value(place: int, value: Any, visit: Callable[[Leaf], Any], *, outer: bool = False) -> Any:
+    """`outer`: all arguments of a call, which may be none."""
+    if isinstance(value, Mapping) and (value or outer):
+        return {visit(Leaf(place, "argument", key)): _value(place, inner, visit) for key, inner in value.items()}
+    if isinstance(value, list) and value:
+        return [_value(place, inner, visit) for inner in value]
+    if value is None or isinstance(value, bool) or value in ({}, []):
+        return visit(Leaf(place, "argument", value, fixed=True))
+    if isinstance(value, str):
+        return visit(Leaf(place, "argument", value.strip())) if value.strip() else value
+    return visit(Leaf(place, "argument", value))
+
+
+def _tool(tool: Mapping[str, Any], visit: Callable[[Leaf], Any]) -> dict[str, Any]:
+    return walk_tool(tool, lambda key, value, fixed: visit(Leaf(TOOLS, key, value, fixed)))
+
+
+class _Ids(NamedTuple):
+    """What calls are known by: the same for each shape; and the ids and names that say nothing new."""
+
+    known: dict[Any, str]
+    plain: set[tuple[int, str]]
+
+
+def _ids(said: Said) -> _Ids:
+    """A result that stands where its call's does, in order, is known by that: its id and name add nothing."""
+    known: dict[Any, str] = {}
+    plain: set[tuple[int, str]] = set()
+    waiting: list[tuple[Any, Any]] = []
+    for place, message in enumerate(said.messages):
+        calls = message.get("tool_calls", ())
+        if message["role"] == "assistant":
+            waiting = [(call.get("id"), call["function"]["name"]) for call in calls]
+            for call, _ in waiting:
+                known.setdefault(call, f"call{len(known):05d}")
+        elif message["role"] == "tool" and waiting:
+            call, name = waiting.pop(0)
+            plain |= {(place, "tool_call_id")} if message.get("tool_call_id") == call else set()
+            plain |= {(place, "name")} if message.get("name") == name else set()
+    return _Ids(known, plain)

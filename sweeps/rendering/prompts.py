@@ -1,0 +1,179 @@
+"""Questions: what of a record the model reads, and what it is asked under which condition.
+
+A prompt is the passages, a line for each, and then the question as it stands in the record; nothing is put between
+them, so that what ends the question (a colon, a space) is whatever the data has. The gold passage stands among the
+distractors at a place that a hash of the question says. By a renderer of chats the prompt is the user's message, and
+the answer the assistant's; by `plain` both are text as they are.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+from sweeps.metrics.numbers import number_in
+from sweeps.records import Records, Row
+from sweeps.rendering.perturbations import perturbed
+from sweeps.rendering.renderers import PLAIN
+from sweeps.rendering.tokenizer import Messages
+
+Context = Literal["none", "gold", "mix"]
+CONTEXT: Context = "gold"  # where a data set names none
+READ: Mapping[str, tuple[str, ...]] = {"none": (), "gold": ("context",), "mix": ("context", "distractors")}
+ASKED = ("answers", "reliability", "rag")  # evaluations in which the model writes an answer
+LINE = "\n"
+
+
+class Ask(NamedTuple):
+    """One prompt: about which item, under which condition, and what is right there."""
+
+    item: int
+    under: str
+    prompt: str
+    answers: tuple[str, ...]
+    context: str = ""  # the passage by which an answer is to be held, where it is the only one
+
+
+def learnt(records: Records, context: str) -> Records:
+    """Of questions what is trained on: what is read, and the answer."""
+    rows = ({**_kept(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
+    return replace(records, rows=tuple(rows))
+
+
+def read(records: Records, context: str) -> Records:
+    """Of questions what is read, and all that an answer is checked by."""
+    keys = ("question", *READ[context], "answers", "candidates", "variants")
+    return replace(records, rows=tuple(_kept(row, keys) for row in records.rows))
+
+
+def prompt(row: Row) -> str:
+    """What stands before the answer: all passages that the record has, and its question."""
+    return prompt_of(row["question"], row.get("context"), row.get("distractors", ()))
+
+
+def prompt_of(question: str, gold: str | None, distractors: Sequence[str]) -> str:
+    passages = list(distractors)
+    if gold is not None:
+        place = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4], "little")
+        passages.insert(place % (len(passages) + 1), gold)
+    return LINE.join([*passages, question])
+
+
+def as_asked(prompt: str, renderer: str) -> str | Messages:
+    """A prompt as the renderer is to write it."""
+    return prompt if renderer == PLAIN else [{"role": "user", "content": prompt}]
+
+
+def as_chat(row: Row) -> Row:
+    """A question and its first answer as a chat."""
+    answer = {"role": "assistant", "content": row["answers"][0]}
+    return {"messages": [{"role": "user", "content": prompt(row)}, answer]}
+
+
+def asked(name: str, records: Records, *, abstain: str = "", perturb: Sequence[str] = ()) -> tuple[Ask, ...]:
+    """All that the model is asked in an evaluation, item by item; `perturb` names perturbations."""
+    rows = [question(row, records.format) for row in records.rows]
+    match name:
+        case "answers":
+            return tuple(_once(rows))
+        case "reliability":
+            return tuple(_in_other_words(rows, perturb))
+        case "rag":
+            return tuple(_under_conditions(rows, abstain))
+    raise ValueError(f"nothing is asked in {name!r}")
+
+
+def question(row: Row, form: str) -> Row:
+    """A prompt with its completion is a question with its answer."""
+    return row if form == "questions" else {"question": row["prompt"], "answers": [row["completion"]]}
+
+
+def choices(records: Records) -> tuple[Records, list[int]]:
+    """Every candidate behind its prompt, as records to be read; and how many each item has."""
+    pairs = [
+        {"question": prompt(row), "answers": [candidate]} for row in records.rows for candidate in row["candidates"]
+    ]
+    return Records("questions", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
+
+
+def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
+    """What the records do not have and an evaluation needs; nothing where they can be asked."""
+    if name not in ASKED:
+        return ""
+    answers = [answer for row in records.rows for answer in question(row, records.format)["answers"]]
+    found = {
+        "candidates for each of them": options.get("check") == "choice"
+        and not all("candidates" in row for row in records.rows),
+        "numbers as answers": options.get("check") == "numeric"
+        and any(number_in(answer) is None for answer in answers),
+        "regular expressions as answers": options.get("check") == "regex" and not all(map(_is_pattern, answers)),
+        "variants, other words for a question": name == "reliability"
+        and not any(_words(row, options.get("perturb", ())) for row in records.rows),
+        "a context that they can be answered by": name == "rag" and not any("context" in row for row in records.rows),
+    }
+    return next((what for what, is_lacking in found.items() if is_lacking), "")
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
+def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: row[key] for key in keys if key in row}
+
+
+def _once(rows: Sequence[Row]) -> Iterator[Ask]:
+    return (Ask(item, "", prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
+
+
+def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[Ask]:
+    """Every question that has other words for it, in all of them."""
+    for item, row in enumerate(rows):
+        words = _words(row, perturb)
+        for number, each in enumerate([row["question"], *words] if words else ()):
+            yield Ask(item, str(number), prompt({**row, "question": each}), tuple(row["answers"]))
+
+
+def _words(row: Row, perturb: Sequence[str]) -> list[str]:
+    """Other words for a question: its own, and those that are made of it."""
+    return [*row.get("variants", ()), *perturbed(row["question"], perturb)]
+
+
+def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
+    """Every question that has a context; each condition as far as the record has what it takes.
+
+    The passage of another question cannot answer this one: then it is right to abstain. And where the answer stands in
+    its passage, another one is put there, which is right as far as the passage goes.
+    """
+    rows = [row for row in rows if "context" in row]
+    for item, row in enumerate(rows):
+        words, gold, others = row["question"], row["context"], row.get("distractors", ())
+        right, other = tuple(row["answers"]), _another(rows, item)
+        yield Ask(item, "closed", words, right)
+        yield Ask(item, "open", prompt_of(words, gold, ()), right, gold)
+        if others:
+            yield Ask(item, "distracted", prompt_of(words, None, others), right)
+            yield Ask(item, "mixed", prompt_of(words, gold, others), right)
+        if other is not None:
+            yield Ask(item, "unanswerable", prompt_of(words, other["context"], ()), (abstain,))
+            fake = other["answers"][0]
+            if (planted := _planted(gold, right[0], fake)) != gold:
+                yield Ask(item, "counterfactual", prompt_of(words, planted, ()), (fake,))
+
+
+def _planted(passage: str, answer: str, fake: str) -> str:
+    """The passage with another answer in place of its own: of a word or a number only where it is all of one."""
+    first, last = (r"(?<!\w)(?<!\d[.,])" if answer[:1].isalnum() else ""), (r"(?!\w)" if answer[-1:].isalnum() else "")
+    return re.sub(f"{first}{re.escape(answer)}{last}", lambda _: fake, passage) if answer.strip() else passage
+
+
+def _another(rows: Sequence[Row], item: int) -> Row | None:
+    """The next question that has another answer."""
+    mine = {*rows[item]["answers"]}
+    following = (rows[(item + step) % len(rows)] for step in range(1, len(rows)))
+    return next((row for row in following if not mine & {*row["answers"]}), None)

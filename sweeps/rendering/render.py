@@ -1,0 +1,311 @@
+"""Records to tokens and loss weights: what the model reads, and what it is asked to predict.
+
+A record becomes segments, each wholly with or wholly without loss. Segments are tokenised one by one and then
+joined, so that no token straddles a border and the mask is exact. The price is that a tokenizer cannot merge
+across a border (between a prompt and its completion, say): just so do a prompt and a sampled answer meet.
+
+`plain` reads
+
+    text        bos, the text. No eos: a record may be a slice of a longer text.
+    completion  bos, the prompt; then the completion and eos, which bear loss.
+    chat        bos; then `User: …` and two line breaks, `Assistant: …` and eos (two line breaks where the
+                tokenizer has no eos), and so on. The content of every assistant turn and its end bear loss.
+    transcript  bos, then its parts as they are; those marked bear loss. No eos: an action ends as its part does.
+    questions   as a completion: the passages that are read, a line for each, and the question; then its first answer.
+    preference  two completions of one prompt, each as above: the chosen one, then the rejected one. Where they are
+                messages, two chats, of which what answers the prompt bears loss.
+
+Nothing bears loss in a message with `weight: 0`. The other renderers are for messages: the model's own chat template
+(`sweeps.rendering.chat_template`) and those of tinker-cookbook. For them a question is the user's message and its
+answer the assistant's. By each of them text, and a prompt with its completion, is read as it is.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.errors import DataError
+from sweeps.records import Format, Records, Row, canonical
+from sweeps.rendering.chat_template import Stretch, stretches
+from sweeps.rendering.chats import Said, read_chat, up_to_each_answer
+from sweeps.rendering.completeness import (
+    TOOLS,
+    Leaf,
+    Planted,
+    Text,
+    alone,
+    missing_leaf,
+    missing_marks,
+    plant,
+    refuse_controls,
+    refuse_missing,
+    unmoved,
+)
+from sweeps.rendering.messages import conversation, is_pair_of_messages
+from sweeps.rendering.prompts import as_chat, prompt
+from sweeps.rendering.renderers import pattern, voice_of, without_controls
+from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, controls_of
+
+LossMask = Literal["all", "completion", "each"]
+SIDES = ("chosen", "rejected")  # of a preference pair, in this order
+ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
+NOTHING = "nothing in it is learnt; text to predict is right, in a chat an answer of the assistant that is learnt"
+COOKBOOK = "the cookbook's renderer"
+TURN_END = "\n\n"  # of a turn that no eos ends
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One rendered record: the model reads `tokens[:-1]` and is asked for `tokens[1:]`."""
+
+    tokens: npt.NDArray[np.int32]  # (n + 1,)
+    weights: npt.NDArray[np.float32]  # (n,), 1 where the target tokens[i + 1] bears loss, else 0
+    text_bytes: int  # UTF-8 bytes of the text that bears loss: the denominator of bits per byte
+
+    def __len__(self) -> int:
+        """Tokens that the model reads, and that are billed."""
+        return len(self.weights)
+
+
+class Segment(NamedTuple):
+    """A piece of the rendered text. `ends` puts an eos behind it, which bears loss as the piece does."""
+
+    text: str
+    loss: bool
+    ends: bool = False
+
+
+def render_all(
+    records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
+) -> list[Example]:
+    """The examples of every record in order, one behind the other."""
+    return [one for row in render_rows(records, tokenizer, renderer=renderer, loss_mask=loss_mask) for one in row]
+
+
+def render_rows(
+    records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
+) -> list[tuple[Example, ...]]:
+    """The examples of each record; one that cannot be rendered exactly is a DataError that names its row.
+
+    A preference pair is two examples, the chosen completion and then the rejected one. By the mask "each" a chat is as
+    many as there are answers in it that are learnt; else a record is one example.
+    """
+    rows = []
+    for index, row in enumerate(records.rows):
+        with _naming(records, index):
+            parts = _parts(row, records.format, loss_mask)
+            rows.append(
+                tuple(render(part, form, tokenizer, renderer=renderer, loss_mask=loss_mask) for part, form in parts)
+            )
+    return rows
+
+
+def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask) -> Example:
+    """One record; `loss_mask` is "all" (everything after the first token), or else the answers bear loss."""
+    if form == "text" and loss_mask == "completion":
+        raise DataError('loss_mask "completion" on plain text, which has none; use "all"')
+    tokens: list[int] = []
+    weights: list[float] = []
+    scored = 0
+    for stretch in _stretches(record, form, renderer, tokenizer):
+        loss = stretch.loss or loss_mask == "all"
+        scored += stretch.text_bytes if loss else 0
+        tokens += stretch.tokens
+        weights += [float(loss)] * len(stretch.tokens)
+    if not any(weights[1:]):
+        raise DataError(NOTHING)
+    if weights[0]:  # the first token goes unpredicted; that of a text without bos is a part of the text
+        scored -= len(without_controls(tokenizer.decode(tokens[:1]), tokenizer).encode())
+    return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), scored)
+
+
+def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
+    """The length in tokens of each record's model input, whatever its loss mask: len(render(...)).
+
+    Of a preference pair that of both inputs together.
+    """
+    return np.array([sum(row) for row in input_lengths(records, tokenizer, renderer)], np.int64)
+
+
+def input_lengths(
+    records: Records, tokenizer: Tokenizer, renderer: str = "plain", *, loss_mask: LossMask = "completion"
+) -> list[list[int]]:
+    """The same of each input that is made of a record: of one, of two for a pair, by the mask "each" of several."""
+    counts = []
+    for index, row in enumerate(records.rows):
+        with _naming(records, index):
+            parts = _parts(row, records.format, loss_mask)
+            counts.append([_length(part, form, renderer, tokenizer) for part, form in parts])
+    return counts
+
+
+def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> int:
+    """Raises DataError also where nothing would be learnt: before anything is paid for."""
+    if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
+        segments = _segments(record, form, renderer, tokenizer)
+        found, counted = any(one.loss for one in segments), sum(len(one.text) + one.ends for one in segments)
+    else:
+        cut = _stretches(record, form, renderer, tokenizer)
+        found, counted = any(one.loss for one in cut), sum(len(one.tokens) for one in cut) - 1
+    if not found:
+        raise DataError(NOTHING)
+    return counted
+
+
+def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row, Format]]:
+    """What is rendered of a record: itself, the two completions of a pair, or a chat up to each of its answers."""
+    if form == "chat" and loss_mask == "each":
+        return [(part, form) for part in up_to_each_answer(record)]
+    if form != "preference":
+        return ((record, form),)
+    if is_pair_of_messages(record):
+        return tuple((conversation(record, side), "chat") for side in SIDES)
+    return tuple(({"prompt": record["prompt"], "completion": record[side]}, "completion") for side in SIDES)
+
+
+def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
+    """The record as tokens."""
+    if form in ("chat", "questions"):
+        voice, chat = voice_of(renderer, tokenizer), record if form == "chat" else as_chat(record)
+        if voice.template is not None:
+            return stretches(_said(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
+        if voice.cookbook is not None:
+            return by_cookbook(_said(chat, (), tokenizer), voice.cookbook, tokenizer)
+    begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
+    return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
+
+
+def _said(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> Said:
+    said = read_chat(chat, reads)
+    refuse_controls(said, pattern(controls_of(tokenizer)))
+    return said
+
+
+def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
+    end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
+    return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
+
+
+def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
+    found = _cookbook_stretches(said, cookbook, tokenizer)
+    planted = plant(said)
+    if (at := _unwritten(planted, cookbook, tokenizer)) is not None:
+        refuse_missing(planted.leaves[at], said, COOKBOOK)
+    if leaf := missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
+        refuse_missing(leaf, said, COOKBOOK)
+    for tool in said.tools:
+        if leaf := _untold(canonical(tool), cookbook, tokenizer):
+            refuse_missing(leaf, said, COOKBOOK)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _untold(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
+    """Which piece of a tool may be changed, and the cookbook writes the same."""
+
+    def write(said: Said) -> str:
+        return tokenizer.decode(cookbook.prompt(said.messages, said.tools))
+
+    planted = alone(tool)
+    at = unmoved(planted, lambda place: place == TOOLS, write)
+    return None if at is None else planted.leaves[at]
+
+
+def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
+    """Which piece of a chat of this shape the cookbook does not write."""
+    said = planted.said
+
+    def moment(place: int) -> str:
+        shorter = Said(said.messages[: place + 1], said.tools, [place])
+        return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
+
+    def write(said: Said) -> str:
+        return _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer).whole
+
+    try:
+        marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
+        missing = missing_marks(planted, marked, moment)
+    except DataError as error:
+        found = f"{COOKBOOK} does not take a chat of this shape with other words in it"
+        raise DataError(f"{found}, so that it cannot be told what it leaves out: {error}") from None
+    return unmoved(planted, lambda place: place != TOOLS, write) if missing is None else missing
+
+
+def _cookbook_stretches(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    written = cookbook.written(said.messages, said.tools, said.learnt)
+    runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
+    cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
+    return [
+        Stretch(tokens, loss, len(without_controls(tokenizer.decode(tokens), tokenizer).encode()))
+        for loss, tokens in cut
+    ]
+
+
+def _text(found: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> Text:
+    """What was written, and what is learnt of each message: a run of tokens for each, or all of them for all."""
+    runs = [tokenizer.decode(stretch.tokens) for stretch in found if stretch.loss]
+    if len(runs) != len(places):
+        runs = ["".join(runs)] * len(places)
+    whole = tokenizer.decode([token for stretch in found for token in stretch.tokens])
+    return Text(whole, dict(zip(places, runs, strict=True)))
+
+
+def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
+    """The record as `plain` reads it."""
+    voice_of(renderer, tokenizer)
+    match form:
+        case "text":
+            return (Segment(record["text"], loss=True),)
+        case "completion":
+            return (
+                Segment(record["prompt"], loss=False),
+                Segment(record["completion"], loss=True, ends=True),
+            )
+        case "chat":
+            return list(plain_chat(record, tokenizer))
+        case "transcript":
+            return [Segment(part["text"], loss=part["loss"]) for part in record["parts"]]
+        case "questions":
+            return (Segment(prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
+        case "preference":
+            raise DataError("a preference pair is two examples; `render_all` renders both")
+
+
+def plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
+    """The messages of a chat as `plain` writes them, without bos."""
+    if record.get("tools"):
+        raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
+    said = read_chat(record)
+    refuse_controls(said, pattern(controls_of(tokenizer)))
+    for place, message in enumerate(said.messages):
+        _refuse_what_is_not_text(message)
+        ends = message["role"] == "assistant" and tokenizer.eos is not None
+        yield Segment(f"{ROLES[message['role']]}: ", loss=False)
+        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in said.learnt, ends=ends)
+
+
+def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
+    extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
+    if extra:
+        raise DataError(f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly")
+    if not isinstance(message["content"], str):
+        raise DataError("a message without content: `plain` renders text, and nothing else; leave the message out")
+    if message["role"] not in ROLES:
+        raise DataError(f"a message of role {message['role']!r}: `plain` knows {', '.join(ROLES)}")
+
+
+@contextmanager
+def _naming(records: Records, index: int) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        row = json.dumps(records.rows[index], ensure_ascii=False)[:72]
+        raise DataError(f"{records.place(index)}, {row}…: {error}") from None

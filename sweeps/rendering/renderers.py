@@ -1,0 +1,124 @@
+"""Which renderer writes messages: what a file may ask for, and what of it is part of a stage's identity.
+
+plain            `User: …`, `Assistant: …`
+chat_template    the model's own; the identity has 12 digits of its hash: another template, another stage. Behind a
+                 colon it may be given arguments that it reads: `chat_template:enable_thinking=false`
+cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, which may write otherwise
+"""
+
+import re
+from collections.abc import Collection, Hashable
+from functools import lru_cache
+from typing import NamedTuple, cast
+
+from sweeps.errors import DataError
+from sweeps.rendering.tokenizer import Argument, Cookbook, Template, Tokenizer, controls_of, cookbook_of, template_of
+
+PLAIN, TEMPLATE, COOKBOOK = "plain", "chat_template", "cookbook"
+KNOWN = f"{PLAIN}, {TEMPLATE}, {COOKBOOK}:NAME"
+ARGUMENT = r"[a-z_]+=[\w.-]+"
+CONTROL = re.compile(r"<[|｜][^<>\s]+?[|｜]>")  # as all families but Gemma and Mistral spell theirs
+SMALL = ({"role": "user", "content": "a"},)
+ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}(:{ARGUMENT}(,{ARGUMENT})*)?|{COOKBOOK}:[\w./-]+")
+
+
+class Voice(NamedTuple):
+    """By what messages are written: one of the two, or, as `plain`, neither."""
+
+    template: Template | None = None
+    cookbook: Cookbook | None = None
+
+
+def asked_for(value: str) -> str:
+    """The check of the key `renderer`."""
+    if not ASKED.fullmatch(value):
+        raise ValueError(f"{value!r} found; one of {KNOWN} is right")
+    return value
+
+
+def renderer_of(asked: str | None, tokenizer: Tokenizer, *, messages: bool) -> str:
+    """The renderer that a file asks for (None: leaves open) as the recipe names it; of text always `plain`.
+
+    Raises DataError where the tokenizer does not have it.
+    """
+    if not messages or asked == PLAIN:
+        return PLAIN
+    if asked is None and template_of(tokenizer) is None:
+        return PLAIN
+    asked = asked or TEMPLATE
+    voice = voice_of(asked, tokenizer)
+    if voice.template is not None:
+        return f"{asked}:{voice.template.digest}"
+    return f"{asked}@{voice.cookbook.version}" if voice.cookbook is not None else asked
+
+
+def voice_of(renderer: str, tokenizer: Tokenizer) -> Voice:
+    """The renderer that a recipe names. Raises DataError where this machine has another one, or none."""
+    kind, _, rest = renderer.partition(":")
+    if kind == TEMPLATE:
+        return Voice(template=_template(rest, tokenizer))
+    if kind == COOKBOOK:
+        return Voice(cookbook=_cookbook(rest, tokenizer))
+    if renderer != PLAIN:
+        raise DataError(f"renderer {renderer!r} is not known; known: {KNOWN}")
+    return Voice()
+
+
+def _template(rest: str, tokenizer: Tokenizer) -> Template:
+    template = template_of(tokenizer)
+    if template is None:
+        raise DataError(f"renderer: {TEMPLATE} found, and {tokenizer.name} has none; `renderer: {PLAIN}` is right")
+    if lost := _lost_controls(template, cast(Hashable, tokenizer)):
+        said = f"the chat template of {tokenizer.name} writes {lost}, which is no token by this tokenizer"
+        raise DataError(f"{said}: it is not the model's own; the tokenizer that the template came with is right")
+    before, _, behind = rest.rpartition(":")
+    said, digest = (rest, "") if "=" in behind else (before, behind)
+    if digest not in ("", template.digest):
+        found = f"the chat template of {tokenizer.name} has the hash {template.digest}, planned was {digest}"
+        raise DataError(f"{found}; the same version of the tokenizer on every machine is right, or another plan")
+    return template.given({name: _value(value) for name, _, value in _parts(said)}) if said else template
+
+
+@lru_cache(maxsize=64)
+def _lost_controls(template: Template, known: Hashable) -> str:
+    """A control token that the template writes and the tokenizer cuts into pieces; nothing where all are tokens."""
+    tokenizer, written = cast(Tokenizer, known), set[str]()
+    for messages in (SMALL, (*SMALL, {"role": "assistant", "content": "b"})):
+        try:
+            written |= set(CONTROL.findall(template.text(messages, (), prompt=len(messages) == 1)))
+        except DataError:
+            continue
+    return next((text for text in sorted(written) if len(tokenizer.encode(text)) != 1), "")
+
+
+def _parts(said: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in said.split(",")]
+
+
+def _value(said: str) -> Argument:
+    if said in ("true", "false"):
+        return said == "true"
+    return int(said) if re.fullmatch(r"-?\d{1,9}", said) else said
+
+
+def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
+    name, _, version = rest.partition("@")
+    found = cookbook_of(tokenizer, name)
+    if found is None:
+        said = f"renderer: {COOKBOOK}:{name} found, which {tokenizer.name} cannot have"
+        raise DataError(f"{said}; `renderer: {PLAIN}` is right")
+    if version not in ("", found.version):
+        said = f"tinker-cookbook {found.version} found, planned was with {version}"
+        raise DataError(f"{said}; the same version on every machine is right, or another plan")
+    return found
+
+
+def without_controls(text: str, tokenizer: Tokenizer) -> str:
+    """The text alone: control tokens are not counted as bytes of it."""
+    return pattern(controls_of(tokenizer)).sub("", text)
+
+
+@lru_cache(maxsize=64)
+def pattern(words: Collection[str]) -> re.Pattern[str]:
+    """Any of the words, the longer ones first; without words nothing."""
+    return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")

@@ -1,0 +1,218 @@
+"""What a model reads before it acts, and what is put behind its own tokens before it acts again.
+
+The tokens of a dialogue only grow: the prompt, what the model sampled, what the environment answered, what the model
+sampled then. They are never rendered anew, for the log-probabilities of a sample belong to the tokens behind which it
+was sampled. So an answer of messages must continue what stands there just as the renderer would write the whole, and
+where it would write the model's own words differently (thoughts left out of the history) it is refused.
+
+Text is taken as it is: a prompt is bos and the text, an answer the text.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeps.errors import DataError
+from sweeps.rendering.answer_text import ASKED, ENDS, KINDS, Utterance, heard, opened_by
+from sweeps.rendering.chat_template import answer, chat_of
+from sweeps.rendering.render import TURN_END, plain_chat
+from sweeps.rendering.renderers import voice_of
+from sweeps.rendering.tokenizer import Cookbook, Messages, Stop, Template, Tokenizer, Tools, controls_of, ends_of
+
+Text = str | Messages
+
+
+def generation_prompt(prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()) -> list[int]:
+    """What the model reads before it acts. Raises DataError for messages that the renderer does not take."""
+    begin = [] if tokenizer.bos is None else [tokenizer.bos]
+    if isinstance(prompt, str):
+        return [*begin, *tokenizer.encode(prompt)]
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is not None:
+        chat = chat_of(prompt, tools, voice.template, tokenizer)
+        return tokenizer.encode(chat.text(prompt=True))
+    if voice.cookbook is not None:
+        return voice.cookbook.prompt(prompt, tools)
+    return [*begin, *_plain(prompt, tools, tokenizer)]
+
+
+def continuation(
+    so_far: Messages,
+    new: Text,
+    tokenizer: Tokenizer,
+    renderer: str = "plain",
+    *,
+    ended: bool = True,
+    tools: Tools = (),
+) -> list[int]:
+    """What is put behind the model's own tokens: the environment's answer, up to where the model acts again.
+
+    `so_far` ends with the assistant's message that has the text of those tokens, without what ended them. `ended` says
+    whether they ended with one of `stops`; if not (a limit, another stop text), the turn is ended first. Raises
+    DataError where the renderer would not go on from the tokens that stand there.
+    """
+    if isinstance(new, str):
+        return tokenizer.encode(new)
+    if not so_far or so_far[-1]["role"] != "assistant":
+        raise DataError("an answer of messages to no message of the assistant; what it wrote must come last")
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is not None:
+        whole = str(so_far[-1]["content"])
+        turn = Utterance(whole, whole, end=_first_end(tokenizer, renderer) if ended else "")
+        return _by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
+    if voice.cookbook is not None:
+        return _by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
+    end = [] if ended else _ints(stops(tokenizer, renderer)[0], tokenizer)
+    return [*end, *_plain(new, tools, tokenizer)]
+
+
+def go_on(
+    before: Messages, turn: Utterance, new: Messages, tokenizer: Tokenizer, renderer: str = "plain"
+) -> tuple[list[int], Mapping[str, Any]]:
+    """What is put behind a turn of the model, and that turn as the message by which the chat goes on.
+
+    The whole text is tried as its content; then the answer, with thoughts and calls where the template reads them. Of
+    these the first is taken by which the template would write just what stands there. Raises DataError if none does.
+    """
+    template, refused = voice_of(renderer, tokenizer).template, list[DataError]()
+    if template is None:
+        message = {"role": "assistant", "content": turn.whole}
+        return continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
+    for message in turn.messages(template.reads):
+        try:
+            return _by_template([*before, message], new, template, tokenizer, turn=turn), message
+        except DataError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def refuse_one_turn_only(prompt: Messages, answer: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+    """Raise DataError where no turn of the model, behind this prompt, could be gone on from with this answer.
+
+    The turns that are tried are as the template itself writes them: with thoughts, where the model is asked for them.
+    """
+    voice = voice_of(renderer, tokenizer)
+    if voice.template is None:
+        turns = [Utterance("b", "b", end=_first_end(tokenizer, renderer))]
+    else:
+        turns = list(_stand_ins(prompt, voice.template, tokenizer, called=any(one["role"] == "tool" for one in answer)))
+    refused = list[DataError]()
+    for turn in turns:
+        try:
+            go_on(prompt, turn, answer, tokenizer, renderer)
+        except DataError as error:
+            refused.append(error)
+        else:
+            return
+    raise refused[0]
+
+
+def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, called: bool) -> Iterator[Utterance]:
+    """Turns of each kind that the model might write: not those without thoughts where it is asked to think."""
+    found, thinks = list[Utterance](), False
+    for message, tools in KINDS:
+        if tools and not called:
+            continue
+        chat = chat_of([*prompt, message], tools, template, tokenizer)
+        try:
+            begin, mark, end = answer(chat, len(prompt))
+        except DataError:
+            continue
+        text, opened = chat.text(), opened_by(chat.text(len(prompt), prompt=True))
+        turn = heard(text[begin:mark], tokenizer, opened=opened, end=text[mark:end])
+        thinks = thinks or bool(turn.thoughts)
+        found.append(turn)
+    yield from (turn for turn in found if turn.thoughts or turn.calls or not thinks)
+
+
+def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
+    """What ends a turn of the model, the renderer's own mark first: tokens, or texts where no token ends it.
+
+    For text, where the environment says what ends an action, those of `plain` are right.
+    """
+    voice = voice_of(renderer, tokenizer)
+    if voice.cookbook is not None:
+        return voice.cookbook.stops
+    eos = () if tokenizer.eos is None else (tokenizer.eos,)
+    if voice.template is None:
+        return eos or (TURN_END,)
+    marks = _end_marks(voice.template, tokenizer)
+    known = (tokenizer.encode(text) for text in ENDS if text in controls_of(tokenizer))
+    tokens = (token for text in known if len(text) == 1 for token in text)
+    return tuple(dict.fromkeys((*marks, *eos, *ends_of(tokenizer), *tokens)))
+
+
+def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
+    """How the chat template ends a turn, seen on a small one of each kind; a kind that it does not take is left out.
+
+    Raises DataError where it takes none.
+    """
+    marks, refused = list[Stop](), list[DataError]()
+    for message, tools in KINDS:
+        chat = chat_of([ASKED, message], tools, template, tokenizer)
+        try:
+            _, mark, end = answer(chat, 1)
+        except DataError as error:
+            refused.append(error)
+            continue
+        text = chat.text()[mark:end]
+        tokens = tokenizer.encode(text)
+        if len(tokens) == 1 or not marks:  # a text is the first mark, or none: behind another it may be part of a call
+            marks.append(tokens[0] if len(tokens) == 1 else text)
+    if not marks:
+        raise refused[0]
+    return marks
+
+
+def _by_template(
+    so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, turn: Utterance, tools: Tools = ()
+) -> list[int]:
+    last = len(so_far) - 1
+    chat = chat_of([*so_far, *new], tools, template, tokenizer)
+    begin, mark, end = answer(chat, last)
+    through, after = chat.text(last + 1), chat.text(prompt=True)
+    said, ended = turn.whole, through[mark:end]
+    if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
+        found = after[begin : begin + len(said) + 24]
+        raise DataError(
+            f"the chat template writes what the model said, {said[:48]!r}, as {found[:72]!r} once an answer follows; "
+            "a renderer that leaves it as it was is right (`plain`, or one of cookbook:NAME that preserves thinking)"
+        )
+    if turn.ended and turn.end != ended:
+        raise DataError(
+            f"the model ended its turn by {turn.end!r}, and the chat template writes {ended!r} once an answer follows; "
+            "`renderer: plain`, or one of cookbook:NAME, is right"
+        )
+    tokens = tokenizer.encode(after[end:])
+    if [*tokenizer.encode(after[:end]), *tokens] != tokenizer.encode(after):
+        raise DataError(f"the tokenizer merges the end of a turn with what follows, {after[mark : end + 12]!r}")
+    return tokens if turn.ended else [*tokenizer.encode(ended), *tokens]
+
+
+def _by_cookbook(
+    so_far: Messages, new: Messages, cookbook: Cookbook, tokenizer: Tokenizer, *, ended: bool, tools: Tools
+) -> list[int]:
+    through = cookbook.written(so_far, tools, [len(so_far) - 1]).tokens
+    after = cookbook.prompt([*so_far, *new], tools)
+    if not cookbook.extends or after[: len(through)] != through:
+        said = "the cookbook's renderer writes what the model said differently once an answer follows"
+        raise DataError(f"{said}; one that preserves thinking, or `plain`, is right")
+    end = [] if ended else _ints(cookbook.stops[0], tokenizer)
+    return [*end, *after[len(through) :]]
+
+
+def _plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
+    """The messages as `plain` writes them, and the assistant's name."""
+    tokens: list[int] = []
+    for segment in plain_chat({"messages": messages, "tools": tools}, tokenizer):
+        end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
+        tokens += [*tokenizer.encode(segment.text), *end]
+    return [*tokens, *tokenizer.encode("Assistant: ")]
+
+
+def _first_end(tokenizer: Tokenizer, renderer: str) -> str:
+    stop = stops(tokenizer, renderer)[0]
+    return stop if isinstance(stop, str) else tokenizer.decode([stop])
+
+
+def _ints(stop: Stop, tokenizer: Tokenizer) -> Sequence[int]:
+    return tokenizer.encode(stop) if isinstance(stop, str) else [stop]

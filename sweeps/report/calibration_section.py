@@ -1,0 +1,177 @@
+"""Does a model know when it is right: reliability diagrams before and after training, and what declining would buy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeps.analysis.changes import baselines
+from sweeps.analysis.targets import named, shared_keys
+from sweeps.figures.lines import Line, Plot, lines
+from sweeps.figures.reliability import Panels, Reliability, Spot, reliability
+from sweeps.figures.svg import UNTRAINED
+from sweeps.formatting import counted
+from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
+from sweeps.records import canonical
+from sweeps.report.document import Figure, Part, Section, both, evenly, table
+from sweeps.results import RunResult, by_cell, measured
+from sweeps.stage import Json
+from sweeps.stats.paired_items import Items, item_key, stated
+
+MOST = 6  # diagrams in one figure: as many as a sheet of paper holds
+CURVES = 7  # cells in one plot of what declining buys, besides the untrained model
+LONG = 12  # rows of a table that is shown at once
+COVERAGES = [each / 20 for each in range(1, 21)]
+NOTE = (
+    f"Answers in {BINS} bins of equal width by their confidence, all seeds together. On the diagonal a model is right "
+    "as often as it says; below it, it is too sure. ECE is the mean distance from it; where answers are few, chance "
+    "alone makes one."
+)
+DECLINING = (
+    "What is right among the answers that it is surest of. A curve that falls to the right belongs to a model whose "
+    "confidence tells right from wrong."
+)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The answers of one cell over all its seeds: how sure of each, and whether it was right."""
+
+    cell: Mapping[str, Json]
+    seeds: int
+    confidence: Sequence[float]
+    right: Sequence[float]
+
+    @property
+    def ece(self) -> float:
+        return ece(self.confidence, self.right)
+
+    @property
+    def spots(self) -> list[Spot]:
+        return [(each.confidence, each.accuracy, each.items) for each in reliability_bins(self.confidence, self.right)]
+
+    def declining(self, coverage: float) -> float:
+        return selective_accuracy(self.confidence, self.right, coverage)
+
+
+def calibration(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
+    """Two figures for each measure whose items state a confidence."""
+    parts = list[Part]()
+    found = [(measure, _stated(rows, kept)) for measure, kept in items.items()]
+    for place, (measure, cells) in enumerate((measure, cells) for measure, cells in found if cells):
+        parts += _figures(str(place), measure, cells)
+    return Section("Does it know when it is right?", tuple(parts))
+
+
+def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
+    found = []
+    for cell, runs in by_cell(measured(rows)):
+        kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
+        answers, confidence, right = stated([row for each in kept for row in each])
+        if answers:
+            found.append(Stated(cell, len(kept), confidence.tolist(), right.tolist()))
+    return found
+
+
+def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
+    known = {canonical(each.cell): each for each in cells}
+    pairs = [(each, _base(known, measure, each)) for each in cells]
+    bases = {id(base) for _, base in pairs if base}
+    alone = [pair for pair in pairs if id(pair[0]) not in bases]
+    return [
+        _reliability(f"reliability-{place}", measure, alone, cells),
+        _declining(f"declining-{place}", measure, alone, cells),
+    ]
+
+
+def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated | None:
+    """What it is to be compared with: the untrained model, or on the source's items the source alone."""
+    return next((known[key] for _, cell in baselines(each.cell, measure) if (key := canonical(cell)) in known), None)
+
+
+Pairs = Sequence[tuple[Stated, Stated | None]]
+
+
+def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
+    drawn, same = evenly(pairs, MOST), shared_keys([each.cell for each in cells])
+    panels = [_panel(each, base, same) for each, base in drawn]
+    title = f"Confidence and correctness ({measure})"
+    told = "; ".join(f"{each.name}: {', '.join(each.said)}" for each in panels)
+    plot = Panels(name, title, told, BINS)
+    sides = both(lambda width, suffix: reliability(plot, panels, width, suffix))
+    bins = [row for each in cells for row in _bins(each, same)]
+    return Figure(name, title, **sides, table=table(bins, folded=True), note=f"{NOTE}{_left(len(drawn), len(pairs))}")
+
+
+def _panel(each: Stated, base: Stated | None, same: set[str]) -> Reliability:
+    error = f"ECE {each.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {each.ece:.3f}"
+    many = f"{len(each.right):,} answers, {counted(each.seeds, 'seed')}"
+    return Reliability(_named(each.cell, same), (error, many), each.spots, base.spots if base else ())
+
+
+def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "cell": _named(each.cell, same),
+            "ECE": round(each.ece, 4),
+            "confidence": round(stated, 4),
+            "right": round(right, 4),
+            "answers": items,
+        }
+        for stated, right, items in each.spots
+    ]
+
+
+def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
+    """Selective accuracy by coverage, of the cells and of what they were before."""
+    same = shared_keys([each.cell for each in cells])
+    drawn = evenly([each for each, _ in pairs], CURVES)
+    bases = list({id(base): base for each, base in pairs if base and each in drawn}.values())
+    series = [Line(_named(each.cell, same), curve=_curve(each), kind=place) for place, each in enumerate(drawn)]
+    if len(bases) == 1:
+        series.append(Line(_named(bases[0].cell, same), curve=_curve(bases[0]), kind=UNTRAINED))
+    title = f"If it may decline to answer ({measure})"
+    told = "; ".join(f"{each.name}: {each.curve[0][1]:.3f} to {each.curve[-1][1]:.3f} right" for each in series)
+    across = "share of the questions that it answers"
+    plot = Plot(name, title, told, across, "share that is right", log=False, height=300)
+    numbers = table([_row(each, same) for each in cells], folded=len(cells) > LONG)
+    sides = both(lambda width, suffix: lines(plot, series, width, suffix))
+    note = f"{DECLINING}{_left(len(drawn), len(pairs))}"
+    return Figure(name, title, **sides, table=numbers, note=note)
+
+
+def _curve(each: Stated) -> list[tuple[float, float]]:
+    return [(share, each.declining(share)) for share in COVERAGES]
+
+
+def _row(each: Stated, same: set[str]) -> dict[str, object]:
+    return {
+        "cell": _named(each.cell, same),
+        "answers": len(each.right),
+        "right": round(float(np.mean(each.right)), 4),
+        "confidence": round(float(np.mean(each.confidence)), 4),
+        "ECE": round(each.ece, 4),
+        **{f"right of {share:.0%}": round(each.declining(share), 4) for share in (0.8, 0.5)},
+        "AURC": round(aurc(each.confidence, each.right), 4),
+    }
+
+
+def _named(cell: Mapping[str, Json], same: set[str]) -> str:
+    if "method" in cell:
+        first, rest = "untrained" if cell["method"] is None else str(cell["method"]), ["method"]
+    elif cell.get("size") == 0 and cell.get("source") is None:
+        first, rest = "untrained", ["size", "source"]
+    else:
+        first, rest = "", []
+    left = {key: value for key, value in cell.items() if key not in (*same, *rest)}
+    return ", ".join(filter(None, (first, named(_shortly(left))))) or "all runs"
+
+
+def _shortly(cell: Mapping[str, Json]) -> Mapping[str, Json]:
+    """By the last words of its paths, where they tell them apart: a diagram has little room for a name."""
+    short = {key.rpartition(".")[2]: value for key, value in cell.items()}
+    return short if len(short) == len(cell) else cell
+
+
+def _left(drawn: int, there: int) -> str:
+    return f" {drawn} of {there:,} cells are drawn, evenly chosen; the table has all." if drawn < there else ""

@@ -1,0 +1,80 @@
+"""All that a report is made from, as plain values: whoever keeps the truth fills them in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sweeps.cost import KindCosts
+from sweeps.results import RunResult
+from sweeps.stage import Json
+from sweeps.stats.paired_items import Items
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Stages that have no result, and why."""
+
+    state: str  # failed, skipped or cancelled
+    cause: str
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What a service said that it bills for the sweep."""
+
+    service: str
+    tokens: int
+    micro_usd: int | None
+    at: str
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The curve of one training: `value` at each step that was kept."""
+
+    stage: str
+    label: str
+    what: str  # nll, dpo_loss, reward
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Used:
+    """Data by its content address, and what it was used for."""
+
+    records: str
+    what: str  # train, evaluate
+    stages: int
+    example: str  # the label of one of them
+
+
+@dataclass(frozen=True)
+class Material:
+    """A sweep as it stands."""
+
+    sweep: str
+    state: str
+    spec: Mapping[str, Json]
+    rows: Sequence[RunResult]
+    stages: Mapping[str, int] = field(default_factory=dict)  # by state
+    troubles: Sequence[Trouble] = ()
+    spending: Sequence[KindCosts] = ()
+    billed: Sequence[Billed] = ()
+    limit: int | None = None  # micro-dollars
+    curves: Sequence[Learning] = ()
+    items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"
+    unread: Sequence[str] = ()  # sentences: which items there may be that are not in `items`, and why
+    defaults: Mapping[str, Json] | None = None  # of the plan, where they were kept
+    data: Sequence[Used] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    price_dates: tuple[str, str] | None = None  # of the oldest and the newest price
+    submitted: str = ""
+    made: str = ""  # when the report was
+
+    @property
+    def question(self) -> str:
+        return str(self.spec.get("question") or "")
+
+    @property
+    def experiment(self) -> str:
+        return str(self.spec.get("experiment") or "")

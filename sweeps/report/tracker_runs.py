@@ -1,0 +1,178 @@
+"""A run as experiment trackers show one: its configuration, its curve by step, what was measured in the end.
+
+Every tracker is told the same. What it is told has an address, so that what is there already need not be told again.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import NamedTuple
+
+from sweeps.analysis.tables import in_order
+from sweeps.analysis.targets import named
+from sweeps.identity import fingerprint
+from sweeps.results import RunResult
+from sweeps.stage import Json, dollars_of
+
+Scalar = bool | int | float | str
+ENDED = ("succeeded", "failed", "skipped", "cancelled")
+LOST = ("failed", "skipped", "cancelled")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run, with its curve as it was kept: {"step": 0, "nll": 3.2} and on; `step` counts from 0."""
+
+    stage: str
+    recipe: Mapping[str, Json]
+    steps: int  # planned, and done once it has succeeded
+    since: int  # milliseconds since 1970: when its state came to be
+    curve: Sequence[Mapping[str, Json]] = ()
+
+    def points(self) -> Iterator[tuple[int, str, float]]:
+        """Optimizer steps done, metric, value."""
+        for point in self.curve:
+            step = point.get("step")
+            if isinstance(step, int):
+                for metric, value in point.items():
+                    if metric != "step" and isinstance(value, int | float):
+                        yield step + 1, metric, float(value)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A row of the results, and how it came about. Times are milliseconds since 1970."""
+
+    number: int  # its place in the plan
+    row: RunResult
+    trainings: Sequence[Training]  # one after the other; of the untrained base none
+    cause: str  # why it has no result, if it lost a stage
+    began: int
+    since: int  # when the newest state of its stages came to be
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What the runs of one sweep share."""
+
+    name: str
+    digest: str
+    tags: Mapping[str, str]  # experiment, model, user
+
+
+class Point(NamedTuple):
+    metric: str
+    step: int
+    value: float
+    at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """All that a tracker is told. `id` is the same whenever and from wherever a run is told of."""
+
+    id: str
+    sweep: str
+    name: str  # for people: "data=code, size=8, seed 0"
+    state: str
+    cause: str
+    config: Mapping[str, Scalar]  # the cell by its own keys, the last training as `recipe.…`, earlier ones `before.1.…`
+    tags: Mapping[str, str]
+    points: Sequence[Point]  # steps never fall: those of a chain are counted through
+    summary: Mapping[str, float]
+    began: int
+    since: int
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def lost(self) -> bool:
+        return self.state in LOST
+
+    @property
+    def last(self) -> int:
+        """The last step there is."""
+        return self.points[-1].step if self.points else 0
+
+    @cached_property
+    def content(self) -> str:
+        """The address of all this: another one when anything has changed or grown."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        text = json.dumps(told, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tracked(sweep: Swept, run: Followed) -> TrackedRun:
+    """What trackers are told of one run."""
+    row = run.row
+    return TrackedRun(
+        id=fingerprint({"sweep": sweep.name, "digest": sweep.digest, "run": run.number}),
+        sweep=sweep.name,
+        name=", ".join(filter(None, [named(row.cell), f"seed {row.seed}"])),
+        state=row.state,
+        cause=run.cause,
+        config=_config(run),
+        tags={"sweep": sweep.name, **sweep.tags},
+        points=list(_points(run.trainings)),
+        summary=_summary(row),
+        began=run.began,
+        since=run.since,
+    )
+
+
+def curve_columns(rows: Sequence[RunResult]) -> list[str]:
+    """Of the table of learning curves, as `curve_rows` fills it."""
+    cell = dict.fromkeys(key for row in rows for key in row.cell)
+    return [*cell, "seed", "state", "training", "stage", "step", "metric", "value"]
+
+
+def curve_rows(run: Followed) -> Iterator[dict[str, Json]]:
+    """A row for each point: `training` counts those of a chain from 1, `step` the optimizer steps done in it."""
+    for place, training in enumerate(run.trainings, 1):
+        known = {**run.row.cell, "seed": run.row.seed, "state": run.row.state, "training": place}
+        for step, metric, value in training.points():
+            yield {**known, "stage": training.stage, "step": step, "metric": metric, "value": value}
+
+
+def _points(trainings: Sequence[Training]) -> Iterator[Point]:
+    done = 0
+    for training in trainings:
+        for step, metric, value in training.points():
+            yield Point(f"train/{metric}", done + step, value, training.since)
+        done += training.steps
+
+
+def _summary(row: RunResult) -> dict[str, float]:
+    measured = {f"eval/{name}": row.metrics[name] for name in in_order(row.metrics)}
+    usd = dollars_of(row.micro_usd)
+    return {
+        **measured,
+        "total/steps": row.steps,
+        "total/tokens": row.tokens,
+        **({} if usd is None else {"total/usd": usd}),
+    }
+
+
+def _config(run: Followed) -> dict[str, Scalar]:
+    cell = {key: "none" if value is None else value for key, value in run.row.cell.items()}
+    *before, last = [training.recipe for training in run.trainings] or [{}]
+    earlier = {f"before.{place}": dict(recipe) for place, recipe in enumerate(before, 1)}
+    return {**_flat(cell), "seed": run.row.seed, **_flat(earlier), **_flat({"recipe": dict(last)})}
+
+
+def _flat(document: Mapping[str, Json], path: str = "") -> dict[str, Scalar]:
+    """Every value by its path; lists as JSON, what is not set left out."""
+    found: dict[str, Scalar] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{path}{key}.")
+        elif isinstance(value, list | float) and not (isinstance(value, float) and math.isfinite(value)):
+            found[f"{path}{key}"] = json.dumps(value)
+        elif value is not None:
+            found[f"{path}{key}"] = value
+    return found

@@ -1,0 +1,175 @@
+"""How the trainings went: one curve for each cell, the mean of its seeds.
+
+The trainings of a chain stand one after another: each begins where the one before it ended.
+"""
+
+import math
+import statistics
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sweeps.analysis.targets import named, unit
+from sweeps.figures.lines import Line, Plot, lines
+from sweeps.formatting import counted
+from sweeps.records import canonical
+from sweeps.report.document import Figure, Section, both, evenly, table
+from sweeps.report.inputs import Learning
+from sweeps.results import RunResult
+from sweeps.stage import Json
+
+PARTS = 26  # of a drawn curve: means over steps that are near each other on its axis
+MOST = 48  # curves in one figure
+GROUPS = ("method", "data", "target", "source", "model")  # what colours may tell apart
+COLOURS = 8
+STEPS = "optimizer steps done (log scale)"
+
+
+@dataclass(frozen=True)
+class Course:
+    """The trainings of one cell that measured the same, at one place of its chain."""
+
+    cell: Mapping[str, Json]
+    what: str
+    place: int  # 0: the first, and mostly the only one
+    chain: int  # how many trainings there are
+    points: Sequence[tuple[float, float]]
+    seeds: int
+    broken: bool  # a value of it was not finite
+
+
+def training(rows: Sequence[RunResult], curves: Sequence[Learning]) -> Section:
+    """A figure for each kind of curve."""
+    courses = _courses(rows, curves)
+    axis = _axis(courses)
+    colours = list(dict.fromkeys(_named(course, axis) for course in courses))
+    kinds = dict.fromkeys(course.what for course in courses)
+    figures = (_figure(what, [each for each in courses if each.what == what], axis, colours) for what in kinds)
+    return Section("How the trainings went", tuple(figures))
+
+
+def _courses(rows: Sequence[RunResult], curves: Sequence[Learning]) -> list[Course]:
+    known = {curve.stage: curve for curve in curves if curve.points}
+    groups: dict[tuple[bytes, str, int], tuple[RunResult, dict[str, Learning]]] = {}
+    for row in rows:
+        for place, curve in enumerate(_chain(row, known)):
+            if curve:
+                group = groups.setdefault((canonical(row.cell), curve.what, place), (row, {}))
+                group[1][curve.stage] = curve
+    chained = {what for (_, what, place) in groups if place}
+    return [
+        Course(
+            cell=row.cell,
+            what=what,
+            place=place,
+            chain=len(row.before) + 1,
+            points=_mean(each.values(), log=what not in chained),
+            seeds=len(each),
+            broken=not all(map(_finite, each.values())),
+        )
+        for (_, what, place), (row, each) in groups.items()
+    ]
+
+
+def _chain(row: RunResult, known: Mapping[str, Learning]) -> Iterator[Learning | None]:
+    """The curves of a run's trainings in their order, each moved to where the one before it ended."""
+    done = 0.0
+    for stage in (*row.before, row.stage):
+        curve = known.get(stage) if stage else None
+        if curve and done:
+            curve = replace(curve, points=[(done + step, value) for step, value in curve.points])
+        yield curve
+        done = curve.points[-1][0] if curve else done
+
+
+def _finite(curve: Learning) -> bool:
+    return all(math.isfinite(value) for _, value in curve.points)
+
+
+def _mean(curves: Iterable[Learning], *, log: bool) -> list[tuple[float, float]]:
+    """Step by step over the seeds, then part by part: no more points than can be seen, and less noise."""
+    values: dict[float, list[float]] = {}
+    for curve in curves:
+        for step, value in curve.points:
+            if math.isfinite(value):
+                values.setdefault(step, []).append(value)
+    parts: dict[int, list[float]] = {}
+    for step in sorted(values):
+        parts.setdefault(int(PARTS * _along(step, values, log=log)), []).append(step)
+    return [
+        (_middle(part), statistics.fmean(statistics.fmean(values[step]) for step in part)) for part in parts.values()
+    ]
+
+
+def _along(step: float, steps: Collection[float], *, log: bool) -> float:
+    """How far along the axis, from 0 to 1."""
+    if log:
+        return math.log(max(step, 1)) / math.log(max(*steps, 2))
+    return (step - min(steps)) / (max(steps) - min(steps) or 1)
+
+
+def _middle(steps: Sequence[float]) -> float:
+    return statistics.geometric_mean(max(step, 1) for step in steps)
+
+
+def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Sequence[str]) -> Figure:
+    """Colours by name: the same in all figures."""
+    chosen = evenly([course for course in courses if course.points], MOST)
+    chained = any(course.place for course in courses)
+    series = [
+        Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_told(course))
+        for course in chosen
+        for name in [_named(course, axis)]
+    ]
+    name, title = f"training-{what.replace('_', '-')}", f"{unit(what)} while training"
+    told = f"{counted(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
+    across = "optimizer steps done, along the chain" if chained else STEPS
+    plot = Plot(name, title, told, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
+    return Figure(
+        name,
+        title,
+        **both(lambda width, suffix: lines(plot, series, width, suffix)),
+        table=table([_row(course) for course in courses], folded=True),
+        note=_note(courses, chosen, axis),
+    )
+
+
+def _named(course: Course, axis: str | None) -> str:
+    """What a curve's colour says."""
+    value = course.cell.get(axis) if axis else "all"
+    return "none" if value is None else str(value)
+
+
+def _told(course: Course) -> str:
+    return named(course.cell) + (f", training {course.place + 1} of {course.chain}" if course.chain > 1 else "")
+
+
+def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None) -> str:
+    parts = ["One line for each cell, the mean of its seeds (the table says how many), smoothed."]
+    if axis:
+        parts.append(f"Colours tell {axis} apart.")
+    if any(course.place for course in courses):
+        parts.append("Where a training goes on from another one, its line begins where that one ended.")
+    if len(chosen) < len(courses):
+        parts.append(f"{len(chosen)} of {len(courses):,} are drawn, evenly chosen; the table has all.")
+    if broken := sum(course.broken for course in courses):
+        parts.append(f"{broken} had a value that was not finite, which is left out.")
+    return " ".join(parts)
+
+
+def _axis(courses: Sequence[Course]) -> str | None:
+    """The first of what colours may tell apart that differs."""
+    for axis in GROUPS:
+        if len({str(course.cell[axis]) for course in courses if axis in course.cell}) > 1:
+            return axis
+    return None
+
+
+def _row(course: Course) -> dict[str, object]:
+    first, last = (course.points[0], course.points[-1]) if course.points else ((0, math.nan), (0, math.nan))
+    return {
+        "cell": _told(course),
+        "seeds": course.seeds,
+        "at first": first[1],
+        "at last": last[1],
+        "not finite": course.broken,
+    }

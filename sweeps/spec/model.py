@@ -1,0 +1,193 @@
+"""The file that a researcher writes: one model, read from YAML or made in Python.
+
+`parse` answers with a whole sweep or with one SpecError that lists everything wrong, each finding as
+`file:line: path: what was found; what would be right`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from sweeps.errors import SpecError
+from sweeps.rendering.renderers import asked_for
+from sweeps.spec import axes
+from sweeps.spec.axes import Axis, Spread
+from sweeps.spec.explain import explain
+from sweeps.spec.overrides import override
+from sweeps.spec.rules import check
+from sweeps.spec.scalars import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
+from sweeps.spec.sections import (
+    Best,
+    Budget,
+    Checkpoints,
+    DataSpec,
+    Equal,
+    Evaluation,
+    Limits,
+    Notice,
+    Target,
+    Window,
+    evaluation,
+)
+from sweeps.spec.source import Source
+from sweeps.spec.train_section import Method, Train
+from sweeps.spec.yaml import read
+
+__all__ = ["DataSpec", "Sweep", "Train", "parse"]
+
+
+def _seeds(value: Any) -> tuple[int, ...] | int:
+    """A count of seeds (0, 1, ...), or a list of different ones."""
+    if isinstance(value, list | tuple):
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31 for seed in value)
+        if value and whole and len(set(value)) == len(value):
+            return tuple(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError(f"{shown(value)} found; a count (3) or a list of different integers from 0 is right")
+
+
+def _moment(value: Any) -> Any:
+    """A deadline is written with its offset; a number would be read as seconds, so it is refused."""
+    if isinstance(value, int | float):
+        right = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
+        raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+    return value
+
+
+def _listed(value: Any) -> str:
+    return "<count>" if isinstance(value, int) else "<list>"
+
+
+Seeds = Annotated[
+    Annotated[tuple[int, ...], Tag("<list>")] | Annotated[int, Tag("<count>")],
+    Discriminator(_listed),
+    BeforeValidator(_seeds),
+]
+
+
+class Sweep(Model):
+    """A question about fine-tuning, as it is written: every key of the file, and no other."""
+
+    sweep: Annotated[str, Field(pattern=SWEEP_NAME, max_length=100)]
+    question: str | None = None
+    experiment: Literal["grid", "data_scaling", "transfer", "compare"]
+    model: Annotated[str, Field(min_length=1)]
+    tokenizer: Annotated[str, Field(min_length=1)] | None = None  # a folder or a name on the hub; None: the model's own
+    renderer: Annotated[str, AfterValidator(asked_for)] | None = None
+    turns: Literal["together", "each"] = "together"  # a chat is learnt as a whole, or each answer of it for itself
+    train: Train | None = None
+    data: Mapping[Name, DataSpec] = {}
+    sizes: Axis | None = None
+    seeds: Seeds = 3
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    source_size: Count | None = None
+    share_sources: Literal["run", "sweep"] = "run"
+    evaluate: Annotated[tuple[Annotated[Evaluation, BeforeValidator(evaluation)], ...], Field(min_length=1)] = (
+        Evaluation(name="nll"),
+    )
+    target: Target | None = None
+    best: Best | None = None
+    vary: Mapping[str, Axis] = {}
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    when: Mapping[str, Annotated[Mapping[str, Any], Field(min_length=1)]] = {}
+    equal: Equal | None = None
+    methods: Mapping[Name, Method] | None = None
+    budget: Budget | None = None
+    limits: Limits = Limits()
+    priority: Priority = 0
+    weight: Positive = 1.0  # its share beside others of the same priority
+    window: Window | None = None
+    deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None
+    checkpoint: Checkpoints = Checkpoints()
+    reuse: Literal["never", "sweep", "all"] = "all"
+    notify: tuple[Notice, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        found = list(check(self))
+        if found:
+            raise Findings(found)
+        return self
+
+    @property
+    def seed_values(self) -> tuple[int, ...]:
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @property
+    def size_values(self) -> tuple[int, ...]:
+        """The sizes of the data, ascending; none where the experiment has no such axis."""
+        made = () if self.sizes is None else axes.values(self.sizes, "sizes", integers=True)
+        return tuple(sorted(size for size in made if isinstance(size, int)))
+
+    @property
+    def all_sizes(self) -> tuple[int, ...]:
+        """Every number of examples that the file names, of targets and of sources."""
+        varied = (
+            axes.values(self.vary["source_size"], "source_size", integers=True) if "source_size" in self.vary else ()
+        )
+        named = {*self.size_values, *varied, self.source_size}
+        return tuple(sorted(size for size in named if isinstance(size, int)))
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The data sets that a transfer starts from."""
+        return self.sources or tuple(self.data)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The data sets that are trained on and measured; outside of a transfer, all of them."""
+        return self.targets or tuple(self.data)
+
+    @property
+    def trainings(self) -> tuple[Train, ...]:
+        """Every training that the file describes, as far as `vary` leaves it."""
+        return ((self.train,) if self.train else ()) + tuple((self.methods or {}).values())
+
+    def not_yet(self) -> tuple[str, ...]:
+        """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
+        methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}
+        found = []
+        if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
+            found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
+        if any(one.options.get("via") == "sampler" for one in self.evaluate):
+            found.append("evaluate: nll via the sampler is not measured yet; via forward is")
+        return tuple(found)
+
+    def varied(self, path: str) -> tuple[Any, ...]:
+        """The words on an axis: nothing where there is none, or where it has numbers only."""
+        axis = self.vary.get(path)
+        if isinstance(axis, Spread):
+            return axis.choice or ()
+        return axis or ()
+
+
+def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ()) -> Sweep:
+    """The sweep that `text` says, with values of the command line (`train.rank=8`) put over it.
+
+    Raises SpecError with every finding.
+    """
+    source = override(read(text, name), overrides)
+    if not isinstance(source.value, Mapping):
+        raise SpecError(f"{source.place(())}: {shown(source.value)} found; a file of `key: value` lines is right")
+    return _validated(source)
+
+
+def _validated(source: Source) -> Sweep:
+    try:
+        return Sweep.model_validate(source.value)
+    except ValidationError as error:
+        raise SpecError("\n".join(explain(error, source, Sweep))) from None

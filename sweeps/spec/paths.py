@@ -1,0 +1,82 @@
+"""Dotted paths of a spec: which exist in the model, what may stand there, how one is set."""
+
+import types
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+
+from sweeps.spec.source import Plain
+
+
+def kinds(annotation: Any) -> Iterator[Any]:
+    """The alternatives of an annotation: unions taken apart, metadata left out."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from kinds(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from kinds(part)
+    else:
+        yield annotation
+
+
+def below(annotation: Any, key: str | int) -> list[Any]:
+    """The annotations of what stands under `key`: none where the model knows no such key."""
+    found: list[Any] = []
+    for kind in kinds(annotation):
+        arguments = get_args(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += [field.annotation for name, field in kind.model_fields.items() if name == key]
+        elif isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
+            found.append(arguments[1])
+        elif get_origin(kind) is tuple and isinstance(key, int):
+            found.append(arguments[0])
+    return found
+
+
+def at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[Any]:
+    """The annotations of what may stand at `path`."""
+    found: list[Any] = [model]
+    for key in path:
+        found = [under for annotation in found for under in below(annotation, key)]
+    return [kind for annotation in found for kind in kinds(annotation)]
+
+
+def keys(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """The keys that the model knows at `path`."""
+    models = [kind for kind in at(model, path) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return tuple(name for kind in models for name in kind.model_fields)
+
+
+@lru_cache
+def section(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
+    """What reads one key of the model alone."""
+    field = model.model_fields[key]
+    annotation: Any = field.annotation
+    for constraint in field.metadata:
+        annotation = Annotated[annotation, constraint]
+    return TypeAdapter(annotation)
+
+
+def is_integer(model: type[BaseModel], path: tuple[str | int, ...]) -> bool:
+    """Whether only integers may stand at `path`."""
+    found = at(model, path)
+    return int in found and float not in found
+
+
+def get(document: Any, path: tuple[str, ...]) -> Any:
+    """What stands at `path`, or None."""
+    for key in path:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document
+
+
+def put(document: Mapping[str, Plain], path: tuple[str, ...], value: Plain) -> dict[str, Plain]:
+    """The document with `value` at `path`; the given one stays as it is."""
+    head, *rest = path
+    inner = document.get(head)
+    if not rest:
+        return {**document, head: value}
+    return {**document, head: put(inner if isinstance(inner, Mapping) else {}, tuple(rest), value)}

@@ -1,0 +1,274 @@
+"""The rules between the keys of a spec: what each kind of experiment needs, and names that must agree.
+
+A rule is told which keys it reads, so that it is left out where one of them is already known to be wrong, and
+the rest of the file is still checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from sweeps.spec import axes
+from sweeps.spec.scalars import Finding, shown
+from sweeps.spec.sections import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
+from sweeps.spec.train_section import LENGTHS, Method
+from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
+
+if TYPE_CHECKING:
+    from sweeps.spec.model import Sweep
+    from sweeps.spec.sections import Target
+
+Rule = Callable[["Sweep"], Iterator[Finding]]
+
+LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
+MEASURED = {metric for metrics in METRICS.values() for metric in metrics}
+NEEDED = {
+    "data_scaling": ("train", "sizes"),
+    "transfer": ("train", "sizes"),
+    "grid": ("train",),
+    "compare": ("methods", "equal"),
+}
+BELONGS = {
+    "sizes": ("data_scaling", "transfer"),
+    "sources": ("transfer",),
+    "targets": ("transfer",),
+    "source_size": ("transfer",),
+    "share_sources": ("transfer",),
+    "train": ("grid", "data_scaling", "transfer"),
+    "target": ("data_scaling",),
+    "best": ("grid", "compare"),
+    "methods": ("compare",),
+    "equal": ("compare",),
+}
+
+
+def check(sweep: Sweep, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
+    """Everything that the keys say against each other, except by rules that read a key of `without`."""
+    for reads, rule in RULES:
+        if not without.intersection(reads):
+            yield from rule(sweep)
+
+
+def check_cell(cell: Sweep, varied: frozenset[str]) -> Iterator[Finding]:
+    """The same of one cell, which has no axes any more: by the rules that read a section in which cells differ."""
+    for reads, rule in RULES:
+        if reads[0] != "vary" and varied.intersection(reads):
+            yield from rule(cell)
+
+
+def _kind(sweep: Sweep) -> Iterator[Finding]:
+    for key in NEEDED[sweep.experiment]:
+        if getattr(sweep, key) is None:
+            yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
+    for key, kinds in BELONGS.items():
+        if key in sweep.model_fields_set and sweep.experiment not in kinds:
+            yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
+
+
+def _varied(sweep: Sweep) -> Iterator[Finding]:
+    """What another kind of experiment has would change nothing here, and yet name cells that differ in it."""
+    for path in sweep.vary:
+        root, _, key = path.partition(".")
+        kinds = BELONGS.get(root, (sweep.experiment,))
+        if root in VARIED and sweep.experiment not in kinds:
+            own = f"; here a method says how it trains: methods.NAME.{key}" if root == "train" and key else ""
+            yield ("vary", path), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}{own}"
+
+
+def _sizes(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.sizes is None:
+        return
+    if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
+        yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
+    elif axes.length(sweep.sizes) <= MOST_MADE:
+        made = axes.values(sweep.sizes, "sizes", integers=True)
+        for index, size in enumerate(made):
+            if size == 0 and not isinstance(size, bool):
+                yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
+            elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                yield ("sizes", index), f"{shown(size)} found; a number of examples, an integer from 1, is right"
+        yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
+
+
+def _data(sweep: Sweep) -> Iterator[Finding]:
+    """Whoever acts needs no data; whoever reads does. And sizes are of data."""
+    if sweep.train is None:
+        return
+    methods = {sweep.train.method, *sweep.varied("train.method")}
+    if sweep.experiment != "grid" and "rl" in methods:
+        right = "`experiment: grid` or `compare` is right for it"
+        yield ("train", "method"), f"rl found, which has no examples to vary the number of; {right}"
+    if not sweep.data and methods - {"rl"}:
+        yield ("data",), "missing; name at least one data set, as `mine: {source: my_chats.jsonl}`"
+        return
+    for one in () if sweep.data else sweep.evaluate:
+        if one.name != "task_completion":
+            yield ("evaluate",), f"{one.name} found, and no data to measure it on; task_completion needs none"
+
+
+def _acts(sweep: Sweep) -> Iterator[Finding]:
+    open_ended = {"train.environment", "train"} & set(sweep.vary)
+    if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
+        yield ("train", "environment"), "missing; `method: rl` needs one, as offline:tool_use"
+
+
+def _pairs(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.experiment != "transfer":
+        return
+    names = list(sweep.data)
+    for key in ("sources", "targets"):
+        given = getattr(sweep, key) or ()
+        for index, name in enumerate(given):
+            if name not in sweep.data:
+                yield (key, index), f"{name!r} found; {nearest(name, names)}"
+            elif name in given[:index]:
+                yield (key, index), f"{name!r} found a second time; each name once is right"
+    sources, targets = sweep.sources or names, sweep.targets or names
+    if not any(source != target for source in sources for target in targets):
+        yield ("data",), f"no pair of different data sets among {', '.join(names)}; a transfer needs at least two"
+
+
+def _length(sweep: Sweep) -> Iterator[Finding]:
+    """Exactly one of steps, epochs and tokens, whether it stands under `train` or is varied."""
+    if sweep.train is None:
+        return
+    varied = {path.split(".")[1] for path in sweep.vary if path.startswith("train.")}
+    given = [key for key in LENGTHS if getattr(sweep.train, key) is not None or key in varied]
+    if len(given) != 1 and "train" not in sweep.vary:
+        yield ("train",), f"{' and '.join(given) or 'no length'} found; exactly one of steps, epochs, tokens is right"
+    if sweep.train.learning_rate is None and not varied & {"learning_rate"} and "train" not in sweep.vary:
+        yield ("train", "learning_rate"), "missing; write a number, `auto`, or vary it"
+
+
+def _metrics(sweep: Sweep) -> Iterator[Finding]:
+    """A metric that is asked for must be measured."""
+    names = [one.name for one in sweep.evaluate]
+    known = [metric for one in sweep.evaluate for metric in metrics_of(one)]
+    if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
+        known += [f"{data}.{metric}" for data in sweep.data for metric in known]
+    facts = OF_EPISODES if "task_completion" in names else None  # as environments do what they say of their episodes
+    # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
+    wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
+    for key, wish, right in wishes:
+        if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
+            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("evaluate", index), f"{name} found a second time; once is right, and the other by `sweep evaluate`"
+
+
+def _target(sweep: Sweep) -> Iterator[Finding]:
+    """A side that the metric gets to, by a law."""
+    wish = sweep.target
+    if wish is None:
+        return
+    above, below = wish.above, wish.below
+    if above is not None and wish.metric in LOSSES:
+        yield ("target", "above"), f"found, and {wish.metric} falls as the model gets better; `below` is right"
+    elif below is not None and wish.metric in RISING:
+        yield ("target", "below"), f"found, and {wish.metric} rises as the model gets better; `above` is right"
+    elif wish.metric not in LAWFUL and (wish.metric in MEASURED or wish.metric.startswith(OF_EPISODES)):
+        yield ("target", "metric"), f"{wish.metric!r} found, which has no law; one of {', '.join(LAWFUL)} is right"
+    elif above is not None and wish.of is None and not (least := RISING.get(wish.metric, 0.0)) < above < 1:
+        right = f"guessing has {least:g} of it and no model more than 1; a number between is right"
+        yield ("target", "above"), f"{above:g} found; {right}"
+
+    else:
+        yield from _met_already(wish)
+
+
+def _met_already(wish: Target) -> Iterator[Finding]:
+    """A goal that the untrained base has, or that nothing can have, says nothing about data."""
+    if wish.below is not None and wish.metric in FALLING and wish.below <= 0:
+        yield ("target", "below"), f"{wish.below:g} found; no {wish.metric} is below 0, a number above it is right"
+    elif wish.of is not None and wish.below is not None and wish.below >= 1:
+        yield (
+            ("target", "below"),
+            f"{wish.below:g} of zero_shot found, which the untrained base has; less than 1 is right",
+        )
+    elif wish.of is not None and wish.above is not None and wish.above <= 1:
+        yield (
+            ("target", "above"),
+            f"{wish.above:g} of zero_shot found, which the untrained base has; more than 1 is right",
+        )
+
+
+def _best(sweep: Sweep) -> Iterator[Finding]:
+    """The best is not the worst."""
+    if sweep.best is None or OF_EPISODES in sweep.best.metric:
+        return
+    metric = sweep.best.metric.rpartition(".")[2]
+    if sweep.best.mode == "max" and metric in LOSSES:
+        yield ("best", "mode"), f"max found, and {metric} falls as the model gets better; `min` is right"
+    if sweep.best.mode == "min" and metric in GAINS:
+        yield ("best", "mode"), f"min found, and {metric} rises as the model gets better; `max` is right"
+
+
+def _validation(sweep: Sweep) -> Iterator[Finding]:
+    if sweep.train is None or (sweep.train.eval_every is None and "train.eval_every" not in sweep.vary):
+        return
+    for name, spec in sweep.data.items():
+        if spec.validation is None:
+            yield ("data", name), "no `validation` found, and `train.eval_every` measures on it; add one (0.1)"
+
+
+def _methods(sweep: Sweep) -> Iterator[Finding]:
+    for name, method in (sweep.methods or {}).items():
+        here = ("methods", name)
+        if method.data is not None and method.data not in sweep.data:
+            yield (*here, "data"), f"{method.data!r} found; {nearest(method.data, list(sweep.data))}"
+        yield from (((*here, "then", *at), text) for at, text in _chain(sweep, method.then or ()))
+        given = [key for key in LENGTHS if getattr(method, key) is not None]
+        if given:
+            yield (*here, given[0]), "found; `equal` sets the length of every method, leave it out"
+        yield from ((here, text) for text in _method_alone(method))
+
+
+def _chain(sweep: Sweep, then: Sequence[str]) -> Iterator[Finding]:
+    """A chain goes on with one adapter, so all its parts train the same one."""
+    known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
+    for index, part in enumerate(then):
+        if part not in known:
+            yield (index,), f"{part!r} found; {nearest(part, list(known))}"
+    parts = [known[part] for part in then if part in known]
+    for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
+        found = {getattr(part, key) for part in parts}
+        if len(found) > 1:
+            said = " and ".join(map(shown, sorted(found)))
+            yield (), f"parts whose {key} is {said}; they train one adapter, so the same is right"
+
+
+def _method_alone(method: Method) -> Iterator[str]:
+    if method.then is not None:
+        if said := sorted(method.model_fields_set - {"then"}):
+            yield f"{', '.join(said)} found beside `then`; each part says its own, leave it out"
+        return
+    if method.learning_rate is None:
+        yield "no learning_rate found; write a number or `auto`"
+    if method.method == "rl" and method.environment is None:
+        yield "no environment found; `method: rl` needs one"
+    if method.method != "rl" and method.data is None:
+        yield f"no data found; `method: {method.method}` needs the name of a data set"
+    if method.method == "rl" and method.data is not None:
+        yield f"data: {method.data} found; `method: rl` acts in its environment, leave it out"
+
+
+RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    (("experiment",), _kind),
+    (("experiment", "train", "vary", "data", "evaluate"), _data),
+    (("train", "vary"), _acts),
+    (("sizes",), _sizes),
+    (("experiment", "data", "sources", "targets"), _pairs),
+    (("train", "vary"), _length),
+    (("experiment", "data", "evaluate", "best", "target"), _metrics),
+    (("target",), _target),
+    (("best",), _best),
+    (("train", "data", "vary"), _validation),
+    (("methods", "data"), _methods),
+    (("vary", "experiment"), _varied),
+    (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),
+    (("vary", "zip"), check_zip),
+    (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets", "methods"), check_exclude),
+    (("vary", "when"), check_when),
+)

@@ -1,0 +1,154 @@
+"""How a model is trained: the `train` section, and the methods of a comparison."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+
+from sweeps.spec.scalars import (
+    Count,
+    Finding,
+    Findings,
+    Flag,
+    Frozen,
+    Model,
+    Name,
+    Number,
+    Positive,
+    Share,
+    amount_or_share,
+    or_none,
+    power_of_two,
+    rate,
+)
+
+BETA = 0.1  # of dpo, where the file names none: what the paper's experiments mostly take
+LENGTHS = ("steps", "epochs", "tokens")
+# What belongs to one method, and what it is where the file leaves it open. None: it has to be said.
+OF_METHOD: Mapping[str, Mapping[str, Any]] = {
+    "sl": {},
+    "dpo": {"beta": BETA, "length_normalise": False},
+    "rl": {
+        "environment": None,
+        "groups": 16,
+        "group_size": 8,
+        "loss": "importance_sampling",
+        "loss_config": {},
+        "substeps": 1,
+        "kl_penalty": 0.0,
+        "temperature": 1.0,
+        "lag": 0,
+    },
+}
+
+
+class Adam(Model):
+    """The optimizer's own numbers; `weight_decay` is decoupled, `grad_clip_norm: 0` clips nothing."""
+
+    beta1: Share = 0.9
+    beta2: Share = 0.95
+    eps: Positive = 1e-8
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.0
+    grad_clip_norm: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class StepLaw(Model):
+    """Optimizer steps that grow with the data: base·(n/at_size)^power."""
+
+    base: Positive
+    at_size: Count
+    power: Annotated[Number, Field(ge=0, le=4)]
+
+
+def _kind(value: Any) -> str:
+    return "<law>" if isinstance(value, Mapping | StepLaw) else "<count>"
+
+
+Loss = Literal["importance_sampling", "ppo", "cispo", "dro", "gspo"]
+Steps = Annotated[Annotated[Count, Tag("<count>")] | Annotated[StepLaw, Tag("<law>")], Discriminator(_kind)]
+
+
+class Train(Model):
+    """One training. Exactly one of `steps`, `epochs` and `tokens` sets its length."""
+
+    method: Literal["sl", "dpo", "rl"] = "sl"
+    rank: Annotated[Count, AfterValidator(power_of_two)] = 32
+    learning_rate: Annotated[float | str | None, PlainValidator(or_none(rate))] = None
+    schedule: Literal["constant", "linear", "cosine", "wsd"] = "linear"
+    warmup: Annotated[int | float, PlainValidator(amount_or_share)] = 0
+    batch_size: Count = 32
+    steps: Steps | None = None
+    epochs: Positive | None = None
+    min_steps: Count | None = None
+    tokens: Count | None = None
+    eval_every: Count | None = None
+    diverged_above: Positive = 50.0  # nats per token: what guessing blindly costs is 12, of any vocabulary there is
+    train_mlp: Flag = True
+    train_attn: Flag = True
+    train_unembed: Flag = True
+    adam: Adam = Adam()
+    beta: Positive | None = None  # of dpo: how dear it is to move away from the reference; 0.1
+    length_normalise: Flag | None = None  # of dpo: rewards per token of the completion instead of the whole; false
+    environment: Annotated[str, Field(min_length=1)] | None = None  # of rl, as is all below
+    groups: Count | None = None  # tasks in one iteration
+    group_size: Annotated[Count, Field(ge=2)] | None = None  # rollouts of each task: they are held against each other
+    loss: Loss | None = None
+    loss_config: Annotated[Mapping[str, Number], AfterValidator(Frozen)] | None = (
+        None  # of the loss, as the service takes it: {clip_high_threshold: 1.2}
+    )
+    substeps: Count | None = None  # optimizer steps in which the groups of an iteration are used, a part in each
+    kl_penalty: Annotated[Number, Field(ge=0)] | None = None  # per nat that a token moves away from the start
+    temperature: Positive | None = None
+    lag: Literal[0, 1] | None = None  # 1: rollouts are made with the weights of one iteration before, while it trains
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        found: list[Finding] = [
+            ((key,), f"belongs to `method: {method}`, and the method is {self.method}")
+            for method, keys in OF_METHOD.items()
+            for key in keys
+            if getattr(self, key) is not None and self.method != method
+        ]
+        found += self._of_rl() if self.method == "rl" else ()
+        if self.min_steps is not None and self.epochs is None:
+            found.append((("min_steps",), "belongs to `epochs`: it is the least that a small data set is trained"))
+        if not (self.train_mlp or self.train_attn or self.train_unembed):
+            found.append(
+                (
+                    ("train_mlp",),
+                    "no layer is left to train; at least one of train_mlp, train_attn, train_unembed is right",
+                )
+            )
+        if found:
+            raise Findings(found)
+        return self
+
+    def _of_rl(self) -> Iterator[Finding]:
+        """What examples have, and rollouts have not."""
+        given = {key for key in ("batch_size", "epochs", "eval_every") if key in self.model_fields_set}
+        right = {
+            "batch_size": "groups and group_size say how much one iteration is",
+            "epochs": "steps or tokens is right",
+        }
+        for key in sorted(given):
+            yield (
+                (key,),
+                f"rl has no examples to count; {right.get(key, 'the rewards of each iteration are its curve')}",
+            )
+        if isinstance(self.steps, StepLaw):
+            yield ("steps",), "rl has no examples whose number could be at_size; a number of iterations is right"
+        if self.substeps is not None and self.substeps > (self.groups or OF_METHOD["rl"]["groups"]):
+            yield ("substeps",), f"{self.substeps} found, of fewer groups; at most one for each group is right"
+
+    def own(self, key: str) -> Any:
+        """The value of a key that belongs to the method, or what it is where the file leaves it open."""
+        value = getattr(self, key)
+        return OF_METHOD[self.method][key] if value is None else value
+
+
+class Method(Train):
+    """One contestant of a comparison: a training of its own, or others one after the other (`then`)."""
+
+    method: Literal["sl", "dpo", "rl"] = "sl"
+    data: Name | None = None
+    then: Annotated[tuple[Name, ...], Field(min_length=2)] | None = None

@@ -1,0 +1,219 @@
+"""The rules of `vary`, and of `zip`, `exclude` and `when` that shape it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from sweeps.spec import axes
+from sweeps.spec.axes import Spread
+from sweeps.spec.paths import at, get, is_integer, keys, put, section
+from sweeps.spec.pydantic_errors import findings
+from sweeps.spec.scalars import Finding, Findings, shown
+from sweeps.spec.sections import nearest
+
+if TYPE_CHECKING:
+    from sweeps.spec.model import Sweep
+
+VARIED = (
+    "model",
+    "tokenizer",
+    "train",
+    "data",
+    "source_size",
+    "methods",
+    "equal",
+)  # what may differ between the cells of one sweep
+AXES = ("sizes", "seeds", "sources", "targets")
+MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan checks every variant again
+MOST_MADE = 200_000  # values of one axis that are made to look at them: of more, the plan refuses the runs
+
+
+def check_vary(sweep: Sweep) -> Iterator[Finding]:
+    for path, axis in sweep.vary.items():
+        where = _where(sweep, path)
+        if where is not None:
+            yield ("vary", path), where
+            continue
+        yield from _values(sweep, path, axis)
+        over = [other for other in sweep.vary if path.startswith(f"{other}.")]
+        if over:
+            yield ("vary", path), f"stands inside {over[0]}, which is varied too; vary one of them"
+
+
+def _where(sweep: Sweep, path: str) -> str | None:
+    """What is wrong with the path of an axis, if anything."""
+    parts = tuple(path.split("."))
+    root = parts[0]
+    if root in AXES:
+        return f"{root} is an axis of its own; write the list under `{root}:`"
+    if root in type(sweep).model_fields and root not in VARIED:
+        return f"{root} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
+    return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
+
+
+def _data_path(sweep: Sweep, parts: tuple[str, ...]) -> str | None:
+    names = list(sweep.data)
+    if len(parts) == 1:
+        return f"all data sets at once cannot be varied; name a part, as data.{names[0]}.source"
+    if parts[1] not in sweep.data:
+        return f"no data set {parts[1]!r}; {nearest(parts[1], names)}"
+    return _unknown(type(sweep), parts)
+
+
+def _unknown(model: type[Sweep], parts: tuple[str, ...]) -> str | None:
+    """Where the path leaves the model, if it does."""
+    for end in range(1, len(parts) + 1):
+        if not at(model, parts[:end]):
+            known, before = keys(model, parts[: end - 1]), ".".join(parts[: end - 1])
+            return (
+                f"no such path; {nearest(parts[end - 1], known)}" if known else f"no such path; {before} has no parts"
+            )
+    return None
+
+
+def _values(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
+    """Each value alone must be one that the path can have, and no other one."""
+    parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
+    if axes.length(axis) > MOST_MADE:
+        return
+    found = _made(sweep, path)
+    if not zipped:
+        yield from ((("vary", path, *at), text) for at, text in repetitions(axis, found))
+    base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
+    for index, value in enumerate(found[:MOST_TRIED]):
+        wrong = _wrong(sweep, parts, put(base, parts, value)[parts[0]])
+        if wrong:
+            yield ("vary", path, index), wrong
+
+
+def _made(sweep: Sweep, path: str) -> tuple[Any, ...]:
+    return axes.values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
+
+
+def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator[Finding]:
+    """What stands on an axis more than once: what a list repeats, what a rule rounds to the same or draws again."""
+    again = axes.repeated(made)
+    if isinstance(axis, tuple):
+        for place in again:
+            yield (place,), f"{shown(made[place])} found a second time; each value once is right"
+    elif again:
+        differ = len(made) - len(again)
+        right = "a larger factor" if axis.factor else f"a count of at most {differ}"
+        yield (), f"{len(made)} values, of which {differ} differ: {shown(list(made))}; {right}, or a list, is right"
+
+
+def _wrong(sweep: Sweep, parts: tuple[str, ...], document: Any) -> str | None:
+    """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
+    try:
+        section(type(sweep), parts[0]).validate_python(document)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            detail["loc"] = (parts[0], *detail["loc"])
+            if not isinstance(detail.get("ctx", {}).get("error"), Findings):
+                path, text = next(findings(detail, type(sweep)))
+                inner = ".".join(map(str, path[len(parts) :] if path[: len(parts)] == parts else path))
+                return f"{inner}: {text}" if inner else text
+    return None
+
+
+def check_zip(sweep: Sweep) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, group in enumerate(sweep.zip):
+        unknown = [path for path in group if path not in sweep.vary]
+        for path in unknown:
+            yield ("zip", index), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+        for path in seen.intersection(group):
+            yield ("zip", index), f"{path} found in two groups; one is right"
+        seen.update(group)
+        if len(set(group)) < len(group):
+            yield ("zip", index), f"{shown(list(group))} found; each axis once is right"
+        elif not unknown:
+            yield from ((("zip", index), text) for text in _together(sweep, group))
+
+
+def _together(sweep: Sweep, group: Sequence[str]) -> Iterator[str]:
+    """Axes that are walked together are equally long, and make no combination twice."""
+    lengths = {path: axes.length(sweep.vary[path]) for path in group}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{path} has {count}" for path, count in lengths.items())
+        yield f"{said}; axes walked together have equally many values"
+    elif max(lengths.values()) <= MOST_MADE:
+        combined = [list(each) for each in zip(*(_made(sweep, path) for path in group), strict=True)]
+        for place in axes.repeated(combined):
+            yield f"{shown(combined[place])} found a second time; each combination once is right"
+
+
+def check_exclude(sweep: Sweep) -> Iterator[Finding]:
+    """A condition that holds nowhere is a mistake, and would be ignored in silence."""
+    known: dict[str, tuple[Any, ...] | Spread] = {**_cell_values(sweep), **sweep.vary}
+    for index, condition in enumerate(sweep.exclude):
+        for path, value in condition.items():
+            there = known.get(path)
+            if there is None:
+                yield ("exclude", index, path), f"no cell has it; {nearest(path, list(known))}"
+            elif text := _unmet(sweep, path, there, value):
+                yield ("exclude", index, path), text
+        if not condition:
+            yield ("exclude", index), "{} found, which would exclude every cell; name at least one path"
+
+
+def _unmet(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
+    """What is wrong with a condition on an axis, if it means none of its values, or no certain one."""
+    if axes.length(axis) > MOST_MADE:
+        return None
+    made = _made(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
+    meant = axes.meant(axis, made, value)
+    if len(meant) > 1:
+        return f"{shown(value)} found, which may be any of {shown(list(meant))}; all their digits are right"
+    return None if meant else f"{shown(value)} found; one of {shown(list(made))} is right"
+
+
+def _cell_values(sweep: Sweep) -> dict[str, tuple[Any, ...] | Spread]:
+    """What the experiment itself puts into its cells."""
+    names = tuple(sweep.data)
+    if sweep.experiment == "transfer":
+        return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": _sizes(sweep)}
+    if sweep.experiment == "data_scaling":
+        return {"data": names, "size": _sizes(sweep)}
+    if sweep.experiment == "compare":
+        return {"method": (None, *(sweep.methods or {}))}
+    return {"data": names} if len(names) > 1 else {}
+
+
+def _sizes(sweep: Sweep) -> tuple[Any, ...] | Spread:
+    """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
+    if sweep.sizes is not None and axes.length(sweep.sizes) > MOST_MADE:
+        return sweep.sizes
+    return (0, *sweep.size_values)
+
+
+def check_when(sweep: Sweep) -> Iterator[Finding]:
+    for path, condition in sweep.when.items():
+        if path not in sweep.vary:
+            yield ("when", path), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+        for other, value in condition.items():
+            if text := _condition(sweep, path, other, value):
+                yield ("when", path, other), text
+    try:
+        TopologicalSorter({path: set(condition) for path, condition in sweep.when.items()}).prepare()
+    except CycleError as error:
+        yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} wait for each other; one of them must be free"
+
+
+def _condition(sweep: Sweep, path: str, other: str, value: Any) -> str | None:
+    """What is wrong with one part of a condition: there is no such thing, or it is never so."""
+    if any(path in group and other in group for group in sweep.zip):
+        return f"found, with which {path} walks together; a condition on another axis is right"
+    if other in sweep.vary:
+        return _unmet(sweep, other, sweep.vary[other], value)
+    parts = tuple(other.split("."))
+    if parts[0] not in VARIED or not at(type(sweep), parts):
+        return f"no such path; {nearest(other, [*sweep.vary, *VARIED])}"
+    if any(other.startswith(f"{axis}.") for axis in sweep.vary):
+        return None  # what stands around it is varied: whether any cell meets it is for the plan to say
+    there = get(sweep.model_dump(include={parts[0]}), parts)
+    return None if axes.same(there, value) else f"{shown(value)} found, and it is {shown(there)} in every cell"

@@ -1,0 +1,257 @@
+"""YAML text as plain values, and the line on which each one stands.
+
+The rules are those of YAML 1.2's core schema, resolved here and not by the library, whose own resolver still
+makes dates of `2026-12-01`: `1e-4` and `2e6` are numbers, `22:00`, `no` and dates are strings. Keys are
+always text. Refused, each with its line: a key given twice, a merge key (`<<`), a tag, a second document, an alias to
+what holds it, a number too large to be one, `%YAML 1.1`.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from sweeps.errors import SpecError
+from sweeps.spec.source import Path, Plain, Source
+
+LONGEST = 1_000_000  # characters of one file: a sweep says ranges, and names its data
+MOST_VALUES = 100_000  # of one file, aliases expanded: more is a mistake, or a bomb of anchors
+
+BYTE_ORDER_MARK = "\ufeff"  # which some editors put before everything
+
+WORDS: Mapping[str, Plain] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+INTEGER = re.compile(r"[-+]?[0-9]{1,300}")  # beyond that Python itself refuses sooner or later
+RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+@dataclass(slots=True)
+class Node:
+    """A value as it was read: `value` holds nodes where there are children."""
+
+    value: bool | int | float | str | list["Node"] | dict[str, "Pair"] | None
+    line: int
+    finished: bool = True
+
+
+class Pair(NamedTuple):
+    """What stands under a key, and the line of the key: that is where people look for it."""
+
+    line: int
+    node: Node
+
+
+def scalar(text: str) -> bool | int | float | str | None:
+    """What an unquoted word means in YAML 1.2's core schema."""
+    if text in WORDS:
+        return WORDS[text]  # type: ignore[return-value]  # WORDS holds no lists
+    if INTEGER.fullmatch(text):
+        return int(text)
+    if RADIX.fullmatch(text):
+        return int(text, 0)
+    if FLOAT.fullmatch(text):
+        return float(text.replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf").replace(".NaN", "nan"))
+    return text
+
+
+class Reader:
+    """Builds nodes from the parser's events; findings are collected, not raised one by one."""
+
+    def __init__(self, name: str, events: Iterator[Any]) -> None:
+        self.name = name
+        self.end = 0  # of what has been read, in characters
+        self.events = self.counted(events)
+        self.anchors: dict[str, Node] = {}
+        self.findings: list[str] = []
+
+    def counted(self, events: Iterator[Any]) -> Iterator[Any]:
+        for event in events:
+            self.end = event.end_mark.index
+            yield event
+
+    def document(self) -> Node:
+        """The one document of the text; nothing at all is the null value."""
+        root = Node(None, 0)
+        for count, start in enumerate(event for event in self.events if isinstance(event, DocumentStartEvent)):
+            if start.version not in (None, (1, 2)):
+                said = ".".join(map(str, start.version))
+                self.refuse(start.start_mark.line, f"%YAML {said} found; YAML 1.2 is read here, leave the line out")
+            if count:
+                self.refuse(0, "a second document (`---`); one file is one sweep")
+                break
+            root = self.node(next(self.events))
+        return root
+
+    def refuse(self, line: int, message: str) -> None:
+        self.findings.append(f"{self.name}:{line + 1}: {message}")
+
+    def node(self, event: Any) -> Node:
+        line = event.start_mark.line
+        if isinstance(event, AliasEvent):
+            return self.alias(event.anchor, line)
+        self.refuse_tag(event)
+        node = Node(None, line, finished=False)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        if isinstance(event, ScalarEvent):
+            node.value = self.scalar(event.value, line) if event.style is None else event.value
+        elif isinstance(event, SequenceStartEvent):
+            node.value = self.items()
+        elif isinstance(event, MappingStartEvent):
+            node.value = self.pairs()
+        node.finished = True
+        return node
+
+    def refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self.refuse(event.start_mark.line, f"the tag {tag} found; write the plain value, tags are not used here")
+
+    def scalar(self, text: str, line: int) -> bool | int | float | str | None:
+        """What an unquoted word means; a number beyond all that there are would be infinite, which nobody wrote."""
+        value = scalar(text)
+        if isinstance(value, float) and math.isinf(value) and "inf" not in text.lower():
+            self.refuse(line, f"{text[:40]} found, which is larger than any number here")
+        return value
+
+    def alias(self, anchor: str, line: int) -> Node:
+        node = self.anchors.get(anchor)
+        if node is None or not node.finished:
+            self.refuse(line, f"*{anchor} found; an alias names a value that stands complete before it (&{anchor})")
+            return Node(None, line)
+        return node
+
+    def items(self) -> list[Node]:
+        return [self.node(event) for event in self.until("SequenceEndEvent")]
+
+    def pairs(self) -> dict[str, Pair]:
+        pairs: dict[str, Pair] = {}
+        for event in self.until("MappingEndEvent"):
+            if not isinstance(event, ScalarEvent):
+                self.refuse(event.start_mark.line, "a key that is not a plain word; keys are text")
+                self.node(event)
+                self.node(next(self.events))
+                continue
+            line, key = event.start_mark.line, event.value
+            self.refuse_tag(event)
+            if key == "<<":
+                right = "write the keys out, or give a whole value by its alias (one: &base {…}, other: *base)"
+                self.refuse(line, f"<< found, a merge key, which YAML 1.2 does not have; {right}")
+            if key in pairs:
+                self.refuse(line, f"{key}: given twice (first on line {pairs[key].line + 1}); keep one")
+            pairs.setdefault(key, Pair(line, self.node(next(self.events))))
+        return pairs
+
+    def until(self, end: str) -> Iterator[Any]:
+        for event in self.events:
+            if type(event).__name__ == end:
+                return
+            yield event
+
+
+class Unfolding:
+    """Nodes to plain values, with the place of every path on the way."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.places: dict[Path, str] = {}
+
+    def value(self, line: int, node: Node, path: Path = ()) -> Plain:
+        if len(self.places) > MOST_VALUES:
+            raise SpecError(f"{self.name}: more than {MOST_VALUES:,} values; a sweep file says a range as an axis")
+        self.places[path] = f"{self.name}:{line + 1}"
+        if isinstance(node.value, dict):
+            return {key: self.value(*pair, (*path, key)) for key, pair in node.value.items()}
+        if isinstance(node.value, list):
+            return [self.value(child.line, child, (*path, index)) for index, child in enumerate(node.value)]
+        return node.value
+
+
+def read_word(text: str, name: str) -> Plain:
+    """What the whole text means as one unquoted word. Raises SpecError for a number that is none."""
+    reader = Reader(name, iter(()))
+    value = reader.scalar(text, 0)
+    if reader.findings:
+        raise SpecError("\n".join(reader.findings))
+    return value
+
+
+def read_value(text: str, name: str) -> tuple[Plain, str]:
+    """The quoted text, or the list or mapping in brackets, that the text begins with; and what stands behind it.
+
+    All of the text stands behind it where there is no such value. Raises SpecError for one that a file may not have.
+    """
+    reader = Reader(name, iter(YAML(typ="safe", pure=True).parse(text)))
+    with suppress(YAMLError, RecursionError):
+        first = next(event for event in reader.events if not isinstance(event, StreamStartEvent | DocumentStartEvent))
+        if not isinstance(first, MappingStartEvent | SequenceStartEvent) or first.flow_style:
+            root = reader.node(first)
+            if reader.findings:
+                raise SpecError("\n".join(reader.findings))
+            return Unfolding(name).value(0, root), text[reader.end :]
+    return None, text
+
+
+# By what the library says of a place: what is wrong there. The first that fits counts.
+MISREAD = (
+    ("found character '\\t'", "a tab found; blanks are right before a key or a value"),
+    ("found character", "a value begins with a character that means something in YAML; quote the text"),
+    ("mapping values are not allowed", "a second `: ` on the line, or a key with a wrong indent; quote the text"),
+    ("could not find expected ':'", "a key without its `:`"),
+    ("end of stream", "a quote is not closed"),
+    ("'<stream end>'", "a bracket or a quote is not closed"),
+    ("expected ',' or ']'", "a list `[…]` that is not closed, or has no comma here"),
+    ("expected ',' or '}'", "a mapping `{…}` that is not closed, or has no comma here"),
+    ("expected <block end>", "the indent fits nothing above it"),
+    ("expected alphabetic", "a name is missing behind `&` or `*`; quote the text"),
+    ("special characters", "a character found that no text holds; remove it"),
+    ("escape", "an escape that there is not in a text in double quotes; single quotes have none"),
+)
+
+
+def _misread(error: MarkedYAMLError) -> str:
+    said = f"{error.problem or ''} {error.context or ''}"
+    return next((right for sign, right in MISREAD if sign in said), "a bracket, a quote or an indent is not right here")
+
+
+def read(text: str, name: str) -> Source:
+    """Text to values and places. Raises SpecError with every finding of this level, each with its line."""
+    if len(text) > LONGEST:
+        right = f"at most {LONGEST:,} are right: a range is said as an axis, and data has files of its own"
+        raise SpecError(f"{name}: {len(text):,} characters found; {right}")
+    yaml = YAML(typ="safe", pure=True)
+    reader = Reader(name, iter(yaml.parse(text.removeprefix(BYTE_ORDER_MARK))))
+    try:
+        root = reader.document()
+        if reader.findings:
+            raise SpecError("\n".join(reader.findings))
+        unfolding = Unfolding(name)
+        return Source(name, unfolding.value(root.line, root), unfolding.places)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise SpecError("\n".join([*reader.findings, f"{where}: not YAML: {_misread(error)}"])) from None
+    except RecursionError:
+        raise SpecError(f"{name}: values inside values, too deep for a sweep file") from None
+    except YAMLError as error:
+        odd = isinstance(error, ReaderError)
+        said = "a character found that no text holds" if odd else "lists or mappings stand too deep in one another"
+        raise SpecError(f"{name}: not YAML: {said}; remove it") from None

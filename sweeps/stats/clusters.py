@@ -1,0 +1,113 @@
+"""Errors of means over items that come in clusters: questions about one passage, attempts at one task.
+
+Items that share something vary together, so that m of them say less than m: the error of a mean is taken over the
+clusters (Miller 2024, arXiv 2411.00640), here with the G/(G - 1) correction and t with G - 1 degrees of freedom. With
+one item in each cluster it is the ordinary standard error, with the deviation that divides by m - 1.
+"""
+
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.stats.intervals import critical
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+Weights = tuple[Floats, Floats]
+AT_ONCE = 4_000_000  # numbers that a bootstrap holds at a time
+PERCENTILES = (2.5, 97.5)
+TINY = 1e-12  # what is no difference, but rounding
+
+
+class Mean(NamedTuple):
+    """A mean over items, in their unit."""
+
+    mean: float
+    error: float | None  # its standard error; None for a single cluster
+    clusters: int
+    items: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Of the 95 % interval."""
+        return None if self.error is None else critical(self.clusters - 1) * self.error
+
+
+def places_of(clusters: Sequence[Hashable] | None, items: int) -> Places:
+    """The number of the cluster of each item, (m,); each item is its own where nothing is said."""
+    if clusters is None:
+        return np.arange(items)
+    if len(clusters) != items:
+        raise ValueError(f"{len(clusters)} clusters for {items} items: one for each item is right")
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.intp)
+
+
+def mean_of(values: npt.ArrayLike, clusters: Sequence[Hashable] | None = None) -> Mean:
+    """The mean of (m,) values and its error: SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m²."""
+    scores = np.asarray(values, float)
+    if scores.ndim != 1 or not len(scores):
+        raise ValueError(f"values of shape {scores.shape}: one for each item, and one item at least, is right")
+    return mean_at(scores, places_of(clusters, len(scores)))
+
+
+def mean_at(scores: Floats, places: Places) -> Mean:
+    """The same from `places_of`."""
+    mean, count = float(scores.mean()), int(places.max()) + 1
+    if count < 2:
+        return Mean(mean, None, count, len(scores))
+    sums = np.bincount(places, scores - mean)
+    return Mean(mean, math.sqrt(count / (count - 1) * float(sums @ sums)) / len(scores), count, len(scores))
+
+
+def least_p(changes: npt.ArrayLike) -> float:
+    """The p of clusters (G,) that all change in one direction, were each as likely to change in the other: 2·2^-N.
+
+    Of N that change at all; below it no p can be, though a t of a few equal differences would be.
+    """
+    return min(1.0, 2.0 ** (1 - int((np.abs(changes) > TINY).sum())))
+
+
+def crossed_bootstrap(differences: Floats, places: Places, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean of (seeds, items), seeds and clusters drawn again independently.
+
+    A cross-check where there are many seeds: with fewer than five it is too narrow, as any bootstrap of so few is.
+    The same `seed` gives the same interval.
+    """
+    count, clusters = len(differences), int(places.max()) + 1
+    sums = np.stack([np.bincount(places, row, clusters) for row in differences])  # (seeds, clusters)
+    sizes = np.bincount(places, minlength=clusters).astype(float)
+    means = [
+        ((by_seed @ sums) * by_cluster).sum(axis=1) / (by_cluster @ sizes)
+        for by_seed, by_cluster in _drawn(count, clusters, draws, seed)
+    ]
+    low, high = np.percentile(np.concatenate(means), PERCENTILES)
+    return float(low), float(high)
+
+
+def _drawn(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]:
+    """How often each seed and each cluster is in each draw: shares, and counts."""
+    if draws * max(clusters, count) <= AT_ONCE:
+        return _kept(count, clusters, draws, seed)
+    return _weights(count, clusters, draws, seed)
+
+
+@lru_cache(maxsize=1)
+def _kept(count: int, clusters: int, draws: int, seed: int) -> tuple[Weights, ...]:
+    """The same for every pair of a comparison: to draw takes longer than all that is done with it."""
+    return tuple(_weights(count, clusters, draws, seed))
+
+
+def _weights(count: int, clusters: int, draws: int, seed: int) -> Iterator[Weights]:
+    random = np.random.default_rng(seed)
+    step = max(1, AT_ONCE // max(clusters, count))
+    for start in range(0, draws, step):
+        now = min(step, draws - start)
+        yield (
+            random.multinomial(count, np.full(count, 1 / count), now) / count,
+            random.multinomial(clusters, np.full(clusters, 1 / clusters), now).astype(float),
+        )

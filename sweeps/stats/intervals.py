@@ -1,0 +1,108 @@
+"""Means of a few paired differences, and what can be said of them: Student's t, and what stands of a whole family."""
+
+import math
+import statistics
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+from sweeps.metrics.ranges import ANY, Bounded, Range, bounded
+from sweeps.stage import Json
+
+ALPHA = 0.05
+ROUNDING = 1e-6  # of what is measured: differences of equal values
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Estimate(NamedTuple):
+    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats.
+
+    The interval that is told, `low` to `high`, ends where what is measured does.
+    """
+
+    mean: float
+    half_width: float | None
+    seeds: int
+    span: Range = ANY
+
+    @property
+    def ends(self) -> Bounded | None:
+        """The interval, within the span; None where no cell repeats."""
+        return None if self.half_width is None else bounded(self.mean, self.half_width, self.span)
+
+    def document(self) -> dict[str, Json]:
+        """For programs."""
+        low, high = self.ends[:2] if self.ends else (None, None)
+        return {"mean": self.mean, "half_width": self.half_width, "seeds": self.seeds, "low": low, "high": high}
+
+
+def paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = ANY) -> Estimate:
+    """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less.
+
+    `span` is between what a mean of them can lie.
+
+    Differences that are all equal are so to within the `grain` of what was measured, whose variance is grain²/12:
+    shares of few items often are, by chance.
+    """
+    count = len(differences)
+    if count < 2:
+        return Estimate(statistics.fmean(differences), None, count, span)
+    variance = statistics.variance(differences)
+    if variance < (ROUNDING * grain) ** 2:
+        variance = grain**2 / 12
+    reach = critical(count - 1) * math.sqrt(variance / count)
+    return Estimate(statistics.fmean(differences), reach, count, span)
+
+
+def grain_of(values: Iterable[float]) -> float:
+    """The least by which values differ, if they do: of shares of m items at most a few times 1/m."""
+    seen = sorted(set(values))
+    least = ROUNDING * max(map(abs, seen), default=0.0)
+    return min((after - before for before, after in pairwise(seen) if after - before > least), default=0.0)
+
+
+def is_clear(estimate: Estimate) -> bool:
+    """Is it beyond its own interval?"""
+    return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
+
+
+def p_value(estimate: Estimate, freedom: float) -> float:
+    """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
+    if not estimate.half_width:
+        return 0.0 if estimate.half_width == 0 and estimate.mean else 1.0
+    return p_of(estimate.mean * critical(freedom) / estimate.half_width, freedom)
+
+
+def p_of(t: float, freedom: float) -> float:
+    """Two-sided, of a t."""
+    from scipy.special import stdtr  # Student's t
+
+    return 2 * float(stdtr(freedom, -abs(t)))
+
+
+def critical(freedom: float) -> float:
+    """t(.975) with so many degrees of freedom."""
+    from scipy.special import stdtrit  # the quantile of t
+
+    return float(stdtrit(freedom, 1 - ALPHA / 2))
+
+
+def holm(p_values: Mapping[Key, float]) -> set[Key]:
+    """Holm 1979: reject in ascending order while p ≤ alpha / (hypotheses left)."""
+    rejected: set[Key] = set()
+    for key in sorted(p_values, key=p_values.__getitem__):
+        if p_values[key] > ALPHA / (len(p_values) - len(rejected)):
+            break
+        rejected.add(key)
+    return rejected
+
+
+def benjamini_hochberg(p_values: Mapping[Key, float]) -> set[Key]:
+    """Benjamini & Hochberg 1995: the k smallest, k the largest with p(k) ≤ k·alpha/all.
+
+    For exploring: of what is rejected, one in twenty is expected to be false. Holm is for saying which are real.
+    """
+    order = sorted(p_values, key=p_values.__getitem__)
+    below = [rank for rank, key in enumerate(order, 1) if p_values[key] <= rank * ALPHA / len(order)]
+    return set(order[: below[-1]]) if below else set()

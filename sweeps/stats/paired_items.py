@@ -1,0 +1,301 @@
+"""Two sets of runs that were asked the same items: by how much they differ, item by item.
+
+Two questions have two answers. "Do these checkpoints differ?" takes the trained models as they are, and asks what
+other items would have said: the error of the mean over items, in clusters where they have them. "Does this recipe
+differ?" asks for other seeds too: Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of
+K - 1 degrees of freedom where the seeds are most of it, and otherwise, with h the seeds' share of Var,
+
+    1/f = (1 - h)² / (clusters - 1) + h^⅔ / (K - 1)
+
+Satterthwaite (1946) has h² for h^⅔, as if the share were known. It is estimated from K seeds, and where it came out
+small by luck, his many degrees of freedom come with a small error: two seeds held the truth in .89 of simulated
+experiments where ten elevenths of Var are theirs and in .91 where two thirds are, and hold it in .93 and .96 so; three
+had .94 at the least, and have .95 (`make bench-statistics`).
+"""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from sweeps.metrics.ranges import ANY, Range, difference_range
+from sweeps.records import canonical
+from sweeps.stage import Json
+from sweeps.stats.clusters import TINY, Floats, Places, crossed_bootstrap, least_p, mean_at, places_of
+from sweeps.stats.intervals import critical, grain_of, holm, p_of
+from sweeps.stats.power import items_for, seeds_for
+from sweeps.stats.proportions import Interval, mcnemar
+
+Row = Mapping[str, Json]
+ItemKey = tuple[bytes, int]
+Items = Mapping[ItemKey, Sequence[Row]]  # of each run, by `item_key`
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Claim(NamedTuple):
+    """How sure a difference is, in one sense of the question."""
+
+    half_width: float  # of the 95 % interval
+    freedom: float
+    p: float
+    after_holm: bool = False  # still clear when all pairs are considered together
+
+
+@dataclass(frozen=True)
+class ItemDifference:
+    """By how much the mean of the one is above that of the other, over the items and seeds that both have.
+
+    `mcnemar` is the exact test of what is right or wrong: of items (or clusters) that the one does better at, or the
+    other; `needed_items` and `needed_seeds` would find the difference, were it as large as it seems, with 80 %: in the
+    checkpoints by items alone, in the recipe by seeds alone (None: never by these alone). `crossed` is the bootstrap's
+    interval for the recipe, a cross-check.
+    """
+
+    mean: float
+    items: int
+    clusters: int
+    seeds: int
+    left_out: int  # items that some run of the two lacks
+    checkpoints: Claim | None  # None for a single cluster
+    recipe: Claim | None = None  # None for a single seed
+    crossed: Interval | None = None
+    mcnemar: float | None = None
+    mcnemar_after_holm: bool = False
+    needed_items: int | None = None
+    needed_seeds: int | None = None
+    span: Range = ANY  # between what it can lie
+
+
+class Scores(NamedTuple):
+    """One run's items: a mean is Σ amounts / Σ sizes. Where an item was asked several times, over all of them."""
+
+    amounts: Mapping[Json, float]
+    sizes: Mapping[Json, float]
+    clusters: Mapping[Json, Json]
+    span: Range = ANY  # between what a difference of two means can lie
+
+
+def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
+    """Which run some items are of; the order of the cell's keys is nothing."""
+    return canonical(cell), seed
+
+
+def scores_of(rows: Sequence[Row], metric: str) -> Scores:
+    """What the rows of one run say of a metric. Each row has an "item", and a "cluster" where items come in some.
+
+    Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
+    """
+    read = READERS.get(metric.rpartition(".")[2], _plain(metric.rpartition(".")[2]))
+    amounts: dict[Json, float] = {}
+    sizes: dict[Json, float] = {}
+    clusters: dict[Json, Json] = {}
+    for row in rows:
+        found = read(row)
+        if found is None or not math.isfinite(found[0]) or not math.isfinite(found[1]):
+            continue
+        item = row["item"]
+        amounts[item] = amounts.get(item, 0.0) + found[0]
+        sizes[item] = sizes.get(item, 0.0) + found[1]
+        clusters[item] = row.get("cluster", item)
+    return Scores(amounts, sizes, clusters, difference_range(metric))
+
+
+def stated(rows: Sequence[Row]) -> tuple[list[Row], Floats, Floats]:
+    """The rows that say how sure an answer is ("confidence", 0 to 1) and if it is right ("right", 0 or 1); and both."""
+    asked = [row for row in rows if _is_share(row.get("confidence")) and row.get("right") in (0, 1)]
+    confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
+    return asked, confidence, right
+
+
+def _is_share(value: Json) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def difference_of(
+    one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
+) -> ItemDifference | None:
+    """one - other, each the scores of its runs by seed; None where they have no seed or no item in common.
+
+    Without the cross-check there is no `crossed`, which takes longer than all the rest.
+    """
+    seeds = sorted(one.keys() & other.keys())
+    runs = [side[seed] for seed in seeds for side in (one, other)]
+    shared = set(runs[0].amounts).intersection(*(run.amounts for run in runs)) if runs else set()
+    items = [item for item in runs[0].amounts if item in shared] if runs else []
+    if not items:
+        return None
+    sides = [[_values(side[seed], items) for seed in seeds] for side in (one, other)]
+    differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
+    places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
+    left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
+    binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
+
+    def step() -> float:
+        """The least by which values of items differ; asked for seldom."""
+        values = [amount / size for side in sides for amount, size in side]
+        return 1.0 if binary else grain_of(np.concatenate(values).tolist())
+
+    found = replace(_judged(differences, places, left_out, step, cross_check), span=runs[0].span)
+    return replace(found, mcnemar=_signs(differences, places)) if binary else found
+
+
+def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
+    """The standard error over the items of the mean of one run; with a base, of one - share·base, item by item.
+
+    By clusters where there are some; None for a single one, or none.
+    """
+    items = [item for item in scores.amounts if base is None or item in base.amounts]
+    if not items:
+        return None
+    values = _linear(*_values(scores, items)) - (0.0 if base is None else share * _linear(*_values(base, items)))
+    return mean_at(values, places_of([canonical(scores.clusters[item]) for item in items], len(items))).error
+
+
+def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
+    """The same, with what stands after Holm: each sense of the question is a family over all pairs."""
+    first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})
+    second = holm({key: each.recipe.p for key, each in found.items() if each.recipe})
+    third = holm({key: each.mcnemar for key, each in found.items() if each.mcnemar is not None})
+    return {
+        key: replace(
+            each,
+            checkpoints=each.checkpoints and each.checkpoints._replace(after_holm=key in first),
+            recipe=each.recipe and each.recipe._replace(after_holm=key in second),
+            mcnemar_after_holm=key in third,
+        )
+        for key, each in found.items()
+    }
+
+
+def _values(scores: Scores, items: Sequence[Json]) -> tuple[Floats, Floats]:
+    """Amounts and sizes of these items."""
+    return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
+
+
+def _linear(amounts: Floats, sizes: Floats) -> Floats:
+    """Values whose mean is Σ amounts / Σ sizes and whose variance is that of this ratio, by the delta method."""
+    if (sizes == 1).all():
+        return amounts
+    ratio = amounts.sum() / sizes.sum()
+    return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
+
+
+def unseen(clusters: int, step: float = 1.0) -> float:
+    """The error of a mean to which all clusters have said the same, so that t makes 1 - .025^(1/N) steps of it."""
+    left_open: float = 1 - 0.025 ** (1 / clusters)
+    return step * left_open / critical(clusters - 1)
+
+
+def _judged(
+    differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
+) -> ItemDifference:
+    """From (seeds, items) and the cluster of each item."""
+    of_items = mean_at(differences.mean(axis=0), places)
+    seeds, items = differences.shape
+    found = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
+    if of_items.error is None:
+        return found
+    freedom, error = of_items.clusters - 1, of_items.error
+    if error <= TINY:
+        error = unseen(of_items.clusters, step())
+    least = least_p(np.bincount(places, differences.sum(axis=0)))
+    needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
+    found = replace(
+        found,
+        checkpoints=_at_least(claim_of(of_items.mean, error, freedom), least),
+        needed_items=None if needed is None else max(2, math.ceil(needed)),
+    )
+    if seeds < 2:
+        return found
+    spread = float(differences.mean(axis=1).var(ddof=1))
+    return replace(
+        found,
+        recipe=_at_least(recipe_of(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
+        crossed=Interval(*crossed_bootstrap(differences, places)) if cross_check else None,
+        needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
+    )
+
+
+def _at_least(claim: Claim, p: float) -> Claim:
+    return claim._replace(p=max(claim.p, p))
+
+
+def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
+    """From the squared error by seeds, s²/K, and the error of the mean over items.
+
+    The degrees of freedom are those of the seeds where they are most of it, and more the less they are of it.
+    """
+    by_item = error**2
+    freedom: float = seed_freedom
+    if by_seed < by_item:
+        share = by_seed / (by_seed + by_item)
+        freedom = 1 / ((1 - share) ** 2 / item_freedom + share ** (2 / 3) / seed_freedom)
+    return claim_of(mean, math.sqrt(by_seed + by_item), freedom)
+
+
+def claim_of(mean: float, error: float, freedom: float) -> Claim:
+    """By Student's t; a difference without any error is certain."""
+    p = p_of(mean / error, freedom) if error else float(mean == 0)
+    return Claim(critical(freedom) * error, freedom, p)
+
+
+def _signs(differences: Floats, places: Places) -> float:
+    """McNemar's test over clusters, each of which is won by the one that has more right in it, over all seeds."""
+    sums = np.bincount(places, np.round(differences).sum(axis=0))
+    return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
+
+
+Reader = Callable[[Row], tuple[float, float] | None]
+
+
+def _plain(name: str) -> Reader:
+    def read(row: Row) -> tuple[float, float] | None:
+        value = row.get(name)
+        return (float(value), 1.0) if isinstance(value, int | float) else None
+
+    return read
+
+
+def _number(value: Json) -> Json:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
+    def read(row: Row) -> tuple[float, float] | None:
+        top, bottom = row.get(amount), row.get(size)
+        if isinstance(top, int | float) and isinstance(bottom, int | float):
+            return float(top) / unit, float(bottom)
+        return None
+
+    return read
+
+
+def _preferred(one: str, other: str | None = None) -> Reader:
+    """Is it above the other, or above 0? A draw is half."""
+
+    def read(row: Row) -> tuple[float, float] | None:
+        if row.get(one) is None:
+            return None
+        margin = float(str(row[one])) - (float(str(row[other])) if other else 0.0)
+        return (0.5 if margin == 0 else float(margin > 0)), 1.0
+
+    return read
+
+
+def _solved(row: Row) -> tuple[float, float] | None:
+    """What the environment says of an episode; where it says nothing, whether there was a reward."""
+    if row.get("solved") is not None:
+        return float(str(_number(row["solved"]))), 1.0
+    return None if row.get("reward") is None else (float(float(str(row["reward"])) > 0), 1.0)
+
+
+READERS: Mapping[str, Reader] = {
+    "nll": _over("nll", "tokens"),
+    "bits_per_byte": _over("nll", "bytes", math.log(2)),
+    "preference_accuracy": _preferred("margin"),
+    "preference_margin": _plain("margin"),
+    "likelihood_accuracy": _preferred("chosen", "rejected"),
+    "task_completion": _solved,
+}

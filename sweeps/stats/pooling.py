@@ -1,0 +1,78 @@
+"""Many means over a few seeds each: a variance that they share, as far as they can share one.
+
+Two or three differences say little about their own spread, and many such groups together say much: the pooled variance
+Σ(k - 1)s²/Σ(k - 1), with as many degrees of freedom. But pooling takes a noisy group for a quiet one: with one target
+in five four times as noisy as the rest, more than a third of experiments without any effect would claim one. So where
+spreads are not plainly alike (Bartlett 1937), groups of a kind, as the cells of one target, take the variance of their
+kind if it is the larger one. In simulations of 3 to 5 domains with 3 seeds, whatever the spread of one of them, that
+leaves about 7 % false claims at most, and most of the power of pooling where all are alike.
+
+Groups of a kind are differences from the same runs, and so go up and down together, with a correlation of 1/2 where
+both sides are as noisy: to the test, g groups of (k - 1) degrees of freedom are worth g(k - 1) / (1 + (g - 1)/4).
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from sweeps.stats.intervals import Estimate, critical, holm, p_value
+
+UNEQUAL = 0.5  # half of all experiments whose spreads are the same look less alike: rather too careful than not enough
+ALIKE = 0.5  # the correlation of differences from the same runs
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def pooled_family(
+    groups: Mapping[Key, Mapping[int, float]], kind: Callable[[Key], Hashable]
+) -> tuple[dict[Key, Estimate], set[Key]]:
+    """A mean for each filled group, by seed, with its half-width; and which of them stand after Holm over all.
+
+    Groups of the same `kind` share a variance in any case, and are differences from the same runs.
+    """
+    filled = {key: list(values.values()) for key, values in groups.items() if values}
+    kinds: dict[Hashable, dict[Key, list[float]]] = {}
+    for key, values in filled.items():
+        kinds.setdefault(kind(key), {})[key] = values
+    whole = _spread(filled)
+    spreads = {name: _spread(part) for name, part in kinds.items()}
+    if not unequal([_together(spreads[name], len(part)) for name, part in kinds.items()]):
+        spreads = dict.fromkeys(kinds, whole)
+    found: dict[Key, Estimate] = {}
+    p_values: dict[Key, float] = {}
+    for key, values in filled.items():
+        variance, freedom = max(spreads[kind(key)], whole)
+        half_width = critical(freedom) * math.sqrt(variance / len(values)) if freedom else None
+        found[key] = Estimate(statistics.fmean(values), half_width, len(values))
+        p_values[key] = p_value(found[key], freedom)
+    return found, holm(p_values)
+
+
+def unequal(spreads: Sequence[tuple[float, float]]) -> bool:
+    """Are variances, given with their degrees of freedom, less alike by Bartlett's test than most that are the same?"""
+    from scipy.special import chdtrc  # the upper tail of χ²
+
+    known = [(variance, freedom) for variance, freedom in spreads if freedom]
+    whole = sum(freedom for _, freedom in known)
+    together = sum(variance * freedom for variance, freedom in known) / whole if whole else 0.0
+    if len(known) < 2 or together == 0:
+        return False
+    if not all(variance for variance, _ in known):
+        return True  # some do not vary at all, and others do
+    misses = whole * math.log(together) - sum(freedom * math.log(variance) for variance, freedom in known)
+    shrink = 1 + (sum(1 / freedom for _, freedom in known) - 1 / whole) / (3 * (len(known) - 1))
+    return float(chdtrc(len(known) - 1, misses / shrink)) < UNEQUAL
+
+
+def _spread(groups: Mapping[Key, Sequence[float]]) -> tuple[float, float]:
+    """The pooled variance about the groups' own means, and its degrees of freedom."""
+    several = [values for values in groups.values() if len(values) > 1]
+    freedom = sum(len(each) - 1 for each in several)
+    squares = sum((len(each) - 1) * statistics.variance(each) for each in several)
+    return (squares / freedom if freedom else 0.0), freedom
+
+
+def _together(spread: tuple[float, float], groups: int) -> tuple[float, float]:
+    """The same of groups that go up and down together."""
+    return spread[0], spread[1] / (1 + (groups - 1) * ALIKE**2)

@@ -1,0 +1,87 @@
+"""How long a training is, and how its learning rate goes: functions of the step."""
+
+import math
+from typing import Literal
+
+from sweeps.spec.sections import Equal
+from sweeps.spec.train_section import StepLaw, Train
+
+Schedule = Literal["constant", "linear", "cosine", "wsd"]
+COOLDOWN = 0.2  # the share of a wsd schedule that cools down
+
+
+def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
+    """Optimizer steps for `size` examples of `mean_tokens` tokens each; at least 1.
+
+    steps   the number itself, or base·(size/at_size)^power rounded to the nearest (halves up)
+    epochs  as many batches of min(batch_size, size) as hold epochs·size examples, at least min_steps
+    tokens  as many batches as hold that many tokens, to the nearest
+    """
+    batch = min(train.batch_size, size)
+    if isinstance(train.steps, StepLaw):
+        law = train.steps
+        grown: float = law.base * (size / law.at_size) ** law.power
+        return max(1, math.floor(grown + 0.5))
+    if train.steps is not None:
+        return train.steps
+    if train.epochs is not None:
+        return max(math.ceil(train.epochs * size / batch - 1e-9), train.min_steps or 1, 1)
+    if train.tokens is None:
+        raise ValueError("no length: exactly one of steps, epochs, tokens is right")
+    return max(1, math.floor(train.tokens / (batch * mean_tokens) + 0.5))
+
+
+def control(train: Train) -> str:
+    """What is held equal when the data grows, in the words of a plot's legend."""
+    if isinstance(train.steps, StepLaw):
+        return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g}"
+    if train.steps is not None:
+        return f"{train.steps} steps at every size"
+    if train.epochs is not None:
+        floor = f", at least {train.min_steps} steps" if train.min_steps else ""
+        return f"{train.epochs:g} epochs at every size{floor}"
+    return f"{train.tokens:,} tokens at every size"
+
+
+def said_equal(equal: Equal) -> str:
+    """The same of a comparison: what every method has as much of."""
+    if equal.tokens is not None:
+        return f"{equal.tokens:,} tokens for each"
+    if equal.usd is not None:
+        return f"${equal.usd:g} for each, as tokens at the price book's prices"
+    return f"{equal.examples:,} examples for each; of rl, tasks"
+
+
+def warmup_steps(warmup: float, steps: int) -> int:
+    """A count as it is, a share of the steps rounded to the nearest; never more than the steps."""
+    return min(steps, warmup if isinstance(warmup, int) else math.floor(warmup * steps + 0.5))
+
+
+def learning_rate_at(step: int, *, schedule: Schedule, warmup: float, steps: int, peak: float) -> float:
+    """The learning rate of `step` (from 0) of `steps`.
+
+    The warm-up rises linearly: peak·(step+1)/w over its w steps, times the schedule. With u = step/steps:
+
+    constant  peak
+    linear    peak·(1 - u), as the trainers of Tinker's cookbook have it
+    cosine    peak·(1 + cos(pi·u))/2, Loshchilov and Hutter 2017 (SGDR, without restarts)
+    wsd       peak until the last 20 % of the steps, then peak·(1 - sqrt(v)), v from 0 to 1 over these steps:
+              the cooldown of Hägele et al. 2024, arXiv 2405.18392
+    """
+    if not 0 <= step < steps:
+        raise ValueError(f"step {step} of {steps}: a step from 0 to {steps - 1} is right")
+    rising = warmup_steps(warmup, steps)
+    gain = min(1.0, (step + 1) / rising) if rising else 1.0
+    return peak * gain * _shape(schedule, step, steps)
+
+
+def _shape(schedule: Schedule, step: int, steps: int) -> float:
+    if schedule == "linear":
+        return 1 - step / steps
+    if schedule == "cosine":
+        return (1 + math.cos(math.pi * step / steps)) / 2
+    if schedule == "wsd":
+        cooling = math.floor(COOLDOWN * steps + 0.5)
+        into = step - (steps - cooling)
+        return 1 - math.sqrt(into / cooling) if into > 0 else 1.0
+    return 1.0

@@ -1,0 +1,343 @@
+"""Items out of the artefact store: what the terminal says is what they say, and what is lost costs a note."""
+
+import json
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from scheduler import notebook, report_inputs
+from scheduler.artefacts import Artefacts, compressed_lines
+from scheduler.cli import sweep as command
+from scheduler.cli.console.output import Output, plain
+from scheduler.cli.results import show_results
+from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
+from scheduler.settings import from_environment
+from scheduler.state import evaluation_items as reading
+from scheduler.state import keys, views
+from scheduler.state.evaluation_items import Kept, read_items
+from scheduler.state.store import Store
+from sweeps import best_cell, compare, item_key
+from sweeps.analysis.changes import changes
+from sweeps.analysis.item_analysis import Wanted, wanted
+from sweeps.report.compose import compose
+from sweeps.report.document import Table
+from sweeps.stage import Json, Run
+from tests.scheduler.kept import COMPARE, answered, compared, lay_comparison, lay_items, many
+from tests.scheduler.night import Night
+from tests.scheduler.plans import evaluate, plan, scaling, submission, train
+from tests.support import FakeClock, RedisServer
+
+from scheduler.state.submission import submit  # isort: skip
+
+SHARES = {None: 0.1, "sl": 0.5, "rl": 0.6}
+ALL = {"answers": Wanted(("accuracy",)), "rag": Wanted(("uplift",))}
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+def laid(night: Night, url: str, seeds: int = 3) -> None:
+    lay_comparison(night.store, Artefacts(url), SHARES, seeds)
+
+
+def told(night: Night, url: str, width: int = 100) -> str:
+    text = StringIO()
+    settings = from_environment({"SWEEP_STORE": url})
+    show_results(night.store, settings, "s", Output("table", Console(file=text, width=width)))
+    return text.getvalue()
+
+
+def in_json(night: Night, url: str, capsys: pytest.CaptureFixture[str]) -> Any:
+    show_results(night.store, from_environment({"SWEEP_STORE": url}), "s", Output("json", Console()))
+    return json.loads(capsys.readouterr().out)
+
+
+def test_what_the_terminal_says_is_what_the_items_say(
+    night: Night, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laid(night, store_url)
+    rows, kept = views.results(night.store, "s"), read_items(night.store, store_url, "s", ALL, bounded=False)
+    found = compare(rows, metric="accuracy", items=kept.items["answers"])
+    lines = [line.split() for line in told(night, store_url).splitlines()]
+    for each in found.differences:
+        assert each.by_item is not None
+        assert each.by_item.checkpoints is not None
+        assert each.by_item.recipe is not None
+        (line,) = (line for line in lines if line[:3] == [each.one or "untrained", "-", each.other or "untrained"])
+        assert line[3] == f"{each.by_item.mean:+.4f}"
+        assert line[4].rstrip("*") == f"±{each.by_item.checkpoints.half_width:.4f}"
+        assert line[5].rstrip("*") == f"±{each.by_item.recipe.half_width:.4f}"
+        assert [word.endswith("*") for word in line[4:7]] == [
+            each.by_item.checkpoints.after_holm,
+            each.by_item.recipe.after_holm,
+            each.by_item.mcnemar_after_holm,
+        ]
+    document = in_json(night, store_url, capsys)
+    assert [{"variant": {}, "metric": "accuracy", **plain(each)} for each in found.differences] == document[
+        "differences"
+    ]
+    assert document["unread"] == []
+
+
+def test_what_training_changed_is_told_for_every_metric_but_the_loss(
+    night: Night, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laid(night, store_url)
+    rows, kept = views.results(night.store, "s"), read_items(night.store, store_url, "s", ALL)
+    text, document = told(night, store_url), in_json(night, store_url, capsys)
+    said = {(each["cell"]["method"], each["metric"]): each for each in document["changes"]}
+    assert {metric for _, metric in said} == {
+        *("accuracy", "ece", "adaptive_ece", "brier", "aurc", "open_book", "closed_book", "uplift")
+    }
+    for metric, measure in (("accuracy", "answers"), ("ece", "answers"), ("uplift", "rag")):
+        for each in changes(rows, kept.items[measure], metric=metric):
+            assert said[each.cell["method"], metric] == {
+                "cell": dict(each.cell),
+                "against": "untrained",
+                **plain(each.change),
+            }
+    words = {True: "fine-tuning changed what context is worth by", False: "no clear change of what context is worth:"}
+    assert {said[method, "uplift"]["clear"] for method in ("sl", "rl")} == {True, False}
+    for method in ("sl", "rl"):
+        uplift = said[method, "uplift"]
+        width = (uplift["high"] - uplift["low"]) / 2
+        assert f"{method}: {words[uplift['clear']]} {uplift['mean']:+.2f} ± {width:.2f} (uplift" in " ".join(
+            text.split()
+        )
+    assert "What did training change?" in text
+
+
+def test_a_table_fits_a_terminal_of_eighty_columns(night: Night, store_url: str) -> None:
+    laid(night, store_url)
+    wide, narrow = told(night, store_url, 160), told(night, store_url, 80)
+    for heading in ("methods  ", "metric  "):
+        (line, *_) = (line for line in wide.splitlines() if line.startswith(heading))
+        assert line.rstrip() in narrow, "columns, and no list of names and values"
+
+
+@pytest.mark.parametrize("loss", ["away", "gone", "cut off", "empty", "not ours"])
+def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str, loss: str) -> None:
+    laid(night, store_url)
+    whole = told(night, store_url)
+    file = next(Path(store_url).glob("stages/evaluate-answers-sl1/*/items.jsonl.gz"))
+    if loss == "away":
+        shutil.rmtree(store_url)
+    elif loss == "gone":
+        file.unlink()
+    else:
+        left = {"cut off": file.read_bytes()[:-20], "empty": b"", "not ours": compressed_lines([{"nobody": 1}])}
+        file.write_bytes(left[loss])
+    text = told(night, store_url)
+    assert "could not be read" in text
+    assert store_url not in text, "an address may hold a secret"
+    by_seed = whole[: whole.index("differences in accuracy, item by item")]
+    assert text.startswith(by_seed)
+    assert ("differences in accuracy, item by item" in text) == (loss != "away")
+    assert ("What did training change?" in text) == (loss != "away")
+    found = compose(report_inputs.material(night.store, "s", 0, url=store_url))
+    assert any("could not be read" in str(section.parts) for section in found.sections)
+    assert found.answer[0].startswith("rl has the best accuracy")
+
+
+def test_a_store_that_cannot_be_used_costs_a_note_too(night: Night, store_url: str) -> None:
+    laid(night, store_url)
+    text = told(night, "oss://secret@there/store")
+    assert "the artefact store cannot be used, so nothing is said item by item" in text
+    assert "secret" not in text
+    assert "differences in accuracy, paired by seed" in text
+
+
+@pytest.fixture
+def quiet(redis: RedisServer) -> Iterator[Store]:
+    """A store without the fixtures that look at every key: there are a thousand."""
+    client = redis.client()
+    yield Store(client, FakeClock())
+    client.flushall()
+    client.close()
+
+
+def test_a_store_that_is_away_is_not_asked_a_thousand_times(quiet: Store, store_url: str) -> None:
+    planned, results = many(1000, "stages/gone/{}/items.jsonl.gz", 200)
+    put(quiet, planned, results)
+    kept, asked = read_counted(quiet, store_url, {"answers": Wanted(("accuracy",))})
+    assert kept.items == {}
+    assert len(kept.unread) == 1
+    assert len(asked) <= reading.IN_A_ROW
+
+
+def read_counted(store: Store, url: str, wanted: Mapping[str, Wanted]) -> tuple[Kept, list[str]]:
+    """What is read, and which files were asked for."""
+    asked: list[str] = []
+
+    class Counting(Artefacts):
+        def read(self, path: str) -> bytes:
+            asked.append(path)
+            return super().read(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "Artefacts", Counting)
+        return read_items(store, url, "s", wanted), asked
+
+
+def put(store: Store, planned: Any, results: Any) -> None:
+    client: Any = store.client
+    pipe = client.pipeline(transaction=False)
+    pipe.hset(keys.sweep_runs("s"), mapping=planned)
+    for stage, result in results.items():
+        pipe.hset(keys.stage(stage), mapping={"state": "succeeded", "result": result})
+    pipe.execute()
+
+
+def test_of_a_thousand_runs_as_many_rows_are_read_as_there_is_time_for(quiet: Store, store_url: str) -> None:
+    path = Artefacts(store_url).write("stages/one/items.jsonl.gz", compressed_lines(answered(0.5, 0, 200)))
+    put(quiet, *many(1000, path, 200))
+    metrics = ("accuracy", "ece", "adaptive_ece", "brier", "aurc")
+    kept = read_items(quiet, store_url, "s", {"answers": Wanted(metrics)})
+    files = len(kept.items["answers"])
+    assert kept.rows == 200 * files
+    assert kept.rows * len(metrics) <= reading.MOST_VALUES < (kept.rows + 200) * len(metrics)
+    assert f"of 1,000 evaluations the items of {1000 - files} were not read" in kept.unread[0]
+    seeds = {seed: sum(key[1] == seed for key in kept.items["answers"]) for seed in range(20)}
+    assert list(seeds.values()) == sorted(seeds.values(), reverse=True), "the first seeds first"
+    assert sum(0 < count < 50 for count in seeds.values()) <= 1, "cells are compared over the same seeds"
+    assert {name for row in kept.items["answers"].popitem()[1] for name in row} == {  # type: ignore[attr-defined]  # ours
+        *("item", "accuracy", "confidence", "right", "brier")
+    }, "texts are not held"
+
+
+def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Night, store_url: str) -> None:
+    question = scaling("s", [8, 16], seeds=2)
+    submit(night.store, submission(question))
+    rows: list[dict[str, Json]] = [{"item": item, "nll": 3.0, "tokens": 2, "bytes": 2} for item in range(2)]
+    lay_items(night.store, Artefacts(store_url), question, {"evaluate-base": rows})
+    kept, asked = read_counted(night.store, store_url, {"zero_shot.nll": Wanted(("zero_shot.nll",))})
+    assert kept.rows == 2
+    assert len(asked) == 1
+    assert len(kept.items["zero_shot.nll"]) == 4
+    assert len({id(each) for each in kept.items["zero_shot.nll"].values()}) == 1
+
+
+def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> None:
+    question = compared(["sl"], 2, ["nll", "answers"])
+    submit(night.store, submission(question, spec={**COMPARE, "best": {"metric": "nll", "mode": "min"}}))
+    lay_items(night.store, Artefacts("memory://losses"), question, {})
+    rows = [
+        each.__class__(
+            each.cell,
+            each.seed,
+            "succeeded",
+            {"nll": 1.0, "bits_per_byte": 1.0, "validation.nll": 1.0, "accuracy": 0.5},
+        )
+        for each in views.results(night.store, "s")
+    ]
+    spec: dict[str, Json] = {**COMPARE, "best": {"metric": "nll", "mode": "min"}}
+    assert {name: tuple(each.metrics) for name, each in wanted(spec, rows).items()} == {
+        "nll": ("nll",),
+        "answers": ("accuracy",),
+    }
+    assert wanted({**spec, "experiment": "data_scaling"}, rows).keys() == {"answers"}
+
+
+def grid(night: Night, url: str, cells: int = 8) -> None:
+    """Cells of which the items hardly differ, so that none is told apart from the best."""
+    stages, runs, rows = [], [], {}
+    for rank in range(cells):
+        for seed in range(2):
+            name = f"r{rank}s{seed}"
+            stages += [train(name), evaluate(name, f"train-{name}")]
+            runs.append(Run({"train.rank": rank}, seed, f"train-{name}", {"answers": f"evaluate-{name}"}))
+            rows[f"evaluate-{name}"] = answered(0.5 + rank / 1000, seed)
+    question = plan("s", stages, runs)
+    spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "accuracy", "mode": "max"}}
+    submit(night.store, submission(question, spec=spec))
+    lay_items(night.store, Artefacts(url), question, rows)
+
+
+def test_of_a_grid_the_best_and_what_may_be_as_good_are_compared_item_by_item(
+    night: Night, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid(night, store_url)
+    text, (document,) = told(night, store_url), in_json(night, store_url, capsys)["best"]
+    rows = views.results(night.store, "s")
+    kept = read_items(night.store, store_url, "s", wanted(views.sweep(night.store, "s").spec, rows))
+    found = best_cell(rows, metric="accuracy", mode="max", items=kept.items["answers"])
+    assert document["best"] == plain(found.best)
+    assert document["alike"] == plain(found.alike)
+    near = [each for each in found.alike if each.by_item]
+    assert 1 <= len(near) <= 4 < len(found.alike)
+    assert kept.rows == (len(near) + 1) * 2 * 60, "of no other cell a row is read"
+    for each in near:
+        assert each.by_item is not None
+        assert re.search(rf"rank={each.cell['train.rank']} +\{each.by_item.mean:+.4f} ", text)
+
+
+def environment(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", redis.url)
+    monkeypatch.setenv("SWEEP_STORE", url)
+    monkeypatch.setattr("scheduler.cli.console.options.check", lambda _client, _url: None)  # ours forgets on purpose
+
+
+def test_a_notebook_has_the_rows_and_whole_items(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, store_url: str
+) -> None:
+    laid(night, store_url)
+    environment(redis, monkeypatch, store_url)
+    rows, found = notebook.results("s"), notebook.items("s", "accuracy")
+    assert rows == views.results(night.store, "s")
+    assert found.keys() == {item_key(row.cell, row.seed) for row in rows}
+    assert next(iter(found.values()))[0]["said"] == "some text"
+    with pytest.raises(UnknownMetric, match="'acuracy'"):
+        notebook.items("s", "acuracy")
+    with pytest.raises(UnknownSweep):
+        notebook.items("nobody", "accuracy")
+    shutil.rmtree(store_url)
+    with pytest.warns(ItemsUnread, match="could not be read"):
+        assert notebook.items("s", "accuracy") == {}
+
+
+def test_the_example_of_the_page_runs(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, store_url: str
+) -> None:
+    laid(night, store_url)
+    environment(redis, monkeypatch, store_url)
+    page = (Path(__file__).parents[3] / "docs" / "answers.md").read_text()
+    (example,) = re.findall(r"```python\n(from scheduler.notebook.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(example.replace('"reading-methods"', '"s"'), names)  # ours: what the page tells people to write
+    by_hand = compare(
+        views.results(night.store, "s"), metric="accuracy", items=notebook.items("s", "accuracy")
+    ).differences
+    assert names["found"].differences == by_hand
+    assert names["told"].mean > 0
+
+
+def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis: RedisServer, tmp_path: Path) -> None:
+    laid(night, store_url)
+    found = compose(report_inputs.material(night.store, "s", 0, url=store_url))
+    (which,) = (section for section in found.sections if section.title == "Which method?")
+    (table,) = (part for part in which.parts if isinstance(part, Table) and "item by item" in part.caption)
+    assert [row[0] for row in table.rows] == ["sl − untrained", "rl − untrained", "rl − sl"]
+    (changed,) = (section for section in found.sections if section.title == "What did training change?")
+    assert [part.name for part in changed.parts if hasattr(part, "name")] == ["changes-0", "changes-1"]
+    assert [said.partition(":")[0] for said in found.answer[1:]] == ["sl", "rl"]
+    with pytest.MonkeyPatch.context() as patch:
+        environment(redis, patch, store_url)
+        done = CliRunner().invoke(command, ["report", "s", "-o", str(tmp_path / "r.html")], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "What did training change?" in (tmp_path / "r.html").read_text()
+
+
+def test_nothing_wanted_reads_nothing(night: Night) -> None:
+    assert read_items(night.store, "nonsense://", "s", {}) == Kept({})

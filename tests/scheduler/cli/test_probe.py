@@ -1,0 +1,99 @@
+"""How `sweep doctor --live` asks, and what of the answers it keeps; the asking itself is the worker's."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scheduler.cli import probe
+from scheduler.errors import SchedulerError, ServiceRefused
+from scheduler.settings import from_environment
+from scheduler.state.service_facts import Answer, Report, facts, learn
+from scheduler.state.store import Store
+from tests.scheduler.night import Night
+from tests.scheduler.plans import single
+from tests.support import FakeClock
+
+MODELS = ["offline/ngram-l", "offline/ngram-s", "other/free"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """The words of each inquiry; its answers stand in ANSWERS."""
+    words: list[Sequence[str]] = []
+
+    def run(command: Sequence[str], environment: Mapping[str, str]) -> Report:
+        assert environment["SWEEP_OFFLINE_URL"] == "http://there"
+        words.append(command[len(probe.INQUIRY) :])
+        return ANSWERS
+
+    monkeypatch.setattr(probe, "_run", run)
+    monkeypatch.setattr(probe, "served_models", lambda _url, _key: MODELS)
+    return words
+
+
+ANSWERS = Report(
+    [Answer("moments", "unknown", ""), Answer("forward", "pending", ""), Answer("clients", "2", "")], "s m", 360, 0.01
+)
+
+
+def ask(store: Store, folder: Path, model: str = "offline/ngram-s") -> probe.Told:
+    settings = from_environment({"SWEEP_HOME": str(folder), "SWEEP_OFFLINE_URL": "http://there"})
+    return probe.inquire(store, settings, model=model, clients=7)
+
+
+def test_what_was_told_is_kept_and_what_was_not_leaves_what_was_known(
+    store: Store, asked: list[Sequence[str]], tmp_path: Path
+) -> None:
+    learn(store, "offline", {"moments": "no"})
+    ask(store, tmp_path)
+    known = facts(store, "offline")
+    assert (known.moments, known.forward, known.clients, known.capped) == (False, None, 2, True)
+    assert known.models == tuple(MODELS)
+    assert asked == [["offline/ngram-s", "--clients", "7"]]
+
+
+def test_a_bill_that_is_waited_for_is_named_and_keeps_its_time(
+    store: Store, clock: FakeClock, asked: list[Sequence[str]], tmp_path: Path
+) -> None:
+    """By its time it is found in the bills."""
+    ask(store, tmp_path)
+    first = facts(store, "offline").pending
+    assert first is not None
+    clock.pass_seconds(7200)
+    ask(store, tmp_path)
+    assert asked[1][3:] == ["--pending", "s", "m", first.since.isoformat()]
+    assert facts(store, "offline").pending == first
+    assert facts(store, "offline").times["clients"] - first.since == timedelta(hours=2)
+
+
+def test_while_stages_run_no_clients_are_opened_in_their_way(
+    night: Night, asked: list[Sequence[str]], tmp_path: Path
+) -> None:
+    night.submit(single("s", 1))
+    night.start("train-0000", "s")
+    assert ask(night.store, tmp_path).busy
+    assert asked == [["offline/ngram-s", "--clients", "0"]]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_model_that_is_not_served_is_not_asked(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ServiceRefused, match="does not serve offline/ngram-m; did you mean offline/ngram-"):
+        ask(store, tmp_path, "offline/ngram-m")
+
+
+def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
+    settings = from_environment({})
+    assert probe._cheapest(MODELS, settings) == "offline/ngram-s"
+    with pytest.raises(SchedulerError, match="no price of any model"):
+        probe._cheapest(["other/free"], settings)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"), [('{"error": "why"}', "why"), ("", "status 3 and no answer")], ids=["told", "silent"]
+)
+def test_an_inquiry_that_fails_is_one_plain_error(printed: str, said: str) -> None:
+    program = f"import sys; print({printed!r}); sys.exit(3)"
+    with pytest.raises(SchedulerError, match=said):
+        probe._run([probe.INQUIRY[0], "-c", program], {})

@@ -1,0 +1,212 @@
+"""A model's tokenizer is loaded once, whoever asks at the same time, and never another one in its place."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer as Raw
+
+from scheduler.errors import ServiceRefused
+from scheduler.plugins.tokenizer_checks import PROBE, own_code
+from scheduler.plugins.tokenizer_files import files_of, pack, unpacked
+from scheduler.plugins.tokenizers import load, tokenizer_for, tokenizer_named
+from scheduler.settings import TRUSTED as TRUST
+from sweeps.rendering.tokenizer import OfflineTokenizer
+from tests.tokenizers import folder, real_tokenizer
+from tinker_offline.model.characters import write_tokenizer
+
+AT_ONCE = """
+import sys, threading
+from pathlib import Path
+from scheduler.plugins.tokenizers import tokenizer_named
+found, begin = [], threading.Barrier(6)
+def ask():
+    begin.wait()
+    try:
+        found.append(tokenizer_named(sys.argv[1], Path())[0])
+    except BaseException as error:
+        found.append(error)
+threads = [threading.Thread(target=ask) for _ in range(6)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(len(found), len(set(map(id, found))), found[0].size)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write_tokenizer(tmp_path / "tokenizer")
+    return tmp_path / "tokenizer"
+
+
+def changed(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads(file.read_text()) if file.exists() else {}
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def loaded(place: Path) -> Any:
+    return load(str(place), "some/model", files_of(place))
+
+
+def test_threads_that_ask_at_once_have_one_tokenizer_and_nothing_is_said(place: Path) -> None:
+    command = [sys.executable, "-c", AT_ONCE, str(place)]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.stdout.split(), done.stderr) == (["6", "1", "99"], "")
+
+
+def test_what_is_named_is_known_by_its_content(place: Path, tmp_path: Path) -> None:
+    found, packed = tokenizer_named("tokenizer", tmp_path)
+    assert found.name == f"files:{packed.digest}"
+    assert found.encode("ab\n~") == OfflineTokenizer().encode("ab\n~")
+    elsewhere = tmp_path / "elsewhere"
+    place.rename(elsewhere)
+    (elsewhere / "README.md").write_text("of no account")
+    assert pack(str(elsewhere), tmp_path) == packed
+    with unpacked(packed) as made:
+        assert pack(str(made), tmp_path) == packed
+    changed(elsewhere / "tokenizer_config.json", lambda config: config.update(eos_token="~"))
+    assert pack(str(elsewhere), tmp_path).digest != packed.digest
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("./nowhere", "there is no folder"),
+        ("~/nowhere/at/all", "there is no folder"),
+        ("/nowhere", "there is no folder"),
+        ("tokenizer/tokenizer.json", "is a file"),
+        ("empty", "nothing of a tokenizer"),
+    ],
+)
+def test_a_place_without_a_tokenizer_is_told(address: str, said: str, place: Path, tmp_path: Path) -> None:
+    assert place.exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ServiceRefused, match=said):
+        tokenizer_named(address, tmp_path)
+
+
+def lose_its_words(place: Path) -> None:
+    """As where a library that reads sentencepiece or tiktoken makes a generic one of it."""
+    (place / "tokenizer.json").unlink()
+    (place / "vocab.json").write_text(json.dumps({"a": 0, "b": 1}))
+    (place / "merges.txt").write_text("")
+    changed(place / "tokenizer_config.json", lambda config: config.update(tokenizer_class="KimiK2Tokenizer"))
+
+
+WRONG: dict[str, Callable[[Path], None]] = {
+    "a class that nobody knows": lose_its_words,
+    "an added token that is lost": lambda place: changed(
+        place / "tokenizer_config.json",
+        lambda config: config.update(added_tokens_decoder={"98": {"content": "<|im_end|>", "special": True}}),
+    ),
+    "more tokens than the model has": lambda place: changed(
+        place / "config.json", lambda config: config.update(vocab_size=90)
+    ),
+    "more tokens than the text model has": lambda place: changed(
+        place / "config.json", lambda config: config.update(text_config={"vocab_size": 98})
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_another_tokenizer_than_the_files_say_is_refused(wrong: str, place: Path) -> None:
+    assert loaded(place).encode("a~") == OfflineTokenizer().encode("a~")
+    WRONG[wrong](place)
+    with pytest.raises(ServiceRefused, match="the tokenizer of some/model"):
+        loaded(place)
+
+
+@pytest.mark.parametrize("kind", ["Qwen2TokenizerFast", "LlamaTokenizerFast", "GPT2TokenizerFast", "NoSuchTokenizer"])
+def test_what_cuts_text_is_the_file_and_not_the_class(kind: str, place: Path) -> None:
+    """Classes of transformers have ways of their own to cut text; Qwen3.5 by the class of Qwen2 loses its marks."""
+    changed(place / "tokenizer_config.json", lambda config: config.update(tokenizer_class=kind))
+    text = "It's 12 ok\nna"
+    assert loaded(place).encode(text, add_special_tokens=False) == OfflineTokenizer().encode(text)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"AutoTokenizer": ["tokenization_kimi.TikTokenTokenizer", None]},
+        {"AutoTokenizer": "tokenization_kimi.TikTokenTokenizer"},
+        ["tokenization_kimi.TikTokenTokenizer", None],
+        {"AutoTokenizer": [None, "tokenization_kimi.TikTokenTokenizer"], "AutoConfig": "x.Y"},
+    ],
+)
+def test_a_program_is_run_for_nobody_who_did_not_ask(named: Any, place: Path, tmp_path: Path) -> None:
+    changed(place / "tokenizer_config.json", lambda config: config.update(auto_map=named))
+    (place / "tokenization_kimi.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(ServiceRefused, match=r"program of its own \(tokenization_kimi\.TikTokenTokenizer"):
+        tokenizer_named("tokenizer", tmp_path)
+
+
+def test_a_program_of_the_model_itself_is_none_of_its_tokenizer() -> None:
+    assert own_code({"auto_map": {"AutoConfig": "x.Y"}}) == own_code({"auto_map": {}}) == own_code({}) == ""
+
+
+def on_the_hub(cache: Path, name: str, commit: str, files: Path) -> None:
+    """As the hub's own cache has a model."""
+    repo = cache / f"models--{name.replace('/', '--')}"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs/main").write_text(commit)
+    (repo / "snapshots").mkdir()
+    files.rename(repo / "snapshots" / commit)
+
+
+LOAD = """
+import sys
+from scheduler.errors import ServiceRefused
+from scheduler.plugins.tokenizers import tokenizer_for
+try:
+    found = tokenizer_for(sys.argv[1])
+    print(found.name, found.encode("ab"), found.ends)
+except ServiceRefused as error:
+    print("refused", error)
+"""
+PROGRAM = """
+from transformers import PreTrainedTokenizerFast
+class Own(PreTrainedTokenizerFast):
+    def encode(self, text, **how):
+        return [7] * len(text)
+"""
+
+
+def test_of_the_hub_a_program_runs_where_somebody_trusts_its_commit(place: Path, tmp_path: Path) -> None:
+    commit, cache = "a1" * 20, tmp_path / "hub"
+    changed(place / "tokenizer_config.json", lambda it: it.update(auto_map={"AutoTokenizer": ["own.Own", None]}))
+    changed(place / "generation_config.json", lambda it: it.update(eos_token_id=[1, 5]))
+    changed(place / "config.json", lambda it: it.update(model_type="llama"))
+    (place / "own.py").write_text(PROGRAM)
+    on_the_hub(cache, "some/model", commit, place)
+    around = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(cache), "HF_HOME": str(tmp_path)}
+
+    def said(**more: str) -> str:
+        command = [sys.executable, "-c", LOAD, "some/model:variant"]
+        done = subprocess.run(command, env={**around, **more}, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    refused = said()
+    assert refused.startswith("refused")
+    assert f"{TRUST}=some/model@COMMIT" in refused
+    assert said(**{TRUST: "some/model@main"}).startswith(f"refused {TRUST}")
+    assert said(**{TRUST: f"some/model@{commit}"}) == "huggingface:some/model [7, 7] (1, 5)\n"
+
+
+def test_marks_stay_with_their_letters_as_the_file_of_qwen_has_it() -> None:
+    known = Raw.from_file(str(folder("qwen3.5") / "tokenizer.json"))
+    assert real_tokenizer("qwen3.5").encode(PROBE) == known.encode(PROBE, add_special_tokens=False).ids
+
+
+def test_the_real_one_of_kimi_is_refused() -> None:
+    with pytest.raises(ServiceRefused, match=r"tokenization_kimi\.TikTokenTokenizer"):
+        tokenizer_named(str(folder("kimi-k2")), Path())
+
+
+def test_offline_models_have_ours() -> None:
+    assert isinstance(tokenizer_for("offline/ngram-s"), OfflineTokenizer)

@@ -1,0 +1,217 @@
+"""A verb writes all that it has to or nothing, wherever it falls; and what no other test does is done here."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
+from scheduler.state import keys
+from scheduler.state.connection import Broken, Client
+from scheduler.state.reconciliation import Upkeep
+from scheduler.state.scripts import verbs
+from scheduler.state.store import Meter
+from scheduler.state.submission import submit
+from sweeps.cost import Usage
+from tests import servers
+from tests.scheduler.night import LEASE, Night, checkpoint
+from tests.scheduler.plans import single, submission
+from tests.scheduler.seen import LANE
+
+ROOT = Path(__file__).resolve().parents[3]
+# Their tests do every verb in every way in which it writes; where one is new, a test of it belongs here or there.
+FILES = ("money", "doubts", "checkpoints", "notices", "breaker", "hours", "children", "retry", "account_facts", "keys")
+READERS = {"due", "due_doubts"}  # verbs that write nothing
+
+
+def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "injected.json"
+    tests = [f"tests/scheduler/test_{name}.py" for name in (*FILES, "all_or_nothing")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.scheduler.injection", "-k", "not wherever_it_falls"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "INJECTED": str(report), "SERVER": servers.chosen()}
+    done = subprocess.run([*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+    told = json.loads(report.read_text())
+    expected = {*told["sites"]} - {f"{verb}:anywhere" for verb in READERS}
+    assert sorted(expected - {*told["tried"]}) == [], "no test had a verb write at these places"
+
+
+def test_whoever_goes_round_the_way_to_write_is_stopped(night: Night) -> None:
+    with pytest.raises(Broken, match=r"`a_test`: .*'redis'"):
+        night.run_lua("redis.call('SET', PREFIX .. 'fence', 1)")
+    for path in (files("scheduler.state") / "lua").iterdir():
+        text = re.sub(r"--.*", "", path.read_text())
+        assert "redis.call" not in text or path.name == "_prelude_write.lua", path.name
+
+
+def test_what_is_read_is_only_read(client: Client) -> None:
+    """`read` notes nothing that could be taken back."""
+    text = "\n".join(verbs().values())
+    commands = sorted(set(re.findall(r"\bread\('([A-Z]+)'", text)))
+    told: Any = getattr(client, "execute_command")("COMMAND", "INFO", *commands)  # noqa: B009 - of no other use to us
+    flags = {name: {str(flag) for flag in command["flags"]} for name, command in told.items()}
+    assert len(flags) == len(commands) > 15
+    assert [name for name, found in flags.items() if "write" in found] == []
+
+
+def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Night) -> None:
+    with pytest.raises(Broken, match="`a_test`"):
+        night.run_lua("write('HSET', PREFIX .. 'told', 'a', 1); write('RENAME', PREFIX .. 'told', 'elsewhere')")
+    assert night.snapshot() == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "write('DEL', PREFIX .. 'z')",
+        "write('INCR', PREFIX .. 'n')",
+        "write('LTRIM', PREFIX .. 'l', -1, -1)",
+        "write('LPOP', PREFIX .. 'l')",
+        "write('RPOP', PREFIX .. 'l')",
+        "write('RPUSH', PREFIX .. 'l', 'c')",
+        "write('LREM', PREFIX .. 'l', 1, 'a')",
+        "write('SET', PREFIX .. 'n', 1)",
+        "write('HSETNX', PREFIX .. 'h', 'new', 1)",
+    ],
+)
+def test_each_kind_of_write_is_taken_back_by_itself(night: Night, client: Client, body: str) -> None:
+    """Alone, so that no other write's note brings back what its own should."""
+    some: Any = client
+    some.zadd("tinker-sweeps:z", {"m": 0.1, "n": -3})
+    some.set("tinker-sweeps:n", 7)
+    some.rpush("tinker-sweeps:l", "a", "b", "a")
+    some.hset("tinker-sweeps:h", "old", 1)
+    before = night.snapshot()
+    with pytest.raises(Broken, match="at the end"):
+        night.run_lua(f"{body} error('at the end')")
+    after = night.snapshot()
+    client.delete("tinker-sweeps:z", "tinker-sweeps:n", "tinker-sweeps:l", "tinker-sweeps:h")
+    assert after == before
+
+
+@pytest.mark.parametrize("command", ["SADD", "SREM"])
+def test_a_write_of_which_only_a_part_would_be_taken_back_is_refused(night: Night, command: str) -> None:
+    night.store.client.sadd("tinker-sweeps:set", "a", "b")
+    before = night.snapshot()
+    with pytest.raises(Broken, match="one member"):
+        night.run_lua(f"write('{command}', PREFIX .. 'set', 'a', 'b', 'c')")
+    assert night.snapshot() == before
+    night.store.client.delete("tinker-sweeps:set")
+
+
+def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: Night, client: Client) -> None:
+    """Also a list with the same text twice, an expiry, a score that is no whole number, a field that was empty."""
+    some: Any = client
+    some.rpush("tinker-sweeps:l", "a", "b", "a")
+    some.set("tinker-sweeps:s", "x", px=1_000_000)
+    some.zadd("tinker-sweeps:z", {"m": 0.1, "n": -3})
+    some.hset("tinker-sweeps:h", mapping={"empty": "", "n": "7", "float": "0.1"})
+    some.sadd("tinker-sweeps:set", "m")
+    before = night.snapshot()
+    body = """
+    local function key(name) return PREFIX .. name end
+    write('LREM', key('l'), 1, 'a') write('LPOP', key('l')) write('RPUSH', key('l'), 'c')
+    write('LTRIM', key('l'), -1, -1)
+    write('SET', key('s'), 'y') write('DEL', key('s')) write('INCR', key('s'))
+    write('ZADD', key('z'), 5, 'm', 6, 'new') write('ZREMRANGEBYSCORE', key('z'), '-inf', 5)
+    write('ZREM', key('z'), 'new')
+    write('HSET', key('h'), 'empty', 'full', 'new', 1) write('HDEL', key('h'), 'empty', 'n', 'none')
+    add(key('h'), 'n', 3, 'fresh', -4) write('HSETNX', key('h'), 'n', 1)
+    write('SADD', key('set'), 'n') write('SREM', key('set'), 'm')
+    write('SREM', key('set'), 'n') write('DEL', key('set'))
+    write('ZADD', key('t'), 1, 'x') write('PEXPIRE', key('t'), 1000)
+    error('at the end')
+    """
+    with pytest.raises(Broken, match="at the end"):
+        night.run_lua(body)
+    assert night.snapshot() == before
+    assert some.pttl("tinker-sweeps:s") > 900_000
+    client.delete(*before)
+
+
+# What no other test of these files does.
+
+
+def test_a_price_that_is_found_later_is_kept(night: Night) -> None:
+    submit(night.store, submission(single("s", 1)))
+    night.store.client.hset(keys.stage("train-0000"), "rates", "")
+    submit(night.store, submission(single("t", 1)))
+    assert night.store.client.hget(keys.stage("train-0000"), "rates")
+
+
+def test_a_doubt_is_closed_put_off_and_resolved(night: Night) -> None:
+    night.submit(single("s", 1))
+    lease = night.start("train-0000", "s")
+    night.store.commit_checkpoint(lease, Meter(5, 5), {**checkpoint(1), "ttl_days": 7})
+    night.store.give_back(lease, Meter(5, 5), delay=0, failure="", cost="unknown", cause="")
+    upkeep = Upkeep(night.store)
+    (doubt,) = upkeep.doubts(9)
+    upkeep.put_off(keys.DOUBTS, doubt.name, 60)
+    assert upkeep.doubts(9) == []
+    assert upkeep.close(doubt, began=None, lag=0, sessions=["a"], paths=["left", "run/step-1"]) == 1
+    assert upkeep.resolve(upkeep.doubts(9)[0], Usage(training=7))
+    night.store.scripts.run("cancel_sweep", "s")
+    night.spread()
+    night.clock.pass_seconds(7 * 86_400)
+    assert upkeep.needed(9) == []
+
+
+def test_a_doubt_that_the_service_never_settles_is_looked_for_no_more(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.store.give_back(night.start("train-0000", "s"), Meter(5, 5), delay=0, failure="", cost="unknown", cause="")
+    upkeep = Upkeep(night.store)
+    (doubt,) = upkeep.doubts(9)
+    assert (upkeep.abandon(doubt), upkeep.abandon(doubt)) == (True, False)
+    assert upkeep.doubts(9) == []
+
+
+def test_small_things_are_written_too(night: Night) -> None:
+    night.submit(single("s", 1))
+    run = night.store.scripts.run
+    assert run("set_priority", "s", 5) == "0"
+    assert run("touch", "train-0000") == 1
+    assert run("note_billed", "s", "offline", 3, 4) == 1
+    assert (run("lead", "a", 1000), run("lead", "a", 0), run("lead", "b", 1000)) == (1, 0, 1)
+    run("set_limits", LANE, 4)
+    run("set_limits")
+    assert night.store.client.hget(keys.LIMITS, LANE) is None
+    assert night.store.say(night.start("train-0000", "s"), "a line")
+    assert run("open_sweep", "half", "digest", "spec", "{}") == "opened"
+    assert run("retry_sweep", "half") == "opening"
+
+
+def test_a_stage_is_condemned(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.start("train-0000", "s")
+    assert night.store.scripts.run("condemn", "train-0000", "a bug", "") == 1
+
+
+def test_a_service_that_is_found_down_once_is_tried_again(night: Night) -> None:
+    night.submit(single("s", 1))
+    night.start("train-0000", "s")
+    night.store.scripts.run("suspect", "offline", "silence")
+    assert night.store.take_canary("offline", "try", tokens=1, patience=9, pace=1)
+    assert night.store.verdict("offline", "try", "down", "silence", tries=2) == "suspect"
+
+
+def test_of_two_that_are_lost_again_and_again_the_one_that_is_lost_alone_fails(night: Night) -> None:
+    night.submit(single("s", 2))
+    for _ in range(SUSPECTED_AFTER):
+        night.start("train-0000", "s"), night.start("train-0001", "s")
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+    lease = night.start("train-0001", "s")
+    for _ in range(4):
+        night.clock.pass_seconds(LEASE / 2)
+        night.renew(lease)
+    for _ in range(BUDGETS[Fault.LOST] - SUSPECTED_AFTER):
+        night.start("train-0000", "s")
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+    assert night.state("train-0000") == "failed"

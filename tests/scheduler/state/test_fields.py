@@ -1,0 +1,82 @@
+"""The fields of hashes: what is cleared is a field that somebody sets, and what is set is read by somebody."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import scheduler
+import worker
+
+FOLDERS = [Path(package.__file__).parent for package in (scheduler, worker) if package.__file__]
+LUA = "\n".join(re.sub(r"--.*", "", path.read_text()) for path in sorted((FOLDERS[0] / "lua").glob("*.lua")))
+TREES = {path: ast.parse(path.read_text()) for folder in FOLDERS for path in folder.rglob("*.py")}
+SUBMISSION = FOLDERS[0] / "submission.py"
+LITERAL = re.compile(r"'([a-z]\w*(?::\w+)?)'")
+
+
+def calls(*commands: str) -> Iterator[list[str]]:
+    """What the verbs hand to these commands behind the key, argument by argument; ADD is the prelude's own."""
+    named = rf"(?:read|write)\('(?:{'|'.join(commands)})'," + (r"|\badd\(" if "ADD" in commands else "")
+    for found in re.finditer(named, LUA):
+        depth, start, arguments = 0, found.end(), []
+        for place in range(found.end(), len(LUA)):
+            letter = LUA[place]
+            if depth == 0 and letter in ",)":
+                arguments.append(LUA[start:place].strip())
+                start = place + 1
+                if letter == ")":
+                    break
+            depth += (letter in "({") - (letter in ")}")
+        yield arguments[1:]
+
+
+def literals(arguments: list[str]) -> set[str]:
+    return {found[1] for each in arguments if (found := LITERAL.fullmatch(each))}
+
+
+def cleared() -> set[str]:
+    return {name for arguments in calls("HDEL") for name in literals(arguments)}
+
+
+def written_by_lua() -> set[str]:
+    pairs = (arguments[::2] for arguments in calls("HSET"))
+    ones = (arguments[:1] for arguments in calls("HSETNX"))
+    sums = (arguments[::2] for arguments in calls("ADD"))
+    return {name for arguments in (*pairs, *ones, *sums) for name in literals(arguments)}
+
+
+def written_with_a_sweep() -> set[str]:
+    """The keys of the mappings that scheduler/state/submission.py makes of a sweep and of a stage."""
+    makers = [node for node in ast.walk(TREES[SUBMISSION]) if isinstance(node, ast.FunctionDef)]
+    mappings = [
+        node
+        for maker in makers
+        if maker.name in ("_open", "_stage_fields")
+        for node in ast.walk(maker)
+        if isinstance(node, ast.Dict)
+    ]
+    return {str(ast.literal_eval(key)) for node in mappings for key in node.keys if isinstance(key, ast.Constant)}
+
+
+def read() -> set[str]:
+    """By a verb, or under a name that Python knows: spelled out, or as a field of its own."""
+    by_lua = {name for arguments in calls("HGET", "HMGET") for name in literals(arguments)}
+    by_lua |= {name for arguments in calls("ADD") for name in literals(arguments[:1])}  # it answers what it made
+    by_lua |= set(re.findall(r"\bstage\([^()]+, '(\w+)'\)", LUA))
+    nodes = [node for path, tree in TREES.items() if path != SUBMISSION for node in ast.walk(tree)]
+    spelled = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    fields = {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    return by_lua | spelled | fields
+
+
+def test_what_is_cleared_is_a_field_that_somebody_sets() -> None:
+    told = {f"told:{kind}" for kind in re.findall(r"notify\(\w+, '(\w+)'", LUA)}
+    once = set(re.findall(r"once\('([\w:]+)'", LUA))
+    assert len(cleared()) > 10, "the calls are found"
+    assert cleared() - written_by_lua() - written_with_a_sweep() - told - once == set()
+
+
+def test_what_is_set_is_read_by_somebody() -> None:
+    assert len(written_by_lua()) > 30, "the calls are found"
+    assert (written_by_lua() | written_with_a_sweep()) - read() == set()

@@ -1,0 +1,83 @@
+"""Python and Lua spell the same keys: what a whole night leaves behind is what keys.py names, all of it."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import scheduler
+from scheduler.engine.rate_limit import Rate
+from scheduler.engine.retry import SUSPECTED_AFTER
+from scheduler.notify.outbox import Outbox
+from scheduler.state import keys
+from scheduler.state.bug_log import record
+from scheduler.state.connection import Broken
+from scheduler.state.service_facts import learn
+from scheduler.state.store import Meter, Pulse
+from tests.scheduler.conftest import named
+from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
+from tests.scheduler.plans import scaling, single
+from tests.scheduler.seen import LANE
+from tests.support import RedisServer
+
+
+def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis: RedisServer) -> None:
+    fleet = Fleet(night, redis.url)
+    night.submit(scaling("s", [8]), notify=("HOOK",))
+    outbox = Outbox(night.store)
+    outbox.tell_of_the_fleet(["OPS"])
+    night.run_lua("notify_all('breaker_open', 'tinker', 1)")
+    night.store.scripts.run("lead", "a", 10_000)
+    record(night.store, Broken("tally", "planted"), "a test", of="s")
+    night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
+    night.store.fleet()
+    night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)
+    learn(night.store, "offline", {"forward": "prefill"})
+    fleet.tick()
+    base, first, last = fleet.claim_all()
+    outbox.failed(outbox.take(1, [])[0], "answers 502", 60)
+    night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
+    for step in range(3):
+        night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})
+    night.store.give_back(last, Meter(1, 1), delay=60, failure="outage", cost="at most", cause="429")
+    seen = set(night.snapshot())
+    night.store.renew([Pulse(first, 0.0, 0.0, troubled=True)], lease=LEASE)
+    seen |= set(night.snapshot())
+    night.succeed(first)
+    night.succeed(base, {"nll": 1.0})
+    night.submit(scaling("paused", [8]), window='{"daily": "22:00-07:30", "tz": "UTC"}')
+    night.store.scripts.run("pause_sweep", "paused")
+    seen |= set(night.snapshot())
+    night.spread()
+    night.submit(single("lossy", 1))
+    for _ in range(SUSPECTED_AFTER):
+        night.start("train-0000", "lossy")
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+    night.store.scripts.run("cancel_sweep", "s")
+    Rate(night.store.client, "requests|offline", per_second=10).draw()
+    seen |= set(night.snapshot())
+    ours = {key for key in seen if not key.startswith(keys.BROKER)}
+    patterns = named()
+    assert all(any(pattern.fullmatch(key) for pattern in patterns.values()) for key in ours)
+    unseen = [name for name, pattern in patterns.items() if not any(map(pattern.fullmatch, ours))]
+    assert unseen == []
+    fleet.nudges.close()
+
+
+def test_every_name_carries_the_prefix() -> None:
+    assert all(name.startswith(keys.PREFIX) for name in [*named(), keys.BROKER])
+
+
+def test_every_name_of_one_thing_says_what_it_holds() -> None:
+    functions = inspect.getmembers(keys, inspect.isfunction)
+    assert all((function.__doc__ or "").split(":")[0].split(",")[0].split()[0] in KINDS for _, function in functions)
+
+
+KINDS = {"Hash", "Set", "Zset", "List", "String", "Stream"}
+
+
+def test_no_other_module_spells_a_key() -> None:
+    folder = Path(scheduler.__file__).parent
+    for path in [each for each in folder.rglob("*.py") if each.name != "keys.py"]:
+        words = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        assert not [word for word in words if isinstance(word, str) and word.startswith(keys.PREFIX)], path.name

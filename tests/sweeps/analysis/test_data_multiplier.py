@@ -1,0 +1,158 @@
+"""What a transfer is worth in examples, over all sizes and in both directions; and nothing is seldom called a gain."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sweeps.analysis.data_multiplier import Multiplier, Reference
+from sweeps.analysis.transfer import AXES, TransferMatrix, transfer_matrix
+from sweeps.results import RunResult
+from sweeps.stage import Json
+from sweeps.stats.intervals import Estimate
+
+SIZES = (32, 64, 128, 256, 512)
+
+
+def loss(size: float) -> float:
+    """Of the target alone: a straight line in log n, which the reference reads exactly."""
+    return 4 - 0.2 * math.log(size)
+
+
+def run(source: str | None, target: str, size: int, seed: int, nll: float) -> RunResult:
+    return RunResult(dict(zip(AXES, (source, target, size), strict=True)), seed, "succeeded", {"nll": nll})
+
+
+def experiment(worth: dict[tuple[str, str], float], *, seeds: int = 3, noise: float = 0.0) -> list[RunResult]:
+    """Sources that are worth so many times the target's examples, at every size."""
+    random = np.random.default_rng(1)
+    targets = sorted({target for _, target in worth})
+    alone = [run(None, target, 0, 0, 4.0) for target in targets]
+    for seed in range(seeds):
+        alone += [run(None, target, size, seed, loss(size)) for target in targets for size in SIZES]
+        alone += [
+            run(*pair, size, seed, loss(size * times) + random.normal(0, noise))
+            for pair, times in worth.items()
+            for size in SIZES
+        ]
+    return alone
+
+
+def plain(worth: Multiplier | None) -> list[float | None]:
+    assert worth
+    assert not worth.censored
+    return [worth.value, worth.low, worth.high]
+
+
+def test_the_multiplier_is_read_off_the_targets_own_curve_and_no_further() -> None:
+    matrix = transfer_matrix(experiment({("a", "b"): 2.0, ("b", "a"): 0.7}))
+    found = {size: matrix.cell("a", "b", size).multiplier for size in SIZES}
+    for size in SIZES[:-1]:
+        assert plain(found[size]) == pytest.approx([2.0, 2.0, 2.0])
+    assert found[512] == (1.0, ">", 1.0, math.inf)
+    low = {size: matrix.cell("b", "a", size).multiplier for size in SIZES}
+    assert low[32] == (1.0, "<", 0.0, 1.0)
+    assert plain(low[64]) == pytest.approx([0.7, 0.7, 0.7])
+    assert matrix.cell("a", "b", 128).verdict == "helps"
+    assert matrix.cell("b", "a", 128).verdict == "hurts"
+
+
+def test_the_relative_gain_is_a_share_of_what_the_target_learns_alone() -> None:
+    found = transfer_matrix(experiment({("a", "b"): 2.0})).cell("a", "b", 128).relative
+    assert found == pytest.approx(0.2 * math.log(2) / (4.0 - loss(512)))
+
+
+def test_a_curve_that_rises_by_chance_is_evened_out_and_no_gain_is_worth_its_own_examples() -> None:
+    """2.0, 1.0, 1.2, 0.5: the middle two are 1.1 each. No gain is worth 1; where they agree, so is the other's size."""
+    curve = Reference.of({10: 2.0, 20: 1.0, 40: 1.2, 80: 0.5, 0: 9.0})
+    assert curve.losses.tolist() == pytest.approx([2.0, 1.1, 1.1, 0.5])
+    for size in (10, 20, 40, 80):
+        assert curve.multiplier(size, Estimate(0.0, None, 3)) == Multiplier(1.0, "")
+    assert plain(curve.multiplier(10, Estimate(0.45, 0.45, 3))) == pytest.approx([2**0.5, 1.0, 2.0])
+    assert curve.multiplier(40, Estimate(5.0, 0.1, 3)) == (2.0, ">", 2.0, math.inf)
+    assert curve.multiplier(40, Estimate(-5.0, 0.1, 3)) == (0.25, "<", 0.0, 0.25)
+    assert curve.multiplier(0, Estimate(0.1, None, 3)) is None
+    assert Reference.of({}).multiplier(10, Estimate(0.1, None, 3)) is None
+
+
+def test_more_gain_is_never_worth_fewer_examples() -> None:
+    random = np.random.default_rng(2)
+    curve = Reference.of({size: float(random.normal(loss(size), 0.1)) for size in SIZES})
+    for size in SIZES:
+        worth = [curve.multiplier(size, Estimate(float(gain), None, 3)) for gain in np.linspace(-1, 1, 41)]
+        values = [each.value for each in worth if each]
+        assert values == sorted(values)
+        assert len(values) == 41
+
+
+def test_a_pair_is_judged_over_all_sizes_by_the_seeds_that_have_them_all() -> None:
+    runs = experiment({("a", "b"): 1.2, ("b", "a"): 1.0}, noise=0.02)
+    kept = [each for each in runs if (tuple(each.cell.values()), each.seed) != (("b", "a", 64), 1)]
+    matrix = transfer_matrix(kept)
+    ab, ba = matrix.overall
+    assert (ab.source, ab.target, ab.sizes) == ("a", "b", SIZES)
+    assert ab.gain
+    assert ab.gain.seeds == 3
+    assert ab.gain.mean == pytest.approx(
+        np.mean([cell.gain.mean for cell in matrix.cells if cell.source == "a" and cell.size and cell.gain])
+    )
+    assert ba.gain
+    assert ba.gain.seeds == 2
+    assert (ab.verdict, ab.after_holm) == ("helps", True)
+
+
+def test_what_one_gives_more_than_it_takes() -> None:
+    matrix = transfer_matrix(experiment({("a", "b"): 2.0, ("b", "a"): 1.0, ("c", "a"): 1.0}, noise=0.01))
+    (found,) = (each for each in matrix.asymmetries if each.size == 128)
+    assert (found.one, found.other, found.clear, found.after_holm) == ("a", "b", True, True)
+    there, back = matrix.cell("a", "b", 128).gain, matrix.cell("b", "a", 128).gain
+    assert there
+    assert back
+    assert found.difference.mean == pytest.approx(there.mean - back.mean)
+
+
+def test_runs_that_are_not_there_are_counted() -> None:
+    runs = experiment({("a", "b"): 2.0})
+    cell: dict[str, Json] = {"source": "a", "target": "b", "size": 64}
+    more = [
+        RunResult(cell, 3, "failed"),
+        RunResult(cell, 4, "ready"),
+        RunResult(cell, 5, "succeeded", {"nll": math.inf}),
+    ]
+    matrix = transfer_matrix([*runs, *more])
+    fate = matrix.cell("a", "b", 64).runs
+    assert (fate.measured, fate.failed, fate.unfinished, fate.diverged) == (3, 1, 1, 1)
+    assert matrix.runs.missing == 3
+    assert matrix.runs.said() == f"3 of {len(runs) + 3} runs are not in it: 1 diverged, 1 failed, 1 unfinished"
+
+
+def null(seed: int, effect: float = 0.0, noise: tuple[float, ...] = (0.01,) * 4) -> TransferMatrix:
+    """Four domains, three seeds: all sources of a target are compared with the same runs; a → b is planted."""
+    random = np.random.default_rng(seed)
+    runs = []
+    for at in range(3):
+        for target, sd in zip("abcd", noise, strict=True):
+            luck = random.normal(0, 1)
+            runs.append(run(None, target, 64, at, 2 + luck + random.normal(0, sd)))
+            for source in sorted(set("abcd") - {target}):
+                planted = effect * ((source, target) == ("a", "b"))
+                runs.append(run(source, target, 64, at, 2 + luck - planted + random.normal(0, sd)))
+    return transfer_matrix(runs)
+
+
+def test_nothing_planted_is_claimed_in_at_most_8_percent_of_matrices() -> None:
+    false = [seed for seed in range(200) if any(cell.after_holm for cell in null(seed).cells)]
+    assert len(false) <= 16, false
+
+
+def test_a_noisy_target_does_not_make_claims_of_its_noise() -> None:
+    """A variance pooled over all would: in a third of matrices."""
+    uneven = (0.01, 0.01, 0.01, 0.04)
+    false = [seed for seed in range(60) if any(cell.after_holm for cell in null(seed, noise=uneven).cells)]
+    assert len(false) <= 6, false
+
+
+def test_what_is_planted_is_found() -> None:
+    """Six times the noise of a run: in nine of ten matrices, and as what helps."""
+    found = [null(seed, effect=0.06).cell("a", "b", 64) for seed in range(40)]
+    assert sum(cell.after_holm and cell.verdict == "helps" for cell in found) >= 36

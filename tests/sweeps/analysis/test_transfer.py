@@ -1,0 +1,154 @@
+"""A gain is paired by seed, its spread is pooled over the panel, and what is missing is said to be missing."""
+
+import math
+import statistics
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from sweeps.analysis.transfer import AXES, transfer_matrix
+from sweeps.errors import DataError
+from sweeps.report.compose import compose
+from sweeps.report.document import Text
+from sweeps.results import RunResult
+from tests.sweeps.reports import material
+
+DOMAINS = ("a", "b", "c")
+GAINS = {("a", "b"): 0.15, ("b", "a"): -0.10, ("c", "a"): 0.02}  # of the rest: 0
+
+
+def run(
+    source: str | None, target: str, size: int, seed: int, nll: float, *, on_source: float | None = None
+) -> RunResult:
+    metrics = {"nll": nll} if on_source is None else {"nll": nll, "source.nll": on_source}
+    return RunResult(dict(zip(AXES, (source, target, size), strict=True)), seed, "succeeded", metrics)
+
+
+def experiment(seeds: int = 3, noise: float = 0.01) -> list[RunResult]:
+    """Planted gains, a large spread of the seeds that pairing takes out, a small one that it does not (seed 2)."""
+    random = np.random.default_rng(2)
+    luck = random.normal(0, 0.2, seeds)
+    results = [run(None, target, 0, 0, 3.0) for target in DOMAINS]
+    for seed in range(seeds):
+        results += [run(None, target, 128, seed, 2.0 + luck[seed]) for target in DOMAINS]
+        for source in DOMAINS:
+            for target in sorted(set(DOMAINS) - {source}):
+                gain = GAINS.get((source, target), 0) + random.normal(0, noise)
+                results.append(run(source, target, 0, seed, 3.0 - gain, on_source=1.5))
+                results.append(run(source, target, 128, seed, 2.0 + luck[seed] - gain, on_source=1.7))
+    return results
+
+
+def test_planted_gains_are_found_with_the_pooled_interval() -> None:
+    matrix = transfer_matrix(experiment())
+    assert (matrix.sources, matrix.targets, matrix.sizes) == (DOMAINS, DOMAINS, (0, 128))
+    assert len(matrix.cells) == 2 * 6
+    verdicts = {(cell.source, cell.target): cell.verdict for cell in matrix.cells if cell.size == 128}
+    assert verdicts["a", "b"] == "helps"
+    assert verdicts["b", "a"] == "hurts"
+    assert matrix.cell("a", "b", 128).after_holm
+    for (source, target), gain in GAINS.items():
+        found = matrix.cell(source, target, 128).gain
+        assert found
+        assert found.half_width
+        assert found.mean == pytest.approx(gain, abs=2 * found.half_width)
+
+
+def test_the_half_width_is_t_times_the_pooled_deviation() -> None:
+    """Six cells of three seeds: twelve degrees of freedom, one width for all."""
+    results = experiment()
+    loss = {(*map(str, result.cell.values()), result.seed): result.metrics["nll"] for result in results}
+    pairs = [(source, target) for source in DOMAINS for target in DOMAINS if source != target]
+    differences = [
+        [loss["None", target, "128", seed] - loss[source, target, "128", seed] for seed in range(3)]
+        for source, target in pairs
+    ]
+    deviation = math.sqrt(statistics.fmean(statistics.variance(three) for three in differences))
+    expected = student.ppf(0.975, 12) * deviation / math.sqrt(3)
+    for cell in transfer_matrix(results).cells:
+        if cell.size == 128:
+            assert cell.gain
+            assert cell.gain.half_width == pytest.approx(expected)
+
+
+def test_size_0_is_the_source_alone_against_the_untrained_base() -> None:
+    """One zero-shot measurement stands for all seeds."""
+    cell = transfer_matrix(experiment()).cell("a", "b", 0)
+    assert cell.gain
+    assert (cell.gain.seeds, cell.verdict, cell.forgetting) == (3, "helps", None)
+
+
+def test_forgetting_is_the_loss_on_the_source_after_minus_before() -> None:
+    forgetting = transfer_matrix(experiment()).cell("a", "b", 128).forgetting
+    assert forgetting
+    assert tuple(forgetting)[:3] == pytest.approx((0.2, 0.0, 3))
+
+
+def test_missing_and_diverged_runs_are_shown_as_missing() -> None:
+    kept = [
+        result
+        for result in experiment()
+        if tuple(result.cell.values()) not in {("a", "b", 128), ("b", "c", 128)}
+        or (result.seed, result.cell["source"]) == (1, "b")
+    ]
+    matrix = transfer_matrix([*kept, run("a", "b", 128, 0, math.nan), RunResult(kept[-1].cell, 9, "failed")])
+    missing, alone = matrix.cell("a", "b", 128), matrix.cell("b", "c", 128)
+    assert (missing.verdict, missing.gain, missing.after_holm) == ("missing", None, False)
+    assert alone.gain
+    assert alone.gain.seeds == 1
+    assert len(matrix.cells) == 12
+
+
+def test_of_a_source_whose_other_seeds_are_lost_the_one_that_is_left_stands_for_itself() -> None:
+    """What was to be measured once stands for all seeds; what survived once does not."""
+    left = [
+        replace(each, state="failed", metrics={})
+        if tuple(each.cell.values()) == ("a", "b", 0) and each.seed != 2
+        else each
+        for each in experiment()
+    ]
+    matrix = transfer_matrix(left)
+    alone, after = matrix.cell("a", "b", 0).gain, matrix.cell("a", "b", 128).forgetting
+    assert alone
+    assert after
+    assert (alone.seeds, after.seeds) == (1, 1)
+
+
+def test_sources_that_all_seeds_share_are_told_of() -> None:
+    """Three targets from one trained source say how targets vary, and nothing of another training of the source."""
+    assert not transfer_matrix(experiment()).shared
+    assert not transfer_matrix(experiment(seeds=1)).shared
+    once = [each for each in experiment() if each.cell["size"] or not each.seed]
+    assert transfer_matrix(once).shared
+    text = compose(material("transfer", once)).sections[0].parts[0]
+    assert isinstance(text, Text)
+    assert "trained once for all seeds" in text.text
+
+
+def test_one_seed_gives_gains_and_no_verdict() -> None:
+    matrix = transfer_matrix(experiment(seeds=1))
+    assert {cell.verdict for cell in matrix.cells} == {"unclear"}
+    assert not any(cell.after_holm for cell in matrix.cells)
+
+
+def test_no_results_make_an_empty_matrix() -> None:
+    assert transfer_matrix([]).cells == ()
+
+
+def test_a_matrix_of_what_was_not_measured_is_none() -> None:
+    answered = [replace(each, metrics={"accuracy": 0.5}) for each in experiment()]
+    with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
+        transfer_matrix(answered)
+    assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")
+
+
+def test_other_experiments_and_mixed_variants_are_refused() -> None:
+    with pytest.raises(DataError, match="has source, target and size"):
+        transfer_matrix([RunResult({"data": "a", "size": 3}, 0, "succeeded")])
+    varied = [
+        RunResult({**result.cell, "train.rank": rank}, 0, "succeeded") for rank in (4, 8) for result in experiment()
+    ]
+    with pytest.raises(DataError, match="2 variants"):
+        transfer_matrix(varied)

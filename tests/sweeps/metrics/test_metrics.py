@@ -1,0 +1,249 @@
+"""Known values of every score, and the laws that hold for any items whatever."""
+
+import math
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps.analysis.changes import change
+from sweeps.evaluation.scoring import Answered, Item, Said, items_of, metrics_from
+from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
+from sweeps.metrics.numbers import number_in
+from sweeps.rendering.prompts import Ask
+from sweeps.spec.sections import METRICS
+
+ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
+SCORED = st.lists(st.tuples(st.integers(0, 4).map(lambda tenth: tenth / 4), st.integers(0, 1)), min_size=1, max_size=30)
+WORDS = st.lists(st.sampled_from(["a cat", "dog", "The dog!", "", "cow"]), min_size=2, max_size=8)
+quick = settings(max_examples=40, deadline=None)
+
+
+class TestCalibration:
+    def test_known_calibration_errors(self) -> None:
+        assert calibration.ece((0.95, 0.95, 0.55, 0.55), (1, 0, 1, 0)) == pytest.approx(0.25)
+        assert calibration.ece([0.8] * 10, [1] * 8 + [0] * 2) == pytest.approx(0)
+        assert calibration.adaptive_ece((0.9, 0.6, 0.3), (1, 0, 0), bins=1) == pytest.approx(0.6 - 1 / 3)
+
+    def test_bins_are_closed_on_the_right(self) -> None:
+        """0.3 belongs to (0.2, 0.3], and 0 to the first."""
+        found = calibration.reliability_bins((0.0, 0.1, 0.3, 0.30001), (0, 1, 1, 0))
+        assert [each.items for each in found] == [2, 1, 1]
+        assert [each.accuracy for each in found] == [0.5, 1, 0]
+
+    def test_known_brier_score_and_likelihood(self) -> None:
+        assert calibration.brier((0.9, 0.2), (1, 0)).score == pytest.approx(0.025)
+        assert calibration.nll((0.5, 0.5), (1, 0)) == pytest.approx(math.log(2))
+        assert calibration.nll((1.0, 0.5), (0, 1)) == math.inf
+
+    def test_known_risk_coverage(self) -> None:
+        confidence = (0.9, 0.8, 0.7, 0.6)
+        assert calibration.aurc(confidence, (1, 1, 0, 1)) == pytest.approx(0.145833, abs=1e-6)
+        assert calibration.aurc(confidence, (0, 1, 1, 1)) == pytest.approx(0.520833, abs=1e-6)
+        assert calibration.selective_accuracy(confidence, (1, 1, 0, 1), 0.5) == 1
+        assert calibration.selective_accuracy(range(10), [1] * 10, 0.7) == 1
+
+    @quick
+    @given(SCORED, st.randoms(use_true_random=False))
+    def test_the_order_of_the_items_is_nothing(self, items: list[tuple[float, int]], random: Random) -> None:
+        shuffled = list(items)
+        random.shuffle(shuffled)
+        for score in (calibration.ece, calibration.adaptive_ece, calibration.aurc, calibration.nll):
+            assert score(*zip(*items, strict=True)) == pytest.approx(score(*zip(*shuffled, strict=True)))
+
+    @quick
+    @given(ITEMS, st.integers(1, 20))
+    def test_bounds_and_the_parts_of_brier(self, items: list[tuple[float, int]], bins: int) -> None:
+        p, y = map(list, zip(*items, strict=True))
+        mean_gap = abs(float(np.mean(p)) - float(np.mean(y)))
+        for error in (calibration.ece(p, y, bins=bins), calibration.adaptive_ece(p, y, bins=bins)):
+            assert mean_gap - 1e-9 <= error <= 1 + 1e-9  # finer bins never hide what all items show
+        exact, coarse = calibration.brier(p, y), calibration.brier(p, y, bins=bins)
+        assert exact.within == pytest.approx(0, abs=1e-9)
+        assert coarse.score == exact.score
+        assert 0 <= exact.score <= 1
+        assert 0 <= calibration.aurc(p, y) <= 1
+        assert calibration.selective_accuracy(p, y, 1) == pytest.approx(np.mean(y))
+
+    def test_what_is_no_confidence_is_refused(self) -> None:
+        for p, y in (((1.2,), (1,)), ((0.5,), (0.5,)), ((0.5, 0.5), (1,)), ((), ()), ((math.nan,), (1,))):
+            with pytest.raises(ValueError, match=r"confidence|correctness"):
+                calibration.ece(p, y)
+        with pytest.raises(ValueError, match="coverage"):
+            calibration.selective_accuracy((0.5,), (1,), 0)
+
+
+class TestConsistency:
+    def test_known_agreement_and_entropy(self) -> None:
+        answers = [matching.compared(said) for said in ("a1", "A1", "a1.", "b")]
+        assert consistency.agreement(answers) == 0.75
+        assert consistency.pairwise_agreement(answers) == 0.5
+        assert consistency.semantic_entropy(answers) == pytest.approx(0.5623, abs=1e-4)
+        assert consistency.semantic_entropy(["x"] * 4) == 0
+        assert consistency.pairwise_agreement(["x"]) is None
+
+    def test_known_passes(self) -> None:
+        assert consistency.pass_at_k(10, 3, 1) == pytest.approx(0.3)
+        assert consistency.pass_at_k(10, 3, 5) == pytest.approx(0.9167, abs=1e-4)
+        assert consistency.pass_all_k(10, 8, 3) == pytest.approx(0.4667, abs=1e-4)
+        with pytest.raises(ValueError, match="k = 4"):
+            consistency.pass_at_k(3, 1, 4)
+
+    def test_known_robustness(self) -> None:
+        found = consistency.robustness([[1, 1], [1, 0], [0, 0]])
+        assert found == pytest.approx((0.5, 1 / 3, 0.5 / 3, 1 / 3))
+
+    @quick
+    @given(WORDS)
+    def test_bounds(self, answers: list[str]) -> None:
+        assert 1 / len(answers) <= consistency.agreement(answers) <= 1
+        assert -1e-12 <= consistency.semantic_entropy(answers) <= math.log(len(answers)) + 1e-12
+        assert consistency.agreement(answers) == consistency.agreement(answers[::-1])
+        assert (consistency.pairwise_agreement(answers) == 1) == (consistency.agreement(answers) == 1)
+
+    @quick
+    @given(st.integers(1, 12), st.data())
+    def test_more_tries_pass_more_and_all_of_them_less(self, samples: int, data: st.DataObject) -> None:
+        right = data.draw(st.integers(0, samples))
+        once = [consistency.pass_at_k(samples, right, k) for k in range(1, samples + 1)]
+        always = [consistency.pass_all_k(samples, right, k) for k in range(1, samples + 1)]
+        assert once == sorted(once)
+        assert always == sorted(always, reverse=True)
+        assert once[0] == pytest.approx(always[0]) == pytest.approx(right / samples)
+
+
+class TestMatching:
+    def test_text_is_compared_as_squad_does(self) -> None:
+        assert matching.exact_match("The  Cat!", "a dog", "cat") == 1
+        assert matching.exact_match("cats", "cat") == 0
+        assert matching.f1("the big cat", "a big dog") == pytest.approx(0.5)
+        assert matching.f1("red red", "red") == pytest.approx(2 / 3)
+        assert (matching.f1("", ""), matching.f1("", "cat"), matching.f1("cat")) == (1, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("said", "right", "worth"),
+        [("A", "a", 1), ("A.", "A", 1), ("the a", "A", 0), ("", "A", 0), ("The", "A", 0), ("B", "A", 0), ("A", "B", 0),
+         ("+", "+", 1), ("-", "+", 0), ("", "+", 0), (" ? ", "?", 1), ("a cat", "cat", 1)],
+    )  # fmt: skip
+    def test_a_choice_is_no_article_and_a_sign_is_an_answer(self, said: str, right: str, worth: float) -> None:
+        assert matching.exact_match(said, right) == worth
+        assert consistency.agreement([matching.compared(said), matching.compared(right)]) == (1 if worth else 0.5)
+
+    @pytest.mark.parametrize(
+        ("text", "number"),
+        [("so 3 + 4 is 7.", 7), ("$1,234.50", 1234.5), ("-2e3", -2000), ("x = .5", 0.5), ("none", None), ("1, 2", 2)],
+    )
+    def test_the_last_number_is_the_answer(self, text: str, number: float | None) -> None:
+        found = number_in(text)
+        assert (found and found.value) == number
+
+    def test_numbers_and_patterns(self) -> None:
+        assert matching.numeric_match("about 3.14", "3.14") == 1
+        assert matching.numeric_match("about 3.14", "3.14159") == 0
+        assert matching.numeric_match("none", "0") == 0
+        assert (matching.regex_match(" B\n", "[ABC]"), matching.regex_match("B or C", "[ABC]")) == (1, 0)
+        assert (matching.any_match("12", ["x", r"\d+"]), matching.any_match("112", ["12", "x"])) == (1, 0)
+
+    @quick
+    @given(WORDS)
+    def test_what_matches_has_all_words_in_common(self, words: list[str]) -> None:
+        one, other = words[:2]
+        assert 0 <= matching.f1(one, other) <= 1
+        assert matching.f1(one, other) == matching.f1(other, one)
+        assert matching.f1(one, other) >= matching.exact_match(one, other)
+        assert matching.normalised(matching.normalised(one)) == matching.normalised(one)
+
+
+class TestReading:
+    def test_the_change_of_the_uplift_is_a_difference_in_differences(self) -> None:
+        before, after = (asked([0, 0, 1], [1, 0, 1]), asked([0, 0, 0], [1, 1, 1]))
+        assert [item["uplift"] for item in before] == [1, 0, 0]
+        found = change({0: before}, {0: after}, metric="uplift")
+        assert found is not None
+        assert (found.before, found.after, found.mean) == pytest.approx((1 / 3, 1, 2 / 3))
+
+    def test_shares(self) -> None:
+        assert rag.utilisation([0, 0, 1, 1], [1, 0, 1, 1]) == pytest.approx(0.5)
+        assert rag.utilisation([1, 1], [1, 0]) is None
+        assert rag.distractor_robustness([1, 1, 0], [1, 0, 0]) == 0.5
+        assert rag.distractor_robustness([0], [1]) is None
+        with pytest.raises(ValueError, match="same items"):
+            rag.utilisation([1], [1, 0])
+
+    def test_led_astray(self) -> None:
+        """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
+        found = metrics_from(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]), METRICS["rag"])
+        assert found["harmful_context"] == 0.5
+        assert "harmful_context" not in metrics_from(asked([0], [1], distracted=[0]), METRICS["rag"])
+        silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], said=["unknown", "b", "a"])
+        assert metrics_from(silent, METRICS["rag"])["false_answers"] == pytest.approx(1 / 3)
+
+    def test_abstention(self) -> None:
+        assert rag.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)
+        assert rag.abstention([0, 0], [0, 0]) == (None, None)
+
+    def test_faithfulness(self) -> None:
+        assert rag.token_support("It is in Oslo, Norway", "Oslo has a fjord") == 0.5
+        assert rag.token_support("it is", "Oslo") is None
+
+
+def asked(
+    closed: Sequence[float], opened: Sequence[float], distracted: Sequence[float] = (), said: Sequence[str] = "abc"
+) -> list[Item]:
+    """Items of `rag` that score so."""
+    under = {"closed": closed, "open": opened, "distracted": distracted}
+    answered = [
+        Answered(Ask(item, name, "", ("a",)), [Said(said[item], 1.0)], [scores[item]])
+        for item in range(len(closed))
+        for name, scores in under.items()
+        if scores
+    ]
+    return list(items_of("rag", answered, abstain="unknown"))
+
+
+class TestRanking:
+    def test_known_ranks(self) -> None:
+        assert ranking.rank([-1.0, -0.5, -2.0], 0) == 2
+        assert ranking.reciprocal_rank([-1.0, -0.5, -2.0], 2) == pytest.approx(1 / 3)
+        assert [ranking.first([3, 1], right) for right in (0, 1)] == [1, 0]
+        assert ranking.first([1, 1], 0) == 0  # undecided is not found
+
+    def test_known_ndcg(self) -> None:
+        """Relevance 3, 2, 3, 0, 1, 2 in the order of the scores: the standard worked example, 0.961 with gain = rel."""
+        scores, relevance = [6, 5, 4, 3, 2, 1], [3, 2, 3, 0, 1, 2]
+        assert ranking.ndcg(scores, relevance) == pytest.approx(0.9608, abs=1e-4)
+        assert ranking.ndcg(scores, [0, 0, 0, 1, 0, 0], k=3) == 0
+        assert ranking.ndcg([1, 2], [0, 0]) is None
+
+    @quick
+    @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=8))
+    def test_the_right_order_is_the_best(self, items: list[tuple[int, int]]) -> None:
+        scores, relevance = map(list, zip(*items, strict=True))
+        found, best = ranking.ndcg(scores, relevance), ranking.ndcg(relevance, relevance)
+        assert found is None or 0 <= found <= 1 + 1e-12
+        assert best is None or best == pytest.approx(1)
+
+
+class TestTradingAndForgetting:
+    def test_known_profit_and_loss(self) -> None:
+        """Up by half, down to a third of the peak, up by half: 1 → 1.5 → 0.5 → 0.75."""
+        returns = [0.5, -2 / 3, 0.5]
+        assert trading.total_return(returns) == pytest.approx(-0.25)
+        assert trading.maximal_drawdown(returns) == pytest.approx(2 / 3)
+        assert trading.sharpe([0.1, 0.2, 0.3], periods=4) == pytest.approx(4.0)
+        assert trading.sharpe([0.1, 0.1]) is None
+
+    @quick
+    @given(st.lists(st.floats(-0.9, 2), max_size=20))
+    def test_a_drawdown_is_a_share(self, returns: list[float]) -> None:
+        assert 0 <= trading.maximal_drawdown(returns) <= 1
+        assert trading.maximal_drawdown([abs(each) for each in returns]) == 0
+        assert trading.maximal_drawdown(returns) >= -min(trading.total_return(returns), 0) - 1e-12
+
+    def test_known_forgetting(self) -> None:
+        assert forgetting.forgetting([1.0, 2.0], [1.5, 1.5]).tolist() == [0.5, -0.5]
+        assert forgetting.backward_transfer([[0.9, 0.1], [0.6, 0.8]]) == pytest.approx(-0.3)
+        assert forgetting.backward_transfer([[0.9]]) is None

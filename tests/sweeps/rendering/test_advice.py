@@ -1,0 +1,73 @@
+"""Who does what a refusal says is right gets what was wanted: it names what this row and this template lack."""
+
+import re
+from typing import Any
+
+import pytest
+
+from sweeps.errors import DataError
+from sweeps.records import Records
+from sweeps.rendering.render import LossMask, render_all
+from sweeps.rendering.renderers import renderer_of
+from tests.sweeps.templates import THINKING, chat, speaking
+
+THOUGHTFUL = [*chat("hello"), {"role": "assistant", "content": "yes", "reasoning_content": "a"}]
+OTHER_NAME = THINKING.replace("enable_thinking", "thinking")
+NO_SWITCH = THINKING[: THINKING.index("{%- if enable_thinking")] + "{%- endif %}"
+KEEPS = THINKING.replace("loop.last", "(loop.last or (preserve_thinking is defined and preserve_thinking))")
+
+
+def refusal(
+    template: str, messages: list[dict[str, Any]], asked: str | None = None, mask: LossMask = "completion"
+) -> str:
+    """What is said of the row; nothing where it is rendered."""
+    tokenizer = speaking(template)
+    renderer = renderer_of(asked, tokenizer, messages=True)
+    try:
+        render_all(Records("chat", ({"messages": messages},)), tokenizer, renderer=renderer, loss_mask=mask)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(("template", "switch"), [(THINKING, "enable_thinking"), (OTHER_NAME, "thinking")])
+def test_the_switch_that_is_named_is_the_one_that_the_template_reads(template: str, switch: str) -> None:
+    said = refusal(template, chat("hello", "yes"))
+    assert re.findall(r"chat_template:(\w+)=false", said) == [switch]
+    assert not refusal(template, chat("hello", "yes"), f"chat_template:{switch}=false")
+    assert "thoughts with every answer (`reasoning_content`)" in said
+    assert not refusal(template, THOUGHTFUL)
+
+
+def test_no_switch_is_named_where_there_is_none() -> None:
+    said = refusal(NO_SWITCH, chat("hello", "yes"))
+    assert "chat_template:" not in said
+    assert "`renderer: plain`" in said
+
+
+def test_thoughts_are_not_asked_for_where_the_row_has_them() -> None:
+    said = refusal(THINKING, THOUGHTFUL, "chat_template:enable_thinking=false")
+    assert "reasoning_content" not in said
+    assert "plain" not in said, "which takes no thoughts"
+    assert "`renderer: chat_template` without enable_thinking" in said
+
+
+@pytest.mark.parametrize(("template", "keeps"), [(THINKING, []), (KEEPS, ["preserve_thinking"])])
+def test_of_several_turns_every_way_that_is_named_is_one(template: str, keeps: list[str]) -> None:
+    messages = [dict(message) for message in (*THOUGHTFUL, *THOUGHTFUL)]
+    said = refusal(template, messages)
+    assert "`turns: each`" in said
+    assert "plain" not in said, "which takes no thoughts"
+    assert "plain" in refusal(template, [*chat("a", "<think>b</think>c"), *chat("a", "b")]), "which takes text"
+    assert not refusal(template, messages, mask="each")
+    assert re.findall(r"chat_template:(\w+)=true", said) == keeps
+    for name in keeps:
+        assert not refusal(template, messages, f"chat_template:{name}=true")
+    messages[1]["weight"] = 0
+    assert "`weight: 0`" in said
+    assert not refusal(template, messages)
+
+
+def test_an_argument_that_is_not_taken_is_refused_with_those_that_are() -> None:
+    with pytest.raises(DataError, match=r"effort found, .* it takes enable_thinking, preserve_thinking"):
+        renderer_of("chat_template:effort=low", speaking(KEEPS), messages=True)

@@ -1,0 +1,196 @@
+"""The answer as it is shown: a row for each law that cannot be told apart, the hold-out error beside it; accuracies."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from scheduler.cli.answers import _fit_row, answer
+from scheduler.cli.console.output import Output
+from sweeps.analysis.targets import scaling_fit
+from sweeps.report.compose import compose
+from sweeps.results import RunResult
+from sweeps.scaling.fit import fit_many, fit_scaling
+from sweeps.stage import Json
+from sweeps.stats.paired_items import item_key
+from tests.sweeps.planted import SIZES, offset
+from tests.sweeps.reports import material
+
+
+def test_an_extrapolation_has_its_hold_out_error_in_the_same_row() -> None:
+    row = _fit_row("code", fit_scaling(SIZES, offset(0.3)(SIZES), target=float(offset(0.3)(np.array([30_000.0]))[0])))
+    assert row["law"] == "offset"
+    assert row["L(n)"] == "1.2 + 3·n^-0.3"
+    assert row["status"] == "extrapolated ×3.7"
+    assert row["examples needed"].startswith("30,000 (")
+    assert row["hold-out error"] == "0.00%"
+
+
+def test_what_is_open_or_nowhere_is_said_in_words() -> None:
+    losses = offset(0.3)(SIZES) * (1 + 0.01 * np.cos(3 * np.arange(9)))
+    rows = [_fit_row("code", fit_scaling(SIZES, losses, target=target)) for target in (3.0, 1.25, 0.1)]
+    assert [row["status"] for row in rows] == ["met", "not identified", "unreachable"]
+    assert rows[0]["examples needed"] == "32"
+    assert rows[1]["examples needed"].endswith(" or more, perhaps never")
+    assert rows[2]["examples needed"] == "-"
+
+
+def test_each_law_has_a_row() -> None:
+    n, noise = np.tile(SIZES[:6], 3), np.random.default_rng(0).standard_normal((40, 18))
+    fits = fit_many(n, 3.0 * n**-0.1 * (1 + 0.004 * noise), targets=1.5)
+    both = next(fit for fit in fits if fit.alternatives)
+    rows = [_fit_row("code", each) for each in (both, *both.alternatives)]
+    assert len({row["law"] for row in rows}) == len(rows) >= 2
+    assert all(row["hold-out error"] for row in rows)
+
+
+def test_a_refusal_shows_the_reason_in_place_of_a_law() -> None:
+    assert _fit_row("code", fit_scaling([1, 2], [2, 1]))["L(n)"] == "2 sizes; the simplest law needs 4"
+
+
+def spec(metric: str, **side: Json) -> dict[str, Json]:
+    return {"experiment": "data_scaling", "target": {"metric": metric, **side}}
+
+
+def rising(metric: str, guess: float, **more: float) -> list[RunResult]:
+    """Shares of right answers: 1 - (.05 + (.95 - guess)·(1 + n/200)^-.9), which are .8 at 1,163 for a guess of 0."""
+    chance = np.random.default_rng(9)
+    rows = [RunResult({"data": "facts", "size": 0}, 0, "succeeded", {metric: guess, **more})]
+    for size in SIZES[:7].tolist():
+        right = 0.95 - (0.95 - guess) * (1 + size / 200) ** -0.9
+        for seed in range(3):
+            values = {metric: right + 0.002 * chance.standard_normal(), **more}
+            rows.append(RunResult({"data": "facts", "size": int(size)}, seed, "succeeded", values))
+    return rows
+
+
+def test_an_accuracy_is_answered_in_the_terminal_and_in_the_report() -> None:
+    asked, rows, text = spec("accuracy", above=0.8), rising("accuracy", 0.0), io.StringIO()
+    answer(Output("table", Console(file=text, width=180)), asked, rows)
+    lines = text.getvalue().splitlines()
+    assert "fitted curves, L the accuracy" in "".join(lines)
+    (row,) = (line for line in lines if "bounded" in line)
+    assert "interpolated" in row
+    said = compose(material("data_scaling", rows, spec={"sweep": "s", "question": "?", "model": "m", **asked})).answer[
+        0
+    ]
+    assert said.startswith("facts needs about 1,")
+    assert said.endswith(" for accuracy ≥ 0.8.")
+    least = scaling_fit(asked, rows).minimum_data
+    assert least is not None
+    assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
+
+
+def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
+    """And nothing is said of an interval that there is not, though the items of one size alone are known."""
+    rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": 1 + size / 99}) for size in (8, 16, 32, 64)]
+    text = io.StringIO()
+    kept = {"nll": {item_key(rows[0].cell, 0): [{"item": 0, "nll": 1.0, "tokens": 1.0}]}}
+    answer(Output("table", Console(file=text, width=180)), spec("nll", below=2), rows, kept)
+    assert "a: nll ≤ 2 is met at every size measured, from 8 examples on\n" in text.getvalue()
+    assert "these items alone" not in text.getvalue()
+
+
+def test_a_curve_that_gives_no_answer_says_why() -> None:
+    late = (0.0, 0.0, 0.01, 0.0, 0.01, 0.1, 0.7)  # nothing of it is seen before the largest sizes
+    rows = [
+        RunResult({"data": "a", "size": int(size)}, 0, "succeeded", {"accuracy": right})
+        for size, right in zip(SIZES[:7], late, strict=True)
+    ]
+    text = io.StringIO()
+    answer(Output("table", Console(file=text, width=180)), spec("accuracy", above=0.8), rows)
+    assert "a: no answer: fitted without the two largest sizes it misses them by" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("metric", "guess", "more"),
+    [
+        ("accuracy", 0.0, {}),
+        ("accuracy", 0.25, {"mrr": 0.5, "chance": 0.25}),
+        ("preference_accuracy", 0.5, {}),
+        ("task_completion", 0.0, {"reward": 1.0}),
+    ],
+)
+def test_a_curve_begins_at_what_guessing_scores(metric: str, guess: float, more: dict[str, float]) -> None:
+    fit = scaling_fit(spec(metric, above=0.9), rising(metric, guess, **more))
+    assert fit.law == "bounded"
+    assert fit.params["e0"] == 1 - guess
+    assert fit.params["a"] == pytest.approx(0.9, abs=0.1)
+
+
+def test_candidates_that_nobody_counted_are_refused_in_words() -> None:
+    fit = scaling_fit(spec("accuracy", above=0.9), rising("accuracy", 0.25, mrr=0.5))
+    assert fit.refused
+    assert "what guessing scores" in fit.refused
+
+
+def test_a_multiple_of_the_base_is_of_what_the_base_has() -> None:
+    least = scaling_fit(spec("accuracy", above=3, of="zero_shot"), rising("accuracy", 0.25, chance=0.25)).minimum_data
+    assert least is not None
+    assert least.target == pytest.approx(0.75)
+    assert least.status == "interpolated"
+
+
+def test_a_share_of_a_base_that_is_not_measured_is_said_to_be_unanswered() -> None:
+    rows = [row for row in rising("accuracy", 0.25, chance=0.25) if row.cell["size"]]
+    fit = scaling_fit(spec("accuracy", above=3, of="zero_shot"), rows)
+    assert fit.minimum_data is None
+    assert any("what the untrained model has, which is not measured" in warning for warning in fit.warnings)
+
+
+def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() -> None:
+    """Each item has its own part of the loss, at all sizes and in the base."""
+    own = np.random.default_rng(2).normal(1, 0.2, 200)
+    losses = {0: 2.9, **{int(size): float(offset(0.3)(size)) for size in SIZES}}
+    rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": loss}) for size, loss in losses.items()]
+    items = {
+        item_key(row.cell, 0): [
+            {"item": item, "nll": 9 * row.metrics["nll"] * part, "tokens": 9} for item, part in enumerate(own.tolist())
+        ]
+        for row in rows
+    }
+    lacking = {key: known for key, known in items.items() if key != item_key(rows[3].cell, 0)}
+    widths = {}
+    for name, side in {"absolute": {"below": 1.5}, "share": {"below": 1.5 / 2.9, "of": "zero_shot"}}.items():
+        for known in (None, items, lacking):
+            least = scaling_fit(spec("nll", **side), rows, known).minimum_data  # type: ignore[arg-type]  # a plain dict
+            assert least
+            assert least.low
+            assert least.high
+            widths[name, len(known or ())] = float(np.log(least.high / least.low))
+    for name in ("absolute", "share"):
+        assert widths[name, 9] == widths[name, 0] < 0.03, "where the items of one run are missing nothing is known"
+    assert widths["absolute", 10] > 0.2
+    assert widths["share", 10] < 0.03, "the parts are the same in both, and cancel"
+
+
+def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_without_any_is_told_of() -> None:
+    own = np.random.default_rng(2).normal(1, 0.2, 200).tolist()
+    rows = [
+        RunResult({"data": "a", "size": int(size)}, seed, "succeeded", {"nll": float(offset(0.3)(size)) + 1e-4 * seed})
+        for size in SIZES
+        for seed in range(2)
+    ]
+    items = {
+        item_key(row.cell, row.seed): [
+            {"item": item, "nll": row.metrics["nll"] * part, "tokens": 1} for item, part in enumerate(own)
+        ]
+        for row in rows
+    }
+    diverged = RunResult(rows[4].cell, 2, "succeeded", {"nll": float("nan")})
+    one = {key: known for key, known in items.items() if key != item_key(rows[5].cell, 1)}
+    size = {key: known for key, known in one.items() if key != item_key(rows[4].cell, 0)}
+    told, widths = list[bool](), list[float]()
+    for also, known in (([], items), ([diverged], one), ([], size)):
+        fit = scaling_fit(spec("nll", below=1.5), [*rows, *also], known)
+        assert fit.minimum_data
+        assert fit.minimum_data.low
+        assert fit.minimum_data.high
+        alone = any("of these items alone" in warning for warning in fit.warnings)
+        widths.append(float(np.log(fit.minimum_data.high / fit.minimum_data.low)))
+        told.append(alone)
+    assert told == [False, False, True]
+    assert widths[0] > 0.2
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert widths[2] < 0.1

@@ -1,0 +1,154 @@
+"""Known values of the errors, tests and sizes that comparisons rest on, and what they promise in simulations."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import bartlett
+
+from sweeps.stats.clusters import crossed_bootstrap, mean_of, places_of
+from sweeps.stats.intervals import Estimate, benjamini_hochberg, critical, holm, p_of
+from sweeps.stats.pooling import pooled_family, unequal
+from sweeps.stats.power import half_width, items_for, items_of_sampled, items_paired, items_unpaired, seeds_for
+from sweeps.stats.proportions import mcnemar, rule_of_three, wilson
+
+quick = settings(max_examples=40, deadline=None)
+
+
+def test_known_intervals_of_shares() -> None:
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
+    assert wilson(0, 10).low == 0
+    assert wilson(10, 10).high == 1
+    assert rule_of_three(100) == pytest.approx(0.03)
+    assert rule_of_three(2) == 1
+    with pytest.raises(ValueError, match="11 right"):
+        wilson(11, 10)
+
+
+def test_known_mcnemar() -> None:
+    assert mcnemar(15, 5) == pytest.approx(0.0414, abs=5e-5)
+    assert (mcnemar(0, 0), mcnemar(3, 3)) == (1, 1)
+
+
+@quick
+@given(st.integers(1, 60), st.integers(0, 60))
+def test_a_share_is_in_its_interval_and_mcnemar_knows_no_sides(items: int, right: int) -> None:
+    right = min(right, items)
+    low, high = wilson(right, items)
+    assert 0 <= low <= right / items <= high <= 1
+    assert mcnemar(right, items) == mcnemar(items, right) <= 1
+
+
+@pytest.mark.parametrize(("samples", "items"), [(1, 3876), (10, 1260)])
+def test_known_sizes_with_samples(samples: int, items: int) -> None:
+    """3 points, ω² = 1/9, σ² = 1/6 of each of the two."""
+    assert items_of_sampled(0.03, 1 / 9, (1 / 6, 1 / 6), (samples, samples)) == items
+    assert items_of_sampled(0.03, 1 / 9) == 969
+
+
+@pytest.mark.parametrize(
+    ("difference", "paired", "unpaired"),
+    [(0.02, 3917, 9811), (0.03, 1736, 4360), (0.05, 620, 1570), (0.10, 149, 392)],
+)
+def test_known_sizes(difference: float, paired: int, unpaired: int) -> None:
+    assert items_paired(difference, 0.2) == paired
+    assert items_unpaired(difference) == unpaired
+
+
+def test_known_half_width_and_seeds() -> None:
+    assert half_width(500) == pytest.approx(0.044, abs=5e-4)
+    needed = seeds_for(1.0, 1.0)
+    assert needed == 10  # as every table of the paired t test has it for an effect of one deviation
+    assert seeds_for(1.0, 1.0, fixed=0.2) is None  # the items alone are too few
+    assert seeds_for(0.0, 1.0) is None
+    assert seeds_for(1.0, 0.0) == 2
+
+
+def test_the_error_of_a_mean_without_and_with_clusters() -> None:
+    """By hand: 1, 2, 3, 4 has SE √(5/3/4); in two clusters of two the sums of deviations are -2 and 2: √(2·8)/4."""
+    alone, together = mean_of([1, 2, 3, 4]), mean_of([1, 2, 3, 4], "aabb")
+    assert alone == pytest.approx((2.5, math.sqrt(5 / 12), 4, 4))
+    assert together == pytest.approx((2.5, 1.0, 2, 4))
+    assert together.half_width == pytest.approx(12.706, abs=1e-3)  # t with one degree of freedom
+    assert mean_of([1, 2], "aa").half_width is None
+
+
+@quick
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 3)), min_size=2, max_size=20), st.integers(2, 4))
+def test_an_item_that_is_there_twice_says_nothing_new(items: list[tuple[int, int]], copies: int) -> None:
+    values, clusters = map(list, zip(*items, strict=True))
+    once, often = mean_of(values, clusters), mean_of(values * copies, clusters * copies)
+    assert often.mean == pytest.approx(once.mean)
+    assert (often.error is None) == (once.error is None)
+    assert often.error is None or often.error == pytest.approx(once.error, abs=1e-9)
+
+
+def test_what_is_not_one_for_each_item_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 clusters for 3 items"):
+        places_of("ab", 3)
+    with pytest.raises(ValueError, match="shape"):
+        mean_of([])
+
+
+def test_the_bootstrap_agrees_with_the_formula_where_there_is_enough_of_both() -> None:
+    """Var = s²/K + SE²: with 30 seeds and 400 items in 100 clusters within a tenth."""
+    random = np.random.default_rng(5)
+    places = np.repeat(np.arange(100), 4)
+    differences = random.normal(0, 0.3, (30, 1)) + random.normal(0, 1, 100)[places] + random.normal(0, 0.1, (30, 400))
+    by_item = mean_of(differences.mean(axis=0), places.tolist())
+    assert by_item.error
+    error = math.sqrt(differences.mean(axis=1).var(ddof=1) / 30 + by_item.error**2)
+    low, high = crossed_bootstrap(differences, places)
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.1)
+    assert low < differences.mean() < high
+    assert crossed_bootstrap(differences, places) == (low, high)  # the same chances each time
+
+
+def test_families() -> None:
+    """Holm: .01 ≤ .05/4, then .02 > .05/3. Benjamini and Hochberg: .03 ≤ 3·.05/4, and so all below it."""
+    found = {"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.9}
+    assert holm(found) == {"a"}
+    assert benjamini_hochberg(found) == {"a", "b", "c"}
+    assert benjamini_hochberg({"a": 0.2}) == benjamini_hochberg({}) == set()
+
+
+@quick
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_never_claims_more_than_exploring(p_values: list[float]) -> None:
+    found = dict(enumerate(p_values))
+    assert holm(found) <= benjamini_hochberg(found) <= {key for key, p in found.items() if p <= 0.05}
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_ends() -> None:
+    assert p_of(critical(3.5), 3.5) == pytest.approx(0.05)
+    assert items_for(1.0, 1.0) == pytest.approx(7.849, abs=1e-3)
+
+
+def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
+    random = np.random.default_rng(8)
+    for ratio in (1.0, 1.5, 2.0, 3.0, 6.0):
+        groups = [random.normal(0, 1 if place else ratio, 9) for place in range(4)]
+        expected = bartlett(*groups).pvalue < 0.5
+        assert unequal([(float(each.var(ddof=1)), 8) for each in groups]) == expected, ratio
+    assert not unequal([(1.0, 8)])
+    assert not unequal([(0.0, 8), (0.0, 8)])
+    assert unequal([(0.0, 8), (1.0, 8)])
+
+
+def test_a_loud_kind_takes_its_own_variance_and_a_quiet_one_that_of_all() -> None:
+    """Two quiet groups and two loud ones of three: 8 degrees of freedom together, 4 of each kind."""
+    sizes = {"quiet": 0.01, "loud": 1.0}
+    groups = {(name, at): {0: -size, 1: 0.0, 2: size} for name, size in sizes.items() for at in range(2)}
+    found, clear = pooled_family(groups, lambda key: key[0])
+    together = math.sqrt((0.01**2 + 1) / 2)
+    for at in range(2):
+        assert found["loud", at].half_width == pytest.approx(critical(4) / 3**0.5)
+        assert found["quiet", at].half_width == pytest.approx(together * critical(8) / 3**0.5)
+    same, _ = pooled_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
+    assert {each.half_width for each in same.values()} == {same["loud", 0].half_width}
+    assert same["loud", 0].half_width == pytest.approx(critical(8) / 3**0.5)
+    assert not clear
+    assert pooled_family({}, str) == ({}, set())
+    assert pooled_family({"alone": {0: 1.0}}, str)[0]["alone"] == Estimate(1.0, None, 1)

@@ -1,0 +1,115 @@
+"""The document of faults, and the series of accidents that follows from it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tinker_offline.process import ROOT
+from tinker_offline.faults.accidents import Accident, Faults, FaultsInvalid, Series, read_faults
+from tinker_offline.routes import paths
+
+NIGHT = """
+seed: 7
+rules:
+  - {on: forward_backward, share: 0.3, answer: {status: 429, retry_after: 2}}
+  - on: [optim_step, "save_*"]
+    share: 0.5
+    drop: after
+    during: {from: 10, for: 5}
+  - {on: "*", delay: 0.5, times: 2}
+max_clients: 2
+pause: {from: 1, for: 20}
+silence: 30
+account: {moments: false, forward: prefill}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the document: "),
+        ("rules: [", "line 1"),
+        ("{seed: 1, seed: 2}", "a key stands there twice"),
+        ("clients: 3", "clients: "),
+        ("account: {forward: free}", "account.forward: "),
+        ("account: {clients: 3}", "account.clients: "),
+        ("cycle: 0", "cycle: "),
+        ("rules: [{on: optim_step}]", "rules.0: has no effect; exactly one of answer, drop,"),
+        ("rules: [{on: optim_step, delay: 1, never: true}]", "rules.0: has delay and never"),
+        ("rules: [{on: optim_step, share: 3, delay: 1}]", "rules.0.share: "),
+        ("rules: [{on: optim_step, answer: {status: 200}}]", "rules.0.answer.status: "),
+        ("rules: [{on: optim_stop, delay: 1}]", "rules.0.on: 'optim_stop' is no request"),
+        ("rules: [{on: session_heartbeat, slow: 1}]", "there are asample, create_model"),
+        ("rules: [{on: [optim_step, nothing], delay: 1}]", "'nothing' is no request"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(FaultsInvalid) as caught:
+        read_faults(text, paths())
+    assert said in str(caught.value)
+
+
+def test_every_example_of_the_page_is_a_document() -> None:
+    page = (ROOT / "docs" / "rehearsals.md").read_text()
+    rules = re.findall(r"^\|[^|]*\| `(\{on: .*?\})`", page, re.MULTILINE)
+    whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence|cycle|account): .*?)`", page, re.MULTILINE)
+    [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert (len(rules), len(whole)) == (12, 8)
+    for text in [block, *whole, *(f"rules: [{rule}]" for rule in rules)]:
+        read_faults(text, paths())
+
+
+def test_every_path_of_the_api_can_be_named() -> None:
+    for path in paths():
+        pattern = path.replace("{", "*").partition("*")[0] + ("*" if "{" in path else "")
+        read_faults(f"rules: [{{on: '{pattern}', delay: 1}}]", paths())
+
+
+requests = st.lists(st.sampled_from(["forward_backward", "optim_step", "save_weights", "healthz"]), max_size=60)
+
+
+def fates(asked: list[str], path: str) -> list[Accident | None]:
+    """Of the requests of this path, all asked 12 seconds into the night."""
+    series = Series(read_faults(NIGHT.replace("times: 2", "during: {from: 50}"), paths()))
+    return [fate for one, fate in [(one, series.next(one, 12.0)) for one in asked] if one == path]
+
+
+@given(requests)
+def test_the_same_document_gives_the_same_series_whatever_else_is_asked(asked: list[str]) -> None:
+    mixed = fates(asked, "forward_backward")
+    assert mixed == fates(["forward_backward"] * len(mixed), "forward_backward")
+
+
+def test_a_share_is_a_share_and_a_seed_another_series() -> None:
+    faults = read_faults(NIGHT, paths())
+
+    def hit(seed: int) -> list[bool]:
+        series = Series(Faults.model_validate({"seed": seed, "rules": faults.model_dump(by_alias=True)["rules"][:1]}))
+        return [series.next("forward_backward", 0.0) is not None for _ in range(1000)]
+
+    assert 250 < sum(hit(7)) < 350  # 0.3 of 1000, give or take 3 standard deviations
+    assert hit(7) != hit(8)
+
+
+def test_windows_times_and_order() -> None:
+    series = Series(
+        read_faults(
+            """
+            rules:
+              - {on: "*", delay: 1, times: 2}
+              - {on: "*", delay: 2, during: {from: 10, for: 5}}
+              - {on: asample, slow: 3}
+              - {on: "*", drop: before, during: {from: 20}}
+              - {on: "*", never: true}
+            """,
+            paths(),
+        )
+    )
+    assert [series.next("healthz", at) for at in (0, 10, 14.9, 15)] == [
+        Accident(delay=1), Accident(delay=3), Accident(delay=2), None,
+    ]  # fmt: skip
+    assert series.next("asample", 20) == Accident(drop="before", held=3)  # and no rule behind it
+    assert series.next("asample", 0) == Accident(held=float("inf"))
+    assert series.hits == [2, 2, 2, 1, 1]

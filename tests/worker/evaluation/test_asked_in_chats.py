@@ -1,0 +1,116 @@
+"""Questions are asked through the renderer of the recipe, and what answers them is what the assistant says."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from scheduler import prepare
+from scheduler.state.costs import costs
+from sweeps.errors import DataError
+from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.tokenizer import Argument, Messages, Template, Tokenizer, Tools
+from sweeps.stage import Stage
+from tests.sweeps.templates import speaking
+from tests.worker.evaluation.test_answers import answered, items
+from tests.worker.test_money import counted, said
+from tests.worker.workshop import Workshop
+from worker import examples
+from worker.evaluation import answers
+from worker.evaluation.answers import Hearing
+from worker.sdk.responses import Written
+
+END = "<end>"
+
+
+class Named:
+    """A template that writes who speaks, for the characters of tinker_offline."""
+
+    digest = "0123456789ab"
+    reads = takes = frozenset[str]()
+    arguments: Mapping[str, Argument] = MappingProxyType({})
+
+    def given(self, arguments: Mapping[str, Argument]) -> Template:
+        raise DataError(f"{', '.join(arguments)} found, which it never reads")
+
+    def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:  # noqa: ARG002 - the protocol's
+        turns = "".join(f"[{each['role'][0]}]{each['content']}{END}" for each in messages)
+        return turns + ("[a]" if prompt else "")
+
+    def marked(self, messages: Messages, tools: Tools) -> None:  # noqa: ARG002 - the protocol's
+        return None
+
+
+class Characters:
+    """The characters of tinker_offline, and a template beside them."""
+
+    name = "offline-characters-1"
+    bos: int | None = 0
+    eos: int | None = 1
+    controls = frozenset([END])
+
+    @cached_property
+    def chat(self) -> Template:
+        return Named()
+
+    def encode(self, text: str) -> list[int]:
+        parts = text.split(END)
+        plain = [[2 if one == "\n" else ord(one) - 28 for one in part] for part in parts]
+        return [token for at, part in enumerate(plain) for token in ([1] if at else []) + part]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(END if token == 1 else "" if token == 0 else chr(token + 28) for token in tokens)
+
+
+@pytest.mark.parametrize("evaluation", ["{answers: {most: 6}}", "{answers: {check: choice}}"])
+def test_by_a_template_from_the_plan_to_the_items(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, evaluation: str
+) -> None:
+    as_text = answered(workshop, evaluation, "text")
+    before = counted(workshop)
+    tokenizer = Characters()
+    monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
+    for module in (answers, examples):
+        monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
+    stages = answered(workshop, evaluation)
+    assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
+    assert not {stage.id for stage in stages} & {stage.id for stage in as_text}
+    assert said(workshop, *stages) == counted(workshop).minus(before), "metered to the token"
+    for each in costs(workshop.store, "one").kinds:
+        assert each.low is not None
+        assert each.high is not None
+        assert each.low <= each.metered <= each.high
+    _are_answers(workshop, stages[1])
+    if "choice" not in evaluation:
+        usage = said(workshop, stages[1])
+        read = stages[1].low_tokens - stages[1].examples  # the least that is written is one token each
+        assert usage.prefill + usage.cached_prefill == read, "what is read is what was reckoned with"
+
+
+def _are_answers(workshop: Workshop, stage: Stage) -> None:
+    for row in items(workshop, stage):
+        assert END not in str(row.get("said"))
+        assert 0 < row["confidence"] <= 1
+
+
+def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
+    tokens = tokenizer.encode(text)
+    written = Written(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
+    return Hearing(tokenizer, renderer).said(written, len(written.tokens) + 1).text
+
+
+@pytest.mark.parametrize(("style", "end"), [("chatml", "<|im_end|>"), ("headers", "<|eot|>"), ("colons", "<|eos|>")])
+def test_the_end_of_a_turn_and_a_thought_before_it_are_no_part_of_the_answer(style: str, end: str) -> None:
+    tokenizer = speaking(style)
+    renderer = renderer_of(None, tokenizer, messages=True)
+    assert heard(tokenizer, renderer, f"hello{end}") == "hello"
+    assert heard(tokenizer, renderer, f"<think>12?</think>34{end}") == "34"
+    assert heard(tokenizer, renderer, "hello") == "hello", "one that was cut off is what it is"
+    assert heard(tokenizer, "plain", "hello<|eos|>") == "hello"
+    assert heard(tokenizer, "plain", "a</think>b") == "a</think>b", "text is not taken apart"
+    assert tokenizer.decode(Hearing(tokenizer, "plain").prompt("hello")) == "<|begin|>hello"
+    ends = Hearing(tokenizer, renderer).ends
+    assert tokenizer.encode(end)[0] in ends
+    assert Hearing(tokenizer, "plain").ends == (tokenizer.eos,)

@@ -1,0 +1,178 @@
+"""A check of one's own: what it does wrong costs its verdict, is counted and shown, and ends nothing but itself."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from scheduler.errors import CodeUnusable
+from scheduler.plugins.user_checks import find_check
+from scheduler.prepare import plan_it
+from scheduler.settings import from_environment
+from scheduler.state import keys
+from sweeps.environments import Turn
+from sweeps.evaluation.scoring import Said
+from sweeps.rendering.prompts import Ask
+from sweeps.spec.model import parse
+from sweeps.spec.sections import metrics_of
+from tests.worker.evaluation.test_answers import SPEC, answered, items
+from tests.worker.training.test_dpo import result
+from tests.worker.workshop import Workshop, tokens
+from worker.evaluation.checks import Judge, Spoken, judge_of
+from worker.outcome import Succeeded, Unfit
+from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
+
+ROOT = Path(__file__).parents[3]
+CHECKS = "tests.worker.verdicts"
+HASTY = ArenaLimits(step=1, memory=2**29)
+NAMED = {
+    "raise": r"raised ValueError: no such unit \(verdicts\.py, line \d+\)",
+    "steer": r"raised ValueError: \[31mred é \(verdicts\.py, line \d+\)",
+    "hang": r"did not answer within 1 s",
+    "leave": r"ended its process with status 3 \(it last printed: .*goodbye\)",
+    "exit": r"raised SystemExit \(verdicts\.py, line \d+\)",
+    "die": r"was killed by SIGKILL.*",
+    "starve": r"ran out of the memory that it may have \(0.5 GiB\)",
+    "recurse": r"raised RecursionError: .* \(verdicts\.py, line \d+\)",
+    "nan": r"returned nan where a number from 0 to 1, True or False is right",
+    "over": r"returned 1\.5 where .*",
+    "under": r"returned -0\.1 where .*",
+    "text": r"returned a str where .*",
+    "none": r"returned None where .*",
+}
+
+
+def verdicts(said: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | Broken]:
+    with Arena(f"{CHECKS}:{name}", kind="check", split="test", code=code, limits=HASTY, folder=ROOT) as arena:
+        arena.begin(dict.fromkeys(range(len(said)), 0))
+        return list(arena.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(said)}).values())
+
+
+def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", "s3cret")
+    good = {"right": 1, "a": 1, "b": 1, "c": 0, "wrong": 0, "half": 0.5, "print": 1, "secret": 1}
+    said = [*good, *NAMED, *good]
+    found = dict(enumerate(verdicts(said)))
+    for at, text in enumerate(said):
+        verdict = found[at]
+        if text in NAMED:
+            assert isinstance(verdict, Broken)
+            assert re.fullmatch(NAMED[text], verdict.what), verdict.what
+        else:
+            assert isinstance(verdict, Turn), verdict
+            assert verdict.reward == good[text]
+
+
+def test_other_code_than_was_planned_is_not_called() -> None:
+    assert len(verdicts(["a"], code=find_check(f"{CHECKS}:odd", ROOT).code)) == 1
+    with pytest.raises(Unfit, match=r"the check's code changed since this was planned \(.*: 0123 then, .* now\)"):
+        verdicts(["a"], code="0123")
+    with pytest.raises(Unfit, match="has no 'gone'"):
+        verdicts(["a"], name="gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (f"{CHECKS}:gone", "has no 'gone'; it has .*hopeless"),
+        (f"{CHECKS}:KNOWN", "is no check: {'right': 1.* was found; a function of two"),
+        (f"{CHECKS}:Any", "is no check: .* was found; a function of two"),
+        (f"{CHECKS}:later", "it is a coroutine, which nobody waits for"),
+        (f"{CHECKS}:lonely", r"its parameters are \(said: str\) -> bool; a function of two"),
+        ("nowhere:check", "no module 'nowhere'; it was looked for in the installed packages and where the command"),
+    ],
+)
+def test_what_is_no_check_is_refused_plainly(name: str, says: str) -> None:
+    with pytest.raises(CodeUnusable, match=says):
+        find_check(name, ROOT)
+
+
+def test_another_text_of_the_module_is_another_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = []
+    for body in ("said in answers", "said not in answers"):
+        (tmp_path / "mine_to_check.py").write_text(f"def is_right(said, answers):\n    return {body}\n")
+        monkeypatch.delitem(__import__("sys").modules, "mine_to_check", raising=False)
+        codes.append(find_check("mine_to_check:is_right", tmp_path).code)
+    assert len({*codes}) == 2
+    assert find_check(f"{CHECKS}:lengths", ROOT).code == find_check(f"{CHECKS}:odd", ROOT).code
+
+
+def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loud_to_check.py").write_text("print('here I am')\ndef is_right(said, answers):\n    return True\n")
+    settings = from_environment({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
+    plan_it(parse(SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")), tmp_path, settings)
+    assert capsys.readouterr() == ("", "here I am\n")
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        "{answers: {most: 6, check: 'tests.worker.verdicts:picky'}}",
+        "{rag: {most: 6, check: 'tests.worker.verdicts:picky'}}",
+    ],
+)
+def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
+    workshop: Workshop, evaluation: str
+) -> None:
+    stage = answered(workshop, evaluation)[1]
+    told: Any = result(workshop, stage)["metrics"]
+    rows = items(workshop, stage)
+    name = parse(SPEC.replace("EVALUATION", evaluation)).evaluate[0]
+    failed = [row for row in rows if "failed" in row]
+    assert 0 < len(failed) < len(rows) == 12
+    assert told[f"unchecked_{name.name}"] == len(failed) / 12
+    assert {*told} <= {*metrics_of(name)}
+    for row in failed:
+        assert row["said"], "what was said is kept"
+        assert row["failed"].startswith("raised LookupError: no such word as ")
+    metric = "accuracy" if name.name == "answers" else "open_book"
+    assert told[metric] == pytest.approx(np.mean([row[metric] for row in rows if metric in row]))
+    assert 0 < told[metric] < 1, "a check may give a part of the whole"
+    events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    assert any("verdicts:picky failed on" in text for text in events)
+
+
+def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(workshop: Workshop) -> None:
+    stages = answered(workshop, "{answers: {most: 6, check: 'tests.worker.verdicts:hopeless'}}")
+    assert workshop.state(stages[1]) == "failed"
+    cause = workshop.store.client.hget(keys.stage(stages[1].id), "cause") or ""
+    assert re.search(r"hopeless failed on 12 of 12 answers; the first time it raised KeyError: .*verdicts\.py", cause)
+
+
+def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
+    name = f"{CHECKS}:hopeless"
+    spoken = [Spoken(Ask(item, "", "", ("a",)), [Said("b", 0.5)]) for item in range(16)]
+    with Arena(name, kind="check", split="test", folder=ROOT) as arena:
+        judge = Judge(cast(Any, None), {"check": name}, arena)
+        assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
+        with pytest.raises(Unfit, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
+            judge.judged(spoken[15:])
+
+
+def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
+    hands = SimpleNamespace(arena=HASTY, environments=ROOT)
+    this = cast(Any, SimpleNamespace(hands=hands, still=lambda: None))
+    spoken = [Spoken(Ask(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])]
+    with judge_of(this, {"check": "regex"}) as judge:
+        endless, good = judge.judged(spoken)
+    assert endless.failed == "did not answer within 1 s"
+    assert (good.scores, good.failed) == ([1.0], "")
+
+
+def test_one_that_is_another_than_was_planned_costs_nothing(workshop: Workshop) -> None:
+    spec = SPEC.replace("EVALUATION", f"{{answers: {{check: '{CHECKS}:lengths'}}}}")
+    train, evaluate = workshop.submit(spec).plan.stages
+    recipe = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "recipe") or "{}")
+    assert recipe["evaluator"]["code"] == find_check(f"{CHECKS}:lengths", ROOT).code
+    recipe["evaluator"]["code"] = "0123"
+    workshop.store.client.hset(keys.stage(evaluate.id), "recipe", json.dumps(recipe))
+    assert isinstance(workshop.attempt(train), Succeeded)
+    assert workshop.state(evaluate) == "failed"
+    assert tokens(workshop, evaluate) == 0

@@ -1,0 +1,116 @@
+"""Something else is asked of what was trained: nothing is trained again, and what is not there is refused."""
+
+import json
+import re
+
+import pytest
+
+from scheduler.cli.evaluate import asked_anew, refuse_untrained
+from scheduler.cli.submit import put
+from scheduler.errors import Untrained
+from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.settings import from_environment
+from scheduler.state import keys, views
+from sweeps.errors import SpecError
+from sweeps.spec.model import parse
+from tests.tinker_offline.process import CACHE
+from tests.worker.evaluation.test_answers import SPEC
+from tests.worker.training.test_dpo import result
+from tests.worker.workshop import Workshop, tokens
+from worker.outcome import Succeeded
+
+QUESTIONS = [{"question": f"{a}+{b}=", "answer": str(a + b)} for a in range(6) for b in range(6)]
+MINE = (
+    SPEC.replace("offline:facts", "questions.jsonl")
+    .replace("EVALUATION", "nll")
+    .replace("reuse: sweep", "best: {metric: nll, mode: min}")
+)
+
+
+def anew(workshop: Workshop, evaluation: str) -> Prepared:
+    settings = from_environment(
+        {"SWEEP_HOME": str(workshop.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": workshop.artefacts.url}
+    )
+    prepared = plan_it(asked_anew(views.sweep(workshop.store, "one").spec, evaluation), workshop.folder, settings)
+    refuse_untrained(workshop.store, "one", prepared)
+    put(workshop.store, prepared, submission_of(prepared), settings)
+    workshop.spread()
+    return prepared
+
+
+def written(workshop: Workshop, *rows: object) -> None:
+    (workshop.folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_what_is_trained_is_measured_once_more_and_not_trained_again(workshop: Workshop) -> None:
+    written(workshop, *QUESTIONS)
+    train = workshop.submit(MINE).plan.stages[0]
+    with pytest.raises(Untrained, match="1 of 1 trainings are not there"):
+        anew(workshop, "answers")
+    assert isinstance(workshop.attempt(train), Succeeded)
+    used = tokens(workshop, train)
+    prepared = anew(workshop, "{answers: {check: numeric, most: 4}}")
+    assert prepared.sweep.sweep == "one-answers"
+    (asked,) = (stage for stage in prepared.plan.stages if stage.kind == "evaluate")
+    assert (asked.parents, workshop.state(asked)) == ((train.id,), "ready")
+    assert isinstance(workshop.attempt(asked, "one-answers"), Succeeded)
+    assert result(workshop, asked)["count"] == 12
+    assert tokens(workshop, train) == used
+    assert {row.state for row in views.results(workshop.store, "one-answers")} == {"succeeded"}
+    assert workshop.store.client.hget(keys.sweep("one-answers"), "spec") is not None
+
+
+def test_other_data_and_what_may_not_be_shared_are_refused(workshop: Workshop) -> None:
+    written(workshop, *QUESTIONS)
+    assert isinstance(workshop.attempt(workshop.submit(MINE).plan.stages[0]), Succeeded)
+    written(workshop, *QUESTIONS[3:])
+    with pytest.raises(Untrained, match="its data have changed"):
+        anew(workshop, "answers")
+    with pytest.raises(SpecError, match="did you mean `answers`"):
+        anew(workshop, "answer")
+    with pytest.raises(Untrained, match="reuse: sweep"):
+        asked_anew({"sweep": "one", "reuse": "sweep"}, "nll")
+
+
+BEFORE = {**parse(MINE).model_dump(mode="json", exclude_defaults=True), "budget": {"usd": 2.0}}
+
+
+def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
+    one = asked_anew(BEFORE, "[nll, {answers: {samples: 5}}]")
+    assert (one.sweep, [each.name for each in one.evaluate]) == ("one-nll-answers", ["nll", "answers"])
+    assert asked_anew(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
+    with pytest.raises(SpecError, match="a second time; once is right, and the other by `sweep evaluate`"):
+        asked_anew(BEFORE, "[answers, {answers: {samples: 5}}]")
+    with pytest.raises(SpecError, match="sweep: 'no name' found"):
+        asked_anew(BEFORE, "nll", "no name")
+
+
+def test_what_changes_no_training_is_said_anew() -> None:
+    anew = ["budget.usd=5", "priority=7", "limits.slots=2", "tags=[late]", "best={metric: accuracy, mode: max}"]
+    one = asked_anew(BEFORE, "answers", None, anew)
+    assert one.budget is not None
+    assert one.best is not None
+    assert (one.budget.usd, one.priority, one.limits.slots, one.tags) == (5, 7, 2, ("late",))
+    assert one.best.metric == "accuracy"
+    assert one.train == parse(MINE).train
+    old = asked_anew(BEFORE, "answers").budget
+    assert old is not None, "what is not said anew is as it was"
+    assert old.usd == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("data.facts.holdout=3", "data found; what one was trained with stays as it was; budget, limits, priority"),
+        ("train.rank=16", "train found; what one was trained with"),
+        ("seeds=2", "seeds found; what one was trained with"),
+        ("evaluate=[nll]", "evaluate found; EVALUATION says that"),
+        ("sweep=other", "sweep found; --as says that"),
+        ("budge.usd=3", "budge found; did you mean `budget`"),
+        ("budget.usd=-3", "budget.usd: -3"),
+        ("priority", "a path, `=` and a value are right"),
+    ],
+)
+def test_what_was_trained_is_not_said_anew(given: str, says: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(says)):
+        asked_anew(BEFORE, "answers", None, [given])

@@ -1,0 +1,31 @@
+"""A worker renders just what was planned: by the same template, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from scheduler.artefacts import Artefacts, records_path
+from sweeps.errors import DataError
+from sweeps.records import Records
+from sweeps.rendering.render import lengths
+from sweeps.rendering.renderers import renderer_of
+from tests.sweeps.templates import chat, speaking
+from worker import examples
+from worker.examples import Examples
+
+
+def test_by_the_template_of_the_plan_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = Records("chat", ({"messages": chat("hello", "yes")}, {"messages": chat("a", "b", "a", "no")}))
+    artefacts = Artefacts(str(tmp_path))
+    artefacts.write(records_path(records.sha256), records.to_jsonl())
+    tokenizer = speaking("chatml")
+    renderer = renderer_of(None, tokenizer, messages=True)
+    recipe = {"model": "some/model", "tokenizer": "local", "renderer": renderer, "loss_mask": "completion"}
+
+    monkeypatch.setattr(examples, "tokenizer_of", lambda *_: tokenizer)
+    rendered = Examples(artefacts).of(records.sha256, recipe)
+    assert [len(one) for (one,) in rendered] == lengths(records, tokenizer, renderer).tolist()
+
+    monkeypatch.setattr(examples, "tokenizer_of", lambda *_: speaking("headers"))
+    with pytest.raises(DataError, match="the same version of the tokenizer on every machine"):
+        Examples(artefacts).of(records.sha256, recipe)

@@ -1,0 +1,278 @@
+"""What an attempt that died leaves at the service is ended, deleted and counted; what is needed lives on."""
+
+import signal
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from scheduler.engine.retry import Fault
+from scheduler.state import keys
+from scheduler.state.reconciliation import Upkeep
+from scheduler.state.service_facts import facts, learn
+from sweeps.stage import Stage
+from tests.tinker_offline.process import KEY, Server
+from tests.worker.workshop import SPEC, Workshop
+from worker.attempt import Attempt
+from worker.leases import LeaseLost
+from worker.maintenance import reconcile
+from worker.maintenance.housekeeping import Housekeeping, Kept
+from worker.maintenance.probes import FIRST, Inquiry
+from worker.outcome import Lost, Stopped, Succeeded
+from worker.sdk.failures import ServiceError
+from worker.sdk.rest import Account
+from worker.sdk.session import Session
+
+
+def house(workshop: Workshop, *, lag: float = 0) -> Housekeeping:
+    return Housekeeping(workshop.hands, period=0, lag=lag)
+
+
+def training(workshop: Workshop) -> Stage:
+    return next(stage for stage in workshop.submit(SPEC + "reuse: sweep\n").plan.stages if stage.kind == "train")
+
+
+def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15) -> Stage:
+    """A training whose worker dies at a step, its session left open."""
+    stage, steps = training(workshop), iter(range(at + 1))
+
+    def asked(this: Attempt) -> Stopped | None:  # noqa: ARG001 - takes the place of a method
+        if next(steps) == at:
+            raise LeaseLost
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "asked_to_stop", asked)
+        patch.setattr(Session, "close", lambda _session, _status: Future())
+        assert isinstance(workshop.attempt(stage), Lost)
+    workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
+    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
+    workshop.spread()
+    return stage
+
+
+def sessions(workshop: Workshop, stage: Stage, attempt: int = 1) -> dict[str, str | None]:
+    account = Account(workshop.hands.endpoint("offline/ngram-s"))
+    found = account.sessions_of(reconcile.metadata_of(workshop.hands.fleet, f"{stage.id}|{attempt}"))
+    return {each.id: each.status for each in found}
+
+
+def counted(workshop: Workshop) -> int:
+    """By the service, for this installation."""
+    window = {"starting_on": "2020-01-01T00:00:00Z", "ending_before": "2100-01-01T00:00:00Z"}
+    url = f"{workshop.tinker.url}/api/v1/billing/usage/events"
+    usage = httpx.get(url, params=window, headers={"X-API-Key": KEY}).json()
+    mine = {
+        name for name, each in usage["sessions"].items() if each["user_metadata"].get("fleet") == workshop.hands.fleet
+    }
+    return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
+
+
+def ledger(workshop: Workshop) -> dict[str, int]:
+    row = workshop.store.client.hgetall(keys.sweep("one"))
+    return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "doubtful", "reserved")}
+
+
+def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service_counted(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = killed(workshop, monkeypatch)
+    assert list(sessions(workshop, stage).values()) == ["active"]
+    assert ledger(workshop)["doubtful"] > 0
+    keeper = house(workshop)
+    assert keeper.round().reaped == 1
+    assert list(sessions(workshop, stage).values()) == ["client_finished"]
+    assert ledger(workshop)["doubtful"] > 0, "it is not reckoned before it is over"
+    assert keeper.round().resolved == 1
+    assert (ledger(workshop)["tokens"], ledger(workshop)["doubtful"]) == (counted(workshop), 0)
+    assert keeper.round() == Kept()
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    assert ledger(workshop)["tokens"] == counted(workshop)
+
+
+def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second attempt works while the first is reaped and reckoned, in the midst of it."""
+    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    rounds: list[Kept] = []
+    ask = Attempt.asked_to_stop
+
+    def asked(this: Attempt) -> Stopped | None:
+        if len(rounds) < 3:
+            rounds.append(keeper.round())
+            assert set(sessions(workshop, stage, 2).values()) == {"active"}
+        return ask(this)
+
+    monkeypatch.setattr(Attempt, "asked_to_stop", asked)
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    assert [each.reaped for each in rounds] == [1, 0, 0]
+    assert ledger(workshop)["tokens"] == counted(workshop)
+
+
+def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = killed(workshop, monkeypatch)
+    account = Account(workshop.hands.endpoint("offline/ngram-s"))
+    (session,) = sessions(workshop, stage)
+    client = workshop.store.client
+    newest = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
+    (before,) = set(account.checkpoints_of(session)) - {newest}
+    pipe = client.pipeline()
+    getattr(pipe, "lpop")(keys.checkpoints(stage.id))  # noqa: B009 - our protocol of a client lists what our code calls
+    pipe.execute()
+    keeper = house(workshop)
+    assert before in account.checkpoints_of(session)
+    assert sum(keeper.round().deleted for _ in range(2)) == 1
+    assert account.checkpoints_of(session) == [newest]
+    assert client.zcard(keys.DISCARDED) == 0
+
+
+def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(workshop: Workshop) -> None:
+    stage = training(workshop)
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    discarded = [each.path for each in Upkeep(workshop.store).discarded(10)]
+    assert len(discarded) >= 2
+    account = Account(workshop.hands.endpoint("offline/ngram-s"))
+    account.delete(discarded[0])
+    assert house(workshop).round().deleted == len(discarded)
+    (session,) = sessions(workshop, stage)
+    assert account.checkpoints_of(session) == [(workshop.store.assignment(stage.id).checkpoint or {})["path"]]
+    assert house(workshop).round() == Kept()
+
+
+def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tinker: Server
+) -> None:
+    stage = killed(workshop, monkeypatch)
+    client = workshop.store.client
+    path = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
+    run = path.removeprefix("tinker://").partition("/")[0]
+    tinker.rest().set_checkpoint_ttl_from_tinker_path(path, 60).result(30)
+    assert house(workshop).round().extended == 0, "it is not half way yet"
+    client.zadd(keys.EXPIRING, {stage.id: 0})
+    assert house(workshop).round().extended == 1
+    expiries = {
+        each.tinker_path: each.expires_at for each in tinker.rest().list_checkpoints(run).result(30).checkpoints
+    }
+    assert (expiries[path] or datetime.max.replace(tzinfo=UTC)) > datetime.now(UTC) + timedelta(days=6)
+    assert (client.zscore(keys.EXPIRING, stage.id) or 0) > 0
+    workshop.store.scripts.run("cancel_sweep", "one")
+    workshop.spread()
+    client.zadd(keys.EXPIRING, {stage.id: 0})
+    assert house(workshop).round().extended == 0
+    assert client.zscore(keys.EXPIRING, stage.id) is None
+
+
+def test_money_that_may_not_be_looked_up_stays_booked(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed(workshop, monkeypatch)
+    booked, keeper = ledger(workshop), house(workshop)
+
+    def forbidden(*_: object) -> None:
+        raise ServiceError(Fault.ACCOUNT, "403")
+
+    monkeypatch.setattr(Account, "used", forbidden)
+    for _ in range(3):
+        keeper.round()
+        for doubt in workshop.store.client.zrange(keys.DOUBTS, 0, -1):
+            workshop.store.client.zadd(keys.DOUBTS, {doubt: 0})
+    assert ledger(workshop) == booked
+    assert caplog.text.count("may not read") == 1
+
+
+def test_a_service_that_does_not_let_us_finish_is_waited_for(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed(workshop, monkeypatch)
+    monkeypatch.setattr(Account, "finish", lambda _account, _session: False)
+    keeper = house(workshop)
+    assert [keeper.round() for _ in range(3)] == [Kept()] * 3
+    assert ledger(workshop)["doubtful"] > 0
+    assert caplog.text.count("does not let us finish") == 1
+
+
+def test_what_an_inquiry_found_no_use_in_is_not_tried(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    learn(workshop.store, "offline", {"finish": "no"})
+    assert [keeper.round() for _ in range(3)] == [Kept()] * 3
+    assert list(sessions(workshop, stage).values()) == ["active"]
+    assert caplog.text.count("does not let us finish") == 1
+    learn(workshop.store, "offline", {"finish": "yes"})
+    assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
+
+
+def test_a_bill_that_an_inquiry_left_to_come_is_read_when_it_is_there(workshop: Workshop) -> None:
+    """At once offline; of the live service not before its lag is over."""
+    learn(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
+    learn(workshop.store, "tinker", {"pending": "elsewhere some/model"})
+    house(workshop, lag=3600).round()
+    found, live = facts(workshop.store, "offline"), facts(workshop.store, "tinker")
+    assert (found.forward, found.pending) == ("training", None)
+    assert live.pending is not None
+
+
+def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise ServiceError(Fault.ACCOUNT, "403")
+
+    learn(workshop.store, "offline", {"pending": "s offline/ngram-s"})
+    monkeypatch.setattr(Account, "used", forbidden)
+    house(workshop).round()
+    assert facts(workshop.store, "offline").pending is None
+    assert "stays unknown" in caplog.text
+
+
+def measured(workshop: Workshop) -> str:
+    """A session in which nothing but `forward` was done."""
+    inquiry = Inquiry(workshop.hands.endpoint("offline/ngram-s"), "offline/ngram-s")
+    with inquiry.session("forward") as session:
+        trainer = inquiry.opened(session)
+        inquiry.wait(trainer.forward(FIRST))
+    return trainer.session_id
+
+
+def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = killed(workshop, monkeypatch)
+    assert sessions(workshop, stage)
+    process = workshop.tinker._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert Housekeeping(workshop.hands, period=0, lag=0, deadline=0.3).round() == Kept()
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert caplog.text.count("no answer") == 1
+    keeper = house(workshop)
+    assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
+
+
+def test_a_session_that_could_not_be_finished_is_tried_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else would ever end it while something keeps it alive, and its doubt would stay booked for good."""
+    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+
+    def away(*_: object) -> None:
+        raise ServiceError(Fault.OUTAGE, "503")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Account, "finish", away)
+        assert keeper.round() == Kept()
+    assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
+    assert list(sessions(workshop, stage).values()) == ["client_finished"]
+    assert ledger(workshop)["doubtful"] == 0
+
+
+def test_one_worker_at_a_time_is_on_duty(workshop: Workshop) -> None:
+    upkeep = Upkeep(workshop.store)
+    assert [upkeep.on_duty(who, 60) for who in ("a", "b", "a")] == [True, False, True]
+    upkeep.on_duty("a", 0)
+    assert upkeep.on_duty("b", 60)

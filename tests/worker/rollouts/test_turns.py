@@ -1,0 +1,64 @@
+"""Each answer as an input of its own, through the real pipeline: what is counted, measured and gone on with."""
+
+import json
+from typing import Any
+
+from scheduler.state import keys
+from sweeps.stage import Stage
+from tests.worker.test_money import counted, said
+from tests.worker.workshop import SPEC, Workshop, same
+from worker.leases import Asked, LeaseLost
+from worker.outcome import Stopped, Succeeded
+
+TURNS = (
+    SPEC.replace("mine.jsonl", "turns.jsonl")
+    .replace("steps: 20", "steps: 9, eval_every: 4")
+    .replace("6}}", "6, validation: 4}}")
+)
+
+
+def planned(workshop: Workshop, name: str, *more: str) -> tuple[Stage, ...]:
+    """The training and what is measured of it, of chats of one to three answers."""
+    with (workshop.folder / "turns.jsonl").open("w") as file:
+        for a in range(40):
+            turns = [
+                {"role": role, "content": text}
+                for b in range(1 + a % 3)
+                for role, text in (("user", f"{a} and {b}?"), ("assistant", f"it is {a + b}"))
+            ]
+            file.write(json.dumps({"messages": turns}) + "\n")
+    spec = TURNS.replace("sweep: one", f"sweep: {name}") + "\n".join(["reuse: sweep", *more, ""])
+    return tuple(sorted(workshop.submit(spec).plan.stages, key=lambda stage: (stage.kind != "train", stage.examples)))
+
+
+def result(workshop: Workshop, stage: Stage) -> dict[str, Any]:
+    return dict(json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}"))
+
+
+def test_the_answers_of_a_row_are_in_one_batch_and_a_row_is_one_item(workshop: Workshop) -> None:
+    """By a renderer that writes no answer otherwise later both ways measure the same, and each costs more."""
+    whole, each = planned(workshop, "whole"), planned(workshop, "each", "turns: each")
+    for stages, name in ((whole, "whole"), (each, "each")):
+        before = counted(workshop)
+        assert isinstance(workshop.attempt(stages[0], name), Succeeded)  # and what is measured of it with it
+        assert said(workshop, *stages) == counted(workshop).minus(before), "metered to the token"
+        assert said(workshop, *stages).tokens == sum(stage.tokens for stage in stages), "and as planned"
+    assert each[0].tokens > whole[0].tokens
+    one, other = (result(workshop, stages[-1]) for stages in (whole, each))
+    assert one["count"] == other["count"] == 6
+    for metric in ("nll", "bits_per_byte"):
+        assert abs(one["metrics"][metric] - other["metrics"][metric]) < 2e-3, (
+            "the same gradients, added in another order"
+        )
+    first = json.loads(workshop.metrics(each[0]).splitlines()[0])
+    assert first["num_sequences"] > 8 == TURNS.count("batch_size") * 8, "more inputs than the eight rows of a batch"
+    assert first["num_loss_tokens"] == json.loads(workshop.metrics(whole[0]).splitlines()[0])["num_loss_tokens"]
+
+
+def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) -> None:
+    whole, parted = planned(workshop, "whole", "turns: each")[0], planned(workshop, "parted", "turns: each")[0]
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [Asked.NOTHING] * 4 + [Asked.LEAVE]
+    assert isinstance(workshop.attempt(parted, "parted"), Stopped)
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)

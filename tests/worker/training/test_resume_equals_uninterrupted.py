@@ -1,0 +1,105 @@
+"""A training stopped anywhere and gone on with applies each batch once: the same weights and moments, to the bit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from scheduler.engine.retry import Fault
+from scheduler.engine.tick import take_back
+from scheduler.state import keys
+from sweeps.stage import Stage
+from tests.tinker_offline.process import Server
+from tests.worker.workshop import SPEC, Workshop, same, tokens
+from worker.leases import Asked, LeaseLost
+from worker.outcome import Failed, Lost, Orphaned, Stopped, Succeeded
+
+AT = (1, 6, 7, 19)  # a stop at the first step, at a checkpoint, behind one, and before the last step
+
+
+def train_stage(workshop: Workshop, name: str) -> Stage:
+    """The same training under a name of its own, so that nothing is shared."""
+    plan = workshop.submit(SPEC.replace("sweep: one", f"sweep: {name}") + "reuse: sweep\n").plan
+    return next(stage for stage in plan.stages if stage.kind == "train")
+
+
+@pytest.mark.parametrize("at", AT)
+def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int) -> None:
+    """A stop on request saves where it stands: not one step is done twice."""
+    whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
+    assert isinstance(workshop.attempt(parted, "parted"), Stopped)
+    assert workshop.state(parted) == "ready"
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+    assert tokens(workshop, parted) == tokens(workshop, whole)
+
+
+def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) -> None:
+    """An attempt that dies at step 15 is gone on with from its checkpoint at 12, and writes nothing more itself."""
+    whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [*[Asked.NOTHING] * 15, LeaseLost()]
+    assert isinstance(workshop.attempt(parted, "parted"), Lost)
+    assert workshop.state(parted) == "running"  # nobody has been told: the lease must run out
+    workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
+    assert take_back(workshop.store, stall=60) == 1
+    checkpoint = workshop.store.assignment(parted.id).checkpoint
+    assert checkpoint is not None
+    assert checkpoint["step"] == 12
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_checkpoint_that_is_gone_is_replaced_by_the_one_before_and_then_by_the_start(
+    workshop: Workshop, stops: list[Asked | LeaseLost], tinker: Server, gone: int
+) -> None:
+    """Lost at step 15, with checkpoints at 6 and 12. The event log says where each attempt went on from."""
+    whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [*[Asked.NOTHING] * 15, LeaseLost()]
+    assert isinstance(workshop.attempt(parted, "parted"), Lost)
+    workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
+    take_back(workshop.store, stall=60)
+    for _ in range(gone):
+        newest = workshop.store.assignment(parted.id).checkpoint
+        assert newest is not None
+        tinker.rest().delete_checkpoint_from_tinker_path(str(newest["path"])).result(30)
+        over = workshop.attempt(parted, "parted")
+        assert isinstance(over, Failed)
+        assert over.fault is Fault.OUTAGE, "it is not the stage's fault"
+        workshop.store.client.hset(keys.stage(parted.id), "not_before", 0)
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+    result = json.loads(workshop.store.client.hget(keys.stage(parted.id), "result") or "{}")
+    assert result["resumed_at"] == (6 if gone == 1 else 0)
+    notes = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS) if row["stage"] == parted.id]
+    said = [note for note in reversed(notes) if "is gone; " in note]
+    assert (
+        said
+        == [
+            "the checkpoint at step 12 is gone; it goes on from the one at step 6",
+            "the checkpoint at step 6 is gone; it starts over",
+        ][:gone]
+    )
+
+
+def test_a_child_whose_parents_checkpoint_is_gone_has_it_trained_again(
+    workshop: Workshop, tinker: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = workshop.submit(SPEC + "reuse: sweep\n").plan
+    parent, child = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
+    with monkeypatch.context() as apart:
+        apart.setattr(type(workshop.store), "evaluations_of", lambda *_: [])
+        assert isinstance(workshop.attempt(parent), Succeeded)
+    left, before = workshop.store.checkpoint_of(parent.id), workshop.weights(parent)
+    assert left is not None
+    tinker.rest().delete_checkpoint_from_tinker_path(str(left["path"])).result(30)
+    assert isinstance(workshop.attempt(child), Orphaned)
+    assert (workshop.state(parent), workshop.state(child)) == ("ready", "waiting")
+    assert isinstance(workshop.attempt(parent), Succeeded)
+    assert (workshop.state(parent), workshop.state(child)) == ("succeeded", "succeeded"), "the child came along"
+    after = workshop.weights(parent)
+    assert all(np.array_equal(after[key], before[key]) for key in before)

@@ -1,0 +1,276 @@
+"""RL stopped anywhere goes on to the same bits, is metered to the token, and outlives an environment that does not."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.artefacts import rows_of
+from scheduler.engine.tick import take_back
+from scheduler.state import keys
+from scheduler.state.costs import costs
+from sweeps.cost import Usage
+from sweeps.stage import Plan, Stage
+from sweeps.training.rollouts import Rollout
+from tests.worker.test_money import counted, said
+from tests.worker.training.test_dpo import result
+from tests.worker.workshop import Workshop, same, tokens
+from worker.leases import Asked, LeaseLost
+from worker.outcome import Failed, Lost, Stopped, Succeeded
+from worker.rollouts.play import Players, Tables, Task
+from worker.rollouts.sandbox import ArenaLimits
+
+SPEC = """
+sweep: one
+experiment: grid
+model: offline/ngram-s
+train:
+  {method: rl, environment: "tests.worker.vowels:Vowels", rank: 8, learning_rate: 0.03, schedule: constant, steps: 6,
+   groups: 4, group_size: 4}
+seeds: 1
+evaluate: [{task_completion: {environment: "tests.worker.vowels:Vowels", episodes: 20, attempts: 2}}]
+checkpoint: {every_steps: 2}
+reuse: sweep
+"""
+LAG, PENALTY = ", lag: 1", ", kl_penalty: 0.1, substeps: 2, loss: ppo"
+BY_TOKENS = ("steps: 6", "tokens: 3000")
+
+
+def submitted(workshop: Workshop, name: str = "one", train: str = "") -> Plan:
+    spec = SPEC.replace("sweep: one", f"sweep: {name}").replace("group_size: 4}", f"group_size: 4{train}}}")
+    return workshop.submit(spec).plan
+
+
+def twice(workshop: Workshop, train: str) -> tuple[Stage, Stage]:
+    """One training that nobody disturbs, done; and another one like it."""
+    whole, parted = (submitted(workshop, name, train).stages[0] for name in ("whole", "parted"))
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    return whole, parted
+
+
+@pytest.mark.parametrize(("at", "train"), [(2, LAG), (3, PENALTY)])
+def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, train: str) -> None:
+    """With a lag, whoever goes on trains on what was played ahead; with a penalty, it is held to the same start."""
+    whole, parted = twice(workshop, train)
+    stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
+    assert isinstance(workshop.attempt(parted, "parted"), Stopped)
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+    assert tokens(workshop, parted) == tokens(workshop, whole)
+
+
+@pytest.mark.parametrize("train", ["", LAG])
+def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, train: str) -> None:
+    whole, parted = twice(workshop, train)
+    answer, waves = Players._answer, iter(range(100))
+
+    def until_lost(players: Players, *playing: object) -> None:
+        if next(waves) == 7:
+            raise LeaseLost(parted.id)
+        answer(players, *playing)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Players, "_answer", until_lost)
+    assert isinstance(workshop.attempt(parted, "parted"), Lost)
+    monkeypatch.setattr(Players, "_answer", answer)
+    workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
+    assert take_back(workshop.store, stall=60) == 1
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+
+
+@pytest.mark.parametrize("train", ["", LAG, PENALTY], ids=["plain", "lag", "penalty"])
+def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop, train: str) -> None:
+    plan = submitted(workshop, train=train)
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    assert said(workshop, *plan.stages) == counted(workshop)
+    for kind in costs(workshop.store, "one").kinds:
+        assert (kind.reserved, kind.doubtful) == (0, 0)
+        assert kind.low is not None
+        assert kind.high is not None
+        assert kind.low <= kind.metered <= kind.high <= 5 * kind.low
+
+
+def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
+    workshop: Workshop, stops: list[Asked | LeaseLost]
+) -> None:
+    found = {}
+    for name in ("whole", "parted"):
+        spec = SPEC.replace("sweep: one", f"sweep: {name}").replace(*BY_TOKENS).replace("constant", "linear")
+        found[name] = workshop.submit(spec).plan.stages[0]
+    whole, parted = found.values()
+    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
+    stops[:] = [Asked.NOTHING] * 3 + [Asked.LEAVE]
+    assert isinstance(workshop.attempt(parted, "parted"), Stopped)
+    assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
+    same(workshop, whole, parted)
+    rows = workshop.metrics(whole).splitlines()
+    each = tokens(workshop, whole) / len(rows)
+    assert abs(tokens(workshop, whole) - 3000) <= each
+    assert whole.low_tokens <= tokens(workshop, whole) <= whole.tokens
+
+
+@pytest.mark.parametrize("length", ["steps: 6", "tokens: 2500"])
+def test_nothing_is_played_ahead_that_is_not_learnt_from(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    """What is played ahead may come nearest to the tokens by itself: then it is trained on all the same."""
+    played: list[int] = []
+    play, opened = Players.play, Players.open
+    open_: set[int] = set()
+
+    def playing(players: Players, tables: Tables, *others: Any) -> list[list[Rollout]]:
+        played.append(tables.seats[0][0].task.iteration)
+        return play(players, tables, *others)
+
+    def opening(players: Players, tasks: Sequence[Task], size: int) -> Tables:
+        open_.update(task.iteration for task in tasks)
+        return opened(players, tasks, size)
+
+    monkeypatch.setattr(Players, "play", playing)
+    monkeypatch.setattr(Players, "open", opening)
+    stage = workshop.submit(SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
+    monkeypatch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    rows = workshop.metrics(stage).splitlines()
+    assert played == list(range(len(rows)))
+    if length.startswith("steps"):
+        assert open_ == set(played), "money was wanted for what is never played"
+
+
+BAD = """
+import time
+from sweeps.environments import Shape, Turn
+
+class Bad:
+    version, shape, stop = 1, Shape((1, 1), (1, 1)), ()
+
+    def episode(self, seed, split):
+        return Episode(seed % 12)
+
+class Episode:
+    prompt = "so: "
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def step(self, action):
+        match self.kind:
+            case 0: raise ValueError("no such tool")
+            case 1: return Turn("", float("nan"), True)
+            case 2: return Turn("x" * 2_000_000, 0.0, False)
+            case 3: time.sleep(3600)
+        return Turn("", float(action in "aeiou"), True)
+"""
+
+
+def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bad_trials.py").write_text(BAD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    workshop.hands.arena = ArenaLimits(step=0.5)
+    plan = workshop.submit(SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    rows: list[Any] = rows_of(workshop.metrics(plan.stages[0]))
+    assert {row["num_rollouts"] + row["num_lost"] for row in rows} == {16}
+    assert 0 < sum(row["num_lost"] for row in rows) < 16 * len(rows) / 2
+    events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    assert any("bad_trials:Bad" in line and "episodes are lost" in line for line in events)
+
+
+@pytest.mark.parametrize("groups", [4, 1])  # of 4: sixteen episodes, after which it is given up; of 1: all of them
+def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, groups: int
+) -> None:
+    (tmp_path / "worse_trials.py").write_text(BAD.replace("self.kind:", "0:"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    spec = SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')
+    plan = workshop.submit(spec.replace("groups: 4", f"groups: {groups}")).plan
+    outcome = workshop.attempt(plan.stages[0])
+    assert isinstance(outcome, Failed)
+    assert outcome.cause.startswith("worse_trials:Bad: ")
+    assert "raised ValueError" in outcome.cause
+    assert ("16 episodes were lost, of 16 steps" in outcome.cause) == (groups == 4)
+    assert workshop.state(plan.stages[0]) == "failed"
+
+
+CHATTY = '''
+from sweeps.environments import Shape, Turn
+
+class Chatty:
+    """Asked twice, in messages; a vowel is what is wanted to hear."""
+    version, shape, stop = 1, Shape((2, 2), (1, 4), (1, 20)), ()
+
+    def episode(self, seed, split):
+        return Chat(seed)
+
+class Chat:
+    def __init__(self, seed):
+        self.prompt = [{"role": "user", "content": f"say {seed % 10}"}]
+        self.turn = 0
+
+    def step(self, action):
+        self.turn += 1
+        heard = float(any(letter in "aeiou" for letter in action)) / 2
+        return Turn([{"role": "user", "content": "and again"}], heard, self.turn == 2)
+'''
+
+
+def test_what_speaks_in_messages_is_read_as_the_renderer_writes_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "chatty_trials.py").write_text(CHATTY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    plan = workshop.submit(SPEC.replace("tests.worker.vowels:Vowels", "chatty_trials:Chatty")).plan
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    assert said(workshop, *plan.stages) == counted(workshop)
+    (first, *_) = rows_of(workshop.artefacts.read(str(result(workshop, plan.stages[1])["items"])))
+    assert re.fullmatch(
+        r"User: say \d\n\nAssistant: .{1,4}?User: and again\n\nAssistant: .{1,4}", str(first["text"]), re.DOTALL
+    )
+
+
+def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
+    plan = submitted(workshop)
+    assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
+    for stage, key in ((plan.stages[0], "rollouts"), (plan.stages[1], "items")):
+        rows = rows_of(workshop.artefacts.read(str(result(workshop, stage)[key])))
+        assert all(" and " in str(row["text"]) for row in rows)
+    assert len(rows) == 40
+
+
+def test_what_the_service_had_in_its_cache_is_booked_as_that(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many tokens as without, and those that were found there at their own price."""
+    used: list[Usage] = []
+    answers: list[object] = []
+
+    def hit(_call: str, answer: object, _prompt: int) -> int:
+        answers.append(answer)
+        return 1
+
+    for name in ("cold", "warm"):
+        (stage, *_) = submitted(workshop, name, PENALTY).stages
+        with monkeypatch.context() as patch:
+            patch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+            if name == "warm":
+                patch.setattr("worker.sdk.sampler.read_hits", hit)
+            assert isinstance(workshop.attempt(stage, name), Succeeded)
+        used.append(Usage.read(result(workshop, stage)["usage"]))
+    cold, warm = used
+    assert warm.minus(cold) == Usage(prefill=-len(answers), cached_prefill=len(answers))
+
+
+@pytest.mark.parametrize("train", ["", LAG], ids=["plain", "lag"])
+def test_who_plays_is_who_is_trained_or_with_a_lag_that_one_a_step_before(workshop: Workshop, train: str) -> None:
+    (stage, *_) = submitted(workshop, train=train).stages
+    assert isinstance(workshop.attempt(stage), Succeeded)
+    rows: list[Any] = rows_of(workshop.metrics(stage))
+    apart = [abs(row["kl_sample_train"]) > 1e-4 for row in rows]
+    assert apart == [False, *([bool(train)] * 5)]

@@ -1,0 +1,194 @@
+"""What goes wrong: one document, checked, and the series of accidents that follows from its seed.
+
+    seed: 7
+    rules:
+      - {on: forward_backward, share: 0.1, answer: {status: 503}}
+      - {on: "*", drop: after, share: 0.02, during: {from: 30, for: 60}}
+    max_clients: 2
+    pause: {from: 10, for: 20}
+    silence: 30
+    cycle: 10
+    account: {moments: false, finish: false, forward: prefill}
+
+Seconds count from the moment when the document was set.
+"""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from math import inf
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tinker_offline.faults import fault_document
+
+FUTURES = (
+    "create_model",
+    "load_weights",
+    "forward_backward",
+    "optim_step",
+    "save_weights",
+    "save_weights_for_sampler",
+    "asample",
+)
+"""The requests that are answered with a future, which can come late or never."""
+
+EFFECTS = ("answer", "drop", "delay", "slow", "never")
+
+
+class FaultsInvalid(Exception):
+    """The document is not one. The message has a line for each fault found in it."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Window(Part):
+    """From when on, and for how long: seconds. Always, unless something else is said."""
+
+    start: float = Field(default=0, ge=0, alias="from")
+    length: float | None = Field(default=None, gt=0, alias="for")
+
+    def holds(self, seconds: float) -> bool:
+        return self.start <= seconds and (self.length is None or seconds < self.start + self.length)
+
+
+class Answer(Part):
+    """An HTTP error in place of the work. `retry_after` is in seconds."""
+
+    status: int = Field(ge=400, le=599)
+    retry_after: float | None = Field(default=None, gt=0)
+    body: dict[str, Any] | None = None
+
+
+class Rule(Part):
+    """One kind of accident: to which requests, how often, when, and exactly one effect."""
+
+    on: str | list[str]
+    share: float = Field(default=1, gt=0, le=1)
+    times: int | None = Field(default=None, ge=1)
+    during: Window = Field(default_factory=lambda: Window.model_validate({}))
+    answer: Answer | None = None
+    drop: Literal["before", "after"] | None = None
+    delay: float | None = Field(default=None, gt=0)
+    slow: float | None = Field(default=None, gt=0)
+    never: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one_effect(self) -> "Rule":
+        named = [name for name in EFFECTS if getattr(self, name) is not None]
+        if len(named) != 1:
+            raise ValueError(f"has {' and '.join(named) or 'no effect'}; exactly one of {', '.join(EFFECTS)} is needed")
+        return self
+
+    @property
+    def patterns(self) -> list[str]:
+        return [self.on] if isinstance(self.on, str) else self.on
+
+    def concerns(self, path: str) -> bool:
+        """Whether it is about requests of this path (below /api/v1/)."""
+        about_futures = self.slow is not None or self.never is not None
+        return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
+
+
+class Account(Part):
+    """What the documentation of the service leaves open, and an account may find either way."""
+
+    moments: bool = True  # does a model restored with its optimizer have the moments, or does it begin without
+    finish: bool = True  # may a session be finished otherwise than by the SDK client that opened it
+    forward: Literal["training", "prefill"] = "training"  # how the tokens of `forward` are billed
+
+
+class Faults(Part):
+    """The document."""
+
+    seed: int = 0
+    rules: list[Rule] = []
+    max_clients: int | None = Field(default=None, ge=0)
+    pause: Window | None = None
+    silence: float | None = Field(default=None, gt=0)
+    cycle: float | None = Field(default=None, gt=0)
+    account: Account = Account()
+
+
+def read_faults(text: str, paths: Iterable[str]) -> Faults:
+    """The document in this text (YAML, and so JSON too) for a server with these paths. Raises FaultsInvalid."""
+    try:
+        faults = Faults.model_validate(fault_document.read(text))
+    except ValidationError as error:
+        found = dict[fault_document.Place, str]()
+        for one in error.errors():
+            found.setdefault(_place(one["loc"]), fault_document.told(one))
+        raise FaultsInvalid(_said(found, text)) from None
+    except ValueError as error:
+        raise FaultsInvalid(str(error)) from None
+    known = list(paths)
+    strangers = [
+        (number, f"{pattern!r} is no request that this can happen to; there are {_list(rule, known)}")
+        for number, rule in enumerate(faults.rules)
+        for pattern in rule.patterns
+        if not any(rule.concerns(path) and fnmatchcase(path, pattern) for path in known)
+    ]
+    if strangers:
+        raise FaultsInvalid("\n".join(_said({("rules", number, "on"): said}, text) for number, said in strangers))
+    return faults
+
+
+def _said(found: Mapping[fault_document.Place, str], text: str) -> str:
+    """Each finding with its line."""
+    lines = fault_document.lines_of(text)
+    return "\n".join(fault_document.said(place, said, lines) for place, said in found.items())
+
+
+def _place(loc: fault_document.Place) -> fault_document.Place:
+    """Without the alternatives of `on`, which pydantic names behind it."""
+    return loc[:3] if len(loc) > 3 and loc[0] == "rules" and loc[2] == "on" else loc
+
+
+def _list(rule: Rule, paths: Iterable[str]) -> str:
+    anything = rule.model_copy(update={"on": "*"})
+    return ", ".join(sorted({path for path in paths if anything.concerns(path)}))
+
+
+class Accident(NamedTuple):
+    """What goes wrong with one request: first it is delayed, then answered or dropped; `held` is for how many seconds
+    the answer of its future is kept back."""
+
+    delay: float = 0.0
+    answer: Answer | None = None
+    drop: Literal["before", "after"] | None = None
+    held: float = 0.0
+
+
+class Series:
+    """The accidents of a document, one request after another.
+
+    Every rule draws from a generator of its own, once for each request that it is about, so the n-th
+    `forward_backward` of a night meets the same fate whatever else was asked in between.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._rules = faults.rules
+        self._draws = [Random(f"{faults.seed} {number}") for number in range(len(faults.rules))]
+        self.hits = [0] * len(faults.rules)
+
+    def next(self, path: str, seconds: float) -> Accident | None:
+        """What happens to a request of this path (below /api/v1/), so many seconds into the document. The rules take
+        effect in their order; the first that ends the request is the last one that is looked at."""
+        accident = None
+        for number, rule in enumerate(self._rules):
+            if not rule.concerns(path) or not rule.during.holds(seconds) or self.hits[number] == rule.times:
+                continue
+            if self._draws[number].random() < rule.share:
+                self.hits[number] += 1
+                accident = _with(accident or Accident(), rule)
+                if rule.answer is not None or rule.drop is not None:
+                    break
+        return accident
+
+
+def _with(accident: Accident, rule: Rule) -> Accident:
+    held = inf if rule.never else rule.slow or 0.0
+    return Accident(accident.delay + (rule.delay or 0), rule.answer, rule.drop, max(accident.held, held))

@@ -1,0 +1,91 @@
+"""The control endpoint of a rehearsal: beside the API, not part of it, and only there when it was asked for."""
+
+import os
+import signal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tinker_offline.errors import Refusal
+from tinker_offline.faults.accidents import Faults, FaultsInvalid, read_faults
+from tinker_offline.faults.scenario import Night
+from tinker_offline.service import Service
+
+
+class Expire(BaseModel):
+    """Which checkpoints are to expire now: their paths, or all."""
+
+    model_config = ConfigDict(extra="forbid")
+    paths: list[str] | Literal["all"]
+
+
+def control_routes() -> list[Route]:
+    return [
+        Route("/offline/faults", _faults, methods=["GET"]),
+        Route("/offline/faults", _set_faults, methods=["PUT"]),
+        Route("/offline/faults", _no_faults, methods=["DELETE"]),
+        Route("/offline/tick", _tick, methods=["POST"]),
+        Route("/offline/crash", _crash, methods=["POST"]),
+        Route("/offline/expire", _expire, methods=["POST"]),
+        Route("/offline/usage", _usage, methods=["GET"]),
+    ]
+
+
+async def _faults(request: Request) -> Response:
+    return JSONResponse(_night(request).told())
+
+
+async def _set_faults(request: Request) -> Response:
+    try:
+        faults = read_faults((await request.body()).decode(errors="replace"), request.app.state.paths)
+    except FaultsInvalid as invalid:
+        raise Refusal(str(invalid), 422) from None
+    _night(request).set(faults)
+    return await _faults(request)
+
+
+async def _no_faults(request: Request) -> Response:
+    _night(request).set(Faults())
+    return await _faults(request)
+
+
+async def _tick(request: Request) -> Response:
+    _night(request).tick()
+    return await _faults(request)
+
+
+def _night(request: Request) -> Night:
+    night: Night = request.app.state.night
+    return night
+
+
+async def _crash(_: Request) -> Response:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+async def _expire(request: Request) -> Response:
+    service: Service = request.app.state.service
+    try:
+        asked = Expire.model_validate_json(await request.body())
+    except ValidationError:
+        raise Refusal('this needs {"paths": ["tinker://…", …]} or {"paths": "all"}', 422) from None
+    paths = [one.path for one in service.checkpoints.list()] if asked.paths == "all" else asked.paths
+    service.checkpoints.expire(paths)
+    return JSONResponse({"expired": paths})
+
+
+async def _usage(request: Request) -> Response:
+    """By session: user_metadata, tokens by kind, operations; complete up to this request."""
+    service: Service = request.app.state.service
+    await service.futures.counted()
+    return JSONResponse(
+        {"sessions": {name: _told(service, name, sums) for name, sums in service.usage.totals().items()}}
+    )
+
+
+def _told(service: Service, session_id: str, sums: dict[str, dict[str, int]]) -> dict[str, Any]:
+    return {"user_metadata": service.sessions.get(session_id).request.user_metadata, **sums}

@@ -1,0 +1,78 @@
+"""Where accidents happen: between the network and the routes."""
+
+import asyncio
+import json
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tinker_offline.faults.accidents import Answer
+from tinker_offline.faults.scenario import Night
+
+API = "/api/v1/"
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP as usual; only that a request knows the connection it came through, to break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class Rehearsal:
+    """Middleware: asks the night what happens to each request of the API, and has it happen."""
+
+    def __init__(self, app: ASGIApp, night: Night) -> None:
+        self._app = app
+        self._night = night
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        about = scope["type"] == "http" and scope["path"].startswith(API)
+        accident = self._night.accident(scope["path"].removeprefix(API)) if about else None
+        if accident is None:
+            await self._app(scope, receive, send)
+            return
+        await asyncio.sleep(accident.delay)
+        if accident.answer is not None:
+            await _error(accident.answer)(scope, receive, send)
+        elif accident.drop == "before":
+            await _break(scope, receive)
+        else:
+            lost = accident.drop == "after"
+            forward = _nowhere if lost else send
+            await self._app(scope, receive, self._holding(forward, accident.held) if accident.held else forward)
+            if lost:
+                await _break(scope, receive)
+
+    def _holding(self, send: Send, seconds: float) -> Send:
+        """Pass an answer on; the future that it names is kept back."""
+        status = 0
+
+        async def read(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            if message["type"] == "http.response.body" and status == HTTPStatus.OK:
+                self._night.hold(json.loads(message["body"])["request_id"], seconds)
+            await send(message)
+
+        return read
+
+
+def _error(answer: Answer) -> Response:
+    content = answer.body or {"error": f"rehearsal: answered {answer.status} on purpose"}
+    wait = {} if answer.retry_after is None else {"Retry-After": f"{answer.retry_after:g}"}
+    return JSONResponse(content, answer.status, wait)
+
+
+async def _nowhere(_: Message) -> None:
+    pass
+
+
+async def _break(scope: Scope, receive: Receive) -> None:
+    """Break the connection, and wait until the server has seen it: it would answer a request that has no answer."""
+    scope["state"]["transport"].abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,114 @@
+"""The rehearsal that is on: which document is in force, since when, and what follows besides single accidents."""
+
+import asyncio
+import logging
+import time
+from math import inf
+from typing import Any
+
+from tinker_offline.errors import Refusal
+from tinker_offline.faults.accidents import Accident, Faults, Series
+from tinker_offline.service import Service
+from tinker_offline.work_queue import Reply
+
+LOOK_EVERY = 0.1  # seconds between two looks at who is silent and whether a pause begins or ends
+SLICE = 1.0  # seconds that a poll is held while its future may be paused: so soon does a client hear of it
+
+Json = dict[str, Any]
+ACTIVE: Json = {"queue_state": "active"}
+NO_CAPACITY: Json = {"queue_state": "paused_capacity", "queue_state_reason": "rehearsal: no capacity"}
+NO_SLOT: Json = {"queue_state": "paused_rate_limit", "queue_state_reason": "rehearsal: too many training clients"}
+
+_log = logging.getLogger(__name__)
+
+
+class Night:
+    """On the event loop only."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._watch: asyncio.Task[None] | None = None
+        self._held: dict[str, float] = {}  # until when each future's reply is kept back
+        self._put(Faults())
+
+    def set(self, faults: Faults) -> None:
+        """Put a document in the place of the one before: its clock starts now, and so does its series. What was
+        dropped or expired stays so, everything else ends with the document."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._held.clear()
+        self._put(faults)
+        self._service.models.slots.limit = faults.max_clients
+        self._service.models.slots.fill()
+        self._service.account = faults.account
+        self._service.futures.clock.set(faults.cycle)
+        self._look()
+        if faults.pause is not None or faults.silence is not None:
+            self._watch = asyncio.get_running_loop().create_task(self._look_often())
+
+    def _put(self, faults: Faults) -> None:
+        self.faults = faults
+        self._series = Series(faults)
+        self._since = time.monotonic()
+
+    def told(self) -> Json:
+        """The document, its age in seconds, how often each rule has taken effect, and how often the clock ticked."""
+        document = self.faults.model_dump(by_alias=True, exclude_defaults=True)
+        clock = self._service.futures.clock
+        cycles = {"ticks": clock.ticks, "busy": clock.busy, "waiting": clock.waiting}
+        return {"faults": document, "age": self._age(), "hits": self._series.hits, "cycles": cycles}
+
+    def tick(self) -> None:
+        """Let the clock tick now, beside its ticks of its own."""
+        if self.faults.cycle is None:
+            raise Refusal("there is no clock to tick; the document in force has no cycle", 422)
+        self._service.futures.clock.tick()
+
+    def _age(self) -> float:
+        return time.monotonic() - self._since
+
+    def accident(self, path: str) -> Accident | None:
+        return self._series.next(path, self._age())
+
+    def hold(self, request_id: str, seconds: float) -> None:
+        """Keep the reply of a future back. A request that is sent again does not get another fate."""
+        self._held.setdefault(request_id, time.monotonic() + seconds)
+
+    async def wait(self, request_id: str, seconds: float) -> tuple[Reply | None, Json]:
+        """The reply of a future within so many seconds, or None and why it is not there."""
+        give_up, futures = time.monotonic() + seconds, self._service.futures
+        while True:
+            futures.known(request_id)
+            left = give_up - time.monotonic()
+            state, kept_back = self._state(request_id), self._held.get(request_id, -inf) - time.monotonic()
+            if state is NO_CAPACITY or kept_back > 0:
+                await asyncio.sleep(min(SLICE, max(0.0, left), max(kept_back, 0.0) or inf))
+            elif (reply := await futures.wait(request_id, min(SLICE, max(0.0, left)))) is not None:
+                return reply, ACTIVE
+            if state is not ACTIVE or left <= 0:
+                return None, state
+
+    def _state(self, request_id: str) -> Json:
+        if self._paused():
+            return NO_CAPACITY
+        return NO_SLOT if request_id in self._service.models.slots.waiting else ACTIVE
+
+    def _paused(self) -> bool:
+        return self.faults.pause is not None and self.faults.pause.holds(self._age())
+
+    async def _look_often(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                self._look()
+            except OSError:  # of the journal; the next look tries again
+                _log.exception("a session could not be dropped")
+
+    def _look(self) -> None:
+        if self._paused():
+            self._service.futures.pause()
+        else:
+            self._service.futures.resume()
+        if self.faults.silence is not None and self._age() > self.faults.silence:
+            for session in self._service.sessions.drop_silent(self.faults.silence):
+                self._service.release(session)

@@ -1,0 +1,180 @@
+"""An adapter under training: the gradient gathered since the last step, and Adam (Kingma and Ba, 2015)."""
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_offline.model.ngram import Adapter, Flags, Floats, Gradient
+
+Rows = npt.NDArray[np.intp]
+Block = slice | Rows
+Arrays = Mapping[str, npt.NDArray[Any]]
+_BLOCK = 2**16  # numbers in a block
+_SWEEP = 128  # steps between two looks for moments that have faded
+_DENSE = 0.4  # the share of rows from which it is cheaper to visit all of them
+
+
+class AdamParams(NamedTuple):
+    """As clients of the service send them. Weight decay is decoupled; a `grad_clip_norm` of 0 clips nothing."""
+
+    learning_rate: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-12
+    weight_decay: float = 0.0
+    grad_clip_norm: float = 0.0
+
+
+@dataclass
+class Learner:
+    """The state of one live model. Gradient and moments come into being when they are first needed."""
+
+    adapter: Adapter
+    first: Adapter | None = None
+    second: Adapter | None = None
+    steps: int = 0
+    gradient: Gradient | None = None
+    reached: Flags | None = None
+
+    def pending(self) -> Gradient:
+        """The gradient that the next step will use: the sum of every backward pass since the last step."""
+        if self.gradient is None:
+            self.gradient = Gradient(self.adapter.zeros(), np.zeros(len(self.adapter.down), np.bool_))
+        return self.gradient
+
+    def step(self, params: AdamParams) -> float:
+        """Apply Adam to the pending gradient (zero, if there was none) and return its norm before clipping."""
+        (down, up, bias, trust), touched = self.pending()
+        first, second, reached = self._moments()
+        reached |= touched
+        rows = np.flatnonzero(touched)
+        slopes = Adapter(down.take(rows, axis=0), up, bias, trust)
+        norm = _norm(slopes)
+        if 0 < params.grad_clip_norm < norm:
+            for slope in slopes:
+                np.multiply(slope, params.grad_clip_norm / norm, out=slope)
+        self.steps += 1
+        pace = _pace(params, self.steps)
+        states = [_State(*parts) for parts in zip(self.adapter, first, second, strict=True)]
+        for at, inside in _blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
+            _adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
+        for state, slope in zip(states[1:], slopes[1:], strict=True):
+            _adam(state, slice(None), slope, np.arange(len(slope)), pace)
+        down[rows], up[...], bias[...], trust[...], touched[...] = 0, 0, 0, 0, False
+        if self.steps % _SWEEP == 0:
+            _flush(first.down, second.down)
+        return norm
+
+    def _moments(self) -> tuple[Adapter, Adapter, Flags]:
+        """Both moments, and which rows of `down` either of them is about."""
+        first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
+        reached: Flags | None = self.reached
+        if reached is None:
+            reached = np.logical_or(first.down.any(axis=1), second.down.any(axis=1))
+        self.first, self.second, self.reached = first, second, reached
+        return first, second, reached
+
+    def arrays(self) -> Arrays:
+        """Everything that a checkpoint keeps. A gradient that was not applied is not part of it."""
+        first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
+        parts = {"adapter": self.adapter, "first": first, "second": second}
+        named = {f"{part}.{name}": array for part, whole in parts.items() for name, array in _named(whole)}
+        return {**named, "steps": np.array(self.steps)}
+
+    @classmethod
+    def restored(cls, arrays: Arrays, *, with_optimizer: bool) -> "Learner":
+        if not with_optimizer:
+            return cls(adapter_from(arrays))
+        first, second = adapter_from(arrays, "first"), adapter_from(arrays, "second")
+        return cls(adapter_from(arrays), first, second, int(arrays["steps"]))
+
+
+def adapter_arrays(adapter: Adapter) -> Arrays:
+    return {f"adapter.{name}": array for name, array in _named(adapter)}
+
+
+def adapter_from(arrays: Arrays, part: str = "adapter") -> Adapter:
+    named = {name: arrays[f"{part}.{name}"] for name in Adapter._fields if f"{part}.{name}" in arrays}
+    return Adapter(**named)
+
+
+def _named(adapter: Adapter) -> list[tuple[str, Floats]]:
+    """What there is nothing of is not written."""
+    return [(name, array) for name, array in zip(Adapter._fields, adapter, strict=True) if array.size]
+
+
+def _norm(gradient: Adapter) -> float:
+    return float(np.sqrt(sum(float(np.vdot(array, array)) for array in gradient)))
+
+
+def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
+    """The rows that a step has to visit, in blocks that fit in the cache, and where in `touched` those of a block are.
+
+    Where both moments are zero and no gradient came, Adam leaves a row as it is, to the bit; so visiting only the
+    rows ever reached equals visiting all, or `every` one, as weight decay has to.
+    """
+    size = max(1, _BLOCK // rank)
+    some = np.flatnonzero(reached)
+    dense = every or len(some) > _DENSE * len(reached)
+    for start in range(0, len(reached if dense else some), size):
+        rows = some[start : start + size]
+        ends = (start, start + size) if dense else (rows[0], rows[-1] + 1)
+        yield slice(*ends) if dense else rows, slice(*np.searchsorted(touched, ends))
+
+
+def _flush(first: Floats, second: Floats) -> None:
+    """Let the moments of rows that no gradient has touched for long end at 0.
+
+    They would shrink to the smallest numbers that there are and stay there, where arithmetic is ten times slower.
+    What is lost is far below the precision of any weight.
+    """
+    for moment, least in ((first, 1e-20), (second, 1e-30)):
+        moment[np.abs(moment) < least] = 0
+
+
+class _State(NamedTuple):
+    """What Adam knows of one parameter, all of one shape."""
+
+    weights: Floats
+    first: Floats
+    second: Floats
+
+
+class _Pace(NamedTuple):
+    """The numbers of one step, with the corrections of both moments' bias worked in."""
+
+    beta1: float
+    beta2: float
+    eps: float
+    rate: float
+    kept: float  # of every weight, after its decay
+
+
+def _pace(params: AdamParams, step: int) -> _Pace:
+    unbiased = (1 - params.beta2**step) ** 0.5
+    rate = params.learning_rate * unbiased / (1 - params.beta1**step)
+    kept = 1 - params.learning_rate * params.weight_decay
+    return _Pace(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
+
+
+def _adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _Pace) -> None:
+    """One step on the rows `at`, in place. The gradient is zero but for `slope` on those at `inside` among them."""
+    read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
+    weights, mean, square = map(read, state)
+    mean *= pace.beta1
+    mean[inside] = mean.take(inside, axis=0) + slope * (1 - pace.beta1)
+    square *= pace.beta2
+    square[inside] = square.take(inside, axis=0) + np.square(slope) * (1 - pace.beta2)
+    change = np.sqrt(square)
+    change += pace.eps
+    np.divide(mean, change, out=change)
+    change *= pace.rate
+    if pace.kept < 1:
+        weights *= pace.kept
+    weights -= change
+    if not isinstance(at, slice):  # a slice was worked on in place, rows are copies
+        state.weights[at], state.first[at], state.second[at] = weights, mean, square

@@ -1,0 +1,139 @@
+"""The losses that a client can ask for by name.
+
+A loss sees the log-probability of every position's target and the inputs of the same positions, one after another,
+and says its value at each position and its derivative by that log-probability. What it weighs comes from the
+client: nothing is averaged here, and the one metric is the sum, `loss:sum`.
+
+With p the probability of a target now, q its probability when it was sampled (`logprobs` is log q), A its advantage
+and r = p / q, the value at a position is, as the service documents it (its pages on losses, read in November 2026):
+
+    cross_entropy         -weight · log p
+    importance_sampling   -r · A
+    ppo                   -min(r · A, clip(r) · A)               r clipped to 0.8 … 1.2, if nothing else is said
+    cispo                 -clip(r) · log p · A                   clip(r) counts as a constant; 0 … 4
+    dro                   -log p · A + beta / 2 · (log r)²       at every position, also where A is 0
+
+`gspo` the service does not document, `stable_reinforce` needs what it recorded while sampling, and `custom` runs
+code of the client: these are not offered, for a stand-in that guesses would teach the wrong thing.
+"""
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from tinker_offline.errors import Refusal
+from tinker_offline.model.ngram import Floats
+
+Inputs = Mapping[str, Floats]
+Config = Mapping[str, float]
+Part = Callable[[Floats, Inputs, Config], Floats]
+
+
+class Loss(NamedTuple):
+    """`inputs` names what a datum carries beside its target tokens, and `config` what a request may set, each with
+    the default where it may be left out. A `strict` loss refuses data that carry anything else."""
+
+    inputs: Mapping[str, float | None]
+    config: Mapping[str, float | None]
+    values: Part
+    slopes: Part
+    strict: bool = True
+
+
+def known_loss(name: str) -> Loss:
+    """Raises Refusal, which says what there is."""
+    if name not in LOSSES:
+        why = f"is not offered offline: {_WHY_NOT[name]}" if name in _WHY_NOT else "is not known here"
+        raise Refusal(f"loss {name!r} {why}; {', '.join(LOSSES)} can be asked for")
+    return LOSSES[name]
+
+
+def configured(name: str, asked: Mapping[str, float | str]) -> Config:
+    """The numbers of a request's loss_fn_config, with the defaults. Raises Refusal for what this loss does not take."""
+    known = LOSSES[name].config
+    for key, value in asked.items():
+        if key not in known:
+            raise Refusal(f"{name} has no {key!r} in its loss_fn_config; {', '.join(known) or 'it takes nothing'}")
+        if isinstance(value, str) or not isfinite(value) or value < 0:
+            raise Refusal(f"{key} of {name} is {value!r}; a number of 0 or more is possible")
+    config = {**known, **asked}
+    given = {key: float(value) for key, value in config.items() if value is not None}
+    if missing := config.keys() - given.keys():
+        raise Refusal(f"{name} needs {', '.join(sorted(missing))} in its loss_fn_config; no default is documented")
+    if "clip_low_threshold" in given and given["clip_low_threshold"] > given["clip_high_threshold"]:
+        raise Refusal(f"{name} clips to no interval: clip_low_threshold is above clip_high_threshold")
+    return given
+
+
+def _cross_entropy(logprobs: Floats, inputs: Inputs, _: Config) -> Floats:
+    return -logprobs * inputs["weights"]
+
+
+def _cross_entropy_slopes(_: Floats, inputs: Inputs, __: Config) -> Floats:
+    return -inputs["weights"]
+
+
+def _ratio(logprobs: Floats, inputs: Inputs) -> Floats:
+    """p / q; 1 where the advantage is 0, so that a prompt's `logprobs`, which are anything, cannot make a NaN."""
+    log_ratio: Floats = np.where(inputs["advantages"] == 0, np.float32(0), logprobs - inputs["logprobs"])
+    return np.exp(log_ratio)
+
+
+def _clipped(ratio: Floats, config: Config) -> Floats:
+    low, high = np.float32(config["clip_low_threshold"]), np.float32(config["clip_high_threshold"])
+    return np.clip(ratio, low, high)
+
+
+def _importance(logprobs: Floats, inputs: Inputs, _: Config) -> Floats:
+    """Its own derivative too, for dr / d log p = r."""
+    return -_ratio(logprobs, inputs) * inputs["advantages"]
+
+
+def _ppo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
+    objective: Floats = np.minimum(ratio * advantages, _clipped(ratio, config) * advantages)
+    return -objective
+
+
+def _ppo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    """Zero where the clipped term is the smaller one: the ratio has gone too far in the direction of the advantage."""
+    ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
+    kept = ratio * advantages <= _clipped(ratio, config) * advantages
+    slopes: Floats = np.where(kept, -ratio * advantages, np.float32(0))
+    return slopes
+
+
+def _cispo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    return _cispo_slopes(logprobs, inputs, config) * logprobs
+
+
+def _cispo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    return -_clipped(_ratio(logprobs, inputs), config) * inputs["advantages"]
+
+
+def _dro(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    half = np.float32(config["beta"] / 2)
+    penalty: Floats = half * np.square(logprobs - inputs["logprobs"])
+    return penalty - logprobs * inputs["advantages"]
+
+
+def _dro_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
+    return np.float32(config["beta"]) * (logprobs - inputs["logprobs"]) - inputs["advantages"]
+
+
+_SAMPLED: Mapping[str, float | None] = {"logprobs": None, "advantages": None}
+LOSSES = {
+    "cross_entropy": Loss({"weights": 1.0}, {}, _cross_entropy, _cross_entropy_slopes, strict=False),
+    "importance_sampling": Loss(_SAMPLED, {}, _importance, _importance),
+    "ppo": Loss(_SAMPLED, {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}, _ppo, _ppo_slopes),
+    "cispo": Loss(_SAMPLED, {"clip_low_threshold": 0.0, "clip_high_threshold": 4.0}, _cispo, _cispo_slopes),
+    "dro": Loss(_SAMPLED, {"beta": None}, _dro, _dro_slopes),
+}
+
+_WHY_NOT = {
+    "gspo": "how the service adds up a sequence and where it clips is not documented",
+    "stable_reinforce": "it needs what the service records while sampling",
+    "custom": "it runs code on the server; forward_backward_custom with a function runs it at the client",
+}

@@ -1,0 +1,185 @@
+"""Generating text: several sequences at once, each with a random stream of its own.
+
+Log-probabilities are the model's own, before temperature, top-k and top-p, so that they agree with those of training.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_offline.model import characters
+from tinker_offline.model.copy_head import Memory, looked_up
+from tinker_offline.model.ngram import (
+    Adapter,
+    Base,
+    Flags,
+    Floats,
+    Ints,
+    context_keys,
+    context_rows,
+    hashed_rows,
+    log_softmax,
+    logits,
+    next_keys,
+)
+from tinker_offline.wire import Sampled, Top
+
+MASKED = -99999.0  # what clients expect where a top-k list has no entry
+BLOCK = 32  # random numbers drawn at once for each sequence
+
+
+class Draw(NamedTuple):
+    """How to choose the next token, and when to stop. A temperature of 0 takes the likeliest."""
+
+    max_tokens: int
+    seed: int
+    temperature: float = 1.0
+    top_k: int = -1
+    top_p: float = 1.0
+    stop_tokens: frozenset[int] = frozenset()
+    stop_texts: tuple[tuple[int, ...], ...] = ()
+    top: int = 0  # of every position, the log-probabilities of this many likeliest tokens
+
+
+class Step(NamedTuple):
+    """One more token for each sequence that still runs: which these are, their tokens, log-probabilities and top k."""
+
+    running: npt.NDArray[np.intp]
+    tokens: Ints
+    logprobs: Floats
+    top: Top | None
+
+
+def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -> list[Sampled]:
+    """`count` continuations. The same seed gives the same ones, and the first of many is the first of few."""
+    chances, stops = Chances(draw, count), Stops(draw, count)
+    padding = np.full(max(0, base.size.orders - len(prompt)), characters.SIZE)
+    known = np.concatenate([padding, prompt])[-base.size.orders :]
+    keys = np.repeat(context_keys(list(known[::-1, None])), count, axis=0)
+    memory = Memory(prompt.tolist() if base.size.copies else (), count, base.size.copies)
+    running, steps = np.arange(count), list[Step]()
+    while running.size and len(steps) < draw.max_tokens:
+        logprobs = log_softmax(logits(base, adapter, hashed_rows(keys, base.size), memory.look(running))[0])
+        tokens = choose(logprobs, chances.next(running), draw)
+        top = top_of(logprobs, draw.top) if draw.top else None
+        steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
+        memory.write(running, tokens)
+        going = ~stops.reached(running, tokens)
+        keys, running = next_keys(keys, tokens)[going], running[going]
+    return _sampled(steps, stops.stopped)
+
+
+class Chances:
+    """A random stream for every sequence, drawn from by the block: calls that draw one number each cost far more."""
+
+    def __init__(self, draw: Draw, count: int) -> None:
+        wanted = range(count) if draw.temperature else ()  # the likeliest token needs no chance
+        self._streams = [np.random.default_rng([draw.seed, index]) for index in wanted]
+        self._block = np.zeros((count, min(draw.max_tokens, BLOCK)))
+        self._used = 0
+
+    def next(self, running: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """The next number in [0, 1) for each of the sequences that still run: (running,)."""
+        at = self._used % self._block.shape[1]
+        if at == 0 and self._streams:
+            for index in running:
+                self._streams[index].random(out=self._block[index])
+        self._used += 1
+        return self._block[:, at].take(running)
+
+
+class Stops:
+    """Where sequences end. What stopped one is part of it; the end token always stops."""
+
+    def __init__(self, draw: Draw, count: int) -> None:
+        self.stopped = np.zeros(count, np.bool_)
+        self._ends = np.zeros(characters.SIZE, np.bool_)
+        self._ends[[characters.END, *(token for token in draw.stop_tokens if 0 <= token < characters.SIZE)]] = True
+        self._texts = [np.array(text) for text in draw.stop_texts if text]
+        self._recent = np.full((count, max(map(len, self._texts), default=0)), -1)
+
+    def reached(self, running: npt.NDArray[np.intp], tokens: Ints) -> Flags:
+        """Whether each of the sequences that still run ends with its new token: (running,)."""
+        ended = self._ends[tokens]
+        if self._texts:
+            self._recent[running] = recent = np.column_stack([self._recent[running, 1:], tokens])
+            for text in self._texts:
+                ended |= (recent[:, -len(text) :] == text).all(axis=1)
+        self.stopped[running] = ended
+        return ended
+
+
+def _sampled(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
+    """The sequences, from the steps that made them: all begin with the first, and each ends once."""
+    count = len(stopped)
+    lengths = np.bincount(np.concatenate([step.running for step in steps]), minlength=count)
+    tokens, logprobs = np.zeros((count, len(steps)), np.int64), np.zeros((count, len(steps)), np.float32)
+    for at, step in enumerate(steps):
+        tokens[step.running, at], logprobs[step.running, at] = step.tokens, step.logprobs
+    return [
+        Sampled(tokens[index, :length], logprobs[index, :length], bool(stopped[index]), _tops(steps[:length], index))
+        for index, length in enumerate(lengths.tolist())
+    ]
+
+
+def _tops(steps: Sequence[Step], index: int) -> Top | None:
+    """Of one sequence, which runs through all of these steps."""
+    found = [(step.top, np.searchsorted(step.running, index)) for step in steps if step.top is not None]
+    if not found:
+        return None
+    return Top(np.stack([top.tokens[at] for top, at in found]), np.stack([top.logprobs[at] for top, at in found]))
+
+
+def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
+    """One token for every row of log-probabilities (rows, vocabulary), given a chance in [0, 1) for each.
+
+    The chance falls somewhere among the tokens laid end to end, the likeliest first, each as long as it is likely;
+    of equally likely ones the first comes first. Sorting the numbers and then looking for the one that was met costs
+    a third of sorting the tokens by them.
+    """
+    if draw.temperature == 0:
+        return np.asarray(logprobs.argmax(axis=1), np.int64)
+    ordered = np.sort(logprobs, axis=1)[:, ::-1]
+    weights = np.exp((ordered - ordered[:, :1]).astype(np.float64) / draw.temperature)
+    if draw.top_k > 0:
+        weights[:, draw.top_k :] = 0
+    totals = np.cumsum(weights, axis=1)
+    if draw.top_p < 1:
+        weights[totals - weights >= draw.top_p * totals[:, -1:]] = 0
+        totals = np.cumsum(weights, axis=1)
+    picked = (totals > chances[:, None] * totals[:, -1:]).argmax(axis=1)
+    return _tokens_at(logprobs, ordered, picked)
+
+
+def _tokens_at(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
+    """Which token of every row has this rank, by falling log-probability and then by number: (rows,)."""
+    met = ordered[np.arange(len(ranks)), ranks][:, None]
+    alike = logprobs == met
+    if np.count_nonzero(alike) > len(ranks):  # somewhere two tokens are equally likely
+        before = (ordered > met).sum(axis=1)
+        alike &= np.cumsum(alike, axis=1) == (ranks - before + 1)[:, None]
+    return np.asarray(alike.argmax(axis=1), np.int64)
+
+
+def prompt_logprobs(
+    base: Base, adapter: Adapter, prompt: Ints, last: int | None, top: int
+) -> tuple[Floats, Top | None]:
+    """The log-probability of each token of the prompt, NaN for the first and for those before the `last` so many."""
+    found = np.full(len(prompt), np.nan, np.float32)
+    start = 1 if last is None else max(1, len(prompt) - last)
+    tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
+    if start < len(prompt):
+        rows = context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
+        back = looked_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
+        logprobs = log_softmax(logits(base, adapter, rows, back)[0])
+        found[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
+        if top:
+            tops.tokens[start:], tops.logprobs[start:] = top_of(logprobs, top)
+    return found, tops if top else None
+
+
+def top_of(logprobs: Floats, count: int) -> Top:
+    order = np.argsort(-logprobs, axis=1, kind="stable")[:, :count]
+    return Top(order, np.take_along_axis(logprobs, order, axis=1))

@@ -1,0 +1,201 @@
+"""The routes: each takes a request apart, asks one function, and puts the answer together."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tinker_offline import request_models, rest_routes, samplers, training_ops, wire
+from tinker_offline.api_keys import KeyCheck
+from tinker_offline.errors import Refusal
+from tinker_offline.faults.control_endpoint import control_routes
+from tinker_offline.faults.fault_middleware import API, Rehearsal
+from tinker_offline.faults.scenario import ACTIVE, Night
+from tinker_offline.request_models import Message
+from tinker_offline.service import Service
+
+HOLD = 25.0  # seconds that a poll is held open; clients give up after 45 and an instant answer would make them spin
+CLOSE = "ServiceClient.close"  # so a client says that it finishes its own session; nothing else tells clients apart
+Endpoint = Callable[[Request], Awaitable[Response]]
+M = TypeVar("M", bound=Message)
+Json = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    service: Service, refused_keys: Sequence[str] = (), night: Night | None = None, *, control: bool = False
+) -> Starlette:
+    """The whole server. In a `night`, accidents happen to requests whose key is good; `control` lets others plan it."""
+    rehearsal = [Middleware(Rehearsal, night=night)] if night else []
+    app = Starlette(
+        routes=[*_routes(), *(control_routes() if control else ())],
+        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
+        exception_handlers={Refusal: _refused, Exception: _failed},
+    )
+    app.state.service, app.state.night, app.state.paths = service, night, paths()
+    return app
+
+
+def paths() -> list[str]:
+    """Every path of the API, without what all have in common; parameters in braces."""
+    return [route.path.removeprefix(API) for route in _routes()]
+
+
+def _routes() -> list[Route]:
+    constants: dict[str, tuple[str, Json]] = {
+        "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # nothing here ever changes
+        "/telemetry": ("POST", {"status": "accepted"}),
+        "/healthz": ("GET", {"status": "ok"}),
+        "/get_server_capabilities": ("GET", rest_routes.capabilities()),
+    }
+    return [
+        _route("POST", "/client/config", _client_config),
+        *(_route(method, path, _constant(answer)) for path, (method, answer) in constants.items()),
+        _post("/create_session", request_models.CreateSession, _create_session),
+        _post("/session_heartbeat", request_models.OfSession, _heartbeat),
+        _route("POST", "/sessions/{session_id}/finish", _finish_session),
+        _post("/create_model", request_models.CreateModel, training_ops.create_model),
+        _post("/load_weights", request_models.LoadWeights, training_ops.load_weights),
+        _post("/get_info", request_models.OfModel, training_ops.get_info),
+        _route("POST", "/forward_backward", _forward_backward),
+        _post("/optim_step", request_models.OptimStep, training_ops.optim_step),
+        _post("/save_weights", request_models.SaveWeights, training_ops.save_weights),
+        _post("/save_weights_for_sampler", request_models.SaveForSampler, training_ops.save_for_sampler),
+        _post("/create_sampling_session", request_models.CreateSampler, samplers.create_sampler),
+        _post("/asample", request_models.Sample, samplers.sample),
+        _get("/samplers/{id}", samplers.get_sampler),
+        _route("POST", "/retrieve_future", _retrieve_future),
+        _post("/sessions/search", request_models.SearchSessions, rest_routes.search),
+        _query("/sessions", rest_routes.sessions),
+        _get("/sessions/{id}", rest_routes.session),
+        _query("/training_runs", rest_routes.training_runs),
+        _get("/training_runs/{id}", rest_routes.training_run),
+        _get("/training_runs/{id}/checkpoints", rest_routes.run_checkpoints),
+        _route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
+        _route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
+        _query("/checkpoints", rest_routes.checkpoints),
+        _post("/weights_info", request_models.OfPath, rest_routes.weights_info),
+        _route("GET", "/billing/usage/events", _usage_events),
+    ]
+
+
+def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+    return Route(f"{API}{path[1:]}", endpoint, methods=[method])
+
+
+def _constant(answer: Json) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return JSONResponse(answer)
+
+    return endpoint
+
+
+async def _client_config(_: Request) -> Response:
+    """Every default of the client is right. It asks this once, through a connection that it never closes; we do."""
+    return JSONResponse({}, headers={"Connection": "close"})
+
+
+def _post(path: str, form: type[M], act: Callable[[Service, M], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(act(request.app.state.service, await _read(request, form)))
+
+    return _route("POST", path, endpoint)
+
+
+def _get(path: str, look_up: Callable[[Service, str], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(look_up(request.app.state.service, request.path_params["id"]))
+
+    return _route("GET", path, endpoint)
+
+
+def _query(path: str, look_up: Callable[[Service, rest_routes.Query], Json]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(look_up(request.app.state.service, request.query_params))
+
+    return _route("GET", path, endpoint)
+
+
+async def _read(request: Request, form: type[M]) -> M:
+    try:
+        return form.model_validate_json(await request.body())
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise Refusal(f"not a valid {form.__name__}: {found}", 422) from None
+
+
+def _create_session(service: Service, request: request_models.CreateSession) -> Json:
+    return {"type": "create_session", "session_id": service.sessions.create(request).session_id}
+
+
+def _heartbeat(service: Service, request: request_models.OfSession) -> Json:
+    service.sessions.heartbeat(request.session_id)
+    return {"type": "session_heartbeat"}
+
+
+async def _finish_session(request: Request) -> Response:
+    service: Service = request.app.state.service
+    session_id = request.path_params["session_id"]
+    if not service.account.finish and request.headers.get("x-sdk-method") != CLOSE:
+        raise Refusal(f"session {session_id} may be finished by the client that opened it only", 403)
+    service.sessions.finish(session_id, await _read(request, request_models.FinishSession))
+    service.release(service.sessions.get(session_id))
+    return JSONResponse({})
+
+
+async def _forward_backward(request: Request) -> Response:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal("the body is compressed, which this server's client/config does not ask for", 415)
+    return JSONResponse(training_ops.forward_backward(request.app.state.service, wire.read_pass(await request.body())))
+
+
+async def _retrieve_future(request: Request) -> Response:
+    service: Service = request.app.state.service
+    night: Night | None = request.app.state.night
+    request_id = (await _read(request, request_models.RetrieveFuture)).request_id
+    if night is None:
+        reply, why = await service.futures.wait(request_id, HOLD), ACTIVE
+    else:
+        reply, why = await night.wait(request_id, HOLD)
+    if reply is None:
+        return JSONResponse({"type": "try_again", "request_id": request_id, **why}, 408)
+    if isinstance(reply, bytes):
+        return Response(reply, media_type=wire.CONTENT_TYPE)
+    return JSONResponse(reply)
+
+
+async def _usage_events(request: Request) -> Response:
+    return JSONResponse(await rest_routes.usage_events(request.app.state.service, request.query_params))
+
+
+async def _delete_checkpoint(request: Request) -> Response:
+    service: Service = request.app.state.service
+    service.checkpoints.delete(_path(request))
+    return Response(status_code=204)
+
+
+async def _set_ttl(request: Request) -> Response:
+    service: Service = request.app.state.service
+    service.checkpoints.set_ttl(_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds)
+    return JSONResponse({})
+
+
+def _path(request: Request) -> str:
+    return f"tinker://{request.path_params['id']}/{request.path_params['checkpoint']}"
+
+
+async def _refused(_: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return JSONResponse({"error": refusal.message}, refusal.status)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)

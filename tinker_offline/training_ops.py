@@ -1,0 +1,219 @@
+"""The operations on models under training."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinker_offline import request_models, wire
+from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
+from tinker_offline.errors import Refusal
+from tinker_offline.model.copy_head import looked_up
+from tinker_offline.model.folding import fold, shift_of, vocabulary_of
+from tinker_offline.model.learner import Arrays, Learner, adapter_arrays
+from tinker_offline.model.losses import Config, Inputs, Loss, configured, known_loss
+from tinker_offline.model.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
+from tinker_offline.models import Lane, Model, Sampler
+from tinker_offline.service import Service
+from tinker_offline.usage import Deed, Kind
+
+Json = dict[str, Any]
+MAX_RANK = 256
+AT_HAND = 4  # snapshots of one model whose weights stay in memory
+
+
+def create_model(service: Service, request: request_models.CreateModel) -> Json:
+    name, lora = service.known(request.base_model), request.lora_config
+    if not 1 <= lora.rank <= MAX_RANK or lora.rank & (lora.rank - 1):
+        raise Refusal(f"rank is {lora.rank}; a power of two up to {MAX_RANK} is possible")
+    if request.optimizer_config.type != "adamw":
+        raise Refusal(f"optimizer {request.optimizer_config.type!r} is not offered offline; adamw is")
+
+    def build() -> tuple[Base, Learner]:
+        base = service.base(name)
+        return base, Learner(new_adapter(base.size, lora.rank, lora.seed or 0))
+
+    return _create(service, request, build, base_model=name, rank=lora.rank, reply={"type": "create_model"})
+
+
+def load_weights(service: Service, request: request_models.LoadWeights) -> Json:
+    """A new model that starts from a checkpoint, with the optimizer's moments or without."""
+    checkpoint = service.checkpoints.get(request.path)
+    if checkpoint.folder != "weights":
+        raise Refusal(f"{request.path} is for sampling and cannot be trained; save_state makes one that can")
+    run = service.checkpoints.run(checkpoint.run_id)
+    if request.base_model not in (None, run.base_model):
+        raise Refusal(f"{request.path} is of {run.base_model}, not of {request.base_model}")
+
+    def build() -> tuple[Base, Learner]:
+        arrays = service.checkpoints.load(request.path)
+        moments = request.optimizer and service.account.moments
+        return service.base(run.base_model), Learner.restored(arrays, with_optimizer=moments)
+
+    reply = {"type": "load_weights", "path": request.path}
+    return _create(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
+
+
+def _create(
+    service: Service,
+    request: request_models.CreateModel | request_models.LoadWeights,
+    build: Callable[[], tuple[Base, Learner]],
+    *,
+    base_model: str,
+    rank: int,
+    reply: Json,
+) -> Json:
+    """Register the model at once; build it on the compute thread when it has a slot. Asked twice, created once."""
+    session = service.sessions.usable(request.session_id)
+    model_id = f"{session.session_id}:train:{request.model_seq_id}"
+    if model_id in service.models.models:
+        return {"request_id": service.models.models[model_id].created}
+    model = Model(model_id, session.session_id, base_model, rank, Lane(service.futures), service.futures.reserve())
+    service.models.models[model_id] = model
+    now = datetime.now(UTC).isoformat()
+    service.checkpoints.add_run(Run(model_id, session.session_id, base_model, rank, now, request.user_metadata))
+    service.sessions.add_run(session, model_id)
+
+    def work() -> Json:
+        model.state = build()
+        return {**reply, "model_id": model_id}
+
+    def begin() -> None:
+        service.futures.start(model.created, service.within(session.session_id, work))
+        model.lane.open()
+
+    service.models.slots.ask(model.created, begin)
+    return {"request_id": model.created, "model_id": model_id}
+
+
+def get_info(service: Service, request: request_models.OfModel) -> Json:
+    model = service.models.model(request.model_id)
+    data = {"arch": "ngram", "model_name": model.base_model, "tokenizer_id": str(service.tokenizer)}
+    return {
+        "type": "get_info",
+        "model_data": data,
+        "model_id": model.run_id,
+        "model_name": model.base_model,
+        "is_lora": True,
+        "lora_rank": model.rank,
+        "optimizer_config": {"type": "adamw"},
+    }
+
+
+def forward_backward(service: Service, asked: wire.Pass) -> Json:
+    return _enqueue(service, asked.model_id, asked.seq_id, partial(_pass, service, asked))
+
+
+def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
+    loss = known_loss(asked.loss)
+    config = configured(asked.loss, asked.config)
+    base, learner = model.parts()
+    names = {"target_tokens": None, **loss.inputs}
+    data = asked.data(names, vocabulary_of(base.size), strict=loss.strict)
+    positions, inputs = _batch(data, loss, base)
+    shift = np.float32(shift_of(base.size))
+    if asked.forward_only:
+        logprobs = target_logprobs(base, learner.adapter, positions)
+    else:
+        slopes = partial(_slopes, loss, inputs, config, shift=shift)
+        logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
+    logprobs += shift
+    kind, did = _counted(service, forward_only=asked.forward_only)
+    service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
+    total = float(loss.values(logprobs, inputs, config).sum(dtype=np.float64))
+    return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
+
+
+def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
+    """What a pass is billed as, and what it is."""
+    if not forward_only:
+        return "training", "forward_backward"
+    return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
+
+
+def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
+    """Raises Refusal for targets that are no tokens, and for numbers that are none."""
+    tokens, targets = fold(data.tokens, base.size), data.inputs["target_tokens"].astype(np.int64, copy=False)
+    wire.check_all(targets, data.lengths, vocabulary_of(base.size), ": target_tokens")
+    rows = context_rows(tokens, data.lengths, base.size)
+    inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
+    for name, values in inputs.items():
+        if not np.isfinite(values).all():
+            raise Refusal(f"{name} must be finite numbers")
+    found = looked_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
+    return Positions(rows, fold(targets, base.size), found), inputs
+
+
+def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats, *, shift: np.float32) -> Floats:
+    return loss.slopes(logprobs + shift, {name: values[chunk] for name, values in inputs.items()}, config)
+
+
+def optim_step(service: Service, request: request_models.OptimStep) -> Json:
+    def work(model: Model) -> Json:
+        norm = model.parts()[1].step(request.adam_params.params())
+        service.usage.note(model.session_id, "optim_step")
+        return {"metrics": {"grad_norm:mean": norm} if math.isfinite(norm) else {}}  # JSON has no other numbers
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def save_weights(service: Service, request: request_models.SaveWeights) -> Json:
+    def work(model: Model) -> Json:
+        saved = _save(service, request, model, "weights", model.parts()[1].arrays(), overwrite=request.overwrite)
+        return {"type": "save_weights", "path": saved.path}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def save_for_sampler(service: Service, request: request_models.SaveForSampler) -> Json:
+    def work(model: Model) -> Json:
+        arrays = adapter_arrays(model.parts()[1].adapter)
+        if request.path is not None:
+            saved = _save(service, request, model, "sampler_weights", arrays, overwrite=False)
+            return {"type": "save_weights_for_sampler", "path": saved.path}
+        sampler = _ephemeral(service, request, model)
+        return {"type": "save_weights_for_sampler", "sampling_session_id": sampler.sampler_id}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
+def _ephemeral(service: Service, request: request_models.SaveForSampler, model: Model) -> Sampler:
+    """A sampler with these weights. With `inflight`, the earlier samplers of that kind move on to them too."""
+    base, learner = model.parts()
+    weights = base, learner.adapter.copy()
+    sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"
+    sampler = Sampler(sampler_id, model.session_id, model.base_model, None, lambda: weights)
+    service.models.samplers[sampler_id] = sampler
+    if request.kind == "inflight":
+        model.inflight.append(sampler)
+        for mover in model.inflight:
+            mover.publish(*weights)
+        return sampler
+    model.snapshots.append(sampler)
+    if len(model.snapshots) > AT_HAND:
+        model.snapshots.popleft().put_aside(service.snapshots / f"{sampler_id.replace(':', '-')}.npz")
+    return sampler
+
+
+def _save(
+    service: Service,
+    request: request_models.SaveWeights | request_models.SaveForSampler,
+    model: Model,
+    folder: Folder,
+    arrays: Arrays,
+    *,
+    overwrite: bool,
+) -> Checkpoint:
+    now, expires = datetime.now(UTC).isoformat(), expiry(request.ttl_seconds)
+    checkpoint = Checkpoint(model.run_id, folder, request.path or "", now, 0, expires, request.user_metadata)
+    return service.checkpoints.save(checkpoint, arrays, overwrite=overwrite)
+
+
+def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[Model], bytes | Json]) -> Json:
+    model = service.models.model(model_id)
+    service.sessions.usable(model.session_id)
+    mine = service.within(model.session_id, partial(work, model))
+    return {"request_id": model.lane.enqueue(seq_id, mine), "model_id": model_id}

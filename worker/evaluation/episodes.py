@@ -1,0 +1,63 @@
+"""How a model does in an environment: episodes that training never sees, the same for all that are measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from scheduler.artefacts import compressed_lines
+from sweeps.spec.sections import OF_EPISODES
+from sweeps.stage import Json
+from sweeps.training.rollout_cost import Play, over
+from sweeps.training.rollouts import Rollout
+from worker.attempt import Attempt
+from worker.outcome import Outcome, Succeeded, Unfit
+from worker.rollouts.play import Players, Task, arena_of
+from worker.sdk.session import Trainer
+
+
+def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
+    """Play all tasks of a measurement. Their seeds are counted from 0, and so are their chances."""
+    recipe = cast(Mapping[str, Any], this.recipe)
+    attempts = recipe["evaluator"]["attempts"]
+    with arena_of(this, "test") as arena:
+        players = Players(this, arena, temperature=recipe["evaluator"]["temperature"])
+        tables = players.open([Task(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
+        _, whole = over(Play(arena.shape, attempts, trained=False), tables.prompts())
+        if stop := this.stop_before(whole):
+            return stop
+        played = players.play(tables, this.wait(trainer.sampler()), this.spending.add)
+        return Succeeded(_result(this, players, played), steps=0)
+
+
+def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]) -> dict[str, Json]:
+    rollouts = [rollout for group in played for rollout in group]
+    if not rollouts:
+        raise Unfit(f"every episode was lost; {players.first_cause}")
+    rows = [{"item": item, **told} for item, group in enumerate(played) for told in players.told(group)]
+    return {
+        "metrics": {
+            "task_completion": _mean([_solved(rollout) for rollout in rollouts]),
+            "reward": _mean([rollout.reward for rollout in rollouts]),
+            "turns": _mean([rollout.turns for rollout in rollouts]),
+            **{f"{OF_EPISODES}{name}": value for name, value in _facts(rollouts).items()},
+        },
+        "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
+        "count": len(rollouts),
+        "usage": this.spending.usage.document(),
+    }
+
+
+def _solved(rollout: Rollout) -> float:
+    """What the environment says of it; where it says nothing, whether there was a reward."""
+    return float(rollout.facts.get("solved", rollout.reward > 0))
+
+
+def _facts(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """The mean of each fact over the episodes that tell it: not every episode has an error to recover from."""
+    names = sorted({name for rollout in rollouts for name in rollout.facts} - {"solved"})
+    return {name: _mean([one.facts[name] for one in rollouts if name in one.facts]) for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

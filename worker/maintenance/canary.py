@@ -1,0 +1,145 @@
+"""Is a service down? One small training step on it, with a deadline of its own, where the breaker asks for one."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scheduler.engine.breaker import Timing
+from scheduler.engine.retry import Fault
+from scheduler.services import SERVICES
+from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.connection import Away
+from sweeps.rendering.render import Example
+from worker.attempt import Hands
+from worker.open_model import ALL_LAYERS, EVALUATION_RANK
+from worker.sdk.client_status import Standing, Told
+from worker.sdk.failures import ServiceError
+from worker.sdk.session import Adam, Batch, Endpoint, Session, probe
+
+LOOK_EVERY = 1.0  # seconds
+TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
+COST = len(TOKENS) - 1  # tokens of training
+STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+
+log = logging.getLogger(__name__)
+
+
+Word = Literal["healthy", "down", "stopped", "unsure"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a try found."""
+
+    word: Word
+    cause: str
+
+
+FOUND: Mapping[Fault, Word] = {
+    Fault.ACCOUNT: "stopped",
+    Fault.STAGE: "healthy",
+    Fault.MALFORMED: "healthy",  # it is there; what it answers is told by each stage that it fails
+    Fault.MACHINE: "unsure",
+    Fault.GONE: "down",
+}
+
+
+class TooLate(Exception):
+    """The step was not done in time."""
+
+
+class Paused(Exception):
+    """The service answers that it has paused us, so that it is there."""
+
+
+class Canaries:
+    """Tries a service whenever its breaker asks for it; one worker of the fleet does at a time."""
+
+    def __init__(self, hands: Hands, timing: Timing) -> None:
+        self._hands = hands
+        self._timing = timing
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="canaries", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more; a try that is under way runs out."""
+        self._done.set()
+
+    def _watch(self) -> None:
+        while not self._done.wait(LOOK_EVERY):
+            for service in SERVICES:
+                try:
+                    self.turn(service)
+                except Away as error:
+                    log.warning("canaries wait for Redis: %s", error)
+                except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
+                    record(self._hands.store, error, f"canaries of {self._hands.leases.worker}", of=NOBODY)
+
+    def turn(self, service: str) -> Verdict | None:
+        """One try, if it is time for one."""
+        store, name = self._hands.store, uuid.uuid4().hex
+        patience, pace = self._timing.patience, self._timing.pace
+        model = store.take_canary(service, name, tokens=COST, patience=patience, pace=pace)
+        if not model:
+            return None
+        metadata = {"fleet": self._hands.fleet, "canary": name}
+        verdict = tried(lambda: self._hands.endpoint(model), model, metadata, 0.9 * patience)
+        state = store.verdict(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
+        log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
+        return verdict
+
+
+def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
+    """Ask for one step within so many seconds. Whatever comes of it is a verdict."""
+    told, give_up = Told(), time.monotonic() + seconds
+
+    def check() -> None:
+        if told.now[0] in (Standing.QUEUED, Standing.LIMITED, Standing.STARVED):
+            raise Paused(f"it answers, and has paused us ({told.now[0]})")
+        if time.monotonic() > give_up:
+            raise TooLate(f"a single step was not done within {seconds:.0f} s")
+
+    session = None
+    try:
+        where = endpoint()
+        probe(where, within=seconds / 3)
+        session = Session(lambda: where, metadata, seen=lambda sign, _: told.seen(sign))
+        _step(session, model, check)
+    except Paused as paused:
+        return Verdict("healthy", str(paused))
+    except TooLate as late:
+        return Verdict("down", str(late))
+    except ServiceError as error:
+        return Verdict(FOUND.get(error.fault) or _of_the_answer(error.status), str(error))
+    finally:
+        if session is not None:
+            session.close("success")
+    return Verdict("healthy", "a step was done")
+
+
+def _of_the_answer(status: int | None) -> Word:
+    """A refusal is an answer too: the model may have been withdrawn, or we may ask too often."""
+    return "healthy" if status is not None and status < 500 and status != 408 else "down"
+
+
+def _step(session: Session, model: str, check: Callable[[], None]) -> None:
+    tokens = np.asarray(TOKENS, dtype=np.int32)
+    example = Example(tokens=tokens, weights=np.ones(len(tokens) - 1, dtype=np.float32), text_bytes=len(tokens))
+    trainer = session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS).wait(check)
+    try:
+        losses, applied = trainer.forward_backward(Batch([example])), trainer.step(STILL)
+        losses.wait(check)
+        applied.wait(check)
+    except ServiceError as error:
+        if error.missing:  # a refusal is an answer, but not this one
+            raise TooLate(f"the model that it had just made was gone: {error}") from None
+        raise

@@ -1,0 +1,343 @@
+"""Housekeeping at the service: what attempts that ended left there is ended, deleted, kept alive and counted.
+
+A thread in each worker, of which one in the fleet is on duty. Whatever fails is put off and tried again: attempts
+never wait for it, and two that do it at the same time do no harm. What is left undone costs storage, or leaves money
+booked that was not spent; it never loses anything.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+from scheduler.engine.retry import Fault
+from scheduler.services import SERVICES, service_of
+from scheduler.state import keys
+from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.connection import Away
+from scheduler.state.reconciliation import Discarded, Doubt, Needed, Upkeep
+from scheduler.state.service_facts import ASKED_ANEW, Pending, facts, learn
+from worker.attempt import Hands
+from worker.maintenance import reconcile
+from worker.maintenance.probes import billed
+from worker.sdk.capabilities import Offered
+from worker.sdk.failures import ServiceError
+from worker.sdk.rest import DEADLINE, Account, Used
+from worker.sdk.session import Endpoint
+
+MOST = 100  # entries of each kind in one round
+DUTIES = 3  # rounds for which the duty is held: whoever holds it and dies is missed no longer
+BILLS = 3600.0  # seconds between two looks at what the live service bills
+REFUSED = 3600.0  # seconds before what the service refused is tried again
+UNFINISHED = 3600.0  # seconds after which a session that nobody can find has ended by itself
+LACKING = ASKED_ANEW.total_seconds()  # before what needs a call that the service lacks is looked at again
+
+NOT_OURS = "the service does not let us finish sessions of workers that died; they end by themselves"
+
+log = logging.getLogger(__name__)
+
+
+class Entry(Protocol):
+    """Something to do at the service that has the model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
+E = TypeVar("E", bound=Entry)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a round has done."""
+
+    reaped: int = 0  # sessions finished
+    deleted: int = 0  # checkpoints
+    extended: int = 0  # stages whose checkpoints live longer
+    resolved: int = 0  # doubts
+
+    def __str__(self) -> str:
+        return (
+            f"{self.reaped} sessions finished, {self.deleted} checkpoints deleted, "
+            f"{self.extended} stages' kept alive, {self.resolved} attempts reckoned"
+        )
+
+
+@dataclass
+class Round:
+    """The bounds of one round: a service that fails is left alone until the next, and it ends in time."""
+
+    until: float
+    away: set[Endpoint] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self.until
+
+
+class Housekeeping:
+    """Keeps house every `period` seconds. `lag` is after how many the bills of the live service are complete."""
+
+    def __init__(self, hands: Hands, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
+        self._hands = hands
+        self._upkeep = Upkeep(hands.store)
+        self._period = period
+        self._lag = lag
+        self._deadline = deadline
+        self._accounts: dict[Endpoint, Account] = {}
+        self._offered = Offered(hands.store)
+        self._asked: set[str] = set()  # sessions that we asked to end
+        self._finished: set[str] = set()  # those that did
+        self._bills_due: dict[str, float] = {}  # service -> when to look for the bill of an inquiry again
+        self._noted: set[str] = set()
+        self._bill_at: dict[str, float] = {}  # service -> when to look at its bills again (monotonic)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is left behind."""
+        self._done.set()
+
+    def _keep(self) -> None:
+        duty = DUTIES * self._period + self._deadline
+        while not self._done.wait(self._period):
+            self._guarded(lambda: self._turn(duty))
+        self._guarded(lambda: self._upkeep.on_duty(self._who, 0))  # if there is time left: it expires
+
+    @property
+    def _who(self) -> str:
+        return self._hands.leases.worker
+
+    def _turn(self, duty: float) -> None:
+        if not self._upkeep.on_duty(self._who, duty):
+            return
+        kept = self.round()
+        if kept != Kept():
+            log.info("housekeeping: %s", kept)
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Away as error:
+            log.warning("housekeeping waits for Redis: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, attempts do not depend on it
+            record(self._hands.store, error, f"housekeeping of {self._who}", of=NOBODY)
+
+    def round(self) -> Kept:
+        """Everything that is due, once: sessions first, for what they count is final only when they are over."""
+        this = Round(time.monotonic() + self._period + self._deadline)
+        reaped = self._reap(this)
+        resolved = self._reckon(this)
+        self._learn_from_bills(this)
+        self._bill(this)
+        extended = self._each(this, keys.EXPIRING, self._upkeep.needed(MOST), self._extend)
+        deleted = self._each(this, keys.DISCARDED, self._upkeep.discarded(MOST), self._delete)
+        return Kept(reaped, deleted, extended, resolved)
+
+    def _reap(self, this: Round) -> int:
+        doubts = [doubt for doubt in self._upkeep.doubts(MOST) if doubt.over is None]
+        return self._each(this, keys.DOUBTS, doubts, self._see_to_its_end)
+
+    def _see_to_its_end(self, account: Account, doubt: Doubt) -> int:
+        """Finish the sessions of an attempt that has ended; once they are over, note what they left."""
+        if doubt.in_use:
+            self._put_off(doubt)
+            return 0
+        service, metadata = service_of(doubt.model), reconcile.metadata_of(self._hands.fleet, doubt.opener)
+        found = self._offered.ask(service, "search", lambda: account.sessions_of(metadata), None)
+        lag = 0.0 if service == "offline" else self._lag
+        if found is None:  # what it counted is found by the metadata, once nothing more can come
+            self._upkeep.close(doubt, began=None, lag=lag + UNFINISHED, sessions=(), paths=())
+            return 0
+        open_yet = reconcile.to_finish(found, self._asked) if self._may_finish(doubt.model) else []
+        finished = [session for session in open_yet if self._finish(account, service, session)]
+        if finished or not reconcile.over(found, self._finished):
+            self._put_off(doubt)  # what was under way when it was finished may still be ending
+            return len(finished)
+        sessions = [session.id for session in found]
+        nothing: list[str] = []
+        paths = self._offered.ask(service, "checkpoints", lambda: _saved_in(account, sessions), nothing)
+        self._upkeep.close(doubt, began=reconcile.began(found), lag=lag, sessions=sessions, paths=paths)
+        return 0
+
+    def _finish(self, account: Account, service: str, session: str) -> bool:
+        allowed = self._offered.ask(service, "finish", lambda: account.finish(session), False)
+        self._asked.add(session)  # not before: one that the service could not be told of is tried again
+        if not allowed:
+            self._note(NOT_OURS)
+            return False
+        self._finished.add(session)
+        return True
+
+    def _may_finish(self, model: str) -> bool:
+        """Where an inquiry has found that it is of no use, it is not tried."""
+        allowed = facts(self._hands.store, service_of(model)).finish is not False
+        if not allowed:
+            self._note(NOT_OURS)
+        return allowed
+
+    def _put_off(self, doubt: Doubt, seconds: float | None = None) -> None:
+        self._upkeep.put_off(keys.DOUBTS, doubt.name, self._period if seconds is None else seconds)
+
+    def _reckon(self, this: Round) -> int:
+        """Book what the service counted for attempts whose sessions are over, one look at the bills for all."""
+        by_model: dict[str, list[Doubt]] = {}
+        for doubt in self._upkeep.doubts(MOST):
+            if doubt.over is not None:
+                by_model.setdefault(doubt.model, []).append(doubt)
+        return sum(
+            self._try(this, keys.DOUBTS, model, [doubt.name for doubt in doubts], partial(self._settle, doubts))
+            for model, doubts in by_model.items()
+        )
+
+    def _settle(self, doubts: Sequence[Doubt], account: Account) -> int:
+        now = datetime.now(UTC)
+        used = self._used(account, service_of(doubts[0].model), reconcile.windows(doubts, now))
+        if used is None:
+            return sum(self._leave_open(doubt, now) for doubt in doubts)
+        fleet = self._hands.fleet
+        return sum(self._upkeep.resolve(doubt, reconcile.usage_of(doubt, used, fleet)) for doubt in doubts)
+
+    def _leave_open(self, doubt: Doubt, now: datetime) -> bool:
+        """What an attempt cost cannot be learnt now, and after weeks will not be: what was feared stays booked."""
+        if doubt.over is not None and now - doubt.over > reconcile.LONGEST_WINDOW:
+            return self._upkeep.abandon(doubt)
+        self._put_off(doubt, REFUSED)
+        return False
+
+    def _used(self, account: Account, service: str, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
+        """What the service counted; None where it does not say, or the key may not read it."""
+
+        def used() -> list[Used]:
+            return [each for start, end in spans for each in account.used(start, end)]
+
+        try:
+            return self._offered.ask(service, "usage", used, None)
+        except ServiceError as error:
+            if not error.missing and error.fault is not Fault.ACCOUNT:
+                raise
+            self._note("this key may not read what the service counted: what is in doubt stays booked as it was feared")
+            return None
+
+    def _bill(self, this: Round) -> None:
+        """Note what each service bills for the sweeps of the last days. Nothing waits for it, so it is asked rarely."""
+        recent = self._upkeep.recent(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
+        models = {service_of(model): model for models in recent.values() for model in models}
+        for service, model in models.items():
+            if time.monotonic() < self._bill_at.get(service, 0.0):
+                continue
+            self._bill_at[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
+            names = [name for name, models in recent.items() if service in map(service_of, models)]
+            self._try(this, "", model, [], partial(self._note_bills, service, names))
+
+    def _note_bills(self, service: str, sweeps: Sequence[str], account: Account) -> int:
+        now = datetime.now(UTC)
+        used = self._used(account, service, reconcile.spans(now - reconcile.LONGEST_WINDOW, now))
+        bills = {} if used is None else reconcile.bills(used, self._hands.fleet)
+        for sweep in sweeps if used is not None else ():
+            bill = bills.get(sweep, reconcile.Bill())
+            self._upkeep.note_billed(sweep, service, bill.tokens, bill.micro_usd)
+        return len(bills)
+
+    def _learn_from_bills(self, this: Round) -> None:
+        """Read the bill that an inquiry left to come, once it can be there."""
+        for service in SERVICES:
+            pending = facts(self._hands.store, service).pending
+            if pending is None or time.monotonic() < self._bills_due.get(service, 0):
+                continue
+            age = (datetime.now(UTC) - pending.since).total_seconds()
+            if service == "offline" or age > self._lag:
+                self._bills_due[service] = time.monotonic() + REFUSED
+                self._try(this, keys.DOUBTS, pending.model, [], partial(self._read_bill, service, pending))
+
+    def _read_bill(self, service: str, pending: Pending, account: Account) -> int:
+        try:
+            kind = billed(account, pending)
+        except ServiceError as error:
+            if not error.missing and error.fault is not Fault.ACCOUNT:
+                raise
+            self._note("this key may not read the bills: as what `forward` is billed stays unknown")
+            learn(self._hands.store, service, {"pending": ""}, bill=pending)
+            return 0
+        if kind is not None:
+            learn(self._hands.store, service, {"forward": kind, "pending": ""}, bill=pending)
+            log.info("housekeeping: `forward` is billed as %s at %s", kind, service)
+        return 0
+
+    def _extend(self, account: Account, needed: Needed) -> int:
+        def extend() -> int:
+            for path in needed.paths:
+                account.extend(path, needed.seconds)
+            return 1
+
+        extended = self._offered.ask(service_of(needed.model), "ttl", extend, 0)
+        self._upkeep.put_off(keys.EXPIRING, needed.name, needed.seconds / 2 if extended else LACKING)
+        return extended
+
+    def _delete(self, account: Account, checkpoint: Discarded) -> int:
+        if not self._upkeep.is_discarded(checkpoint):
+            return 0
+
+        def delete() -> int:
+            account.delete(checkpoint.path)
+            return 1
+
+        deleted = self._offered.ask(service_of(checkpoint.model), "delete", delete, 0)
+        if deleted:
+            self._upkeep.deleted(checkpoint)
+        else:
+            self._upkeep.put_off(keys.DISCARDED, checkpoint.name, LACKING)
+        return deleted
+
+    def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[Account, E], int]) -> int:
+        """Do it for each, and count."""
+        return sum(self._try(this, key, entry.model, [entry.name], partial(_swapped, do, entry)) for entry in entries)
+
+    def _try(self, this: Round, key: str, model: str, names: Sequence[str], do: Callable[[Account], int]) -> int:
+        """Do one thing at the service. What it fails to do, or refuses, is put off, so that the rest has its turn."""
+        if this.over or self._done.is_set():
+            return 0
+        wait = self._period
+        try:
+            endpoint = self._hands.endpoint(model)
+            if endpoint not in this.away:
+                return self._at(this, endpoint, do)
+        except ServiceError as error:
+            if error.missing or error.fault not in (Fault.OUTAGE, Fault.MACHINE):
+                wait = REFUSED  # it was answered, and would be answered so in the next round, too
+            log.warning("housekeeping for %s: %s", model, error)
+        for name in names:
+            self._upkeep.put_off(key, name, wait)
+        return 0
+
+    def _at(self, this: Round, endpoint: Endpoint, do: Callable[[Account], int]) -> int:
+        account = self._accounts.setdefault(endpoint, Account(endpoint, deadline=self._deadline))
+        try:
+            return do(account)
+        except ServiceError as error:
+            if error.fault is Fault.OUTAGE:
+                this.away.add(endpoint)
+            raise
+
+    def _note(self, text: str) -> None:
+        """What does not change from round to round is said once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            log.warning("housekeeping: %s", text)
+
+
+def _saved_in(account: Account, sessions: Sequence[str]) -> list[str]:
+    return [path for session in sessions for path in account.checkpoints_of(session)]
+
+
+def _swapped(do: Callable[[Account, E], int], entry: E, account: Account) -> int:
+    return do(account, entry)

@@ -1,0 +1,136 @@
+"""python -m worker.maintenance.probe_main MODEL: asks what the documentation leaves open, with a few hundred tokens.
+
+What comes out is one JSON object: a Report, or {"error": ...}.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from scheduler.engine.retry import Fault
+from scheduler.errors import SchedulerError
+from scheduler.prepare import price_book
+from scheduler.settings import from_environment
+from scheduler.state.service_facts import Answer, Pending, Report
+from sweeps.cost import Usage
+from sweeps.errors import SweepsError
+from sweeps.planning.prices import PriceBook
+from sweeps.stage import MICRO
+from worker.maintenance.probes import FIRST, TOKENS, Inquiry, Question
+from worker.sdk.endpoints import endpoint_of
+from worker.sdk.failures import ServiceError
+
+MOST = 50_000  # micro-dollars that an inquiry may cost
+
+
+def bound(model: str, prices: PriceBook) -> int:
+    """Micro-dollars that an inquiry costs at most. Raises SchedulerError where that is not known, or too much."""
+    rates, each = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
+    if not all(map(rates.know, each)):
+        raise SchedulerError(f"{model} has no price in {prices.name}; name a model that has, or add its row")
+    most = max(map(rates.price, each))
+    if most > MOST:
+        raise SchedulerError(
+            f"asking {model} could cost ${most / MICRO:.4f} ({TOKENS} tokens); "
+            f"more than ${MOST / MICRO:g} is not spent on it"
+        )
+    return most
+
+
+def ask(this: Inquiry, *, clients: int, pending: Pending | None = None) -> tuple[list[Answer], Pending | None]:
+    """Every question once, the last with at most so many clients (0: not at all), and whose bill is still to come.
+
+    What cannot be told is said, and the others are asked all the same.
+    """
+
+    def forward() -> Answer:
+        nonlocal pending
+        answer, pending = this.forward(pending)
+        return answer
+
+    questions: list[tuple[Question, Callable[[], Answer]]] = [
+        ("calls", this.calls),
+        ("moments", this.moments),
+        ("finish", this.finish),
+        ("forward", forward),
+    ]
+    if clients:
+        questions.append(("clients", lambda: this.clients(clients)))
+    answers = [_guarded(what, question) for what, question in questions]
+    return answers, pending
+
+
+def _guarded(what: Question, question: Callable[[], Answer]) -> Answer:
+    try:
+        return question()
+    except ServiceError as error:
+        return Answer(what, "unknown", str(error))
+
+
+def _open(this: Inquiry) -> None:
+    """Be the other process: open a session, tell its name, and when told to, see whether it can be worked in still."""
+    with this.session("finish") as session:
+        try:
+            trainer = this.opened(session)
+        except ServiceError as error:
+            _say({"error": str(error)})
+            return
+        _say({"session": trainer.session_id})
+        if not sys.stdin.readline():
+            return
+        try:
+            this.wait(trainer.forward(FIRST))
+            _say({"refused": "no"})
+        except ServiceError as error:
+            _say({"refused": str(error) if error.fault in (Fault.OUTAGE, Fault.ACCOUNT) else "yes"})
+
+
+def _say(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The status: 0, 1 where nothing could be asked, 130 where it was stopped."""
+    told = _arguments(arguments)
+    try:
+        settings = from_environment()
+        cost = bound(told.model, price_book(settings))
+        this = Inquiry(endpoint_of(settings)(told.model), told.model, name=told.open)
+        if told.open:
+            _open(this)
+            return 0
+        answers, pending = ask(this, clients=told.clients, pending=_pending(told.pending))
+        _say(asdict(Report(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
+    except (SchedulerError, SweepsError, ServiceError) as error:
+        _say({"error": str(error)})
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _pending(words: Sequence[str] | None) -> Pending | None:
+    return Pending(words[0], words[1], datetime.fromisoformat(words[2])) if words else None
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m worker.maintenance.probe_main", description=str(__doc__).partition("\n")[0]
+    )
+    parser.add_argument("model")
+    parser.add_argument("--clients", type=int, default=16, help="training clients to open at most; 0 opens none")
+    parser.add_argument("--pending", nargs=3, metavar=("SESSION", "MODEL", "TIME"), help="whose bill is still to come")
+    parser.add_argument("--open", metavar="NAME", help="be the other process of an inquiry")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    logging.getLogger("tinker").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us wants everything closed, too
+    sys.exit(main())

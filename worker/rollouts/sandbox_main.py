@@ -1,0 +1,270 @@
+"""`python -m worker.rollouts.sandbox_main`: the process in which other people's environments play, one step at a time.
+
+Its parent is `worker/rollouts/sandbox.py`. On standard input comes one line with the order, then one line for each step
+(`NUMBER begin SEED`, `NUMBER act "ACTION"`, `NUMBER forget`); every step but the last kind is answered with one line
+(`NUMBER prompt …`, `NUMBER turn …`, `NUMBER broken "CAUSE"`), in the order in which they came and before the next is
+begun: so the parent always knows which episode is played. What an environment prints goes to standard error.
+
+It is two processes: one that plays, and the leader of their group, which only waits. When the parent is gone, it ends
+the whole group, whatever an environment hangs in or has started, and removes the temporary folder that is its first
+argument, which the parent cannot do any more; and it ends as the player did.
+
+It starts for every attempt, so it imports little; and nothing here is a secret: not even in its environment.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
+
+from scheduler.errors import CodeUnusable
+from scheduler.plugins.user_code import told
+from sweeps.environments import Environment, Episode, Shape, Split, Turn
+from worker.rollouts.validate_returns import (
+    Unwelcome,
+    facts_of,
+    flag_of,
+    kind_of,
+    number_of,
+    spelled,
+    text_of,
+    worth_of,
+)
+
+PR_SET_PDEATHSIG = 1
+
+
+class Order(NamedTuple):
+    """The first line."""
+
+    kind: Literal["environment", "check"]
+    name: str
+    split: Split
+    code: str  # what its code was known by when it was planned; "" is not compared
+    folder: str  # behind all others, where modules are looked for
+    memory: int  # bytes; 0 is no limit
+    answer: int  # bytes
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake)
+    leader = os.getpid()
+    if player := os.fork():
+        _wait(player, woken)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wake)
+    _die_with(leader)
+    _play()
+
+
+def _wait(player: int, woken: int) -> NoReturn:
+    """Until the player has ended, or the parent's end of the pipe is closed: nobody needs this group any more."""
+    os.close(1)
+    look = select.poll()
+    look.register(0, 0)  # nothing but its end
+    look.register(woken, select.POLLIN)
+    while True:
+        for descriptor, _ in look.poll():
+            if descriptor != woken:
+                os.kill(player, signal.SIGKILL)
+                for scratch in sys.argv[1:2]:
+                    shutil.rmtree(scratch, ignore_errors=True)
+                os.killpg(0, signal.SIGKILL)
+            os.read(woken, 64)
+            _end_like(player)
+
+
+def _end_like(player: int) -> None:
+    """If it has ended. Its parent is to see how."""
+    ended, status = os.waitpid(player, os.WNOHANG)
+    if not ended:
+        return
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _play() -> None:
+    requests, answers = _pipes()
+    order = Order(**json.loads(requests.readline()))
+    _limit(order.memory)
+    me = os.getpid()
+    try:
+        environment = _environment(order)
+    except CodeUnusable as error:
+        _say(answers, f"unfit {json.dumps(str(error))}")
+        return
+    except MemoryError:
+        _say(answers, f"unfit {json.dumps(f'{order.name} needs more memory than it may have to be loaded')}")
+        return
+    if os.getpid() != me:
+        os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
+    _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
+    _serve(Play(environment, order), requests, answers)
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The two that lead to the parent, as our own: whatever prints or reads, or is forked, has others."""
+    ours = [os.dup(0), os.dup(1)]
+    requests, answers = ours
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+
+    def forked() -> None:
+        while ours:
+            os.close(ours.pop())
+
+    os.register_at_fork(after_in_child=forked)
+    return open(requests, "rb", closefd=False), open(answers, "wb", closefd=False)
+
+
+def _die_with(leader: int) -> None:
+    """Should somebody end the leader alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != leader:
+            os._exit(1)
+
+
+def _limit(memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _environment(order: Order) -> Environment:
+    """Raises CodeUnusable, also where its code is another than the plan's."""
+    environment, code = _found(order)
+    if order.code not in ("", code):
+        raise CodeUnusable(
+            f"the {order.kind}'s code changed since this was planned ({order.name}: {order.code} then, "
+            f"{code} now); put that back, or submit the sweep anew under another name"
+        )
+    return environment
+
+
+def _found(order: Order) -> tuple[Environment, str]:
+    """Imported here, so that each kind of code waits for no more than it needs."""
+    if order.kind == "environment":
+        from scheduler.plugins.user_environments import find
+
+        return find(order.name, Path(order.folder))
+    from scheduler.plugins.user_checks import find_check
+
+    check, code = find_check(order.name, Path(order.folder))
+    return Checking(check), code
+
+
+class Checking(NamedTuple):
+    """A check of answers, played as an environment is: each answer is an episode, and its reward what it is worth."""
+
+    check: Callable[[str, list[str]], Any]
+    version: int = 1
+    shape: Shape = Shape()
+    stop: tuple[str, ...] = ()
+
+    def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - all answers are checked alike
+        return Checked(self.check)
+
+
+class Checked(NamedTuple):
+    """One answer."""
+
+    check: Callable[[str, list[str]], Any]
+    prompt: str = "?"
+
+    def step(self, action: str) -> Turn:
+        said, answers = json.loads(action)
+        return Turn(reward=worth_of(self.check(said, answers)), done=True)
+
+
+class Play:
+    """The episodes that are being played."""
+
+    def __init__(self, environment: Environment, order: Order) -> None:
+        self._environment = environment
+        self._order = order
+        self._episodes: dict[int, Episode] = {}
+
+    def begin(self, number: int, seed: int) -> str:
+        episode = self._environment.episode(seed, self._order.split)
+        prompt = text_of(episode.prompt, "prompt", self._order.answer)
+        if not prompt:
+            raise Unwelcome("an empty prompt")
+        self._episodes[number] = episode
+        return "prompt " + spelled(prompt)
+
+    def act(self, number: int, action: str) -> str:
+        turn = self._episodes[number].step(action)
+        if not isinstance(turn, Turn):
+            raise Unwelcome(f"{kind_of(turn)} where a Turn is right")
+        done = flag_of(turn.done)
+        observation = text_of(turn.observation, "observation", self._order.answer)
+        facts = facts_of(turn.facts)
+        if done:
+            del self._episodes[number]
+        return "turn " + spelled([observation, number_of(turn.reward, "reward"), done, facts])
+
+    def forget(self, number: int) -> None:
+        self._episodes.pop(number, None)
+
+    def has(self, number: int) -> bool:
+        return number in self._episodes
+
+
+def _serve(play: Play, requests: BinaryIO, answers: BinaryIO) -> None:
+    me = os.getpid()
+    for line in requests:
+        number, verb, rest = (line.rstrip(b"\n") + b" ").split(b" ", 2)
+        if verb == b"forget":
+            play.forget(int(number))
+            continue
+        if verb == b"act" and not play.has(int(number)):
+            _say(answers, f"{int(number)} gone")  # it broke, and this was on its way already
+            continue
+        answer = _played(play.begin if verb == b"begin" else play.act, int(number), json.loads(rest))
+        if os.getpid() != me:
+            os._exit(0)  # a copy that an environment forked off, and that came back to us
+        if answer is None:
+            _say(answers, f"{int(number)} full")
+            break
+        if answer.startswith("broken"):
+            play.forget(int(number))
+        _say(answers, f"{int(number)} {answer}")
+
+
+def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str | None:
+    """The answer; None where there is no memory left: what that left behind, a new process does not have."""
+    try:
+        return step(number, argument)
+    except MemoryError:
+        return None
+    except Unwelcome as error:
+        return f"broken {json.dumps(f'returned {error}')}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code may raise anything
+        return f"broken {json.dumps(told(error))}"
+
+
+def _say(answers: BinaryIO, line: str) -> None:
+    answers.write(line.encode() + b"\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

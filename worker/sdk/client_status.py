@@ -1,0 +1,85 @@
+"""What the service tells one attempt's client: the SDK hears it, and keeps it to itself for a quarter of an hour."""
+
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from worker.sdk.hooks import Sign
+
+
+class Standing(StrEnum):
+    """How a client stands with the service."""
+
+    OPENING = "opening"
+    """It is on its way."""
+    ACTIVE = "active"
+    """It is there."""
+    QUEUED = "queued"
+    """It will be there when another one has gone: the service has no room for more at a time."""
+    LIMITED = "limited"
+    """It is there, and paused: there are too many beside it."""
+    STARVED = "starved"
+    """The service is short of capacity, and has paused it."""
+
+
+LASTING = 5.0  # seconds without an answer after which an error of the service counts: a single one means nothing
+
+
+class Told:
+    """Written by the SDK's thread and the attempt's, read by the one that renews leases."""
+
+    def __init__(self, changed: Callable[[], None] = lambda: None, *, opened: bool = False) -> None:
+        """`changed` is called with each change, from any thread, and must not block."""
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._opened = opened
+        self._sign = Standing.ACTIVE if opened else Standing.OPENING
+        self._since = time.monotonic()
+        self._trouble: float | None = None
+
+    @property
+    def now(self) -> tuple[Standing, float]:
+        """The sign, and for how many seconds it has stood."""
+        with self._lock:
+            return self._sign, time.monotonic() - self._since
+
+    @property
+    def troubled(self) -> bool:
+        """Is it an error of the service that keeps the attempt from getting on?"""
+        with self._lock:
+            return self._trouble is not None and time.monotonic() - self._trouble > LASTING
+
+    def answered(self) -> None:
+        """The service did something: the client is there."""
+        with self._lock:
+            self._opened, self._trouble = True, None
+        self._see(Standing.ACTIVE)
+
+    def seen(self, sign: Sign) -> None:
+        """What the SDK hears while something is waited for."""
+        match sign:
+            case Sign.ACTIVE:
+                self._hear(Standing.ACTIVE if self._opened else Standing.OPENING)
+            case Sign.RATE_LIMITED:
+                self._hear(Standing.LIMITED if self._opened else Standing.QUEUED)
+            case Sign.NO_CAPACITY:
+                self._hear(Standing.STARVED)
+            case Sign.TROUBLE:
+                with self._lock:
+                    self._trouble = self._trouble or time.monotonic()
+                if self.troubled:  # a pause that it told of before is no news, and must not hide that it is away
+                    self._see(Standing.ACTIVE if self._opened else Standing.OPENING)
+
+    def _hear(self, sign: Standing) -> None:
+        """The service is there, whatever it says."""
+        with self._lock:
+            self._trouble = None
+        self._see(sign)
+
+    def _see(self, sign: Standing) -> None:
+        with self._lock:
+            if sign is self._sign:
+                return
+            self._sign, self._since = sign, time.monotonic()
+        self._changed()

@@ -1,0 +1,121 @@
+"""How fast this process may send: permits of the fleet's limits, fetched in batches and spent without a round trip."""
+
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Protocol
+
+from scheduler.engine.rate_limit import Rate
+from scheduler.services import SERVICES, service_of
+from scheduler.settings import Settings
+from scheduler.state.connection import Away, Client
+
+SLICE = 0.5  # seconds between two looks at whether the attempt may still wait
+
+Check = Callable[[], None]  # raises when it may not
+
+
+class Source(Protocol):
+    """Where permits come from; a `Rate` is one."""
+
+    batch: int
+
+    def draw(self) -> float: ...
+
+
+class Permits:
+    """What this process holds of one limit, for all its attempts."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._sleep = sleep
+        self._held = 0
+        self._not_before = -inf  # there is nothing to be had until then
+        self._counting = threading.Lock()
+        self._drawing = threading.Lock()
+
+    def take(self, count: int, check: Check) -> None:
+        """Return when so many are taken, however many that is. Raises what `check` raises while waiting."""
+        taken = 0
+        try:
+            while (taken := taken + self._spend(count - taken)) < count:
+                if wait := self._draw():
+                    self._sleep(min(wait, SLICE))
+                    check()
+        except BaseException:
+            self._spend(-taken)  # the others can use them
+            raise
+
+    def _spend(self, most: int) -> int:
+        with self._counting:
+            some = min(self._held, most)
+            self._held -= some
+            return some
+
+    def _draw(self) -> float:
+        """Fetch a batch, one thread for all: the seconds to wait where there is none, or 0 to look again."""
+        if not self._drawing.acquire(timeout=SLICE):
+            return SLICE  # Redis is slow to answer whoever asked it
+        try:
+            wait = 0.0 if self._held else self._not_before - self._clock()
+            if wait <= 0 and not self._held:
+                wait = self._fetch()
+            return max(0.0, wait)
+        finally:
+            self._drawing.release()
+
+    def _fetch(self) -> float:
+        try:
+            wait = self._source.draw()
+        except Away:
+            wait = SLICE  # how long that is bearable, the lease says
+        if not wait:
+            self._spend(-self._source.batch)
+        self._not_before = self._clock() + wait
+        return wait
+
+
+class Pace:
+    """The limits of one service; None where there is none, and then nothing is asked of anybody."""
+
+    def __init__(self, requests: Permits | None = None, tokens: Permits | None = None) -> None:
+        self._requests = requests
+        self._tokens = tokens
+
+    def take(self, *, requests: int, tokens: int, check: Check) -> None:
+        """Return when the fleet may send so much more. Raises what `check` raises while waiting."""
+        for permits, count in ((self._requests, requests), (self._tokens, tokens)):
+            if permits is not None:
+                permits.take(count, check)
+
+
+_UNLIMITED = Pace()
+
+
+def unpaced(model: str) -> Pace:  # noqa: ARG001 - as pace_of gives one
+    """No service has a limit."""
+    return _UNLIMITED
+
+
+def pace_of(client: Client, settings: Settings) -> Callable[[str], Pace]:
+    """A function from a model to how fast its service may be asked."""
+
+    def permits(what: str, service: str, per_second: float) -> Permits | None:
+        return Permits(Rate(client, f"{what}|{service}", per_second=per_second)) if per_second else None
+
+    paces = {
+        service: Pace(
+            permits("requests", service, settings.requests_per_second),
+            permits("tokens", service, settings.tokens_per_minute / 60),
+        )
+        for service in SERVICES
+    }
+    return lambda model: paces[service_of(model)]

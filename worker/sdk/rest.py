@@ -1,0 +1,215 @@
+"""The other door to Tinker: an account's sessions, checkpoints and bills, without a session of our own.
+
+Every call has a deadline, and raises ServiceError alone: the SDK itself would go on asking a dead server for minutes.
+"""
+
+from collections.abc import Callable, Container, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import tinker
+from tinker import types
+from tinker.lib.client_connection_pool_type import ClientConnectionPoolType
+from tinker.types import SessionSearchRequest, SessionSearchResponse
+
+from scheduler.engine.retry import Fault
+from sweeps.cost import Usage
+from worker.sdk.failures import ServiceError, plain
+from worker.sdk.futures import abandonable
+from worker.sdk.session import Endpoint
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+SEARCH = "/api/v1/sessions/search"
+FINISH = "/api/v1/sessions/{}/finish"
+
+DEADLINE = 20.0  # seconds for one call
+PAGES = 20  # of a search: an attempt has one session, or a few if it was begun again
+
+NOT_FOR_US = (403, 404, 405)  # how a service may refuse to let one process finish another's session
+OVER = (409, 410)
+
+
+class Answered(Exception):
+    """The service said no in a way that was to be expected."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Found:
+    """A session at the service."""
+
+    id: str
+    status: str | None  # active, client_finished, failed, cancelled; None where the service does not know it to run
+    began: datetime
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the service counted in a session, and bills for it; that of one session comes in several."""
+
+    session: str
+    metadata: Mapping[str, str]
+    usage: Usage
+    usd: float | None = None  # None where it names no amount
+
+
+class Account:
+    """What one key may see and do at one service."""
+
+    def __init__(self, endpoint: Endpoint, *, deadline: float = DEADLINE) -> None:
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._opening: Future[_Clients] | None = None
+
+    def sessions_of(self, metadata: Mapping[str, str]) -> list[Found]:
+        """The sessions that were opened with this metadata, the newest first."""
+        request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[Found]()
+        for _ in range(PAGES):
+            body = request.model_dump(mode="json", exclude_none=True)
+            page = self._ask(_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
+            found += [_found(each) for each in page.sessions]
+            if page.next_cursor is None:
+                break
+            request = request.model_copy(update={"cursor": page.next_cursor})
+        return found
+
+    def finish(self, session: str) -> bool:
+        """Finish a session that another process opened. False where the service does not allow it."""
+        body = {"reason": {"type": "interrupted"}, "detail": "the attempt that opened it has ended"}
+        try:
+            self._ask(_post(FINISH.format(session), body, type(None)), NOT_FOR_US + OVER)
+        except Answered as answer:
+            return answer.status in OVER
+        return True
+
+    def checkpoints_of(self, session: str) -> list[str]:
+        """The paths of all that was saved in a session, and is there still."""
+        found = []
+        try:
+            for run in self._ask(lambda clients: clients.rest.get_session(session)).training_run_ids:
+                listed = self._ask(lambda clients, run=run: clients.rest.list_checkpoints(run))  # type: ignore[misc]
+                found += [checkpoint.tinker_path for checkpoint in listed.checkpoints]
+        except ServiceError as error:
+            if not error.missing or error.lacking:
+                raise
+        return found
+
+    def delete(self, path: str) -> None:
+        """Delete a checkpoint. One that is gone already is as good."""
+        self._unless_missing(lambda clients: clients.rest.delete_checkpoint_from_tinker_path(path))
+
+    def extend(self, path: str, seconds: int) -> None:
+        """Let a checkpoint live so long from now on. That one is gone, its stage finds out by itself."""
+        self._unless_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
+
+    def used(self, start: datetime, end: datetime) -> list[Used]:
+        """The tokens of every session between two full hours, at most 14 days apart."""
+        answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end), about_nothing=True)
+        return [
+            Used(
+                event.session_id,
+                _metadata(answer, event.session_id),
+                _usage(event.event_info),
+                event.estimated_cost_usd,
+            )
+            for event in answer.data
+            if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
+        ]
+
+    def _unless_missing(self, call: "Call[Any]") -> None:
+        try:
+            self._ask(call)
+        except ServiceError as error:
+            if not error.missing or error.lacking:
+                raise
+
+    def _ask(self, call: "Call[T]", expected: Container[int] = (), *, about_nothing: bool = False) -> T:
+        """Raises ServiceError; or Answered, with a status that is expected.
+
+        Where the question is about no single thing, that it is not found means that there is no such call.
+        """
+        try:
+            return self._answer(call)
+        except TimeoutError:
+            raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
+        except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `plain` sorts
+            said = plain(error)
+            said.lacking = said.lacking or (about_nothing and said.missing)
+            if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not said.lacking:
+                raise Answered(error.status_code) from None
+            raise said from None
+
+    def _answer(self, call: "Call[T]") -> T:
+        return call(self._clients()).result(self._deadline)
+
+    def _clients(self) -> "_Clients":
+        """Opened once: while a dead server keeps that waiting, for minutes, nobody else need begin to."""
+        opening = self._opening
+        if opening is None or (opening.done() and opening.exception() is not None):
+            opening = self._opening = abandonable(self._open)
+        return opening.result(self._deadline)
+
+    def _open(self) -> "_Clients":
+        url, key = self._endpoint.base_url, self._endpoint.api_key
+        return _Clients(tinker.RestClient(base_url=url, api_key=key), tinker.AdminClient(base_url=url, api_key=key))
+
+
+class _Clients(NamedTuple):
+    rest: tinker.RestClient
+    admin: tinker.AdminClient
+
+
+class _Answer(Protocol[T_co]):
+    def result(self, timeout: float | None = None) -> T_co: ...
+
+
+Call = Callable[[_Clients], _Answer[T]]
+
+
+def _post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
+    """What the SDK has no call for (0.38), or none that it promises to keep, on its own connection with its own key."""
+
+    def call(clients: _Clients) -> _Answer[T]:
+        holder = clients.rest.holder
+
+        async def send() -> T:
+            with holder.aclient(ClientConnectionPoolType.TRAIN) as client:
+                return await client.post(path, body=dict(body), cast_to=answer)
+
+        return holder.run_coroutine_threadsafe(send())
+
+    return call
+
+
+def _usage(counted: Any) -> Usage:
+    """Tokens by kind, of a billing event that counts tokens."""
+    tokens = int(counted.token_count)
+    match counted:
+        case types.SamplingPrefillBillingEvent(cached=True):
+            return Usage(cached_prefill=tokens)
+        case types.SamplingPrefillBillingEvent():
+            return Usage(prefill=tokens)
+        case types.SamplingSampleBillingEvent():
+            return Usage(sample=tokens)
+        case _:
+            return Usage(training=tokens)
+
+
+_WITHOUT_TOKENS = (types.CheckpointBillingEvent, types.StorageBillingEvent)
+
+
+def _found(session: types.SessionSummary) -> Found:
+    status = session.status.type if session.status else None
+    return Found(session.session_id, status, session.created_at)
+
+
+def _metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:
+    of = usage.sessions.get(session)
+    return (of.user_metadata if of else None) or {}

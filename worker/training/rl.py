@@ -1,0 +1,261 @@
+"""Reinforcement learning: each iteration plays tasks with the weights at hand, and moves towards what did better.
+
+The weights to play with are asked for right behind the step that makes them, so that nothing is waited for twice. With
+a lag of one, the next iteration is played while this one trains, with the weights of one step before; what was played
+and not yet trained on is kept with the checkpoint, so that whoever goes on from it goes on with the same rollouts.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from scheduler.artefacts import compressed_lines, rows_of
+from sweeps.cost import Usage
+from sweeps.stage import Json
+from sweeps.training.rollout_cost import NONE, Play
+from sweeps.training.rollouts import Floats, Group, Rollout, learnt_from, parted, task_seed, weighed
+from worker.attempt import Attempt
+from worker.open_model import Start, forget_if_gone
+from worker.outcome import Outcome, Succeeded, Unfit
+from worker.progress import Row
+from worker.rollouts.play import Players, Tables, Task, arena_of
+from worker.sdk.failures import ServiceError
+from worker.sdk.futures import Pending
+from worker.sdk.responses import Losses
+from worker.sdk.sampler import Read, Sampler
+from worker.sdk.session import Acted
+from worker.training.training_loop import Sent, Training
+
+Hand = list[list[Rollout]]
+"""The rollouts of an iteration, by task."""
+
+
+class Reinforcing(Training):
+    """A training on what the model itself does. Its rewards are its curve."""
+
+    SHOWN = COLUMN = "reward"
+
+    def __init__(self, this: Attempt, start: Start) -> None:
+        super().__init__(this, start)
+        self._tables: dict[int, Tables] = {}  # open, by iteration
+        self._behind: Pending[Sampler] | None = None  # the weights behind the last step
+        self._sampler: Sampler | None = None
+        self._hand = self._handed_down(start.kept)  # played, and not yet trained on
+        self._last: Hand = []
+        self._untold = False  # is there a loss that the service does not tell?
+        self._sent: deque[list[Rollout]] = deque()  # what the steps on their way are made of
+        self._path = _path(start.kept, "reference")  # of the weights that the training started from
+        self._reference: Sampler | None = None
+
+    def to_the_end(self) -> Outcome:
+        with ExitStack() as stack:
+            arena = stack.enter_context(arena_of(self._this, "train"))
+            self._players = Players(self._this, arena, temperature=self._recipe["temperature"])
+            referred = self._recipe["kl_penalty"] > 0
+            self._play = Play(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
+            if referred and not self._enough(self._start.step):
+                self._reference = self._opened_reference()
+            self._behind = self._trainer.sampler()  # before anything moves
+            return super().to_the_end()
+
+    def _enough(self, done: int) -> bool:
+        """So many iterations; or as many as come nearest to so many tokens."""
+        if self._hand is not None:
+            return False  # what has been played ahead is paid for, and is learnt from
+        if self._recipe["steps"] is not None:
+            return super()._enough(done)
+        each = self._usage.tokens / done if done else 0.0
+        return bool(done and self._usage.tokens + each / 2 > self._recipe["tokens"])
+
+    def _planned(self) -> int:
+        if self._recipe["steps"] is not None:
+            return super()._planned()
+        done = len(self._curve.rows)
+        whole: int = self._recipe["tokens"]
+        return max(done, round(done * whole / max(1, self._usage.tokens)))
+
+    def _learning_rate(self, step: int) -> float:
+        if self._recipe["steps"] is not None:
+            return super()._learning_rate(step)
+        whole = int(self._recipe["tokens"])
+        return self._rate_at(min(self._usage.tokens, whole - 1), whole)
+
+    def _needs(self, step: int) -> Usage:
+        usage = NONE
+        if self._hand is not None:
+            rollouts = [rollout for group in self._hand for rollout in group]
+            usage = self._play.used(sum(map(len, rollouts)), len(rollouts))
+        for iteration in self._to_play(step):
+            for prompt in self._open(iteration).prompts():
+                usage = usage.plus(self._play.most(prompt))
+        return usage
+
+    def _to_play(self, step: int) -> list[int]:
+        """The iterations that are played before the next step."""
+        last = self._recipe["steps"] is not None and step + 1 >= self._recipe["steps"]
+        ahead = [step + 1] if self._recipe["lag"] and not last else []
+        return ahead if self._hand is not None else [step, *ahead]
+
+    def _open(self, iteration: int) -> Tables:
+        """The tasks of an iteration, with a seat for each rollout."""
+        if iteration not in self._tables:
+            seeds = self._recipe["seeds"]
+            tasks = [
+                Task(task_seed(seeds["tasks"], iteration, group), iteration, group, seeds["sampling"])
+                for group in range(self._recipe["groups"])
+            ]
+            self._tables[iteration] = self._players.open(tasks, self._recipe["group_size"])
+        return self._tables[iteration]
+
+    def _roll(self, iteration: int, sampler: Sampler) -> Hand:
+        hand = self._players.play(self._open(iteration), sampler, self._use)
+        del self._tables[iteration]
+        if not any(hand):
+            name = self._recipe["environment"]["name"]
+            raise Unfit(f"{name}: every episode of iteration {iteration} was lost; {self._players.first_cause}")
+        return hand
+
+    def _send(self, step: int, rate: float) -> Sent:
+        hand, self._hand = self._hand, None
+        if hand is None:
+            hand = self._roll(step, self._weights())
+        self._last, kept = hand, learnt_from(hand)
+        row = self._row(step, rate, hand, kept)
+        self._sent.append([rollout for group in kept for rollout in group])
+        losses, applied = [], []
+        for part in parted(kept, self._recipe["substeps"]) if kept else ():
+            self._this.check()  # a frozen process may wake up here
+            losses.append(self._gradient(part))
+            applied.append(self._trainer.step(self._adam(rate)))
+        return Sent(row, losses, applied)
+
+    def _gradient(self, groups: Sequence[Group]) -> Pending[Losses]:
+        rollouts = [rollout for group in groups for rollout in group]
+        moved = self._moved(rollouts) if self._play.referred else None
+        acted = Acted(rollouts, weighed(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
+        self._use(Usage(training=acted.tokens))  # before it is asked for
+        return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])
+
+    def _send_behind(self, done: int, row: Row) -> None:
+        """The weights that the next iteration is played with; with a lag, the iteration itself, with those before."""
+        if self._enough(done):
+            return
+        before = self._weights() if self._recipe["lag"] else None
+        if row["num_learnt"]:
+            self._behind = self._trainer.sampler()
+        if before is not None:
+            self._hand = self._roll(done, before)
+
+    def _weights(self) -> Sampler:
+        """Those behind the last step that was sent."""
+        if self._behind is not None:
+            self._sampler, self._behind = self._this.wait(self._behind), None
+        assert self._sampler is not None
+        return self._sampler
+
+    def _opened_reference(self) -> Sampler:
+        """The weights that it is held to: kept before the first step, for later nobody could tell what they were."""
+        if self._path is None:
+            if self._start.step:
+                raise Unfit("the weights that it started from were not kept with its checkpoint")
+            days = self._execution["checkpoint"].get("ttl_days")
+            ttl = None if days is None else round(days * 86_400)
+            self._path = self._this.wait(self._trainer.save_for_sampling("reference", ttl_seconds=ttl))
+        try:
+            return self._this.wait(self._trainer.sampler_of(self._path))
+        except ServiceError as error:
+            forget_if_gone(self._this, self._start.kept, self._path, error)
+            raise
+
+    def _moved(self, rollouts: Sequence[Rollout]) -> list[Floats]:
+        """log(policy/start) of each token, in nats."""
+        assert self._reference is not None
+        asked = []
+        for rollout in rollouts:
+            self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is asked for
+            asked.append(self._reference.read(rollout.tokens.tolist()))
+        answers = [self._read(each) for each in asked]
+        return [rollout.logprobs - start for rollout, start in zip(rollouts, answers, strict=True)]
+
+    def _read(self, asked: Pending[Read]) -> Floats:
+        answer = self._this.wait(asked)
+        self._use(Usage(prefill=-answer.cached, cached_prefill=answer.cached))
+        return answer.logprobs
+
+    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
+        rollouts = self._sent.popleft()
+        if not answers:
+            return None
+        loss = self._loss_of(answers, row)
+        trained = [values for answer in answers for values in answer.logprobs]
+        apart = [(one.logprobs - values)[one.acted] for one, values in zip(rollouts, trained, strict=True)]
+        row["kl_sample_train"] = float(np.concatenate(apart).mean())
+        return loss
+
+    def _loss_of(self, answers: Sequence[Losses], row: Row) -> float | None:
+        """None where the service does not say it and it cannot be told; nor can, then, that it diverged."""
+        known = [answer.loss for answer in answers if answer.loss is not None]
+        if len(known) < len(answers):
+            if not self._untold:
+                self._this.say(f"the service names no `loss:sum`, and `{self._recipe['loss']}` is told by nothing else")
+            self._untold = True
+            return None
+        row["loss"] = loss = sum(known)
+        return loss
+
+    def _row(self, step: int, rate: float, hand: Hand, kept: Sequence[Group]) -> Row:
+        """The metrics of an iteration: of all that was played, whether or not there is something to learn from it."""
+        played = [rollout for group in hand for rollout in group]
+        learnt = [rollout for group in kept for rollout in group]
+        own = np.concatenate([rollout.logprobs[rollout.acted] for rollout in played])
+        rewards = np.array([rollout.reward for rollout in played])
+        facts = {name for rollout in played for name in rollout.facts}
+        return {
+            "step": step,
+            "learning_rate": rate,
+            "reward": float(rewards.mean()),
+            "reward_sd": float(rewards.std()),
+            "num_rollouts": len(played),
+            "num_lost": self._recipe["groups"] * self._recipe["group_size"] - len(played),
+            "num_learnt": len(learnt),
+            "num_tokens": sum(map(len, learnt)),
+            "turns": float(np.mean([rollout.turns for rollout in played])),
+            "entropy": -float(own.mean()) if own.size else 0.0,
+            **{
+                f"episode.{name}": float(np.mean([rollout.facts.get(name, 0.0) for rollout in played]))
+                for name in sorted(facts)
+            },
+        }
+
+    def _keep(self, step: int) -> Mapping[str, Json]:
+        if self._enough(step):
+            return {}  # nobody goes on from the last one with what this method needs
+        kept: dict[str, Json] = {} if self._path is None else {"reference": self._path}
+        if self._hand is not None:
+            rows = [[rollout.document() for rollout in group] for group in self._hand]
+            content = compressed_lines([{"group": list(group)} for group in rows])
+            kept["rollouts"] = self._this.keep(f"rollouts-{step:06d}.jsonl.gz", content)
+        return kept
+
+    def _handed_down(self, kept: Mapping[str, Any]) -> Hand | None:
+        """What the last attempt had played ahead when it saved the checkpoint from which this one goes on."""
+        path = _path(kept, "rollouts")
+        if path is None:
+            return None
+        rows: list[Any] = rows_of(self._this.hands.artefacts.read(path))
+        return [[Rollout.read(one) for one in row["group"]] for row in rows]
+
+    def _result(self, steps: int) -> Succeeded:
+        done = super()._result(steps)
+        rows = [row for group in self._last for row in self._players.told(group)]
+        return Succeeded(
+            {**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compressed_lines(rows))}, steps
+        )
+
+
+def _path(kept: Mapping[str, Any], key: str) -> str | None:
+    value = kept.get(key)
+    return None if value is None else str(value)

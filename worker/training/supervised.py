@@ -1,0 +1,111 @@
+"""Supervised training: the mean loss over the tokens that bear it, over the batches that the recipe's seed orders."""
+
+from collections.abc import Sequence
+
+from sweeps.cost import Usage
+from sweeps.rendering.render import Example
+from sweeps.training.data_order import batch_rows, subset_order
+from worker.attempt import Attempt
+from worker.evaluation.measure import submit_forward
+from worker.examples import Rows, flat
+from worker.open_model import Start
+from worker.progress import Row
+from worker.sdk.futures import Pending
+from worker.sdk.responses import Losses
+from worker.sdk.session import Batch
+from worker.training.training_loop import Sent, Training, Validated
+
+
+def tokens_of(examples: Sequence[Example]) -> int:
+    """That are read, and billed."""
+    return sum(len(example) for example in examples)
+
+
+def loss_tokens_of(examples: Sequence[Example]) -> float:
+    """That are asked for."""
+    return sum(float(example.weights.sum()) for example in examples)
+
+
+class Supervised(Training):
+    """Another method on examples has another gradient, or other examples; what they are drawn from is the same."""
+
+    SHOWN = "nll"
+    COLUMN = "train_mean_nll"
+
+    def __init__(self, this: Attempt, start: Start) -> None:
+        super().__init__(this, start)
+        self._rows = self._subset()
+        self._validation = self._validation_set()
+
+    def _needs(self, step: int) -> Usage:
+        usage = self._gradient_usage(tokens_of(self._examples_of(step)))
+        if self._looks_after(step + 1):
+            usage = usage.plus(self._this.spending.rates.passed(tokens_of(self._validation)))
+        return usage
+
+    def _gradient_usage(self, tokens: int) -> Usage:
+        """What one gradient over so many tokens counts as."""
+        return Usage(training=tokens)
+
+    def _send(self, step: int, rate: float) -> Sent:
+        examples = self._examples_of(step)
+        row = self._row(step, rate, examples)
+        self._this.check()  # a frozen process may wake up here
+        losses = self._gradient(examples, row)
+        return Sent(row, [losses], [self._trainer.step(self._adam(rate))])
+
+    def _gradient(self, examples: Sequence[Example], row: Row) -> Pending[Losses]:  # noqa: ARG002 - other methods say more
+        """Ask for the gradient of a step; what is known of the step already goes into its row."""
+        batch = Batch(examples, scale=1.0 / loss_tokens_of(examples))
+        self._use(Usage(training=batch.tokens))
+        return self._trainer.forward_backward(batch)
+
+    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
+        row[self.COLUMN] = loss = answers[0].loss
+        return loss
+
+    def _send_behind(self, done: int, row: Row) -> None:
+        if self._looks_after(done):
+            losses = submit_forward(self._trainer, self._validation, self._use_forward)
+            self._waiting.append(Validated(row, losses, self._validation))
+
+    def _looks_after(self, done: int) -> bool:
+        """Is the validation set looked at when so many steps are done?"""
+        every = self._execution.get("eval_every")
+        return bool(self._validation and every and done % every == 0)
+
+    def _use_forward(self, tokens: int) -> None:
+        self._use(self._this.spending.rates.passed(tokens))
+
+    def _examples_of(self, step: int) -> list[Example]:
+        return flat(self._rows[position] for position in self._rows_of(step))
+
+    def _rows_of(self, step: int) -> list[int]:
+        recipe = self._recipe
+        rows = batch_rows(
+            step, size=recipe["data"]["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"]
+        )
+        return [int(row) for row in rows]
+
+    def _row(self, step: int, rate: float, examples: Sequence[Example]) -> Row:
+        """The metrics of a step, under the names that the cookbook's files have."""
+        recipe = self._recipe
+        return {
+            "step": step,
+            "epoch": step * recipe["batch_size"] // recipe["data"]["size"],
+            "progress": step / recipe["steps"],
+            "learning_rate": rate,
+            "num_sequences": len(examples),
+            "num_tokens": tokens_of(examples),
+            "num_loss_tokens": loss_tokens_of(examples),
+        }
+
+    def _subset(self) -> Rows:
+        data = self._recipe["data"]
+        rows = self._this.hands.examples.of(data["records"], self._recipe)
+        chosen = subset_order(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
+        return [rows[place] for place in chosen.tolist()]
+
+    def _validation_set(self) -> list[Example]:
+        sha256 = self._execution.get("validation")
+        return flat(self._this.hands.examples.of(sha256, self._recipe)) if sha256 else []
