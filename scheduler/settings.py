@@ -11,7 +11,7 @@ from pathlib import Path
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
-from sweeps.data.home_paths import expand
+from sweeps.spec.home_paths import expand
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.lazy_imports import import_alone
 from scheduler.plugins.tokenizer_checks import refuse_own_files
-from sweeps.data.home_paths import expand
+from sweeps.spec.home_paths import expand
 
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),

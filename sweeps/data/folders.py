@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import fsspec
 
-from sweeps.data.home_paths import expand
 from sweeps.errors import DataError
+from sweeps.spec.home_paths import expand
 
 SHARD = re.compile(r"(?P<name>.*?)[-_.]?(?P<number>\d{5})-of-(?P<total>\d{5})(?P<end>.*)")
 PART = re.compile(r"part-\d+.*")  # as Spark writes them

@@ -12,7 +12,7 @@ from scheduler.settings import Settings
 from scheduler.state.connection import Away, Broken, Refused, check, connect
 from scheduler.state.server.embedded_redis import server
 from scheduler.state.store import Store
-from sweeps.data.home_paths import expand
+from sweeps.spec.home_paths import expand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
