@@ -29,11 +29,14 @@ evaluate: [nll]
 
 
 def all_step(fleet: Fleet, attempts: int, number: int, saved: Mapping[str, int]) -> None:
-    """Wait until each is in its attempt of this number, and has told of a step it made behind what was saved before."""
+    """Wait until each is in its attempt of this number, and has told of a step it made behind what was saved before.
+
+    Or in a later one: a message that a busy machine takes too late is sent again.
+    """
 
     def gone_on(stage: StageView) -> bool:
         step = int(str(stage.progress.get("step") or 0))
-        return stage.attempt == number and stage.worker != "" and step > saved.get(stage.id, 0)
+        return stage.attempt >= number and stage.worker != "" and step > saved.get(stage.id, 0)
 
     with fleet.store() as store:
 
