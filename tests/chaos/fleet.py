@@ -27,6 +27,17 @@ from tests.tinker_offline.process import CACHE, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = ("TINKER_API_KEY", "TINKER_BASE_URL", "SWEEP_STORE")
+SMALL_SPEC = """
+sweep: {name}
+experiment: grid
+model: offline/ngram-s
+train: {{method: sl, batch_size: 8, steps: 6, rank: 8}}
+data: {{reference: {{source: "offline:reference", holdout: 32}}}}
+vary: {{train.learning_rate: [0.01, 0.02, 0.03]}}
+seeds: 1
+evaluate: [nll]
+reuse: sweep
+"""
 
 
 @dataclass

@@ -6,8 +6,7 @@ from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, waiting
 from scheduler.state.connection import broker_url
-from tests.chaos.fleet import Fleet
-from tests.chaos.test_messages import SPEC
+from tests.chaos.fleet import SMALL_SPEC, Fleet
 from tests.support import wait_until
 
 
@@ -16,7 +15,7 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
         worker = fleet.children["worker-1"]
         wait_until(lambda: "ready." in worker.said(), "the worker to be up", seconds=30)
         _deafen(fleet)
-        fleet.submit(SPEC.format(name="deaf"))
+        fleet.submit(SMALL_SPEC.format(name="deaf"))
         with fleet.client() as client:
             wait_until(lambda: waiting(client) > 0, "nudges to wait for it", seconds=30)
         assert worker.ended(30) > 0

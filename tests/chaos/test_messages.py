@@ -12,22 +12,11 @@ from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import Limits, tick
 from scheduler.state import keys, views
 from scheduler.state.store import Store
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import SMALL_SPEC, Fleet
 from tests.support import wait_until
 
 # A message that is not there in 3 s is thought lost.
 LIMITS = Limits(Bounds(floor=8, ceiling=8, start=8), stall=600, claim=3)
-SPEC = """
-sweep: {name}
-experiment: grid
-model: offline/ngram-s
-train: {{method: sl, batch_size: 8, steps: 6, rank: 8}}
-data: {{reference: {{source: "offline:reference", holdout: 32}}}}
-vary: {{train.learning_rate: [0.01, 0.02, 0.03]}}
-seeds: 1
-evaluate: [nll]
-reuse: sweep
-"""
 
 
 class BadPost(Nudges):
@@ -65,7 +54,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.mark.parametrize("habit", ["doubled", "late", "lost"])
 def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
-    plan = fleet.submit(SPEC.format(name=habit)).plan
+    plan = fleet.submit(SMALL_SPEC.format(name=habit)).plan
     post, before_it = BadPost(fleet.redis.url, habit), _ended(fleet)
     with fleet.store() as store:
         wait_until(lambda: _ticked_to_the_end(store, post, habit), f"{habit} to finish", seconds=60)

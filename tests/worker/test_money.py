@@ -1,8 +1,6 @@
 """What is metered is what the service counts, kind by kind; and nothing is asked of it that is not held before."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from functools import reduce
 
 import pytest
 
@@ -12,12 +10,12 @@ from scheduler.state.costs import costs
 from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
+from tests.worker.results import count_at_service, read_usage
 from tests.worker.workshop import SPEC, Workshop
-from worker.maintenance import reconcile
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import Account, Used
+from worker.sdk.rest import Account
 from worker.training.training_loop import Training
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
@@ -29,29 +27,6 @@ def stages(workshop: Workshop, spec: str) -> tuple[Stage, Stage]:
     return train, evaluate
 
 
-def used(workshop: Workshop) -> list[Used]:
-    """What the service counted in sessions of this installation."""
-    now = datetime.now(UTC)
-    found = Account(workshop.hands.endpoint("offline/ngram-s"))
-    spans = reconcile.spans(now - timedelta(hours=1), now)
-    return [
-        each
-        for start, end in spans
-        for each in found.used(start, end)
-        if each.metadata.get("fleet") == workshop.hands.fleet
-    ]
-
-
-def counted(workshop: Workshop) -> Usage:
-    return reduce(Usage.plus, (each.usage for each in used(workshop)), Usage())
-
-
-def said(workshop: Workshop, *found: Stage) -> Usage:
-    """What the results of stages say that they used."""
-    results = [json.loads(workshop.store.client.hget(keys.stage(each.id), "result") or "{}") for each in found]
-    return reduce(Usage.plus, (Usage.read(result["usage"]) for result in results), Usage())
-
-
 def row(store: Store, stage: Stage) -> dict[str, str]:
     return store.client.hgetall(keys.stage(stage.id))
 
@@ -60,8 +35,8 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
     plan = workshop.submit(LOOKING).plan
     train = next(stage for stage in plan.stages if stage.kind == "train")
     assert isinstance(workshop.attempt(train), Succeeded)
-    assert said(workshop, *plan.stages) == counted(workshop)
-    assert counted(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
+    assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
+    assert count_at_service(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
     kinds = costs(workshop.store, "one").kinds
     assert [kind.low for kind in kinds] == [kind.metered for kind in kinds] == [kind.high for kind in kinds]
     assert [(kind.reserved, kind.doubtful) for kind in kinds] == [(0, 0), (0, 0)]
@@ -72,7 +47,7 @@ def test_a_forward_pass_is_metered_as_what_the_service_bills_it_as(workshop: Wor
     rates = Rates(400_000, 130_000, forward="prefill")
     workshop.store.client.hset(keys.stage(evaluate.id), "rates", json.dumps(rates.document()))
     assert isinstance(workshop.attempt(train), Succeeded)
-    assert said(workshop, evaluate) == Usage(prefill=evaluate.tokens)
+    assert read_usage(workshop, evaluate) == Usage(prefill=evaluate.tokens)
     assert row(workshop.store, evaluate)["micro_usd"] == str(rates.price(Usage(prefill=evaluate.tokens)))
 
 
@@ -95,14 +70,14 @@ def test_a_training_stops_at_a_checkpoint_before_its_budget_is_crossed(workshop:
     rates = workshop.store.assignment(train.id).rates
     checkpoint = workshop.store.assignment(train.id).checkpoint or {}
     view = views.sweep(workshop.store, "one")
-    assert Usage.read(checkpoint["usage"]) == counted(workshop), "all that was paid for is in the checkpoint"
-    assert 0.4 * limit < rates.price(counted(workshop)) == view.spent <= limit
+    assert Usage.read(checkpoint["usage"]) == count_at_service(workshop), "all that was paid for is in the checkpoint"
+    assert 0.4 * limit < rates.price(count_at_service(workshop)) == view.spent <= limit
     assert (view.gate, view.reserved, view.doubtful, workshop.state(train)) == ("budget", 0, 0, "ready")
     assert workshop.store.dispatch(train.id, sweep="one", patience=9).refused == "budget"
     enough = (train.micro_usd or 0) + (evaluate.micro_usd or 0) + 30  # of an attempt each amount is rounded up
     workshop.store.scripts.run("set_budget", "one", enough)
     assert isinstance(workshop.attempt(train), Succeeded)
-    assert said(workshop, train).tokens == train.tokens, "no step was paid for twice"
+    assert read_usage(workshop, train).tokens == train.tokens, "no step was paid for twice"
     assert views.sweep(workshop.store, "one").spent <= enough
 
 
@@ -112,7 +87,7 @@ def test_an_estimate_that_was_too_small_stops_nothing_that_can_be_paid_for(works
     too_small(workshop, evaluate, share=0.3)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert workshop.state(evaluate) == "succeeded"
-    assert said(workshop, train, evaluate).tokens == train.tokens + evaluate.tokens
+    assert read_usage(workshop, train, evaluate).tokens == train.tokens + evaluate.tokens
 
 
 def test_an_estimate_that_is_right_is_never_asked_to_grow(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +103,7 @@ def test_an_evaluation_that_cannot_be_paid_for_whole_asks_for_nothing(workshop: 
     workshop.store.scripts.run("set_budget", "one", (train.micro_usd or 0) + (evaluate.micro_usd or 0) - 1)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert workshop.state(evaluate) == "ready"
-    assert counted(workshop).tokens == train.tokens
+    assert count_at_service(workshop).tokens == train.tokens
     assert views.sweep(workshop.store, "one").gate == "budget"
     assert workshop.store.dispatch(evaluate.id, sweep="one", patience=9).refused == "budget"
 

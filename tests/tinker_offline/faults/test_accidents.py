@@ -14,8 +14,8 @@ from tinker.lib.retryable_exception import RetryableException
 
 from tests.support import wait_until
 from tests.tinker_offline.examples import ADAM, SMALL, batch, logprobs, train
+from tests.tinker_offline.plain_http import create_model, fetch_future, post, save_weights
 from tests.tinker_offline.process import KEY, Control, Server
-from tests.tinker_offline.test_order import ask, fetch, new_model, save
 
 ONCE = {"times": 1}
 
@@ -34,7 +34,7 @@ def control(shaken: Server) -> Iterator[Control]:
         yield side
         side.clear()
     with shaken.client() as client:  # what a test left open would take slots from the next one
-        for session in ask(client, "/sessions/search", statuses=[{"type": "active"}], limit=200)["sessions"]:
+        for session in post(client, "/sessions/search", statuses=[{"type": "active"}], limit=200)["sessions"]:
             finish(client, session["session_id"])
 
 
@@ -66,13 +66,13 @@ def session_of(model_id: str) -> str:
 
 
 def finish(raw: httpx.Client, session: str) -> None:
-    ask(raw, f"/sessions/{session}/finish", reason={"type": "interrupted"})
+    post(raw, f"/sessions/{session}/finish", reason={"type": "interrupted"})
 
 
 def create(raw: httpx.Client, seq_id: int = 0) -> tuple[str, str]:
     """A session with a model that may not be there yet: its id and the creation's request id."""
-    session = ask(raw, "/create_session", tags=[])["session_id"]
-    return session, ask(raw, "/create_model", session_id=session, model_seq_id=seq_id, base_model=SMALL)["request_id"]
+    session = post(raw, "/create_session", tags=[])["session_id"]
+    return session, post(raw, "/create_model", session_id=session, model_seq_id=seq_id, base_model=SMALL)["request_id"]
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_a_connection_is_dropped_not_answered(control: Control, raw: httpx.Clien
 def test_a_lost_request_did_nothing_and_a_lost_reply_did(
     control: Control, raw: httpx.Client, moment: str, done: int
 ) -> None:
-    model = new_model(raw)
+    model = create_model(raw)
     control.set(rules=[{"on": "save_weights", "drop": moment, **ONCE}])
     with pytest.raises(httpx.RemoteProtocolError):
-        save(raw, model, 1, "once")
+        save_weights(raw, model, 1, "once")
     wait_until(lambda: len(raw.get(f"/training_runs/{model}/checkpoints").json()["checkpoints"]) == done, "the save")
-    fetch(raw, save(raw, model, 1, "once"))  # the same number again: "the name is taken" if it was done twice
+    fetch_future(raw, save_weights(raw, model, 1, "once"))  # again: "taken" if done twice
 
 
 def test_an_answer_is_as_it_was_ordered(control: Control, raw: httpx.Client) -> None:
@@ -164,19 +164,19 @@ def test_an_answer_that_never_comes(shaken: Server, control: Control) -> None:
 def test_a_creation_over_the_cap_waits_for_a_slot_in_the_order_of_arrival(control: Control, raw: httpx.Client) -> None:
     control.set(max_clients=1)
     first, made = create(raw)
-    assert fetch(raw, made)["model_id"] == f"{first}:train:0"
+    assert fetch_future(raw, made)["model_id"] == f"{first}:train:0"
     (second, one), (third, other) = create(raw), create(raw)
     assert poll(raw, one)["queue_state"] == "paused_rate_limit"
-    early = save(raw, f"{second}:train:0", 1, "early")  # it waits for its model
+    early = save_weights(raw, f"{second}:train:0", 1, "early")  # it waits for its model
     finish(raw, first)
-    assert fetch(raw, one)["model_id"] == f"{second}:train:0"
-    assert "path" in fetch(raw, early)
+    assert fetch_future(raw, one)["model_id"] == f"{second}:train:0"
+    assert "path" in fetch_future(raw, early)
     assert "too many" in poll(raw, other)["queue_state_reason"]
     finish(raw, third)
-    assert "finished" in fetch(raw, other)["error"]  # it gave up its place
+    assert "finished" in fetch_future(raw, other)["error"]  # it gave up its place
     _, last = create(raw)
     finish(raw, second)
-    assert "model_id" in fetch(raw, last)
+    assert "model_id" in fetch_future(raw, last)
 
 
 def test_the_sdk_waits_for_a_slot(shaken: Server, control: Control) -> None:
@@ -195,8 +195,8 @@ def test_in_a_pause_nothing_is_computed_and_after_it_everything_is(
 ) -> None:
     with shaken.session() as service:
         client = service.create_lora_training_client(SMALL, rank=4).result(60)
-        saved = save(raw, new_model(raw), 1, "before")
-        assert "path" in fetch(raw, saved)
+        saved = save_weights(raw, create_model(raw), 1, "before")
+        assert "path" in fetch_future(raw, saved)
         control.set(pause={"for": 60})
         pending = client.forward_backward(batch(0), "cross_entropy")
         assert poll(raw, saved)["queue_state"] == "paused_capacity"
@@ -211,21 +211,21 @@ def test_in_a_pause_nothing_is_computed_and_after_it_everything_is(
 def test_work_whose_session_ends_before_its_turn_is_neither_done_nor_counted(
     control: Control, raw: httpx.Client
 ) -> None:
-    model = new_model(raw)
+    model = create_model(raw)
     control.set(pause={"for": 60})
-    step = ask(raw, "/optim_step", model_id=model, seq_id=1, adam_params={})["request_id"]
-    kept = save(raw, model, 2, "kept")
+    step = post(raw, "/optim_step", model_id=model, seq_id=1, adam_params={})["request_id"]
+    kept = save_weights(raw, model, 2, "kept")
     finish(raw, session_of(model))
     control.clear()
     for queued in (step, kept):
-        assert "was finished" in fetch(raw, queued)["error"]
+        assert "was finished" in fetch_future(raw, queued)["error"]
     assert session_of(model) not in control.usage()
     assert raw.get(f"/training_runs/{model}/checkpoints").json()["checkpoints"] == []
 
 
 def test_a_silent_session_is_dropped_with_what_it_holds(control: Control, raw: httpx.Client) -> None:
-    model = new_model(raw)
-    session, early = session_of(model), save(raw, model, 2, "never")
+    model = create_model(raw)
+    session, early = session_of(model), save_weights(raw, model, 2, "never")
     control.set(max_clients=1)
     lively, waiting = create(raw)
     assert poll(raw, waiting)["queue_state"] == "paused_rate_limit"
@@ -236,8 +236,8 @@ def test_a_silent_session_is_dropped_with_what_it_holds(control: Control, raw: h
 
     control.set(max_clients=1, silence=0.5)
     wait_until(dropped, "the drop")
-    assert fetch(raw, waiting)["model_id"] == f"{lively}:train:0"
-    failed = fetch(raw, early)
+    assert fetch_future(raw, waiting)["model_id"] == f"{lively}:train:0"
+    failed = fetch_future(raw, early)
     assert (failed["category"], "no heartbeat for 0.5 s" in failed["error"]) == ("server", True)
     assert raw.post("/session_heartbeat", json={"session_id": session}).status_code == 410
     assert raw.post("/save_weights", json={"model_id": model, "seq_id": 1, "path": "x"}).status_code == 404
@@ -248,7 +248,7 @@ def test_a_silent_session_is_dropped_with_what_it_holds(control: Control, raw: h
 
 
 def status(raw: httpx.Client, session: str) -> dict[str, Any]:
-    [found] = ask(raw, "/sessions/search", session_id=session)["sessions"]
+    [found] = post(raw, "/sessions/search", session_id=session)["sessions"]
     told: dict[str, Any] = found["status"]
     return told
 
@@ -286,12 +286,12 @@ def test_a_reaper_finds_and_ends_a_session_that_is_not_its_own(shaken: Server, r
 
 def test_what_is_billed_is_complete_up_to_the_moment_that_is_named(shaken: Server, raw: httpx.Client) -> None:
     """Nobody fetched any of it: it was only asked for, and none of it can be done so soon."""
-    session = ask(raw, "/create_session", user_metadata={"stage": "billed"})["session_id"]
-    where = ask(raw, "/create_sampling_session", session_id=session, sampling_session_seq_id=0, base_model=SMALL)
+    session = post(raw, "/create_session", user_metadata={"stage": "billed"})["session_id"]
+    where = post(raw, "/create_sampling_session", session_id=session, sampling_session_seq_id=0, base_model=SMALL)
     prompt = {"chunks": [{"type": "encoded_text", "tokens": [0, 40, 41]}]}
     for seq_id in range(10):
         body = {"sampling_session_id": where["sampling_session_id"], "seq_id": seq_id, "prompt": prompt}
-        ask(raw, "/asample", **body, num_samples=1, sampling_params={"max_tokens": 50, "seed": seq_id})
+        post(raw, "/asample", **body, num_samples=1, sampling_params={"max_tokens": 50, "seed": seq_id})
     hour, asked = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), datetime.now(UTC)
     admin = tinker.AdminClient(base_url=shaken.url, api_key=KEY)
     page = admin.get_billing_usage(hour, hour + timedelta(hours=2)).result(30)

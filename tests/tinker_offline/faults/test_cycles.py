@@ -11,8 +11,8 @@ from tinker import types
 
 from tests.support import wait_until
 from tests.tinker_offline.examples import ADAM, SMALL, TEXT, batch, logprobs, tokens, train
+from tests.tinker_offline.plain_http import create_model, fetch_future, post, save_weights
 from tests.tinker_offline.process import KEY, Control, Server
-from tests.tinker_offline.test_order import ask, fetch, new_model, save
 from tinker_offline.faults.clock import Clock
 
 HOUR = 3600.0
@@ -121,28 +121,28 @@ def test_the_clock_changes_when_and_not_what(clocked: Server, control: Control, 
 
 def test_operations_of_a_model_are_done_in_the_order_of_their_numbers(clocked: Server, control: Control) -> None:
     with clocked.client() as raw:
-        model = new_model(raw)
+        model = create_model(raw)
         control.set(cycle=HOUR)
-        second = save(raw, model, 2, "same")
+        second = save_weights(raw, model, 2, "same")
         assert counted(control) == (0, 0, 0)  # the first has not come, so it does not even wait for the tick
         control.tick()
-        first = save(raw, model, 1, "same")
-        assert save(raw, model, 1, "same") == first
+        first = save_weights(raw, model, 1, "same")
+        assert save_weights(raw, model, 1, "same") == first
         assert counted(control) == (1, 0, 2)
         control.tick()
-        assert "path" in fetch(raw, first)
-        assert fetch(raw, second)["category"] == "user"  # the name was taken
+        assert "path" in fetch_future(raw, first)
+        assert fetch_future(raw, second)["category"] == "user"  # the name was taken
 
 
 def test_without_a_cycle_nothing_waits_and_nothing_ticks(clocked: Server, control: Control) -> None:
     with clocked.client() as raw, httpx.Client(base_url=clocked.url, headers={"X-API-Key": KEY}) as other:
-        model = new_model(raw)
+        model = create_model(raw)
         control.set(cycle=HOUR)
-        kept = [save(raw, model, number, f"kept-{number}") for number in (1, 2)]
+        kept = [save_weights(raw, model, number, f"kept-{number}") for number in (1, 2)]
         control.set(cycle=2 * HOUR)  # another clock: what waits goes on waiting
         assert counted(control) == (0, 0, 2)
         control.clear()
-        assert all("path" in fetch(raw, one) for one in kept)
+        assert all("path" in fetch_future(raw, one) for one in kept)
         assert counted(control) == (0, 0, 0)
         refused = other.post("/offline/tick")
         assert (refused.status_code, "no cycle" in refused.text) == (422, True)
@@ -150,13 +150,13 @@ def test_without_a_cycle_nothing_waits_and_nothing_ticks(clocked: Server, contro
 
 def test_a_session_that_ends_before_the_tick_gets_nothing_done(clocked: Server, control: Control) -> None:
     with clocked.client() as raw:
-        model = new_model(raw)
+        model = create_model(raw)
         session = model.partition(":")[0]
         control.set(cycle=HOUR)
-        late = save(raw, model, 1, "late")
-        ask(raw, f"/sessions/{session}/finish", reason={"type": "interrupted"})
+        late = save_weights(raw, model, 1, "late")
+        post(raw, f"/sessions/{session}/finish", reason={"type": "interrupted"})
         control.tick()
-        assert "finished" in fetch(raw, late)["error"]
+        assert "finished" in fetch_future(raw, late)["error"]
 
 
 class Time:

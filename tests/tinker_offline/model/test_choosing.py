@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.tinker_offline.model.test_gradient_is_true import SEED, TINY, a_problem
+from tests.tinker_offline.model.problem import SEED, TINY, make_problem
 from tinker_offline.model.characters import END, SIZE
 from tinker_offline.model.ngram import Floats, context_keys, hashed_rows, next_keys, window_rows
 from tinker_offline.model.sampling import BLOCK, Draw, choose, sample
@@ -58,7 +58,7 @@ def test_a_token_is_chosen_as_it_is_defined(draw: Draw, *, twins: bool) -> None:
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
 def test_the_first_of_many_is_the_first_of_few_and_a_longer_one_begins_as_a_shorter(draw: Draw) -> None:
     """Whichever have ended by then, and however the random numbers are drawn by the block."""
-    base, adapter, _, _ = a_problem()
+    base, adapter, _, _ = make_problem()
     prompt = np.array([0, 40, 41])
     asked = draw._replace(max_tokens=2 * BLOCK + 5, seed=9, stop_tokens=frozenset([7]))
     many, few = (sample(base, adapter, prompt, count, asked) for count in (100, 3))
@@ -72,7 +72,7 @@ def test_the_first_of_many_is_the_first_of_few_and_a_longer_one_begins_as_a_shor
 
 
 def test_a_text_stops_where_it_ends_and_its_parts_do_not() -> None:
-    base, adapter, _, _ = a_problem()
+    base, adapter, _, _ = make_problem()
     free = sample(base, adapter, np.array([0]), 20, Draw(40, seed=3))
     assert max(len(one.tokens) for one in free) >= 20
     longest = max(free, key=lambda one: len(one.tokens))
@@ -86,7 +86,7 @@ def test_a_text_stops_where_it_ends_and_its_parts_do_not() -> None:
 
 
 def test_the_likeliest_of_every_position_go_with_their_sequence() -> None:
-    base, adapter, _, _ = a_problem()
+    base, adapter, _, _ = make_problem()
     for one in sample(
         base, adapter, np.array([0, 5]), 30, Draw(20, seed=4, stop_tokens=frozenset(range(2, 20)), top=SIZE)
     ):

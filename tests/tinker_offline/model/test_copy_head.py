@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.tinker_offline.model.test_gradient_is_true import SEED, a_problem, loss_of, run
+from tests.tinker_offline.model.problem import SEED, add_loss_gradient, make_problem, weighted_loss
 from tinker_offline.model.copy_head import NOTHING, Memory, looked_up
 from tinker_offline.model.learner import AdamParams, Learner, adapter_arrays, adapter_from
 from tinker_offline.model.ngram import SIZES, Positions, context_rows, new_adapter, target_logprobs
@@ -43,26 +43,26 @@ def test_what_grows_finds_the_same() -> None:
 
 
 def test_trust_is_trained_by_its_true_gradient() -> None:
-    base, _, positions, weights = a_problem()
+    base, _, positions, weights = make_problem()
     base = base._replace(size=base.size._replace(copies=COPIES))
     found = np.random.default_rng(SEED).integers(-1, 9, size=(20, 2))
     learner = Learner(new_adapter(base.size, 4, 0))
     learner.adapter.trust[...] = 0.1, -0.05
     looking = Positions(positions.rows, positions.targets, found)
-    run(learner, base, looking, weights)
+    add_loss_gradient(learner, base, looking, weights)
     for k, slope in enumerate(learner.pending().sums.trust.tolist()):
         sides = []
         for step in (1e-3, -1e-3):
             moved = learner.adapter.copy()
             moved.trust[k] += step
-            sides.append(loss_of(base, moved, looking, weights))
+            sides.append(weighted_loss(base, moved, looking, weights))
         assert (sides[0] - sides[1]) / 2e-3 == pytest.approx(slope, rel=2e-2)
     learner.step(AdamParams(learning_rate=0.01))
     assert (np.abs(learner.adapter.trust - [0.1, -0.05]) > 5e-3).all()
 
 
 def test_a_sample_is_as_likely_as_a_pass_says() -> None:
-    base, _, _, _ = a_problem()
+    base, _, _, _ = make_problem()
     base = base._replace(size=base.size._replace(copies=COPIES))
     adapter = new_adapter(base.size, 4, 0)
     adapter.trust[...] = 0.4, 0.3

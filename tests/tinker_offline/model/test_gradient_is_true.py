@@ -4,77 +4,44 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tinker_offline.model.characters import SIZE
+from tests.tinker_offline.model.problem import SEED, TINY, add_loss_gradient, make_problem, weighted_loss
 from tinker_offline.model.learner import AdamParams, Learner
-from tinker_offline.model.losses import LOSSES
 from tinker_offline.model.ngram import (
     Adapter,
-    Base,
     Floats,
     Positions,
-    Size,
-    add_gradient,
     context_rows,
     grouped_sum,
     new_adapter,
     target_logprobs,
 )
 
-TINY = Size("tiny", 3, 2**6)
-SEED = 20261122
-
-
-def a_problem(seed: int = SEED) -> tuple[Base, Adapter, Positions, Floats]:
-    print("seed", seed)  # noqa: T201 (shown when the test fails)
-    source = np.random.default_rng(seed)
-    base = Base(
-        TINY, source.standard_normal((TINY.features, SIZE), np.float32), source.standard_normal(SIZE, np.float32)
-    )
-    adapter = new_adapter(TINY, rank=4, seed=seed)
-    adapter.up[...] = source.standard_normal(adapter.up.shape) * 0.1
-    adapter.bias[...] = source.standard_normal(adapter.bias.shape) * 0.1
-    tokens = source.integers(SIZE, size=20)
-    weights = source.uniform(0.1, 1, size=20).astype(np.float32)
-    return base, adapter, Positions(context_rows(tokens, [1, 7, 12], TINY), source.integers(SIZE, size=20)), weights
-
-
-def loss_of(base: Base, adapter: Adapter, positions: Positions, weights: Floats) -> float:
-    return -float(target_logprobs(base, adapter, positions).astype(np.float64) @ weights)
-
-
-def run(learner: Learner, base: Base, positions: Positions, weights: Floats) -> Floats:
-    loss = LOSSES["cross_entropy"]
-
-    def slopes(at: slice, found: Floats) -> Floats:
-        return loss.slopes(found, {"weights": weights[at]}, {})
-
-    return add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
-
 
 @pytest.mark.parametrize("part", Adapter._fields)
 def test_finite_differences_agree(part: str) -> None:
-    base, adapter, positions, weights = a_problem()
+    base, adapter, positions, weights = make_problem()
     learner = Learner(adapter)
-    assert np.allclose(run(learner, base, positions, weights), target_logprobs(base, adapter, positions), atol=1e-6)
+    logprobs = add_loss_gradient(learner, base, positions, weights)
+    assert np.allclose(logprobs, target_logprobs(base, adapter, positions), atol=1e-6)
     gradient: Floats = getattr(learner.pending().sums, part)
     steepest = np.argsort(-abs(gradient), axis=None)[:5]
     for at in map(int, steepest):
         values: npt.NDArray[np.float32] = getattr(adapter, part).reshape(-1)
         before, step = values[at], 1e-2
         values[at] = before + step
-        above = loss_of(base, adapter, positions, weights)
+        above = weighted_loss(base, adapter, positions, weights)
         values[at] = before - step
-        below = loss_of(base, adapter, positions, weights)
+        below = weighted_loss(base, adapter, positions, weights)
         values[at] = before
         assert (above - below) / (2 * step) == pytest.approx(float(gradient.reshape(-1)[at]), rel=2e-2)
 
 
 def test_gradients_add_up_until_the_step() -> None:
-    base, adapter, positions, weights = a_problem()
+    base, adapter, positions, weights = make_problem()
     once, twice = Learner(adapter.copy()), Learner(adapter.copy())
-    run(once, base, positions, 2 * weights)
-    run(twice, base, positions, weights)
-    run(twice, base, positions, weights)
+    add_loss_gradient(once, base, positions, 2 * weights)
+    add_loss_gradient(twice, base, positions, weights)
+    add_loss_gradient(twice, base, positions, weights)
     for one, other in zip(once.pending().sums, twice.pending().sums, strict=True):
         assert np.allclose(one, other, atol=1e-5)
     twice.step(AdamParams())
@@ -83,11 +50,11 @@ def test_gradients_add_up_until_the_step() -> None:
 
 def test_adam_is_the_formula() -> None:
     params = AdamParams(0.1, 0.8, 0.9, 1e-3, weight_decay=0.5, grad_clip_norm=0.25)
-    base, adapter, positions, weights = a_problem()
+    base, adapter, positions, weights = make_problem()
     learner = Learner(adapter.copy())
     value, first, second = adapter.up.astype(np.float64), 0.0, 0.0
     for step in (1, 2, 3):
-        run(learner, base, positions, weights)
+        add_loss_gradient(learner, base, positions, weights)
         sums = [array.astype(np.float64) for array in learner.pending().sums]
         norm = np.sqrt(sum((array**2).sum() for array in sums))
         gradient = sums[1] * min(1.0, params.grad_clip_norm / norm)
@@ -101,12 +68,12 @@ def test_adam_is_the_formula() -> None:
 
 def test_rows_never_reached_need_no_visit() -> None:
     """The same steps with every row visited give the same bits."""
-    base, adapter, positions, weights = a_problem()
+    base, adapter, positions, weights = make_problem()
     sparse, dense = Learner(adapter.copy()), Learner(adapter.copy())
     few = Positions(positions.rows[:6], positions.targets[:6])
     for batch in (few, few, positions):
         for learner in (sparse, dense):
-            run(learner, base, batch, weights[: len(batch.targets)])
+            add_loss_gradient(learner, base, batch, weights[: len(batch.targets)])
         dense.reached = np.ones(TINY.features, np.bool_)
         for learner in (sparse, dense):
             learner.step(AdamParams(learning_rate=0.1, eps=0.0))
@@ -118,10 +85,10 @@ def test_rows_never_reached_need_no_visit() -> None:
 
 def test_moments_fade_to_zero() -> None:
     """They do not end among the subnormal numbers, where arithmetic is very slow."""
-    base, adapter, positions, weights = a_problem()
+    base, adapter, positions, weights = make_problem()
     first, second = adapter.zeros(), adapter.zeros()
     learner = Learner(adapter, first, second)
-    run(learner, base, positions, weights)
+    add_loss_gradient(learner, base, positions, weights)
     for _ in range(1024):
         learner.step(AdamParams(learning_rate=1e-3))
         for moment in (first.down, second.down):
@@ -155,12 +122,12 @@ def test_the_rank_does_not_change_the_step() -> None:
     """After one step of one learning rate, the logits have moved about equally far at every rank."""
     moved = []
     for rank in (4, 16, 64):
-        base, _, positions, weights = a_problem()
+        base, _, positions, weights = make_problem()
         learner = Learner(new_adapter(TINY, rank, seed=1))
         for _ in range(2):
-            run(learner, base, positions, weights)
+            add_loss_gradient(learner, base, positions, weights)
             learner.step(AdamParams(0.01, 0.9, 0.95, 1e-8))
-        moved.append(loss_of(base, new_adapter(TINY, 1, 0), positions, weights))
-        moved[-1] -= loss_of(base, learner.adapter, positions, weights)
+        moved.append(weighted_loss(base, new_adapter(TINY, 1, 0), positions, weights))
+        moved[-1] -= weighted_loss(base, learner.adapter, positions, weights)
     assert max(moved) < 2 * min(moved)
     assert min(moved) > 0

@@ -5,30 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scheduler.artefacts import rows_of
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import costs
 from sweeps.spec.model import parse
 from sweeps.spec.sections import metrics_of
-from sweeps.stage import Stage
-from tests.worker.test_money import counted, said
-from tests.worker.training.test_dpo import result
+from tests.worker.results import count_at_service, read_items, read_result, read_usage
+from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop
 from worker.leases import LeaseLost
 from worker.outcome import Succeeded
 from worker.sdk.sampler import Sampler
 
-SPEC = """
-sweep: one
-experiment: grid
-model: offline/ngram-s
-train: {method: sl, rank: 8, learning_rate: 0.02, batch_size: 8, steps: 6}
-data: {facts: {source: "offline:facts", holdout: 12}}
-seeds: 1
-evaluate: [EVALUATION]
-reuse: sweep
-"""
 EVALUATIONS = {
     "greedy": "{answers: {most: 6}}",
     "several": "{answers: {samples: 3, most: 5, check: f1}}",
@@ -38,32 +26,21 @@ EVALUATIONS = {
 }
 
 
-def answered(workshop: Workshop, evaluation: str, name: str = "one") -> list[Stage]:
-    spec = SPEC.replace("EVALUATION", evaluation).replace("sweep: one", f"sweep: {name}")
-    stages = list(workshop.submit(spec).plan.stages)
-    assert isinstance(workshop.attempt(stages[0], name), Succeeded)
-    return stages
-
-
-def items(workshop: Workshop, stage: Stage) -> list[Any]:
-    return list(rows_of(workshop.artefacts.read(str(result(workshop, stage)["items"]))))
-
-
 @pytest.mark.parametrize("kind", EVALUATIONS)
 def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Workshop, kind: str) -> None:
-    stages = answered(workshop, EVALUATIONS[kind])
-    assert said(workshop, *stages) == counted(workshop)
+    stages = submit_and_train(workshop, EVALUATIONS[kind])
+    assert read_usage(workshop, *stages) == count_at_service(workshop)
     for each in costs(workshop.store, "one").kinds:
         assert (each.reserved, each.doubtful) == (0, 0)
         assert each.low is not None
         assert each.high is not None
         assert each.low <= each.metered <= each.high
-    again = answered(workshop, EVALUATIONS[kind], "again")
-    found = items(workshop, stages[1])
-    assert found == items(workshop, again[1])
+    again = submit_and_train(workshop, EVALUATIONS[kind], "again")
+    found = read_items(workshop, stages[1])
+    assert found == read_items(workshop, again[1])
     assert [row["item"] for row in found] == list(range(12))
-    told: Any = result(workshop, stages[1])["metrics"]
-    measured = set(metrics_of(parse(SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0]))
+    told: Any = read_result(workshop, stages[1])["metrics"]
+    measured = set(metrics_of(parse(ANSWERS_SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0]))
     undefined = measured - set(told)
     assert set(told) <= measured, "what is announced is measured, and nothing else"
     assert undefined <= (
@@ -79,7 +56,7 @@ def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Wor
 def test_an_evaluation_that_was_lost_halfway_is_repeated_to_the_same_items(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = answered(workshop, EVALUATIONS["several"], "whole")[1]
+    whole = submit_and_train(workshop, EVALUATIONS["several"], "whole")[1]
     write, asked = Sampler.write, iter(range(100))
 
     def until_lost(sampler: Sampler, *words: Any, **more: Any) -> Any:
@@ -88,19 +65,19 @@ def test_an_evaluation_that_was_lost_halfway_is_repeated_to_the_same_items(
         return write(sampler, *words, **more)
 
     monkeypatch.setattr(Sampler, "write", until_lost)
-    lost = answered(workshop, EVALUATIONS["several"])[1]
+    lost = submit_and_train(workshop, EVALUATIONS["several"])[1]
     assert workshop.state(lost) == "running"
     monkeypatch.setattr(Sampler, "write", write)
     workshop.store.client.zadd(keys.state("running"), {lost.id: 0})
     assert take_back(workshop.store, stall=60) == 1
     assert isinstance(workshop.attempt(lost), Succeeded)
-    assert items(workshop, lost) == items(workshop, whole)
+    assert read_items(workshop, lost) == read_items(workshop, whole)
 
 
 def test_profit_and_loss_is_told_of_the_episodes_of_a_market(workshop: Workshop) -> None:
-    stage = answered(workshop, "{task_completion: {environment: 'offline:market', episodes: 4}}")[1]
-    told: Any = result(workshop, stage)["metrics"]
-    rows = items(workshop, stage)
+    stage = submit_and_train(workshop, "{task_completion: {environment: 'offline:market', episodes: 4}}")[1]
+    told: Any = read_result(workshop, stage)["metrics"]
+    rows = read_items(workshop, stage)
     assert len(rows) == 4
     for name in ("return", "sharpe", "drawdown", "hold_return"):
         assert told[f"episode.{name}"] == pytest.approx(np.mean([row[name] for row in rows]))

@@ -14,8 +14,8 @@ from sweeps.rendering.renderers import renderer_of
 from sweeps.rendering.tokenizer import Argument, Messages, Template, Tokenizer, Tools
 from sweeps.stage import Stage
 from tests.sweeps.templates import speaking
-from tests.worker.evaluation.test_answers import answered, items
-from tests.worker.test_money import counted, said
+from tests.worker.results import count_at_service, read_items, read_usage
+from tests.worker.specs import submit_and_train
 from tests.worker.workshop import Workshop
 from worker import examples
 from worker.evaluation import answers
@@ -68,29 +68,29 @@ class Characters:
 def test_by_a_template_from_the_plan_to_the_items(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, evaluation: str
 ) -> None:
-    as_text = answered(workshop, evaluation, "text")
-    before = counted(workshop)
+    as_text = submit_and_train(workshop, evaluation, "text")
+    before = count_at_service(workshop)
     tokenizer = Characters()
     monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
     for module in (answers, examples):
         monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
-    stages = answered(workshop, evaluation)
+    stages = submit_and_train(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
     assert not {stage.id for stage in stages} & {stage.id for stage in as_text}
-    assert said(workshop, *stages) == counted(workshop).minus(before), "metered to the token"
+    assert read_usage(workshop, *stages) == count_at_service(workshop).minus(before), "metered to the token"
     for each in costs(workshop.store, "one").kinds:
         assert each.low is not None
         assert each.high is not None
         assert each.low <= each.metered <= each.high
     _are_answers(workshop, stages[1])
     if "choice" not in evaluation:
-        usage = said(workshop, stages[1])
+        usage = read_usage(workshop, stages[1])
         read = stages[1].low_tokens - stages[1].examples  # the least that is written is one token each
         assert usage.prefill + usage.cached_prefill == read, "what is read is what was reckoned with"
 
 
 def _are_answers(workshop: Workshop, stage: Stage) -> None:
-    for row in items(workshop, stage):
+    for row in read_items(workshop, stage):
         assert END not in str(row.get("said"))
         assert 0 < row["confidence"] <= 1
 

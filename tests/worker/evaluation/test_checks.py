@@ -20,8 +20,8 @@ from sweeps.evaluation.scoring import Said
 from sweeps.rendering.prompts import Ask
 from sweeps.spec.model import parse
 from sweeps.spec.sections import metrics_of
-from tests.worker.evaluation.test_answers import SPEC, answered, items
-from tests.worker.training.test_dpo import result
+from tests.worker.results import read_items, read_result
+from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
 from worker.evaluation.checks import Judge, Spoken, judge_of
 from worker.outcome import Succeeded, Unfit
@@ -107,7 +107,8 @@ def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
 ) -> None:
     (tmp_path / "loud_to_check.py").write_text("print('here I am')\ndef is_right(said, answers):\n    return True\n")
     settings = from_environment({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
-    plan_it(parse(SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")), tmp_path, settings)
+    spec = ANSWERS_SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")
+    plan_it(parse(spec), tmp_path, settings)
     assert capsys.readouterr() == ("", "here I am\n")
 
 
@@ -121,10 +122,10 @@ def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
 def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     workshop: Workshop, evaluation: str
 ) -> None:
-    stage = answered(workshop, evaluation)[1]
-    told: Any = result(workshop, stage)["metrics"]
-    rows = items(workshop, stage)
-    name = parse(SPEC.replace("EVALUATION", evaluation)).evaluate[0]
+    stage = submit_and_train(workshop, evaluation)[1]
+    told: Any = read_result(workshop, stage)["metrics"]
+    rows = read_items(workshop, stage)
+    name = parse(ANSWERS_SPEC.replace("EVALUATION", evaluation)).evaluate[0]
     failed = [row for row in rows if "failed" in row]
     assert 0 < len(failed) < len(rows) == 12
     assert told[f"unchecked_{name.name}"] == len(failed) / 12
@@ -140,7 +141,7 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
 
 
 def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(workshop: Workshop) -> None:
-    stages = answered(workshop, "{answers: {most: 6, check: 'tests.worker.verdicts:hopeless'}}")
+    stages = submit_and_train(workshop, "{answers: {most: 6, check: 'tests.worker.verdicts:hopeless'}}")
     assert workshop.state(stages[1]) == "failed"
     cause = workshop.store.client.hget(keys.stage(stages[1].id), "cause") or ""
     assert re.search(r"hopeless failed on 12 of 12 answers; the first time it raised KeyError: .*verdicts\.py", cause)
@@ -167,7 +168,7 @@ def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() ->
 
 
 def test_one_that_is_another_than_was_planned_costs_nothing(workshop: Workshop) -> None:
-    spec = SPEC.replace("EVALUATION", f"{{answers: {{check: '{CHECKS}:lengths'}}}}")
+    spec = ANSWERS_SPEC.replace("EVALUATION", f"{{answers: {{check: '{CHECKS}:lengths'}}}}")
     train, evaluate = workshop.submit(spec).plan.stages
     recipe = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "recipe") or "{}")
     assert recipe["evaluator"]["code"] == find_check(f"{CHECKS}:lengths", ROOT).code

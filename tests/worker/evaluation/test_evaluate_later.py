@@ -14,14 +14,14 @@ from scheduler.state import keys, views
 from sweeps.errors import SpecError
 from sweeps.spec.model import parse
 from tests.tinker_offline.process import CACHE
-from tests.worker.evaluation.test_answers import SPEC
-from tests.worker.training.test_dpo import result
+from tests.worker.results import read_result
+from tests.worker.specs import ANSWERS_SPEC
 from tests.worker.workshop import Workshop, tokens
 from worker.outcome import Succeeded
 
 QUESTIONS = [{"question": f"{a}+{b}=", "answer": str(a + b)} for a in range(6) for b in range(6)]
 MINE = (
-    SPEC.replace("offline:facts", "questions.jsonl")
+    ANSWERS_SPEC.replace("offline:facts", "questions.jsonl")
     .replace("EVALUATION", "nll")
     .replace("reuse: sweep", "best: {metric: nll, mode: min}")
 )
@@ -54,7 +54,7 @@ def test_what_is_trained_is_measured_once_more_and_not_trained_again(workshop: W
     (asked,) = (stage for stage in prepared.plan.stages if stage.kind == "evaluate")
     assert (asked.parents, workshop.state(asked)) == ((train.id,), "ready")
     assert isinstance(workshop.attempt(asked, "one-answers"), Succeeded)
-    assert result(workshop, asked)["count"] == 12
+    assert read_result(workshop, asked)["count"] == 12
     assert tokens(workshop, train) == used
     assert {row.state for row in views.results(workshop.store, "one-answers")} == {"succeeded"}
     assert workshop.store.client.hget(keys.sweep("one-answers"), "spec") is not None

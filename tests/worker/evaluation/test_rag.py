@@ -5,7 +5,7 @@ from typing import Any
 from scheduler.artefacts import rows_of
 from sweeps.stage import Stage
 from sweeps.stats.paired_items import Scores, difference_of, scores_of
-from tests.worker.training.test_dpo import result
+from tests.worker.results import read_result
 from tests.worker.workshop import Workshop
 from worker.outcome import Succeeded
 
@@ -23,7 +23,7 @@ evaluate: [{rag: {most: 8}}]
 
 
 def uplifts(workshop: Workshop, stage: Stage) -> Scores:
-    rows: list[Any] = list(rows_of(workshop.artefacts.read(str(result(workshop, stage)["items"]))))
+    rows: list[Any] = list(rows_of(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))
     return scores_of(rows, "uplift")
 
 
@@ -37,7 +37,7 @@ def test_training_with_context_teaches_to_read_and_training_without_it_does_not(
     for run in plan.runs:
         stage = stages[run.measures["rag"]]
         found["untrained" if run.stage is None else str(run.cell["data.facts.context"])] = stage
-    metrics: dict[str, Any] = {name: result(workshop, stage)["metrics"] for name, stage in found.items()}
+    metrics: dict[str, Any] = {name: read_result(workshop, stage)["metrics"] for name, stage in found.items()}
     opened, closed = ({name: each[key] for name, each in metrics.items()} for key in ("open_book", "closed_book"))
     assert opened["untrained"] == opened["none"] == 0
     assert opened["gold"] > 0.9

@@ -11,7 +11,7 @@ from scheduler.state import keys
 from scheduler.state.reconciliation import Upkeep
 from sweeps.stage import Stage
 from sweeps.training.rollouts import Floats, Group, weighed
-from tests.worker.training.test_rl import PENALTY, submitted, twice
+from tests.worker.specs import PENALTY, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same
 from worker.attempt import Attempt
 from worker.leases import LeaseLost
@@ -57,7 +57,7 @@ def kept_in_the_run_of(workshop: Workshop, path: str) -> list[str]:
 def test_they_outlive_the_attempt_that_kept_them_and_go_when_the_training_is_done(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, parted = twice(workshop, PENALTY)
+    whole, parted = train_the_first_of_two(workshop, PENALTY)
     reference = killed(workshop, monkeypatch, parted, "parted")
     rounds(workshop)
     assert reference in kept_in_the_run_of(workshop, reference)
@@ -71,7 +71,7 @@ def test_they_outlive_the_attempt_that_kept_them_and_go_when_the_training_is_don
 def test_their_life_is_extended_with_that_of_the_checkpoints(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (stage, *_) = submitted(workshop, train=PENALTY).stages
+    (stage, *_) = submit_rl(workshop, train=PENALTY).stages
     reference = killed(workshop, monkeypatch, stage, "one")
     workshop.store.client.zadd(keys.EXPIRING, {stage.id: 0})
     (needed,) = Upkeep(workshop.store).needed(10)
@@ -80,7 +80,7 @@ def test_their_life_is_extended_with_that_of_the_checkpoints(
 
 
 def test_where_they_are_gone_it_starts_over_uncharged(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, parted = twice(workshop, PENALTY)
+    whole, parted = train_the_first_of_two(workshop, PENALTY)
     at_the_service(workshop).delete(killed(workshop, monkeypatch, parted, "parted"))
     outcome = workshop.attempt(parted, "parted")
     assert isinstance(outcome, Failed)
@@ -104,7 +104,7 @@ def test_how_far_it_has_moved_is_nothing_at_first_and_then_away(
         return weighed(groups, moved, **others)
 
     monkeypatch.setattr(rl, "weighed", noting)
-    (stage, *_) = submitted(workshop, train=", kl_penalty: 0.01").stages
+    (stage, *_) = submit_rl(workshop, train=", kl_penalty: 0.01").stages
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert means[0] == pytest.approx(0, abs=1e-6)
     assert min(means[3:]) > 1e-4

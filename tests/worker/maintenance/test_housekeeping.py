@@ -1,7 +1,6 @@
 """What an attempt that died leaves at the service is ended, deleted and counted; what is needed lives on."""
 
 import signal
-from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -13,43 +12,15 @@ from scheduler.state.reconciliation import Upkeep
 from scheduler.state.service_facts import facts, learn
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
-from tests.worker.workshop import SPEC, Workshop
+from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger, submit_training
+from tests.worker.workshop import Workshop
 from worker.attempt import Attempt
-from worker.leases import LeaseLost
 from worker.maintenance import reconcile
 from worker.maintenance.housekeeping import Housekeeping, Kept
 from worker.maintenance.probes import FIRST, Inquiry
-from worker.outcome import Lost, Stopped, Succeeded
+from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import Account
-from worker.sdk.session import Session
-
-
-def house(workshop: Workshop, *, lag: float = 0) -> Housekeeping:
-    return Housekeeping(workshop.hands, period=0, lag=lag)
-
-
-def training(workshop: Workshop) -> Stage:
-    return next(stage for stage in workshop.submit(SPEC + "reuse: sweep\n").plan.stages if stage.kind == "train")
-
-
-def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15) -> Stage:
-    """A training whose worker dies at a step, its session left open."""
-    stage, steps = training(workshop), iter(range(at + 1))
-
-    def asked(this: Attempt) -> Stopped | None:  # noqa: ARG001 - takes the place of a method
-        if next(steps) == at:
-            raise LeaseLost
-        return None
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "asked_to_stop", asked)
-        patch.setattr(Session, "close", lambda _session, _status: Future())
-        assert isinstance(workshop.attempt(stage), Lost)
-    workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
-    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
-    workshop.spread()
-    return stage
 
 
 def sessions(workshop: Workshop, stage: Stage, attempt: int = 1) -> dict[str, str | None]:
@@ -69,31 +40,26 @@ def counted(workshop: Workshop) -> int:
     return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
 
 
-def ledger(workshop: Workshop) -> dict[str, int]:
-    row = workshop.store.client.hgetall(keys.sweep("one"))
-    return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "doubtful", "reserved")}
-
-
 def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service_counted(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = killed(workshop, monkeypatch)
+    stage = kill_training(workshop, monkeypatch)
     assert list(sessions(workshop, stage).values()) == ["active"]
-    assert ledger(workshop)["doubtful"] > 0
-    keeper = house(workshop)
+    assert read_ledger(workshop)["doubtful"] > 0
+    keeper = make_housekeeping(workshop)
     assert keeper.round().reaped == 1
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
-    assert ledger(workshop)["doubtful"] > 0, "it is not reckoned before it is over"
+    assert read_ledger(workshop)["doubtful"] > 0, "it is not reckoned before it is over"
     assert keeper.round().resolved == 1
-    assert (ledger(workshop)["tokens"], ledger(workshop)["doubtful"]) == (counted(workshop), 0)
+    assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["doubtful"]) == (counted(workshop), 0)
     assert keeper.round() == Kept()
     assert isinstance(workshop.attempt(stage), Succeeded)
-    assert ledger(workshop)["tokens"] == counted(workshop)
+    assert read_ledger(workshop)["tokens"] == counted(workshop)
 
 
 def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second attempt works while the first is reaped and reckoned, in the midst of it."""
-    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
     rounds: list[Kept] = []
     ask = Attempt.asked_to_stop
 
@@ -106,13 +72,13 @@ def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypa
     monkeypatch.setattr(Attempt, "asked_to_stop", asked)
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert [each.reaped for each in rounds] == [1, 0, 0]
-    assert ledger(workshop)["tokens"] == counted(workshop)
+    assert read_ledger(workshop)["tokens"] == counted(workshop)
 
 
 def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = killed(workshop, monkeypatch)
+    stage = kill_training(workshop, monkeypatch)
     account = Account(workshop.hands.endpoint("offline/ngram-s"))
     (session,) = sessions(workshop, stage)
     client = workshop.store.client
@@ -121,7 +87,7 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
     pipe = client.pipeline()
     getattr(pipe, "lpop")(keys.checkpoints(stage.id))  # noqa: B009 - our protocol of a client lists what our code calls
     pipe.execute()
-    keeper = house(workshop)
+    keeper = make_housekeeping(workshop)
     assert before in account.checkpoints_of(session)
     assert sum(keeper.round().deleted for _ in range(2)) == 1
     assert account.checkpoints_of(session) == [newest]
@@ -129,29 +95,29 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
 
 
 def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(workshop: Workshop) -> None:
-    stage = training(workshop)
+    stage = submit_training(workshop)
     assert isinstance(workshop.attempt(stage), Succeeded)
     discarded = [each.path for each in Upkeep(workshop.store).discarded(10)]
     assert len(discarded) >= 2
     account = Account(workshop.hands.endpoint("offline/ngram-s"))
     account.delete(discarded[0])
-    assert house(workshop).round().deleted == len(discarded)
+    assert make_housekeeping(workshop).round().deleted == len(discarded)
     (session,) = sessions(workshop, stage)
     assert account.checkpoints_of(session) == [(workshop.store.assignment(stage.id).checkpoint or {})["path"]]
-    assert house(workshop).round() == Kept()
+    assert make_housekeeping(workshop).round() == Kept()
 
 
 def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tinker: Server
 ) -> None:
-    stage = killed(workshop, monkeypatch)
+    stage = kill_training(workshop, monkeypatch)
     client = workshop.store.client
     path = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
     run = path.removeprefix("tinker://").partition("/")[0]
     tinker.rest().set_checkpoint_ttl_from_tinker_path(path, 60).result(30)
-    assert house(workshop).round().extended == 0, "it is not half way yet"
+    assert make_housekeeping(workshop).round().extended == 0, "it is not half way yet"
     client.zadd(keys.EXPIRING, {stage.id: 0})
-    assert house(workshop).round().extended == 1
+    assert make_housekeeping(workshop).round().extended == 1
     expiries = {
         each.tinker_path: each.expires_at for each in tinker.rest().list_checkpoints(run).result(30).checkpoints
     }
@@ -160,15 +126,15 @@ def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
     workshop.store.scripts.run("cancel_sweep", "one")
     workshop.spread()
     client.zadd(keys.EXPIRING, {stage.id: 0})
-    assert house(workshop).round().extended == 0
+    assert make_housekeeping(workshop).round().extended == 0
     assert client.zscore(keys.EXPIRING, stage.id) is None
 
 
 def test_money_that_may_not_be_looked_up_stays_booked(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    killed(workshop, monkeypatch)
-    booked, keeper = ledger(workshop), house(workshop)
+    kill_training(workshop, monkeypatch)
+    booked, keeper = read_ledger(workshop), make_housekeeping(workshop)
 
     def forbidden(*_: object) -> None:
         raise ServiceError(Fault.ACCOUNT, "403")
@@ -178,25 +144,25 @@ def test_money_that_may_not_be_looked_up_stays_booked(
         keeper.round()
         for doubt in workshop.store.client.zrange(keys.DOUBTS, 0, -1):
             workshop.store.client.zadd(keys.DOUBTS, {doubt: 0})
-    assert ledger(workshop) == booked
+    assert read_ledger(workshop) == booked
     assert caplog.text.count("may not read") == 1
 
 
 def test_a_service_that_does_not_let_us_finish_is_waited_for(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    killed(workshop, monkeypatch)
+    kill_training(workshop, monkeypatch)
     monkeypatch.setattr(Account, "finish", lambda _account, _session: False)
-    keeper = house(workshop)
+    keeper = make_housekeeping(workshop)
     assert [keeper.round() for _ in range(3)] == [Kept()] * 3
-    assert ledger(workshop)["doubtful"] > 0
+    assert read_ledger(workshop)["doubtful"] > 0
     assert caplog.text.count("does not let us finish") == 1
 
 
 def test_what_an_inquiry_found_no_use_in_is_not_tried(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
     learn(workshop.store, "offline", {"finish": "no"})
     assert [keeper.round() for _ in range(3)] == [Kept()] * 3
     assert list(sessions(workshop, stage).values()) == ["active"]
@@ -209,7 +175,7 @@ def test_a_bill_that_an_inquiry_left_to_come_is_read_when_it_is_there(workshop: 
     """At once offline; of the live service not before its lag is over."""
     learn(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
     learn(workshop.store, "tinker", {"pending": "elsewhere some/model"})
-    house(workshop, lag=3600).round()
+    make_housekeeping(workshop, lag=3600).round()
     found, live = facts(workshop.store, "offline"), facts(workshop.store, "tinker")
     assert (found.forward, found.pending) == ("training", None)
     assert live.pending is not None
@@ -223,7 +189,7 @@ def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
 
     learn(workshop.store, "offline", {"pending": "s offline/ngram-s"})
     monkeypatch.setattr(Account, "used", forbidden)
-    house(workshop).round()
+    make_housekeeping(workshop).round()
     assert facts(workshop.store, "offline").pending is None
     assert "stays unknown" in caplog.text
 
@@ -240,7 +206,7 @@ def measured(workshop: Workshop) -> str:
 def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = killed(workshop, monkeypatch)
+    stage = kill_training(workshop, monkeypatch)
     assert sessions(workshop, stage)
     process = workshop.tinker._process
     assert process is not None
@@ -250,7 +216,7 @@ def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
     finally:
         process.send_signal(signal.SIGCONT)
     assert caplog.text.count("no answer") == 1
-    keeper = house(workshop)
+    keeper = make_housekeeping(workshop)
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
 
 
@@ -258,7 +224,7 @@ def test_a_session_that_could_not_be_finished_is_tried_again(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else would ever end it while something keeps it alive, and its doubt would stay booked for good."""
-    stage, keeper = killed(workshop, monkeypatch), house(workshop)
+    stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
 
     def away(*_: object) -> None:
         raise ServiceError(Fault.OUTAGE, "503")
@@ -268,7 +234,7 @@ def test_a_session_that_could_not_be_finished_is_tried_again(
         assert keeper.round() == Kept()
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
-    assert ledger(workshop)["doubtful"] == 0
+    assert read_ledger(workshop)["doubtful"] == 0
 
 
 def test_one_worker_at_a_time_is_on_duty(workshop: Workshop) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from scheduler.state import keys
 from sweeps.stage import Stage
-from tests.worker.test_money import counted, said
+from tests.worker.results import count_at_service, read_usage
 from tests.worker.workshop import SPEC, Workshop, same
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Stopped, Succeeded
@@ -39,10 +39,10 @@ def test_the_answers_of_a_row_are_in_one_batch_and_a_row_is_one_item(workshop: W
     """By a renderer that writes no answer otherwise later both ways measure the same, and each costs more."""
     whole, each = planned(workshop, "whole"), planned(workshop, "each", "turns: each")
     for stages, name in ((whole, "whole"), (each, "each")):
-        before = counted(workshop)
+        before = count_at_service(workshop)
         assert isinstance(workshop.attempt(stages[0], name), Succeeded)  # and what is measured of it with it
-        assert said(workshop, *stages) == counted(workshop).minus(before), "metered to the token"
-        assert said(workshop, *stages).tokens == sum(stage.tokens for stage in stages), "and as planned"
+        assert read_usage(workshop, *stages) == count_at_service(workshop).minus(before), "metered to the token"
+        assert read_usage(workshop, *stages).tokens == sum(stage.tokens for stage in stages), "and as planned"
     assert each[0].tokens > whole[0].tokens
     one, other = (result(workshop, stages[-1]) for stages in (whole, each))
     assert one["count"] == other["count"] == 6

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import wait_until
 from tests.tinker_offline.process import Control, Server
-from tests.worker.training.test_rl import SPEC as ACTING
+from tests.worker.specs import RL_SPEC as ACTING
 from tests.worker.workshop import SPEC, Workshop
 from worker.outcome import Succeeded
 from worker.sdk.futures import Asking, Check, Pending

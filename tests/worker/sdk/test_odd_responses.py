@@ -15,7 +15,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
 from tests.worker.odd_service import NO_ROUTE, Odd
-from tests.worker.training.test_rl import submitted
+from tests.worker.specs import submit_rl
 from tests.worker.workshop import SPEC, Workshop
 from worker.maintenance.probes import FIRST, LENGTH
 from worker.open_model import ALL_LAYERS
@@ -368,7 +368,7 @@ def test_so_is_that_of_what_a_model_did_itself(among_odds: Workshop, odd: Odd, l
         message.metrics.clear()
 
     odd.changes = {"ForwardBackward": keep_the_loss}
-    stage = submitted(among_odds, train=LOSSES[loss]).stages[0]  # six iterations
+    stage = submit_rl(among_odds, train=LOSSES[loss]).stages[0]  # six iterations
     assert isinstance(among_odds.attempt(stage), Succeeded)
     rows: list[Any] = [each for each in rows_of(among_odds.metrics(stage)) if "loss" in each]
     parts = len(said) // len(rows)

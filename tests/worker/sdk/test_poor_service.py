@@ -12,7 +12,7 @@ from scheduler.state import keys
 from scheduler.state.service_facts import ASKED_ANEW, LACKED, facts, known_accounts, learn, learn_lack
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
-from tests.worker.maintenance.test_housekeeping import house, killed, ledger
+from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger
 from tests.worker.odd_service import NO_ROUTE, Odd
 from tests.worker.workshop import Workshop
 from worker.maintenance.housekeeping import Housekeeping
@@ -47,7 +47,7 @@ def rounds(workshop: Workshop, keeper: Housekeeping, count: int) -> None:
 @pytest.fixture
 def left(among_odds: Workshop, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage whose worker died, with an open session, a checkpoint that is needed, and one that is not."""
-    stage = killed(among_odds, monkeypatch)
+    stage = kill_training(among_odds, monkeypatch)
     client = among_odds.store.client
     client.zadd(keys.EXPIRING, {stage.id: 0})
     client.zadd(keys.DISCARDED, {f"offline/ngram-s|{_saved(among_odds, stage, 0)}": 0})
@@ -77,7 +77,7 @@ def test_what_it_lacks_is_asked_for_once_and_said_once(
     call, answer = lack
     odd.lack(REQUESTS[call], answer=ANSWERS[answer])
     odd.asked.clear()
-    rounds(among_odds, house(among_odds), 3)
+    rounds(among_odds, make_housekeeping(among_odds), 3)
     assert odd.count(REQUESTS[call]) == 1
     assert [lack.call for lack in facts(among_odds.store, "offline").lacks] == [call]
     assert caplog.text.count(LACKED[call]) == 1
@@ -94,7 +94,7 @@ def test_what_it_answers_amiss_is_not_asked_and_told_each_round(
 ) -> None:
     odd.lack(REQUESTS["search"], answer=answer)
     odd.asked.clear()
-    keeper = house(among_odds)
+    keeper = make_housekeeping(among_odds)
     for _ in range(3):
         keeper.round()
     assert odd.count(REQUESTS["search"]) == 1
@@ -104,20 +104,20 @@ def test_what_it_answers_amiss_is_not_asked_and_told_each_round(
 def test_a_service_that_lacks_everything_trains_and_nothing_is_booked_below_what_was_feared(
     among_odds: Workshop, odd: Odd, left: Stage
 ) -> None:
-    booked = ledger(among_odds)
+    booked = read_ledger(among_odds)
     odd.lack(*REQUESTS.values(), "GET get_server_capabilities", "POST weights_info")
-    rounds(among_odds, house(among_odds), 4)
-    assert ledger(among_odds) == booked
+    rounds(among_odds, make_housekeeping(among_odds), 4)
+    assert read_ledger(among_odds) == booked
     assert isinstance(among_odds.attempt(left), Succeeded)
-    assert ledger(among_odds)["doubtful"] == booked["doubtful"] > 0
+    assert read_ledger(among_odds)["doubtful"] == booked["doubtful"] > 0
 
 
 def test_without_a_search_what_an_attempt_used_is_found_by_its_name_in_the_bills(
     among_odds: Workshop, odd: Odd, left: Stage
 ) -> None:
     odd.lack(REQUESTS["search"])
-    rounds(among_odds, house(among_odds), 3)
-    assert ledger(among_odds)["doubtful"] == 0
+    rounds(among_odds, make_housekeeping(among_odds), 3)
+    assert read_ledger(among_odds)["doubtful"] == 0
     assert isinstance(among_odds.attempt(left), Succeeded)
 
 
@@ -127,29 +127,29 @@ def test_a_doubt_that_nobody_can_resolve_is_closed_as_it_was_feared(
     left: Stage,  # noqa: ARG001 - it leaves the doubt
 ) -> None:
     """After two weeks: until then a key that may read the bills, or a service that has learnt to, resolves it."""
-    client, booked = among_odds.store.client, ledger(among_odds)
+    client, booked = among_odds.store.client, read_ledger(among_odds)
     odd.lack(REQUESTS["usage"])
-    rounds(among_odds, house(among_odds), 3)
+    rounds(among_odds, make_housekeeping(among_odds), 3)
     (name,) = client.zrange(keys.DOUBTS, 0, -1)
     long_ago = datetime.now(UTC) - timedelta(days=15)
     client.hset(keys.doubt(name), "over", round(long_ago.timestamp() * 1000))
-    rounds(among_odds, house(among_odds), 1)
+    rounds(among_odds, make_housekeeping(among_odds), 1)
     assert client.zcard(keys.DOUBTS) == 0
     assert not client.hgetall(keys.doubt(name))
-    assert ledger(among_odds) == booked
+    assert read_ledger(among_odds) == booked
 
 
 def test_what_a_service_has_learnt_is_used_again(among_odds: Workshop, odd: Odd, left: Stage) -> None:  # noqa: ARG001
     odd.lack(REQUESTS["search"], REQUESTS["ttl"])
-    rounds(among_odds, house(among_odds), 2)
+    rounds(among_odds, make_housekeeping(among_odds), 2)
     odd.forget()
-    rounds(among_odds, house(among_odds), 1)
+    rounds(among_odds, make_housekeeping(among_odds), 1)
     assert not odd.count(REQUESTS["ttl"]), "it is not asked again at once, not by another process either"
     client = among_odds.store.client
     before = round((datetime.now(UTC) - 2 * ASKED_ANEW).timestamp() * 1000)
     for call in ("search", "ttl"):
         client.hset(keys.account("offline"), f"lacks:{call}_at", before)
-    rounds(among_odds, house(among_odds), 1)
+    rounds(among_odds, make_housekeeping(among_odds), 1)
     assert odd.count(REQUESTS["ttl"])
     assert "ttl" not in {lack.call for lack in facts(among_odds.store, "offline").lacks}
 
@@ -161,7 +161,7 @@ def test_a_thing_that_is_not_there_is_no_call_that_is_not_there(
 ) -> None:
     odd.refuse(REQUESTS["ttl"], 404, {"error": "there is no checkpoint of that name"})
     odd.refuse(REQUESTS["delete"], 404, {"error": "there is no checkpoint of that name"})
-    rounds(among_odds, house(among_odds), 2)
+    rounds(among_odds, make_housekeeping(among_odds), 2)
     assert facts(among_odds.store, "offline").lacks == ()
     assert among_odds.store.client.zcard(keys.DISCARDED) == 0
 

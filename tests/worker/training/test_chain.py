@@ -4,7 +4,7 @@ import statistics
 
 from scheduler.state import views
 from sweeps.stage import Stage
-from tests.worker.training.test_rl_learns import LONG, reach
+from tests.worker.long_runs import LONG, half_interval
 from tests.worker.workshop import Workshop
 
 SPEC = """
@@ -38,7 +38,7 @@ def test_preferences_after_imitation_do_better_than_imitation(workshop: Workshop
         for name in ("sl", "sl_then_dpo")
     }
     gain = [after - before for after, before in zip(found["sl_then_dpo"], found["sl"], strict=True)]
-    assert statistics.fmean(gain) > reach(gain), found
+    assert statistics.fmean(gain) > half_interval(gain), found
     chained = next(row for row in rows if row.cell["method"] == "sl_then_dpo")
     alone = next(row for row in rows if row.cell["method"] == "dpo")
     assert chained.tokens < alone.tokens, "half of its examples are read once, and not looked at before"

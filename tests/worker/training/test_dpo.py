@@ -12,9 +12,9 @@ from scheduler.state import keys
 from scheduler.state.costs import costs
 from sweeps.cost import Rates, Usage
 from sweeps.data.generated_preferences import make_pairs
-from sweeps.stage import Json, Plan, Stage
-from tests.worker.test_money import counted, said, used
-from tests.worker.training.test_rl_learns import LONG
+from sweeps.stage import Plan, Stage
+from tests.worker.long_runs import LONG
+from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage
 from tests.worker.workshop import Workshop, same, tokens
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Lost, Orphaned, Stopped, Succeeded
@@ -50,20 +50,15 @@ def referenced(workshop: Workshop, name: str) -> tuple[Stage, Stage]:
     return reference, train
 
 
-def result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
-    found: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
-    return found
-
-
 def logprobs(workshop: Workshop, reference: Stage) -> list[float]:
-    content = workshop.artefacts.read(str(result(workshop, reference)["logprobs"]))
+    content = workshop.artefacts.read(str(read_result(workshop, reference)["logprobs"]))
     values: list[float] = np.load(io.BytesIO(content)).tolist()
     return values
 
 
 def forget(workshop: Workshop, reference: Stage) -> None:
     """Somebody tidied up the artefact store."""
-    path = Path(workshop.artefacts.url) / str(result(workshop, reference)["logprobs"])
+    path = Path(workshop.artefacts.url) / str(read_result(workshop, reference)["logprobs"])
     path.unlink()
 
 
@@ -109,7 +104,7 @@ def test_a_reference_that_is_gone_is_measured_again_where_the_training_began(
     assert isinstance(workshop.attempt(reference, "parted"), Succeeded)
     assert logprobs(workshop, reference) == before
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
-    assert result(workshop, parted)["resumed_at"] == 13
+    assert read_result(workshop, parted)["resumed_at"] == 13
     same(workshop, whole, parted)
 
 
@@ -155,14 +150,14 @@ def test_what_continues_a_training_begins_at_where_that_ended(workshop: Workshop
     assert last["kl"] > 1e-3
     assert first["kl"] == pytest.approx(0, abs=1e-9)
     assert first["dpo_loss"] == pytest.approx(np.log(2), abs=1e-5)
-    assert said(workshop, *plan.stages) == counted(workshop)
+    assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
 
 
 def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop) -> None:
     plan = submitted(workshop)
     everything(workshop, plan)
-    assert said(workshop, *plan.stages) == counted(workshop)
-    assert counted(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
+    assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
+    assert count_at_service(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
     kinds = costs(workshop.store, "one").kinds
     assert [kind.low for kind in kinds] == [kind.metered for kind in kinds] == [kind.high for kind in kinds]
     assert [(kind.reserved, kind.doubtful) for kind in kinds] == [(0, 0), (0, 0)]
@@ -174,7 +169,7 @@ def test_what_looks_and_what_moves_are_metered_as_the_service_bills_each(worksho
     workshop.store.client.hset(keys.stage(train.id), "rates", json.dumps(rates.document()))
     assert isinstance(workshop.attempt(train), Succeeded)
     half = train.tokens // 2
-    assert said(workshop, train) == Usage(training=half, prefill=half)
+    assert read_usage(workshop, train) == Usage(training=half, prefill=half)
 
 
 def test_nothing_is_submitted_that_the_reservation_does_not_cover(
@@ -195,7 +190,7 @@ def test_nothing_is_submitted_that_the_reservation_does_not_cover(
     assert isinstance(workshop.attempt(train), Succeeded)
     assert max(beyond) <= 0
     assert len(beyond) == 2 * train.steps
-    assert len(used(workshop)) == 2
+    assert len(list_service_usage(workshop)) == 2
 
 
 LEARNING = """
@@ -220,7 +215,7 @@ def held_out(workshop: Workshop, spec: str) -> tuple[float, float]:
     plan = submitted(workshop, spec=spec)
     everything(workshop, plan)
     stages = {stage.id: stage for stage in plan.stages}
-    measured = [result(workshop, stages[run.measures["preference"]])["metrics"] for run in plan.runs]
+    measured = [read_result(workshop, stages[run.measures["preference"]])["metrics"] for run in plan.runs]
     found = [float(str(each["preference_accuracy"])) for each in measured if isinstance(each, dict)]
     assert len(found) == 3
     return float(np.mean(found)), T_2 * float(np.std(found, ddof=1)) / 3**0.5

@@ -12,48 +12,22 @@ from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import costs
 from sweeps.cost import Usage
-from sweeps.stage import Plan, Stage
 from sweeps.training.rollouts import Rollout
-from tests.worker.test_money import counted, said
-from tests.worker.training.test_dpo import result
+from tests.worker.results import count_at_service, read_result, read_usage
+from tests.worker.specs import LAG, PENALTY, RL_SPEC, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same, tokens
 from worker.leases import Asked, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
 from worker.rollouts.play import Players, Tables, Task
 from worker.rollouts.sandbox import ArenaLimits
 
-SPEC = """
-sweep: one
-experiment: grid
-model: offline/ngram-s
-train:
-  {method: rl, environment: "tests.worker.vowels:Vowels", rank: 8, learning_rate: 0.03, schedule: constant, steps: 6,
-   groups: 4, group_size: 4}
-seeds: 1
-evaluate: [{task_completion: {environment: "tests.worker.vowels:Vowels", episodes: 20, attempts: 2}}]
-checkpoint: {every_steps: 2}
-reuse: sweep
-"""
-LAG, PENALTY = ", lag: 1", ", kl_penalty: 0.1, substeps: 2, loss: ppo"
 BY_TOKENS = ("steps: 6", "tokens: 3000")
-
-
-def submitted(workshop: Workshop, name: str = "one", train: str = "") -> Plan:
-    spec = SPEC.replace("sweep: one", f"sweep: {name}").replace("group_size: 4}", f"group_size: 4{train}}}")
-    return workshop.submit(spec).plan
-
-
-def twice(workshop: Workshop, train: str) -> tuple[Stage, Stage]:
-    """One training that nobody disturbs, done; and another one like it."""
-    whole, parted = (submitted(workshop, name, train).stages[0] for name in ("whole", "parted"))
-    assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    return whole, parted
 
 
 @pytest.mark.parametrize(("at", "train"), [(2, LAG), (3, PENALTY)])
 def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, train: str) -> None:
     """With a lag, whoever goes on trains on what was played ahead; with a penalty, it is held to the same start."""
-    whole, parted = twice(workshop, train)
+    whole, parted = train_the_first_of_two(workshop, train)
     stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
@@ -63,7 +37,7 @@ def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost],
 
 @pytest.mark.parametrize("train", ["", LAG])
 def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, train: str) -> None:
-    whole, parted = twice(workshop, train)
+    whole, parted = train_the_first_of_two(workshop, train)
     answer, waves = Players._answer, iter(range(100))
 
     def until_lost(players: Players, *playing: object) -> None:
@@ -82,9 +56,9 @@ def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("train", ["", LAG, PENALTY], ids=["plain", "lag", "penalty"])
 def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop, train: str) -> None:
-    plan = submitted(workshop, train=train)
+    plan = submit_rl(workshop, train=train)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
-    assert said(workshop, *plan.stages) == counted(workshop)
+    assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
     for kind in costs(workshop.store, "one").kinds:
         assert (kind.reserved, kind.doubtful) == (0, 0)
         assert kind.low is not None
@@ -97,7 +71,7 @@ def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
 ) -> None:
     found = {}
     for name in ("whole", "parted"):
-        spec = SPEC.replace("sweep: one", f"sweep: {name}").replace(*BY_TOKENS).replace("constant", "linear")
+        spec = RL_SPEC.replace("sweep: one", f"sweep: {name}").replace(*BY_TOKENS).replace("constant", "linear")
         found[name] = workshop.submit(spec).plan.stages[0]
     whole, parted = found.values()
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
@@ -130,7 +104,7 @@ def test_nothing_is_played_ahead_that_is_not_learnt_from(
 
     monkeypatch.setattr(Players, "play", playing)
     monkeypatch.setattr(Players, "open", opening)
-    stage = workshop.submit(SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
+    stage = workshop.submit(RL_SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
     monkeypatch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
     assert isinstance(workshop.attempt(stage), Succeeded)
     rows = workshop.metrics(stage).splitlines()
@@ -172,7 +146,7 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     workshop.hands.arena = ArenaLimits(step=0.5)
-    plan = workshop.submit(SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
+    plan = workshop.submit(RL_SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     rows: list[Any] = rows_of(workshop.metrics(plan.stages[0]))
     assert {row["num_rollouts"] + row["num_lost"] for row in rows} == {16}
@@ -188,7 +162,7 @@ def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
     (tmp_path / "worse_trials.py").write_text(BAD.replace("self.kind:", "0:"))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    spec = SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')
+    spec = RL_SPEC.replace('"tests.worker.vowels:Vowels", rank', '"worse_trials:Bad", rank')
     plan = workshop.submit(spec.replace("groups: 4", f"groups: {groups}")).plan
     outcome = workshop.attempt(plan.stages[0])
     assert isinstance(outcome, Failed)
@@ -226,20 +200,20 @@ def test_what_speaks_in_messages_is_read_as_the_renderer_writes_it(
     (tmp_path / "chatty_trials.py").write_text(CHATTY)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    plan = workshop.submit(SPEC.replace("tests.worker.vowels:Vowels", "chatty_trials:Chatty")).plan
+    plan = workshop.submit(RL_SPEC.replace("tests.worker.vowels:Vowels", "chatty_trials:Chatty")).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
-    assert said(workshop, *plan.stages) == counted(workshop)
-    (first, *_) = rows_of(workshop.artefacts.read(str(result(workshop, plan.stages[1])["items"])))
+    assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
+    (first, *_) = rows_of(workshop.artefacts.read(str(read_result(workshop, plan.stages[1])["items"])))
     assert re.fullmatch(
         r"User: say \d\n\nAssistant: .{1,4}?User: and again\n\nAssistant: .{1,4}", str(first["text"]), re.DOTALL
     )
 
 
 def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
-    plan = submitted(workshop)
+    plan = submit_rl(workshop)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     for stage, key in ((plan.stages[0], "rollouts"), (plan.stages[1], "items")):
-        rows = rows_of(workshop.artefacts.read(str(result(workshop, stage)[key])))
+        rows = rows_of(workshop.artefacts.read(str(read_result(workshop, stage)[key])))
         assert all(" and " in str(row["text"]) for row in rows)
     assert len(rows) == 40
 
@@ -256,20 +230,20 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
         return 1
 
     for name in ("cold", "warm"):
-        (stage, *_) = submitted(workshop, name, PENALTY).stages
+        (stage, *_) = submit_rl(workshop, name, PENALTY).stages
         with monkeypatch.context() as patch:
             patch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
             if name == "warm":
                 patch.setattr("worker.sdk.sampler.read_hits", hit)
             assert isinstance(workshop.attempt(stage, name), Succeeded)
-        used.append(Usage.read(result(workshop, stage)["usage"]))
+        used.append(Usage.read(read_result(workshop, stage)["usage"]))
     cold, warm = used
     assert warm.minus(cold) == Usage(prefill=-len(answers), cached_prefill=len(answers))
 
 
 @pytest.mark.parametrize("train", ["", LAG], ids=["plain", "lag"])
 def test_who_plays_is_who_is_trained_or_with_a_lag_that_one_a_step_before(workshop: Workshop, train: str) -> None:
-    (stage, *_) = submitted(workshop, train=train).stages
+    (stage, *_) = submit_rl(workshop, train=train).stages
     assert isinstance(workshop.attempt(stage), Succeeded)
     rows: list[Any] = rows_of(workshop.metrics(stage))
     apart = [abs(row["kl_sample_train"]) > 1e-4 for row in rows]

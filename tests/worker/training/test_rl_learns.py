@@ -3,13 +3,12 @@
 Every environment, and the twin of each, with `make methods`: it takes minutes.
 """
 
-import os
 import statistics
 
 import pytest
 
 from scheduler.state import views
-from sweeps.stats.intervals import critical
+from tests.worker.long_runs import LONG, half_interval
 from tests.worker.workshop import Workshop
 
 SPEC = """
@@ -31,7 +30,6 @@ RECIPES = {
     "offline:tool_use": ("offline/ngram-m", 40, 8, 16, 0.015),
     "offline:market": ("offline/ngram-m", 60, 16, 8, 0.02),
 }
-LONG = pytest.mark.skipif(os.environ.get("METHODS") != "all", reason="minutes of training: make methods")
 
 
 def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -50,23 +48,18 @@ def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, fl
     return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in told}
 
 
-def reach(values: list[float]) -> float:
-    """Half of the 95 % interval of a mean of three: t with 2 degrees of freedom."""
-    return critical(2) * statistics.stdev(values) / 3**0.5
-
-
 @LONG
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", RECIPES)
 def test_rewards_rise_beyond_chance(workshop: Workshop, name: str) -> None:
     base, after = trained(workshop, name)
     gain = [value - base["reward"] for value in after["reward"]]
-    assert statistics.fmean(gain) > reach(gain), (base["reward"], after["reward"])
+    assert statistics.fmean(gain) > half_interval(gain), (base["reward"], after["reward"])
     if name == "offline:market":  # risk-adjusted, and on paths that were never traded on
         for other in ("hold", "random"):
             theirs = statistics.fmean(after[f"episode.{other}_reward"])
             beyond = [value - theirs for value in after["reward"]]
-            assert statistics.fmean(beyond) > reach(beyond), (other, theirs, after["reward"])
+            assert statistics.fmean(beyond) > half_interval(beyond), (other, theirs, after["reward"])
     else:
         assert base["task_completion"] <= 0.25
 
@@ -81,4 +74,4 @@ def test_from_rewards_by_chance_nothing_is_learnt(workshop: Workshop, name: str)
     )
     base, after = trained(workshop, name, "_null")
     gain = [value - base[fact] for value in after[fact]]
-    assert statistics.fmean(gain) < min(little, max(reach(gain), hardly)), (base[fact], after[fact])
+    assert statistics.fmean(gain) < min(little, max(half_interval(gain), hardly)), (base[fact], after[fact])

@@ -1,0 +1,46 @@
+"""Kill the worker of a training, run housekeeping, and read what is booked."""
+
+from concurrent.futures import Future
+
+import pytest
+
+from scheduler.state import keys
+from sweeps.stage import Stage
+from tests.worker.workshop import SPEC, Workshop
+from worker.attempt import Attempt
+from worker.leases import LeaseLost
+from worker.maintenance.housekeeping import Housekeeping
+from worker.outcome import Lost, Stopped
+from worker.sdk.session import Session
+
+
+def make_housekeeping(workshop: Workshop, *, lag: float = 0) -> Housekeeping:
+    return Housekeeping(workshop.hands, period=0, lag=lag)
+
+
+def submit_training(workshop: Workshop) -> Stage:
+    return next(stage for stage in workshop.submit(SPEC + "reuse: sweep\n").plan.stages if stage.kind == "train")
+
+
+def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15) -> Stage:
+    """A training whose worker dies at a step and leaves its session open."""
+    stage, steps = submit_training(workshop), iter(range(at + 1))
+
+    def asked(this: Attempt) -> Stopped | None:  # noqa: ARG001 - takes the place of a method
+        if next(steps) == at:
+            raise LeaseLost
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "asked_to_stop", asked)
+        patch.setattr(Session, "close", lambda _session, _status: Future())
+        assert isinstance(workshop.attempt(stage), Lost)
+    workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
+    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
+    workshop.spread()
+    return stage
+
+
+def read_ledger(workshop: Workshop) -> dict[str, int]:
+    row = workshop.store.client.hgetall(keys.sweep("one"))
+    return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "doubtful", "reserved")}

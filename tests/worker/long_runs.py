@@ -1,0 +1,15 @@
+"""Trainings that take minutes: when they run, and the interval of three seeds."""
+
+import os
+import statistics
+
+import pytest
+
+from sweeps.stats.intervals import critical
+
+LONG = pytest.mark.skipif(os.environ.get("METHODS") != "all", reason="minutes of training: make methods")
+
+
+def half_interval(values: list[float]) -> float:
+    """Half of the 95 % interval of a mean of three: t with 2 degrees of freedom."""
+    return critical(2) * statistics.stdev(values) / 3**0.5

@@ -1,0 +1,46 @@
+"""Read what stages left behind: results, item rows, and usage as the results and the service count it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+from scheduler.artefacts import rows_of
+from scheduler.state import keys
+from sweeps.cost import Usage
+from sweeps.stage import Json, Stage
+from tests.worker.workshop import Workshop
+from worker.maintenance import reconcile
+from worker.sdk.rest import Account, Used
+
+
+def list_service_usage(workshop: Workshop) -> list[Used]:
+    """The usage that the service counted in the sessions of this installation."""
+    now = datetime.now(UTC)
+    found = Account(workshop.hands.endpoint("offline/ngram-s"))
+    spans = reconcile.spans(now - timedelta(hours=1), now)
+    return [
+        each
+        for start, end in spans
+        for each in found.used(start, end)
+        if each.metadata.get("fleet") == workshop.hands.fleet
+    ]
+
+
+def count_at_service(workshop: Workshop) -> Usage:
+    return reduce(Usage.plus, (each.usage for each in list_service_usage(workshop)), Usage())
+
+
+def read_usage(workshop: Workshop, *found: Stage) -> Usage:
+    """The usage that the results of stages state."""
+    results = [json.loads(workshop.store.client.hget(keys.stage(each.id), "result") or "{}") for each in found]
+    return reduce(Usage.plus, (Usage.read(result["usage"]) for result in results), Usage())
+
+
+def read_result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
+    found: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
+    return found
+
+
+def read_items(workshop: Workshop, stage: Stage) -> list[Any]:
+    return list(rows_of(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))
