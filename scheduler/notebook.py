@@ -7,7 +7,7 @@ from scheduler.errors import ItemsUnread, UnknownMetric
 from scheduler.settings import from_environment
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
-from sweeps.analysis.item_analysis import Wanted
+from sweeps.analysis.item_analysis import WantedItems
 from sweeps.results import RunResult
 from sweeps.spec.sections import measure_of
 from sweeps.stats.paired_items import Items
@@ -30,7 +30,7 @@ def items(name: str, metric: str) -> Items:
     settings = from_environment()
     with the_store(settings) as store:
         views.sweep(store, name)
-        found = read_items(store, settings.store, name, {measure: Wanted((metric,))}, bounded=False)
+        found = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)
     for said in found.unread:
         warnings.warn(said, ItemsUnread, stacklevel=2)
     return found.items.get(measure, {})

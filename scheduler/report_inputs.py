@@ -14,10 +14,10 @@ from scheduler.state.evaluation_items import Kept, read_items
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import PAGE, StageView
-from sweeps.analysis.item_analysis import wanted
+from sweeps.analysis.item_analysis import choose_items
 from sweeps.formatting import counted
 from sweeps.report.document import Figure
-from sweeps.report.inputs import Billed, Learning, Material, Trouble, Used
+from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material, ServiceBill
 from sweeps.results import RunResult, by_cell
 
 LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
@@ -28,13 +28,13 @@ STAGE = re.compile(r"\b(?:train|evaluate)-[0-9a-f]{16}\b")
 SCALE = 2  # pixels of a PNG for each unit of a drawing
 
 
-def material(store: Store, name: str, now: int, *, url: str | None = None) -> Material:
+def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) -> Material:
     """A sweep as it stands at `now`, in milliseconds. Its items lie at `url`; without one they are not read.
 
     Raises UnknownSweep.
     """
     view, rows = views.sweep(store, name), views.results(store, name)
-    items = Kept({}) if url is None else read_items(store, url, name, wanted(view.spec, rows))
+    items = Kept({}) if url is None else read_items(store, url, name, choose_items(view.spec, rows))
     stages, spent = views.stages_of(store, name), costs.costs(store, name)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
     totals = json.loads(kept[0] or "{}")
@@ -46,26 +46,28 @@ def material(store: Store, name: str, now: int, *, url: str | None = None) -> Ma
         stages=view.counts,
         troubles=_troubles(stages),
         spending=spent.kinds,
-        billed=[Billed(each.service, each.tokens, each.micro_usd, moment(each.at)) for each in spent.billed],
+        billed=[
+            ServiceBill(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
+        ],
         limit=spent.limit,
         items=items.items,
         unread=items.unread,
         curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
         data=_data(store, stages),
-        versions=versions(),
+        versions=list_versions(),
         price_dates=tuple(totals["price_dates"]) if totals.get("price_dates") else None,
-        submitted=moment(view.submitted),
-        made=moment(now),
+        submitted=format_moment(view.submitted),
+        made=format_moment(now),
     )
 
 
-def moment(milliseconds: int) -> str:
+def format_moment(milliseconds: int) -> str:
     """2026-11-25 22:57 UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """What this was reckoned with."""
     return {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
 
@@ -77,14 +79,14 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _troubles(stages: Sequence[StageView]) -> list[Trouble]:
+def _troubles(stages: Sequence[StageView]) -> list[LostStages]:
     """Stages without a result by state and cause; causes that differ in numbers, or the stage they name, are one."""
     alike: dict[tuple[str, str], list[StageView]] = {}
     for stage in stages:
         if stage.state in LOST:
             cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
             alike.setdefault((stage.state, cause), []).append(stage)
-    return [Trouble(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]
+    return [LostStages(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]
 
 
 def _cause(alike: Sequence[StageView]) -> str:
@@ -94,14 +96,14 @@ def _cause(alike: Sequence[StageView]) -> str:
     return f"{first}; others name {counted(len(named) - 1, 'other stage')}" if len(named) > 1 else first
 
 
-def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[Learning]:
+def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
     found = []
     for stage, points in _paged(store, _looked_at(rows), lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
         steps = json.loads(f"[{','.join(points)}]")
         what = next((name for name in steps[0] if name != "step"), "") if steps else ""
         kept = [(each["step"] + 1, float(each[what])) for each in steps if isinstance(each.get(what), int | float)]
         if kept:
-            found.append(Learning(stage, labels.get(stage, stage), what, kept))
+            found.append(LearningCurve(stage, labels.get(stage, stage), what, kept))
     return found
 
 
@@ -114,7 +116,7 @@ def _looked_at(rows: Sequence[RunResult]) -> list[str]:
     return list(dict.fromkeys(stage for chain in chains for stage in chain if stage))
 
 
-def _data(store: Store, stages: Sequence[StageView]) -> list[Used]:
+def _data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
     """Data by its content address, from the recipes."""
     found: dict[tuple[str, str], list[str]] = {}
     labels = {stage.id: stage.label for stage in stages}
@@ -126,7 +128,7 @@ def _data(store: Store, stages: Sequence[StageView]) -> list[Used]:
             found.setdefault((str(data["records"]), "train"), []).append(labels[stage])
         if isinstance(recipe.get("items"), str):
             found.setdefault((recipe["items"], "evaluate"), []).append(labels[stage])
-    return [Used(records, what, len(each), each[0]) for (records, what), each in found.items()]
+    return [DataUse(records, what, len(each), each[0]) for (records, what), each in found.items()]
 
 
 def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
@@ -139,13 +141,13 @@ def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> I
         yield from zip(page, pipe.execute(), strict=True)
 
 
-def style() -> str:
-    """The style of the page and of its figures."""
+def read_style() -> str:
+    """Return the style of the page and of its figures."""
     folder = files("scheduler")
     return (folder / "figure.css").read_text(encoding="utf-8") + (folder / "report.css").read_text(encoding="utf-8")
 
 
-def svg_file(figure: Figure) -> str:
+def write_svg(figure: Figure) -> str:
     """A figure as a file of its own, on paper, with its colours in their places: not every reader knows variables."""
     css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
@@ -160,11 +162,11 @@ def _after_words(rest: str, css: str, paper: str) -> str:
     return f'{head}</desc><style>{css}</style><rect width="100%" height="100%" fill="{paper}"/>{drawing}'
 
 
-def png(figure: Figure) -> bytes:
+def draw_png(figure: Figure) -> bytes:
     """A figure as pixels. Raises FiguresUnavailable."""
     try:
         import resvg_py
     except ImportError:
         said = "PNG needs resvg_py, which is not installed: .venv/bin/python -m pip install resvg_py"
         raise FiguresUnavailable(f"{said} (the extra `figures`); `--format svg` needs nothing") from None
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg_file(figure), zoom=SCALE))
+    return bytes(resvg_py.svg_to_bytes(svg_string=write_svg(figure), zoom=SCALE))

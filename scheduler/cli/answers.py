@@ -8,26 +8,26 @@ import numpy as np
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.items import show_by_item, show_changes
-from sweeps.analysis.comparison import METHOD, Contestant, compare
+from sweeps.analysis.comparison import METHOD, MethodResult, compare
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.grid import BestCell, best_cell
-from sweeps.analysis.item_analysis import NEAR, NO_ITEMS, ItemsBy, items_of, what_changed
+from sweeps.analysis.item_analysis import NEAR, NO_ITEMS, ItemsBy, list_changes, select_items
 from sweeps.analysis.run_counts import Tally
 from sweeps.analysis.targets import (
     Spec,
-    best_by,
-    compared_by,
-    formula,
-    in_unit,
-    scaling_fit,
-    seen_of,
-    sought,
-    times,
-    variants,
+    choose_best,
+    describe_law_unit,
+    describe_met_sizes,
+    find_metric,
+    fit_runs,
+    format_multiplier,
+    list_compared,
+    split_variants,
+    write_formula,
 )
 from sweeps.analysis.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import SweepsError
-from sweeps.figures.terminal import Series, draw
+from sweeps.figures.terminal import DrawnCurve, draw_curves
 from sweeps.formatting import counted, dollars, of_cell, with_interval, written
 from sweeps.report.comparison_section import named as named_method
 from sweeps.report.transfer_section import SHARED
@@ -49,33 +49,33 @@ def answer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy
         return
     experiment = str(spec["experiment"])  # all but the curves count for themselves what is missing
     ANSWERS[experiment](output, spec, done if experiment == "data_scaling" else rows, items)
-    show_changes(output, what_changed(rows, items))
+    show_changes(output, list_changes(rows, items))
 
 
 def _scaling(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
-    metric = sought(spec)
-    kept = items_of(items, metric)
-    for title, group in variants(rows, ("size", "data")):
+    metric = find_metric(spec)
+    kept = select_items(items, metric)
+    for title, group in split_variants(rows, ("size", "data")):
         names = dict.fromkeys(str(row.cell["data"]) for row in group)
-        fits = {name: scaling_fit(spec, [row for row in group if row.cell["data"] == name], kept) for name in names}
+        fits = {name: fit_runs(spec, [row for row in group if row.cell["data"] == name], kept) for name in names}
         output.say(f"\nHow much data? {title}".rstrip())
         if any(len(fit.n) > 1 for fit in fits.values()):
             series = [_series(name, fit) for name, fit in fits.items()]
             for start in range(0, len(series), CURVES):
-                output.say(draw(series[start : start + CURVES]))
+                output.say(draw_curves(series[start : start + CURVES]))
         table = [_fit_row(name, each) for name, fit in fits.items() for each in (fit, *fit.alternatives)]
-        output.table(table, title=f"fitted curves, {in_unit(metric)}")
+        output.table(table, title=f"fitted curves, {describe_law_unit(metric)}")
         for name, fit in fits.items():
             if fit.refused and fit.curve:  # else it stands in the table, where a law would
                 output.say(f"{name}: no answer: {fit.refused}")
-            if known := seen_of(fit, metric):
+            if known := describe_met_sizes(fit, metric):
                 output.say(f"{name}: {known}")
             for warning in dict.fromkeys(said for each in (fit, *fit.alternatives) for said in each.warnings):
                 output.say(f"{name}: {warning}")
 
 
-def _series(name: str, fit: ScalingFit) -> Series:
-    return Series(name, fit.n.tolist(), fit.loss.tolist(), fit.line if fit.curve else None)
+def _series(name: str, fit: ScalingFit) -> DrawnCurve:
+    return DrawnCurve(name, fit.n.tolist(), fit.loss.tolist(), fit.line if fit.curve else None)
 
 
 def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _fit_row(name: str, fit: ScalingFit) -> dict[str, Any]:
     row = {
         "data": name,
         "law": fit.law,
-        "L(n)": formula(fit),
+        "L(n)": write_formula(fit),
         "R²": fit.r2,
         "hold-out error": None if fit.holdout_error is None else f"{fit.holdout_error:.2%}",
     }
@@ -111,7 +111,7 @@ def _perhaps(least: MinimumData) -> str:
 
 
 def _transfer(output: Output, _spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> None:
-    for title, group in variants(rows, AXES):
+    for title, group in split_variants(rows, AXES):
         output.say(f"\nDoes training on the row help the column? {title}".rstrip())
         try:
             matrix = transfer_matrix(group)
@@ -151,7 +151,7 @@ def _over_sizes(output: Output, matrix: TransferMatrix) -> None:
 
 
 def _worth(worth: Multiplier | None) -> str:
-    return "·" if worth is None else times(worth)
+    return "·" if worth is None else format_multiplier(worth)
 
 
 def _missing(output: Output, runs: Tally) -> None:
@@ -199,9 +199,9 @@ def _lost(estimate: Estimate | None) -> str:
 
 
 def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
-    for best, (title, group) in product(compared_by(spec, rows), variants(rows, {METHOD})):
+    for best, (title, group) in product(list_compared(spec, rows), split_variants(rows, {METHOD})):
         metric = best.metric
-        found = compare(group, metric=metric, items=items_of(items, metric))
+        found = compare(group, metric=metric, items=select_items(items, metric))
         output.say(f"\nWhich method? {title}".rstrip())
         output.table([_contestant(one, metric) for one in found.contestants], title=_equal(spec))
         table = [
@@ -221,7 +221,7 @@ def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: Items
     output.say("± half of the 95 % interval, by Student's t over the seeds; clear: beyond it, and of all pairs (Holm)")
 
 
-def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
+def _contestant(one: MethodResult, metric: str) -> dict[str, Any]:
     mean = "-" if one.estimate is None else with_interval(one.estimate, 4)
     return {
         "method": named_method(one.name),
@@ -244,11 +244,11 @@ def _equal(spec: Spec) -> str:
 
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
     """The best cell of each data set: losses on different holdouts do not compare."""
-    best = best_by(spec)
+    best = choose_best(spec)
     metric = best.metric.removeprefix("validation.")
     output.say("")
     for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
-        found = best_cell(group, metric=metric, mode=best.mode, items=items_of(items, metric))
+        found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         first = next((each for each in cells(group) if found.best and each.cell == found.best.cell), None)
         said = _best_of(found, first) if first else f"no run has {metric} yet"
         output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")

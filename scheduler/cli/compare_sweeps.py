@@ -7,8 +7,8 @@ from scheduler.cli.console.output import Output
 from scheduler.state import views
 from scheduler.state.store import Store
 from scheduler.state.submission import differences
-from sweeps.analysis.across_sweeps import Condition, join
-from sweeps.analysis.tables import in_order
+from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
+from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import DataError
 from sweeps.formatting import counted, of_cell, with_interval
 from sweeps.metrics.ranges import difference_range
@@ -23,7 +23,7 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     if len(set(names)) < 2:
         raise DataError(f"{', '.join(names) or 'nothing'} found; two names or more are right, as in --sweeps one,other")
     specs = {name: views.sweep(store, name).spec for name in names}
-    found = join({name: views.results(store, name) for name in names})
+    found = join_sweeps({name: views.results(store, name) for name in names})
     shared = [each for each in found if len(each.found) == len(specs)]
     rows = [row for each in shared for row in _rows(each, list(specs))]
     if output.form != "table":
@@ -61,13 +61,13 @@ def _said(value: str) -> str:
     return "the default" if value == "null" else value
 
 
-def _rows(condition: Condition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(condition: SharedCondition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
     """One for each metric of a condition."""
-    metrics = in_order({metric for each in condition.found.values() for metric in each.metrics})
+    metrics = sort_metrics({metric for each in condition.found.values() for metric in each.metrics})
     return [{**condition.cell, "metric": metric, **_measured(condition, metric, sweeps)} for metric in metrics]
 
 
-def _measured(condition: Condition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
+def _measured(condition: SharedCondition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in sweeps:
         moments = condition.found[name].metrics.get(metric)

@@ -16,9 +16,9 @@ from scheduler.settings import from_environment
 from scheduler.state import run_history, views
 from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
-from sweeps.analysis.tables import INSTALL, columns, flat, framed
+from sweeps.analysis.tables import INSTALL, build_frame, flatten_run, list_columns
 from sweeps.errors import NotInstalled
-from sweeps.report.tracker_runs import curve_columns, curve_rows
+from sweeps.report.tracker_runs import list_curve_columns, read_curve_rows
 
 FORMS = ("csv", "parquet")
 Row = Mapping[str, Any]
@@ -61,13 +61,15 @@ def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], 
     """The columns and the rows of a sweep, as it stands: of its runs, or of their learning curves."""
     rows = views.results(store, views.sweep(store, name).name)
     if not curves:
-        return columns(rows), map(flat, rows)
-    return curve_columns(rows), (point for run in run_history.followed(store, name, rows) for point in curve_rows(run))
+        return list_columns(rows), map(flatten_run, rows)
+    return list_curve_columns(rows), (
+        point for run in run_history.followed(store, name, rows) for point in read_curve_rows(run)
+    )
 
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:
     """The same columns; a column whose values are of several kinds is text, as in CSV. Raises NotInstalled."""
-    found = framed(names, rows)
+    found = build_frame(names, rows)
     for name in names:
         values = [row.get(name) for row in rows]
         if not _of_one_kind(values):

@@ -7,18 +7,18 @@ from scheduler.cli.console.output import Output, plain
 from sweeps.analysis.comparison import METHOD, compare
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.item_analysis import (
+    CellChanges,
     ItemsBy,
-    Told,
-    at_the_largest,
     change_row,
+    describe_comparison,
+    describe_context,
     difference_rows,
-    heading,
-    items_of,
-    of_context,
+    list_changes,
     over_as_many,
-    what_changed,
+    select_items,
+    select_largest,
 )
-from sweeps.analysis.targets import Spec, best_by, compared_by, scaling_fit, sought
+from sweeps.analysis.targets import Spec, choose_best, find_metric, fit_runs, list_compared
 from sweeps.analysis.transfer import AXES, transfer_matrix
 from sweeps.formatting import counted
 from sweeps.results import RunResult, by_cell, measured
@@ -37,15 +37,15 @@ def show_by_item(output: Output, metric: str, what: str, pairs: Sequence[tuple[s
     output.say("* clear of all pairs (Holm); McNemar: its p; needed: items that would settle it")
 
 
-def show_changes(output: Output, told: Sequence[Told]) -> None:
+def show_changes(output: Output, told: Sequence[CellChanges]) -> None:
     """Of the largest size, or of every method, what its training changed beside the loss."""
-    shown = at_the_largest(told)
+    shown = select_largest(told)
     if not shown:
         return
     output.say("\nWhat did training change?")
     for each in shown[:TABLES]:
-        output.table([change_row(one) for one in each.changes], title=heading(each))
-    for said in of_context(shown):
+        output.table([change_row(one) for one in each.changes], title=describe_comparison(each))
+    for said in describe_context(shown):
         output.say(said)
     if left := len(told) - len(shown[:TABLES]):
         output.say(f"{counted(left, 'more cell')}: in the report, and in `sweep -f json results`")
@@ -58,7 +58,7 @@ def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[st
     found = {name: facts(spec, rows, items)} if facts and measured(rows) else {}
     changes = [
         {"cell": dict(each.cell), "against": each.against, **plain(one)}
-        for each in what_changed(rows, items)
+        for each in list_changes(rows, items)
         for one in each.changes
     ]
     return {**found, "changes": changes}
@@ -67,19 +67,19 @@ def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[st
 def _differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
     return [
         {"variant": dict(variant), "metric": metric, **plain(each)}
-        for metric in (best.metric for best in compared_by(spec, rows))
+        for metric in (best.metric for best in list_compared(spec, rows))
         for variant, group in by_cell(rows, without={METHOD})
-        for each in compare(group, metric=metric, items=items_of(items, metric)).differences
+        for each in compare(group, metric=metric, items=select_items(items, metric)).differences
     ]
 
 
 def _fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
     """The law of each data set, and each that cannot be told apart from it, with the data that the target takes."""
-    metric, shown = sought(spec), ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
+    metric, shown = find_metric(spec), ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
     return [
         {**on, "metric": metric, **{name: plain(getattr(each, name)) for name in shown}}
         for on, group in by_cell(rows, without={"size"})
-        for fit in [scaling_fit(spec, measured(group), items_of(items, metric))]
+        for fit in [fit_runs(spec, measured(group), select_items(items, metric))]
         for each in (fit, *fit.alternatives)
     ]
 
@@ -90,11 +90,11 @@ def _transfer(_spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> list[d
 
 def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
     """The best cell of each data set, and the cells beside it that may be as good."""
-    best = best_by(spec)
+    best = choose_best(spec)
     metric = best.metric.removeprefix("validation.")
     found = []
     for on, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
-        each = best_cell(group, metric=metric, mode=best.mode, items=items_of(items, metric))
+        each = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         told = {"best": plain(each.best), "alike": plain(each.alike), "needed_seeds": each.needed_seeds}
         found.append({**on, "metric": metric, "by": each.by, **told})
     return found

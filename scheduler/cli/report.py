@@ -16,8 +16,8 @@ from scheduler.settings import from_environment
 from sweeps.formatting import counted
 from sweeps.report.compose import compose
 from sweeps.report.document import Report
-from sweeps.report.html import html
-from sweeps.report.markdown import markdown
+from sweeps.report.html import render_html
+from sweeps.report.markdown import render_markdown
 
 FORMS = ("html", "md", "svg", "png")
 
@@ -34,7 +34,7 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
         raise click.UsageError("figures are files, and - is the terminal; a folder is right")
     settings = from_environment()
     with the_store(settings) as store:
-        found = compose(gathered.material(store, name, round(time.time() * 1000), url=settings.store))
+        found = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
     written = []
     if form in ("svg", "png"):
         written += write_figures(found, figures or target or Path(f"{name}-figures"), form)
@@ -51,14 +51,14 @@ def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
     written = []
     for figure in found.figures:
         path = folder / f"{figure.name}.{form}"
-        write_whole(path, gathered.png(figure) if form == "png" else gathered.svg_file(figure).encode())
+        write_whole(path, gathered.draw_png(figure) if form == "png" else gathered.write_svg(figure).encode())
         written.append(path)
     return written
 
 
 def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
     folder = None if figures is None else _seen_from(target, figures)
-    text = html(found, gathered.style()) if form == "html" else markdown(found, folder)
+    text = render_html(found, gathered.read_style()) if form == "html" else render_markdown(found, folder)
     if str(target) == "-":
         make_exact()
         click.echo(text, nl=False)

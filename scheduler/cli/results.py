@@ -15,9 +15,9 @@ from scheduler.settings import Settings, from_environment
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
-from sweeps.analysis.item_analysis import wanted
-from sweeps.analysis.run_counts import cuts
-from sweeps.analysis.tables import columns, flat, in_order
+from sweeps.analysis.item_analysis import choose_items
+from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.formatting import counted, dollars, of_cell
 from sweeps.results import RunResult
 from sweeps.spec.sections import CUT
@@ -46,9 +46,9 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     """Print the results of a sweep, finished or not."""
     view, rows = views.sweep(store, name), views.results(store, name)
     if output.form == "csv":
-        output.csv([flat(row) for row in rows], columns=columns(rows))
+        output.csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return
-    kept, summaries = read_items(store, settings.store, name, wanted(view.spec, rows)), views.cells(store, name)
+    kept, summaries = read_items(store, settings.store, name, choose_items(view.spec, rows)), views.cells(store, name)
     if output.form == "json":
         found = {**item_facts(view.spec, rows, kept.items), "unread": list(kept.unread)}
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **found})
@@ -56,14 +56,14 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
     # That nothing was cut is not worth a column.
     told = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
-    measured = in_order(told)
+    measured = sort_metrics(told)
     shown = list(dict.fromkeys([*keys, "seeds", *measured]))
     output.say("")
     title = f"{name}: {counted(len(rows), 'run')}, mean ± sd over seeds"
     output.table([_summary_row(cell) for cell in summaries], title=title, columns=shown)
     if said := _unfinished(name, rows):
         output.say(said)
-    for said in cuts(rows):
+    for said in describe_cuts(rows):
         output.say(said)
     answer(output, view.spec, rows, kept.items)
     for said in kept.unread:
@@ -96,7 +96,7 @@ def _run_row(row: RunResult) -> dict[str, Any]:
 
 def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A cell as the store aggregates it. Its seeds are counted where the most of them are measured."""
-    metrics = {name: cell["metrics"][name] for name in in_order(cell["metrics"])}
+    metrics = {name: cell["metrics"][name] for name in sort_metrics(cell["metrics"])}
     measured = max((each["count"] for each in metrics.values()), default=0)
     shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
     named = {key: value if isinstance(value, int) else of_cell(key, value) for key, value in cell["cell"].items()}

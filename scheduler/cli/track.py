@@ -13,7 +13,7 @@ from scheduler.state import run_history, views
 from scheduler.state.store import Store
 from scheduler.trackers import Tracker, tracker
 from sweeps.formatting import counted
-from sweeps.report.tracker_runs import TrackedRun, tracked
+from sweeps.report.tracker_runs import TrackedRun, track_run
 
 Told = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
         transient=True,
         disable=not (output.for_people and screen.is_terminal),
     ):
-        run = tracked(sweep, each)
+        run = track_run(sweep, each)
         told.append({"run": run.id, "name": run.name, "state": run.state, "new": _put(there, run, place)})
     if output.for_people:
         output.say(f"{name}: {_said(told)}\n{there.where}")

@@ -11,7 +11,7 @@ from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid import BestCell, best_cell
-from sweeps.analysis.targets import compared_by, named
+from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.formatting import counted, dollars, duration
 from sweeps.results import RunResult, cells
 from sweeps.spec.sections import Best
@@ -153,7 +153,7 @@ def _sought(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     target = spec.get("target")
     if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
         return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
-    return compared_by(spec, rows)
+    return list_compared(spec, rows)
 
 
 def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
@@ -162,7 +162,7 @@ def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     told = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[told]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
-    cell = named(best.cell, without=("data", "target")) or "its one cell"
+    cell = describe_cell(best.cell, without=("data", "target")) or "its one cell"
     where = f"best on {on}" if on else "best"
     near = f"; {counted(len(found.alike), 'cell')} may be as good" if found.alike else ""
     return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"

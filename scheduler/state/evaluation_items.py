@@ -15,7 +15,7 @@ from scheduler.errors import ArtefactError
 from scheduler.state import keys, views
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from sweeps.analysis.item_analysis import Wanted
+from sweeps.analysis.item_analysis import WantedItems
 from sweeps.formatting import counted
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, Row, item_key
@@ -97,7 +97,7 @@ class _Reader:
             )
 
 
-def read_items(store: Store, url: str, name: str, wanted: Mapping[str, Wanted], *, bounded: bool = True) -> Kept:
+def read_items(store: Store, url: str, name: str, wanted: Mapping[str, WantedItems], *, bounded: bool = True) -> Kept:
     """What is wanted of a sweep's items, by measure; the artefact store is at `url`.
 
     The first seed of every cell is read first, then the second, so that where there is not room for all, cells are
@@ -126,7 +126,7 @@ def read_items(store: Store, url: str, name: str, wanted: Mapping[str, Wanted], 
     )
 
 
-def _stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: Wanted) -> list[tuple[ItemKey, str]]:
+def _stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:
     """The stage that measures each run, the first seed of every cell first."""
     seen: dict[bytes, int] = {}
     found = []

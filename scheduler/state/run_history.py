@@ -7,7 +7,7 @@ from typing import Any
 from scheduler.state import keys, views
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from sweeps.report.tracker_runs import Followed, Swept, Training
+from sweeps.report.tracker_runs import RunHistory, TrackedSweep, TrackedTraining
 from sweeps.results import RunResult
 
 RUNS = 50  # in a page: some thousand points of their curves
@@ -17,14 +17,16 @@ LOST = (StageState.FAILED, StageState.CANCELLED)  # of their own; what is skippe
 Facts = Mapping[str, str]
 
 
-def swept(store: Store, name: str) -> Swept:
+def swept(store: Store, name: str) -> TrackedSweep:
     """What all runs of a sweep share. Raises UnknownSweep."""
     view = views.sweep(store, name)
     told = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
-    return Swept(name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in told.items() if v})
+    return TrackedSweep(
+        name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in told.items() if v}
+    )
 
 
-def followed(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[Followed]:
+def followed(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[RunHistory]:
     """Each of a sweep's rows (`views.results`), with its trainings; a page is read when it is asked for."""
     submitted = views.sweep(store, name).submitted
     pairs = list(zip(views.planned(store, name), rows, strict=True))
@@ -57,11 +59,11 @@ def _followed(
     facts: Mapping[str, Facts],
     curves: Mapping[str, list[dict[str, Any]]],
     submitted: int,
-) -> Followed:
+) -> RunHistory:
     own = [facts[stage] for stage in views.stages_behind(plan)]
     trained = [stage for stage in (*plan["before"], plan["stage"]) if stage]
     trainings = [
-        Training(
+        TrackedTraining(
             stage,
             json.loads(facts[stage]["recipe"] or "{}"),
             int(facts[stage]["steps"] or 0),
@@ -70,7 +72,7 @@ def _followed(
         )
         for stage in trained
     ]
-    return Followed(
+    return RunHistory(
         number=int(plan["run"]),
         row=row,
         trainings=trainings,

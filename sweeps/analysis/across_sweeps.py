@@ -17,7 +17,7 @@ from sweeps.stats.intervals import Estimate, grain_of, paired
 
 
 @dataclass(frozen=True)
-class Condition:
+class SharedCondition:
     """One cell, in the sweeps that have it."""
 
     cell: Mapping[str, Json]
@@ -25,7 +25,7 @@ class Condition:
     differences: Mapping[str, Mapping[str, Estimate]]  # by metric, then by sweep: that sweep minus the first
 
 
-def join(results: Mapping[str, Sequence[RunResult]]) -> list[Condition]:
+def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondition]:
     """Every condition that any of the sweeps has, in their order; differences are to the first sweep."""
     groups: dict[bytes, dict[str, list[RunResult]]] = {}
     for sweep, rows in results.items():
@@ -45,7 +45,7 @@ def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
     return {metric: grain_of(each) for metric, each in values.items()}
 
 
-def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Mapping[str, float]) -> Condition:
+def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Mapping[str, float]) -> SharedCondition:
     summaries = {sweep: cells(runs)[0] for sweep, runs in found.items()}
     cell = next(iter(summaries.values())).cell
     others = [sweep for sweep in found if sweep != first and first in found]
@@ -58,7 +58,7 @@ def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Map
         }
         for metric in metrics
     }
-    return Condition(cell, summaries, {metric: each for metric, each in differences.items() if each})
+    return SharedCondition(cell, summaries, {metric: each for metric, each in differences.items() if each})
 
 
 def _difference(

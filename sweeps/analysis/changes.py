@@ -214,13 +214,13 @@ def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
     return least_p(np.bincount(_places(list(clusters.values())), moved))
 
 
-def all_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
+def judge_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
     """The same, with what stands after Holm when all of them are one family."""
     stands = holm({key: each.p for key, each in found.items()})
     return {key: replace(each, after_holm=each.clear and key in stands) for key, each in found.items()}
 
 
-def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
+def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
     """Every trained cell beside its baseline of the same experiment, in the order of the results.
 
     A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
@@ -231,15 +231,15 @@ def changes(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple
     runs = {canonical(cell): (cell, found) for cell, found in by_cell(results)}
     found: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, of) in runs.items():
-        for against, beside in baselines(cell, metric):
+        for against, beside in list_baselines(cell, metric):
             if (base := runs.get(canonical(beside))) and (told := _between(base[1], of, items, metric)):
                 found[against, key] = Changed(cell, beside, against, told)
     families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
-    judged = {key: each for family in families.values() for key, each in all_together(family).items()}
+    judged = {key: each for family in families.values() for key, each in judge_together(family).items()}
     return tuple(replace(each, change=judged[key]) for key, each in found.items())
 
 
-def baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
     """The cells that a trained one is to be compared with, the most telling first; none for an untrained one."""
     if "method" in cell:
         if cell["method"] is not None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TypeVar
 
-from sweeps.analysis.run_counts import Tally, tally
-from sweeps.analysis.tables import Runs, runs_of
+from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
 from sweeps.metrics.ranges import Range, difference_range, range_of
 from sweeps.results import RunResult, by_cell, measured
@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Contestant:
+class MethodResult:
     """One method; `name` None is the untrained model. `estimate` is None while nothing is measured."""
 
     name: str | None
@@ -59,7 +59,7 @@ class Comparison:
     """The methods in the order of the results, and every pair of them that shares a seed."""
 
     metric: str
-    contestants: tuple[Contestant, ...]
+    contestants: tuple[MethodResult, ...]
     differences: tuple[Difference, ...]
     runs: Tally = field(default_factory=Tally)
 
@@ -69,7 +69,7 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
 
     `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
     """
-    results = runs_of(results)
+    results = read_runs(results)
     variants = [variant for variant, _ in by_cell(results, without={METHOD})]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
@@ -82,7 +82,7 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
     by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
     differences = _differences(values, by_item, grain, difference_range(metric))
-    return Comparison(metric, contestants, tuple(differences), tally(results, metric))
+    return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
 def _values(runs: Sequence[RunResult], metric: str) -> Values:
@@ -90,15 +90,15 @@ def _values(runs: Sequence[RunResult], metric: str) -> Values:
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
-def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> Contestant:
+def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> MethodResult:
     done = measured(runs)
-    return Contestant(
+    return MethodResult(
         name=name,
         estimate=paired(list(values.values()), grain=grain, span=range_of(metric)) if values else None,
         tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
         micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
         missing=len(runs) - len(values),
-        runs=tally(runs, metric),
+        runs=count_runs(runs, metric),
     )
 
 

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from sweeps.analysis.run_counts import Tally, tally
-from sweeps.analysis.tables import Runs, runs_of
+from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.analysis.tables import Runs, read_runs
 from sweeps.metrics.ranges import Range, difference_range, range_of
 from sweeps.records import canonical
 from sweeps.results import RunResult, by_cell, measured
@@ -91,7 +91,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     the evaluation of `metric`: cells that have some are compared with the best item by item, and are one family for
     Holm.
     """
-    results = runs_of(results)
+    results = read_runs(results)
     seen = f"validation.{metric}"
     by = seen if any(seen in run.metrics for run in measured(results)) else metric
     groups = [runs for _, runs in by_cell(results)]
@@ -111,7 +111,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
         together = all_together({place: each for place, each in found.items() if each})
         cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
     cells += [_cell(runs, metric, by, grains) for runs in others]
-    return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), tally(results, by))
+    return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
 
 
 def _values(runs: Iterable[RunResult], metric: str) -> Values:
@@ -142,7 +142,7 @@ def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, 
         runs[0].cell,
         paired(list(chosen.values()), grain=grains[by], span=range_of(by)) if chosen else None,
         paired(list(held.values()), grain=grains[metric], span=range_of(metric)) if held else None,
-        tally(runs, by),
+        count_runs(runs, by),
     )
 
 

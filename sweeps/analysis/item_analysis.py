@@ -5,11 +5,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sweeps.analysis.changes import Against, Change, changes
+from sweeps.analysis.changes import Against, Change, compare_with_baselines
 from sweeps.analysis.comparison import METHOD
 from sweeps.analysis.grid import best_cell
-from sweeps.analysis.tables import in_order
-from sweeps.analysis.targets import Spec, best_by, compared_by, named, shared_keys, sought, variants
+from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.targets import (
+    Spec,
+    choose_best,
+    describe_cell,
+    find_metric,
+    find_shared_keys,
+    list_compared,
+    split_variants,
+)
 from sweeps.formatting import counted, with_interval
 from sweeps.metrics.ranges import bounded, difference_range
 from sweeps.records import canonical
@@ -27,7 +35,7 @@ NO_ITEMS: ItemsBy = {}
 
 
 @dataclass(frozen=True)
-class Told:
+class CellChanges:
     """What the training of one cell changed in everything that was measured of it, against the same."""
 
     cell: Mapping[str, Json]
@@ -36,16 +44,16 @@ class Told:
     changes: tuple[Change, ...]
 
 
-class Wanted(NamedTuple):
+class WantedItems(NamedTuple):
     """Of a measure: what is asked of each row, and of which runs; None: of all."""
 
     metrics: Collection[str]
     runs: Collection[ItemKey] | None = None
 
 
-def wanted(spec: Spec, rows: Sequence[RunResult]) -> dict[str, Wanted]:
+def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems]:
     """By measure. Losses are asked item by item only where they decide: of all else, what training changed."""
-    shown = in_order({name for row in measured(rows) for name in row.metrics})
+    shown = sort_metrics({name for row in measured(rows) for name in row.metrics})
     found: dict[str, list[str]] = {}
     for metric in shown:
         if (measure := measure_of(metric)) and not measure.startswith("validation."):
@@ -56,22 +64,22 @@ def wanted(spec: Spec, rows: Sequence[RunResult]) -> dict[str, Wanted]:
         if deciding in found and deciding not in kept:
             kept = {str(deciding): [decides], **kept}
     runs = _near(spec, rows) if spec.get("experiment") == "grid" else None
-    return {measure: Wanted(metrics, runs) for measure, metrics in kept.items()}
+    return {measure: WantedItems(metrics, runs) for measure, metrics in kept.items()}
 
 
 def _decide(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
     """The metrics that the answer is drawn from, if their items say more than their means; else none."""
     match spec.get("experiment"):
         case "grid":
-            return [best_by(spec).metric.removeprefix("validation.")]
+            return [choose_best(spec).metric.removeprefix("validation.")]
         case "compare":
-            return [best.metric for best in compared_by(spec, rows)]
+            return [best.metric for best in list_compared(spec, rows)]
         case "data_scaling" if spec.get("target"):
-            return [sought(spec)]
+            return [find_metric(spec)]
     return []
 
 
-def items_of(items: ItemsBy, metric: str) -> Items | None:
+def select_items(items: ItemsBy, metric: str) -> Items | None:
     """Those that a metric is made of."""
     measure = measure_of(metric)
     return None if measure is None else items.get(measure)
@@ -83,37 +91,37 @@ def _of_loss(measure: str) -> bool:
 
 def _near(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey]:
     """The runs of the best cell on each data set, and of those next to it."""
-    best = best_by(spec)
+    best = choose_best(spec)
     others = {key for row in rows for key in row.cell} - {"data"}
     near: set[bytes] = set()
-    for _, group in variants(rows, others):
+    for _, group in split_variants(rows, others):
         found = best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode)
         near |= {canonical(each.cell) for each in (found.best, *found.alike[:NEAR]) if each}
     return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
-def what_changed(rows: Sequence[RunResult], items: ItemsBy) -> tuple[Told, ...]:
+def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
     """Of every trained cell, in the order of the rows, what there is beside the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
-    for metric in in_order({name for row in measured(rows) for name in row.metrics}):
+    for metric in sort_metrics({name for row in measured(rows) for name in row.metrics}):
         measure = None if metric.rpartition(".")[2] in OF_ITEMS else measure_of(metric)
         if measure is not None and measure in items and not _of_loss(measure):
-            for each in changes(rows, items[measure], metric=metric):
+            for each in compare_with_baselines(rows, items[measure], metric=metric):
                 found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
-    same = shared_keys([cell for cell, _ in found.values()])
-    told = {key: Told(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
+    same = find_shared_keys([cell for cell, _ in found.values()])
+    told = {key: CellChanges(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
     order = {key: place for place, key in enumerate(dict.fromkeys(canonical(row.cell) for row in rows))}
     return tuple(told[key] for key in sorted(told, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
 
 
 def _name(cell: Mapping[str, Json], same: Collection[str]) -> str:
-    return named(cell, without=same).removeprefix(f"{METHOD}=")
+    return describe_cell(cell, without=same).removeprefix(f"{METHOD}=")
 
 
 AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")
 
 
-def at_the_largest(told: Sequence[Told]) -> list[Told]:
+def select_largest(told: Sequence[CellChanges]) -> list[CellChanges]:
     """Those of the largest size, of cells that are alike in all else."""
     largest: dict[bytes, float] = {}
     for each in told:
@@ -121,15 +129,15 @@ def at_the_largest(told: Sequence[Told]) -> list[Told]:
     return [each for each in told if _size(each) == largest[_rest(each)]]
 
 
-def _rest(told: Told) -> bytes:
+def _rest(told: CellChanges) -> bytes:
     return canonical({key: value for key, value in told.cell.items() if key != "size"})
 
 
-def _size(told: Told) -> float:
+def _size(told: CellChanges) -> float:
     return float(str(told.cell.get("size") or 0))
 
 
-def heading(told: Told) -> str:
+def describe_comparison(told: CellChanges) -> str:
     """rl against untrained, 3 seeds."""
     what = f"{told.name} " if told.name else ""
     return f"{what}against {told.against}, {counted(max(each.seeds for each in told.changes), 'seed')}"
@@ -152,7 +160,7 @@ def change_row(one: Change) -> dict[str, Any]:
     }
 
 
-def of_context(told: Sequence[Told]) -> Iterator[str]:
+def describe_context(told: Sequence[CellChanges]) -> Iterator[str]:
     """What became of the worth of context, in words: the change of the uplift is a difference in differences."""
     for each in told:
         for one in each.changes:

@@ -39,7 +39,7 @@ class Tally:
         return f"{self.missing} of {self.runs} runs {'is' if self.missing == 1 else 'are'} not in it: {parts}"
 
 
-def tally(runs: Sequence[RunResult], metric: str) -> Tally:
+def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
     """What became of the runs, as far as one metric goes."""
     counts = dict.fromkeys(Tally.__slots__, 0)
     for run in runs:
@@ -47,7 +47,7 @@ def tally(runs: Sequence[RunResult], metric: str) -> Tally:
     return Tally(**counts)
 
 
-def cuts(runs: Sequence[RunResult]) -> list[str]:
+def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
     """Which evaluations cut answers of trained models, for people: a right answer that is cut counts as wrong."""
     found: dict[str, list[float]] = {}
     for run in runs:

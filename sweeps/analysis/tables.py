@@ -16,7 +16,7 @@ TOOK = ("steps", "tokens", "usd", "stage")  # columns behind the metrics
 INSTALL = ".venv/bin/python -m pip install pandas pyarrow (the extra `export`)"
 
 
-class Table(Protocol):
+class FrameLike(Protocol):
     """A pandas DataFrame, as far as it is asked here."""
 
     @property
@@ -24,23 +24,23 @@ class Table(Protocol):
     def to_dict(self, orient: Literal["records"]) -> list[dict[str, Any]]: ...
 
 
-Runs = Sequence[RunResult] | Table
+Runs = Sequence[RunResult] | FrameLike
 
 
-def columns(rows: Sequence[RunResult]) -> list[str]:
+def list_columns(rows: Sequence[RunResult]) -> list[str]:
     """What a cell is, then what was measured, then what it took."""
     cell = dict.fromkeys(key for row in rows for key in row.cell)
-    metrics = in_order({name for row in rows for name in row.metrics})
+    metrics = sort_metrics({name for row in rows for name in row.metrics})
     return [*cell, "seed", "state", *metrics, *TOOK]
 
 
-def flat(row: RunResult) -> dict[str, Any]:
+def flatten_run(row: RunResult) -> dict[str, Any]:
     """One run by column; lists and mappings of its cell as they are."""
     measured = {"steps": row.steps, "tokens": row.tokens, "usd": dollars_of(row.micro_usd), "stage": row.stage}
     return {**row.cell, "seed": row.seed, "state": row.state, **row.metrics, **measured}
 
 
-def in_order(metrics: Collection[str]) -> list[str]:
+def sort_metrics(metrics: Collection[str]) -> list[str]:
     """The answer first, then what else was measured; what training itself saw is not for the table."""
     known = [name for name in metrics if not name.startswith("train_")]
     order = {metric: place for place, metric in enumerate(metric for each in METRICS.values() for metric in each)}
@@ -49,10 +49,10 @@ def in_order(metrics: Collection[str]) -> list[str]:
 
 def frame(results: Sequence[RunResult]) -> "pd.DataFrame":
     """A pandas DataFrame with a row for each run. Raises NotInstalled."""
-    return framed(columns(results), map(flat, results))
+    return build_frame(list_columns(results), map(flatten_run, results))
 
 
-def framed(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+def build_frame(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
     """A pandas DataFrame with these columns; what a row does not have is missing there. Raises NotInstalled."""
     try:
         import pandas as pd
@@ -61,7 +61,7 @@ def framed(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.DataF
     return pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=list(names))
 
 
-def runs_of(runs: Runs) -> Sequence[RunResult]:
+def read_runs(runs: Runs) -> Sequence[RunResult]:
     """Runs as they are, or those of a DataFrame as `frame`, or pandas of what `sweep export` wrote, has it.
 
     What stands before the column `seed` is the cell, what stands behind it was measured. Raises DataError without one.

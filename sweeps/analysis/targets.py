@@ -29,34 +29,34 @@ FORMULAS = {
 }
 
 
-def formula(fit: ScalingFit) -> str:
+def write_formula(fit: ScalingFit) -> str:
     """The law of a fit, with its numbers; of one without a curve, nothing."""
     return "" if fit.law is None else FORMULAS[fit.law].format(**fit.params)
 
 
-def unit(metric: str) -> str:
+def name_with_unit(metric: str) -> str:
     """A metric with its unit, for an axis."""
     last = metric.rpartition(".")[2]
     return f"{metric} ({UNITS[last]})" if last in UNITS else metric
 
 
-def named(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
+def describe_cell(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     """A cell in words: rank=16, size=128."""
     return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key not in without)
 
 
-def shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
+def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
     """The keys that all of these cells have the same under: what need not be said of each."""
     keys = {key for cell in cells for key in cell}
     return {key for key in keys if len({canonical(cell.get(key)) for cell in cells}) == 1}
 
 
-def variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:
+def split_variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:
     """The rows of each variant of an experiment with these axes, and the variant in words; often there is but one."""
-    return [(named(cell), group) for cell, group in by_cell(rows, without=axes)]
+    return [(describe_cell(cell), group) for cell, group in by_cell(rows, without=axes)]
 
 
-def sought(spec: Spec) -> str:
+def find_metric(spec: Spec) -> str:
     """The metric that the target is of; without one the loss, or where that is not asked what is asked first."""
     wish, asked = spec.get("target"), spec.get("evaluate")
     if isinstance(wish, dict):
@@ -65,17 +65,17 @@ def sought(spec: Spec) -> str:
     return "nll" if losses else best_by_default(spec).metric
 
 
-def side(metric: str) -> str:
+def choose_side(metric: str) -> str:
     """On which side of its target a metric is good enough."""
     return "≥" if metric in RISING else "≤"
 
 
-def in_unit(metric: str) -> str:
+def describe_law_unit(metric: str) -> str:
     """What L is in a law of this metric."""
     return f"L the {metric}" if metric in RISING else f"L in {UNITS.get(metric, metric)}"
 
 
-def target(wish: Json, zero_shot: float | None) -> float | None:
+def resolve_target(wish: Json, zero_shot: float | None) -> float | None:
     """What to reach: `below` or `above` as it stands, or as a multiple of what the untrained base has."""
     if not isinstance(wish, dict):
         return None
@@ -87,13 +87,13 @@ def target(wish: Json, zero_shot: float | None) -> float | None:
     return None if zero_shot is None else float(str(goal)) * zero_shot
 
 
-def zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
+def read_zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
     """What the untrained base has."""
     found = [row.metrics[metric] for row in rows if row.cell.get("size") == 0 and metric in row.metrics]
     return found[0] if found else None
 
 
-def sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, int]]:
+def list_sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, int]]:
     """Size, value and seed of the runs that were trained on anything."""
     return [
         (float(str(row.cell["size"])), row.metrics[metric], row.seed)
@@ -102,16 +102,16 @@ def sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, in
     ]
 
 
-def scaling_fit(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) -> ScalingFit:
+def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) -> ScalingFit:
     """The curve of one data set's runs, and what it says of the target; with the runs' items for other items, too."""
-    metric = sought(spec)
-    points = sized(rows, metric)
+    metric = find_metric(spec)
+    points = list_sized(rows, metric)
     n, values = [size for size, _, _ in points], [value for _, value, _ in points]
-    chance = guessed(rows, metric)
+    chance = read_chance(rows, metric)
     if chance is not None and math.isnan(chance):
         unknown = "it was measured before what guessing scores was kept beside it, without which there is no law"
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
-    goal, error = target(spec.get("target"), zero_shot(rows, metric)), _errors(spec, rows, items or {})
+    goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
     return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
 
@@ -127,7 +127,7 @@ def _unasked(
             yield "the interval is that of these items alone: of some sizes, or of the base, they are not known"
 
 
-def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
+def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     """What guessing scores; None of a loss, and no number where candidates were chosen from and nobody counted them."""
     if metric != "accuracy":
         return RISING.get(metric)
@@ -135,7 +135,7 @@ def guessed(rows: Sequence[RunResult], metric: str) -> float | None:
     return known[0] if known else math.nan if any("mrr" in row.metrics for row in rows) else RISING[metric]
 
 
-def seen_of(fit: ScalingFit, metric: str) -> str:
+def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
     """Where no law answers: from which size on everything that was measured has the target; nothing where none has."""
     least = fit.minimum_data
     if least is None or least.status != "refused" or not len(fit.loss):
@@ -145,7 +145,7 @@ def seen_of(fit: ScalingFit, metric: str) -> str:
     if not has[first:].all():
         return ""
     every = "" if first else "at every size measured, "
-    return f"{metric} {side(metric)} {least.target:.4g} is met {every}from {fit.n[first]:,.0f} examples on"
+    return f"{metric} {choose_side(metric)} {least.target:.4g} is met {every}from {fit.n[first]:,.0f} examples on"
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:
@@ -153,7 +153,7 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
 
     None where nothing is known of a size.
     """
-    metric, wish = sought(spec), spec.get("target")
+    metric, wish = find_metric(spec), spec.get("target")
     if not isinstance(wish, dict):
         return None
     trained = [row for row in rows if row.cell.get("size") and metric in row.metrics]
@@ -174,18 +174,18 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
     return [float(np.mean(found.get(row.cell["size"], math.nan))) for row in trained]
 
 
-def best_by(spec: Spec) -> Best:
+def choose_best(spec: Spec) -> Best:
     """What the best cell is the best by."""
     wish = spec.get("best")
     return Best.model_validate(wish) if isinstance(wish, dict) else best_by_default(spec)
 
 
-def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
+def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     """What the best is the best by; of methods that are measured on several data sets, on each, if none is named.
 
     Methods are not measured on a validation set.
     """
-    best, known = best_by(spec), {name for row in rows for name in row.metrics}
+    best, known = choose_best(spec), {name for row in rows for name in row.metrics}
     if spec.get("experiment") != "compare" or best.metric in known:
         return [best]
     metric = best.metric.removeprefix("validation.")
@@ -193,7 +193,7 @@ def compared_by(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 
 
-def estimate_of(moments: Moments, metric: str) -> Estimate:
+def estimate_mean(moments: Moments, metric: str) -> Estimate:
     """The mean of a cell's seeds with its own 95 % interval, by Student's t."""
     if moments.variance is None:
         return Estimate(moments.mean, None, moments.count, range_of(metric))
@@ -201,11 +201,11 @@ def estimate_of(moments: Moments, metric: str) -> Estimate:
     return Estimate(moments.mean, reach, moments.count, range_of(metric))
 
 
-def with_width(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
+def format_estimate(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
     """0.7117 ± 0.0190."""
     return with_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
 
 
-def times(worth: Multiplier) -> str:
+def format_multiplier(worth: Multiplier) -> str:
     """×2.1, or > ×4 where no more is known."""
     return f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"

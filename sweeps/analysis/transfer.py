@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from sweeps.analysis.data_multiplier import Multiplier, Reference
-from sweeps.analysis.run_counts import Tally, tally
-from sweeps.analysis.tables import Runs, runs_of
+from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stats.intervals import Estimate
@@ -34,7 +34,7 @@ Pair = tuple[str, str]  # source, target
 Values = Mapping[int, float]  # by seed
 
 
-class Losses(NamedTuple):
+class PairLosses(NamedTuple):
     """What was measured, and the cells that were to be measured once: one run, which stands for every seed."""
 
     values: Mapping[Cell, Values]
@@ -109,7 +109,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     "missing" cell. Raises DataError for runs of several variants; group them first, with
     `by_cell(results, without=AXES)`.
     """
-    results = runs_of(results)
+    results = read_runs(results)
     variants = [variant for variant, _ in by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
@@ -133,7 +133,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     runs: dict[Cell, list[RunResult]] = {}
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
-    fates = {place: tally(of, metric) for place, of in runs.items()}
+    fates = {place: count_runs(of, metric) for place, of in runs.items()}
     panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates) for size in sizes)
     return TransferMatrix(
         sources=sources,
@@ -142,7 +142,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
         cells=tuple(cell for panel in panels for cell in panel),
         overall=tuple(_overall(pairs, sizes, gains)),
         asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
-        runs=tally(results, metric),
+        runs=count_runs(results, metric),
         shared=_shared(runs),
     )
 
@@ -154,7 +154,7 @@ class _Alone(NamedTuple):
     learned: float | None  # zero-shot to the largest size, in nats per token
 
     @classmethod
-    def of(cls, after: Losses, target: str) -> "_Alone":
+    def of(cls, after: PairLosses, target: str) -> "_Alone":
         means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
                  if source is None and of == target}  # fmt: skip
         zero, largest = means.get(0), max(means, default=0)
@@ -170,7 +170,7 @@ class _Alone(NamedTuple):
 def _panel(
     cells: Sequence[tuple[str, str, int]],
     gains: Mapping[tuple[str, str, int], Values],
-    on_source: Losses,
+    on_source: PairLosses,
     alone: Mapping[str, _Alone],
     fates: Mapping[Cell, Tally],
 ) -> list[TransferCell]:
@@ -246,24 +246,24 @@ def _place(run: RunResult) -> Cell:
     return source, target, size
 
 
-def _losses(results: Sequence[RunResult], metric: str) -> Losses:
+def _losses(results: Sequence[RunResult], metric: str) -> PairLosses:
     values: dict[Cell, dict[int, float]] = {}
     for run in measured(results):
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
             values.setdefault(_place(run), {})[run.seed] = value
     runs = Counter(map(_place, results))
-    return Losses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
+    return PairLosses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
 
 
-def _differences(losses: Losses, one: Cell, other: Cell) -> Values:
+def _differences(losses: PairLosses, one: Cell, other: Cell) -> Values:
     """one - other for every seed that both have."""
     seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
     pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
     return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
-def _loss(losses: Losses, cell: Cell, seed: int) -> float | None:
+def _loss(losses: PairLosses, cell: Cell, seed: int) -> float | None:
     """Before any training on the target a single run stands for all seeds; of several, each for its own."""
     found = losses.values.get(cell, {})
     if cell in losses.once:

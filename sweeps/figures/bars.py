@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.figures.scales import Scale, short, spanning, ticks
-from sweeps.figures.svg import drawing, fitting, label, mark, tag, width_of
+from sweeps.figures.scales import Scale, choose_ticks, shorten, span_values
+from sweeps.figures.svg import fit_text, label, mark, measure_text, tag, wrap_svg
 
 LINE = 40  # pixels of a row: its name above, its mark below
 SIDE = 10
@@ -24,7 +24,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowPlot:
     """The words of the figure, and what its axis has at least; `zero`: a line that parts the two signs."""
 
     name: str
@@ -35,10 +35,10 @@ class Rows:
     least: float = 0.0  # the axis reaches so far to both sides of 0, that what is nothing does not look large
 
 
-def intervals(plot: Rows, rows: Sequence[Row], width: float, suffix: str) -> str:
+def draw_intervals(plot: RowPlot, rows: Sequence[Row], width: float, suffix: str) -> str:
     """A mark for each mean and a line for its interval."""
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
-    x = spanning(
+    x = span_values(
         [*ends, *([-plot.least, 0.0, plot.least] if plot.zero else [])], SIDE + 4, width - SIDE - 4, margin=0.04
     )
     body = [_grid(x, plot, 8 + len(rows) * LINE)]
@@ -50,7 +50,7 @@ def intervals(plot: Rows, rows: Sequence[Row], width: float, suffix: str) -> str
     return _whole(plot, body, len(rows), width, suffix)
 
 
-def bars(plot: Rows, rows: Sequence[Row], width: float, suffix: str) -> str:
+def draw_bars(plot: RowPlot, rows: Sequence[Row], width: float, suffix: str) -> str:
     """A bar for each amount, with a bracket from its low to its high estimate."""
     ends = [end for row in rows for end in (row.value, row.high) if end is not None]
     x = Scale(0, (max(ends, default=0) or 1) * 1.04, SIDE + 4, width - SIDE - 4)
@@ -65,18 +65,18 @@ def bars(plot: Rows, rows: Sequence[Row], width: float, suffix: str) -> str:
     return _whole(plot, body, len(rows), width, suffix)
 
 
-def _whole(plot: Rows, body: Sequence[str], count: int, width: float, suffix: str) -> str:
+def _whole(plot: RowPlot, body: Sequence[str], count: int, width: float, suffix: str) -> str:
     height = 8 + count * LINE + 44
-    return drawing(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
+    return wrap_svg(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
 
 
-def _grid(x: Scale, plot: Rows, floor: float) -> str:
-    marks = ticks(x, max(2, int((x.end - x.start) / 90)))
+def _grid(x: Scale, plot: RowPlot, floor: float) -> str:
+    marks = choose_ticks(x, max(2, int((x.end - x.start) / 90)))
     drawn = [tag("line", x1=x(value), x2=x(value), y1=6, y2=floor, class_="grid") for value in marks]
     free = float("-inf")
     for value in marks:
-        said = short(value)
-        half = width_of(said) / 2
+        said = shorten(value)
+        half = measure_text(said) / 2
         place = min(max(x(value), x.start - SIDE + half), x.end + SIDE - half)
         if place - half >= free:
             drawn.append(label(place, floor + 16, said, text_anchor="middle", class_="tick"))
@@ -89,8 +89,8 @@ def _grid(x: Scale, plot: Rows, floor: float) -> str:
 
 def _words(row: Row, y: float, width: float) -> str:
     told = label(width - SIDE, y, row.said, text_anchor="end", class_="told")
-    room = width - 2 * SIDE - width_of(row.said) - 8
-    return label(SIDE, y, fitting(row.name, room), class_="ink halo") + told
+    room = width - 2 * SIDE - measure_text(row.said) - 8
+    return label(SIDE, y, fit_text(row.name, room), class_="ink halo") + told
 
 
 def _interval(row: Row, x: Scale, middle: float) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sweeps.figures.scales import Scale, short, ticks
-from sweeps.figures.svg import SMALL, fitting, label, mark, tag, width_of, words
+from sweeps.figures.scales import Scale, choose_ticks, shorten
+from sweeps.figures.svg import SMALL, escape, fit_text, label, mark, measure_text, tag
 
 LEFT, RIGHT, BOTTOM = 52, 14, 42  # pixels around the plot
 ROW = 20  # pixels of a line of the legend
@@ -31,18 +31,18 @@ class Frame:
         room = max(2, int((self.y.start - self.y.end) / 40))
         return [
             tag("line", x1=left, x2=right, y1=self.y(value), y2=self.y(value), class_="grid")
-            + label(left - 7, self.y(value) + 4, short(value), text_anchor="end", class_="tick")
-            for value in ticks(self.y, room)
+            + label(left - 7, self.y(value) + 4, shorten(value), text_anchor="end", class_="tick")
+            for value in choose_ticks(self.y, room)
         ]
 
     def _columns(self) -> list[str]:
         floor, drawn, free = self.y.start, [], float("-inf")
-        for value in self.marks or ticks(self.x, max(2, int((self.x.end - self.x.start) / 70))):
+        for value in self.marks or choose_ticks(self.x, max(2, int((self.x.end - self.x.start) / 70))):
             if not self.x.low <= value <= self.x.high:
                 continue
-            place, said = self.x(value), short(value)
+            place, said = self.x(value), shorten(value)
             drawn.append(tag("line", x1=place, x2=place, y1=floor, y2=floor + 5, class_="axis"))
-            half = width_of(said) / 2
+            half = measure_text(said) / 2
             if place - half >= free:
                 drawn.append(label(place, floor + 18, said, text_anchor="middle", class_="tick"))
                 free = place + half + 6
@@ -55,20 +55,20 @@ class Frame:
         )
 
 
-def legend(names: Mapping[int, str], *, left: float, right: float, top: float) -> tuple[str, float]:
+def draw_legend(names: Mapping[int, str], *, left: float, right: float, top: float) -> tuple[str, float]:
     """The series by mark (their kind) and name, line by line as wide as there is room; and how high it is."""
-    return legend_of([(name, partial(_sample, kind)) for kind, name in names.items()], left, right, top)
+    return draw_samples([(name, partial(_sample, kind)) for kind, name in names.items()], left, right, top)
 
 
 Sample = Callable[[float, float], str]
 
 
-def legend_of(entries: Sequence[tuple[str, Sample]], left: float, right: float, top: float) -> tuple[str, float]:
+def draw_samples(entries: Sequence[tuple[str, Sample]], left: float, right: float, top: float) -> tuple[str, float]:
     """The same for samples of any kind, drawn around a place 22 pixels wide."""
     drawn, x, y = [], left, top + ROW / 2
     for whole, sample in entries:
-        name = fitting(whole, right - left - 28)
-        wide = 30 + width_of(name) + 12
+        name = fit_text(whole, right - left - 28)
+        wide = 30 + measure_text(name) + 12
         if x > left and x + wide > right:
             x, y = left, y + ROW
         drawn.append(sample(x + 11, y) + label(x + 28, y + 4, name, class_="ink"))
@@ -80,7 +80,7 @@ def _sample(kind: int, x: float, y: float) -> str:
     return tag("line", x1=x - 11, x2=x + 11, y1=y, y2=y, class_=f"s{kind % 8} line") + mark(kind, x, y)
 
 
-def hatch(name: str) -> str:
+def draw_hatch(name: str) -> str:
     """The pattern of what cannot be told from nothing, to be filled with `url(#name)`."""
     return tag(
         "defs",
@@ -97,6 +97,6 @@ def hatch(name: str) -> str:
     )
 
 
-def halo(x: float, y: float, text: str, kind: int, **attributes: str | float | None) -> str:
+def draw_halo(x: float, y: float, text: str, kind: int, **attributes: str | float | None) -> str:
     """A label over the data, in its series' colour, that stays readable upon it."""
-    return tag("text", words(text), x=x, y=y, font_size=SMALL, class_=f"s{kind % 8} said", **attributes)
+    return tag("text", escape(text), x=x, y=y, font_size=SMALL, class_=f"s{kind % 8} said", **attributes)

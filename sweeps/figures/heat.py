@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sweeps.figures.frame import hatch, legend_of
-from sweeps.figures.svg import BOLD, drawing, fitting, label, tag, width_of, words
+from sweeps.figures.frame import draw_hatch, draw_samples
+from sweeps.figures.svg import BOLD, escape, fit_text, label, measure_text, tag, wrap_svg
 
 STRONGEST = 0.62  # opacity of the largest value: what is written on it stays readable
 TALL = 46
@@ -43,18 +43,18 @@ class Heat:
     good: bool = True  # a positive value is the good one
 
 
-def heat(map_: Heat, width: float, suffix: str) -> str:
+def draw_heat(map_: Heat, width: float, suffix: str) -> str:
     """The squares, their names, and the key to the colours."""
     name = f"{map_.name}-{suffix}"
-    left = min(width * 0.3, max(map(width_of, [*map_.rows, f"{map_.up} ↓"])) + 16)
-    longest = max((width_of(column) for column in map_.columns), default=0)
+    left = min(width * 0.3, max(map(measure_text, [*map_.rows, f"{map_.up} ↓"])) + 16)
+    longest = max((measure_text(column) for column in map_.columns), default=0)
     wide = min(150.0, (width - left - 4) / max(len(map_.columns), 1))
     steep = longest > wide - 6
     if steep:  # the last name leans over the edge
         wide = min(wide, (width - left - 4 - min(longest, LEANING) * COSINE) / max(len(map_.columns) - 0.5, 1))
     above = TITLE + (min(longest, LEANING) * SINE + 14 if steep else 20)
     most = max((abs(each.value) for each in map_.squares.values() if each.value is not None), default=0) or 1
-    body = [hatch(f"{name}-hatch"), label(left, 13, f"{map_.across} →", class_="name")]
+    body = [draw_hatch(f"{name}-hatch"), label(left, 13, f"{map_.across} →", class_="name")]
     body.append(label(left - 8, above - 8, f"{map_.up} ↓", class_="name", text_anchor="end"))
     body += [
         _column(column, left + (place + 0.5) * wide, above, wide, steep=steep)
@@ -62,26 +62,26 @@ def heat(map_: Heat, width: float, suffix: str) -> str:
     ]
     for place, row in enumerate(map_.rows):
         top = above + place * TALL
-        body.append(label(left - 8, top + TALL / 2 + 4, fitting(row, left - 12), class_="ink", text_anchor="end"))
+        body.append(label(left - 8, top + TALL / 2 + 4, fit_text(row, left - 12), class_="ink", text_anchor="end"))
         for column_place, column in enumerate(map_.columns):
             square = map_.squares.get((row, column), Square(None, "·"))
             body.append(_square(square, map_, (left + column_place * wide, top, wide), most, name))
     floor = above + len(map_.rows) * TALL + 8
     key, high = _key(map_, name, left=4, right=width, top=floor)
-    return drawing(name, map_.title, map_.description, "".join([*body, key]), width=width, height=floor + high + 6)
+    return wrap_svg(name, map_.title, map_.description, "".join([*body, key]), width=width, height=floor + high + 6)
 
 
 def _column(name: str, x: float, floor: float, wide: float, *, steep: bool) -> str:
     if not steep:
-        return label(x, floor - 8, fitting(name, wide), text_anchor="middle", class_="ink")
+        return label(x, floor - 8, fit_text(name, wide), text_anchor="middle", class_="ink")
     turned = f"rotate(-55 {x:.1f} {floor - 8:.1f})"
-    return label(x, floor - 8, fitting(name, LEANING), class_="ink", transform=turned)
+    return label(x, floor - 8, fit_text(name, LEANING), class_="ink", transform=turned)
 
 
 def _square(square: Square, map_: Heat, place: tuple[float, float, float], most: float, name: str) -> str:
     x, y, wide = place
     box = {"x": x + 1.5, "y": y + 1.5, "width": wide - 3, "height": TALL - 3.0, "rx": 4.0}
-    told = (tag("title", words(square.told)),) if square.told else ()
+    told = (tag("title", escape(square.told)),) if square.told else ()
     if square.value is None:
         fill = tag("rect", *told, class_="nothing", **box)
     elif not square.clear:
@@ -90,9 +90,9 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
         strength = f"{0.12 + (STRONGEST - 0.12) * abs(square.value) / most:.2f}"
         fill = tag("rect", *told, class_=_colour(square.value, map_), fill_opacity=strength, **box)
     middle, style = x + wide / 2, "ink strong" if square.clear else "ink"
-    if width_of(square.said) * (BOLD if square.clear else 1) > wide - 4 and square.value is not None:
+    if measure_text(square.said) * (BOLD if square.clear else 1) > wide - 4 and square.value is not None:
         return fill + _little(square.said, middle, y + TALL / 2 + 4, wide)
-    if not square.below or width_of(square.below, 10.5) > wide - 4:
+    if not square.below or measure_text(square.below, 10.5) > wide - 4:
         return fill + label(middle, y + TALL / 2 + 4, square.said, text_anchor="middle", class_=style)
     return (
         fill
@@ -104,7 +104,7 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
 def _little(said: str, x: float, y: float, wide: float) -> str:
     """A number where there is hardly room for one: +.105; nothing where there is none, for the table has it."""
     text = said.lstrip("▲▼").replace("0.", ".", 1)
-    return label(x, y, text, text_anchor="middle", class_="little") if width_of(text, LITTLE) <= wide - 3 else ""
+    return label(x, y, text, text_anchor="middle", class_="little") if measure_text(text, LITTLE) <= wide - 3 else ""
 
 
 def _colour(value: float, map_: Heat) -> str:
@@ -117,7 +117,7 @@ def _key(map_: Heat, name: str, *, left: float, right: float, top: float) -> tup
         (map_.worse, _patch(class_="minus", fill_opacity=0.5)),
         (map_.unclear, _patch(fill=f"url(#{name}-hatch)", class_="edge")),
     ]
-    return legend_of([(said, partial(_moved, drawn)) for said, drawn in samples], left, right, top)
+    return draw_samples([(said, partial(_moved, drawn)) for said, drawn in samples], left, right, top)
 
 
 def _patch(**fill: str | float) -> str:

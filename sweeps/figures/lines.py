@@ -4,9 +4,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sweeps.figures.frame import BOTTOM, LEFT, RIGHT, Frame, halo, legend
-from sweeps.figures.scales import apart, short, spanning
-from sweeps.figures.svg import BOLD, SMALL, drawing, fitting, label, mark, number, path, tag, width_of
+from sweeps.figures.frame import BOTTOM, LEFT, RIGHT, Frame, draw_halo, draw_legend
+from sweeps.figures.scales import shorten, span_values, spread_apart
+from sweeps.figures.svg import (
+    BOLD,
+    SMALL,
+    fit_text,
+    label,
+    mark,
+    measure_text,
+    tag,
+    wrap_svg,
+    write_number,
+    write_path,
+)
 
 Point = tuple[float, float]
 Range = tuple[float, float, float]  # x, low, high
@@ -59,17 +70,17 @@ class Plot:
     quiet: bool = False  # many thin lines: no names at their ends
 
 
-def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
+def draw_lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
     """All series in one frame."""
     direct = not plot.quiet and 1 < len(series) <= DIRECT and width >= 600
-    room = min(190.0, BOLD * max(width_of(each.name) for each in series) + 18) if direct else RIGHT
+    room = min(190.0, BOLD * max(measure_text(each.name) for each in series) + 18) if direct else RIGHT
     named = _kinds(series)
     top_legend = {} if direct or len(named) < 2 else named
-    drawn_legend, high = legend(top_legend, left=LEFT, right=width - RIGHT, top=2)
+    drawn_legend, high = draw_legend(top_legend, left=LEFT, right=width - RIGHT, top=2)
     zero = plot.log and any(each.at_zero is not None for each in series)
-    x = spanning(_xs(series), LEFT + SLOT * zero + 4, width - room, log=plot.log, margin=0.03)
+    x = span_values(_xs(series), LEFT + SLOT * zero + 4, width - room, log=plot.log, margin=0.03)
     height = plot.height + max(0.0, high - USUAL)
-    y = spanning(_ys(series), height - BOTTOM, high + 30, margin=0.06)
+    y = span_values(_ys(series), height - BOTTOM, high + 30, margin=0.06)
     frame = Frame(x, y, plot.across, plot.up, plot.marks)
     body = [drawn_legend, frame.drawn(), _zero_slot(frame) if zero else ""]
     for place, each in enumerate(series):
@@ -81,7 +92,7 @@ def lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
     body.append(_labels(series, frame))
     if direct:
         body.append(_at_the_ends(series, frame, room))
-    return drawing(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
+    return wrap_svg(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
 
 
 def _kind(line: Line, place: int) -> int:
@@ -121,7 +132,7 @@ def _band(line: Line, shape: str, frame: Frame) -> Iterator[str]:
     if len(line.band) > 1:
         over = [(frame.x(x), frame.y(high)) for x, _, high in line.band]
         under = [(frame.x(x), frame.y(low)) for x, low, _ in reversed(line.band)]
-        outline = "L".join(f"{number(x)} {number(y)}" for x, y in [*over, *under])
+        outline = "L".join(f"{write_number(x)} {write_number(y)}" for x, y in [*over, *under])
         yield tag("path", d=f"M{outline}Z", class_=f"{shape} band")
 
 
@@ -130,7 +141,7 @@ def _curve(line: Line, shape: str, frame: Frame) -> Iterator[str]:
     dashed = [*solid[-1:], *((x, y) for x, y in line.curve if x > line.beyond)]
     for points, style in ((solid, "line"), (dashed, "line beyond")):
         if len(points) > 1:
-            yield path([(frame.x(x), frame.y(y)) for x, y in points], class_=f"{shape} {style}")
+            yield write_path([(frame.x(x), frame.y(y)) for x, y in points], class_=f"{shape} {style}")
 
 
 def _points(line: Line, kind: int, frame: Frame) -> Iterator[str]:
@@ -139,10 +150,10 @@ def _points(line: Line, kind: int, frame: Frame) -> Iterator[str]:
             place = frame.x(x)
             yield tag("line", x1=place, x2=place, y1=frame.y(low), y2=frame.y(high), class_=f"s{kind % 8} line")
     for x, y in line.points:
-        yield mark(kind, frame.x(x), frame.y(y), told=f"{line.name}: {short(y)} at {short(x)}")
+        yield mark(kind, frame.x(x), frame.y(y), told=f"{line.name}: {shorten(y)} at {shorten(x)}")
     if line.at_zero is not None:
         place = frame.x.start - SLOT + 6
-        yield mark(kind, place, frame.y(line.at_zero), told=f"{line.name}: {short(line.at_zero)} untrained")
+        yield mark(kind, place, frame.y(line.at_zero), told=f"{line.name}: {shorten(line.at_zero)} untrained")
 
 
 def _zero_slot(frame: Frame) -> str:
@@ -152,8 +163,8 @@ def _zero_slot(frame: Frame) -> str:
     return (
         tag("line", x1=place - 8, x2=place + 8, y1=floor, y2=floor, class_="axis")
         + label(place, floor + 18, "0", text_anchor="middle", class_="tick")
-        + path([(gap - 3, floor + 5), (gap + 1, floor - 5)], class_="axis")
-        + path([(gap + 1, floor + 5), (gap + 5, floor - 5)], class_="axis")
+        + write_path([(gap - 3, floor + 5), (gap + 1, floor - 5)], class_="axis")
+        + write_path([(gap + 1, floor + 5), (gap + 5, floor - 5)], class_="axis")
     )
 
 
@@ -174,7 +185,7 @@ def _goal(line: Line, kind: int, frame: Frame) -> str:
 
 
 @dataclass(frozen=True)
-class Said:
+class LineLabel:
     """A line of text beside a target: on the side that the curve leaves free."""
 
     text: str
@@ -193,12 +204,14 @@ def _labels(series: Sequence[Line], frame: Frame) -> str:
         side = [each for each in found if each.left is left]
         x, anchor = (frame.x.start + 4, "start") if left else (frame.x.end - 2, "end")
         room = (frame.x.end - frame.x.start) / BOLD
-        for each, y in zip(side, apart([one.y for one in side], 15, frame.y.end + 10, frame.y.start - 4), strict=True):
-            drawn.append(halo(x, y, fitting(each.text, room, SMALL), each.kind, text_anchor=anchor))
+        for each, y in zip(
+            side, spread_apart([one.y for one in side], 15, frame.y.end + 10, frame.y.start - 4), strict=True
+        ):
+            drawn.append(draw_halo(x, y, fit_text(each.text, room, SMALL), each.kind, text_anchor=anchor))
     return "".join(drawn)
 
 
-def _said(line: Line, kind: int, frame: Frame) -> list[Said]:
+def _said(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
     """On two lines where one is too long."""
     goal = line.goal
     if goal is None:
@@ -208,17 +221,17 @@ def _said(line: Line, kind: int, frame: Frame) -> list[Said]:
     left = goal.at is None or at > (start + end) / 2
     what, _, answer = goal.told.partition(": ")
     free = at - start if left else end - at
-    texts = [goal.told] if BOLD * width_of(goal.told) < free else [what, answer]
+    texts = [goal.told] if BOLD * measure_text(goal.told) < free else [what, answer]
     return [
-        Said(text, kind, level + 15 * (1 + row) if left else level - 7 - 15 * (len(texts) - 1 - row), left)
+        LineLabel(text, kind, level + 15 * (1 + row) if left else level - 7 - 15 * (len(texts) - 1 - row), left)
         for row, text in enumerate(texts)
     ]
 
 
 def _at_the_ends(series: Sequence[Line], frame: Frame, room: float) -> str:
     ends = [((each.curve or each.points or [(0.0, frame.y.high)])[-1][1]) for each in series]
-    places = apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
+    places = spread_apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
     return "".join(
-        halo(frame.x.end + 6, place + 4, fitting(each.name, (room - 8) / BOLD), _kind(each, number))
-        for number, (each, place) in enumerate(zip(series, places, strict=True))
+        draw_halo(frame.x.end + 6, place + 4, fit_text(each.name, (room - 8) / BOLD), _kind(each, write_number))
+        for write_number, (each, place) in enumerate(zip(series, places, strict=True))
     )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sweeps.figures.frame import Sample, legend_of
+from sweeps.figures.frame import Sample, draw_samples
 from sweeps.figures.scales import Scale
-from sweeps.figures.svg import UNTRAINED, drawing, fitting, label, mark, path, tag
+from sweeps.figures.svg import UNTRAINED, fit_text, label, mark, tag, wrap_svg, write_path
 
 Spot = tuple[float, float, int]  # the mean confidence of a bin, the share that is right in it, and its items
 
@@ -42,7 +42,7 @@ class Panels:
     bins: int  # of equal width
 
 
-def reliability(plot: Panels, panels: Sequence[Reliability], width: float, suffix: str) -> str:
+def draw_reliability(plot: Panels, panels: Sequence[Reliability], width: float, suffix: str) -> str:
     """All diagrams, row by row."""
     columns = 3 if width >= 600 else 2
     room = (width - GAP * (columns - 1)) / columns
@@ -54,7 +54,7 @@ def reliability(plot: Panels, panels: Sequence[Reliability], width: float, suffi
         down, across = divmod(place, columns)
         body.append(_panel(panel, plot.bins, across * (room + GAP), high + 8 + down * tall, side))
     height = high + 8 + -(-len(panels) // columns) * tall
-    return drawing(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
+    return wrap_svg(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
 
 
 def _key(before: bool, width: float) -> tuple[str, float]:
@@ -62,7 +62,7 @@ def _key(before: bool, width: float) -> tuple[str, float]:
     if before:
         found.append(("before training", partial(_sample, BEFORE)))
     found += [("as sure as it is right", _diagonal), ("answers in the bin", _bar)]
-    return legend_of(found, 4, width, 0)
+    return draw_samples(found, 4, width, 0)
 
 
 def _sample(kind: int, x: float, y: float) -> str:
@@ -78,7 +78,7 @@ def _bar(x: float, y: float) -> str:
 
 
 def _line(points: list[tuple[float, float]], kind: int) -> str:
-    return path(points, class_=f"s{kind} line{' beyond' if kind == BEFORE else ''}")
+    return write_path(points, class_=f"s{kind} line{' beyond' if kind == BEFORE else ''}")
 
 
 def _mark(kind: int, x: float, y: float, told: str = "") -> str:
@@ -92,9 +92,9 @@ def _panel(panel: Reliability, bins: int, left: float, top: float, side: float) 
     start, floor = left + SIDE, top + HEAD + side
     x = Scale(0, 1, start + INSIDE, start + side - INSIDE)
     y = Scale(0, 1, floor - INSIDE, top + HEAD + INSIDE)
-    body = [label(left + 2, top + 14, fitting(panel.name, SIDE + side), class_="ink strong")]
+    body = [label(left + 2, top + 14, fit_text(panel.name, SIDE + side), class_="ink strong")]
     body += [
-        label(left + 2, top + 29 + 15 * row, fitting(each, SIDE + side), class_="tick")
+        label(left + 2, top + 29 + 15 * row, fit_text(each, SIDE + side), class_="tick")
         for row, each in enumerate(panel.said)
     ]
     body.append(tag("rect", x=start, y=top + HEAD, width=side, height=side, class_="frame"))

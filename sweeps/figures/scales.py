@@ -25,7 +25,7 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def spanning(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.05) -> Scale:
+def span_values(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.05) -> Scale:
     """A scale that has room for all the finite values (those above 0 on a logarithmic one), with some air."""
     seen = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(seen), max(seen)
@@ -36,7 +36,7 @@ def spanning(values: Iterable[float], start: float, end: float, *, log: bool = F
     return Scale(low - air, high + air, start, end)
 
 
-def ticks(scale: Scale, most: int = 6) -> list[float]:
+def choose_ticks(scale: Scale, most: int = 6) -> list[float]:
     """Round values that lie on the scale."""
     return _decades(scale, most) if scale.log else _steps(scale.low, scale.high, most)
 
@@ -60,7 +60,7 @@ def _decades(scale: Scale, most: int) -> list[float]:
     return inside[::every] or [math.sqrt(scale.low * scale.high)]
 
 
-def apart(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
+def spread_apart(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
     """The same places moved as little as it takes for none to be nearer than `least` to the next, within bounds."""
     order = sorted(range(len(places)), key=places.__getitem__)
     moved = list(places)
@@ -75,7 +75,7 @@ def apart(places: Sequence[float], least: float, low: float, high: float) -> lis
     return moved
 
 
-def short(value: float) -> str:
+def shorten(value: float) -> str:
     """A value on an axis: 0.05, 1.95, 128, 16k, 2M."""
     if value and abs(value) < 1e-3:
         return f"{value:.0e}".replace("e-0", "e-")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from html import escape
+from html import escape as escape_html
 
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 WIDE, NARROW = 776, 340  # units of a drawing, which are pixels at its natural size
@@ -15,9 +15,9 @@ UNTRAINED = 7  # the colour of what was there before any training
 Value = str | float
 
 
-def words(text: object) -> str:
+def escape(text: object) -> str:
     """Text as content or as an attribute's value: no markup of its own, no characters that XML cannot hold."""
-    return escape(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
+    return escape_html(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
 
 
 def tag(name: str, *children: str, **attributes: Value | None) -> str:
@@ -31,10 +31,10 @@ def tag(name: str, *children: str, **attributes: Value | None) -> str:
 
 
 def _spelled(value: Value) -> str:
-    return words(value) if isinstance(value, str) else number(value)
+    return escape(value) if isinstance(value, str) else write_number(value)
 
 
-def number(value: float) -> str:
+def write_number(value: float) -> str:
     """A coordinate: a tenth of a pixel is enough."""
     if not math.isfinite(value):
         raise ValueError(f"{value} is no place in a drawing")
@@ -43,34 +43,36 @@ def number(value: float) -> str:
 
 def label(x: float, y: float, text: object, **attributes: Value | None) -> str:
     """A line of text."""
-    return tag("text", words(text), x=x, y=y, **attributes)
+    return tag("text", escape(text), x=x, y=y, **attributes)
 
 
-def path(points: list[tuple[float, float]], **attributes: Value | None) -> str:
+def write_path(points: list[tuple[float, float]], **attributes: Value | None) -> str:
     """A line through points."""
-    return tag("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), fill="none", **attributes)
+    return tag(
+        "path", d="M" + "L".join(f"{write_number(x)} {write_number(y)}" for x, y in points), fill="none", **attributes
+    )
 
 
-def width_of(text: str, size: float = SMALL) -> float:
+def measure_text(text: str, size: float = SMALL) -> float:
     """About how wide a text is drawn."""
     return EM * size * len(text)
 
 
-def fitting(text: str, room: float, size: float = SMALL) -> str:
+def fit_text(text: str, room: float, size: float = SMALL) -> str:
     """As much of a text as there is room for."""
     most = max(1, int(room / (EM * size)))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def drawing(name: str, title: str, description: str, body: str, *, width: float, height: float) -> str:
+def wrap_svg(name: str, title: str, description: str, body: str, *, width: float, height: float) -> str:
     """The whole, with what it shows in words for whoever cannot see it. `name` must be one of its kind in a page."""
     return tag(
         "svg",
-        tag("title", words(title), id=f"{name}-title"),
-        tag("desc", words(description) or " ", id=f"{name}-desc"),
+        tag("title", escape(title), id=f"{name}-title"),
+        tag("desc", escape(description) or " ", id=f"{name}-desc"),
         body or tag("g"),
         id=name,
-        viewBox=f"0 0 {number(width)} {number(height)}",
+        viewBox=f"0 0 {write_number(width)} {write_number(height)}",
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
         class_="figure",
@@ -81,7 +83,7 @@ def drawing(name: str, title: str, description: str, body: str, *, width: float,
 
 def mark(kind: int, x: float, y: float, *, size: float = 4, told: str = "", **attributes: Value | None) -> str:
     """A point of the kind-th series: its shape tells it apart, as does its colour. `told` shows under the pointer."""
-    child = (tag("title", words(told)),) if told else ()
+    child = (tag("title", escape(told)),) if told else ()
     attributes = {"class_": f"s{kind % 8} mark", **attributes}
     match kind % 4:
         case 0:
@@ -93,5 +95,5 @@ def mark(kind: int, x: float, y: float, *, size: float = 4, told: str = "", **at
             corners = [(x, y - 1.25 * size), (x + 1.15 * size, y + 0.8 * size), (x - 1.15 * size, y + 0.8 * size)]
         case _:
             corners = [(x, y - 1.35 * size), (x + 1.35 * size, y), (x, y + 1.35 * size), (x - 1.35 * size, y)]
-    points = " ".join(f"{number(left)},{number(top)}" for left, top in corners)
+    points = " ".join(f"{write_number(left)},{write_number(top)}" for left, top in corners)
     return tag("polygon", *child, points=points, **attributes)

@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class DrawnCurve:
     """Losses measured at sizes n > 0, and where there is a fit the curve that gives the losses of sizes."""
 
     name: str
@@ -35,7 +35,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Canvas:
     """Where a size and a loss lie on a canvas of `wide` × `tall` dots."""
 
     left: float
@@ -52,7 +52,7 @@ class Frame:
         return round((self.top - loss) / (self.top - self.bottom) * (self.tall - 1))
 
 
-def draw(series: Sequence[Series], *, width: int = 72, height: int = 18) -> str:
+def draw_curves(series: Sequence[DrawnCurve], *, width: int = 72, height: int = 18) -> str:
     """All series in one frame of `width` × `height` characters with its axes, and the legend below.
 
     Raises ValueError beyond 52 series: nobody could read them.
@@ -73,14 +73,14 @@ def draw(series: Sequence[Series], *, width: int = 72, height: int = 18) -> str:
     return "\n".join([*lines, *_foot(frame, {n for n, _ in drawn}), *legend])
 
 
-def _frame(points: Iterable[Point], wide: int, tall: int) -> Frame:
+def _frame(points: Iterable[Point], wide: int, tall: int) -> Canvas:
     sizes, losses = zip(*points, strict=True)
     room = (max(losses) - min(losses)) * 0.03 or 0.01 * abs(max(losses)) or 1.0
     left, right = min(sizes), max(sizes)
-    return Frame(left, right if right > left else 2 * left, min(losses) - room, max(losses) + room, wide, tall)
+    return Canvas(left, right if right > left else 2 * left, min(losses) - room, max(losses) + room, wide, tall)
 
 
-def _canvas(letters: dict[str, Series], frame: Frame) -> list[list[str]]:
+def _canvas(letters: dict[str, DrawnCurve], frame: Canvas) -> list[list[str]]:
     dots = np.zeros((frame.tall // 4, frame.wide // 2), int)
     for one in letters.values():
         for x, y in _curve(one, frame):
@@ -92,7 +92,7 @@ def _canvas(letters: dict[str, Series], frame: Frame) -> list[list[str]]:
     return canvas
 
 
-def _curve(one: Series, frame: Frame) -> list[tuple[int, int]]:
+def _curve(one: DrawnCurve, frame: Canvas) -> list[tuple[int, int]]:
     """The dots of the fitted curve between the smallest and the largest size that were measured."""
     sizes = [n for n, _ in one.points()]
     if one.curve is None or not sizes:
@@ -102,7 +102,7 @@ def _curve(one: Series, frame: Frame) -> list[tuple[int, int]]:
     return [(x, y) for x, y in places if 0 <= y < frame.tall]
 
 
-def _ticks(frame: Frame) -> list[float | None]:
+def _ticks(frame: Canvas) -> list[float | None]:
     """For each line of the canvas the loss at its middle, every fourth line and the last."""
     rows = frame.tall // 4
     step = (frame.top - frame.bottom) / rows
@@ -112,7 +112,7 @@ def _ticks(frame: Frame) -> list[float | None]:
     ]
 
 
-def _foot(frame: Frame, sizes: set[float]) -> list[str]:
+def _foot(frame: Canvas, sizes: set[float]) -> list[str]:
     """The axis with a mark at each size, and the sizes below as far as they have room."""
     columns = frame.wide // 2
     marks, labels = ["─"] * columns, [" "] * columns

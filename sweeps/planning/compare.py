@@ -29,18 +29,18 @@ EVALUATED_ON = {
 }
 
 
-def compare(foundry: Foundry, variant: Variant) -> Iterator["Contestant"]:
+def plan_methods(foundry: Foundry, variant: Variant) -> Iterator["MethodRun"]:
     """The untrained model, then every method at every seed."""
     seeds, methods = foundry.sweep.seed_values, variant.methods
-    yield Contestant(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
+    yield MethodRun(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
     for name, method in methods.items():
         parts = tuple(methods[part] for part in method.then) if method.then else (method,)
         for seed in seeds:
-            yield Contestant(foundry, variant, {"method": name, **variant.cell}, seed, parts)
+            yield MethodRun(foundry, variant, {"method": name, **variant.cell}, seed, parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class MethodRun:
     """A method at one seed: its parts, one after the other. Without any it is the model as it stands."""
 
     foundry: Foundry

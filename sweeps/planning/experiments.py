@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sweeps.planning.cells import Variant, exclusions, variants
-from sweeps.planning.compare import compare
+from sweeps.planning.compare import plan_methods
 from sweeps.planning.run_rows import Naive, Row
 from sweeps.planning.stage_builder import Foundry
 from sweeps.planning.stage_requests import Measuring, Training
@@ -15,7 +15,7 @@ from sweeps.spec.sections import Evaluation
 from sweeps.stage import Json, Run, Stage
 
 
-class Wanted(Protocol):
+class PlannedRun(Protocol):
     """A run before its stages are made: an excluded one makes none."""
 
     @property
@@ -23,7 +23,7 @@ class Wanted(Protocol):
     def row(self) -> Row: ...
 
 
-def rows(foundry: Foundry) -> Iterator[Row]:
+def plan_runs(foundry: Foundry) -> Iterator[Row]:
     """Every run of the sweep, its stages made on the way."""
     checked: Variant | None = None
     left_out = exclusions(foundry.sweep)
@@ -37,7 +37,7 @@ def rows(foundry: Foundry) -> Iterator[Row]:
     left_out.refuse_unmet()
 
 
-def _wanted(foundry: Foundry, variant: Variant) -> Iterator[Wanted]:
+def _wanted(foundry: Foundry, variant: Variant) -> Iterator[PlannedRun]:
     match foundry.sweep.experiment:
         case "grid":
             return _grid(foundry, variant)
@@ -46,7 +46,7 @@ def _wanted(foundry: Foundry, variant: Variant) -> Iterator[Wanted]:
         case "transfer":
             return _transfer(foundry, variant)
         case "compare":
-            return compare(foundry, variant)
+            return plan_methods(foundry, variant)
 
 
 class Place(NamedTuple):
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DatasetRun:
     """A run on one data set; or on none, where everything is done by acting."""
 
     foundry: Foundry
@@ -123,34 +123,34 @@ def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
     return variant
 
 
-def _grid(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+def _grid(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
     """Every data set on all its examples; without any, what is learnt by acting."""
     sweep = foundry.sweep
     if not variant.data:
-        yield from (Asked(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
+        yield from (DatasetRun(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
     for name, spec in variant.data.items():
         dataset = foundry.shelf.dataset(name, spec)
         cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
         for seed in sweep.seed_values:
-            yield Asked(foundry, variant, cell, seed, dataset, len(dataset.train))
+            yield DatasetRun(foundry, variant, cell, seed, dataset, len(dataset.train))
 
 
-def _data_scaling(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+def _data_scaling(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
     """Every size of every data set; and the untrained base, size 0, once."""
     for name, spec in variant.data.items():
         yield from _sized(foundry, variant, {"data": name}, foundry.shelf.dataset(name, spec))
 
 
-def _sized(foundry: Foundry, variant: Variant, named: Mapping[str, Json], dataset: Dataset) -> Iterator[Asked]:
+def _sized(foundry: Foundry, variant: Variant, named: Mapping[str, Json], dataset: Dataset) -> Iterator[DatasetRun]:
     """The zero-shot reference and every size from the base model."""
     sweep = foundry.sweep
     for size in (0, *sweep.size_values):
         cell = {**named, "size": size, **variant.cell}
         for seed in sweep.seed_values if size else sweep.seed_values[:1]:
-            yield Asked(foundry, variant, cell, seed, dataset, size)
+            yield DatasetRun(foundry, variant, cell, seed, dataset, size)
 
 
-def _transfer(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
+def _transfer(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
     """Targets alone, sources alone (size 0), and every pair at every size."""
     sweep, shelf = foundry.sweep, foundry.shelf
     for name in sweep.target_names:
@@ -162,7 +162,7 @@ def _transfer(foundry: Foundry, variant: Variant) -> Iterator[Asked]:
                 yield from _pair(foundry, variant, source, target)
 
 
-def _pair(foundry: Foundry, variant: Variant, source: Dataset, target: Dataset) -> Iterator[Asked]:
+def _pair(foundry: Foundry, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
     """A source is trained once per seed; with `share_sources: sweep` once, and so measured alone once."""
     seeds = foundry.sweep.seed_values
     shared = foundry.sweep.share_sources == "sweep"
@@ -170,4 +170,4 @@ def _pair(foundry: Foundry, variant: Variant, source: Dataset, target: Dataset) 
         cell = {"source": source.name, "target": target.name, "size": size, **variant.cell}
         for seed in seeds[:1] if shared and not size else seeds:
             first = seeds[0] if shared else seed
-            yield Asked(foundry, variant, cell, seed, target, size, source, first)
+            yield DatasetRun(foundry, variant, cell, seed, target, size, source, first)

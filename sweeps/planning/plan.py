@@ -14,7 +14,7 @@ from sweeps.errors import PlanError
 from sweeps.formatting import counted
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import defaults
-from sweeps.planning.experiments import rows
+from sweeps.planning.experiments import plan_runs
 from sweeps.planning.plan_data import Load, Shelf
 from sweeps.planning.prices import PriceBook
 from sweeps.planning.rl_stages import WITHIN
@@ -63,7 +63,7 @@ def plan(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
     foundry = Foundry(sweep, shelf, prices, Idle(sweep))
-    made = list(rows(foundry))
+    made = list(plan_runs(foundry))
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
     stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.analysis.changes import baselines
-from sweeps.analysis.targets import named, shared_keys
-from sweeps.figures.lines import Line, Plot, lines
-from sweeps.figures.reliability import Panels, Reliability, Spot, reliability
+from sweeps.analysis.changes import list_baselines
+from sweeps.analysis.targets import describe_cell, find_shared_keys
+from sweeps.figures.lines import Line, Plot, draw_lines
+from sweeps.figures.reliability import Panels, Reliability, Spot, draw_reliability
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import counted
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
 from sweeps.records import canonical
-from sweeps.report.document import Figure, Part, Section, both, evenly, table
+from sweeps.report.document import Figure, Part, Section, both, choose_evenly, table
 from sweeps.results import RunResult, by_cell, measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key, stated
@@ -86,19 +86,21 @@ def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
 
 def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated | None:
     """What it is to be compared with: the untrained model, or on the source's items the source alone."""
-    return next((known[key] for _, cell in baselines(each.cell, measure) if (key := canonical(cell)) in known), None)
+    return next(
+        (known[key] for _, cell in list_baselines(each.cell, measure) if (key := canonical(cell)) in known), None
+    )
 
 
 Pairs = Sequence[tuple[Stated, Stated | None]]
 
 
 def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
-    drawn, same = evenly(pairs, MOST), shared_keys([each.cell for each in cells])
+    drawn, same = choose_evenly(pairs, MOST), find_shared_keys([each.cell for each in cells])
     panels = [_panel(each, base, same) for each, base in drawn]
     title = f"Confidence and correctness ({measure})"
     told = "; ".join(f"{each.name}: {', '.join(each.said)}" for each in panels)
     plot = Panels(name, title, told, BINS)
-    sides = both(lambda width, suffix: reliability(plot, panels, width, suffix))
+    sides = both(lambda width, suffix: draw_reliability(plot, panels, width, suffix))
     bins = [row for each in cells for row in _bins(each, same)]
     return Figure(name, title, **sides, table=table(bins, folded=True), note=f"{NOTE}{_left(len(drawn), len(pairs))}")
 
@@ -124,8 +126,8 @@ def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
 
 def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
     """Selective accuracy by coverage, of the cells and of what they were before."""
-    same = shared_keys([each.cell for each in cells])
-    drawn = evenly([each for each, _ in pairs], CURVES)
+    same = find_shared_keys([each.cell for each in cells])
+    drawn = choose_evenly([each for each, _ in pairs], CURVES)
     bases = list({id(base): base for each, base in pairs if base and each in drawn}.values())
     series = [Line(_named(each.cell, same), curve=_curve(each), kind=place) for place, each in enumerate(drawn)]
     if len(bases) == 1:
@@ -135,7 +137,7 @@ def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -
     across = "share of the questions that it answers"
     plot = Plot(name, title, told, across, "share that is right", log=False, height=300)
     numbers = table([_row(each, same) for each in cells], folded=len(cells) > LONG)
-    sides = both(lambda width, suffix: lines(plot, series, width, suffix))
+    sides = both(lambda width, suffix: draw_lines(plot, series, width, suffix))
     note = f"{DECLINING}{_left(len(drawn), len(pairs))}"
     return Figure(name, title, **sides, table=numbers, note=note)
 
@@ -164,7 +166,7 @@ def _named(cell: Mapping[str, Json], same: set[str]) -> str:
     else:
         first, rest = "", []
     left = {key: value for key, value in cell.items() if key not in (*same, *rest)}
-    return ", ".join(filter(None, (first, named(_shortly(left))))) or "all runs"
+    return ", ".join(filter(None, (first, describe_cell(_shortly(left))))) or "all runs"
 
 
 def _shortly(cell: Mapping[str, Json]) -> Mapping[str, Json]:

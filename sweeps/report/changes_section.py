@@ -4,9 +4,17 @@ import math
 from collections.abc import Sequence
 
 from sweeps.analysis.changes import Change
-from sweeps.analysis.item_analysis import ItemsBy, Told, at_the_largest, change_row, heading, of_context, what_changed
-from sweeps.figures.bars import Row, Rows, intervals
-from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.analysis.item_analysis import (
+    CellChanges,
+    ItemsBy,
+    change_row,
+    describe_comparison,
+    describe_context,
+    list_changes,
+    select_largest,
+)
+from sweeps.figures.bars import Row, RowPlot, draw_intervals
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
 from sweeps.spec.sections import measure_of
 
@@ -20,33 +28,37 @@ NOTE = (
 )
 
 
-def changed_by_training(rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+def changed_by_training(rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
     """A figure for each trained cell of the largest size, and everything in tables."""
-    told = what_changed(rows, items)
-    shown = at_the_largest(told)
+    told = list_changes(rows, items)
+    shown = select_largest(told)
     if not shown:
-        return Answer(())
-    sentences = tuple(f"{said}." for said in of_context(shown))
-    parts: list[Part] = [Text(said) for said in sentences]
+        return Conclusion(())
+    sentences = tuple(f"{said}." for said in describe_context(shown))
+    parts: list[Part] = [Paragraph(said) for said in sentences]
     for place, each in enumerate(shown[:DRAWN]):
         parts.append(_figure(f"changes-{place}", each) or _table(each, folded=False))
     parts += [_table(each, folded=True) for each in told if each not in shown[:DRAWN]]
-    return Answer(sentences, (Section("What did training change?", (*parts, Text(NOTE))),))
+    return Conclusion(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
-def _table(told: Told, *, folded: bool) -> Part:
-    return table([change_row(each) for each in told.changes], caption=heading(told), folded=folded)
+def _table(told: CellChanges, *, folded: bool) -> Part:
+    return table([change_row(each) for each in told.changes], caption=describe_comparison(told), folded=folded)
 
 
-def _figure(name: str, told: Told) -> Figure | None:
+def _figure(name: str, told: CellChanges) -> Figure | None:
     """Those that are shares, on one axis; None where none is."""
     rows = [_row(each) for each in told.changes if _is_share(each.metric)]
     if not rows:
         return None
     words = "; ".join(f"{each.name}: {each.said}" for each in rows)
-    plot = Rows(name, f"What training changed: {heading(told)}", words, "after − before", zero=True, least=LEAST)
+    plot = RowPlot(
+        name, f"What training changed: {describe_comparison(told)}", words, "after − before", zero=True, least=LEAST
+    )
     numbers = table([change_row(each) for each in told.changes])
-    return Figure(name, plot.title, **both(lambda width, suffix: intervals(plot, rows, width, suffix)), table=numbers)
+    return Figure(
+        name, plot.title, **both(lambda width, suffix: draw_intervals(plot, rows, width, suffix)), table=numbers
+    )
 
 
 def _is_share(metric: str) -> bool:

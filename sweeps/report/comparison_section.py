@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from sweeps.analysis.comparison import METHOD, Comparison, Contestant, Difference, compare
-from sweeps.analysis.item_analysis import ItemsBy, difference_rows, items_of, over_as_many
+from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
+from sweeps.analysis.item_analysis import ItemsBy, difference_rows, over_as_many, select_items
 from sweeps.analysis.run_counts import Tally
-from sweeps.analysis.targets import Spec, compared_by, unit, variants, with_width
-from sweeps.figures.bars import Row, Rows, intervals
+from sweeps.analysis.targets import Spec, format_estimate, list_compared, name_with_unit, split_variants
+from sweeps.figures.bars import Row, RowPlot, draw_intervals
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import dollars
-from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
 from sweeps.spec.sections import Best, Equal
 from sweeps.stats.intervals import Estimate
@@ -26,11 +26,11 @@ BY_ITEM = (
 )
 
 
-def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
     """Two figures for each variant, and what the items say, where there are some."""
-    sentences, sections, asked = list[str](), list[Section](), compared_by(spec, rows)
-    for place, (best, (variant, group)) in enumerate(product(asked, variants(rows, {METHOD}))):
-        found = compare(group, metric=best.metric, items=items_of(items, best.metric))
+    sentences, sections, asked = list[str](), list[Section](), list_compared(spec, rows)
+    for place, (best, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
+        found = compare(group, metric=best.metric, items=select_items(items, best.metric))
         by = [f"by {best.metric}"] if len(asked) > 1 else []
         where = f" ({variant})" if variant else ""
         title = f" ({', '.join([*by, variant] if variant else by)})" if by or variant else ""
@@ -43,7 +43,7 @@ def comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
             *by_item(found.metric, {_pair(each): each.by_item for each in found.differences}),
         ]
         sections.append(Section(f"Which method?{title}", tuple(parts)))
-    return Answer(tuple(sentences), tuple(sections))
+    return Conclusion(tuple(sentences), tuple(sections))
 
 
 def said(found: Comparison, best: Best, where: str) -> str:
@@ -54,7 +54,7 @@ def said(found: Comparison, best: Best, where: str) -> str:
     first = ranked[0]
     assert first.estimate is not None
     interval = "a single run" if first.estimate.half_width is None else "95 % interval"
-    told = f"{named(first.name)} has the best {found.metric}{where}: {with_width(first.estimate)} ({interval})"
+    told = f"{named(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} ({interval})"
     if len(ranked) == 1:
         return f"{told}; nothing else has a result."
     second = ranked[1]
@@ -64,7 +64,7 @@ def said(found: Comparison, best: Best, where: str) -> str:
     return f"{told}; it shares no seed with {named(second.name)}, the next."
 
 
-def _lead(each: Difference, first: Contestant, best: Best) -> str:
+def _lead(each: Difference, first: MethodResult, best: Best) -> str:
     """Ahead, or behind: where one lacks seeds, the better mean may be that of easier ones."""
     mean = each.estimate.mean if each.one == first.name else -each.estimate.mean
     behind = mean < 0 if best.mode == "max" else mean > 0
@@ -73,14 +73,14 @@ def _lead(each: Difference, first: Contestant, best: Best) -> str:
 
 
 def _by(each: Difference) -> str:
-    return f"by {with_width(each.estimate._replace(mean=abs(each.estimate.mean)))}"
+    return f"by {format_estimate(each.estimate._replace(mean=abs(each.estimate.mean)))}"
 
 
 def _pair(each: Difference) -> str:
     return f"{named(each.one)} − {named(each.other)}"
 
 
-def _ranked(found: Comparison, best: Best) -> list[Contestant]:
+def _ranked(found: Comparison, best: Best) -> list[MethodResult]:
     measured = [one for one in found.contestants if one.estimate]
     return sorted(measured, key=lambda one: one.estimate.mean if one.estimate else 0, reverse=best.mode == "max")
 
@@ -94,18 +94,21 @@ def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Par
     known = {name: each for name, each in found.items() if each}
     if not known:
         return []
-    return [table(difference_rows(known, "difference in"), caption=f"{metric}, {over_as_many(known)}"), Text(BY_ITEM)]
+    return [
+        table(difference_rows(known, "difference in"), caption=f"{metric}, {over_as_many(known)}"),
+        Paragraph(BY_ITEM),
+    ]
 
 
-def _equal(spec: Spec) -> Text:
+def _equal(spec: Spec) -> Paragraph:
     wish = spec.get("equal")
-    return Text(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
+    return Paragraph(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
 
 
 def lacking(runs: Tally) -> list[Part]:
     """What is in no mean, if anything."""
     said = runs.said()
-    return [Text(f"{said}.", warning=True)] if said else []
+    return [Paragraph(f"{said}.", warning=True)] if said else []
 
 
 def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
@@ -113,7 +116,7 @@ def row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, 
     if estimate is None:
         return Row(name, None, said="no result")
     low, high = estimate.ends[:2] if estimate.ends else (None, None)
-    return Row(name, estimate.mean, low, high, with_width(estimate, signed=signed), clear, kind)
+    return Row(name, estimate.mean, low, high, format_estimate(estimate, signed=signed), clear, kind)
 
 
 def _means(name: str, found: Comparison, best: Best) -> Figure:
@@ -122,16 +125,16 @@ def _means(name: str, found: Comparison, best: Best) -> Figure:
     rows = [row(named(one.name), one.estimate, kind) for one, kind in zip(found.contestants, kinds, strict=True)]
     better = "more is better" if best.mode == "max" else "less is better"
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
-    plot = Rows(name, f"{found.metric} of each method", told, f"{unit(found.metric)}, {better}")
+    plot = RowPlot(name, f"{found.metric} of each method", told, f"{name_with_unit(found.metric)}, {better}")
     numbers = table([_contestant(one, found.metric) for one in found.contestants])
     note = "Means over the seeds with 95 % intervals (t). Tokens and dollars are those of a run, with its evaluations."
-    return Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)
+    return Figure(name, plot.title, **both(lambda w, s: draw_intervals(plot, rows, w, s)), table=numbers, note=note)
 
 
-def _contestant(one: Contestant, metric: str) -> dict[str, Any]:
+def _contestant(one: MethodResult, metric: str) -> dict[str, Any]:
     return {
         "method": named(one.name),
-        metric: "no result" if one.estimate is None else with_width(one.estimate),
+        metric: "no result" if one.estimate is None else format_estimate(one.estimate),
         "seeds": one.estimate.seeds if one.estimate else 0,
         "missing": one.missing,
         "tokens": round(one.tokens) if one.estimate else None,
@@ -147,13 +150,13 @@ def _pairs(name: str, found: Comparison, best: Best) -> list[Figure]:
     drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
     rows = [row(_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
-    plot = Rows(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
+    plot = RowPlot(name, "Differences, paired by seed", told, f"difference in {found.metric}", zero=True)
     numbers = table(
         [
             {
                 "method": named(each.one),
                 "against": named(each.other),
-                found.metric: with_width(each.estimate, signed=True),
+                found.metric: format_estimate(each.estimate, signed=True),
                 "clear": "of all pairs" if each.after_holm else "by itself" if each.clear else "no",
             }
             for each in found.differences
@@ -162,4 +165,4 @@ def _pairs(name: str, found: Comparison, best: Best) -> list[Figure]:
     )
     left = f" {len(drawn)} of {len(found.differences):,} pairs are drawn, of {named(leader)}; the table has all."
     note = f"95 % intervals. Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
-    return [Figure(name, plot.title, **both(lambda w, s: intervals(plot, rows, w, s)), table=numbers, note=note)]
+    return [Figure(name, plot.title, **both(lambda w, s: draw_intervals(plot, rows, w, s)), table=numbers, note=note)]

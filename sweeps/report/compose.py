@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from sweeps.analysis.item_analysis import ItemsBy
-from sweeps.analysis.run_counts import cuts
-from sweeps.analysis.tables import in_order
+from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import Spec
 from sweeps.errors import SweepsError
 from sweeps.formatting import counted
@@ -13,7 +13,7 @@ from sweeps.report.calibration_section import calibration
 from sweeps.report.changes_section import changed_by_training
 from sweeps.report.comparison_section import comparison
 from sweeps.report.costs_and_provenance import cost, every_run, failures, provenance
-from sweeps.report.document import Answer, Report, Section, Text, without_empty
+from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
 from sweeps.report.grid_section import grid
 from sweeps.report.inputs import Material
 from sweeps.report.scaling_section import scaling
@@ -33,7 +33,7 @@ KINDS = {
     "grid": "grid",
     "compare": "comparison of methods",
 }
-ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult], ItemsBy], Answer]] = {
+ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult], ItemsBy], Conclusion]] = {
     "data_scaling": scaling,
     "transfer": lambda spec, rows, _: transfer(spec, rows),
     "grid": grid,
@@ -47,7 +47,7 @@ NOTHING = "Nothing has been measured yet."
 def compose(material: Material) -> Report:
     """What there is to tell, finished or not."""
     found = _answer(material)
-    shown = in_order({name for row in material.rows for name in row.metrics})
+    shown = sort_metrics({name for row in material.rows for name in row.metrics})
     sections = [
         *found.sections,
         calibration(material.rows, material.items),
@@ -63,31 +63,31 @@ def compose(material: Material) -> Report:
         answer=found.sentences,
         notices=tuple(_notices(material)),
         facts=tuple(_facts(material)),
-        sections=without_empty(sections),
+        sections=drop_empty(sections),
         made=material.made,
     )
 
 
-def _answer(material: Material) -> Answer:
+def _answer(material: Material) -> Conclusion:
     """Of what was measured. Whatever cannot be concluded costs the conclusion, never the report."""
     done = measured(material.rows)
     if not done:
-        return Answer((NOTHING,))
+        return Conclusion((NOTHING,))
     conclude = ANSWERS.get(material.experiment)
     if conclude is None:
-        return Answer((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
+        return Conclusion((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
     try:
         # All but the curves count for themselves what is missing.
         told = done if material.experiment == "data_scaling" else material.rows
         found = conclude(material.spec, told, material.items)
         sentences = found.sentences or ("Nothing can be concluded yet.",)
         changed = changed_by_training(done, material.items)
-        unread = tuple(Text(said, warning=True) for said in material.unread)
+        unread = tuple(Paragraph(said, warning=True) for said in material.unread)
         sections = (*found.sections, *changed.sections, *([Section(ITEMS, unread)] if unread else []))
-        return Answer((*sentences, *changed.sentences), sections)
+        return Conclusion((*sentences, *changed.sentences), sections)
     except (SweepsError, ValueError, KeyError, ArithmeticError) as error:
         said = f"No answer could be drawn from the rows: {error}"
-        return Answer((said,), (Section("The answer", (Text(said, warning=True),)),))
+        return Conclusion((said,), (Section("The answer", (Paragraph(said, warning=True),)),))
 
 
 def _notices(material: Material) -> list[str]:
@@ -98,7 +98,7 @@ def _notices(material: Material) -> list[str]:
         others = ", ".join(f"{count:,} {state}" for state, count in states.items())
         known = f"{done:,} of {len(material.rows):,} runs have their result ({others})"
         found.append(f"INCOMPLETE: {known}. What is said here is said of what is measured.")
-    found += cuts(material.rows)
+    found += describe_cuts(material.rows)
     if material.state in GOING_ON:
         found.append(f"This sweep is {material.state}: its report will change.")
     elif material.state == "cancelled":

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeps.cost import KindCosts
-from sweeps.figures.bars import Row, Rows, bars
+from sweeps.figures.bars import Row, RowPlot, draw_bars
 from sweeps.formatting import counted, dollars, of_cell, written
-from sweeps.report.document import Code, Figure, Part, Section, Table, Text, both, table
-from sweeps.report.inputs import Material, Trouble
+from sweeps.report.document import Code, Figure, Paragraph, Part, Section, Table, both, table
+from sweeps.report.inputs import LostStages, Material
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
 
@@ -20,7 +20,7 @@ LONG = 24  # rows of a table that is shown without being asked for
 def cost(material: Material) -> Section:
     """Estimated, metered and billed."""
     kinds = [each for each in material.spending if each.stages]
-    parts: list[Part] = [Text(_spent(material))]
+    parts: list[Part] = [Paragraph(_spent(material))]
     if kinds:
         parts.append(_bars(kinds))
     if material.billed:
@@ -55,10 +55,10 @@ def _bars(kinds: Sequence[KindCosts]) -> Figure:
         for place, each in enumerate(kinds)
     ]
     told = "; ".join(f"{row.name}: {row.said}" for row in rows)
-    plot = Rows("cost", "What was metered, and what was estimated", told, "US dollars")
+    plot = RowPlot("cost", "What was metered, and what was estimated", told, "US dollars")
     note = "Bars are what was metered of this sweep's own money, brackets (and what is in them) the estimate."
     numbers = table([_kind(each) for each in kinds])
-    return Figure("cost", plot.title, **both(lambda w, s: bars(plot, rows, w, s)), table=numbers, note=note)
+    return Figure("cost", plot.title, **both(lambda w, s: draw_bars(plot, rows, w, s)), table=numbers, note=note)
 
 
 def _range(each: KindCosts) -> str:
@@ -90,13 +90,13 @@ def failures(material: Material) -> Section:
         found = sorted(material.troubles, key=lambda each: (each.state, -len(each.labels)))
         parts.append(table([_trouble(each) for each in found[:CAUSES]]))
         if len(found) > CAUSES:
-            parts.append(Text(f"… and {len(found) - CAUSES:,} more causes.", warning=True))
+            parts.append(Paragraph(f"… and {len(found) - CAUSES:,} more causes.", warning=True))
     if lost:
         parts.append(_lost(lost))
     return Section("What failed, and what is missing", tuple(parts))
 
 
-def _trouble(each: Trouble) -> dict[str, Any]:
+def _trouble(each: LostStages) -> dict[str, Any]:
     more = len(each.labels) - FEW
     labels = ", ".join(each.labels[:FEW]) + (f" and {more:,} more" if more > 0 else "")
     return {"state": each.state, "stages": len(each.labels), "cause": each.cause, "which": labels}

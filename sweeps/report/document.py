@@ -33,7 +33,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Text:
+class Paragraph:
     """A paragraph; a `warning` stands out."""
 
     text: str
@@ -48,7 +48,7 @@ class Code:
     language: str = ""
 
 
-Part = Table | Figure | Text | Code
+Part = Table | Figure | Paragraph | Code
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Conclusion:
     """What the rows say of the question: sentences, and the sections that show it."""
 
     sentences: tuple[str, ...]
@@ -96,13 +96,13 @@ def both(draw: Callable[[float, str], str]) -> dict[str, str]:
     return {"wide": draw(WIDE, "wide"), "narrow": draw(NARROW, "narrow")}
 
 
-def evenly(all_: Sequence[T], most: int) -> list[T]:
+def choose_evenly(all_: Sequence[T], most: int) -> list[T]:
     """At most so many, evenly chosen, the first and the last among them: what a figure has room for."""
     if len(all_) <= most:
         return list(all_)
     return [all_[round(place * (len(all_) - 1) / (most - 1))] for place in range(most)]
 
 
-def without_empty(sections: Iterable[Section]) -> tuple[Section, ...]:
+def drop_empty(sections: Iterable[Section]) -> tuple[Section, ...]:
     """Those that have something to say."""
     return tuple(section for section in sections if section.parts)

@@ -6,8 +6,8 @@ Its policy says so too: a browser that is handed this page may load nothing, and
 import re
 from collections.abc import Sequence
 
-from sweeps.figures.svg import tag, words
-from sweeps.report.document import Code, Figure, Part, Report, Section, Table, Text
+from sweeps.figures.svg import escape, tag
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 NUMERIC = re.compile(r"([-+−▲▼]*\$?[\d,.]+(e[-+]\d+)?%?( ?± ?[\d.]+)?|nan|inf|[-·]?)")
@@ -15,7 +15,7 @@ NUMERIC = re.compile(r"([-+−▲▼]*\$?[\d,.]+(e[-+]\d+)?%?( ?± ?[\d.]+)?|nan
 TOGETHER = re.compile(r"(?<=\d) (?=[%±])|(?<=[≤≥±]) ")  # where a line must not break: "95 %", "≤ 1.9", "3 ± 0.1"
 
 
-def html(report: Report, style: str) -> str:
+def render_html(report: Report, style: str) -> str:
     """The whole page. `style` is a trusted style sheet of our own; everything else is escaped."""
     sections = [*enumerate(report.sections)]
     body = tag(
@@ -31,7 +31,7 @@ def html(report: Report, style: str) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
-            tag("title", words(f"{report.sweep}: report")),
+            tag("title", escape(f"{report.sweep}: report")),
             f"<style>\n{style}</style>",
         ]
     )
@@ -39,7 +39,7 @@ def html(report: Report, style: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return words(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
+    return escape(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
 
 
 def _made(report: Report) -> str:
@@ -50,11 +50,11 @@ def _made(report: Report) -> str:
 def _header(report: Report) -> str:
     first, *others = report.answer or ("",)
     more = tag("ul", *(tag("li", _prose(line)) for line in others), class_="more") if others else ""
-    facts = (tag("div", tag("dt", words(name)), tag("dd", words(value))) for name, value in report.facts)
+    facts = (tag("div", tag("dt", escape(name)), tag("dd", escape(value))) for name, value in report.facts)
     return tag(
         "header",
-        tag("h1", words(report.sweep)),
-        tag("p", words(report.question), class_="question") if report.question else "",
+        tag("h1", escape(report.sweep)),
+        tag("p", escape(report.question), class_="question") if report.question else "",
         *(tag("p", _prose(line), class_="notice", role="note") for line in report.notices),
         tag("div", tag("p", _prose(first), class_="headline"), more, class_="answer"),
         tag("dl", *facts, class_="facts") if report.facts else "",
@@ -62,7 +62,7 @@ def _header(report: Report) -> str:
 
 
 def _contents(sections: Sequence[Section]) -> str:
-    links = [tag("li", tag("a", words(each.title), href=f"#section-{place}")) for place, each in enumerate(sections)]
+    links = [tag("li", tag("a", escape(each.title), href=f"#section-{place}")) for place, each in enumerate(sections)]
     return tag("nav", tag("ul", *links), aria_label="Contents") if links else ""
 
 
@@ -70,7 +70,7 @@ def _section(place: int, section: Section) -> str:
     name = f"section-{place}"
     return tag(
         "section",
-        tag("h2", words(section.title), id=name),
+        tag("h2", escape(section.title), id=name),
         *map(_part, section.parts),
         aria_labelledby=name,
         class_="long" if all(isinstance(part, Table) and part.folded for part in section.parts) else None,
@@ -83,12 +83,12 @@ def _part(part: Part) -> str:
             return _table(part)
         case Figure():
             return _figure(part)
-        case Text():
+        case Paragraph():
             return tag("p", _prose(part.text), class_="warning" if part.warning else "said")
         case Code():
             return tag(
                 "div",
-                tag("pre", tag("code", words(part.text))),
+                tag("pre", tag("code", escape(part.text))),
                 class_="scroll",
                 tabindex="0",
                 role="region",
@@ -100,7 +100,7 @@ def _figure(figure: Figure) -> str:
     """Both drawings, of which the style sheet shows the one that fits, and the numbers."""
     return tag(
         "figure",
-        tag("h3", words(figure.title)),
+        tag("h3", escape(figure.title)),
         tag("div", figure.wide, class_="wide"),
         tag("div", figure.narrow, class_="narrow"),
         tag("figcaption", _prose(figure.note)) if figure.note else "",
@@ -109,26 +109,26 @@ def _figure(figure: Figure) -> str:
 
 
 def _numbers(table: Table) -> str:
-    summary = tag("summary", words(table.caption or "The numbers"))
+    summary = tag("summary", escape(table.caption or "The numbers"))
     return tag("details", summary, _cells(table), class_="long" if table.folded else "brief")
 
 
 def _table(table: Table) -> str:
     if not table.folded:
         return tag("div", _cells(table, caption=table.caption), class_="table")
-    return tag("details", tag("summary", words(table.caption or "The numbers")), _cells(table), class_="long")
+    return tag("details", tag("summary", escape(table.caption or "The numbers")), _cells(table), class_="long")
 
 
 def _cells(table: Table, *, caption: str = "") -> str:
     numeric = [all(NUMERIC.fullmatch(row[place]) for row in table.rows) for place in range(len(table.columns))]
     styles = ["number" if each and place else None for place, each in enumerate(numeric)]
     head = "".join(
-        tag("th", words(name), scope="col", class_=style) for name, style in zip(table.columns, styles, strict=True)
+        tag("th", escape(name), scope="col", class_=style) for name, style in zip(table.columns, styles, strict=True)
     )
     rows = "\n".join(_row(row, styles) for row in table.rows)
     whole = tag(
         "table",
-        tag("caption", words(caption)) if caption else "",
+        tag("caption", escape(caption)) if caption else "",
         tag("thead", tag("tr", head)),
         f"<tbody>{rows}</tbody>",
     )
@@ -137,5 +137,5 @@ def _cells(table: Table, *, caption: str = "") -> str:
 
 def _row(row: Sequence[str], styles: Sequence[str | None]) -> str:
     first, *others = row
-    cells = [tag("td", words(value) or " ", class_=style) for value, style in zip(others, styles[1:], strict=True)]
-    return tag("tr", tag("th", words(first) or " ", scope="row"), *cells)
+    cells = [tag("td", escape(value) or " ", class_=style) for value, style in zip(others, styles[1:], strict=True)]
+    return tag("tr", tag("th", escape(first) or " ", scope="row"), *cells)

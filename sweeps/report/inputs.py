@@ -10,7 +10,7 @@ from sweeps.stats.paired_items import Items
 
 
 @dataclass(frozen=True)
-class Trouble:
+class LostStages:
     """Stages that have no result, and why."""
 
     state: str  # failed, skipped or cancelled
@@ -19,7 +19,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Billed:
+class ServiceBill:
     """What a service said that it bills for the sweep."""
 
     service: str
@@ -29,7 +29,7 @@ class Billed:
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearningCurve:
     """The curve of one training: `value` at each step that was kept."""
 
     stage: str
@@ -39,7 +39,7 @@ class Learning:
 
 
 @dataclass(frozen=True)
-class Used:
+class DataUse:
     """Data by its content address, and what it was used for."""
 
     records: str
@@ -57,15 +57,15 @@ class Material:
     spec: Mapping[str, Json]
     rows: Sequence[RunResult]
     stages: Mapping[str, int] = field(default_factory=dict)  # by state
-    troubles: Sequence[Trouble] = ()
+    troubles: Sequence[LostStages] = ()
     spending: Sequence[KindCosts] = ()
-    billed: Sequence[Billed] = ()
+    billed: Sequence[ServiceBill] = ()
     limit: int | None = None  # micro-dollars
-    curves: Sequence[Learning] = ()
+    curves: Sequence[LearningCurve] = ()
     items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"
     unread: Sequence[str] = ()  # sentences: which items there may be that are not in `items`, and why
     defaults: Mapping[str, Json] | None = None  # of the plan, where they were kept
-    data: Sequence[Used] = ()
+    data: Sequence[DataUse] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     price_dates: tuple[str, str] | None = None  # of the oldest and the newest price
     submitted: str = ""

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator
 
 from sweeps.figures.svg import UNSPEAKABLE
-from sweeps.report.document import Code, Figure, Part, Report, Table, Text
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Table
 
 MOST = 40  # rows of a table
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 
 
-def markdown(report: Report, folder: str | None = None) -> str:
+def render_markdown(report: Report, folder: str | None = None) -> str:
     """The text. `folder`: where the figures lie as NAME.svg, seen from the file; None: they are left out."""
     return "\n".join(_lines(report, folder)).rstrip() + "\n"
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that means itself: no markup, no HTML, nobody called by name; one line."""
     line = " ".join(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", text).split())
     safe = SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -23,22 +23,22 @@ def plain(text: str) -> str:
 
 
 def _lines(report: Report, folder: str | None) -> Iterator[str]:
-    yield from (f"## {plain(report.sweep)}", "")
+    yield from (f"## {escape_markdown(report.sweep)}", "")
     if report.question:
-        yield from (f"*{plain(report.question)}*", "")
+        yield from (f"*{escape_markdown(report.question)}*", "")
     for notice in report.notices:
-        yield from (f"> **{plain(notice)}**", "")
+        yield from (f"> **{escape_markdown(notice)}**", "")
     for place, line in enumerate(report.answer):
-        yield f"{'' if place == 0 and len(report.answer) == 1 else '- '}{plain(line)}"
+        yield f"{'' if place == 0 and len(report.answer) == 1 else '- '}{escape_markdown(line)}"
     yield ""
-    facts = "; ".join(f"{plain(name)}: {plain(value)}" for name, value in report.facts)
+    facts = "; ".join(f"{escape_markdown(name)}: {escape_markdown(value)}" for name, value in report.facts)
     yield from ([facts, ""] if facts else [])
     for section in report.sections:
-        yield from (f"### {plain(section.title)}", "")
+        yield from (f"### {escape_markdown(section.title)}", "")
         for part in section.parts:
             yield from _part(part, folder)
     if report.made:
-        yield f"Made {plain(report.made)} by tinker-sweeps; intervals are at 95 %."
+        yield f"Made {escape_markdown(report.made)} by tinker-sweeps; intervals are at 95 %."
 
 
 def _part(part: Part, folder: str | None) -> Iterator[str]:
@@ -46,15 +46,15 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
         case Table():
             yield from _table(part)
         case Figure():
-            yield from (f"**{plain(part.title)}**", "")
+            yield from (f"**{escape_markdown(part.title)}**", "")
             if folder is not None:
-                yield from (f"![{plain(part.title)}]({folder}/{part.name}.svg)", "")
+                yield from (f"![{escape_markdown(part.title)}]({folder}/{part.name}.svg)", "")
             if part.table:
                 yield from _table(part.table)
             if part.note:
-                yield from (plain(part.note), "")
-        case Text():
-            yield from (f"**{plain(part.text)}**" if part.warning else plain(part.text), "")
+                yield from (escape_markdown(part.note), "")
+        case Paragraph():
+            yield from (f"**{escape_markdown(part.text)}**" if part.warning else escape_markdown(part.text), "")
         case Code():
             fence = "`" * max(3, 1 + max((len(each) for each in re.findall("`+", part.text)), default=0))
             yield from (
@@ -68,13 +68,13 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     """Long ones are folded away, and say how much of them is here."""
     if table.folded:
-        yield from ("<details>", f"<summary>{plain(table.caption or 'The numbers')}</summary>", "")
+        yield from ("<details>", f"<summary>{escape_markdown(table.caption or 'The numbers')}</summary>", "")
     elif table.caption:
-        yield from (f"{plain(table.caption)}:", "")
-    yield f"| {' | '.join(map(plain, table.columns))} |"
+        yield from (f"{escape_markdown(table.caption)}:", "")
+    yield f"| {' | '.join(map(escape_markdown, table.columns))} |"
     yield f"|{'---|' * len(table.columns)}"
     for row in table.rows[:MOST]:
-        yield f"| {' | '.join(map(plain, row))} |"
+        yield f"| {' | '.join(map(escape_markdown, row))} |"
     yield ""
     if len(table.rows) > MOST:
         yield from (f"… and {len(table.rows) - MOST:,} more rows; `sweep -f csv export` has all.", "")

@@ -5,23 +5,23 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.analysis.item_analysis import ItemsBy, items_of
+from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import (
     MINUS,
     Spec,
-    formula,
-    in_unit,
-    scaling_fit,
-    seen_of,
-    side,
-    sized,
-    sought,
-    unit,
-    variants,
-    zero_shot,
+    choose_side,
+    describe_law_unit,
+    describe_met_sizes,
+    find_metric,
+    fit_runs,
+    list_sized,
+    name_with_unit,
+    read_zero_shot,
+    split_variants,
+    write_formula,
 )
-from sweeps.figures.lines import Goal, Line, Plot, lines
-from sweeps.report.document import Answer, Figure, Part, Section, Text, both, table
+from sweeps.figures.lines import Goal, Line, Plot, draw_lines
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
 from sweeps.scaling.fit import MinimumData, ScalingFit
 from sweeps.spec.sections import RISING
@@ -33,19 +33,19 @@ NO_NUMBER = {
 }
 
 
-def scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+def scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
     """A figure for each variant."""
-    sentences, sections, kept = list[str](), list[Section](), items_of(items, sought(spec))
-    for place, (variant, group) in enumerate(variants(rows, ("size", "data"))):
+    sentences, sections, kept = list[str](), list[Section](), select_items(items, find_metric(spec))
+    for place, (variant, group) in enumerate(split_variants(rows, ("size", "data"))):
         by_data: dict[str, list[RunResult]] = {}
         for row in group:
             by_data.setdefault(str(row.cell.get("data")), []).append(row)
-        fits = {name: scaling_fit(spec, own, kept) for name, own in by_data.items()}
+        fits = {name: fit_runs(spec, own, kept) for name, own in by_data.items()}
         where = f" ({variant})" if variant else ""
-        sentences += [said(name + where, fit, sought(spec)) for name, fit in fits.items()]
+        sentences += [said(name + where, fit, find_metric(spec)) for name, fit in fits.items()]
         title = f"How much data?{where}"
         sections.append(Section(title, tuple(_parts(f"scaling-{place}", spec, by_data, fits))))
-    return Answer(tuple(sentences), tuple(sections))
+    return Conclusion(tuple(sentences), tuple(sections))
 
 
 def said(name: str, fit: ScalingFit, metric: str) -> str:
@@ -54,10 +54,10 @@ def said(name: str, fit: ScalingFit, metric: str) -> str:
     if least is None or least.status == "refused":
         far = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples" if least is None and len(fit.n) else ""
         if fit.refused or fit.curve is None:
-            known = seen_of(fit, metric) or far
+            known = describe_met_sizes(fit, metric) or far
             return f"{name}: {known}; no law is told: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
         return f"{name}: {far}; it {'rises' if metric in RISING else 'falls'} as {_formula(fit)}."
-    wanted = f"{metric} {side(metric)} {least.target:.4g}"
+    wanted = f"{metric} {choose_side(metric)} {least.target:.4g}"
     if least.status == "met":
         return f"{name}: {wanted} is met already at the smallest size measured, {_examples(least)}."
     if least.point is None:
@@ -87,11 +87,11 @@ def _beyond(least: MinimumData, fit: ScalingFit) -> str:
 
 def _formula(fit: ScalingFit) -> str:
     """L(n) with its numbers, as it is printed."""
-    return formula(fit).replace("-", MINUS)
+    return write_formula(fit).replace("-", MINUS)
 
 
 def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Mapping[str, ScalingFit]) -> list[Part]:
-    metric = sought(spec)
+    metric = find_metric(spec)
     series = [_line(each, data[each], fit, metric) for each, fit in fits.items()]
     marks = sorted({size for fit in fits.values() for size in fit.n.tolist()})
     found: list[Part] = []
@@ -101,7 +101,7 @@ def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Map
             title=f"{metric} by training examples",
             description="; ".join(said(each, fit, metric) for each, fit in fits.items()),
             across="training examples (log scale)",
-            up=unit(metric),
+            up=name_with_unit(metric),
             marks=marks,
         )
         note = (
@@ -109,26 +109,26 @@ def _parts(name: str, spec: Spec, data: Mapping[str, list[RunResult]], fits: Map
             "95 % intervals of the fitted mean. Dashed: beyond what was measured. ◆ is the size that reaches the "
             "target, with its 95 % interval; 0 is the untrained model."
         )
-        sides = both(lambda width, suffix: lines(plot, series, width, suffix))
+        sides = both(lambda width, suffix: draw_lines(plot, series, width, suffix))
         points = table(
             [row for each in fits for row in _measured(each, data[each], metric)], caption="What was measured"
         )
         found.append(Figure(name, plot.title, **sides, table=points, note=note))
     told = [(each, one) for each, fit in fits.items() for one in (fit, *fit.alternatives)]
-    found.append(table([_row(each, one) for each, one in told], caption=f"Fitted curves, {in_unit(metric)}"))
+    found.append(table([_row(each, one) for each, one in told], caption=f"Fitted curves, {describe_law_unit(metric)}"))
     warned = dict.fromkeys(f"{each}: {line}" for each, one in told for line in one.warnings)
-    return [*found, *(Text(line, warning=True) for line in warned)]
+    return [*found, *(Paragraph(line, warning=True) for line in warned)]
 
 
 def _line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:
     values: dict[float, list[float]] = {}
-    for size, value, _ in sized(rows, metric):
+    for size, value, _ in list_sized(rows, metric):
         if np.isfinite(value):
             values.setdefault(size, []).append(value)
     ranges = [(size, min(each), max(each)) for size, each in sorted(values.items())]
     points = list(zip(fit.n.tolist(), fit.loss.tolist(), strict=True))
-    base = zero_shot(rows, metric)
-    return Line(name, points, ranges, **_curve(fit), at_zero=base, goal=_goal(name, fit, side(metric)))
+    base = read_zero_shot(rows, metric)
+    return Line(name, points, ranges, **_curve(fit), at_zero=base, goal=_goal(name, fit, choose_side(metric)))
 
 
 def _curve(fit: ScalingFit) -> dict[str, Any]:
@@ -159,8 +159,8 @@ def _goal(name: str, fit: ScalingFit, where: str) -> Goal | None:
 
 def _measured(name: str, rows: Sequence[RunResult], metric: str) -> list[dict[str, Any]]:
     values: dict[float, list[float]] = {}
-    base = zero_shot(rows, metric)
-    for size, value, _ in ([(0.0, base, 0)] if base is not None else []) + sorted(sized(rows, metric)):
+    base = read_zero_shot(rows, metric)
+    for size, value, _ in ([(0.0, base, 0)] if base is not None else []) + sorted(list_sized(rows, metric)):
         values.setdefault(size, []).append(value)
     return [
         {

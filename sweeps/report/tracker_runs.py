@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
-from sweeps.analysis.tables import in_order
-from sweeps.analysis.targets import named
+from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.targets import describe_cell
 from sweeps.identity import fingerprint
 from sweeps.results import RunResult
 from sweeps.stage import Json, dollars_of
@@ -23,7 +23,7 @@ LOST = ("failed", "skipped", "cancelled")
 
 
 @dataclass(frozen=True)
-class Training:
+class TrackedTraining:
     """One training of a run, with its curve as it was kept: {"step": 0, "nll": 3.2} and on; `step` counts from 0."""
 
     stage: str
@@ -43,19 +43,19 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Followed:
+class RunHistory:
     """A row of the results, and how it came about. Times are milliseconds since 1970."""
 
     number: int  # its place in the plan
     row: RunResult
-    trainings: Sequence[Training]  # one after the other; of the untrained base none
+    trainings: Sequence[TrackedTraining]  # one after the other; of the untrained base none
     cause: str  # why it has no result, if it lost a stage
     began: int
     since: int  # when the newest state of its stages came to be
 
 
 @dataclass(frozen=True)
-class Swept:
+class TrackedSweep:
     """What the runs of one sweep share."""
 
     name: str
@@ -107,13 +107,13 @@ class TrackedRun:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def tracked(sweep: Swept, run: Followed) -> TrackedRun:
+def track_run(sweep: TrackedSweep, run: RunHistory) -> TrackedRun:
     """What trackers are told of one run."""
     row = run.row
     return TrackedRun(
         id=fingerprint({"sweep": sweep.name, "digest": sweep.digest, "run": run.number}),
         sweep=sweep.name,
-        name=", ".join(filter(None, [named(row.cell), f"seed {row.seed}"])),
+        name=", ".join(filter(None, [describe_cell(row.cell), f"seed {row.seed}"])),
         state=row.state,
         cause=run.cause,
         config=_config(run),
@@ -125,13 +125,13 @@ def tracked(sweep: Swept, run: Followed) -> TrackedRun:
     )
 
 
-def curve_columns(rows: Sequence[RunResult]) -> list[str]:
+def list_curve_columns(rows: Sequence[RunResult]) -> list[str]:
     """Of the table of learning curves, as `curve_rows` fills it."""
     cell = dict.fromkeys(key for row in rows for key in row.cell)
     return [*cell, "seed", "state", "training", "stage", "step", "metric", "value"]
 
 
-def curve_rows(run: Followed) -> Iterator[dict[str, Json]]:
+def read_curve_rows(run: RunHistory) -> Iterator[dict[str, Json]]:
     """A row for each point: `training` counts those of a chain from 1, `step` the optimizer steps done in it."""
     for place, training in enumerate(run.trainings, 1):
         known = {**run.row.cell, "seed": run.row.seed, "state": run.row.state, "training": place}
@@ -139,7 +139,7 @@ def curve_rows(run: Followed) -> Iterator[dict[str, Json]]:
             yield {**known, "stage": training.stage, "step": step, "metric": metric, "value": value}
 
 
-def _points(trainings: Sequence[Training]) -> Iterator[Point]:
+def _points(trainings: Sequence[TrackedTraining]) -> Iterator[Point]:
     done = 0
     for training in trainings:
         for step, metric, value in training.points():
@@ -148,7 +148,7 @@ def _points(trainings: Sequence[Training]) -> Iterator[Point]:
 
 
 def _summary(row: RunResult) -> dict[str, float]:
-    measured = {f"eval/{name}": row.metrics[name] for name in in_order(row.metrics)}
+    measured = {f"eval/{name}": row.metrics[name] for name in sort_metrics(row.metrics)}
     usd = dollars_of(row.micro_usd)
     return {
         **measured,
@@ -158,7 +158,7 @@ def _summary(row: RunResult) -> dict[str, float]:
     }
 
 
-def _config(run: Followed) -> dict[str, Scalar]:
+def _config(run: RunHistory) -> dict[str, Scalar]:
     cell = {key: "none" if value is None else value for key, value in run.row.cell.items()}
     *before, last = [training.recipe for training in run.trainings] or [{}]
     earlier = {f"before.{place}": dict(recipe) for place, recipe in enumerate(before, 1)}

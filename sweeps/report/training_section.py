@@ -8,12 +8,12 @@ import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sweeps.analysis.targets import named, unit
-from sweeps.figures.lines import Line, Plot, lines
+from sweeps.analysis.targets import describe_cell, name_with_unit
+from sweeps.figures.lines import Line, Plot, draw_lines
 from sweeps.formatting import counted
 from sweeps.records import canonical
-from sweeps.report.document import Figure, Section, both, evenly, table
-from sweeps.report.inputs import Learning
+from sweeps.report.document import Figure, Section, both, choose_evenly, table
+from sweeps.report.inputs import LearningCurve
 from sweeps.results import RunResult
 from sweeps.stage import Json
 
@@ -37,7 +37,7 @@ class Course:
     broken: bool  # a value of it was not finite
 
 
-def training(rows: Sequence[RunResult], curves: Sequence[Learning]) -> Section:
+def training(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> Section:
     """A figure for each kind of curve."""
     courses = _courses(rows, curves)
     axis = _axis(courses)
@@ -47,9 +47,9 @@ def training(rows: Sequence[RunResult], curves: Sequence[Learning]) -> Section:
     return Section("How the trainings went", tuple(figures))
 
 
-def _courses(rows: Sequence[RunResult], curves: Sequence[Learning]) -> list[Course]:
+def _courses(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> list[Course]:
     known = {curve.stage: curve for curve in curves if curve.points}
-    groups: dict[tuple[bytes, str, int], tuple[RunResult, dict[str, Learning]]] = {}
+    groups: dict[tuple[bytes, str, int], tuple[RunResult, dict[str, LearningCurve]]] = {}
     for row in rows:
         for place, curve in enumerate(_chain(row, known)):
             if curve:
@@ -70,7 +70,7 @@ def _courses(rows: Sequence[RunResult], curves: Sequence[Learning]) -> list[Cour
     ]
 
 
-def _chain(row: RunResult, known: Mapping[str, Learning]) -> Iterator[Learning | None]:
+def _chain(row: RunResult, known: Mapping[str, LearningCurve]) -> Iterator[LearningCurve | None]:
     """The curves of a run's trainings in their order, each moved to where the one before it ended."""
     done = 0.0
     for stage in (*row.before, row.stage):
@@ -81,11 +81,11 @@ def _chain(row: RunResult, known: Mapping[str, Learning]) -> Iterator[Learning |
         done = curve.points[-1][0] if curve else done
 
 
-def _finite(curve: Learning) -> bool:
+def _finite(curve: LearningCurve) -> bool:
     return all(math.isfinite(value) for _, value in curve.points)
 
 
-def _mean(curves: Iterable[Learning], *, log: bool) -> list[tuple[float, float]]:
+def _mean(curves: Iterable[LearningCurve], *, log: bool) -> list[tuple[float, float]]:
     """Step by step over the seeds, then part by part: no more points than can be seen, and less noise."""
     values: dict[float, list[float]] = {}
     for curve in curves:
@@ -113,21 +113,21 @@ def _middle(steps: Sequence[float]) -> float:
 
 def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Sequence[str]) -> Figure:
     """Colours by name: the same in all figures."""
-    chosen = evenly([course for course in courses if course.points], MOST)
+    chosen = choose_evenly([course for course in courses if course.points], MOST)
     chained = any(course.place for course in courses)
     series = [
         Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_told(course))
         for course in chosen
         for name in [_named(course, axis)]
     ]
-    name, title = f"training-{what.replace('_', '-')}", f"{unit(what)} while training"
+    name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
     told = f"{counted(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
     across = "optimizer steps done, along the chain" if chained else STEPS
     plot = Plot(name, title, told, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
     return Figure(
         name,
         title,
-        **both(lambda width, suffix: lines(plot, series, width, suffix)),
+        **both(lambda width, suffix: draw_lines(plot, series, width, suffix)),
         table=table([_row(course) for course in courses], folded=True),
         note=_note(courses, chosen, axis),
     )
@@ -140,7 +140,7 @@ def _named(course: Course, axis: str | None) -> str:
 
 
 def _told(course: Course) -> str:
-    return named(course.cell) + (f", training {course.place + 1} of {course.chain}" if course.chain > 1 else "")
+    return describe_cell(course.cell) + (f", training {course.place + 1} of {course.chain}" if course.chain > 1 else "")
 
 
 def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None) -> str:

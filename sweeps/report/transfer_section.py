@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sweeps.analysis.data_multiplier import Multiplier
-from sweeps.analysis.targets import MINUS, Spec, times, variants, with_width
+from sweeps.analysis.targets import MINUS, Spec, format_estimate, format_multiplier, split_variants
 from sweeps.analysis.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import SweepsError
-from sweeps.figures.heat import Heat, Square, heat
+from sweeps.figures.heat import Heat, Square, draw_heat
 from sweeps.formatting import counted, with_interval
 from sweeps.report.comparison_section import lacking
-from sweeps.report.document import Answer, Figure, Part, Section, Table, Text, both, table
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, both, table
 from sweeps.results import RunResult
 from sweeps.stats.intervals import Estimate, is_clear
 
@@ -31,11 +31,11 @@ BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, 
 LOST = "Rise of the source's own loss by training on the target, ± half of its 95 % interval. Hatched: within it."
 
 
-def transfer(spec: Spec, rows: Sequence[RunResult]) -> Answer:
+def transfer(spec: Spec, rows: Sequence[RunResult]) -> Conclusion:
     """A matrix for each variant."""
     del spec
     sentences, sections = list[str](), list[Section]()
-    for place, (variant, group) in enumerate(variants(rows, AXES)):
+    for place, (variant, group) in enumerate(split_variants(rows, AXES)):
         where = f" ({variant})" if variant else ""
         try:
             matrix = transfer_matrix(group)
@@ -44,7 +44,7 @@ def transfer(spec: Spec, rows: Sequence[RunResult]) -> Answer:
             continue
         sentences += [said(matrix, size, where) for size in sorted(matrix.sizes, reverse=True) if size]
         sections.append(Section(f"Who helps whom?{where}", tuple(_parts(f"transfer-{place}", matrix))))
-    return Answer(tuple(sentences), tuple(sections))
+    return Conclusion(tuple(sentences), tuple(sections))
 
 
 def said(matrix: TransferMatrix, size: int, where: str) -> str:
@@ -63,7 +63,9 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
     if not found:
         return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
     told = ", ".join(
-        f"{c.source} → {c.target} {c.verdict} ({with_width(c.gain, 3, signed=True)})" for c in found[:FEW] if c.gain
+        f"{c.source} → {c.target} {c.verdict} ({format_estimate(c.gain, 3, signed=True)})"
+        for c in found[:FEW]
+        if c.gain
     )
     more = f", and {counted(len(found) - FEW, 'more clear pair')}" if len(found) > FEW else ""
     others = len(cells) - len(found) - missing
@@ -76,7 +78,7 @@ def _strength(cell: TransferCell) -> float:
 
 
 def _parts(name: str, matrix: TransferMatrix) -> list[Part]:
-    panels: list[Part] = [*lacking(matrix.runs), *([Text(SHARED, warning=True)] if matrix.shared else [])]
+    panels: list[Part] = [*lacking(matrix.runs), *([Paragraph(SHARED, warning=True)] if matrix.shared else [])]
     for size in sorted(matrix.sizes, reverse=True):
         panels.append(_gains(name, matrix, size))
         if size and len(matrix.sizes) - (0 in matrix.sizes) > 1:  # one size alone bounds everything by ×1
@@ -113,7 +115,7 @@ def _times(cell: TransferCell) -> Square:
     pair, worth = f"{cell.source} → {cell.target}", cell.multiplier
     if worth is None:
         return Square(None, "missing", told=f"{pair}: a run is missing")
-    said, below = times(worth), _range(worth)
+    said, below = format_multiplier(worth), _range(worth)
     unclear = "" if cell.after_holm else ", not clear"
     value = math.log2(worth.value) or BEYOND[worth.censored]
     return Square(value, said, below, cell.after_holm, f"{pair}: {said} {below}".rstrip() + unclear)
@@ -127,7 +129,7 @@ def _range(worth: Multiplier) -> str:
 
 def _square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
     below = with_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
-    told = f"{pair}: {with_width(found, 3, signed=True)}{'' if clear else ', not clear'}"
+    told = f"{pair}: {format_estimate(found, 3, signed=True)}{'' if clear else ', not clear'}"
     return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
 
 
@@ -161,7 +163,7 @@ def _forgetting(name: str, matrix: TransferMatrix, size: int) -> Figure:
 
 
 def _figure(map_: Heat, note: str) -> Figure:
-    drawn = both(lambda width, suffix: heat(map_, width, suffix))
+    drawn = both(lambda width, suffix: draw_heat(map_, width, suffix))
     return Figure(map_.name, map_.title, **drawn, table=_table(map_), note=note)
 
 

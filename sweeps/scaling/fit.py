@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.scaling.laws import FREE, Curves, Floats, Law
-from sweeps.scaling.profile import FARTHEST, Aim, Blocks, band, reach
+from sweeps.scaling.profile import FARTHEST, Aim, Blocks, find_band, find_reach
 from sweeps.scaling.selection import REFUSE, SPARE, WARN, Candidates, Runs
 
 RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
@@ -93,7 +93,7 @@ class ScalingFit:
         """
         sizes = np.atleast_1d(np.asarray(n, float))
         fits = (self, *self.alternatives)
-        return _widest([_shown(fit.drawn, sizes, *band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
+        return _widest([_shown(fit.drawn, sizes, *find_band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
 
     def line(self, n: npt.ArrayLike) -> Floats:
         """The curve alone, (N,), which costs nothing. Raises ValueError where there is none."""
@@ -148,7 +148,7 @@ def fit_scaling(
     )[0]
     lost = _lost(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else _uneven(sizes[good], np.asarray(seed)[good])
-    aimless = () if sought == target else (f"the target is {target}, which is no number to reach",)
+    aimless = () if sought == target else (f"the target is {target}, which is no number to find_reach",)
     lonely = () if seed is None or found.refused else _lonely(np.asarray(seed)[good])
     return replace(found, warnings=(*aimless, *lost, *lacking, *lonely, *found.warnings))
 
@@ -210,7 +210,7 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list
         blocks = blocks and blocks.rows(rows)
         errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
         answers = [None] * len(rows) if aim is None else _answers(own, blocks, aim.rows(rows), errors)
-        ahead = _shown(own, far, *band(own, far, blocks))
+        ahead = _shown(own, far, *find_band(own, far, blocks))
         for place, row in enumerate(rows):
             only = np.array([place])
             fit = ScalingFit(
@@ -303,7 +303,7 @@ def _united(first: MinimumData, answers: Sequence[MinimumData]) -> MinimumData:
 def _answers(curves: Curves, blocks: Blocks | None, aim: Aim, errors: Floats) -> list[MinimumData | None]:
     """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; what is told is in the metric's unit."""
     rising = curves.law == "bounded"
-    points, found = curves.reaching(aim.target), reach(curves, aim, blocks)
+    points, found = curves.reaching(aim.target), find_reach(curves, aim, blocks)
     goals = 1 - aim.target if rising else aim.target
     met = aim.target >= curves.predict(curves.n[:1])[:, 0]
     perhaps = found.floored | np.isinf(points)

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.scaling.least_squares import Floats, Law, Rows, Task, solve
+from sweeps.scaling.least_squares import FitProblem, Floats, Law, Rows, solve
 
 __all__ = ["FREE", "LAWS", "Curves", "Floats", "Law", "Rows", "fit_curves", "fit_law"]
 
@@ -114,7 +114,7 @@ class Curves:
 def fit_curves(law: Law, n: Floats, loss: Floats, *, ceiling: float = 1.0) -> Curves:
     """The least weighted squares of one law for R experiments: distinct ascending sizes n (M,), mean losses (R, M)."""
     weights = 1 / np.maximum(loss * (1 - loss), 0.01) if law == "bounded" else loss**-2.0
-    found = solve(Task(law, n, loss, weights, ceiling))
+    found = solve(FitProblem(law, n, loss, weights, ceiling))
     return Curves(law, n, loss, weights, found.floor, found.scale, found.exponent, found.shift, ceiling)
 
 

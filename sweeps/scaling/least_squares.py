@@ -55,7 +55,7 @@ class Solution(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class FitProblem:
     """B fits of one law at the same ascending sizes n (M,): values and weights (B, M), pins (B,) where there are any.
 
     `ceiling` is the bounded law's value at n = 0, the error of chance. A pin may lie at an infinite size.
@@ -69,10 +69,10 @@ class Task:
     at: Floats | None = None
     value: Floats | None = None
 
-    def part(self, rows: Rows) -> "Task":
+    def part(self, rows: Rows) -> "FitProblem":
         """The tasks of these rows only."""
         at, value = (None if pin is None else pin[rows] for pin in (self.at, self.value))
-        return Task(self.law, self.n, self.values[rows], self.weights[rows], self.ceiling, at, value)
+        return FitProblem(self.law, self.n, self.values[rows], self.weights[rows], self.ceiling, at, value)
 
     @property
     def searched(self) -> int:
@@ -151,7 +151,7 @@ def _through(law: Law, sums: Sums, ceiling: float, pinned: Floats, value: Floats
     return Lines(value - scale * pinned, scale, np.zeros_like(scale))
 
 
-def solve(task: Task, *, near: Floats | None = None) -> Solution:
+def solve(task: FitProblem, *, near: Floats | None = None) -> Solution:
     """The least squares of every task; `near` (B, 2), places to begin at, saves the grid where they are known well."""
     theta, squares = _descended(task, _on_the_grid(task) if near is None else near)
     lines, _ = task.fitted(theta)
@@ -160,12 +160,12 @@ def solve(task: Task, *, near: Floats | None = None) -> Solution:
     return Solution(lines.floor, scale, exponent, shift, squares)
 
 
-def places(task: Task, exponent: Floats, shift: Floats) -> Floats:
+def place_grid(task: FitProblem, exponent: Floats, shift: Floats) -> Floats:
     """Where a and n0 lie for the search, (B, 2)."""
     return np.stack([np.log(exponent), np.log1p(shift / (task.n[0] / 10))], axis=-1)
 
 
-def _on_the_grid(task: Task) -> Floats:
+def _on_the_grid(task: FitProblem) -> Floats:
     lower, upper = task.limits
     counts = (20, 10) if task.searched == 2 else (32, 1)
     axes = [np.linspace(lower[axis], upper[axis], counts[axis]) for axis in range(2)]
@@ -178,7 +178,7 @@ def _on_the_grid(task: Task) -> Floats:
     return np.concatenate(found)
 
 
-def _grid_squares(task: Task, grid: Floats, g: Floats) -> Floats:
+def _grid_squares(task: FitProblem, grid: Floats, g: Floats) -> Floats:
     """(B, G) squares of B tasks at G places whose powers are g (G, M)."""
     weights, weighted = task.weights, task.weights * task.values
     sums = Sums(
@@ -196,7 +196,7 @@ def _grid_squares(task: Task, grid: Floats, g: Floats) -> Floats:
     return np.asarray(np.where(broken > 0, 1e6 * (1 + broken), squares))
 
 
-def _descended(task: Task, theta: Floats) -> tuple[Floats, Floats]:
+def _descended(task: FitProblem, theta: Floats) -> tuple[Floats, Floats]:
     """From places (B, 2) down to the nearest least squares: those places, and the squares (B,)."""
     theta = np.clip(theta, *task.limits)
     misses = task.fitted(theta)[1]
@@ -220,7 +220,7 @@ def _descended(task: Task, theta: Floats) -> tuple[Floats, Floats]:
     return theta, squares
 
 
-def _step(task: Task, theta: Floats, misses: Floats, damping: Floats) -> Floats:
+def _step(task: FitProblem, theta: Floats, misses: Floats, damping: Floats) -> Floats:
     """Where to go from theta (B, 2): the damped Gauss-Newton step, along a limit where it would leave it."""
     lower, upper = task.limits
     slopes = np.zeros((2, *misses.shape))

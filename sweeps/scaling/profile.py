@@ -44,7 +44,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.scaling.laws import EXACT, Curves, Floats, Rows
-from sweeps.scaling.least_squares import Task, places, solve
+from sweeps.scaling.least_squares import FitProblem, place_grid, solve
 
 Truths = npt.NDArray[np.bool_]
 LEVEL = 0.95
@@ -111,14 +111,14 @@ class Aim:
         return Aim(self.target[rows], None if self.error is None else self.error[rows])
 
 
-def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
+def find_tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     """How much RSS may rise for a curve that passes elsewhere at sizes `at` (R, Q): s²·t²·q, (R, Q)."""
     from scipy.special import stdtrit  # the quantile of t
 
     spare = len(curves.n) - curves.free
     if blocks is None or blocks.seeds < 2:
         return np.broadcast_to(curves.variance[:, None] * stdtrit(spare, (1 + LEVEL) / 2) ** 2, at.shape)
-    influence = influences(curves, at)
+    influence = find_influences(curves, at)
     own = curves.variance[:, None] * np.maximum((influence**2).sum(axis=2), 1e-300)
     excess = np.maximum(blocks.variance(influence) - own, 0)
     share = excess / (own + excess)
@@ -126,7 +126,7 @@ def tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     return np.asarray(curves.variance[:, None] * (1 + excess / own) * stdtrit(freedom, (1 + LEVEL) / 2) ** 2)
 
 
-def influences(curves: Curves, at: Floats) -> Floats:
+def find_influences(curves: Curves, at: Floats) -> Floats:
     """How a prediction at sizes `at` (R, Q) moves with each size's residual, to first order, (R, Q, M)."""
     slopes = curves.slopes(curves.n) * np.sqrt(curves.weights)[:, :, None]
     norms = np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300)
@@ -134,10 +134,10 @@ def influences(curves: Curves, at: Floats) -> Floats:
     return np.asarray(curves.slopes(at) / norms @ inverse)
 
 
-def pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> Floats:
+def fit_pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> Floats:
     """RSS (R, Q) of the curves that have to pass through `value` at the sizes `at`, both (R, Q)."""
     count = at.shape[1]
-    task = Task(
+    task = FitProblem(
         curves.law,
         curves.n,
         np.repeat(curves.loss, count, axis=0),
@@ -146,11 +146,11 @@ def pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> 
         at.ravel(),
         value.ravel(),
     )
-    begin = np.repeat(places(task, curves.exponent, curves.shift), count, axis=0) if near else None
+    begin = np.repeat(place_grid(task, curves.exponent, curves.shift), count, axis=0) if near else None
     return solve(task, near=begin).squares.reshape(at.shape)
 
 
-def reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
+def find_reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
     """The interval of the sizes at which each curve is down at its target."""
     point = curves.reaching(aim.target)
     farthest = FARTHEST * curves.n[-1]
@@ -182,17 +182,17 @@ def _floored(curves: Curves, aim: Aim, blocks: Blocks | None, rows: Rows) -> Tru
     return believed
 
 
-def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
+def find_band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
     """The losses that are believed at sizes n (N,): lowest and highest, each (R, N)."""
     at = np.broadcast_to(n, (len(curves.loss), len(n)))
-    middle, allowed = curves.predict(n), tolerance(curves, at, blocks)
-    half = np.sqrt(np.maximum(allowed * (influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
+    middle, allowed = curves.predict(n), find_tolerance(curves, at, blocks)
+    half = np.sqrt(np.maximum(allowed * (find_influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
     sides = np.stack([-half, half], axis=0)  # to first order; then by the secant of the root, which is nearly straight
     limit = curves.ceiling if curves.law == "bounded" else np.inf
     both = np.concatenate([at, at], axis=1)
     for _ in range(4):
         losses = np.clip(middle + sides, 1e-9 * middle, limit)
-        squares = pinned(curves, both, np.concatenate([*losses], axis=1), near=True)
+        squares = fit_pinned(curves, both, np.concatenate([*losses], axis=1), near=True)
         worse = np.maximum(squares - curves.squares[:, None], 0)
         roots = np.clip(np.sqrt(np.stack(np.split(worse, 2, axis=1)) / allowed), 0.3, 3)
         sides = (losses - middle) / roots
@@ -205,9 +205,9 @@ def band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Float
 def _excess(curves: Curves, at: Floats, aim: Aim, blocks: Blocks | None) -> Floats:
     """(R, Q) how far a curve that reaches its target at `at` is from being believed: up to 1 it is."""
     target = np.broadcast_to(aim.target[:, None], at.shape)
-    worse = pinned(curves, at, target) - curves.squares[:, None]
+    worse = fit_pinned(curves, at, target) - curves.squares[:, None]
     near = np.minimum(at, 1e6 * FARTHEST * curves.n[-1])  # as good as infinite
-    root = np.sqrt(np.maximum(worse, 0) / tolerance(curves, near, blocks))
+    root = np.sqrt(np.maximum(worse, 0) / find_tolerance(curves, near, blocks))
     if aim.error is None:
         return np.asarray(root)
     away = np.abs(curves.predict(at) - target)

@@ -9,7 +9,7 @@ from scheduler import report_inputs
 from scheduler.artefacts import Artefacts
 from scheduler.state.store import Store
 from sweeps.report.compose import compose
-from sweeps.report.html import html
+from sweeps.report.html import render_html
 from tests.scheduler.kept import lay_comparison
 from tests.scheduler.reported import large, lay
 from tests.support import redis_server
@@ -34,8 +34,8 @@ def written(store: Store, folder: str, name: str) -> bool:
     """Write the report of a sweep, and say how long it took and whether that is within the limits."""
     target = Path(folder) / f"{name}.html"
     began, worked = time.perf_counter(), time.process_time()
-    known = report_inputs.material(store, name, round(time.time() * 1000), url=str(Path(folder) / "store"))
-    target.write_text(html(compose(known), report_inputs.style()), encoding="utf-8")
+    known = report_inputs.gather_inputs(store, name, round(time.time() * 1000), url=str(Path(folder) / "store"))
+    target.write_text(render_html(compose(known), report_inputs.read_style()), encoding="utf-8")
     seconds, busy = time.perf_counter() - began, time.process_time() - worked
     runs, size = len(known.rows), target.stat().st_size
     rows = sum(len(each) for each in {id(each): each for of in known.items.values() for each in of.values()}.values())

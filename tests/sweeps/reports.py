@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 from sweeps.cost import KindCosts
-from sweeps.report.inputs import Learning, Material, Trouble, Used
+from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material
 from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key
@@ -139,13 +139,15 @@ def answers_of(rows: Sequence[RunResult], count: int = 60) -> Items:
     return found
 
 
-def curves_of(rows: Sequence[RunResult], points: int = 60) -> list[Learning]:
+def curves_of(rows: Sequence[RunResult], points: int = 60) -> list[LearningCurve]:
     return [_curve(each.stage, points, acts=each.cell.get("method") == "rl") for each in rows if each.stage]
 
 
-def _curve(stage: str, points: int, *, acts: bool) -> Learning:
+def _curve(stage: str, points: int, *, acts: bool) -> LearningCurve:
     values = [0.2 + 0.01 * step if acts else 3 / (step + 1) ** 0.2 for step in range(points)]
-    return Learning(stage, stage, "reward" if acts else "nll", [(step + 1, value) for step, value in enumerate(values)])
+    return LearningCurve(
+        stage, stage, "reward" if acts else "nll", [(step + 1, value) for step, value in enumerate(values)]
+    )
 
 
 EXPERIMENTS: Mapping[str, tuple[list[RunResult], dict[str, Json]]] = {
@@ -176,7 +178,7 @@ def material(experiment: str, rows: Sequence[RunResult] | None = None, **changes
         "curves": curves_of(rows),
         "items": {"answers": answers_of(rows)} if experiment in ANSWERED else {},
         "defaults": {"train.rank": 32},
-        "data": [Used("ab" * 32, "train", 3, "code n=32")],
+        "data": [DataUse("ab" * 32, "train", 3, "code n=32")],
         "versions": {"python": "3.11"},
         "price_dates": ("2026-11-22", "2026-11-22"),
         "made": "2026-11-25 22:57 UTC",
@@ -190,5 +192,5 @@ def crowded() -> Material:
     return material("transfer", transfer_rows(names, (0, 32, 128, 512)))
 
 
-def trouble(cause: str, count: int = 1, state: str = "failed") -> Trouble:
-    return Trouble(state, cause, [f"code n={number}" for number in range(count)])
+def trouble(cause: str, count: int = 1, state: str = "failed") -> LostStages:
+    return LostStages(state, cause, [f"code n={number}" for number in range(count)])

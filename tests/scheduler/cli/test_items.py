@@ -25,8 +25,8 @@ from scheduler.state import keys, views
 from scheduler.state.evaluation_items import Kept, read_items
 from scheduler.state.store import Store
 from sweeps import best_cell, compare, item_key
-from sweeps.analysis.changes import changes
-from sweeps.analysis.item_analysis import Wanted, wanted
+from sweeps.analysis.changes import compare_with_baselines
+from sweeps.analysis.item_analysis import WantedItems, choose_items
 from sweeps.report.compose import compose
 from sweeps.report.document import Table
 from sweeps.stage import Json, Run
@@ -38,7 +38,7 @@ from tests.support import FakeClock, RedisServer
 from scheduler.state.submission import submit  # isort: skip
 
 SHARES = {None: 0.1, "sl": 0.5, "rl": 0.6}
-ALL = {"answers": Wanted(("accuracy",)), "rag": Wanted(("uplift",))}
+ALL = {"answers": WantedItems(("accuracy",)), "rag": WantedItems(("uplift",))}
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_what_training_changed_is_told_for_every_metric_but_the_loss(
         *("accuracy", "ece", "adaptive_ece", "brier", "aurc", "open_book", "closed_book", "uplift")
     }
     for metric, measure in (("accuracy", "answers"), ("ece", "answers"), ("uplift", "rag")):
-        for each in changes(rows, kept.items[measure], metric=metric):
+        for each in compare_with_baselines(rows, kept.items[measure], metric=metric):
             assert said[each.cell["method"], metric] == {
                 "cell": dict(each.cell),
                 "against": "untrained",
@@ -144,7 +144,7 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     assert text.startswith(by_seed)
     assert ("differences in accuracy, item by item" in text) == (loss != "away")
     assert ("What did training change?" in text) == (loss != "away")
-    found = compose(report_inputs.material(night.store, "s", 0, url=store_url))
+    found = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
     assert any("could not be read" in str(section.parts) for section in found.sections)
     assert found.answer[0].startswith("rl has the best accuracy")
 
@@ -169,13 +169,13 @@ def quiet(redis: RedisServer) -> Iterator[Store]:
 def test_a_store_that_is_away_is_not_asked_a_thousand_times(quiet: Store, store_url: str) -> None:
     planned, results = many(1000, "stages/gone/{}/items.jsonl.gz", 200)
     put(quiet, planned, results)
-    kept, asked = read_counted(quiet, store_url, {"answers": Wanted(("accuracy",))})
+    kept, asked = read_counted(quiet, store_url, {"answers": WantedItems(("accuracy",))})
     assert kept.items == {}
     assert len(kept.unread) == 1
     assert len(asked) <= reading.IN_A_ROW
 
 
-def read_counted(store: Store, url: str, wanted: Mapping[str, Wanted]) -> tuple[Kept, list[str]]:
+def read_counted(store: Store, url: str, wanted: Mapping[str, WantedItems]) -> tuple[Kept, list[str]]:
     """What is read, and which files were asked for."""
     asked: list[str] = []
 
@@ -202,7 +202,7 @@ def test_of_a_thousand_runs_as_many_rows_are_read_as_there_is_time_for(quiet: St
     path = Artefacts(store_url).write("stages/one/items.jsonl.gz", compressed_lines(answered(0.5, 0, 200)))
     put(quiet, *many(1000, path, 200))
     metrics = ("accuracy", "ece", "adaptive_ece", "brier", "aurc")
-    kept = read_items(quiet, store_url, "s", {"answers": Wanted(metrics)})
+    kept = read_items(quiet, store_url, "s", {"answers": WantedItems(metrics)})
     files = len(kept.items["answers"])
     assert kept.rows == 200 * files
     assert kept.rows * len(metrics) <= reading.MOST_VALUES < (kept.rows + 200) * len(metrics)
@@ -220,7 +220,7 @@ def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Nigh
     submit(night.store, submission(question))
     rows: list[dict[str, Json]] = [{"item": item, "nll": 3.0, "tokens": 2, "bytes": 2} for item in range(2)]
     lay_items(night.store, Artefacts(store_url), question, {"evaluate-base": rows})
-    kept, asked = read_counted(night.store, store_url, {"zero_shot.nll": Wanted(("zero_shot.nll",))})
+    kept, asked = read_counted(night.store, store_url, {"zero_shot.nll": WantedItems(("zero_shot.nll",))})
     assert kept.rows == 2
     assert len(asked) == 1
     assert len(kept.items["zero_shot.nll"]) == 4
@@ -241,11 +241,11 @@ def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> Non
         for each in views.results(night.store, "s")
     ]
     spec: dict[str, Json] = {**COMPARE, "best": {"metric": "nll", "mode": "min"}}
-    assert {name: tuple(each.metrics) for name, each in wanted(spec, rows).items()} == {
+    assert {name: tuple(each.metrics) for name, each in choose_items(spec, rows).items()} == {
         "nll": ("nll",),
         "answers": ("accuracy",),
     }
-    assert wanted({**spec, "experiment": "data_scaling"}, rows).keys() == {"answers"}
+    assert choose_items({**spec, "experiment": "data_scaling"}, rows).keys() == {"answers"}
 
 
 def grid(night: Night, url: str, cells: int = 8) -> None:
@@ -269,7 +269,7 @@ def test_of_a_grid_the_best_and_what_may_be_as_good_are_compared_item_by_item(
     grid(night, store_url)
     text, (document,) = told(night, store_url), in_json(night, store_url, capsys)["best"]
     rows = views.results(night.store, "s")
-    kept = read_items(night.store, store_url, "s", wanted(views.sweep(night.store, "s").spec, rows))
+    kept = read_items(night.store, store_url, "s", choose_items(views.sweep(night.store, "s").spec, rows))
     found = best_cell(rows, metric="accuracy", mode="max", items=kept.items["answers"])
     assert document["best"] == plain(found.best)
     assert document["alike"] == plain(found.alike)
@@ -325,7 +325,7 @@ def test_the_example_of_the_page_runs(
 
 def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis: RedisServer, tmp_path: Path) -> None:
     laid(night, store_url)
-    found = compose(report_inputs.material(night.store, "s", 0, url=store_url))
+    found = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
     (which,) = (section for section in found.sections if section.title == "Which method?")
     (table,) = (part for part in which.parts if isinstance(part, Table) and "item by item" in part.caption)
     assert [row[0] for row in table.rows] == ["sl − untrained", "rl − untrained", "rl − sl"]

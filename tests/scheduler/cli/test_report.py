@@ -25,9 +25,9 @@ from scheduler.settings import from_environment
 from scheduler.state import keys
 from scheduler.state.store import Meter, Store
 from sweeps import DataError, NotInstalled, RunResult, best_cell, compare, frame, transfer_matrix
-from sweeps.analysis.tables import columns, flat
+from sweeps.analysis.tables import flatten_run, list_columns
 from sweeps.report.compose import compose
-from sweeps.report.html import html
+from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
@@ -52,7 +52,7 @@ def told(night: Night) -> Material:
     night.spread()
     night.do("evaluate-n8s1", "s", {"nll": 2.0})
     night.do("evaluate-base", "s", {"nll": 3.0})
-    return report_inputs.material(night.store, "s", NOW)
+    return report_inputs.gather_inputs(night.store, "s", NOW)
 
 
 def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> None:
@@ -62,7 +62,7 @@ def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> 
     assert causes["skipped"][1] == ("evaluate n8s0",)
     whole = compose(found)
     assert whole.notices[0].startswith("INCOMPLETE: 1 of 2 runs")
-    page = html(whole, report_inputs.style())
+    page = render_html(whole, report_inputs.read_style())
     read(page)
     assert "&lt;b&gt;row 17 has no text&lt;/b&gt;" in page
 
@@ -85,7 +85,7 @@ def test_a_chain_has_the_curves_of_all_its_trainings(night: Night) -> None:
     for name, what, value in (("train-sl", "nll", 3.0), ("train-rl", "reward", 0.5)):
         client.rpush(keys.curve(name), json.dumps({"step": 0, what: value}))
     for sweep in ("s", "t"):
-        found = report_inputs.material(night.store, sweep, NOW)
+        found = report_inputs.gather_inputs(night.store, sweep, NOW)
         assert [(each.stage, each.what) for each in found.curves] == [("train-sl", "nll"), ("train-rl", "reward")]
         assert [each.before for each in found.rows if each.cell["method"] == "both"] == [("train-sl",)]
 
@@ -102,9 +102,9 @@ def test_the_defaults_of_the_plan_are_kept(night: Night) -> None:
     question = scaling("s", [8])
     object.__setattr__(question, "defaults", (("train.rank", 32),))
     night.submit(question, spec=SPEC)
-    assert report_inputs.material(night.store, "s", NOW).defaults == {"train.rank": 32}
+    assert report_inputs.gather_inputs(night.store, "s", NOW).defaults == {"train.rank": 32}
     night.store.client.hdel(keys.sweep("s"), "defaults")  # as of a sweep that was submitted before they were kept
-    assert report_inputs.material(night.store, "s", NOW).defaults is None
+    assert report_inputs.gather_inputs(night.store, "s", NOW).defaults is None
 
 
 def test_data_is_named_by_its_content(night: Night) -> None:
@@ -112,7 +112,7 @@ def test_data_is_named_by_its_content(night: Night) -> None:
     recipe = json.dumps({"data": {"records": "ab" * 32}})
     for seed in (0, 1):
         night.store.client.hset(keys.stage(f"train-n8s{seed}"), "recipe", recipe)
-    (used,) = report_inputs.material(night.store, "s", NOW).data
+    (used,) = report_inputs.gather_inputs(night.store, "s", NOW).data
     assert (used.records, used.what, used.stages, used.example) == ("ab" * 32, "train", 2, "train n8s0")
 
 
@@ -124,7 +124,7 @@ def test_what_was_skipped_for_many_stages_is_one_cause_that_says_so(night: Night
     for each in trained:
         night.fail(night.start(each.id, "s"), "no text")
     night.spread()
-    causes = {each.state: each for each in report_inputs.material(night.store, "s", NOW).troubles}
+    causes = {each.state: each for each in report_inputs.gather_inputs(night.store, "s", NOW).troubles}
     assert len(causes["skipped"].labels) == 3
     assert causes["skipped"].cause.endswith("failed; others name 2 other stages")
     assert causes["failed"].cause == "no text"
@@ -135,13 +135,13 @@ def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer
     client = redis.client()
     store = Store(client, FakeClock())
     lay(store, large())
-    known = report_inputs.material(store, "large", NOW)
+    known = report_inputs.gather_inputs(store, "large", NOW)
     client.flushall()
     client.close()
     found = compose(known)
     assert 0 < len(known.curves) <= report_inputs.MOST_CURVES
     assert len({each.label.rpartition("s")[0] for each in known.curves}) == 50, "of every cell"
-    page = html(found, report_inputs.style())
+    page = render_html(found, report_inputs.read_style())
     assert len(page.encode()) < 5_000_000
     assert found.answer[0].startswith("domain 0 needs about")
     assert dict(found.facts)["runs"] == "1,000 of 1,000"
@@ -149,7 +149,7 @@ def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer
 
 def test_a_figure_is_a_file_of_its_own() -> None:
     for figure in FIGURES:
-        text = report_inputs.svg_file(figure)
+        text = report_inputs.write_svg(figure)
         root = ET.fromstring(text)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert "var(" not in text
@@ -159,12 +159,12 @@ def test_a_figure_is_a_file_of_its_own() -> None:
 def test_pixels_need_what_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(FiguresUnavailable, match="pip install resvg_py"):
-        report_inputs.png(FIGURES[0])
+        report_inputs.draw_png(FIGURES[0])
 
 
 def test_pixels_are_drawn_where_it_is_installed() -> None:
     pytest.importorskip("resvg_py", reason="the extra `figures` is not installed")
-    assert report_inputs.png(FIGURES[0]).startswith(b"\x89PNG")
+    assert report_inputs.draw_png(FIGURES[0]).startswith(b"\x89PNG")
 
 
 def said(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> str:
@@ -279,11 +279,11 @@ def test_sweeps_that_were_measured_on_other_items_are_told_apart(
 
 def test_the_columns_are_those_of_the_results() -> None:
     rows = compare_rows()
-    assert columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "usd", "stage"]
+    assert list_columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "usd", "stage"]
     written = io.StringIO()
-    write_csv(columns(rows), map(flat, rows), written)
+    write_csv(list_columns(rows), map(flatten_run, rows), written)
     header, first, *_ = written.getvalue().splitlines()
-    assert header == ",".join(columns(rows))
+    assert header == ",".join(list_columns(rows))
     assert first == ",0,succeeded,0.1,10,1000,0.0004,"
 
 
@@ -317,9 +317,9 @@ def test_a_frame_and_parquet_hold_every_run(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="the extra `export` is not installed")
     rows = [*compare_rows(), row({"method": "mixed", "sizes": [1, 2]}, 0), row({"method": 3, "sizes": "all"}, 1)]
     found = frame(rows)
-    assert list(found.columns) == columns(rows)
+    assert list(found.columns) == list_columns(rows)
     assert found["task_completion"].count() == 7
-    write_parquet(columns(rows), list(map(flat, rows)), tmp_path / "rows.parquet")
+    write_parquet(list_columns(rows), list(map(flatten_run, rows)), tmp_path / "rows.parquet")
     again = pandas.read_parquet(tmp_path / "rows.parquet")
-    assert list(again.columns) == columns(rows)
+    assert list(again.columns) == list_columns(rows)
     assert again["sizes"].tolist()[-2:] == ["[1, 2]", "all"]

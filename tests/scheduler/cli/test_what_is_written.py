@@ -11,10 +11,10 @@ from scheduler.cli.console.output import Output, inert, write_csv
 from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter
-from sweeps.analysis.run_counts import cuts
+from sweeps.analysis.run_counts import describe_cuts
 from sweeps.formatting import safe
 from sweeps.report.document import Code, Report, Section, table
-from sweeps.report.markdown import markdown
+from sweeps.report.markdown import render_markdown
 from sweeps.results import RunResult
 from sweeps.stage import Run
 from tests.scheduler.night import Night
@@ -83,7 +83,7 @@ def test_a_cell_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> No
     Output.to_terminal("table").table([{"what": text}])
     assert "a b" in capsys.readouterr().out
     report = Report("s", "", ("",), (), (), (Section("t", (table([{"w|x": text, "y": "p|q"}]),)),), "")
-    assert r"| a b | p\|q |" in markdown(report)
+    assert r"| a b | p\|q |" in render_markdown(report)
 
 
 def test_an_error_that_quotes_a_file_steers_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_an_error_that_quotes_a_file_steers_nothing(tmp_path: Path, capsys: pyte
 
 
 def test_code_in_markdown_keeps_its_lines_and_nothing_that_steers() -> None:
-    text = markdown(Report("s", "", ("",), (), (), (Section("t", (Code("a\n\x1b[31mb", "yaml"),)),), ""))
+    text = render_markdown(Report("s", "", ("",), (), (), (Section("t", (Code("a\n\x1b[31mb", "yaml"),)),), ""))
     assert "a\n" in text
     assert "\x1b" not in text
 
@@ -117,7 +117,7 @@ def test_answers_that_were_cut_are_told_of_trained_models() -> None:
     def run(share: float, stage: str | None = "train-1") -> RunResult:
         return RunResult({}, 0, "succeeded", {"accuracy": 0.0, "source.cut_answers": share}, stage=stage)
 
-    assert cuts([run(0.0), run(1.0, None)]) == []
-    (told,) = cuts([run(0.0), run(0.25), run(0.1)])
+    assert describe_cuts([run(0.0), run(1.0, None)]) == []
+    (told,) = describe_cuts([run(0.0), run(0.25), run(0.1)])
     assert "source.cut_answers" in told
     assert "25.0%" in told

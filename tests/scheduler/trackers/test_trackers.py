@@ -24,7 +24,7 @@ from scheduler.state import keys, run_history, views
 from scheduler.state.store import CURVE_POINTS, Meter, Store
 from scheduler.trackers import KINDS, tracker
 from sweeps.errors import NotInstalled
-from sweeps.report.tracker_runs import Followed, Swept, TrackedRun, Training, tracked
+from sweeps.report.tracker_runs import RunHistory, TrackedRun, TrackedSweep, TrackedTraining, track_run
 from sweeps.results import RunResult
 from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
@@ -33,7 +33,7 @@ from tests.scheduler.reported import large, lay
 from tests.support import FakeClock, RedisServer
 
 SPEC: dict[str, Json] = {"sweep": "s", "experiment": "compare", "model": "offline/ngram-s"}
-SWEEP = Swept("s", "d1", {"experiment": "compare"})
+SWEEP = TrackedSweep("s", "d1", {"experiment": "compare"})
 Curve = list[dict[str, Json]]
 
 
@@ -47,8 +47,8 @@ def run(
     """A run with a training for each curve."""
     row = RunResult({"method": "both", "size": 8}, seed, state, {"nll": 2.0, "source.nll": math.nan}, steps, 90, 5_000)
     recipe: dict[str, Json] = {"rank": 4, "adam": {"eps": 1e-8}, "parent": None, "layers": ["mlp"]}
-    trainings = [Training(f"train-{place}", recipe, steps, since, each) for place, each in enumerate(curves)]
-    return tracked(SWEEP, Followed(seed, row, trainings, cause, 1_000, since))
+    trainings = [TrackedTraining(f"train-{place}", recipe, steps, since, each) for place, each in enumerate(curves)]
+    return track_run(SWEEP, RunHistory(seed, row, trainings, cause, 1_000, since))
 
 
 GROWING = run(curve("nll", 3.0, 2.5), state="running", since=5_000)
@@ -86,14 +86,14 @@ RECIPE = {"rank": 4, "adam.eps": 1e-8, "layers": '["mlp"]'}
 def test_a_run_is_known_by_its_sweep_and_its_place_and_its_content_by_all_of_it() -> None:
     assert GROWING.id == GROWN.id
     assert GROWING.id != run(seed=1).id
-    assert GROWING.id != tracked(replace(SWEEP, digest="d2"), Followed(0, RunResult({}, 0, ""), [], "", 0, 0)).id
+    assert GROWING.id != track_run(replace(SWEEP, digest="d2"), RunHistory(0, RunResult({}, 0, ""), [], "", 0, 0)).id
     assert GROWN.content == run(curve("nll", 3.0, 2.5, 2.25)).content
     changes = [GROWING, run(curve("nll", 3.0, 2.5, 2.26)), run(curve("nll", 3.0, 2.5, 2.25), cause="x")]
     assert len({GROWN.content, *(each.content for each in changes)}) == 4
 
 
 def test_the_untrained_base_has_no_curve() -> None:
-    found = tracked(SWEEP, Followed(0, RunResult({}, 0, "succeeded", {"nll": 3.0}), [], "", 1, 2))
+    found = track_run(SWEEP, RunHistory(0, RunResult({}, 0, "succeeded", {"nll": 3.0}), [], "", 1, 2))
     assert (found.name, found.points, found.last, found.config) == ("seed 0", [], 0, {"seed": 0})
 
 
@@ -124,7 +124,7 @@ def learn(night: Night, stage: str, points: Curve) -> None:
 
 def all_tracked(store: Store) -> list[TrackedRun]:
     rows = views.results(store, "s")
-    return [tracked(run_history.swept(store, "s"), each) for each in run_history.followed(store, "s", rows)]
+    return [track_run(run_history.swept(store, "s"), each) for each in run_history.followed(store, "s", rows)]
 
 
 def test_a_night_is_followed_as_it_stands(night: Night) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweeps import Change, RunResult, change, item_key
-from sweeps.analysis.changes import Changed, all_together, changes
+from sweeps.analysis.changes import Changed, compare_with_baselines, judge_together
 from sweeps.metrics import calibration
 from sweeps.metrics.influence import TOGETHER, drawn, parts
 from sweeps.stage import Json
@@ -157,7 +157,7 @@ def sweep(runs: list[RunResult], values: Floats, metric: str = "score") -> list[
     }
     return [
         (each.against, *each.cell.values(), round(each.change.mean, 9), each.change.seeds)
-        for each in changes(runs, items, metric=metric)
+        for each in compare_with_baselines(runs, items, metric=metric)
     ]
 
 
@@ -189,10 +189,10 @@ def test_a_source_whose_other_seeds_are_lost_stands_for_its_own_only() -> None:
 def test_a_family_is_judged_together() -> None:
     found = known(change({0: rows("score", [0.0] * 6)}, {0: rows("score", [1.0] * 6)}, metric="score"))
     assert (found.p, found.clear) == (1 / 32, True)
-    alone, both = all_together({"a": found}), all_together({"a": found, "b": found})
+    alone, both = judge_together({"a": found}), judge_together({"a": found, "b": found})
     assert alone["a"].after_holm
     assert not both["a"].after_holm
-    assert isinstance(changes([], {}, metric="score"), tuple)
+    assert isinstance(compare_with_baselines([], {}, metric="score"), tuple)
     assert Changed.__dataclass_fields__.keys() == {"cell", "beside", "against", "change"}
 
 

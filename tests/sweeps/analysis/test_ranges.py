@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.analysis.across_sweeps import join
+from sweeps.analysis.across_sweeps import join_sweeps
 from sweeps.analysis.changes import change
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.item_analysis import change_row, difference_rows
-from sweeps.analysis.targets import estimate_of, with_width
+from sweeps.analysis.targets import estimate_mean, format_estimate
 from sweeps.formatting import with_interval
 from sweeps.metrics.ranges import ANY, difference_range, range_of
 from sweeps.results import Moments, RunResult
@@ -67,14 +67,14 @@ def test_it_is_told_by_its_ends_where_it_would_go_beyond() -> None:
     assert wide.half_width is not None
     assert wide.mean + wide.half_width > 1
     assert with_interval(wide, 3, signed=True) == "+0.500 (-1.000 to +1.000)"
-    assert with_width(wide, 2) == "0.50 (−1.00 to 1.00)"
+    assert format_estimate(wide, 2) == "0.50 (−1.00 to 1.00)"
     assert with_interval(Estimate(0.5, 0.25, 3, (-1, 1)), 3, signed=True) == "+0.500 ±0.250"
     assert with_interval(Estimate(2.5, 3.0, 3, (0, math.inf)), 1) == "2.5 (0.0 to 5.5)"
     assert with_interval(Estimate(0.5, 9.0, 3), 1) == "0.5 ±9.0"
     assert Estimate(0.5, 0.808, 3, (-1, 1)).document() == pytest.approx(
         {"mean": 0.5, "half_width": 0.808, "seeds": 3, "low": -0.308, "high": 1.0}
     )
-    assert with_width(estimate_of(Moments(3, 0.95, 0.01, 0), "accuracy")) == "0.9500 (0.7016 to 1.0000)"
+    assert format_estimate(estimate_mean(Moments(3, 0.95, 0.01, 0), "accuracy")) == "0.9500 (0.7016 to 1.0000)"
 
 
 def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too() -> None:
@@ -87,7 +87,7 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     told = difference_rows({"it": pair}, "what")[0]["recipe"]
     assert told.rstrip("*").endswith("to +1.0000")
     both = {"a": runs("accuracy", one=(0.0, 0.3)), "b": runs("accuracy", one=(0.9, 1.0))}
-    ends = join(both)[0].differences["accuracy"]["b"].ends
+    ends = join_sweeps(both)[0].differences["accuracy"]["b"].ends
     assert ends
     assert ends.high == 1
 

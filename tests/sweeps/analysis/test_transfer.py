@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from sweeps.analysis.transfer import AXES, transfer_matrix
 from sweeps.errors import DataError
 from sweeps.report.compose import compose
-from sweeps.report.document import Text
+from sweeps.report.document import Paragraph
 from sweeps.results import RunResult
 from tests.sweeps.reports import material
 
@@ -123,7 +123,7 @@ def test_sources_that_all_seeds_share_are_told_of() -> None:
     once = [each for each in experiment() if each.cell["size"] or not each.seed]
     assert transfer_matrix(once).shared
     text = compose(material("transfer", once)).sections[0].parts[0]
-    assert isinstance(text, Text)
+    assert isinstance(text, Paragraph)
     assert "trained once for all seeds" in text.text
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.figures.bars import Row, Rows, bars, intervals
-from sweeps.figures.heat import Heat, Square, heat
-from sweeps.figures.lines import Goal, Line, Plot, lines
-from sweeps.figures.reliability import Panels, Reliability, reliability
-from sweeps.figures.scales import Scale, apart, short, spanning, ticks
-from sweeps.figures.svg import NARROW, WIDE, drawing, fitting, mark, number, tag, words
+from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
+from sweeps.figures.heat import Heat, Square, draw_heat
+from sweeps.figures.lines import Goal, Line, Plot, draw_lines
+from sweeps.figures.reliability import Panels, Reliability, draw_reliability
+from sweeps.figures.scales import Scale, choose_ticks, shorten, span_values, spread_apart
+from sweeps.figures.svg import NARROW, WIDE, escape, fit_text, mark, tag, wrap_svg, write_number
 
 PLOT = Plot("p", "Title <b>", "what & why", "n", "loss")
 FULL = Line(
@@ -49,19 +49,23 @@ DIAGRAM = Reliability(
 
 STEEP = ["code", "reference", "science", "legal", "a domain with a long name"]
 DRAWN: dict[str, Callable[[float], str]] = {
-    "scaling": lambda width: lines(PLOT, [FULL, Line("law", points=[(32, 3.0)])], width, "x"),
-    "one point": lambda width: lines(PLOT, [Line("a", points=[(1, 1.0)])], width, "x"),
-    "nothing": lambda width: lines(PLOT, [], width, "x"),
-    "many": lambda width: lines(PLOT, [Line(f"series {place}", curve=FULL.curve) for place in range(30)], width, "x"),
-    "heat": lambda width: heat(HEAT, width, "x"),
-    "empty heat": lambda width: heat(Heat("h", "t", "", [], [], {}), width, "x"),
-    "wide heat": lambda width: heat(Heat("h", "t", "", list("ab"), [f"target {n}" for n in range(24)], {}), width, "x"),
-    "steep heat": lambda width: heat(Heat("h", "t", "", list("ab"), STEEP, {}), width, "x"),
-    "reliability": lambda width: reliability(Panels("r", "t", "d", 10), [DIAGRAM] * 5, width, "x"),
-    "no diagram": lambda width: reliability(Panels("r", "t", "d", 10), [], width, "x"),
-    "intervals": lambda width: intervals(Rows("r", "t", "d", "accuracy", zero=True), ROWS, width, "x"),
-    "no rows": lambda width: intervals(Rows("r", "t", "d", "accuracy"), [], width, "x"),
-    "bars": lambda width: bars(Rows("r", "t", "d", "dollars"), ROWS, width, "x"),
+    "scaling": lambda width: draw_lines(PLOT, [FULL, Line("law", points=[(32, 3.0)])], width, "x"),
+    "one point": lambda width: draw_lines(PLOT, [Line("a", points=[(1, 1.0)])], width, "x"),
+    "nothing": lambda width: draw_lines(PLOT, [], width, "x"),
+    "many": lambda width: draw_lines(
+        PLOT, [Line(f"series {place}", curve=FULL.curve) for place in range(30)], width, "x"
+    ),
+    "heat": lambda width: draw_heat(HEAT, width, "x"),
+    "empty heat": lambda width: draw_heat(Heat("h", "t", "", [], [], {}), width, "x"),
+    "wide heat": lambda width: draw_heat(
+        Heat("h", "t", "", list("ab"), [f"target {n}" for n in range(24)], {}), width, "x"
+    ),
+    "steep heat": lambda width: draw_heat(Heat("h", "t", "", list("ab"), STEEP, {}), width, "x"),
+    "reliability": lambda width: draw_reliability(Panels("r", "t", "d", 10), [DIAGRAM] * 5, width, "x"),
+    "no diagram": lambda width: draw_reliability(Panels("r", "t", "d", 10), [], width, "x"),
+    "intervals": lambda width: draw_intervals(RowPlot("r", "t", "d", "accuracy", zero=True), ROWS, width, "x"),
+    "no rows": lambda width: draw_intervals(RowPlot("r", "t", "d", "accuracy"), [], width, "x"),
+    "bars": lambda width: draw_bars(RowPlot("r", "t", "d", "dollars"), ROWS, width, "x"),
 }
 
 
@@ -100,14 +104,14 @@ def test_shapes_tell_series_apart_without_their_colours() -> None:
 
 
 def test_a_heat_map_is_centred_at_nothing_and_hatches_what_is_unclear() -> None:
-    root = ET.fromstring(heat(HEAT, WIDE, "x"))
+    root = ET.fromstring(draw_heat(HEAT, WIDE, "x"))
     squares = [each for each in root.iter("rect") if each.get("rx") == "4"]
     assert [each.get("class") for each in squares] == ["nothing", "plus", "nothing", "edge"]
     assert squares[3].get("fill") == "url(#h-x-hatch)"
 
 
 def test_a_reliability_diagram_has_a_mark_for_each_bin_where_it_belongs_and_a_bar_for_its_answers() -> None:
-    root = ET.fromstring(reliability(Panels("r", "t", "d", 10), [DIAGRAM], WIDE, "x"))
+    root = ET.fromstring(draw_reliability(Panels("r", "t", "d", 10), [DIAGRAM], WIDE, "x"))
     marks = [each for each in root.iter("circle") if len(each)]
     told = [each[0].text for each in marks]
     assert told[1] == "confidence 0.100, right 0.100, items 40"
@@ -132,7 +136,7 @@ def test_a_reliability_diagram_has_a_mark_for_each_bin_where_it_belongs_and_a_ba
 
 def test_a_legend_shows_the_colours_of_its_lines_whatever_they_are() -> None:
     series = [Line("a", curve=FULL.curve), Line("untrained", curve=FULL.curve, kind=7)]
-    root = ET.fromstring(lines(PLOT, series, NARROW, "x"))
+    root = ET.fromstring(draw_lines(PLOT, series, NARROW, "x"))
     samples = {each.get("class") for each in root.iter("line") if "line" in (each.get("class") or "")}
     assert samples == {"s0 line", "s7 line"}
 
@@ -140,7 +144,7 @@ def test_a_legend_shows_the_colours_of_its_lines_whatever_they_are() -> None:
 def test_a_legend_cuts_what_is_wider_than_the_drawing() -> None:
     """A letter takes .61 of its size, 12; 312 pixels are what a phone has behind the sample."""
     name = "a-name-" * 11
-    root = ET.fromstring(lines(PLOT, [Line(name, curve=FULL.curve), Line("b", curve=FULL.curve)], NARROW, "x"))
+    root = ET.fromstring(draw_lines(PLOT, [Line(name, curve=FULL.curve), Line("b", curve=FULL.curve)], NARROW, "x"))
     (label,) = (each for each in root.iter("text") if (each.text or "").startswith("a-name-"))
     assert (label.text or "").endswith("…")
     assert float(label.get("x") or 0) + 0.61 * 12 * len(label.text or "") <= NARROW
@@ -151,7 +155,7 @@ def test_an_axis_of_signs_shows_at_least_what_it_is_told_to() -> None:
     rows = [Row("rounding", 4e-9), Row("nothing", 0.0)]
     places = []
     for least in (0.0, 0.01):
-        root = ET.fromstring(intervals(Rows("r", "t", "d", "change", zero=True, least=least), rows, WIDE, "x"))
+        root = ET.fromstring(draw_intervals(RowPlot("r", "t", "d", "change", zero=True, least=least), rows, WIDE, "x"))
         places.append([float(each.get("cx") or 0) for each in root.iter("circle")])
     assert abs(places[0][0] - places[0][1]) > WIDE / 2
     assert abs(places[1][0] - places[1][1]) < 1
@@ -168,44 +172,44 @@ def test_ticks_are_round_few_and_on_the_scale(low: float, span: float, most: int
     scale = Scale(low, low + span, 0, 100)
     if scale.high - scale.low < abs(low) * 1e-9:
         return
-    found = ticks(scale, most)
+    found = choose_ticks(scale, most)
     assert len(found) <= most + 1
     assert all(-1e-6 <= (value - scale.low) / span <= 1 + 1e-6 for value in found)
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1.01, 1e9), st.integers(2, 12))
 def test_logarithmic_ticks_too(low: float, times: float, most: int) -> None:
-    found = ticks(Scale(low, low * times, 0, 100, log=True), most)
+    found = choose_ticks(Scale(low, low * times, 0, 100, log=True), most)
     assert 1 <= len(found) <= most
     assert all(low * (1 - 1e-9) <= value <= low * times * (1 + 1e-9) for value in found)
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=8))
 def test_labels_are_moved_apart_and_stay_within(places: list[float]) -> None:
-    moved = sorted(apart(places, 15, 0, 300))
+    moved = sorted(spread_apart(places, 15, 0, 300))
     assert all(second - first >= 15 - 1e-6 for first, second in itertools.pairwise(moved))
     assert -1e-6 <= moved[0] <= moved[-1] <= 300 + 1e-6
 
 
 def test_a_scale_of_one_value_or_of_none_is_a_scale() -> None:
     for values in ([], [2.0, 2.0], [math.nan, math.inf], [0.0]):
-        scale = spanning(values, 0, 100)
+        scale = span_values(values, 0, 100)
         assert scale.low < scale.high
-        assert ticks(scale)
-    assert spanning([-1.0, 0.0, 8.0], 0, 100, log=True).low == 4.0
+        assert choose_ticks(scale)
+    assert span_values([-1.0, 0.0, 8.0], 0, 100, log=True).low == 4.0
 
 
 def test_text_is_escaped_and_what_xml_cannot_hold_is_replaced() -> None:
-    assert words('<a href="x">&\'\x00\ud800') == "&lt;a href=&quot;x&quot;&gt;&amp;&#x27;��"
+    assert escape('<a href="x">&\'\x00\ud800') == "&lt;a href=&quot;x&quot;&gt;&amp;&#x27;��"
     assert tag("rect", class_='a"b', fill_opacity=0.5) == '<rect class="a&quot;b" fill-opacity="0.5"/>'
-    ET.fromstring(drawing("x", "\x01<", "\uffff", "", width=1, height=1))
+    ET.fromstring(wrap_svg("x", "\x01<", "\uffff", "", width=1, height=1))
 
 
 def test_numbers_are_short() -> None:
-    assert [number(value) for value in (1.0, 1.25, -0.04, 1e-9, 100)] == ["1", "1.2", "0", "0", "100"]
-    assert [short(value) for value in (0, 0.05, 1.95, 128, 2048, 16384, 2e6, 3e-5)] == [
+    assert [write_number(value) for value in (1.0, 1.25, -0.04, 1e-9, 100)] == ["1", "1.2", "0", "0", "100"]
+    assert [shorten(value) for value in (0, 0.05, 1.95, 128, 2048, 16384, 2e6, 3e-5)] == [
         *("0", "0.05", "1.95", "128", "2048", "16.38k", "2M", "3e-5"),
     ]
-    assert fitting("a long name", 40) == "a lo…"
+    assert fit_text("a long name", 40) == "a lo…"
     with pytest.raises(ValueError, match="no place"):
-        number(math.nan)
+        write_number(math.nan)

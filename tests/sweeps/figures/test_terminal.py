@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.figures.terminal import Series, draw
+from sweeps.figures.terminal import DrawnCurve, draw_curves
 from sweeps.scaling.laws import Floats
 
 SIZES = np.geomspace(32, 8192, 9).tolist()
@@ -15,19 +15,19 @@ def falling(n: Floats) -> Floats:
     return np.asarray(1.2 + 3 * n**-0.3)
 
 
-CODE = Series("code", SIZES, falling(np.array(SIZES)).tolist(), falling)
+CODE = DrawnCurve("code", SIZES, falling(np.array(SIZES)).tolist(), falling)
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 8), (72, 18), (100, 30)])
 def test_a_plot_fits_its_frame(width: int, height: int) -> None:
-    lines = draw([CODE, Series("flat", SIZES, [2.0] * 9)], width=width, height=height).splitlines()
+    lines = draw_curves([CODE, DrawnCurve("flat", SIZES, [2.0] * 9)], width=width, height=height).splitlines()
     assert len(lines) == height + 1
     assert max(map(len, lines)) <= width
     assert "A\N{NO-BREAK SPACE}code   B\N{NO-BREAK SPACE}flat" in lines[-1]
 
 
 def test_every_point_is_drawn_from_left_to_right_and_downwards() -> None:
-    canvas = draw([CODE]).splitlines()[:-3]
+    canvas = draw_curves([CODE]).splitlines()[:-3]
     places = [(line.index(letter), row) for row, line in enumerate(canvas) for letter in line if letter == "A"]
     marked = {(column, row) for row, line in enumerate(canvas) for column, letter in enumerate(line) if letter == "A"}
     assert len(marked) == len(SIZES)
@@ -35,21 +35,23 @@ def test_every_point_is_drawn_from_left_to_right_and_downwards() -> None:
 
 
 def test_sizes_stand_below_their_points() -> None:
-    *_, marks, sizes, _ = draw([CODE]).splitlines()
+    *_, marks, sizes, _ = draw_curves([CODE]).splitlines()
     assert marks.count("┬") == len(SIZES)
     for size in ("32", "512", "8192"):
         assert "┬" in marks[sizes.index(size) : sizes.index(size) + len(size)]
 
 
 def test_zero_shot_and_diverged_points_are_left_out() -> None:
-    assert draw([Series("code", [0, *SIZES, 64], [9.0, *CODE.loss, math.nan], falling)]) == draw([CODE])
+    assert draw_curves([DrawnCurve("code", [0, *SIZES, 64], [9.0, *CODE.loss, math.nan], falling)]) == draw_curves(
+        [CODE]
+    )
 
 
 def test_one_point_and_no_point_are_no_error() -> None:
-    assert "A" in draw([Series("one", [32], [2.0], falling)])
-    assert draw([]) == draw([Series("none", [], [])]) == "nothing measured yet"
+    assert "A" in draw_curves([DrawnCurve("one", [32], [2.0], falling)])
+    assert draw_curves([]) == draw_curves([DrawnCurve("none", [], [])]) == "nothing measured yet"
 
 
 def test_too_many_series_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 52"):
-        draw([CODE] * 53)
+        draw_curves([CODE] * 53)

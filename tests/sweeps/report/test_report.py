@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.analysis.run_counts import Tally, tally
+from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.report.compose import NOTHING, compose
-from sweeps.report.document import Figure, Report, Table, Text
-from sweeps.report.html import html
+from sweeps.report.document import Figure, Paragraph, Report, Table
+from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
-from sweeps.report.markdown import markdown, plain
+from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, item_key
@@ -47,7 +47,7 @@ def tables(report: Report, title: str) -> list[Table]:
 
 @pytest.mark.parametrize("experiment", KINDS)
 def test_the_page_is_whole_and_asks_nothing_of_anybody(experiment: str) -> None:
-    page = read(html(composed(experiment), STYLE))
+    page = read(render_html(composed(experiment), STYLE))
     assert len(page.named("svg")) == 2 * len(composed(experiment).figures) > 2
     for svg in page.named("svg"):
         assert svg["role"] == "img"
@@ -75,7 +75,7 @@ def test_scaling_answers_with_the_size_and_its_interval() -> None:
 def test_a_refused_fit_gives_no_number_and_says_why() -> None:
     report = compose(material("data_scaling", scaling_rows(top=64)))
     assert report.answer[0].startswith("code: no answer: 2 sizes")
-    assert "ab" * 32 in html(report, STYLE)
+    assert "ab" * 32 in render_html(report, STYLE)
 
 
 def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> None:
@@ -188,7 +188,7 @@ def test_a_method_or_a_source_without_any_result_stands_in_the_report(state: str
     (means,) = (each.table for each in report.figures if each.name == "methods-0")
     assert means is not None
     assert [line[:4] for line in means.rows if line[0] == "rl"] == [("rl", "no result", "0", "3")]
-    assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in html(report, STYLE)
+    assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in render_html(report, STYLE)
     pairs = [
         replace(each, state=state, metrics={}) if each.cell["source"] == "law" else each for each in transfer_rows()
     ]
@@ -203,8 +203,8 @@ def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
     report = compose(material("compare", rows))
     assert report.answer == composed("compare").answer
     assert report.notices[0].startswith("INCOMPLETE: 0 of 7 runs")
-    assert tally(rows, "task_completion") == Tally(measured=7)
-    assert tally(rows, "reward") == Tally(failed=7)
+    assert count_runs(rows, "task_completion") == Tally(measured=7)
+    assert count_runs(rows, "reward") == Tally(failed=7)
 
 
 @pytest.mark.parametrize("best", [None, "nll", "validation.nll"])
@@ -219,7 +219,7 @@ def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> 
     assert [answer.partition(":")[0] for answer in report.answer] == [
         f"untrained has the best {name}.nll" for name in ("one", "two")
     ]
-    read(html(report, STYLE))
+    read(render_html(report, STYLE))
 
 
 def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
@@ -243,7 +243,7 @@ def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:
     assert len(figure.table.rows) == 1225
     assert figure.wide.count("method 49") >= figure.wide.count("<circle") == 45
     assert "45 of 1,225 pairs are drawn, of method 49" in figure.note
-    assert len(html(report, STYLE)) < 500_000
+    assert len(render_html(report, STYLE)) < 500_000
 
 
 def test_where_less_is_better_the_least_leads() -> None:
@@ -258,7 +258,7 @@ def test_where_less_is_better_the_least_leads() -> None:
 def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
     report = composed("grid")
     assert report.answer[0].startswith("Best on mine: rank=")
-    said = [part for section in report.sections for part in section.parts if isinstance(part, Text)]
+    said = [part for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
     assert any(part.warning and "flatters" in part.text for part in said)
     (figure,) = (each for each in report.figures if each.name.startswith("cells"))
     assert figure.table is not None
@@ -282,7 +282,7 @@ def unfinished(experiment: str) -> list[RunResult]:
 
 def test_a_line_never_breaks_within_a_number_and_its_sign() -> None:
     report = replace(compose(material("compare", [])), answer=("0.02 ± 0.01 (95 % intervals) where nll ≤ 1.9",))
-    shown = [text for text in read(html(report, STYLE)).text if text.startswith("0.02")]
+    shown = [text for text in read(render_html(report, STYLE)).text if text.startswith("0.02")]
     assert shown == ["0.02_±_0.01 (95_% intervals) where nll ≤_1.9".replace("_", "\N{NO-BREAK SPACE}")]
 
 
@@ -300,10 +300,10 @@ def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) 
     assert [line[:3] for line in causes.rows] == [("failed", "14", "bad data"), ("skipped", "2", "gone")]
     assert causes.rows[0][3].endswith("and 2 more")
     assert len(runs.rows) == lost
-    page = read(html(report, STYLE))
+    page = read(render_html(report, STYLE))
     text = "".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
     assert text.index("INCOMPLETE") < text.index(report.answer[0])
-    assert "INCOMPLETE" in markdown(report)
+    assert "INCOMPLETE" in render_markdown(report)
 
 
 @pytest.mark.parametrize("experiment", KINDS)
@@ -313,8 +313,8 @@ def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) 
 def test_nothing_measured_is_a_report_too(experiment: str, rows: list[RunResult]) -> None:
     report = compose(material(experiment, rows))
     assert report.answer == (NOTHING,)
-    read(html(report, STYLE))
-    assert NOTHING in markdown(report)
+    read(render_html(report, STYLE))
+    assert NOTHING in render_markdown(report)
 
 
 def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
@@ -347,13 +347,15 @@ def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_oth
     (folded,) = (each for each in section.parts if isinstance(each, Table))
     assert folded.folded
     assert folded.caption.startswith("size=8 against untrained")
-    read(html(report, STYLE))
-    assert "What did training change?" not in html(compose(asked((0,))), STYLE), "of nothing trained nothing is told"
+    read(render_html(report, STYLE))
+    assert "What did training change?" not in render_html(compose(asked((0,))), STYLE), (
+        "of nothing trained nothing is told"
+    )
 
 
 def test_items_that_were_not_read_are_told_of() -> None:
     report = compose(replace(asked(), unread=("of 7 evaluations the items of 2 could not be read",)))
-    assert "the items of 2 could not be read" in html(report, STYLE)
+    assert "the items of 2 could not be read" in render_html(report, STYLE)
 
 
 @pytest.mark.parametrize("experiment", ["compare", "grid"])
@@ -364,7 +366,7 @@ def test_losses_that_cannot_be_squared_cost_the_answer_and_not_the_report(experi
     best: Json = {"metric": "nll", "mode": "min"}
     report = compose(replace(known, spec={**known.spec, "best": best}))
     assert report.answer[0].startswith("No answer could be drawn from the rows: ")
-    assert "1e+300" in html(report, STYLE)
+    assert "1e+300" in render_html(report, STYLE)
 
 
 @pytest.mark.parametrize("experiment", KINDS)
@@ -377,9 +379,9 @@ def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
     ]
     curves = [replace(each, points=[(1, math.nan), (2, math.inf), (3, 2.0)]) for each in curves_of(rows)]
     report = compose(material(experiment, rows, curves=curves))
-    read(html(report, STYLE))
+    read(render_html(report, STYLE))
     everything = [replace(each, metrics=dict.fromkeys(each.metrics, math.nan)) for each in rows]
-    read(html(compose(material(experiment, everything, curves=[])), STYLE))
+    read(render_html(compose(material(experiment, everything, curves=[])), STYLE))
 
 
 def test_rows_that_fit_no_question_cost_the_answer_and_not_the_report() -> None:
@@ -388,7 +390,7 @@ def test_rows_that_fit_no_question_cost_the_answer_and_not_the_report() -> None:
     unknown = material("grid")
     report = compose(replace(unknown, spec={"experiment": "<b>other</b>"}))
     assert "knows no answer" in report.answer[0]
-    read(html(report, STYLE))
+    read(render_html(report, STYLE))
 
 
 EVIL = (
@@ -424,19 +426,19 @@ def hostile(experiment: str) -> Material:
 @pytest.mark.parametrize("experiment", KINDS)
 def test_what_people_write_is_text_and_nothing_else(experiment: str) -> None:
     report = compose(hostile(experiment))
-    page = html(report, STYLE)
+    page = render_html(report, STYLE)
     read(page)  # which refuses scripts, handlers, and everything that loads
     page.encode()
     assert "<script" not in page
     assert "<img" not in page
-    text = markdown(report)
+    text = render_markdown(report)
     assert "<script" not in text.split("```")[0]
     assert "@all" not in text.split("```")[0]
 
 
 def test_the_spec_in_markdown_cannot_leave_its_fence() -> None:
     known = material("grid")
-    text = markdown(compose(replace(known, spec={**known.spec, "question": "```\n<script>x</script>\n````"})))
+    text = render_markdown(compose(replace(known, spec={**known.spec, "question": "```\n<script>x</script>\n````"})))
     opening = re.search(r"^(`{3,})yaml$", text, re.MULTILINE)
     assert opening is not None
     assert text.count(f"\n{opening[1]}\n") == 1, "nothing inside closes it"
@@ -444,15 +446,15 @@ def test_the_spec_in_markdown_cannot_leave_its_fence() -> None:
 
 def test_markdown_has_the_tables_and_links_to_the_figures_where_there_are_any() -> None:
     report = composed("transfer")
-    assert "![" not in markdown(report)
-    text = markdown(report, "figures")
+    assert "![" not in render_markdown(report)
+    text = render_markdown(report, "figures")
     assert [figure.name for figure in report.figures if f"](figures/{figure.name}.svg)" not in text] == []
     assert "| source | → code | → law |" in text
-    assert plain("a|b <c> @d\n*e* https://f") == r"a\|b &lt;c&gt; &#64;d \*e\* https:&#47;&#47;f"
+    assert escape_markdown("a|b <c> @d\n*e* https://f") == r"a\|b &lt;c&gt; &#64;d \*e\* https:&#47;&#47;f"
 
 
 def test_what_it_rests_on_is_there() -> None:
-    page = html(composed("data_scaling"), STYLE)
+    page = render_html(composed("data_scaling"), STYLE)
     for told in ("ab" * 32, "train.rank", "prices of 2026-11-22", "experiment: data_scaling", "$1.50", "$1.00–$2.00"):
         assert told in page, told
 
@@ -475,13 +477,13 @@ def thousand() -> Material:
 
 def test_the_report_of_a_thousand_runs_can_be_sent_by_mail() -> None:
     report = compose(thousand())
-    page = html(report, STYLE)
+    page = render_html(report, STYLE)
     assert len(page.encode()) < 5_000_000
     assert len(read(page).named("tr")) > 1000
-    assert len(markdown(report)) < 65_000, "what a pull request takes"
+    assert len(render_markdown(report)) < 65_000, "what a pull request takes"
 
 
 def test_the_same_sweep_gives_the_same_page() -> None:
-    assert html(compose(material("compare", compare_rows())), STYLE) == html(
+    assert render_html(compose(material("compare", compare_rows())), STYLE) == render_html(
         compose(material("compare", compare_rows())), STYLE
     )

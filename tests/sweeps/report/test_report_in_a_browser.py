@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sweeps.report.compose import compose
-from sweeps.report.html import html
+from sweeps.report.html import render_html
 from tests.browser import BROWSERS, Tab, browser, opened
 from tests.sweeps.report.test_report import STYLE, hostile
 from tests.sweeps.reports import EXPERIMENTS, crowded, material
@@ -68,26 +68,26 @@ def test_an_error_of_a_page_would_be_seen(tab: Tab, tmp_path: Path) -> None:
 @pytest.mark.parametrize("experiment", [*sorted(EXPERIMENTS), "crowded"])
 def test_the_report_opens_and_the_console_is_silent(experiment: str, tab: Tab, tmp_path: Path) -> None:
     report = compose(crowded() if experiment == "crowded" else material(experiment))
-    assert visit(tab, html(report, STYLE), tmp_path) == []
+    assert visit(tab, render_html(report, STYLE), tmp_path) == []
     figures, scripts, text = tab.ask(WHOLE)
     assert (figures, scripts) == (2 * len(report.figures), 0)
     assert report.answer[0] in text.replace("\N{NO-BREAK SPACE}", " ")
     assert tab.ask(MUDDLED) == []
-    assert visit(tab, html(report, STYLE), tmp_path, width=390, dark=True) == []
+    assert visit(tab, render_html(report, STYLE), tmp_path, width=390, dark=True) == []
     assert tab.ask(SIDEWAYS) <= 0, "a phone scrolls down, and not sideways"
     assert tab.ask(MUDDLED) == []
 
 
 def test_what_people_write_runs_nothing(tab: Tab, tmp_path: Path) -> None:
     """Nothing is refused by the page's policy either: there is nothing to refuse."""
-    assert visit(tab, html(compose(hostile("grid")), STYLE), tmp_path) == []
+    assert visit(tab, render_html(compose(hostile("grid")), STYLE), tmp_path) == []
     _, scripts, text = tab.ask(WHOLE)
     assert scripts == 0
     assert "<script>alert('x')" in text
 
 
 def test_on_paper_the_page_is_light_and_shows_the_wide_figures(tab: Tab, tmp_path: Path) -> None:
-    assert visit(tab, html(compose(material("grid")), STYLE), tmp_path, dark=True, paper=True) == []
+    assert visit(tab, render_html(compose(material("grid")), STYLE), tmp_path, dark=True, paper=True) == []
     assert tab.ask("getComputedStyle(document.body).color") == "rgb(28, 35, 48)"
     shown = "[...document.querySelectorAll('svg.figure')].filter(each => each.checkVisibility()).map(each => each.id)"
     assert {name.rpartition("-")[2] for name in tab.ask(shown)} == {"wide"}

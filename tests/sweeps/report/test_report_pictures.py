@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sweeps.analysis.changes import baselines
+from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.transfer import transfer_matrix
 from sweeps.metrics.calibration import aurc, ece, reliability_bins, selective_accuracy
 from sweeps.report.calibration_section import MOST, calibration
 from sweeps.report.compose import compose
 from sweeps.report.document import Figure, Report, Section
-from sweeps.report.inputs import Learning
+from sweeps.report.inputs import LearningCurve
 from sweeps.report.training_section import training
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -130,7 +130,7 @@ def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None
 def test_what_is_drawn_below_is_what_the_training_began_from(
     cell: dict[str, Json], measure: str, began: dict[str, Json] | None
 ) -> None:
-    assert next((beside for _, beside in baselines(cell, measure)), None) == began
+    assert next((beside for _, beside in list_baselines(cell, measure)), None) == began
 
 
 def test_the_map_of_what_a_transfer_is_worth_says_the_multipliers() -> None:
@@ -160,11 +160,13 @@ def test_one_size_alone_bounds_everything_by_once_and_is_no_map() -> None:
     assert len(figures(compose(crowded()), "transfer-0-worth")) == 3
 
 
-def chained(parts: list[tuple[str, str, int]]) -> tuple[list[RunResult], list[Learning]]:
+def chained(parts: list[tuple[str, str, int]]) -> tuple[list[RunResult], list[LearningCurve]]:
     """One run over these trainings: stage, what it measures, steps."""
     stages = [stage for stage, _, _ in parts]
     run = replace(row({"method": "chain"}, 0), stage=stages[-1], before=tuple(stages[:-1]))
-    curves = [Learning(stage, stage, what, [(step, 1 / step) for step in range(1, 1 + n)]) for stage, what, n in parts]
+    curves = [
+        LearningCurve(stage, stage, what, [(step, 1 / step) for step in range(1, 1 + n)]) for stage, what, n in parts
+    ]
     return [run], curves
 
 

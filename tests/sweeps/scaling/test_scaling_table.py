@@ -8,7 +8,7 @@ from rich.console import Console
 
 from scheduler.cli.answers import _fit_row, answer
 from scheduler.cli.console.output import Output
-from sweeps.analysis.targets import scaling_fit
+from sweeps.analysis.targets import fit_runs
 from sweeps.report.compose import compose
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_many, fit_scaling
@@ -77,7 +77,7 @@ def test_an_accuracy_is_answered_in_the_terminal_and_in_the_report() -> None:
     ]
     assert said.startswith("facts needs about 1,")
     assert said.endswith(" for accuracy ≥ 0.8.")
-    least = scaling_fit(asked, rows).minimum_data
+    least = fit_runs(asked, rows).minimum_data
     assert least is not None
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
 
@@ -113,20 +113,20 @@ def test_a_curve_that_gives_no_answer_says_why() -> None:
     ],
 )
 def test_a_curve_begins_at_what_guessing_scores(metric: str, guess: float, more: dict[str, float]) -> None:
-    fit = scaling_fit(spec(metric, above=0.9), rising(metric, guess, **more))
+    fit = fit_runs(spec(metric, above=0.9), rising(metric, guess, **more))
     assert fit.law == "bounded"
     assert fit.params["e0"] == 1 - guess
     assert fit.params["a"] == pytest.approx(0.9, abs=0.1)
 
 
 def test_candidates_that_nobody_counted_are_refused_in_words() -> None:
-    fit = scaling_fit(spec("accuracy", above=0.9), rising("accuracy", 0.25, mrr=0.5))
+    fit = fit_runs(spec("accuracy", above=0.9), rising("accuracy", 0.25, mrr=0.5))
     assert fit.refused
     assert "what guessing scores" in fit.refused
 
 
 def test_a_multiple_of_the_base_is_of_what_the_base_has() -> None:
-    least = scaling_fit(spec("accuracy", above=3, of="zero_shot"), rising("accuracy", 0.25, chance=0.25)).minimum_data
+    least = fit_runs(spec("accuracy", above=3, of="zero_shot"), rising("accuracy", 0.25, chance=0.25)).minimum_data
     assert least is not None
     assert least.target == pytest.approx(0.75)
     assert least.status == "interpolated"
@@ -134,7 +134,7 @@ def test_a_multiple_of_the_base_is_of_what_the_base_has() -> None:
 
 def test_a_share_of_a_base_that_is_not_measured_is_said_to_be_unanswered() -> None:
     rows = [row for row in rising("accuracy", 0.25, chance=0.25) if row.cell["size"]]
-    fit = scaling_fit(spec("accuracy", above=3, of="zero_shot"), rows)
+    fit = fit_runs(spec("accuracy", above=3, of="zero_shot"), rows)
     assert fit.minimum_data is None
     assert any("what the untrained model has, which is not measured" in warning for warning in fit.warnings)
 
@@ -154,7 +154,7 @@ def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() ->
     widths = {}
     for name, side in {"absolute": {"below": 1.5}, "share": {"below": 1.5 / 2.9, "of": "zero_shot"}}.items():
         for known in (None, items, lacking):
-            least = scaling_fit(spec("nll", **side), rows, known).minimum_data  # type: ignore[arg-type]  # a plain dict
+            least = fit_runs(spec("nll", **side), rows, known).minimum_data  # type: ignore[arg-type]  # a plain dict
             assert least
             assert least.low
             assert least.high
@@ -183,7 +183,7 @@ def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_with
     size = {key: known for key, known in one.items() if key != item_key(rows[4].cell, 0)}
     told, widths = list[bool](), list[float]()
     for also, known in (([], items), ([diverged], one), ([], size)):
-        fit = scaling_fit(spec("nll", below=1.5), [*rows, *also], known)
+        fit = fit_runs(spec("nll", below=1.5), [*rows, *also], known)
         assert fit.minimum_data
         assert fit.minimum_data.low
         assert fit.minimum_data.high
