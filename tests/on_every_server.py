@@ -22,7 +22,7 @@ STORM = ("storm", "leaving", "messages", "deaf")
 PARTS = {
     "tests": (
         *SUITE,
-        *(f"--ignore=tests/scheduler/test_{name}.py" for name in NO_SERVER),
+        *(f"--ignore-glob=*/test_{name}.py" for name in NO_SERVER),
         *("tests/scheduler", "tests/nights", "tests/acceptance/test_every_server.py"),
     ),
     "storm": (*SUITE, *(f"tests/chaos/test_{name}.py" for name in STORM)),
