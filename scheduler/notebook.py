@@ -9,7 +9,7 @@ from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from sweeps.analysis.item_analysis import WantedItems
 from sweeps.results import RunResult
-from sweeps.spec.sections import measure_of
+from sweeps.spec.metric_names import measure_of
 from sweeps.stats.paired_items import Items
 
 

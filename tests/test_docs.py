@@ -25,7 +25,7 @@ from scheduler.state.server.server_versions import (
 from scheduler.state.service_facts import LACKED
 from scheduler.state.states import MOVES
 from sweeps.rendering.perturbations import CHANGES
-from sweeps.spec.sections import METRICS
+from sweeps.spec.metric_names import METRICS
 from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]

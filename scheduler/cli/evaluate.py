@@ -19,7 +19,7 @@ from scheduler.state.store import Store
 from sweeps.errors import SpecError
 from sweeps.formatting import counted, dollars
 from sweeps.spec.model import Sweep, parse
-from sweeps.spec.sections import nearest
+from sweeps.spec.scalars import nearest
 from sweeps.stage import Json, Stage
 
 OPEN = ("budget", "limits", "priority", "weight", "window", "deadline", "notify", "tags", "question", "best", "target")

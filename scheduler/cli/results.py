@@ -20,7 +20,7 @@ from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.formatting import counted, dollars, of_cell
 from sweeps.results import RunResult
-from sweeps.spec.sections import CUT
+from sweeps.spec.metric_names import CUT
 
 
 @click.command()

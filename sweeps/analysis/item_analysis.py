@@ -22,7 +22,7 @@ from sweeps.formatting import counted, with_interval
 from sweeps.metrics.ranges import bounded, difference_range
 from sweeps.records import canonical
 from sweeps.results import RunResult, measured
-from sweeps.spec.sections import measure_of
+from sweeps.spec.metric_names import measure_of
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import Claim, ItemDifference, ItemKey, Items, item_key

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeps.results import RunResult
-from sweeps.spec.sections import CUT
+from sweeps.spec.metric_names import CUT
 
 GIVEN_UP = ("failed", "skipped", "cancelled")
 

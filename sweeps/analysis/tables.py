@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sweeps.errors import DataError, NotInstalled
 from sweeps.results import RunResult
-from sweeps.spec.sections import METRICS
+from sweeps.spec.metric_names import METRICS
 from sweeps.stage import dollars_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from sweeps.metrics.ranges import range_of
 from sweeps.records import canonical
 from sweeps.results import Moments, RunResult, by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
-from sweeps.spec.sections import RISING, Best, best_by_default
+from sweeps.spec.metric_names import RISING
+from sweeps.spec.sections import Best, best_by_default
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, critical
 from sweeps.stats.paired_items import Items, error_of, item_key, scores_of

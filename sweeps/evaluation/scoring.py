@@ -20,7 +20,7 @@ import numpy as np
 from sweeps.cost import Usage
 from sweeps.metrics import calibration, consistency, matching, rag, ranking
 from sweeps.rendering.prompts import Ask
-from sweeps.spec.sections import CUT, UNCHECKED
+from sweeps.spec.metric_names import CUT, UNCHECKED
 
 Item = Mapping[str, Any]
 COVERED = 0.5  # of the items, the surest, are those of which the selective accuracy is

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sweeps.spec.sections import GAINS, LOSSES, METRICS, OF_EPISODES
+from sweeps.spec.metric_names import GAINS, LOSSES, METRICS, OF_EPISODES
 
 Range = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)

@@ -11,7 +11,7 @@ from sweeps.planning.recipe_parts import Piece
 from sweeps.planning.stage_requests import Measuring
 from sweeps.records import Records
 from sweeps.rendering.prompts import choices
-from sweeps.spec.sections import is_checker
+from sweeps.spec.evaluation_section import is_checker
 
 
 def asking(

@@ -15,7 +15,8 @@ from sweeps.planning.stage_builder import PASSES, Foundry
 from sweeps.planning.stage_requests import Measuring, Training
 from sweeps.planning.validation import records_for, refuse_unsuited, suits
 from sweeps.records import Dataset
-from sweeps.spec.sections import Equal, Evaluation
+from sweeps.spec.evaluation_section import Evaluation
+from sweeps.spec.sections import Equal
 from sweeps.spec.train_section import Method
 from sweeps.stage import MICRO, Json, Run, Stage
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from sweeps.rendering.prompts import ASKED
 from sweeps.rendering.renderers import PLAIN
+from sweeps.spec.evaluation_section import Evaluation, written
 from sweeps.spec.model import Sweep
 from sweeps.spec.rules import BELONGS
-from sweeps.spec.sections import Evaluation, written
 from sweeps.spec.train_section import OF_METHOD, Method, Train
 from sweeps.stage import Json
 

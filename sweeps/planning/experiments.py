@@ -11,7 +11,7 @@ from sweeps.planning.stage_builder import Foundry
 from sweeps.planning.stage_requests import Measuring, Training
 from sweeps.planning.validation import records_for, refuse_too_large, refuse_unsuited
 from sweeps.records import Dataset, Records
-from sweeps.spec.sections import Evaluation
+from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
 
 

@@ -12,7 +12,7 @@ from sweeps.errors import PlanError
 from sweeps.metrics.matching import compared, meaning
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import Ask, asked, question
-from sweeps.spec.sections import SCORED_BY_TEXT
+from sweeps.spec.evaluation_section import SCORED_BY_TEXT
 
 ALWAYS = 0.9  # of the items: what is right for so many is a baseline to be known
 FROM = 5  # items: fewer may well be alike

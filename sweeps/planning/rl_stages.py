@@ -9,7 +9,7 @@ from sweeps.planning import recipe_parts
 from sweeps.planning.plan_data import Shelf
 from sweeps.planning.recipe_parts import Piece
 from sweeps.planning.stage_requests import Measuring, Training
-from sweeps.spec.sections import written
+from sweeps.spec.evaluation_section import written
 from sweeps.spec.train_section import Train
 from sweeps.training.rollout_cost import Play, over, times
 

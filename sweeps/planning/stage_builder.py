@@ -16,8 +16,8 @@ from sweeps.planning.stage_requests import Measuring, Training
 from sweeps.planning.unused_settings import Idle
 from sweeps.records import Dataset, Records
 from sweeps.rendering.prompts import ASKED
+from sweeps.spec.evaluation_section import Evaluation, written
 from sweeps.spec.model import Sweep
-from sweeps.spec.sections import Evaluation, written
 from sweeps.stage import Json, Stage
 from sweeps.training.schedule import resolve_steps, warmup_steps
 

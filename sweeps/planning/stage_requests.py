@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sweeps.planning.cells import Variant
 from sweeps.records import Dataset, Records
-from sweeps.spec.sections import Evaluation
+from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Stage
 
 

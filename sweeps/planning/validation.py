@@ -9,8 +9,8 @@ from sweeps.planning.prices import PriceBook
 from sweeps.records import Dataset, Records
 from sweeps.rendering.prompts import ASKED, lacking
 from sweeps.spec import axes
+from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import Sweep
-from sweeps.spec.sections import Evaluation
 from sweeps.stage import Stage
 
 MOST_RUNS = 200_000

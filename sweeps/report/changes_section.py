@@ -16,7 +16,7 @@ from sweeps.analysis.item_analysis import (
 from sweeps.figures.bars import Row, RowPlot, draw_intervals
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
-from sweeps.spec.sections import measure_of
+from sweeps.spec.metric_names import measure_of
 
 DRAWN = 6  # cells
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths

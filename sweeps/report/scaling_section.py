@@ -24,7 +24,7 @@ from sweeps.figures.lines import Goal, Line, Plot, draw_lines
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
 from sweeps.scaling.fit import MinimumData, ScalingFit
-from sweeps.spec.sections import RISING
+from sweeps.spec.metric_names import RISING
 
 DENSE = 60  # points of a drawn curve
 NO_NUMBER = {

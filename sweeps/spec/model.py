@@ -22,23 +22,12 @@ from sweeps.errors import SpecError
 from sweeps.rendering.renderers import asked_for
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread
+from sweeps.spec.evaluation_section import Evaluation, evaluation
 from sweeps.spec.explain import explain
 from sweeps.spec.overrides import override
 from sweeps.spec.rules import check
 from sweeps.spec.scalars import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
-from sweeps.spec.sections import (
-    Best,
-    Budget,
-    Checkpoints,
-    DataSpec,
-    Equal,
-    Evaluation,
-    Limits,
-    Notice,
-    Target,
-    Window,
-    evaluation,
-)
+from sweeps.spec.sections import Best, Budget, Checkpoints, DataSpec, Equal, Limits, Notice, Target, Window
 from sweeps.spec.source import Source
 from sweeps.spec.train_section import Method, Train
 from sweeps.spec.yaml import read

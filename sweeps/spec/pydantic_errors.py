@@ -7,8 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from sweeps.spec.paths import keys
-from sweeps.spec.scalars import NAME, SWEEP_NAME, Finding, Findings, shown
-from sweeps.spec.sections import nearest
+from sweeps.spec.scalars import NAME, SWEEP_NAME, Finding, Findings, nearest, shown
 from sweeps.spec.train_section import Train
 
 SENTENCES: Mapping[str, str] = {

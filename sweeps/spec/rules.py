@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sweeps.spec import axes
-from sweeps.spec.scalars import Finding, shown
-from sweeps.spec.sections import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING, metrics_of, nearest
+from sweeps.spec.evaluation_section import metrics_of
+from sweeps.spec.metric_names import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING
+from sweeps.spec.scalars import Finding, nearest, shown
 from sweeps.spec.train_section import LENGTHS, Method
 from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
 

@@ -1,5 +1,6 @@
 """The plain values of a spec: what a number, a word, a share is, and what is said when it is not one."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -63,6 +64,14 @@ def shown(value: Any) -> str:
     else:
         text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else text[:76] + " ..."
+
+
+def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """The advice for a word that is none of the known ones."""
+    if not known:
+        return "leave it out"
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"one of {', '.join(known)} is right"
 
 
 def or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -12,8 +12,7 @@ from sweeps.spec import axes
 from sweeps.spec.axes import Spread
 from sweeps.spec.paths import at, get, is_integer, keys, put, section
 from sweeps.spec.pydantic_errors import findings
-from sweeps.spec.scalars import Finding, Findings, shown
-from sweeps.spec.sections import nearest
+from sweeps.spec.scalars import Finding, Findings, nearest, shown
 
 if TYPE_CHECKING:
     from sweeps.spec.model import Sweep

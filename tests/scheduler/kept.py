@@ -11,7 +11,7 @@ from scheduler.state import keys
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
 from sweeps.evaluation.scoring import metrics_from
-from sweeps.spec.sections import METRICS
+from sweeps.spec.metric_names import METRICS
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.plans import evaluate, plan, submission, train
 

@@ -18,7 +18,7 @@ from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.renderers import PLAIN
 from sweeps.rendering.tokenizer import Tokenizer, size_of
 from sweeps.rendering.turns import generation_prompt
-from sweeps.spec.sections import METRICS
+from sweeps.spec.metric_names import METRICS
 from sweeps.stage import Json
 from sweeps.training.rollouts import chance_seed
 from worker.attempt import Attempt

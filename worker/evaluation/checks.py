@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sweeps.evaluation.scoring import Answered, Said, score
 from sweeps.rendering.prompts import Ask
-from sweeps.spec.sections import may_fail
+from sweeps.spec.evaluation_section import may_fail
 from worker.attempt import Attempt
 from worker.outcome import Unfit
 from worker.rollouts.play import FEW, LONGEST_CAUSE, TOLERATED

@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from scheduler.artefacts import compressed_lines
-from sweeps.spec.sections import OF_EPISODES
+from sweeps.spec.metric_names import OF_EPISODES
 from sweeps.stage import Json
 from sweeps.training.rollout_cost import Play, over
 from sweeps.training.rollouts import Rollout

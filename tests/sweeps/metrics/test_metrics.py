@@ -14,7 +14,7 @@ from sweeps.evaluation.scoring import Answered, Item, Said, items_of, metrics_fr
 from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
 from sweeps.metrics.numbers import number_in
 from sweeps.rendering.prompts import Ask
-from sweeps.spec.sections import METRICS
+from sweeps.spec.metric_names import METRICS
 
 ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 SCORED = st.lists(st.tuples(st.integers(0, 4).map(lambda tenth: tenth / 4), st.integers(0, 1)), min_size=1, max_size=30)

@@ -16,7 +16,8 @@ from sweeps.rendering.perturbations import CHANGES, perturbed
 from sweeps.rendering.prompts import Ask, asked, choices, learnt, prompt, read
 from sweeps.rendering.render import lengths, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.spec.sections import METRICS, DataSpec
+from sweeps.spec.metric_names import METRICS
+from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
 

@@ -10,8 +10,10 @@ from sweeps.metrics.trading import maximal_drawdown, sharpe, total_return
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.spec.evaluation_section import metrics_of
+from sweeps.spec.metric_names import LOSSES, METRICS
 from sweeps.spec.model import parse
-from sweeps.spec.sections import LOSSES, METRICS, DataSpec, metrics_of
+from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
 from tests.sweeps.questions import HEAD, TRANSFER, Load, environments, planned, prices
 from tests.sweeps.rendering.test_prompts import Facts

@@ -18,8 +18,8 @@ from scheduler.state import keys
 from sweeps.environments import Turn
 from sweeps.evaluation.scoring import Said
 from sweeps.rendering.prompts import Ask
+from sweeps.spec.evaluation_section import metrics_of
 from sweeps.spec.model import parse
-from sweeps.spec.sections import metrics_of
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
