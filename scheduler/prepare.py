@@ -25,10 +25,9 @@ from sweeps.environments import Known
 from sweeps.errors import SpecError
 from sweeps.planning.plan import plan
 from sweeps.planning.prices import PriceBook, parse_prices
-from sweeps.planning.validation import models
 from sweeps.records import Dataset, Records
 from sweeps.rendering.tokenizer import Tokenizer
-from sweeps.spec.model import Sweep, parse
+from sweeps.spec.parse import Sweep, parse
 from sweeps.stage import Plan
 
 MOST_BYTES = 4_000_000  # of a file that people have written
@@ -116,7 +115,7 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
     def check_code(name: str) -> str:
         return find_check(name, settings.environments).code
 
-    live = all(service_of(model) == "tinker" for model in models(sweep))
+    live = all(service_of(model) == "tinker" for model in sweep.models)
     prices = price_book(settings).billing(forward if live else "training")
     with redirect_stdout(sys.stderr):  # what somebody's code prints stands in nobody's JSON
         planned = plan(sweep, load=load, tokenizers=tokenizer, prices=prices, environments=known, checks=check_code)
@@ -139,7 +138,7 @@ def submission_of(prepared: Prepared) -> Submission:
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
         user=_user(),
-        rates={model: prepared.prices.rates(model) for model in models(sweep)},
+        rates={model: prepared.prices.rates(model) for model in sweep.models},
         limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
         slots=sweep.limits.slots,
         priority=sweep.priority,

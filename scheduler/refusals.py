@@ -13,8 +13,8 @@ from scheduler.service_check import OFFLINE_MODELS, check_models, check_served
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.urls import is_webhook
-from sweeps.planning.validation import models, unpriced
-from sweeps.spec.model import Sweep
+from sweeps.planning.prices import list_unpriced_models
+from sweeps.spec.parse import Sweep
 from sweeps.spec.window import hours_at
 from sweeps.stage import Plan
 
@@ -28,7 +28,7 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
         if not hours.open and hours.until >= sweep.deadline:
             said = f"{sweep.window.daily} {sweep.window.tz} opens next at {hours.until:%Y-%m-%d %H:%M} UTC"
             raise NotEnforced(f"window: {said}, and the deadline {sweep.deadline} is not behind that; move one of them")
-    offline = [model for model in sorted(models(sweep)) if service_of(model) == "offline"]
+    offline = [model for model in sorted(sweep.models) if service_of(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")
     Artefacts(settings.store).refuse_unwritable()
 
@@ -36,14 +36,14 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
 def refused_by_the_service(sweep: Sweep, settings: Settings) -> Iterator[SchedulerError]:
     """No key, a key that is not accepted, a model that the account does not have, a service that is away."""
     try:
-        check_models([model for model in sorted(models(sweep)) if service_of(model) != "offline"], settings.tinker_url)
+        check_models([model for model in sorted(sweep.models) if service_of(model) != "offline"], settings.tinker_url)
     except ServiceRefused as error:
         yield error
 
 
 def refused_by_the_day(planned: Plan, book: str, settings: Settings) -> Iterator[SchedulerError]:
     """A budget of the day over what has no price in the book could not be kept."""
-    missing = unpriced(planned.stages)
+    missing = list_unpriced_models(planned.stages)
     if missing and settings.day_budget is not None:
         said = f"SWEEP_DAY_BUDGET could not be kept: {', '.join(missing)} has no price in {book}"
         yield NotEnforced(f"{said}; add it in a file that SWEEP_PRICES names")

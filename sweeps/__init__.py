@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sweeps.planning.prices import PriceBook, parse_prices
     from sweeps.results import CellSummary, RunResult
     from sweeps.scaling.fit import ScalingFit, fit_scaling
-    from sweeps.spec.model import Sweep, parse
+    from sweeps.spec.parse import Sweep, parse
     from sweeps.stage import Plan, Run, Stage, Totals
     from sweeps.stats.paired_items import ItemDifference, item_key
 
@@ -65,7 +65,7 @@ _HOMES = {
     "planning.prices": ("PriceBook", "parse_prices"),
     "results": ("CellSummary", "RunResult"),
     "scaling.fit": ("ScalingFit", "fit_scaling"),
-    "spec.model": ("Sweep", "parse"),
+    "spec.parse": ("Sweep", "parse"),
     "stage": ("Plan", "Run", "Stage", "Totals"),
     "analysis.run_counts": ("Tally",),
     "analysis.transfer": ("TransferMatrix", "transfer_matrix"),

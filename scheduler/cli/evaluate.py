@@ -18,7 +18,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.errors import SpecError
 from sweeps.formatting import counted, dollars
-from sweeps.spec.model import Sweep, parse
+from sweeps.spec.parse import Sweep, parse
 from sweeps.spec.scalars import nearest
 from sweeps.stage import Json, Stage
 

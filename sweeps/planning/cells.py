@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from sweeps.errors import PlanError
 from sweeps.planning.conditions import Condition, Exclusions
 from sweeps.spec import axes
-from sweeps.spec.model import Sweep
+from sweeps.spec.model import SweepFields
 from sweeps.spec.paths import get, is_integer, put, section
 from sweeps.spec.pydantic_errors import findings
 from sweeps.spec.rules import check_cell
@@ -42,17 +42,17 @@ class Variant:
     label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
 
 
-def counts(sweep: Sweep) -> dict[str, int]:
+def counts(sweep: SweepFields) -> dict[str, int]:
     """How long each axis is, by arithmetic; axes that are zipped are one."""
     return {" + ".join(group): axes.length(sweep.vary[group[0]]) for group in _groups(sweep)}
 
 
-def exclusions(sweep: Sweep) -> Exclusions:
+def exclusions(sweep: SweepFields) -> Exclusions:
     """What is left out of the sweep, to be asked about every cell."""
     return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
 
 
-def variants(sweep: Sweep, left_out: Exclusions | None = None) -> Iterator[Variant]:
+def variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator[Variant]:
     """Every variant that is not left out, in the order of the axes, the last one fastest.
 
     Raises PlanError for one that does not make a valid sweep, naming its cell, and for a `when` that holds nowhere.
@@ -73,7 +73,7 @@ def variants(sweep: Sweep, left_out: Exclusions | None = None) -> Iterator[Varia
         yield variant
 
 
-def _parts(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
+def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
     """What makes of a choice the sections that it concerns; cells that agree in a section share it."""
     base = sweep.model_dump(exclude_unset=True, include=VARIED)
     sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
@@ -85,7 +85,7 @@ def _parts(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Cho
         for path, index in chosen:
             document = put(document, tuple(path.split(".")), values[path][index])
         try:
-            return section(Sweep, root).validate_python(document.get(root))
+            return section(SweepFields, root).validate_python(document.get(root))
         except ValidationError as error:
             raise PlanError(_said(error, root)) from None
 
@@ -114,7 +114,7 @@ def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
     )
 
 
-def _refuse_contradiction(sweep: Sweep, parts: Mapping[str, Any], varied: frozenset[str]) -> None:
+def _refuse_contradiction(sweep: SweepFields, parts: Mapping[str, Any], varied: frozenset[str]) -> None:
     """The rules between keys hold in every cell, not only in the file as it stands without its axes."""
     if varied - {"model"}:
         for path, text in check_cell(sweep.model_copy(update={**parts, **UNVARIED}), varied):
@@ -127,7 +127,7 @@ def _label(cell: Mapping[str, Json]) -> str:
 
 def _said(error: ValidationError, root: str) -> str:
     details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
-    found = [finding for detail in details for finding in findings(cast(ErrorDetails, detail), Sweep)]
+    found = [finding for detail in details for finding in findings(cast(ErrorDetails, detail), SweepFields)]
     return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
 
 
@@ -147,11 +147,11 @@ def _complete(variant: Variant) -> Variant:
     return replace(variant, train=resolved(variant.train, variant.model))
 
 
-def _values(sweep: Sweep, path: str) -> tuple[Any, ...]:
-    return axes.values(sweep.vary[path], path, integers=is_integer(Sweep, tuple(path.split("."))))
+def _values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
+    return axes.values(sweep.vary[path], path, integers=is_integer(SweepFields, tuple(path.split("."))))
 
 
-def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
+def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
     """The axes that are walked on their own, or together; those that others wait for come first."""
     zipped = {path: group for group in sweep.zip for path in group}
     groups = dict.fromkeys(zipped.get(path, (path,)) for path in sweep.vary)
@@ -162,7 +162,7 @@ def _groups(sweep: Sweep) -> list[tuple[str, ...]]:
     return list(TopologicalSorter(waits).static_order()) if sweep.when else list(groups)
 
 
-def _walk(sweep: Sweep, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
+def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
     groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
     conditions = {path: Condition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 

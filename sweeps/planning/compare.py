@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
 from sweeps.planning.cells import Variant
+from sweeps.planning.data_validation import records_for, refuse_unsuited, suits
 from sweeps.planning.rl_stages import Acting
 from sweeps.planning.run_rows import Naive, Row
 from sweeps.planning.stage_builder import PASSES, Foundry
 from sweeps.planning.stage_requests import Measuring, Training
-from sweeps.planning.validation import records_for, refuse_unsuited, suits
 from sweeps.records import Dataset
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.sections import Equal

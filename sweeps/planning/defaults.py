@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sweeps.rendering.prompts import ASKED
 from sweeps.rendering.renderers import PLAIN
 from sweeps.spec.evaluation_section import Evaluation, written
-from sweeps.spec.model import Sweep
+from sweeps.spec.model import SweepFields
 from sweeps.spec.rules import BELONGS
 from sweeps.spec.train_section import OF_METHOD, Method, Train
 from sweeps.stage import Json
@@ -17,7 +17,7 @@ Default = tuple[str, Json]
 
 
 def defaults(
-    sweep: Sweep, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
+    sweep: SweepFields, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
 ) -> tuple[Default, ...]:
     """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
     that the stages have, `contexts` what is read with the questions of a data set."""
@@ -30,7 +30,7 @@ def defaults(
     return (*_of_sweep(sweep), *_resolved(sweep), *read, *(() if sweep.renderer else (("renderer", found),)))
 
 
-def _of_sweep(sweep: Sweep) -> Iterator[Default]:
+def _of_sweep(sweep: SweepFields) -> Iterator[Default]:
     for path, value in _taken(sweep, ""):
         kinds = BELONGS.get(path.split(".")[0])
         if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
@@ -63,7 +63,7 @@ def _plain(value: object) -> Json:
     return value
 
 
-def _resolved(sweep: Sweep) -> Iterator[Default]:
+def _resolved(sweep: SweepFields) -> Iterator[Default]:
     """What follows from the rest of the file where it is left open."""
     if sweep.experiment == "transfer":
         if sweep.sources is None:
@@ -91,7 +91,7 @@ def _of_answers(one: Evaluation) -> Iterator[Default]:
                 yield f"evaluate.{one.name}.{key}", value
 
 
-def _of_methods(sweep: Sweep) -> Iterator[Default]:
+def _of_methods(sweep: SweepFields) -> Iterator[Default]:
     """What each method leaves open of its own."""
     trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
     for path, train in trained.items():
@@ -100,5 +100,5 @@ def _of_methods(sweep: Sweep) -> Iterator[Default]:
                 yield f"{path}.{key}", value
 
 
-def _methods(sweep: Sweep) -> Iterator[tuple[str, Train]]:
+def _methods(sweep: SweepFields) -> Iterator[tuple[str, Train]]:
     return ((key, one) for key, one in (sweep.methods or {}).items() if one.then is None)

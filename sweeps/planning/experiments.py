@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol
 
 from sweeps.planning.cells import Variant, exclusions, variants
 from sweeps.planning.compare import plan_methods
+from sweeps.planning.data_validation import records_for, refuse_too_large, refuse_unsuited
 from sweeps.planning.run_rows import Naive, Row
 from sweeps.planning.stage_builder import Foundry
 from sweeps.planning.stage_requests import Measuring, Training
-from sweeps.planning.validation import records_for, refuse_too_large, refuse_unsuited
 from sweeps.records import Dataset, Records
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage

@@ -16,15 +16,15 @@ from sweeps.identity import fingerprint
 from sweeps.planning.defaults import defaults
 from sweeps.planning.experiments import plan_runs
 from sweeps.planning.plan_data import Load, Shelf
-from sweeps.planning.prices import PriceBook
+from sweeps.planning.prices import PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
 from sweeps.planning.run_rows import Row
 from sweeps.planning.stage_builder import Foundry
 from sweeps.planning.unused_settings import Idle
-from sweeps.planning.validation import models, refuse_half_priced, refuse_too_many, refuse_unbuilt, refuse_unpriced
+from sweeps.planning.validation import validate
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import Tokenizer
-from sweeps.spec.model import Sweep
+from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.training.learning_rates import notes as rates_found
 from sweeps.training.rollout_cost import LEAST_KEPT
@@ -44,7 +44,7 @@ def without_checks(name: str) -> str:
 
 
 def plan(
-    sweep: Sweep,
+    sweep: SweepFields,
     *,
     load: Load,
     tokenizers: Callable[..., Tokenizer],
@@ -56,9 +56,7 @@ def plan(
     `checks` says what the code of a check of one's own is known by.
 
     Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
-    refuse_unbuilt(sweep)
-    refuse_too_many(sweep)
-    refuse_unpriced(sweep, prices)
+    validate(sweep, prices)
     shelf = Shelf(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
@@ -67,7 +65,7 @@ def plan(
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
     stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
-    refuse_half_priced(sweep, stages, prices)
+    _refuse_half_priced(sweep, stages, prices)
     totals = _totals(stages, made, _dates(sweep, prices))
     return Plan(
         sweep=sweep.sweep,
@@ -81,6 +79,13 @@ def plan(
         notes=(*_notes(sweep, shelf, stages, totals, prices), *foundry.idle.notes()),
         prefixes=shelf.prefixes,
     )
+
+
+def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: PriceBook) -> None:
+    """Raise PlanError where a budget cannot be kept, because a row of the price book lacks a price."""
+    if sweep.budget is not None and (missing := list_unpriced_models(stages)):
+        said = f"budget.usd: the price of {', '.join(missing)} in {prices.name} lacks what this sweep needs"
+        raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
 
 
 def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
@@ -121,12 +126,12 @@ def _sum(amounts: Iterable[int | None]) -> int | None:
     return sum(known) if len(known) == len(found) else None
 
 
-def _dates(sweep: Sweep, prices: PriceBook) -> tuple[str, str] | None:
-    dates = sorted(str(row.date) for model in models(sweep) if (row := prices.of(model)))
+def _dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
+    dates = sorted(str(row.date) for model in sweep.models if (row := prices.of(model)))
     return (dates[0], dates[-1]) if dates else None
 
 
-def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
+def _digest(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     """What is asked, and of which data: stages carry the content, runs say what is read from them."""
     content = hashlib.sha256()
     for stage in stages:
@@ -136,7 +141,9 @@ def _digest(sweep: Sweep, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
 
 
-def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook) -> Iterator[str]:
+def _notes(
+    sweep: SweepFields, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook
+) -> Iterator[str]:
     for dataset in shelf.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
         yield from _turns(shelf, dataset)
@@ -159,7 +166,7 @@ def _notes(sweep: Sweep, shelf: Shelf, stages: Sequence[Stage], totals: Totals, 
     if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
     yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
-    yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), models(sweep))
+    yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from _money(sweep, totals, prices)
 
 
@@ -170,8 +177,8 @@ def _wide(stages: Sequence[Stage]) -> Iterator[str]:
             yield f"{acted['name']}: {far}; the Shape of its episodes can say more narrowly how long they are"
 
 
-def _money(sweep: Sweep, totals: Totals, prices: PriceBook) -> Iterator[str]:
-    for model in models(sweep):
+def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
+    for model in sweep.models:
         price = prices.of(model)
         said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
         other = f"; by the row of {price.name}, for this variant has none" if price and price.name != model else ""

@@ -1,7 +1,7 @@
 """The price book: what the tokens of each model cost in US dollars, who said so, and when."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, m
 
 from sweeps.cost import MILLION, Forward, Rates
 from sweeps.errors import SpecError
-from sweeps.spec.explain import explain_file
+from sweeps.spec.explain import explain
 from sweeps.spec.scalars import Finding, Findings, Model, shown
 from sweeps.spec.yaml import read
+from sweeps.stage import Stage
 
 
 def exact(value: Any) -> Any:
@@ -139,8 +140,13 @@ def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
     try:
         rows = Rows.model_validate(source.value)
     except ValidationError as error:
-        raise SpecError("\n".join(explain_file(error, source, Rows))) from None
+        raise SpecError("\n".join(explain(error, source, Rows))) from None
     return PriceBook(name=name, prices=rows.prices, storage=rows.storage)
+
+
+def list_unpriced_models(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """List the models of stages without a price: their row may lack one of the prices that they need."""
+    return tuple(dict.fromkeys(str(stage.recipe["model"]) for stage in stages if stage.micro_usd is None))
 
 
 def _micro(price: Decimal | None) -> int | None:

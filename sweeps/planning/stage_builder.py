@@ -17,7 +17,7 @@ from sweeps.planning.unused_settings import Idle
 from sweeps.records import Dataset, Records
 from sweeps.rendering.prompts import ASKED
 from sweeps.spec.evaluation_section import Evaluation, written
-from sweeps.spec.model import Sweep
+from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Stage
 from sweeps.training.schedule import resolve_steps, warmup_steps
 
@@ -29,7 +29,7 @@ PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: b
 class Foundry:
     """Makes the stages of one sweep, and keeps them in the order in which they were first asked for."""
 
-    sweep: Sweep
+    sweep: SweepFields
     shelf: Shelf
     prices: PriceBook
     idle: Idle

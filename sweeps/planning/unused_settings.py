@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sweeps.spec import axes
-from sweeps.spec.model import Sweep
+from sweeps.spec.model import SweepFields
 from sweeps.spec.paths import get, is_integer
 from sweeps.spec.scalars import shown
 from sweeps.spec.train_section import Train
@@ -12,7 +12,7 @@ from sweeps.spec.train_section import Train
 class Idle:
     """Looks at every training that is planned, and keeps what does nothing in some of them."""
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: SweepFields) -> None:
         self._sweep = sweep
         self._found: dict[tuple[str, int, str], list[int]] = {}  # key, value, what becomes of it: the limit in each
 
@@ -41,19 +41,19 @@ class Idle:
         self._found.setdefault((key, value, what), []).append(limit)
 
 
-def _of_axes(sweep: Sweep) -> Iterator[str]:
+def _of_axes(sweep: SweepFields) -> Iterator[str]:
     """Axes that end before the end that they name, and those along which nothing differs."""
     for path, axis in {**({"sizes": sweep.sizes} if sweep.sizes else {}), **sweep.vary}.items():
         last = axes.falls_short(axis)
         if last is not None and not isinstance(axis, tuple):
-            whole = path == "sizes" or is_integer(Sweep, tuple(path.split(".")))
+            whole = path == "sizes" or is_integer(SweepFields, tuple(path.split(".")))
             said = round(last) if whole else last
             yield f"{path}: {shown(said)} is the last value; factor {axis.factor:g} does not reach {axis.ends[1]:g}"
         if path != "sizes" and axes.length(axis) == 1:
             yield f"{path}: one value found, so nothing differs along this axis"
 
 
-def _overridden(sweep: Sweep) -> Iterator[str]:
+def _overridden(sweep: SweepFields) -> Iterator[str]:
     """What stands in the file, or on the command line, and is said anew by an axis in every cell."""
     written = sweep.model_dump(exclude_unset=True)
     for path in sweep.vary:
@@ -63,5 +63,5 @@ def _overridden(sweep: Sweep) -> Iterator[str]:
             yield f"{path}: {shown(there)} found, which no cell has; `vary` says it for all of them"
 
 
-def _together(sweep: Sweep, path: str) -> tuple[str, ...]:
+def _together(sweep: SweepFields, path: str) -> tuple[str, ...]:
     return next((group for group in sweep.zip if path in group), (path,))

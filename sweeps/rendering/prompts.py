@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from sweeps.metrics.numbers import number_in
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import perturbed
 from sweeps.rendering.renderers import PLAIN
@@ -97,32 +96,6 @@ def choices(records: Records) -> tuple[Records, list[int]]:
     return Records("questions", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
 
 
-def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
-    """What the records do not have and an evaluation needs; nothing where they can be asked."""
-    if name not in ASKED:
-        return ""
-    answers = [answer for row in records.rows for answer in question(row, records.format)["answers"]]
-    found = {
-        "candidates for each of them": options.get("check") == "choice"
-        and not all("candidates" in row for row in records.rows),
-        "numbers as answers": options.get("check") == "numeric"
-        and any(number_in(answer) is None for answer in answers),
-        "regular expressions as answers": options.get("check") == "regex" and not all(map(_is_pattern, answers)),
-        "variants, other words for a question": name == "reliability"
-        and not any(_words(row, options.get("perturb", ())) for row in records.rows),
-        "a context that they can be answered by": name == "rag" and not any("context" in row for row in records.rows),
-    }
-    return next((what for what, is_lacking in found.items() if is_lacking), "")
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except re.error:
-        return False
-    return True
-
-
 def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     return {key: row[key] for key in keys if key in row}
 
@@ -134,12 +107,12 @@ def _once(rows: Sequence[Row]) -> Iterator[Ask]:
 def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[Ask]:
     """Every question that has other words for it, in all of them."""
     for item, row in enumerate(rows):
-        words = _words(row, perturb)
+        words = list_variants(row, perturb)
         for number, each in enumerate([row["question"], *words] if words else ()):
             yield Ask(item, str(number), prompt({**row, "question": each}), tuple(row["answers"]))
 
 
-def _words(row: Row, perturb: Sequence[str]) -> list[str]:
+def list_variants(row: Row, perturb: Sequence[str]) -> list[str]:
     """Other words for a question: its own, and those that are made of it."""
     return [*row.get("variants", ()), *perturbed(row["question"], perturb)]
 

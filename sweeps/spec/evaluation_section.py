@@ -16,7 +16,7 @@ class Evaluation(Model):
     options: Mapping[str, Any] = {}
 
 
-def evaluation(value: Any) -> Evaluation:
+def read_evaluation(value: Any) -> Evaluation:
     """`nll`, or `{nll: {via: sampler}}`."""
     if isinstance(value, Evaluation):
         return value

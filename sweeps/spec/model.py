@@ -1,11 +1,10 @@
-"""The file that a researcher writes: one model, read from YAML or made in Python.
+"""The fields of a spec: every key that a file may have, and what follows from the keys alone.
 
-`parse` answers with a whole sweep or with one SpecError that lists everything wrong, each finding as
-`file:line: path: what was found; what would be right`.
+The rules between the keys are in `rules`; `parse` joins both.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -14,25 +13,15 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
-    model_validator,
 )
 
-from sweeps.errors import SpecError
 from sweeps.rendering.renderers import asked_for
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread
-from sweeps.spec.evaluation_section import Evaluation, evaluation
-from sweeps.spec.explain import explain
-from sweeps.spec.overrides import override
-from sweeps.spec.rules import check
-from sweeps.spec.scalars import SWEEP_NAME, Count, Findings, Model, Name, Positive, Priority, shown
+from sweeps.spec.evaluation_section import Evaluation, read_evaluation
+from sweeps.spec.scalars import SWEEP_NAME, Count, Model, Name, Positive, Priority, shown
 from sweeps.spec.sections import Best, Budget, Checkpoints, DataSpec, Equal, Limits, Notice, Target, Window
-from sweeps.spec.source import Source
 from sweeps.spec.train_section import Method, Train
-from sweeps.spec.yaml import read
-
-__all__ = ["DataSpec", "Sweep", "Train", "parse"]
 
 
 def _seeds(value: Any) -> tuple[int, ...] | int:
@@ -65,8 +54,8 @@ Seeds = Annotated[
 ]
 
 
-class Sweep(Model):
-    """A question about fine-tuning, as it is written: every key of the file, and no other."""
+class SweepFields(Model):
+    """A question about fine-tuning, as the file says it. No rule between keys has been checked."""
 
     sweep: Annotated[str, Field(pattern=SWEEP_NAME, max_length=100)]
     question: str | None = None
@@ -83,7 +72,7 @@ class Sweep(Model):
     targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     source_size: Count | None = None
     share_sources: Literal["run", "sweep"] = "run"
-    evaluate: Annotated[tuple[Annotated[Evaluation, BeforeValidator(evaluation)], ...], Field(min_length=1)] = (
+    evaluate: Annotated[tuple[Annotated[Evaluation, BeforeValidator(read_evaluation)], ...], Field(min_length=1)] = (
         Evaluation(name="nll"),
     )
     target: Target | None = None
@@ -104,13 +93,6 @@ class Sweep(Model):
     reuse: Literal["never", "sweep", "all"] = "all"
     notify: tuple[Notice, ...] = ()
     tags: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        found = list(check(self))
-        if found:
-            raise Findings(found)
-        return self
 
     @property
     def seed_values(self) -> tuple[int, ...]:
@@ -142,19 +124,25 @@ class Sweep(Model):
         return self.targets or tuple(self.data)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that a cell may have."""
+        varied = axes.values(self.vary["model"], "model") if "model" in self.vary else (self.model,)
+        return tuple(str(model) for model in varied)
+
+    @property
     def trainings(self) -> tuple[Train, ...]:
         """Every training that the file describes, as far as `vary` leaves it."""
         return ((self.train,) if self.train else ()) + tuple((self.methods or {}).values())
 
-    def not_yet(self) -> tuple[str, ...]:
-        """What the file asks for and this version does not do: one sentence each. Nothing is ignored."""
+    def list_unsupported(self) -> tuple[str, ...]:
+        """List what the file asks for and this version cannot do, one sentence each. Nothing is ignored."""
         methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}
-        found = []
+        sentences = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
-            found.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
-        if any(one.options.get("via") == "sampler" for one in self.evaluate):
-            found.append("evaluate: nll via the sampler is not measured yet; via forward is")
-        return tuple(found)
+            sentences.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
+        if any(entry.options.get("via") == "sampler" for entry in self.evaluate):
+            sentences.append("evaluate: nll via the sampler is not measured yet; use via: forward")
+        return tuple(sentences)
 
     def varied(self, path: str) -> tuple[Any, ...]:
         """The words on an axis: nothing where there is none, or where it has numbers only."""
@@ -162,21 +150,3 @@ class Sweep(Model):
         if isinstance(axis, Spread):
             return axis.choice or ()
         return axis or ()
-
-
-def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ()) -> Sweep:
-    """The sweep that `text` says, with values of the command line (`train.rank=8`) put over it.
-
-    Raises SpecError with every finding.
-    """
-    source = override(read(text, name), overrides)
-    if not isinstance(source.value, Mapping):
-        raise SpecError(f"{source.place(())}: {shown(source.value)} found; a file of `key: value` lines is right")
-    return _validated(source)
-
-
-def _validated(source: Source) -> Sweep:
-    try:
-        return Sweep.model_validate(source.value)
-    except ValidationError as error:
-        raise SpecError("\n".join(explain(error, source, Sweep))) from None

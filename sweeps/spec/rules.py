@@ -4,23 +4,18 @@ A rule is told which keys it reads, so that it is left out where one of them is 
 the rest of the file is still checked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from sweeps.spec import axes
 from sweeps.spec.evaluation_section import metrics_of
 from sweeps.spec.metric_names import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING
+from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, nearest, shown
+from sweeps.spec.sections import Target
 from sweeps.spec.train_section import LENGTHS, Method
 from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
 
-if TYPE_CHECKING:
-    from sweeps.spec.model import Sweep
-    from sweeps.spec.sections import Target
-
-Rule = Callable[["Sweep"], Iterator[Finding]]
+Rule = Callable[[SweepFields], Iterator[Finding]]
 
 LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
 MEASURED = {metric for metrics in METRICS.values() for metric in metrics}
@@ -44,21 +39,21 @@ BELONGS = {
 }
 
 
-def check(sweep: Sweep, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
+def check(sweep: SweepFields, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
     """Everything that the keys say against each other, except by rules that read a key of `without`."""
     for reads, rule in RULES:
         if not without.intersection(reads):
             yield from rule(sweep)
 
 
-def check_cell(cell: Sweep, varied: frozenset[str]) -> Iterator[Finding]:
+def check_cell(cell: SweepFields, varied: frozenset[str]) -> Iterator[Finding]:
     """The same of one cell, which has no axes any more: by the rules that read a section in which cells differ."""
     for reads, rule in RULES:
         if reads[0] != "vary" and varied.intersection(reads):
             yield from rule(cell)
 
 
-def _kind(sweep: Sweep) -> Iterator[Finding]:
+def _kind(sweep: SweepFields) -> Iterator[Finding]:
     for key in NEEDED[sweep.experiment]:
         if getattr(sweep, key) is None:
             yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
@@ -67,7 +62,7 @@ def _kind(sweep: Sweep) -> Iterator[Finding]:
             yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
 
 
-def _varied(sweep: Sweep) -> Iterator[Finding]:
+def _varied(sweep: SweepFields) -> Iterator[Finding]:
     """What another kind of experiment has would change nothing here, and yet name cells that differ in it."""
     for path in sweep.vary:
         root, _, key = path.partition(".")
@@ -77,7 +72,7 @@ def _varied(sweep: Sweep) -> Iterator[Finding]:
             yield ("vary", path), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}{own}"
 
 
-def _sizes(sweep: Sweep) -> Iterator[Finding]:
+def _sizes(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.sizes is None:
         return
     if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
@@ -92,7 +87,7 @@ def _sizes(sweep: Sweep) -> Iterator[Finding]:
         yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
 
 
-def _data(sweep: Sweep) -> Iterator[Finding]:
+def _data(sweep: SweepFields) -> Iterator[Finding]:
     """Whoever acts needs no data; whoever reads does. And sizes are of data."""
     if sweep.train is None:
         return
@@ -108,13 +103,13 @@ def _data(sweep: Sweep) -> Iterator[Finding]:
             yield ("evaluate",), f"{one.name} found, and no data to measure it on; task_completion needs none"
 
 
-def _acts(sweep: Sweep) -> Iterator[Finding]:
+def _acts(sweep: SweepFields) -> Iterator[Finding]:
     open_ended = {"train.environment", "train"} & set(sweep.vary)
     if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
         yield ("train", "environment"), "missing; `method: rl` needs one, as offline:tool_use"
 
 
-def _pairs(sweep: Sweep) -> Iterator[Finding]:
+def _pairs(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.experiment != "transfer":
         return
     names = list(sweep.data)
@@ -130,7 +125,7 @@ def _pairs(sweep: Sweep) -> Iterator[Finding]:
         yield ("data",), f"no pair of different data sets among {', '.join(names)}; a transfer needs at least two"
 
 
-def _length(sweep: Sweep) -> Iterator[Finding]:
+def _length(sweep: SweepFields) -> Iterator[Finding]:
     """Exactly one of steps, epochs and tokens, whether it stands under `train` or is varied."""
     if sweep.train is None:
         return
@@ -142,7 +137,7 @@ def _length(sweep: Sweep) -> Iterator[Finding]:
         yield ("train", "learning_rate"), "missing; write a number, `auto`, or vary it"
 
 
-def _metrics(sweep: Sweep) -> Iterator[Finding]:
+def _metrics(sweep: SweepFields) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for one in sweep.evaluate for metric in metrics_of(one)]
@@ -159,7 +154,7 @@ def _metrics(sweep: Sweep) -> Iterator[Finding]:
             yield ("evaluate", index), f"{name} found a second time; once is right, and the other by `sweep evaluate`"
 
 
-def _target(sweep: Sweep) -> Iterator[Finding]:
+def _target(sweep: SweepFields) -> Iterator[Finding]:
     """A side that the metric gets to, by a law."""
     wish = sweep.target
     if wish is None:
@@ -195,7 +190,7 @@ def _met_already(wish: Target) -> Iterator[Finding]:
         )
 
 
-def _best(sweep: Sweep) -> Iterator[Finding]:
+def _best(sweep: SweepFields) -> Iterator[Finding]:
     """The best is not the worst."""
     if sweep.best is None or OF_EPISODES in sweep.best.metric:
         return
@@ -206,7 +201,7 @@ def _best(sweep: Sweep) -> Iterator[Finding]:
         yield ("best", "mode"), f"min found, and {metric} rises as the model gets better; `max` is right"
 
 
-def _validation(sweep: Sweep) -> Iterator[Finding]:
+def _validation(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.train is None or (sweep.train.eval_every is None and "train.eval_every" not in sweep.vary):
         return
     for name, spec in sweep.data.items():
@@ -214,7 +209,7 @@ def _validation(sweep: Sweep) -> Iterator[Finding]:
             yield ("data", name), "no `validation` found, and `train.eval_every` measures on it; add one (0.1)"
 
 
-def _methods(sweep: Sweep) -> Iterator[Finding]:
+def _methods(sweep: SweepFields) -> Iterator[Finding]:
     for name, method in (sweep.methods or {}).items():
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
@@ -226,7 +221,7 @@ def _methods(sweep: Sweep) -> Iterator[Finding]:
         yield from ((here, text) for text in _method_alone(method))
 
 
-def _chain(sweep: Sweep, then: Sequence[str]) -> Iterator[Finding]:
+def _chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
     """A chain goes on with one adapter, so all its parts train the same one."""
     known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
     for index, part in enumerate(then):

@@ -1,21 +1,17 @@
 """The rules of `vary`, and of `zip`, `exclude` and `when` that shape it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from sweeps.spec import axes
 from sweeps.spec.axes import Spread
+from sweeps.spec.model import SweepFields
 from sweeps.spec.paths import at, get, is_integer, keys, put, section
 from sweeps.spec.pydantic_errors import findings
 from sweeps.spec.scalars import Finding, Findings, nearest, shown
-
-if TYPE_CHECKING:
-    from sweeps.spec.model import Sweep
 
 VARIED = (
     "model",
@@ -31,7 +27,7 @@ MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan chec
 MOST_MADE = 200_000  # values of one axis that are made to look at them: of more, the plan refuses the runs
 
 
-def check_vary(sweep: Sweep) -> Iterator[Finding]:
+def check_vary(sweep: SweepFields) -> Iterator[Finding]:
     for path, axis in sweep.vary.items():
         where = _where(sweep, path)
         if where is not None:
@@ -43,7 +39,7 @@ def check_vary(sweep: Sweep) -> Iterator[Finding]:
             yield ("vary", path), f"stands inside {over[0]}, which is varied too; vary one of them"
 
 
-def _where(sweep: Sweep, path: str) -> str | None:
+def _where(sweep: SweepFields, path: str) -> str | None:
     """What is wrong with the path of an axis, if anything."""
     parts = tuple(path.split("."))
     root = parts[0]
@@ -54,7 +50,7 @@ def _where(sweep: Sweep, path: str) -> str | None:
     return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
 
 
-def _data_path(sweep: Sweep, parts: tuple[str, ...]) -> str | None:
+def _data_path(sweep: SweepFields, parts: tuple[str, ...]) -> str | None:
     names = list(sweep.data)
     if len(parts) == 1:
         return f"all data sets at once cannot be varied; name a part, as data.{names[0]}.source"
@@ -63,7 +59,7 @@ def _data_path(sweep: Sweep, parts: tuple[str, ...]) -> str | None:
     return _unknown(type(sweep), parts)
 
 
-def _unknown(model: type[Sweep], parts: tuple[str, ...]) -> str | None:
+def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
     """Where the path leaves the model, if it does."""
     for end in range(1, len(parts) + 1):
         if not at(model, parts[:end]):
@@ -74,7 +70,7 @@ def _unknown(model: type[Sweep], parts: tuple[str, ...]) -> str | None:
     return None
 
 
-def _values(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
+def _values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
     """Each value alone must be one that the path can have, and no other one."""
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
     if axes.length(axis) > MOST_MADE:
@@ -89,7 +85,7 @@ def _values(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread) -> Iterator
             yield ("vary", path, index), wrong
 
 
-def _made(sweep: Sweep, path: str) -> tuple[Any, ...]:
+def _made(sweep: SweepFields, path: str) -> tuple[Any, ...]:
     return axes.values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
 
 
@@ -105,7 +101,7 @@ def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator
         yield (), f"{len(made)} values, of which {differ} differ: {shown(list(made))}; {right}, or a list, is right"
 
 
-def _wrong(sweep: Sweep, parts: tuple[str, ...], document: Any) -> str | None:
+def _wrong(sweep: SweepFields, parts: tuple[str, ...], document: Any) -> str | None:
     """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
     try:
         section(type(sweep), parts[0]).validate_python(document)
@@ -119,7 +115,7 @@ def _wrong(sweep: Sweep, parts: tuple[str, ...], document: Any) -> str | None:
     return None
 
 
-def check_zip(sweep: Sweep) -> Iterator[Finding]:
+def check_zip(sweep: SweepFields) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, group in enumerate(sweep.zip):
         unknown = [path for path in group if path not in sweep.vary]
@@ -134,7 +130,7 @@ def check_zip(sweep: Sweep) -> Iterator[Finding]:
             yield from ((("zip", index), text) for text in _together(sweep, group))
 
 
-def _together(sweep: Sweep, group: Sequence[str]) -> Iterator[str]:
+def _together(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
     """Axes that are walked together are equally long, and make no combination twice."""
     lengths = {path: axes.length(sweep.vary[path]) for path in group}
     if len(set(lengths.values())) > 1:
@@ -146,7 +142,7 @@ def _together(sweep: Sweep, group: Sequence[str]) -> Iterator[str]:
             yield f"{shown(combined[place])} found a second time; each combination once is right"
 
 
-def check_exclude(sweep: Sweep) -> Iterator[Finding]:
+def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
     """A condition that holds nowhere is a mistake, and would be ignored in silence."""
     known: dict[str, tuple[Any, ...] | Spread] = {**_cell_values(sweep), **sweep.vary}
     for index, condition in enumerate(sweep.exclude):
@@ -160,7 +156,7 @@ def check_exclude(sweep: Sweep) -> Iterator[Finding]:
             yield ("exclude", index), "{} found, which would exclude every cell; name at least one path"
 
 
-def _unmet(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
+def _unmet(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
     """What is wrong with a condition on an axis, if it means none of its values, or no certain one."""
     if axes.length(axis) > MOST_MADE:
         return None
@@ -171,7 +167,7 @@ def _unmet(sweep: Sweep, path: str, axis: tuple[Any, ...] | Spread, value: Any) 
     return None if meant else f"{shown(value)} found; one of {shown(list(made))} is right"
 
 
-def _cell_values(sweep: Sweep) -> dict[str, tuple[Any, ...] | Spread]:
+def _cell_values(sweep: SweepFields) -> dict[str, tuple[Any, ...] | Spread]:
     """What the experiment itself puts into its cells."""
     names = tuple(sweep.data)
     if sweep.experiment == "transfer":
@@ -183,14 +179,14 @@ def _cell_values(sweep: Sweep) -> dict[str, tuple[Any, ...] | Spread]:
     return {"data": names} if len(names) > 1 else {}
 
 
-def _sizes(sweep: Sweep) -> tuple[Any, ...] | Spread:
+def _sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
     """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
     if sweep.sizes is not None and axes.length(sweep.sizes) > MOST_MADE:
         return sweep.sizes
     return (0, *sweep.size_values)
 
 
-def check_when(sweep: Sweep) -> Iterator[Finding]:
+def check_when(sweep: SweepFields) -> Iterator[Finding]:
     for path, condition in sweep.when.items():
         if path not in sweep.vary:
             yield ("when", path), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
@@ -203,7 +199,7 @@ def check_when(sweep: Sweep) -> Iterator[Finding]:
         yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} wait for each other; one of them must be free"
 
 
-def _condition(sweep: Sweep, path: str, other: str, value: Any) -> str | None:
+def _condition(sweep: SweepFields, path: str, other: str, value: Any) -> str | None:
     """What is wrong with one part of a condition: there is no such thing, or it is never so."""
     if any(path in group and other in group for group in sweep.zip):
         return f"found, with which {path} walks together; a condition on another axis is right"

@@ -21,7 +21,7 @@ from scheduler.settings import Settings, from_environment
 from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from tests.support import TRUSTED, RedisServer, wait_until
 from tests.tinker_offline.process import CACHE, Server
 

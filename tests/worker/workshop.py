@@ -16,7 +16,7 @@ from scheduler.prepare import Prepared, plan_it, submission_of
 from scheduler.settings import from_environment
 from scheduler.state import keys
 from scheduler.state.store import Store
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from sweeps.stage import Stage
 from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import Hands, Telling

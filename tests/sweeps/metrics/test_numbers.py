@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sweeps.evaluation.scoring import Answered, Said, items_of, score
 from sweeps.metrics.matching import exact_match, f1, meaning, normalised
 from sweeps.metrics.numbers import number_in
+from sweeps.planning.data_validation import find_missing
 from sweeps.records import Records
-from sweeps.rendering.prompts import Ask, asked, lacking
+from sweeps.rendering.prompts import Ask, asked
 
 DOCS = Path(__file__).parents[3] / "docs" / "evaluations.md"
 quick = settings(max_examples=60, deadline=None)
@@ -150,7 +151,7 @@ def test_who_says_the_same_number_in_other_words_does_where_numbers_are_asked_fo
 def test_gold_without_a_number_is_lacking() -> None:
     for answers, lacks in (["12"], False), (["twelve"], True), (["2024-05-01"], True), (["12", "-"], True):
         records = Records("questions", ({"question": "how many?", "answers": answers},))
-        assert bool(lacking("answers", {"check": "numeric"}, records)) == lacks
+        assert bool(find_missing("answers", {"check": "numeric"}, records)) == lacks
 
 
 @pytest.mark.parametrize(

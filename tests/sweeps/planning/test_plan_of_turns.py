@@ -9,7 +9,7 @@ from sweeps.errors import DataError, PlanError
 from sweeps.planning.plan import plan
 from sweeps.rendering.renderers import renderer_of
 from sweeps.rendering.turns import refuse_one_turn_only
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from sweeps.stage import Plan
 from tests.sweeps.questions import prices
 from tests.sweeps.templates import THINKING, speaking

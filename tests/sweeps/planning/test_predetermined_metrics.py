@@ -8,7 +8,7 @@ import pytest
 from sweeps.errors import PlanError, SpecError
 from sweeps.planning.predetermined_metrics import Asked, foregone
 from sweeps.records import Records
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from tests.sweeps.questions import HEAD
 
 LONG = "It takes forty-two days from the order to the door."

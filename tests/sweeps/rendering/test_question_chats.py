@@ -12,7 +12,7 @@ from sweeps.rendering.render import lengths, render, render_all
 from sweeps.rendering.renderers import PLAIN, renderer_of
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.rendering.turns import generation_prompt, stops
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from sweeps.stage import Plan, Stage
 from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.rendering.test_prompts import FACTS, OTHER, ROW, Facts

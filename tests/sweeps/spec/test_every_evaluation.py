@@ -12,7 +12,7 @@ from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.evaluation_section import metrics_of
 from sweeps.spec.metric_names import LOSSES, METRICS
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
 from tests.sweeps.questions import HEAD, TRANSFER, Load, environments, planned, prices

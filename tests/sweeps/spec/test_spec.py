@@ -32,12 +32,12 @@ def test_the_data_scaling_example_means_what_it_says() -> None:
     assert sweep.train is not None
     assert sweep.train.steps == StepLaw(base=16, at_size=32, power=0.5)
     assert sweep.data["reference"].holdout == 1024
-    assert sweep.not_yet() == ()
+    assert sweep.list_unsupported() == ()
 
 
 def test_the_night_example_is_kept_whole() -> None:
     sweep = example("night")
-    assert sweep.not_yet() == ()
+    assert sweep.list_unsupported() == ()
     assert sweep.deadline is not None
     assert sweep.deadline.isoformat() == "2026-12-01T08:00:00+01:00"
     assert (sweep.checkpoint.every_steps, sweep.checkpoint.ttl_days) == (100, 7)
@@ -168,7 +168,7 @@ def test_what_no_answer_would_heed_is_refused(override: str, said: str) -> None:
 @pytest.mark.parametrize("target", ["{metric: accuracy, above: 0.8}", "{metric: accuracy, above: 2, of: zero_shot}"])
 def test_the_data_for_an_accuracy_can_be_asked_for(target: str) -> None:
     scaling = HEAD.replace("grid", "data_scaling") + "sizes: [8, 16]\nevaluate: [answers]\n"
-    assert parse(scaling, overrides=[f"target={target}"]).not_yet() == ()
+    assert parse(scaling, overrides=[f"target={target}"]).list_unsupported() == ()
 
 
 @pytest.mark.parametrize("override", ["train.rank", "=3", "train..rank=3", "train.rank=[1,", "seeds=!!int 3"])

@@ -9,7 +9,7 @@ from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import costs
 from sweeps.spec.evaluation_section import metrics_of
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from tests.worker.results import count_at_service, read_items, read_result, read_usage
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop

@@ -19,7 +19,7 @@ from sweeps.environments import Turn
 from sweeps.evaluation.scoring import Said
 from sweeps.rendering.prompts import Ask
 from sweeps.spec.evaluation_section import metrics_of
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens

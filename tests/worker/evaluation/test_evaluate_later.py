@@ -12,7 +12,7 @@ from scheduler.prepare import Prepared, plan_it, submission_of
 from scheduler.settings import from_environment
 from scheduler.state import keys, views
 from sweeps.errors import SpecError
-from sweeps.spec.model import parse
+from sweeps.spec.parse import parse
 from tests.tinker_offline.process import CACHE
 from tests.worker.results import read_result
 from tests.worker.specs import ANSWERS_SPEC
