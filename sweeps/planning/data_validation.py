@@ -24,7 +24,7 @@ def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[
             other = f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`"
             raise PlanError(said + (other if form == "preference" else ""))
     for each in measured:
-        if missing := lacking(each.name, each.options, records_for(dataset, each)):
+        if missing := find_missing(each.name, each.options, records_for(dataset, each)):
             raise PlanError(f"{where}: the held-out questions lack {missing}, which `evaluate: {each.name}` needs")
 
 
@@ -62,7 +62,7 @@ def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Datas
         raise PlanError("\n".join(found))
 
 
-def lacking(name: str, options: Mapping[str, Any], records: Records) -> str:
+def find_missing(name: str, options: Mapping[str, Any], records: Records) -> str:
     """What the records do not have and an evaluation needs; nothing where they can be asked."""
     if name not in ASKED:
         return ""
