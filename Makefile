@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench bench-statistics chaos nights methods foreign test browser tokenizers get-servers servers demos check format lock clean
+.PHONY: setup demo examples bench bench-statistics chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -93,7 +93,8 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: setup
+# Mends what ruff can mend, and formats.
+fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -16,7 +16,7 @@ from sweeps.spec.home_paths import expand
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting there is. `docs/settings.md` says the same; a test compares them."""
+    """Every setting there is. `docs/reference/settings.md` says the same; a test compares them."""
 
     home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
     redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one

@@ -1,6 +1,9 @@
 """Documents that cannot rot: what they list is compared with what there is."""
 
+import importlib
+import importlib.util
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,21 +32,26 @@ from sweeps.spec.metric_names import METRICS
 from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
 def test_the_diagram_of_states_is_the_table() -> None:
-    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE))
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE))
     assert drawn == {(source.value, target.value) for source, targets in MOVES.items() for target in targets}
 
 
 def test_the_diagram_of_the_breaker_is_its_table() -> None:
-    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", (ROOT / "docs" / "nights.md").read_text(), re.MULTILINE))
+    drawn = set(
+        re.findall(
+            r"^    (\w+) --> (\w+)$", (DOCS / "explanation" / "capacity-and-outages.md").read_text(), re.MULTILINE
+        )
+    )
     assert drawn == {(source.value, target.value) for source, targets in TURNS.items() for target in targets}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (DOCS / "reference" / "settings.md").read_text()
     read = set(re.findall(r'"((?:SWEEP|REDIS)_\w+)"', (ROOT / "scheduler" / "settings.py").read_text()))
     assert set(re.findall(r"^\| `((?:SWEEP|REDIS)_\w+)`", page, re.MULTILINE)) == read
     for name, default in DEFAULTS.items():
@@ -52,9 +60,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_the_servers_that_are_promised_are_those_that_are_tested() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (DOCS / "reference" / "servers.md").read_text()
     assert f"Tested are: {said_tested()}." in page
-    assert said_tested() in (ROOT / "README.md").read_text()
+    assert said_tested() in " ".join((ROOT / "README.md").read_text().split())
     assert f"older than Redis {LEAST[0]}.{LEAST[1]} is" in " ".join(page.split())
     image = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]["redis"]["image"]
     assert image.replace(":", "-").rpartition("/")[2] in {each.key for each in TESTED}
@@ -70,7 +78,7 @@ def is_tested_as_pinned(series: Series, version: str) -> bool:
 
 @pytest.mark.parametrize("reader", TESTED, ids=str)
 def test_who_reads_whose_data_is_documented_as_it_is(reader: Series) -> None:
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (DOCS / "reference" / "servers.md").read_text()
     for row in re.findall(r"^\| ((?:Redis|Valkey) \d[^|]*) \| ([^|]*) \|$", page, re.MULTILINE):
         written_by, told = row
         writers = [each for each in TESTED if str(each) in _spelt_out(written_by)]
@@ -102,13 +110,13 @@ def _is_told(reader: Series, told: str) -> bool:
     return str(reader) in told
 
 
-def test_every_command_is_in_the_readme() -> None:
-    page = (ROOT / "README.md").read_text()
+def test_every_command_is_documented() -> None:
+    page = (DOCS / "reference" / "commands.md").read_text()
     assert [name for name in COMMANDS if f"`sweep {name}" not in page] == []
 
 
 def test_everything_that_is_measured_is_documented() -> None:
-    page = (ROOT / "docs" / "evaluations.md").read_text()
+    page = (DOCS / "reference" / "evaluations.md").read_text()
     every = {metric for metrics in METRICS.values() for metric in metrics}
     assert every - set(re.findall(r"`([a-z_]+)`", page)) == set()
     assert set(CHANGES) <= set(re.findall(r"`([a-z]+)`", page))
@@ -117,10 +125,77 @@ def test_everything_that_is_measured_is_documented() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_and_every_path_leads_somewhere(page: Path) -> None:
     text = page.read_text()
-    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    links = [link.split("#") for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    targets = [(page.parent / path if path else page, *anchor) for path, *anchor in links]
+    assert [str(target) for target, *_ in targets if not target.exists()] == []
+    missing = [(str(target), *anchor) for target, *anchor in targets if anchor and anchor[0] not in anchors_of(target)]
+    assert missing == []
     paths = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline|tests|examples|docs)/[\w/.-]*)`", text)
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_name_of_python_exists(page: Path) -> None:
+    names = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline)(?:\.\w+)+)[`(]", page.read_text())
+    assert [name for name in names if not is_name(name)] == []
+
+
+def is_name(name: str) -> bool:
+    """A module, or what a module has."""
+    package, _, last = name.rpartition(".")
+    with suppress(ModuleNotFoundError):
+        return hasattr(importlib.import_module(package), last) or importlib.util.find_spec(name) is not None
+    return False
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_wraps_at_100_characters(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "    ", "<!--"))]
+    assert [line for line in lines if len(line) > 100 and " " in line.strip()[:100]] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*/*.md")), ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_is_in_the_index_and_starts_with_what_the_reader_can_do(page: Path) -> None:
+    if page.parent.name == "decisions":
+        return
+    index = (DOCS / "README.md").read_text()
+    assert f"]({page.relative_to(DOCS).as_posix()})" in index
+    title, first, *_ = page.read_text().split("\n\n")
+    assert title.startswith("# ")
+    assert re.search(r"\b(you|Use this page|Read|Look up)\b", first), first
+
+
+def test_the_page_on_answers_fits_in_two_screens() -> None:
+    assert len((DOCS / "explanation" / "answers.md").read_text().splitlines()) <= 100
+
+
+def test_a_stranger_finds_each_thing_by_one_path() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    answers = dict(re.findall(r"^\| (Where is [^|]+\?) \| `([^`]+)`", page, re.MULTILINE))
+    assert answers.keys() == STRANGER.keys()
+    for question, (pattern, files) in STRANGER.items():
+        found = {path for path in ROOT.glob(files) if re.search(pattern, path.read_text(), re.MULTILINE)}
+        place = ROOT / answers[question]
+        assert found, question
+        assert [path for path in found if path != place and place not in path.parents] == [], question
+
+
+# What shows that code does it, and where it may be looked for: everything that is found lies in the path of the answer.
+STRANGER = {
+    "Where is a stage's state changed?": (r"^local function move\(", "scheduler/**/*.lua"),
+    "Where is money counted?": (r"^local function (book|meter)\w*\(", "scheduler/**/*.lua"),
+    "Where is Tinker called?": (r"^ *(import tinker\b|from tinker\b)", "worker/**/*.py"),
+    "Where is a metric computed?": (r"^def (\w+_)?(ece|aurc|ndcg)(_\w+)?\(", "sweeps/**/*.py"),
+    "Where is the scaling figure drawn?": (r"^def (\w+_)?lines\(", "sweeps/figures/*.py"),
+    "Where is a command defined?": (r"^@click\.command", "scheduler/**/*.py"),
+}
 
 
 def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
@@ -136,17 +211,17 @@ def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
 
 
 def test_every_kind_of_notice_is_documented() -> None:
-    page = (ROOT / "docs" / "notices.md").read_text()
+    page = (DOCS / "how-to" / "get-notified.md").read_text()
     assert [kind for kind in TITLES if f"`{kind}`" not in page] == []
 
 
 def test_the_budgets_of_faults_are_documented() -> None:
-    page = (ROOT / "docs" / "outcomes.md").read_text()
+    page = (DOCS / "reference" / "outcomes.md").read_text()
     told = re.findall(r"^\| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
     assert {fault: int(count) for fault, count in told} == {fault.value: count for fault, count in BUDGETS.items()}
     assert [fault.value for fault in Fault if f"`{fault}`" not in page] == []
 
 
 def test_what_a_service_may_lack_is_documented() -> None:
-    page = (ROOT / "docs" / "reference" / "service.md").read_text()
+    page = (DOCS / "reference" / "service.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \| `[^|]+` ?[^|]*\| ", page, re.MULTILINE)) == set(LACKED)

@@ -1,8 +1,8 @@
 """The one reader of numbers: which number does a text give, and where are its numbers?
 
 Gold and answer are read by the same rules, in every check and wherever answers are told apart. A number is exact: a
-fraction of whole numbers, so that no digit is lost. What is read how stands in docs/evaluations.md, in a table which a
-test holds to this module.
+fraction of whole numbers, so that no digit is lost. A table in docs/reference/evaluations.md says
+what is read how, and a test compares it with this module.
 
 What is joined to letters, or is written as a date, a time or a version, is a name and no number. A dash is a minus
 where a sign can stand, and none between what could be subtracted or joined.

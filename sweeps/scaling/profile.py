@@ -27,7 +27,7 @@ Welch and Satterthwaite would have h² for √h, which takes the excess for bett
 and three seeds such intervals held the truth in 90 of 100 experiments, these in 93, both without V_nested. With it
 those of two seeds hold it in 95 to 99 of 100, where they had 89 to 98, and are 5 to 10 % wider in the logarithm within
 the sizes (of three seeds 1 %). More weight covers more than is promised; and Smyth's degrees of freedom, which count
-V_nested, too, cover less where seeds do nothing but shift all sizes alike (docs/answers.md; `make bench-statistics`).
+V_nested, too, cover less where seeds do nothing but shift all sizes alike (docs/evidence/scaling-intervals.md).
 
 All sizes are measured on the same items, so other items would move the whole curve. Of that only the error e of the
 curve at n against the target matters, however the items' errors hang together over the sizes, for L(n) = L* is asked

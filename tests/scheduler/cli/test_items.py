@@ -310,7 +310,7 @@ def test_the_example_of_the_page_runs(
 ) -> None:
     laid(night, store_url)
     environment(redis, monkeypatch, store_url)
-    page = (Path(__file__).parents[3] / "docs" / "answers.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "analyse-in-a-notebook.md").read_text()
     (example,) = re.findall(r"```python\n(from scheduler.notebook.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {}
     with warnings.catch_warnings():
@@ -319,8 +319,8 @@ def test_the_example_of_the_page_runs(
     by_hand = compare(
         views.results(night.store, "s"), metric="accuracy", items=notebook.items("s", "accuracy")
     ).differences
-    assert names["found"].differences == by_hand
-    assert names["told"].mean > 0
+    assert names["comparison"].differences == by_hand
+    assert names["changed"].mean > 0
 
 
 def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis: RedisServer, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_receiver_can_tell_that_it_is_ours_and_that_it_came_before() -> None:
 
 
 def _genuine(request: Request, secret: bytes) -> bool:
-    page = (Path(__file__).parents[3] / "docs" / "notices.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "get-notified.md").read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     given = {"X-Sweep-Signature": request.headers["x-sweep-signature"]}
     names = {"hmac": hmac, "hashlib": hashlib, "time": time, "headers": given, "body": request.body, "secret": secret}

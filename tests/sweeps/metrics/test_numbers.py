@@ -15,7 +15,7 @@ from sweeps.planning.data_validation import find_missing
 from sweeps.records import Records
 from sweeps.rendering.prompts import Ask, asked
 
-DOCS = Path(__file__).parents[3] / "docs" / "evaluations.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "evaluations.md"
 quick = settings(max_examples=60, deadline=None)
 SPACES = "\u2009\u00a0\u202f\u2007"
 

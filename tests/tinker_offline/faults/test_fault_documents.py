@@ -52,7 +52,7 @@ def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> 
 
 
 def test_every_example_of_the_page_is_a_document() -> None:
-    page = (ROOT / "docs" / "rehearsals.md").read_text()
+    page = (ROOT / "docs" / "reference" / "fault-documents.md").read_text()
     rules = re.findall(r"^\|[^|]*\| `(\{on: .*?\})`", page, re.MULTILINE)
     whole = re.findall(r"^\|[^|]*\| `((?:max_clients|pause|silence|cycle|account): .*?)`", page, re.MULTILINE)
     [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
