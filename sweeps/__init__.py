@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sweeps.analysis.tables import frame
     from sweeps.analysis.transfer import TransferMatrix, transfer_matrix
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
+    from sweeps.evaluation.item_rows import ItemRow
     from sweeps.planning.prices import PriceBook, parse_prices
     from sweeps.results import CellSummary, RunResult
     from sweeps.scaling.fit import ScalingFit, fit_scaling
@@ -30,6 +31,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "ItemDifference",
+    "ItemRow",
     "NotInstalled",
     "Plan",
     "PlanError",
@@ -58,6 +60,7 @@ __all__ = [
 _HOMES = {
     "analysis.changes": ("Change", "Changed", "change"),
     "analysis.comparison": ("Comparison", "compare"),
+    "evaluation.item_rows": ("ItemRow",),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
     "analysis.tables": ("frame",),
     "analysis.grid": ("BestCell", "best_cell"),

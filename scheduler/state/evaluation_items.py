@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from scheduler.artefacts import Artefacts, rows_of
+from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError
 from scheduler.state import keys, views
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.analysis.item_analysis import WantedItems
+from sweeps.evaluation.item_rows import ItemRow, read_rows
 from sweeps.formatting import counted
 from sweeps.stage import Json
-from sweeps.stats.paired_items import ItemKey, Items, Row, item_key
+from sweeps.stats.paired_items import ItemKey, Items, item_key
 
 MOST_VALUES = 160_000  # rows times what is asked of each: some seconds, and some 100 MB where one thing is asked
 MOST_BYTES = 24_000_000  # as they lie in the store: of episodes the whole transcripts are kept
@@ -49,7 +50,7 @@ class _Reader:
 
     artefacts: Artefacts
     bounded: bool
-    rows: dict[str, Sequence[Row]] = field(default_factory=dict)  # by stage
+    rows: dict[str, Sequence[ItemRow]] = field(default_factory=dict)  # by stage
     left: set[str] = field(default_factory=set)  # stages that there was no room for
     broken: list[str] = field(default_factory=list)  # paths
     values: int = 0
@@ -74,7 +75,7 @@ class _Reader:
         self.failing = 0
         self.bytes += len(content)
         try:
-            rows = [_row(each, whole=not self.bounded) for each in rows_of(content)]
+            rows = read_rows(content, details=not self.bounded)
             if file.rows and not rows:
                 raise EOFError("nothing found; the rows that the stage has told of are right")
         except BROKEN:
@@ -115,7 +116,7 @@ def read_items(store: Store, url: str, name: str, wanted: Mapping[str, WantedIte
     for measure, _, stage in asked:
         if stage in files:
             reader.read(stage, files[stage], len(wanted[measure].metrics))
-    found: dict[str, dict[ItemKey, Sequence[Row]]] = {measure: {} for measure in wanted}
+    found: dict[str, dict[ItemKey, Sequence[ItemRow]]] = {measure: {} for measure in wanted}
     for measure, key, stage in asked:
         if stage in reader.rows:
             found[measure][key] = reader.rows[stage]
@@ -155,13 +156,3 @@ def _results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequenc
         for stage in page:
             pipe.hmget(keys.stage(stage), ["state", "result"])
         yield from zip(page, pipe.execute(), strict=True)
-
-
-def _row(row: Mapping[str, Json], *, whole: bool) -> Row:
-    """All of it, or what can be reckoned with. Raises ValueError for what is no row of an evaluation."""
-    named = isinstance(row, dict) and isinstance(row.get("item"), int | float | str)
-    if not named:
-        raise ValueError(f"{str(row)[:40]!r} found; a row with an item is right")
-    if whole:
-        return row
-    return {name: each for name, each in row.items() if name in ("item", "cluster") or isinstance(each, int | float)}

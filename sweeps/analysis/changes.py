@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.metrics.influence import TOGETHER, drawn, parts
 from sweeps.metrics.ranges import ANY, bounded, difference_range
 from sweeps.records import canonical
@@ -27,7 +28,6 @@ from sweeps.stats.paired_items import (
     Claim,
     Items,
     Key,
-    Row,
     Scores,
     claim_of,
     difference_of,
@@ -38,7 +38,7 @@ from sweeps.stats.paired_items import (
     unseen,
 )
 
-Side = Mapping[int, Sequence[Row]]  # the rows of each run, by seed
+Side = Mapping[int, Sequence[ItemRow]]  # the rows of each run, by seed
 DRAWS = 200
 ROUGH = 1e-6  # what is no error of a metric between 0 and 1: answers of next to no probability move it by as much
 Against = Literal["untrained", "source alone", "target alone"]
@@ -102,40 +102,40 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
 class _Run(NamedTuple):
     """One run's rows, and what each item says to the metric, whose mean `value` is."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ItemRow]
     value: float
     scores: Scores
 
     @classmethod
-    def of(cls, rows: Sequence[Row], metric: str) -> "_Run":
+    def of(cls, rows: Sequence[ItemRow], metric: str) -> "_Run":
         scores = _together(rows, _name(metric)) if _name(metric) in TOGETHER else scores_of(rows, metric)
         size = sum(scores.sizes.values())
         return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
 
-    def only(self, items: Collection[Json], metric: str) -> "_Run":
+    def only(self, items: Collection[ItemId], metric: str) -> "_Run":
         if len(items) == len(self.scores.amounts):
             return self
-        return _Run.of([row for row in self.rows if row["item"] in items], metric)
+        return _Run.of([row for row in self.rows if row.item in items], metric)
 
 
 def _name(metric: str) -> str:
     return metric.rpartition(".")[2]
 
 
-def _together(rows: Sequence[Row], name: str) -> Scores:
+def _together(rows: Sequence[ItemRow], name: str) -> Scores:
     """What each item says to a metric that is about all of them."""
     asked, confidence, right = stated(rows)
     values = parts(name, confidence, right).tolist() if asked else ()
-    amounts: dict[Json, float] = {}
-    sizes: dict[Json, float] = {}
+    amounts: dict[ItemId, float] = {}
+    sizes: dict[ItemId, float] = {}
     for row, value in zip(asked, values, strict=True):
-        amounts[row["item"]] = amounts.get(row["item"], 0.0) + value
-        sizes[row["item"]] = sizes.get(row["item"], 0.0) + 1.0
-    return Scores(amounts, sizes, {row["item"]: row.get("cluster", row["item"]) for row in asked})
+        amounts[row.item] = amounts.get(row.item, 0.0) + value
+        sizes[row.item] = sizes.get(row.item, 0.0) + 1.0
+    return Scores(amounts, sizes, {row.item: row.group for row in asked})
 
 
-def _places(clusters: Sequence[Json]) -> Places:
-    return places_of([each if isinstance(each, int | str) else canonical(each) for each in clusters], len(clusters))
+def _places(clusters: Sequence[ItemId]) -> Places:
+    return places_of(clusters, len(clusters))
 
 
 def _measured(side: Side, metric: str) -> dict[int, _Run]:
@@ -182,7 +182,7 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
 
     def drawn_of(run: _Run) -> Floats:
         asked, confidence, right = stated(run.rows)
-        places = np.array([numbers[row["item"]] for row in asked])
+        places = np.array([numbers[row.item] for row in asked])
         return drawn(_name(metric), confidence, right, places, weights)
 
     known = {id(run): drawn_of(run) for pair in pairs for run in pair}  # one before stands for all seeds

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sweeps.cost import Usage
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration, consistency, matching, rag, ranking
 from sweeps.rendering.prompts import Ask
 from sweeps.spec.metric_names import CUT, UNCHECKED
 
 Item = Mapping[str, Any]
+Values = Mapping[str, float]
 COVERED = 0.5  # of the items, the surest, are those of which the selective accuracy is
 SCORED = {  # of reading: the metric, and the condition under which its answers are given
     "open_book": "open",
@@ -82,7 +84,7 @@ def score(check: str, said: str, answers: Sequence[str]) -> float:
     raise ValueError(f"no check {check!r}")
 
 
-def items_of(name: str, found: Sequence[Answered], abstain: str = "", check: str = "exact") -> list[Item]:
+def items_of(name: str, found: Sequence[Answered], abstain: str = "", check: str = "exact") -> list[ItemRow]:
     """What was answered, item by item; several answers to one are told apart as the check does."""
     ways = {
         "answers": lambda same: _answer(same[0], check),
@@ -90,7 +92,11 @@ def items_of(name: str, found: Sequence[Answered], abstain: str = "", check: str
         "rag": lambda same: _read(same, abstain),
     }
     by_item = groupby(found, key=lambda one: one.ask.item)
-    return [{"item": item, **_whole(name, list(same), ways[name])} for item, same in by_item]
+    return [_row(item, list(same), lambda several: _whole(name, several, ways[name])) for item, same in by_item]
+
+
+def _row(item: int, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> ItemRow:
+    return ItemRow.from_json({**tell(same), "item": item, "cluster": same[0].ask.cluster})
 
 
 def _whole(name: str, same: list[Answered], tell: Callable[[list[Answered]], Item]) -> Item:
@@ -110,31 +116,32 @@ def _checked(name: str, same: list[Answered], tell: Callable[[list[Answered]], I
     return {**tell(same), **({f"{UNCHECKED}{name}": 0.0} if may_fail else {})}
 
 
-def chosen(item: int, scores: Sequence[float], right: Sequence[bool]) -> Item:
+def chosen(item: int, scores: Sequence[float], right: Sequence[bool], cluster: str | None = None) -> ItemRow:
     """An item of which the candidates have these log-probabilities."""
     values = np.asarray(scores, float)
     shares = np.exp(values - values.max())
     best = max((place for place, one in enumerate(right) if one), key=lambda place: values[place])
     first = ranking.first(values, best)
-    return {
-        "item": item,
+    found = {
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),
-        "ndcg": ranking.ndcg(values, [float(one) for one in right]),
         "chance": sum(right) / len(right),
         **_judged(float(shares.max() / shares.sum()), first),
-        "logprobs": values.tolist(),
     }
+    ndcg = ranking.ndcg(values, [float(one) for one in right])
+    found |= {} if ndcg is None else {"ndcg": ndcg}
+    return ItemRow(item, found, cluster, {"logprobs": values.tolist()})
 
 
-def metrics_from(items: Sequence[Item], names: Iterable[str]) -> dict[str, float]:
+def metrics_from(rows: Sequence[ItemRow], names: Iterable[str]) -> dict[str, float]:
     """The means of all items, and calibration where there is something to calibrate."""
-    means = {name: [item[name] for item in items if item.get(name) is not None] for name in names}
+    items = [row.values for row in rows]
+    means = {name: [item[name] for item in items if name in item] for name in names}
     metrics = {name: _mean(values) for name, values in means.items() if values}
     return {**metrics, **_calibration(items), **_reading(items)}
 
 
-def _calibration(items: Sequence[Item]) -> dict[str, float]:
+def _calibration(items: Sequence[Values]) -> dict[str, float]:
     judged = [item for item in items if "confidence" in item and "right" in item]
     if not judged:
         return {}
@@ -147,7 +154,7 @@ def _calibration(items: Sequence[Item]) -> dict[str, float]:
     }
 
 
-def _reading(items: Sequence[Item]) -> dict[str, float]:
+def _reading(items: Sequence[Values]) -> dict[str, float]:
     """Ratios of means, as far as there is something to divide by."""
     read = [item for item in items if "open_book" in item]
     if not read:
@@ -165,7 +172,7 @@ def _reading(items: Sequence[Item]) -> dict[str, float]:
     return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 
 
-def _column(items: Sequence[Item], name: str) -> list[float]:
+def _column(items: Sequence[Values], name: str) -> list[float]:
     return [item[name] for item in items]
 
 
@@ -190,7 +197,7 @@ def _answer(one: Answered, check: str) -> Item:
     }
 
 
-def _judged(confidence: float, right: float) -> Item:
+def _judged(confidence: float, right: float) -> dict[str, float]:
     stated = min(1.0, confidence)
     return {"confidence": stated, "right": right, "brier": (stated - right) ** 2}
 

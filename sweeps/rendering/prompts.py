@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from sweeps.evaluation.item_rows import cluster_by_passage
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import perturbed
 from sweeps.rendering.renderers import PLAIN
@@ -32,6 +33,7 @@ class Ask(NamedTuple):
     prompt: str
     answers: tuple[str, ...]
     context: str = ""  # the passage by which an answer is to be held, where it is the only one
+    cluster: str | None = None  # of the questions about the same passage
 
 
 def learnt(records: Records, context: str) -> Records:
@@ -75,12 +77,16 @@ def asked(name: str, records: Records, *, abstain: str = "", perturb: Sequence[s
     rows = [question(row, records.format) for row in records.rows]
     match name:
         case "answers":
-            return tuple(_once(rows))
+            asks = _once(rows)
         case "reliability":
-            return tuple(_in_other_words(rows, perturb))
+            asks = _in_other_words(rows, perturb)
         case "rag":
-            return tuple(_under_conditions(rows, abstain))
-    raise ValueError(f"nothing is asked in {name!r}")
+            rows = [row for row in rows if "context" in row]
+            asks = _under_conditions(rows, abstain)
+        case _:
+            raise ValueError(f"nothing is asked in {name!r}")
+    clusters = cluster_by_passage([row.get("context") for row in rows])
+    return tuple(ask._replace(cluster=clusters[ask.item]) for ask in asks)
 
 
 def question(row: Row, form: str) -> Row:
@@ -123,7 +129,6 @@ def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
     The passage of another question cannot answer this one: then it is right to abstain. And where the answer stands in
     its passage, another one is put there, which is right as far as the passage goes.
     """
-    rows = [row for row in rows if "context" in row]
     for item, row in enumerate(rows):
         words, gold, others = row["question"], row["context"], row.get("distractors", ())
         right, other = tuple(row["answers"]), _another(rows, item)

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.metrics.ranges import ANY, Range, difference_range
 from sweeps.records import canonical
 from sweeps.stage import Json
@@ -28,9 +29,8 @@ from sweeps.stats.intervals import critical, grain_of, holm, p_of
 from sweeps.stats.power import items_for, seeds_for
 from sweeps.stats.proportions import Interval, mcnemar
 
-Row = Mapping[str, Json]
 ItemKey = tuple[bytes, int]
-Items = Mapping[ItemKey, Sequence[Row]]  # of each run, by `item_key`
+Items = Mapping[ItemKey, Sequence[ItemRow]]  # of each run, by `item_key`
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -71,9 +71,9 @@ class ItemDifference:
 class Scores(NamedTuple):
     """One run's items: a mean is Σ amounts / Σ sizes. Where an item was asked several times, over all of them."""
 
-    amounts: Mapping[Json, float]
-    sizes: Mapping[Json, float]
-    clusters: Mapping[Json, Json]
+    amounts: Mapping[ItemId, float]
+    sizes: Mapping[ItemId, float]
+    clusters: Mapping[ItemId, ItemId]
     span: Range = ANY  # between what a difference of two means can lie
 
 
@@ -82,35 +82,31 @@ def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
     return canonical(cell), seed
 
 
-def scores_of(rows: Sequence[Row], metric: str) -> Scores:
-    """What the rows of one run say of a metric. Each row has an "item", and a "cluster" where items come in some.
+def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:
+    """What the rows of one run say of a metric.
 
     Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
     """
-    read = READERS.get(metric.rpartition(".")[2], _plain(metric.rpartition(".")[2]))
-    amounts: dict[Json, float] = {}
-    sizes: dict[Json, float] = {}
-    clusters: dict[Json, Json] = {}
+    name = metric.rpartition(".")[2]
+    read = READERS.get(name, _plain(name))
+    amounts: dict[ItemId, float] = {}
+    sizes: dict[ItemId, float] = {}
+    clusters: dict[ItemId, ItemId] = {}
     for row in rows:
-        found = read(row)
+        found = read(row.values)
         if found is None or not math.isfinite(found[0]) or not math.isfinite(found[1]):
             continue
-        item = row["item"]
-        amounts[item] = amounts.get(item, 0.0) + found[0]
-        sizes[item] = sizes.get(item, 0.0) + found[1]
-        clusters[item] = row.get("cluster", item)
+        amounts[row.item] = amounts.get(row.item, 0.0) + found[0]
+        sizes[row.item] = sizes.get(row.item, 0.0) + found[1]
+        clusters[row.item] = row.group
     return Scores(amounts, sizes, clusters, difference_range(metric))
 
 
-def stated(rows: Sequence[Row]) -> tuple[list[Row], Floats, Floats]:
+def stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Floats]:
     """The rows that say how sure an answer is ("confidence", 0 to 1) and if it is right ("right", 0 or 1); and both."""
-    asked = [row for row in rows if _is_share(row.get("confidence")) and row.get("right") in (0, 1)]
-    confidence, right = (np.array([row[key] for row in asked], float) for key in ("confidence", "right"))
+    asked = [row for row in rows if 0 <= row.values.get("confidence", -1) <= 1 and row.values.get("right") in (0, 1)]
+    confidence, right = (np.array([row.values[key] for row in asked], float) for key in ("confidence", "right"))
     return asked, confidence, right
-
-
-def _is_share(value: Json) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def difference_of(
@@ -128,7 +124,7 @@ def difference_of(
         return None
     sides = [[_values(side[seed], items) for seed in seeds] for side in (one, other)]
     differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
-    places = places_of([canonical(runs[0].clusters[item]) for item in items], len(items))
+    places = places_of([runs[0].clusters[item] for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
 
@@ -150,7 +146,7 @@ def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> 
     if not items:
         return None
     values = _linear(*_values(scores, items)) - (0.0 if base is None else share * _linear(*_values(base, items)))
-    return mean_at(values, places_of([canonical(scores.clusters[item]) for item in items], len(items))).error
+    return mean_at(values, places_of([scores.clusters[item] for item in items], len(items))).error
 
 
 def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
@@ -169,7 +165,7 @@ def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifferenc
     }
 
 
-def _values(scores: Scores, items: Sequence[Json]) -> tuple[Floats, Floats]:
+def _values(scores: Scores, items: Sequence[ItemId]) -> tuple[Floats, Floats]:
     """Amounts and sizes of these items."""
     return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
 
@@ -247,27 +243,20 @@ def _signs(differences: Floats, places: Places) -> float:
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
 
 
-Reader = Callable[[Row], tuple[float, float] | None]
+Values = Mapping[str, float]
+Reader = Callable[[Values], tuple[float, float] | None]
 
 
 def _plain(name: str) -> Reader:
-    def read(row: Row) -> tuple[float, float] | None:
-        value = row.get(name)
-        return (float(value), 1.0) if isinstance(value, int | float) else None
+    def read(values: Values) -> tuple[float, float] | None:
+        return (float(values[name]), 1.0) if name in values else None
 
     return read
 
 
-def _number(value: Json) -> Json:
-    return int(value) if isinstance(value, bool) else value
-
-
 def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
-    def read(row: Row) -> tuple[float, float] | None:
-        top, bottom = row.get(amount), row.get(size)
-        if isinstance(top, int | float) and isinstance(bottom, int | float):
-            return float(top) / unit, float(bottom)
-        return None
+    def read(values: Values) -> tuple[float, float] | None:
+        return (values[amount] / unit, float(values[size])) if amount in values and size in values else None
 
     return read
 
@@ -275,20 +264,20 @@ def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
 def _preferred(one: str, other: str | None = None) -> Reader:
     """Is it above the other, or above 0? A draw is half."""
 
-    def read(row: Row) -> tuple[float, float] | None:
-        if row.get(one) is None:
+    def read(values: Values) -> tuple[float, float] | None:
+        if one not in values:
             return None
-        margin = float(str(row[one])) - (float(str(row[other])) if other else 0.0)
+        margin = values[one] - (values[other] if other else 0.0)
         return (0.5 if margin == 0 else float(margin > 0)), 1.0
 
     return read
 
 
-def _solved(row: Row) -> tuple[float, float] | None:
+def _solved(values: Values) -> tuple[float, float] | None:
     """What the environment says of an episode; where it says nothing, whether there was a reward."""
-    if row.get("solved") is not None:
-        return float(str(_number(row["solved"]))), 1.0
-    return None if row.get("reward") is None else (float(float(str(row["reward"])) > 0), 1.0)
+    if "solved" in values:
+        return float(values["solved"]), 1.0
+    return (float(values["reward"] > 0), 1.0) if "reward" in values else None
 
 
 READERS: Mapping[str, Reader] = {

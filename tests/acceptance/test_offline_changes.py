@@ -12,10 +12,10 @@ import pytest
 
 from sweeps.analysis.changes import Change, change
 from sweeps.data import Dataset
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.scoring import Answered, Said, items_of
 from sweeps.rendering.prompts import Ask
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.stats.paired_items import Row
 from tests.acceptance.offline_model import OfflineModel, domain
 from tinker_offline.model.ngram import Adapter, target_logprobs
 from tinker_offline.model.sampling import Draw, sample
@@ -26,10 +26,10 @@ CALIBRATION, CONSISTENCY = ("ece", "adaptive_ece", "brier"), ("agreement", "sema
 
 model = cache(OfflineModel.small)
 known = cache(lambda name: domain(name, holdout=300))
-Side = Mapping[int, Sequence[Row]]
+Side = Mapping[int, Sequence[ItemRow]]
 
 
-def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[Row]:
+def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[ItemRow]:
     """One answer, the likeliest, or several by chance."""
     tokenizer, found = OfflineTokenizer(), []
     for item, row in enumerate(data.holdout.rows):
@@ -39,15 +39,15 @@ def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[Row]:
         written = sample(model().base, adapter, tokens[:READ], samples, draw)
         said = [Said(tokenizer.decode(one.tokens.tolist()), float(np.exp(one.logprobs.sum()))) for one in written]
         found.append(Answered(Ask(item, "", "", (right,)), said, [float(one.text == right) for one in said]))
-    return [dict(row) for row in items_of("answers", found)]
+    return items_of("answers", found)
 
 
-def losses(adapter: Adapter, data: Dataset) -> list[Row]:
+def losses(adapter: Adapter, data: Dataset) -> list[ItemRow]:
     """As an evaluation of the loss keeps them."""
-    found: list[Row] = []
+    found: list[ItemRow] = []
     for item in range(len(data.holdout)):
         each = -target_logprobs(model().base, adapter, model().positions(data.holdout, [item]))
-        found.append({"item": item, "nll": float(each.sum()), "tokens": len(each)})
+        found.append(ItemRow(item, {"nll": float(each.sum()), "tokens": len(each)}))
     return found
 
 

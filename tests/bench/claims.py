@@ -13,6 +13,7 @@ import numpy as np
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.transfer import AXES, transfer_matrix
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.results import RunResult
 from sweeps.stats.clusters import Floats, Places
 from sweeps.stats.paired_items import Scores, difference_of, scores_of
@@ -105,7 +106,7 @@ def _items(seed: int, seeds: int, of_seeds: float, asked: str) -> bool:
 def _scores(values: Floats, places: Places) -> dict[int, Scores]:
     return {
         seed: scores_of(
-            [{"item": at, "score": float(value), "cluster": int(places[at])} for at, value in enumerate(row)], "score"
+            [ItemRow(at, {"score": float(value)}, cluster=int(places[at])) for at, value in enumerate(row)], "score"
         )
         for seed, row in enumerate(values)
     }

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.artefacts import Artefacts, attempt_path, compressed_lines
+from scheduler.artefacts import Artefacts, attempt_path
 from scheduler.state import keys
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
+from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.evaluation.scoring import metrics_from
 from sweeps.spec.metric_names import METRICS
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.plans import evaluate, plan, submission, train
 
-Rows = list[dict[str, Json]]
+Rows = list[ItemRow]
 COMPARE: dict[str, Json] = {
     "experiment": "compare",
     "equal": {"tokens": 1000},
@@ -31,8 +32,8 @@ def answered(share: float, seed: int, items: int = 60) -> Rows:
     for item in range(items):
         right = float(chance.random() < share)
         confidence = float(np.clip(0.5 + 0.3 * (right - 0.5) + chance.normal(0, 0.1), 0, 1))
-        judged: dict[str, Json] = {"confidence": confidence, "right": right, "brier": (confidence - right) ** 2}
-        rows.append({"item": item, "accuracy": right, **judged, "said": "some text"})
+        judged = {"confidence": confidence, "right": right, "brier": (confidence - right) ** 2}
+        rows.append(ItemRow(item, {"accuracy": right, **judged}, details={"said": "some text"}))
     return rows
 
 
@@ -41,7 +42,7 @@ def read(share: float, seed: int, items: int = 40) -> Rows:
     chance = np.random.default_rng([round(share * 1000), seed, 7])
     opened = [float(chance.random() < share) for _ in range(items)]
     return [
-        {"item": item, "open_book": one, "closed_book": 0.0, "uplift": one, "silent": 0.0}
+        ItemRow(item, {"open_book": one, "closed_book": 0.0, "uplift": one, "silent": 0.0})
         for item, one in enumerate(opened)
     ]
 
@@ -54,7 +55,7 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
         pipe.hset(keys.stage(each.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
     found: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
-        path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), compressed_lines(kept))
+        path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), write_rows(kept))
         names = [name for each in METRICS.values() for name in each]
         found[stage] = metrics_from(kept, names)
         document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.special import expit, ndtr
 
 from sweeps.analysis.changes import Change, change
-from sweeps.stats.paired_items import Row
+from sweeps.evaluation.item_rows import ItemRow
 
 Floats = npt.NDArray[np.float64]
-Side = dict[int, list[Row]]
+Side = dict[int, list[ItemRow]]
 TIED = 0.7
 SAMPLES, MEANINGS = 5, 4
 
@@ -35,7 +35,7 @@ class Kind:
 
     name: str
     metric: str
-    rows: Callable[[Model, "Asked"], list[Row]]
+    rows: Callable[[Model, "Asked"], list[ItemRow]]
     before: Model
     after: Model
     once: bool = False
@@ -83,15 +83,15 @@ class Asked:
         fresh = self.random.normal(size=len(self.odd))
         return np.asarray(ndtr(np.sqrt(TIED) * self.odd + np.sqrt(1 - TIED) * fresh))
 
-    def rows(self, **columns: Floats) -> list[Row]:
+    def rows(self, **columns: Floats) -> list[ItemRow]:
         listed = {name: values.tolist() for name, values in columns.items()}
         return [
-            {"item": at, "cluster": at // self.together, **{name: each[at] for name, each in listed.items()}}
+            ItemRow(at, {name: each[at] for name, each in listed.items()}, cluster=at // self.together)
             for at in range(len(self.hard))
         ]
 
 
-def answers(model: Model, asked: Asked) -> list[Row]:
+def answers(model: Model, asked: Asked) -> list[ItemRow]:
     """Right as often as it is likely; what is said of it is more by the effect."""
     likely = expit(0.7 + model.sharp * asked.hard)
     right = asked.own() < likely
@@ -99,7 +99,7 @@ def answers(model: Model, asked: Asked) -> list[Row]:
     return asked.rows(confidence=said, right=right.astype(float), brier=(said - right) ** 2)
 
 
-def samples(model: Model, asked: Asked) -> list[Row]:
+def samples(model: Model, asked: Asked) -> list[ItemRow]:
     """Several answers to each item: the effect is on the logit of the commonest meaning."""
     own = model.effect + model.luck * asked.random.normal() + 0.3 * asked.random.normal(size=len(asked.hard))
     common = expit(asked.hard + own)[:, None]
@@ -109,7 +109,7 @@ def samples(model: Model, asked: Asked) -> list[Row]:
     return asked.rows(agreement=counts.max(axis=1), semantic_entropy=entropy)
 
 
-def losses(model: Model, asked: Asked) -> list[Row]:
+def losses(model: Model, asked: Asked) -> list[ItemRow]:
     """Nats over the tokens of a document: the effect is on each token."""
     tokens = np.round(40 * np.exp(0.4 * asked.odd)) + 5
     each = 2 + 0.4 * asked.hard + 0.1 * asked.random.normal(size=len(tokens))

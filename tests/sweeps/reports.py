@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 from sweeps.cost import KindCosts
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -128,14 +129,15 @@ def row(cell: Mapping[str, Json], seed: int, state: str = "succeeded", **metrics
 
 def answers_of(rows: Sequence[RunResult], count: int = 60) -> Items:
     """What each run has answered: the untrained are too sure of themselves, the trained hardly."""
-    chance, found = random.Random(11), dict[ItemKey, list[dict[str, Json]]]()
+    chance, found = random.Random(11), dict[ItemKey, list[ItemRow]]()
     for each in rows:
         trained = bool(each.cell.get("method") or each.cell.get("size"))
         answers = found.setdefault(item_key(each.cell, each.seed), [])
         for item in range(count):
             stated = chance.betavariate(2, 1)
             right = chance.random() < (stated if trained else stated**3)
-            answers.append({"item": f"q{item}", "confidence": stated, "right": right, "accuracy": float(right)})
+            values = {"confidence": stated, "right": float(right), "accuracy": float(right)}
+            answers.append(ItemRow(f"q{item}", values))
     return found
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from scheduler.artefacts import compressed_lines
 from scheduler.plugins.tokenizers import tokenizer_of
-from sweeps.evaluation.scoring import Answered, Item, Said, bounds, chosen, items_of, metrics_from
+from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage, write_rows
+from sweeps.evaluation.scoring import Answered, Said, bounds, chosen, items_of, metrics_from
 from sweeps.records import Records
 from sweeps.rendering.answer_text import Utterance
 from sweeps.rendering.prompts import Ask, as_asked, asked, choices
@@ -64,7 +64,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
         while few := list(islice(said, FEW)):
             found += judge.judged(few)
         items = items_of(name, found, abstain, str(options["check"]))
-        judge.finish(len(items), sum("failed" in item for item in items))
+        judge.finish(len(items), sum("failed" in item.details for item in items))
     return Succeeded(_result(this, items), steps=0)
 
 
@@ -129,20 +129,22 @@ def _choice_result(
         float(np.dot(values.astype(np.float64), example.weights.astype(np.float64)))
         for example, values in zip(examples, logprobs, strict=True)
     )
-    found: list[Item] = []
+    found: list[ItemRow] = []
+    clusters = cluster_by_passage([row.get("context") for row in records.rows])
     for item, row in enumerate(records.rows):
         scores = list(islice(sums, len(row["candidates"])))
         if not all(map(math.isfinite, scores)):
             raise Unfit(DIVERGED)
-        found.append(chosen(item, scores, [candidate in row["answers"] for candidate in row["candidates"]]))
+        right = [candidate in row["answers"] for candidate in row["candidates"]]
+        found.append(chosen(item, scores, right, clusters[item]))
     return _result(this, found)
 
 
-def _result(this: Attempt, items: Sequence[Item]) -> dict[str, Json]:
+def _result(this: Attempt, items: Sequence[ItemRow]) -> dict[str, Json]:
     name = str(cast(Mapping[str, Any], this.recipe["evaluator"])["name"])
     return {
         "metrics": dict(metrics_from(items, METRICS[name])),
-        "items": this.keep("items.jsonl.gz", compressed_lines(items)),
+        "items": this.keep("items.jsonl.gz", write_rows(items)),
         "count": len(items),
         "usage": this.spending.usage.document(),
     }

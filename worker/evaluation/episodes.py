@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from scheduler.artefacts import compressed_lines
+from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.spec.metric_names import OF_EPISODES
 from sweeps.stage import Json
 from sweeps.training.rollout_cost import Play, over
@@ -34,7 +34,9 @@ def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]
     rollouts = [rollout for group in played for rollout in group]
     if not rollouts:
         raise Unfit(f"every episode was lost; {players.first_cause}")
-    rows = [{"item": item, **told} for item, group in enumerate(played) for told in players.told(group)]
+    rows = [
+        ItemRow.from_json({**told, "item": item}) for item, group in enumerate(played) for told in players.told(group)
+    ]
     return {
         "metrics": {
             "task_completion": _mean([_solved(rollout) for rollout in rollouts]),
@@ -42,7 +44,7 @@ def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]
             "turns": _mean([rollout.turns for rollout in rollouts]),
             **{f"{OF_EPISODES}{name}": value for name, value in _facts(rollouts).items()},
         },
-        "items": this.keep("items.jsonl.gz", compressed_lines(rows)),
+        "items": this.keep("items.jsonl.gz", write_rows(rows)),
         "count": len(rollouts),
         "usage": this.spending.usage.document(),
     }

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from scheduler.artefacts import compressed_lines
+from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.rendering.prompts import ASKED
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
@@ -98,20 +98,22 @@ def _nll_result(this: Attempt, rows: Rows, answers: Sequence[Losses]) -> dict[st
     if not math.isfinite(sum(nlls)):
         raise Unfit("the held-out loss is not a number: the training that it is about has diverged")
     left = iter(nlls)
-    items: list[dict[str, Json]] = [
-        {
-            "item": item,
-            "nll": sum(next(left) for _ in row),
-            "tokens": sum(float(example.weights.sum()) for example in row),
-            "bytes": sum(example.text_bytes for example in row),
-        }
+    items = [
+        ItemRow(
+            item,
+            {
+                "nll": sum(next(left) for _ in row),
+                "tokens": sum(float(example.weights.sum()) for example in row),
+                "bytes": sum(example.text_bytes for example in row),
+            },
+        )
         for item, row in enumerate(rows)
     ]
     tokens = sum(float(example.weights.sum()) for example in flat(rows))
     text_bytes = sum(example.text_bytes for example in flat(rows))
     return {
         "metrics": {"nll": sum(nlls) / tokens, "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
-        "items": this.keep("items.jsonl.gz", compressed_lines(items)),
+        "items": this.keep("items.jsonl.gz", write_rows(items)),
         "count": len(rows),
         "usage": this.spending.usage.document(),
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from scheduler.artefacts import compressed_lines
+from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
 from sweeps.training.preference_loss import Floats, accuracy, completions, counts, divergence, margins, rewards
@@ -53,22 +53,24 @@ def preference_result(
             "preference_kl": divergence(found, start),
             "likelihood_accuracy": accuracy(margins(sums)),
         },
-        "items": this.keep("items.jsonl.gz", compressed_lines(_rows(sums, margin, counts(examples)))),
+        "items": this.keep("items.jsonl.gz", write_rows(_rows(sums, margin, counts(examples)))),
         "logprobs": this.keep("logprobs.npy", _array(found)),
         "count": len(margin),
         "usage": this.spending.usage.document(),
     }
 
 
-def _rows(sums: Floats, margin: Floats, tokens: npt.NDArray[np.int64]) -> list[dict[str, Json]]:
+def _rows(sums: Floats, margin: Floats, tokens: npt.NDArray[np.int64]) -> list[ItemRow]:
     return [
-        {
-            "item": item,
-            "margin": float(margin[item]),
-            "chosen": float(sums[2 * item]),
-            "rejected": float(sums[2 * item + 1]),
-            "tokens": [int(tokens[2 * item]), int(tokens[2 * item + 1])],
-        }
+        ItemRow(
+            item,
+            {
+                "margin": float(margin[item]),
+                "chosen": float(sums[2 * item]),
+                "rejected": float(sums[2 * item + 1]),
+            },
+            details={"tokens": [int(tokens[2 * item]), int(tokens[2 * item + 1])]},
+        )
         for item in range(len(margin))
     ]
 

@@ -27,6 +27,7 @@ from scheduler.state.store import Store
 from sweeps import best_cell, compare, item_key
 from sweeps.analysis.changes import compare_with_baselines
 from sweeps.analysis.item_analysis import WantedItems, choose_items
+from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.report.compose import compose
 from sweeps.report.document import Table
 from sweeps.stage import Json, Run
@@ -199,7 +200,7 @@ def put(store: Store, planned: Any, results: Any) -> None:
 
 
 def test_of_a_thousand_runs_as_many_rows_are_read_as_there_is_time_for(quiet: Store, store_url: str) -> None:
-    path = Artefacts(store_url).write("stages/one/items.jsonl.gz", compressed_lines(answered(0.5, 0, 200)))
+    path = Artefacts(store_url).write("stages/one/items.jsonl.gz", write_rows(answered(0.5, 0, 200)))
     put(quiet, *many(1000, path, 200))
     metrics = ("accuracy", "ece", "adaptive_ece", "brier", "aurc")
     kept = read_items(quiet, store_url, "s", {"answers": WantedItems(metrics)})
@@ -210,15 +211,15 @@ def test_of_a_thousand_runs_as_many_rows_are_read_as_there_is_time_for(quiet: St
     seeds = {seed: sum(key[1] == seed for key in kept.items["answers"]) for seed in range(20)}
     assert list(seeds.values()) == sorted(seeds.values(), reverse=True), "the first seeds first"
     assert sum(0 < count < 50 for count in seeds.values()) <= 1, "cells are compared over the same seeds"
-    assert {name for row in kept.items["answers"].popitem()[1] for name in row} == {  # type: ignore[attr-defined]  # ours
-        *("item", "accuracy", "confidence", "right", "brier")
-    }, "texts are not held"
+    (one, *_) = kept.items["answers"].values()
+    assert {name for row in one for name in row.values} == {"accuracy", "confidence", "right", "brier"}
+    assert not any(row.details for row in one), "texts are not held"
 
 
 def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Night, store_url: str) -> None:
     question = scaling("s", [8, 16], seeds=2)
     submit(night.store, submission(question))
-    rows: list[dict[str, Json]] = [{"item": item, "nll": 3.0, "tokens": 2, "bytes": 2} for item in range(2)]
+    rows = [ItemRow(item, {"nll": 3.0, "tokens": 2, "bytes": 2}) for item in range(2)]
     lay_items(night.store, Artefacts(store_url), question, {"evaluate-base": rows})
     kept, asked = read_counted(night.store, store_url, {"zero_shot.nll": WantedItems(("zero_shot.nll",))})
     assert kept.rows == 2
@@ -295,7 +296,7 @@ def test_a_notebook_has_the_rows_and_whole_items(
     rows, found = notebook.results("s"), notebook.items("s", "accuracy")
     assert rows == views.results(night.store, "s")
     assert found.keys() == {item_key(row.cell, row.seed) for row in rows}
-    assert next(iter(found.values()))[0]["said"] == "some text"
+    assert next(iter(found.values()))[0].details["said"] == "some text"
     with pytest.raises(UnknownMetric, match="'acuracy'"):
         notebook.items("s", "acuracy")
     with pytest.raises(UnknownSweep):

@@ -8,21 +8,21 @@ import pytest
 
 from sweeps import Change, RunResult, change, item_key
 from sweeps.analysis.changes import Changed, compare_with_baselines, judge_together
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration
 from sweeps.metrics.influence import TOGETHER, drawn, parts
 from sweeps.stage import Json
 from sweeps.stats.clusters import Floats
-from sweeps.stats.paired_items import Row
 from tests.sweeps.changed import NULLS, PLANTED, Kind
 
 
-def rows(name: str, values: list[float]) -> list[Row]:
-    return [{"item": at, name: value} for at, value in enumerate(values)]
+def rows(name: str, values: list[float]) -> list[ItemRow]:
+    return [ItemRow(at, {name: value}) for at, value in enumerate(values)]
 
 
-def stated(confidence: list[float], right: list[int]) -> list[Row]:
+def stated(confidence: list[float], right: list[int]) -> list[ItemRow]:
     pairs = enumerate(zip(confidence, right, strict=True))
-    return [{"item": at, "confidence": sure, "right": is_right} for at, (sure, is_right) in pairs]
+    return [ItemRow(at, {"confidence": sure, "right": is_right}) for at, (sure, is_right) in pairs]
 
 
 def known(found: Change | None) -> Change:
@@ -30,7 +30,7 @@ def known(found: Change | None) -> Change:
     return found
 
 
-def random_answers(seed: int, items: int, over: float = 0.0) -> list[Row]:
+def random_answers(seed: int, items: int, over: float = 0.0) -> list[ItemRow]:
     random = np.random.default_rng(seed)
     sure = random.random(items)
     right = random.random(items) < sure
@@ -75,7 +75,7 @@ def test_noise_alone_makes_no_calibration_error() -> None:
     found, plain = [], []
     for seed in range(100):
         sure, right = (
-            np.array([row[key] for row in random_answers(seed, 200)], float) for key in ("confidence", "right")
+            np.array([row.values[key] for row in random_answers(seed, 200)], float) for key in ("confidence", "right")
         )
         plain.append(calibration.ece(sure, right))
         found.append(drawn("ece", sure, right, np.arange(200), np.ones((1, 200)))[0])
@@ -111,12 +111,11 @@ def test_what_only_one_has_is_left_out_and_counted(metric: str) -> None:
 @pytest.mark.parametrize("metric", ["ece", "right"])
 def test_a_single_cluster_says_nothing_and_copies_say_no_more(metric: str) -> None:
     sides = random_answers(1, 60), random_answers(2, 60, 0.3)
-    one = [[{**row, "cluster": "c"} for row in side] for side in sides]
+    one = [[replace(row, cluster="c") for row in side] for side in sides]
     found = known(change({0: one[0]}, {0: one[1]}, metric=metric))
     assert (found.low, found.high, found.p, found.clear) == (-math.inf, math.inf, 1, False)
     copied = [
-        [{**row, "item": f"{row['item']}/{at}", "cluster": row["item"]} for row in side for at in range(4)]
-        for side in sides
+        [replace(row, item=f"{row.item}/{at}", cluster=row.item) for row in side for at in range(4)] for side in sides
     ]
     once, more = (known(change({0: one}, {0: other}, metric=metric)) for one, other in (sides, copied))
     assert more.clusters == 60

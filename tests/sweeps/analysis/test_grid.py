@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sweeps import BestCell, RunResult, best_cell, item_key
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics.ranges import range_of
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
@@ -131,7 +132,7 @@ def test_nothing_is_dropped_in_silence() -> None:
 def test_items_say_how_many_of_them_would_do() -> None:
     runs = [run({"rate": rate}, 0, loss) for rate, loss in ((1, 1.0), (2, 1.2))]
     items = {
-        item_key({"rate": rate}, 0): [{"item": at, "nll": at % 3 + loss, "tokens": 1} for at in range(30)]
+        item_key({"rate": rate}, 0): [ItemRow(at, {"nll": at % 3 + loss, "tokens": 1}) for at in range(30)]
         for rate, loss in ((1, 0.0), (2, 0.2))
     }
     by_item = best_cell(runs, metric="nll", items=items).cells[1].by_item

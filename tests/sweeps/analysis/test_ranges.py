@@ -12,10 +12,10 @@ from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.item_analysis import change_row, difference_rows
 from sweeps.analysis.targets import estimate_mean, format_estimate
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.formatting import with_interval
 from sweeps.metrics.ranges import ANY, difference_range, range_of
 from sweeps.results import Moments, RunResult
-from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, paired
 from sweeps.stats.paired_items import difference_of, scores_of
 
@@ -92,5 +92,5 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     assert ends.high == 1
 
 
-def rows(seed: int, side: int) -> list[dict[str, Json]]:
-    return [{"item": item, "accuracy": float(side and (item > 0 or seed > 0))} for item in range(4)]
+def rows(seed: int, side: int) -> list[ItemRow]:
+    return [ItemRow(item, {"accuracy": float(side and (item > 0 or seed > 0))}) for item in range(4)]

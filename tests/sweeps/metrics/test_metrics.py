@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.analysis.changes import change
-from sweeps.evaluation.scoring import Answered, Item, Said, items_of, metrics_from
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.evaluation.scoring import Answered, Said, items_of, metrics_from
 from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
 from sweeps.metrics.numbers import number_in
 from sweeps.rendering.prompts import Ask
@@ -160,7 +161,7 @@ class TestMatching:
 class TestReading:
     def test_the_change_of_the_uplift_is_a_difference_in_differences(self) -> None:
         before, after = (asked([0, 0, 1], [1, 0, 1]), asked([0, 0, 0], [1, 1, 1]))
-        assert [item["uplift"] for item in before] == [1, 0, 0]
+        assert [item.values["uplift"] for item in before] == [1, 0, 0]
         found = change({0: before}, {0: after}, metric="uplift")
         assert found is not None
         assert (found.before, found.after, found.mean) == pytest.approx((1 / 3, 1, 2 / 3))
@@ -192,7 +193,7 @@ class TestReading:
 
 def asked(
     closed: Sequence[float], opened: Sequence[float], distracted: Sequence[float] = (), said: Sequence[str] = "abc"
-) -> list[Item]:
+) -> list[ItemRow]:
     """Items of `rag` that score so."""
     under = {"closed": closed, "open": opened, "distracted": distracted}
     answered = [
@@ -201,7 +202,7 @@ def asked(
         for name, scores in under.items()
         if scores
     ]
-    return list(items_of("rag", answered, abstain="unknown"))
+    return items_of("rag", answered, abstain="unknown")
 
 
 class TestRanking:

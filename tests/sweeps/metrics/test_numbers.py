@@ -129,7 +129,7 @@ def told(check: str, *texts: str) -> dict[str, float]:
     said, scores = [Said(text, 0.5) for text in texts], [score(check, each, ["-5"]) for each in texts]
     one = Answered(Ask(0, "", "", ("-5",)), said, scores)
     (item,) = items_of("answers", [one], check=check)
-    return dict(item)
+    return dict(item.values)
 
 
 @pytest.mark.parametrize("check", ["numeric", "exact", "f1"])

@@ -10,6 +10,7 @@ from sweeps.data import load_dataset
 from sweeps.data.generated import make
 from sweeps.data.rows import parse_jsonl
 from sweeps.errors import SpecError
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.scoring import Answered, Said, bounds, chosen, items_of, metrics_from, score
 from sweeps.records import Dataset, Format, Records, content_keys
 from sweeps.rendering.perturbations import CHANGES, perturbed
@@ -205,13 +206,12 @@ def test_an_answer_is_held_by_its_passage() -> None:
     for text, support in (("is it q=1.", 1), ("q=1. maybe", 2 / 3)):
         opened = Answered(ask, [Said(text, 0.5)], [0.0])
         (item,) = items_of("rag", [closed, opened], "unknown")
-        assert item["token_support"] == support
+        assert item.values["token_support"] == support
 
 
 def test_of_half_of_the_items_the_model_is_surest() -> None:
-    items = [
-        {"confidence": p, "right": right, "accuracy": right} for p, right in ((0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1))
-    ]
+    pairs = (0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1)
+    items = [ItemRow(0, {"confidence": p, "right": right, "accuracy": right}) for p, right in pairs]
     told = metrics_from(items, METRICS["answers"])
     assert (told["selective_accuracy"], told["accuracy"]) == (1.0, 0.75)
     assert told["aurc"] == pytest.approx(0.145833, abs=1e-6)
@@ -221,14 +221,18 @@ def test_several_samples_are_judged_by_the_commonest() -> None:
     texts, worth = ["a dog", "cat", "Cat."], [0.0, 1.0, 1.0]
     one = Answered(Ask(0, "", "", ("cat",)), [Said(text, 0.1) for text in texts], worth)
     (item,) = items_of("answers", [one])
-    assert (item["confidence"], item["right"], item["accuracy"]) == pytest.approx((2 / 3, 1, 2 / 3))
-    assert (item["pass_at_k"], item["pass_hat_k"], item["agreement"]) == pytest.approx((1, 0, 2 / 3))
+    assert (item.values["confidence"], item.values["right"], item.values["accuracy"]) == pytest.approx(
+        (2 / 3, 1, 2 / 3)
+    )
+    assert (item.values["pass_at_k"], item.values["pass_hat_k"], item.values["agreement"]) == pytest.approx(
+        (1, 0, 2 / 3)
+    )
 
 
 def test_a_choice_is_as_sure_as_the_shares_of_the_candidates() -> None:
     item = chosen(0, [-1.0, -1.0 - 0.6931472, -9.0], [False, True, False])
-    assert (item["accuracy"], item["mrr"]) == (0, 0.5)
-    assert item["confidence"] == pytest.approx(2 / 3, abs=1e-3)
+    assert (item.values["accuracy"], item.values["mrr"]) == (0, 0.5)
+    assert item.values["confidence"] == pytest.approx(2 / 3, abs=1e-3)
 
 
 def test_an_answer_costs_its_prompt_and_from_one_token_to_the_most() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.report.compose import NOTHING, compose
 from sweeps.report.document import Figure, Paragraph, Report, Table
 from sweeps.report.html import render_html
@@ -104,7 +105,8 @@ def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
 def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
     known = asked()
     chances = {
-        key: [{**each, "chance": 0.25, "accuracy": 0.5} for each in rows] for key, rows in known.items["rag"].items()
+        key: [replace(each, values={**each.values, "chance": 0.25, "accuracy": 0.5}) for each in rows]
+        for key, rows in known.items["rag"].items()
     }
     rows = [replace(each, metrics={**each.metrics, "chance": 0.25, "accuracy": 0.5}) for each in known.rows]
     report = compose(replace(known, rows=rows, items={"answers": chances}))
@@ -326,13 +328,13 @@ def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
 
 def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
     """Questions of which more are right after more examples; of reading only with the passage."""
-    rows, items = [], dict[ItemKey, list[dict[str, Json]]]()
+    rows, items = [], dict[ItemKey, list[ItemRow]]()
     for size in sizes:
         for seed in range(3 if size else 1):
             cell: dict[str, Json] = {"data": "facts", "size": size}
             right = [float((item + seed) % 64 < size) for item in range(60)]
             rows.append(row(cell, seed, nll=2 - size / 100, uplift=sum(right) / 60, turns=3.0))
-            items[item_key(cell, seed)] = [{"item": item, "uplift": each} for item, each in enumerate(right)]
+            items[item_key(cell, seed)] = [ItemRow(item, {"uplift": each}) for item, each in enumerate(right)]
     return material("data_scaling", rows, items={"rag": items})
 
 

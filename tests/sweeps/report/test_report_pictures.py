@@ -12,6 +12,7 @@ import pytest
 from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.transfer import transfer_matrix
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics.calibration import aurc, ece, reliability_bins, selective_accuracy
 from sweeps.report.calibration_section import MOST, calibration
 from sweeps.report.compose import compose
@@ -40,7 +41,7 @@ def dots(figure: Figure) -> list[tuple[str, float, float, int]]:
 
 def stated(items: Items, cell: dict[str, Json], seeds: range) -> tuple[list[float], list[float]]:
     rows = [each for seed in seeds for each in items[item_key(cell, seed)]]
-    return [float(str(each["confidence"])) for each in rows], [float(bool(each["right"])) for each in rows]
+    return [each.values["confidence"] for each in rows], [each.values["right"] for each in rows]
 
 
 def test_a_reliability_diagram_shows_the_bins_of_the_metric_before_and_after() -> None:
@@ -108,12 +109,12 @@ def test_a_source_alone_is_told_against_the_untrained_model() -> None:
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
     rows = compare_rows()
     key = item_key(rows[1].cell, rows[1].seed)
-    assert calibration(rows, {"nll": {key: [{"item": "a", "nll": 3.0, "tokens": 2}]}}).parts == ()
-    broken: list[dict[str, Json]] = [
-        {"item": "a", "confidence": each, "right": True} for each in (None, 1.2, "x", math.nan)
+    assert calibration(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}}).parts == ()
+    broken = [
+        ItemRow.from_json({"item": "a", "confidence": each, "right": True}) for each in (None, 1.2, "x", math.nan)
     ]
     assert calibration(rows, {"answers": {key: broken}}).parts == ()
-    whole = calibration(rows, {"answers": {key: [*broken, {"item": "b", "confidence": 0.9, "right": True}]}})
+    whole = calibration(rows, {"answers": {key: [*broken, ItemRow("b", {"confidence": 0.9, "right": 1})]}})
     assert dots(figures(whole, "reliability")[0]) == [("", 0.9, 1.0, 1)]
 
 

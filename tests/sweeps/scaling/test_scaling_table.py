@@ -9,6 +9,7 @@ from rich.console import Console
 from scheduler.cli.answers import _fit_row, answer
 from scheduler.cli.console.output import Output
 from sweeps.analysis.targets import fit_runs
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.report.compose import compose
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_many, fit_scaling
@@ -86,7 +87,7 @@ def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
     """And nothing is said of an interval that there is not, though the items of one size alone are known."""
     rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": 1 + size / 99}) for size in (8, 16, 32, 64)]
     text = io.StringIO()
-    kept = {"nll": {item_key(rows[0].cell, 0): [{"item": 0, "nll": 1.0, "tokens": 1.0}]}}
+    kept = {"nll": {item_key(rows[0].cell, 0): [ItemRow(0, {"nll": 1.0, "tokens": 1.0})]}}
     answer(Output("table", Console(file=text, width=180)), spec("nll", below=2), rows, kept)
     assert "a: nll ≤ 2 is met at every size measured, from 8 examples on\n" in text.getvalue()
     assert "these items alone" not in text.getvalue()
@@ -146,7 +147,7 @@ def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() ->
     rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": loss}) for size, loss in losses.items()]
     items = {
         item_key(row.cell, 0): [
-            {"item": item, "nll": 9 * row.metrics["nll"] * part, "tokens": 9} for item, part in enumerate(own.tolist())
+            ItemRow(item, {"nll": 9 * row.metrics["nll"] * part, "tokens": 9}) for item, part in enumerate(own.tolist())
         ]
         for row in rows
     }
@@ -174,7 +175,7 @@ def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_with
     ]
     items = {
         item_key(row.cell, row.seed): [
-            {"item": item, "nll": row.metrics["nll"] * part, "tokens": 1} for item, part in enumerate(own)
+            ItemRow(item, {"nll": row.metrics["nll"] * part, "tokens": 1}) for item, part in enumerate(own)
         ]
         for row in rows
     }

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from sweeps import RunResult, compare, item_key
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.stage import Json
 from sweeps.stats.clusters import Floats
-from sweeps.stats.paired_items import ItemDifference, Row, Scores, difference_of, recipe_of, scores_of
+from sweeps.stats.paired_items import ItemDifference, Scores, difference_of, recipe_of, scores_of
 
 
-def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[Row]:
+def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[ItemRow]:
     return [
-        {"item": at, "score": value, **{key: each[at] for key, each in more.items()}} for at, value in enumerate(scores)
+        ItemRow.from_json({"item": at, "score": value, **{key: each[at] for key, each in more.items()}})
+        for at, value in enumerate(scores)
     ]
 
 
@@ -85,7 +87,7 @@ def test_a_recipe_of_few_seeds_is_as_unsure_as_they_are(seeds: int) -> None:
 
 def test_a_few_items_that_all_differ_alike_are_no_certainty() -> None:
     """Their error is 0, and t would be infinite; a coin would do the same once in four times."""
-    sides = [{seed: scores_of([{"item": at, "right": right} for at in range(3)], "right") for seed in (0, 1)}
+    sides = [{seed: scores_of([ItemRow(at, {"right": right}) for at in range(3)], "right") for seed in (0, 1)}
              for right in (1.0, 0.0)]  # fmt: skip
     found = difference_of(*sides)
     assert found
@@ -111,8 +113,8 @@ def test_clusters_widen_and_copies_do_not_narrow() -> None:
 
 def test_a_loss_per_token_is_a_ratio_over_documents() -> None:
     """(3 + 1) nats / (2 + 6) tokens against (5 + 5) / 8; each document counts by its tokens."""
-    one = [{"item": 0, "nll": 3.0, "tokens": 2.0, "bytes": 4}, {"item": 1, "nll": 1.0, "tokens": 6.0, "bytes": 4}]
-    other = [{"item": 0, "nll": 5.0, "tokens": 2.0, "bytes": 4}, {"item": 1, "nll": 5.0, "tokens": 6.0, "bytes": 4}]
+    sizes = {"tokens": 2.0, "bytes": 4}, {"tokens": 6.0, "bytes": 4}
+    one, other = ([ItemRow(at, {"nll": nll[at], **sizes[at]}) for at in (0, 1)] for nll in ((3.0, 1.0), (5.0, 5.0)))
     found = difference_of({0: scores_of(one, "nll")}, {0: scores_of(other, "source.nll")})
     assert found
     assert found.mean == pytest.approx(4 / 8 - 10 / 8)
@@ -136,17 +138,17 @@ def test_a_loss_per_token_is_a_ratio_over_documents() -> None:
     ],
 )
 def test_what_evaluations_keep_can_be_read(metric: str, row: dict[str, Json], value: float) -> None:
-    assert dict(scores_of([{"item": 7, **row}], metric).amounts) == {7: value}
+    assert dict(scores_of([ItemRow.from_json({"item": 7, **row})], metric).amounts) == {7: value}
 
 
 def test_attempts_at_one_item_are_one_item_and_lost_ones_are_counted() -> None:
-    one = scores_of([{"item": 0, "score": 1}, {"item": 0, "score": 0}, {"item": 1, "score": 1}], "score")
-    other = scores_of([*rows([0, 0, 1]), {"item": 3, "score": None}, {"item": 4, "score": math.nan}], "score")
+    one = scores_of([ItemRow(item, {"score": score}) for item, score in ((0, 1), (0, 0), (1, 1))], "score")
+    other = scores_of([*rows([0, 0, 1]), ItemRow(3, {}), ItemRow(4, {"score": math.nan})], "score")
     found = difference_of({0: one}, {0: other})
     assert found
     assert (found.items, found.left_out) == (2, 1)
     assert difference_of({0: one}, {1: other}) is None
-    assert difference_of({0: scores_of([{"item": 9, "score": 1}], "score")}, {0: other}) is None
+    assert difference_of({0: scores_of([ItemRow(9, {"score": 1})], "score")}, {0: other}) is None
 
 
 def experiment(effect: float, seed: int, seeds: int = 3, items: int = 60) -> tuple[list[RunResult], dict[str, Floats]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scheduler.artefacts import rows_of
+from sweeps.evaluation.item_rows import read_rows
 from sweeps.stage import Stage
 from sweeps.stats.paired_items import Scores, difference_of, scores_of
 from tests.worker.results import read_result
@@ -23,7 +23,7 @@ evaluate: [{rag: {most: 8}}]
 
 
 def uplifts(workshop: Workshop, stage: Stage) -> Scores:
-    rows: list[Any] = list(rows_of(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))
+    rows = read_rows(workshop.artefacts.read(str(read_result(workshop, stage)["items"])))
     return scores_of(rows, "uplift")
 
 
