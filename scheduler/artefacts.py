@@ -13,7 +13,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from scheduler.errors import ArtefactError
-from scheduler.urls import shown
+from scheduler.urls import hide_secrets
 from sweeps.stage import Json
 
 
@@ -21,7 +21,7 @@ class Artefacts:
     """A folder, a share or a bucket. Content is never changed once it is there under its name."""
 
     def __init__(self, url: str) -> None:
-        self.url = shown(url)  # as messages name it
+        self.url = hide_secrets(url)  # as messages name it
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
@@ -63,7 +63,7 @@ class Artefacts:
         return posixpath.join(self._root, path)
 
 
-def protocols() -> frozenset[str]:
+def list_protocols() -> frozenset[str]:
     """What may stand before the `://` of a URL here, installed or not."""
     return frozenset(fsspec.available_protocols())
 
@@ -78,17 +78,17 @@ def attempt_path(stage: str, fence: str, name: str) -> str:
     return f"stages/{stage}/{fence}/{name}"
 
 
-def lines(rows: Iterable[Mapping[str, Json]]) -> bytes:
-    """Rows as JSON lines."""
+def encode_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
+    """Encode rows as JSON lines."""
     return "".join(json.dumps(dict(row)) + "\n" for row in rows).encode()
 
 
-def compressed_lines(rows: Iterable[Mapping[str, Json]]) -> bytes:
+def compress_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
     """Rows as JSON lines, compressed; the same rows give the same bytes."""
-    return gzip.compress(lines(rows), compresslevel=5, mtime=0)
+    return gzip.compress(encode_rows(rows), compresslevel=5, mtime=0)
 
 
-def rows_of(content: bytes) -> list[dict[str, Json]]:
+def decode_rows(content: bytes) -> list[dict[str, Json]]:
     """What `lines` or `compressed_lines` wrote."""
     text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     return [json.loads(line) for line in text.splitlines()]

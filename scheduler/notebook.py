@@ -2,7 +2,7 @@
 
 import warnings
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.errors import ItemsUnread, UnknownMetric
 from scheduler.settings import from_environment
 from scheduler.state import views
@@ -15,7 +15,7 @@ from sweeps.stats.paired_items import Items
 
 def results(name: str) -> list[RunResult]:
     """The runs of a sweep, finished or not, in the order of its plan. Raises UnknownSweep, StoreUnavailable."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         return views.results(store, name)
 
 
@@ -28,7 +28,7 @@ def items(name: str, metric: str) -> Items:
     if measure is None:
         raise UnknownMetric(f"no evaluation measures {metric!r}; a column of `sweep results {name}` is right")
     settings = from_environment()
-    with the_store(settings) as store:
+    with open_store(settings) as store:
         views.sweep(store, name)
         found = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)
     for said in found.unread:

@@ -11,11 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, records_path
-from scheduler.plugins.tokenizer_files import Pack
-from scheduler.plugins.tokenizers import suited, tokenizer_for, tokenizer_named
+from scheduler.plugins.tokenizer_files import TokenizerPack
+from scheduler.plugins.tokenizers import fit_to_model, tokenizer_for, tokenizer_named
 from scheduler.plugins.user_checks import find_check
-from scheduler.plugins.user_environments import find
-from scheduler.refusals import refuse_impossible, refused_by_the_day, refused_by_the_service, unreachable
+from scheduler.plugins.user_environments import find_environment
+from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
 from scheduler.services import service_of
 from scheduler.settings import Settings
 from scheduler.state.submission import Submission
@@ -40,7 +40,7 @@ class Prepared:
     sweep: Sweep
     plan: Plan
     records: Mapping[str, Records]  # by content address
-    tokenizers: Sequence[Pack]  # that the file names
+    tokenizers: Sequence[TokenizerPack]  # that the file names
     prices: PriceBook
     refused: tuple[str, ...] = ()  # what keeps it from being submitted here and now
     notes: tuple[str, ...] = ()  # on this machine
@@ -52,14 +52,14 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: F
     It is looked at as for submitting. What only the service or the day's budget has against it does not keep it from
     being planned: that is said with the plan.
     """
-    return _plan_checked(read(file, overrides), file.parent, settings, forward, to_submit=False)
+    return _plan_checked(read_sweep(file, overrides), file.parent, settings, forward, to_submit=False)
 
 
 def prepare_to_submit(
     file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
 ) -> Prepared:
     """The same for a file that is to run. Raises what `refused` would say."""
-    return plan_to_submit(read(file, overrides), file.parent, settings, forward)
+    return plan_to_submit(read_sweep(file, overrides), file.parent, settings, forward)
 
 
 def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
@@ -73,33 +73,33 @@ def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forw
 def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
     """The one way from a sweep to its plan: whoever only looks is told what whoever submits would be refused for."""
     refuse_impossible(sweep, settings, datetime.now(UTC))
-    found = list(refused_by_the_service(sweep, settings))
+    found = list(find_service_refusals(sweep, settings))
     if found and to_submit:
         raise found[0]
-    prepared = plan_it(sweep, folder, settings, forward)
-    found += refused_by_the_day(prepared.plan, prepared.prices.name, settings)
+    prepared = plan_sweep(sweep, folder, settings, forward)
+    found += find_day_budget_refusals(prepared.plan, prepared.prices.name, settings)
     if found and to_submit:
         raise found[0]
     said = tuple(" ".join(str(error).splitlines()) for error in found)
-    return replace(prepared, refused=said, notes=tuple(unreachable(sweep, os.environ)))
+    return replace(prepared, refused=said, notes=tuple(find_unset_addresses(sweep, os.environ)))
 
 
-def read(file: Path, overrides: Sequence[str]) -> Sweep:
+def read_sweep(file: Path, overrides: Sequence[str]) -> Sweep:
     """The sweep that a file states. Raises SpecError."""
-    return parse(_text(file), name=str(file), overrides=overrides)
+    return parse(_read_text(file), name=str(file), overrides=overrides)
 
 
-def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
+def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
     """Plan a sweep whose relative paths start at `folder`. `forward` is as what Tinker bills a forward pass."""
     records: dict[str, Records] = {}
-    packs: dict[str, Pack] = {}
+    packs: dict[str, TokenizerPack] = {}
 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
             return tokenizer_for(model)
         found, packed = tokenizer_named(address, folder)
         packs[packed.digest] = packed
-        return suited(found, model, address)
+        return fit_to_model(found, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
         dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
@@ -109,29 +109,29 @@ def plan_it(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "
         return dataset
 
     def known(name: str) -> Known:
-        found = find(name, settings.environments)
+        found = find_environment(name, settings.environments)
         return Known(name, found.code, found.environment)
 
     def check_code(name: str) -> str:
         return find_check(name, settings.environments).code
 
     live = all(service_of(model) == "tinker" for model in sweep.models)
-    prices = price_book(settings).billing(forward if live else "training")
+    prices = read_price_book(settings).billing(forward if live else "training")
     with redirect_stdout(sys.stderr):  # what somebody's code prints stands in nobody's JSON
         planned = plan(sweep, load=load, tokenizers=tokenizer, prices=prices, environments=known, checks=check_code)
     return Prepared(sweep, planned, records, tuple(packs.values()), prices)
 
 
-def price_book(settings: Settings) -> PriceBook:
+def read_price_book(settings: Settings) -> PriceBook:
     """The prices that ship with us, and over them those of SWEEP_PRICES. Raises SpecError."""
     ours = parse_prices((files("scheduler") / "prices.yaml").read_text(encoding="utf-8"), name="scheduler/prices.yaml")
     if settings.prices is None:
         return ours
-    theirs = _text(settings.prices, "a list of `prices:` was expected")
+    theirs = _read_text(settings.prices, "a list of `prices:` was expected")
     return ours.under(parse_prices(theirs, name=str(settings.prices)))
 
 
-def submission_of(prepared: Prepared) -> Submission:
+def build_submission(prepared: Prepared) -> Submission:
     """What is to be written."""
     sweep = prepared.sweep
     return Submission(
@@ -149,7 +149,7 @@ def submission_of(prepared: Prepared) -> Submission:
     )
 
 
-def keep_data(prepared: Prepared, artefacts: Artefacts) -> None:
+def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
     """Put what the stages name into the store, under its content address: data, and tokenizers."""
     for sha256, records in prepared.records.items():
         path = records_path(sha256)
@@ -168,7 +168,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
+def _read_text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
     """The file as text, which is UTF-8 whatever the terminal is; no more of it is read than there may be."""
     try:
         with file.open("rb") as opened:

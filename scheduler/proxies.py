@@ -18,22 +18,26 @@ OURS = ("SWEEP_OFFLINE_URL", "TINKER_BASE_URL")  # whose hosts may be on this ma
 
 def spare_this_machine(environment: MutableMapping[str, str] = os.environ) -> None:
     """Where a proxy is set, let NO_PROXY name this machine as well."""
-    if not proxies(environment):
+    if not list_proxies(environment):
         return
-    spared = [*_spared(environment), *LOOPBACK, *(host for name in OURS if (host := _local(environment.get(name, ""))))]
+    spared = [
+        *_list_spared(environment),
+        *LOOPBACK,
+        *(host for name in OURS if (host := _local_host(environment.get(name, "")))),
+    ]
     for name in ("NO_PROXY", "no_proxy"):  # some read the one, some the other; the small one wins where both stand
         environment[name] = ",".join(dict.fromkeys(spared))
 
 
 def is_local(url: str) -> bool:
     """Does the address lead to this machine itself?"""
-    return bool(_local(url))
+    return bool(_local_host(url))
 
 
-def proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that name a proxy for web addresses, each with where it leads: without the password in it."""
     return {
-        name: shown(value)
+        name: hide_password(value)
         for name, value in sorted(environment.items())
         if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and value
     }
@@ -43,23 +47,27 @@ def proxy_for(url: str) -> str | None:
     """The proxy by which this process reaches an address, without its password; None if it does so directly."""
     parts, known = _split(url), getproxies()
     found = known.get(parts.scheme) or known.get("all")
-    return shown(found) if found and not is_local(url) and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None
+    return (
+        hide_password(found)
+        if found and not is_local(url) and not proxy_bypass(parts.netloc.rpartition("@")[2])
+        else None
+    )
 
 
-def shown(proxy: str) -> str:
+def hide_password(proxy: str) -> str:
     """The address of a proxy, without the password that it may hold."""
     scheme, separator, rest = proxy.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2].partition('/')[0]}"
 
 
-def _spared(environment: Mapping[str, str]) -> Iterator[str]:
+def _list_spared(environment: Mapping[str, str]) -> Iterator[str]:
     """What is spared already: of several spellings the small one counts, as everywhere."""
     named = [name for name in environment if name.lower() == "no_proxy"]
     for name in ("no_proxy",) if "no_proxy" in named else named:
         yield from filter(None, (host.strip() for host in environment[name].replace(" ", ",").split(",")))
 
 
-def _local(url: str) -> str:
+def _local_host(url: str) -> str:
     """The host of an address on this machine, or nothing."""
     host = _split(url).hostname or ""
     try:

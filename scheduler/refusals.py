@@ -33,7 +33,7 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
     Artefacts(settings.store).refuse_unwritable()
 
 
-def refused_by_the_service(sweep: Sweep, settings: Settings) -> Iterator[SchedulerError]:
+def find_service_refusals(sweep: Sweep, settings: Settings) -> Iterator[SchedulerError]:
     """No key, a key that is not accepted, a model that the account does not have, a service that is away."""
     try:
         check_models([model for model in sorted(sweep.models) if service_of(model) != "offline"], settings.tinker_url)
@@ -41,7 +41,7 @@ def refused_by_the_service(sweep: Sweep, settings: Settings) -> Iterator[Schedul
         yield error
 
 
-def refused_by_the_day(planned: Plan, book: str, settings: Settings) -> Iterator[SchedulerError]:
+def find_day_budget_refusals(planned: Plan, book: str, settings: Settings) -> Iterator[SchedulerError]:
     """A budget of the day over what has no price in the book could not be kept."""
     missing = list_unpriced_models(planned.stages)
     if missing and settings.day_budget is not None:
@@ -49,7 +49,7 @@ def refused_by_the_day(planned: Plan, book: str, settings: Settings) -> Iterator
         yield NotEnforced(f"{said}; add it in a file that SWEEP_PRICES names")
 
 
-def unreachable(sweep: Sweep, environment: Mapping[str, str]) -> Iterator[str]:
+def find_unset_addresses(sweep: Sweep, environment: Mapping[str, str]) -> Iterator[str]:
     """Whom no notice would reach from here. It is no reason to refuse: another machine may send them."""
     for variable in dict.fromkeys(notice.address for notice in sweep.notify):
         if not environment.get(variable):

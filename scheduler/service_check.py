@@ -11,7 +11,7 @@ from scheduler.proxies import is_local, proxy_for
 from scheduler.services import ANY_VOCABULARY, service_of
 
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r", ANY_VOCABULARY)
-UNTOLD = (404, 405, 501)  # it has no such call
+NOT_OFFERED = (404, 405, 501)  # it has no such call
 
 
 def check_models(models: Sequence[str], url: str) -> None:
@@ -32,20 +32,20 @@ def served_models(base_url: str, key: str) -> list[str]:
     through = proxy_for(base_url)
     try:
         answer = _get(base_url, "get_server_capabilities", key)
-        if answer.status_code in UNTOLD and _get(base_url, "healthz", key).is_success:
+        if answer.status_code in NOT_OFFERED and _get(base_url, "healthz", key).is_success:
             return []
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ServiceRefused(_unreached(base_url, through, str(error) or type(error).__name__)) from None
+        raise ServiceRefused(_describe_unreachable(base_url, through, str(error) or type(error).__name__)) from None
     except (ImportError, ValueError) as error:  # of a proxy that is none, or of a kind that is not installed
         if through is None:
             raise
-        raise ServiceRefused(_unreached(base_url, through, str(error))) from None
+        raise ServiceRefused(_describe_unreachable(base_url, through, str(error))) from None
     if answer.status_code in (401, 403):
         raise ServiceRefused(
             f"Tinker at {base_url} does not accept the key in TINKER_API_KEY ({answer.status_code}); "
             "get a valid one at https://tinker-console.thinkingmachines.ai"
         )
-    if answer.status_code in UNTOLD:
+    if answer.status_code in NOT_OFFERED:
         raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?")
     if not answer.is_success:
         raise ServiceRefused(f"Tinker at {base_url} answers {answer.status_code}; try again when it is back")
@@ -55,7 +55,7 @@ def served_models(base_url: str, key: str) -> list[str]:
         raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
 
 
-def _unreached(base_url: str, through: str | None, cause: str) -> str:
+def _describe_unreachable(base_url: str, through: str | None, cause: str) -> str:
     by = f" through the proxy {through}, which the environment names" if through else ""
     return f"Tinker at {base_url} cannot be reached{by}: {cause}"
 

@@ -77,8 +77,8 @@ DEFAULTS = {
     "SWEEP_ENVIRONMENT_MEMORY": "2",
 }
 
-TRUSTED = "SWEEP_TRUST_CODE"  # models whose tokenizer is a program that was read: looked up where one is loaded
-SIGNED_WITH = "SWEEP_WEBHOOK_SECRET"  # what notices are signed with: looked up where one is sent, and kept nowhere
+TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a program that was read: looked up where one is loaded
+WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -118,7 +118,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def setting_of(path: str, environment: Mapping[str, str] = os.environ) -> str | None:
+def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str | None:
     """Which setting names the folder that a path is in; None where it is none's."""
     for name in ("SWEEP_STORE", "SWEEP_CACHE", "SWEEP_ENVIRONMENTS", "SWEEP_HOME"):
         text = environment.get(name) or DEFAULTS.get(name)

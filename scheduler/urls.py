@@ -15,7 +15,7 @@ def check_web(name: str, text: str, right: str) -> str:
     parts = _split(name, text, WEB, right)
     if not parts.hostname or parts.query or parts.fragment:
         what = "names no host" if not parts.hostname else "has something behind its path"
-        raise SettingInvalid(f"{name}={shown(text)} {what}; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} {what}; {right} is right")
     return text
 
 
@@ -25,7 +25,7 @@ def check_redis(name: str, text: str) -> str:
     parts = _split(name, text, REDIS, right)
     if not (parts.path if parts.scheme == "unix" else parts.hostname):
         what = "path" if parts.scheme == "unix" else "host"
-        raise SettingInvalid(f"{name}={shown(text)} names no {what}; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} names no {what}; {right} is right")
     return text
 
 
@@ -42,25 +42,25 @@ def check_store(name: str, text: str) -> str | None:
     scheme, separator, rest = text.partition(":")
     if not separator or "/" in scheme:
         return None
-    from scheduler.artefacts import protocols  # what a folder does not need is not imported
+    from scheduler.artefacts import list_protocols  # what a folder does not need is not imported
 
-    known = protocols()
+    known = list_protocols()
     right = "a folder, or the URL of one that all workers reach, such as s3://bucket/folder,"
     chained = rest.startswith(":")
     is_url = chained or rest.startswith("//")
     if is_url != (scheme in known):
-        raise SettingInvalid(f"{name}={shown(text)} is no URL that fsspec knows; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} is no URL that fsspec knows; {right} is right")
     if not is_url:
         return None
     if scheme in OF_ONE_PROCESS or scheme in WEB:
         why = "is seen by one process alone" if scheme in OF_ONE_PROCESS else "cannot be written"
-        raise SettingInvalid(f"{name}={shown(text)} {why}; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} {why}; {right} is right")
     if not chained and not rest.strip("/"):
-        raise SettingInvalid(f"{name}={shown(text)} names no place; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} names no place; {right} is right")
     return text
 
 
-def shown(url: str) -> str:
+def hide_secrets(url: str) -> str:
     """The URL without what may be secret: what stands before the host, and behind the path."""
     scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")
     return ascii(f"{scheme}{separator}{rest.rpartition('@')[2]}")[1:-1] if separator or "@" not in url else "…"
@@ -74,5 +74,5 @@ def _split(name: str, text: str, schemes: Collection[str], right: str) -> SplitR
         usable = False
     odd = any(not sign.isprintable() or sign.isspace() for sign in text)
     if not usable or odd or parts.scheme not in schemes:
-        raise SettingInvalid(f"{name}={shown(text)} is no URL of this kind; {right} is right")
+        raise SettingInvalid(f"{name}={hide_secrets(text)} is no URL of this kind; {right} is right")
     return parts

@@ -21,7 +21,7 @@ GATES = {
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetStatus:
     """All that stands between a ready stage and its start."""
 
     workers: int
@@ -32,30 +32,30 @@ class Fleet:
     now: int = 0  # milliseconds
 
 
-def why_it_waits(view: SweepView, fleet: Fleet) -> str:
+def why_it_waits(view: SweepView, fleet: FleetStatus) -> str:
     """The one reason that a person should know first; empty if nothing waits without need."""
     if view.state == "cancelled":
         return view.why
     return next(_reasons(view, fleet), "") if view.state in ("opening", "paused", "active") else ""
 
 
-def _reasons(view: SweepView, fleet: Fleet) -> Iterator[str]:
-    yield from _by_hand(view)
-    yield from _by_the_clock(view)
-    yield from _by_bugs(fleet)
+def _reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
+    yield from _state_reasons(view)
+    yield from _window_reasons(view)
+    yield from _bug_reasons(fleet)
     if view.ended == view.total:
         return
     if not fleet.workers:
-        yield _nobody(view, fleet)
+        yield _explain_no_worker(view, fleet)
     for service in _services(view, fleet):
-        yield from _breaker(service)
-    yield from _budget(view)
+        yield from _breaker_reasons(service)
+    yield from _budget_reasons(view)
     for service in _services(view, fleet):
-        yield from _told_to_wait(view, service)
-    yield from _no_room(view, fleet)
+        yield from _service_pauses(view, service)
+    yield from _slot_reasons(view, fleet)
 
 
-def _nobody(view: SweepView, fleet: Fleet) -> str:
+def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
     if not fleet.supervised:
         return "no worker is up: `sweep up` starts some"
     if not (view.tokens or view.ended):
@@ -63,20 +63,20 @@ def _nobody(view: SweepView, fleet: Fleet) -> str:
     return "no worker is heard: what ended is started again; one that hangs has to be killed, then it is, too"
 
 
-def _by_hand(view: SweepView) -> Iterator[str]:
+def _state_reasons(view: SweepView) -> Iterator[str]:
     if view.state == "opening":
         yield "not wholly submitted: submit the same file again"
     if view.state == "paused":
-        yield f"paused since {clock(view.since)}; `sweep resume {view.name}` goes on"
+        yield f"paused since {format_clock(view.since)}; `sweep resume {view.name}` goes on"
 
 
-def _by_the_clock(view: SweepView) -> Iterator[str]:
+def _window_reasons(view: SweepView) -> Iterator[str]:
     if view.outside:
-        again = f", goes on at {clock(view.turn)}" if view.turn else ""
+        again = f", goes on at {format_clock(view.turn)}" if view.turn else ""
         yield f"outside its hours ({view.hours}){again}" if view.hours else "its hours are looked at by the next tick"
 
 
-def _by_bugs(fleet: Fleet) -> Iterator[str]:
+def _bug_reasons(fleet: FleetStatus) -> Iterator[str]:
     for bug in fleet.bugs:
         if bug.stops(fleet.now):
             yield f"{line(bug)}; nothing new is started until it is mended and `sweep up` started again"
@@ -85,23 +85,24 @@ def _by_bugs(fleet: Fleet) -> Iterator[str]:
             yield line(bug)
 
 
-def _services(view: SweepView, fleet: Fleet) -> list[ServiceView]:
+def _services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
     return [fleet.services[name] for name in view.services if name in fleet.services]
 
 
-def _breaker(service: ServiceView) -> Iterator[str]:
+def _breaker_reasons(service: ServiceView) -> Iterator[str]:
     since = duration((service.now - service.since) / 1000)
     canary = max(0, service.next_canary - service.now) / 1000
     match service.state:
         case BreakerState.STOPPED:
-            yield f"{service.name} stopped at {clock(service.since)}: {service.cause}; `sweep resume` tries it again"
+            stopped = f"{service.name} stopped at {format_clock(service.since)}: {service.cause}"
+            yield f"{stopped}; `sweep resume` tries it again"
         case BreakerState.OPEN:
             yield f"breaker open {since}, next canary in {duration(canary)}: {service.name}: {service.cause}"
         case BreakerState.SUSPECT:
             yield f"{service.name} is being tried, for {service.cause}"
 
 
-def _budget(view: SweepView) -> Iterator[str]:
+def _budget_reasons(view: SweepView) -> Iterator[str]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.doubtful
         said = f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
@@ -110,19 +111,19 @@ def _budget(view: SweepView) -> Iterator[str]:
         yield GATES[view.gate]
 
 
-def _told_to_wait(view: SweepView, service: ServiceView) -> Iterator[str]:
+def _service_pauses(view: SweepView, service: ServiceView) -> Iterator[str]:
     for pool in _pools(view, service):
         told = {"starved": ("capacity", pool.sight.starved), "limited": ("too many clients", pool.sight.limited)}
         for sign, (what, count) in told.items():
             if count:
-                yield f"paused: {what} since {clock(pool.since[sign])} ({count} of {pool.sight.taken} clients)"
+                yield f"paused: {what} since {format_clock(pool.since[sign])} ({count} of {pool.sight.taken} clients)"
 
 
-def _no_room(view: SweepView, fleet: Fleet) -> Iterator[str]:
+def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
     ready = view.counts.get(StageState.READY, 0) - view.delayed
     if ready <= 0:
         if view.again:
-            yield f"{_wait(view.delayed)} after a failure; the next try is at {clock(view.again, seconds=True)}"
+            yield f"{_wait(view.delayed)} after a failure; the next try is at {format_clock(view.again, seconds=True)}"
         return
     wait = _wait(ready)
     if view.slots and view.inflight >= view.slots:
@@ -144,6 +145,6 @@ def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
     return (pool for name, pool in service.pools.items() if name in names)
 
 
-def clock(milliseconds: int, *, seconds: bool = False) -> str:
+def format_clock(milliseconds: int, *, seconds: bool = False) -> str:
     """02:14, in the time zone of whoever asks."""
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(milliseconds / 1000))

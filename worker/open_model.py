@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from scheduler.artefacts import rows_of
+from scheduler.artefacts import decode_rows
 from scheduler.engine.retry import Fault
 from scheduler.state.connection import Away
 from sweeps.cost import Usage
@@ -64,7 +64,7 @@ def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
 
 def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> Start:
     trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
-    rows = rows_of(this.hands.artefacts.read(checkpoint["metrics"]))
+    rows = decode_rows(this.hands.artefacts.read(checkpoint["metrics"]))
     with suppress(*Away):
         this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
     return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows, checkpoint)

@@ -60,9 +60,9 @@ class LazyGroup(click.Group):
         """Whoever read our output has seen enough: no error, though click would make one of it."""
         try:
             super().invoke(ctx)
-            streams.finish()
+            streams.flush_output()
         except BrokenPipeError:
-            streams.abandon()
+            streams.discard_output()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -97,10 +97,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """The entry point; always ends with SystemExit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a library's deprecations are not the researcher's business
-        sys.exit(_status_of(arguments))
+        sys.exit(_run_command(arguments))
 
 
-def _status_of(arguments: list[str] | None) -> int:
+def _run_command(arguments: list[str] | None) -> int:
     """Run a command; every error that is for people is told on stderr."""
     streams.make_ready()
     try:
@@ -109,35 +109,35 @@ def _status_of(arguments: list[str] | None) -> int:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        return _failed("stopped", 130)
+        return _fail("stopped", 130)
     except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
-        return _failed(_message(error), 1)
+        return _fail(_format_error(error), 1)
     except UnicodeEncodeError as error:
         if error.encoding == "utf-8":
             raise
         named = ascii(error.object[error.start : error.end])
-        return _failed(f"{error.encoding}, which this terminal is set to, has no {named}; set PYTHONUTF8=1", 1)
+        return _fail(f"{error.encoding}, which this terminal is set to, has no {named}; set PYTHONUTF8=1", 1)
     return 0
 
 
-def _message(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError) and error.strerror:
-        return _told(error)
+        return _format_os_error(error)
     return str(error)
 
 
-def _told(error: OSError) -> str:
+def _format_os_error(error: OSError) -> str:
     """What the system said, of which path, and of which setting that is below."""
-    from scheduler.settings import setting_of
+    from scheduler.settings import find_setting
 
     where = str(error.filename or "no file named")
-    name = setting_of(where)
+    name = find_setting(where)
     return f"{error.strerror}: {where}" + (f"; it is below {name}: let that name another place" if name else "")
 
 
-def _failed(message: str, status: int) -> int:
+def _fail(message: str, status: int) -> int:
     from sweeps.formatting import safe_lines
 
     click.echo(f"Error: {safe_lines(message)}", err=True)

@@ -2,7 +2,7 @@
 
 import click
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import UnknownSweep
 from scheduler.services import SERVICES
@@ -19,10 +19,10 @@ FAILED = (StageState.FAILED, StageState.SKIPPED)
 @click.pass_obj
 def pause(output: Output, name: str) -> None:
     """Let NAME pay for nothing until it is resumed. What runs for it saves where it is, and stops."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         before = store.scripts.run("pause_sweep", name)
-    _known(name, before)
-    _tell(output, name, "paused" if before == "active" else before)
+    _require_sweep(name, before)
+    _print_state(output, name, "paused" if before == "active" else before)
     if before == "active":
         output.say(f"{name}: paused; what runs for it stops at its next step, `sweep resume {name}` goes on from there")
     else:
@@ -34,10 +34,10 @@ def pause(output: Output, name: str) -> None:
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
     """Let NAME, which is paused, go on. So does every service that was stopped for its key or its bill."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         before = store.scripts.run("resume_sweep", name) if name else ""
         if name:
-            _known(name, before)
+            _require_sweep(name, before)
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
         output.say(f"{service}: is tried again with one small step; if that is done, everything goes on")
@@ -59,9 +59,9 @@ def resume(output: Output, name: str | None) -> None:
 @click.pass_obj
 def cancel(output: Output, name: str) -> None:
     """Stop wanting what NAME asked for. Stages that other sweeps want go on."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         before = store.scripts.run("cancel_sweep", name)
-    _known(name, before)
+    _require_sweep(name, before)
     done = before in ("active", "paused", "opening")
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
@@ -76,7 +76,7 @@ def cancel(output: Output, name: str) -> None:
 def retry(output: Output, name: str, failed: bool) -> None:
     """Try what failed in NAME, or was cancelled, once more."""
     how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         counts = sweep(store, name).counts
         again = sum(counts.get(state, 0) for state in states)
         if again or not failed:  # else what was cancelled would be active again, and at once finished
@@ -95,22 +95,22 @@ def retry(output: Output, name: str, failed: bool) -> None:
 @click.pass_obj
 def priority(output: Output, name: str, number: int) -> None:
     """Let NAME go before those with a lower NUMBER, from now on. What runs is not interrupted."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         before = store.scripts.run("set_priority", name, number)
-    _known(name, before)
+    _require_sweep(name, before)
     if output.for_people:
         output.say(f"{name}: priority {number}, {before} before")
     else:
         output.rows("sweeps", [{"sweep": name, "priority": number, "before": int(before)}])
 
 
-def _tell(output: Output, name: str, state: str) -> None:
+def _print_state(output: Output, name: str, state: str) -> None:
     """The state it has now, for programs."""
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": state}])
 
 
-def _known(name: str, state: str) -> None:
+def _require_sweep(name: str, state: str) -> None:
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
 

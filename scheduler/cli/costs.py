@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import BudgetTooSmall, UnknownSweep
 from scheduler.settings import from_environment
@@ -24,14 +24,14 @@ from sweeps.stage import MICRO, dollars_of
 @click.pass_obj
 def costs(output: Output, name: str | None) -> None:
     """Show what was estimated, metered and billed. It is of all sweeps, or of NAME; and of today."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         names = [views.sweep(store, name).name] if name else [view.name for view in views.sweeps(store)]
         found = [read(store, each) for each in names]
         days = today(store, round(time.time() * 1000))
     if output.form == "json":
-        output.document({"sweeps": [_document(each) for each in found], "today": [_day(day) for day in days]})
+        output.document({"sweeps": [_document(each) for each in found], "today": [_day_row(day) for day in days]})
     elif output.form == "csv":
-        output.csv([{"sweep": each.sweep, **_kind(kind)} for each in found for kind in each.kinds])
+        output.csv([{"sweep": each.sweep, **_kind_row(kind)} for each in found for kind in each.kinds])
     else:
         _print(output, found, days)
 
@@ -40,12 +40,12 @@ def _document(found: SweepCosts) -> dict[str, Any]:
     return {
         "sweep": found.sweep,
         "budget_usd": dollars_of(found.limit),
-        "kinds": [_kind(kind) for kind in found.kinds],
-        "billed": [_billed(billed) for billed in found.billed],
+        "kinds": [_kind_row(kind) for kind in found.kinds],
+        "billed": [_billed_row(billed) for billed in found.billed],
     }
 
 
-def _kind(kind: KindCosts) -> dict[str, Any]:
+def _kind_row(kind: KindCosts) -> dict[str, Any]:
     return {
         "kind": kind.kind,
         "stages": kind.stages,
@@ -59,7 +59,7 @@ def _kind(kind: KindCosts) -> dict[str, Any]:
     }
 
 
-def _billed(billed: Billed) -> dict[str, Any]:
+def _billed_row(billed: Billed) -> dict[str, Any]:
     return {
         "service": billed.service,
         "tokens": billed.tokens,
@@ -68,7 +68,7 @@ def _billed(billed: Billed) -> dict[str, Any]:
     }
 
 
-def _day(day: DayCosts) -> dict[str, Any]:
+def _day_row(day: DayCosts) -> dict[str, Any]:
     return {
         "service": day.service,
         "day": str(day.day),
@@ -82,7 +82,7 @@ def _day(day: DayCosts) -> dict[str, Any]:
 def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
     output.table([_row(each, kind) for each in found for kind in each.kinds if kind.stages])
     for each in found:
-        if said := _said(each):
+        if said := _budget_line(each):
             output.say(f"{each.sweep}: {said}")
     for day in days:
         limit = "no day budget" if day.limit is None else f"of {dollars(day.limit)} a day"
@@ -103,21 +103,21 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     return {**row, **{name: dollars(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
 
 
-def _said(found: SweepCosts) -> str:
+def _budget_line(found: SweepCosts) -> str:
     """The budget, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
     held = sum(kind.reserved + kind.doubtful for kind in found.kinds)
     budget = f"{dollars(spent)} spent and {dollars(held)} held of {dollars(found.limit)}"
-    return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_words, found.billed)])
+    return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
 
 
-def _billed_words(billed: Billed) -> str:
+def _billed_line(billed: Billed) -> str:
     age = duration(time.time() - billed.at / 1000)
     amount = "no amount" if billed.micro_usd is None else dollars(billed.micro_usd)
     return f"{billed.service} bills {billed.tokens:,} tokens, {amount}, as of {age} ago"
 
 
-def amount(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
+def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
     """US dollars as micro-dollars, rounded down."""
     try:
         found = Decimal(value.removeprefix("$"))
@@ -130,11 +130,11 @@ def amount(context: click.Context, parameter: click.Parameter, value: str) -> in
 
 @click.command()
 @click.argument("name")
-@click.argument("usd", callback=amount)
+@click.argument("usd", callback=parse_usd)
 @click.pass_obj
 def budget(output: Output, name: str, usd: int) -> None:
     """Let NAME spend USD dollars in all, more than before or less. It is never less than it has spent and holds."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.notify.digest import Digest
-from scheduler.notify.digest import digest as read
+from scheduler.notify.digest import build_digest as read
 from scheduler.settings import from_environment
 
 
@@ -17,7 +17,7 @@ from scheduler.settings import from_environment
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
     """Tell NAME in a few lines. They say what is done, its cost, what is best, what to look at, how long yet."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         found = read(store, name)
     if output.form == "json":
         output.document(_document(found))

@@ -15,15 +15,15 @@ from typing import NamedTuple
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.account_words import told
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.probe import Told, inquire
+from scheduler.cli.probe import ProbeResult, probe_service
+from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notify.outbox import troubled_webhooks
-from scheduler.prepare import price_book
-from scheduler.processes.addresses import find, is_up
-from scheduler.proxies import proxies, proxy_for
+from scheduler.prepare import read_price_book
+from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.proxies import list_proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
 from scheduler.service_check import served_models
 from scheduler.services import OFFLINE_KEY
@@ -63,23 +63,23 @@ def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
     if not live and model is not None:
         raise click.UsageError("--model is for --live")
     settings = from_environment()
-    looks = (*LOOKS, partial(_live, model, clients)) if live else (*LOOKS, _accounts)
-    findings = [finding for look in looks for finding in _guarded(look, settings)]
+    looks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
+    findings = [finding for look in looks for finding in _run_check(look, settings)]
     output.rows("findings", [finding._asdict() for finding in findings], title="doctor")
     wrong = [finding.what for finding in findings if finding.verdict == "wrong"]
     if wrong:
         raise SchedulerError(f"not ready for a night: {', '.join(wrong)}")
 
 
-def _guarded(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+def _run_check(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
     try:
         yield from look(settings)
     except (SchedulerError, SweepsError, OSError) as error:
-        name = getattr(look, "__name__", "live").strip("_").replace("_", " ")
+        name = getattr(look, "__name__", "live").removeprefix("_check_").replace("_", " ")
         yield Finding(name, "wrong", str(error))
 
 
-def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
+def _check_python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
     yield Finding("python", "ok", f"{sys.version.split()[0]}, tinker {version('tinker')}, celery {version('celery')}")
     least, below = SUPPORTED
     if not least <= tuple(map(int, version("tinker").split(".")[:2])) < below:
@@ -87,7 +87,7 @@ def _python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every lo
         yield Finding("sdk", "wrong", f"{said} (docs/reference/service.md)")
 
 
-def _packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+def _check_packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
     """Generic names can be shadowed; a shadow should be seen here and not as an odd AttributeError."""
     root = Path(__file__).resolve().parents[2]
     for name in ("sweeps", "scheduler", "worker", "tinker_offline"):
@@ -98,7 +98,7 @@ def _packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
     yield Finding("packages", "ok", str(root))
 
 
-def _state_folder(settings: Settings) -> Iterator[Finding]:
+def _check_state_folder(settings: Settings) -> Iterator[Finding]:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(settings.home).free
     verdict = "ok" if free > ENOUGH_DISK else "wrong"
@@ -106,7 +106,7 @@ def _state_folder(settings: Settings) -> Iterator[Finding]:
     yield Finding("state folder", verdict, f"{settings.home}, {free / 1e9:.1f} GB free{hint}")
 
 
-def _redis(settings: Settings) -> Iterator[Finding]:
+def _check_redis(settings: Settings) -> Iterator[Finding]:
     with server(settings) as url:
         client = connect(url)
         found = check(client, url)
@@ -116,32 +116,32 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         client.close()
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
+def _check_artefact_store(settings: Settings) -> Iterator[Finding]:
     artefacts = Artefacts(settings.store)
     artefacts.read(artefacts.write("doctor/probe", b"can be written"))
     yield Finding("artefact store", "ok", artefacts.url)
 
 
-def _prices(settings: Settings) -> Iterator[Finding]:
-    book = price_book(settings)
+def _check_prices(settings: Settings) -> Iterator[Finding]:
+    book = read_price_book(settings)
     if settings.prices is not None:
         yield Finding("prices", "ok", f"{settings.prices}, over ours: {counted(len(book.prices), 'row')} in all")
 
 
-def _rehearsal(settings: Settings) -> Iterator[Finding]:
+def _check_rehearsal(settings: Settings) -> Iterator[Finding]:
     check_rehearsal(settings)
     if settings.rehearsal is not None:
         where = "" if settings.offline_url is None else ", which a tinker_offline that runs already does not read"
         yield Finding("rehearsal", "note", f"{settings.rehearsal}{where}: what goes wrong offline is on purpose")
 
 
-def _cache(settings: Settings) -> Iterator[Finding]:
+def _check_cache(settings: Settings) -> Iterator[Finding]:
     settings.cache.mkdir(parents=True, exist_ok=True)
     if not os.access(settings.cache, os.W_OK):
         yield Finding("cache", "wrong", f"{settings.cache} cannot be written; set SWEEP_CACHE to a folder that can")
 
 
-def _offline(settings: Settings) -> Iterator[Finding]:
+def _check_tinker_offline(settings: Settings) -> Iterator[Finding]:
     """One that `sweep up` starts is its own business."""
     url = settings.offline_url
     if url is None:
@@ -155,7 +155,7 @@ def _offline(settings: Settings) -> Iterator[Finding]:
         yield Finding("tinker_offline", "ok", f"{counted(len(served), 'model')} at {url}")
 
 
-def _tinker(settings: Settings) -> Iterator[Finding]:
+def _check_tinker(settings: Settings) -> Iterator[Finding]:
     key = os.environ.get("TINKER_API_KEY")
     if not key:
         said = (
@@ -174,33 +174,33 @@ def _tinker(settings: Settings) -> Iterator[Finding]:
         yield Finding("tinker", "note", f"{url} answers{by}; {said}")
 
 
-def _proxy(settings: Settings) -> Iterator[Finding]:
+def _check_proxy(settings: Settings) -> Iterator[Finding]:
     """Whether the service is reached through it, its own line says."""
-    named = ", ".join(f"{name}={where}" for name, where in proxies().items())
+    named = ", ".join(f"{name}={where}" for name, where in list_proxies().items())
     if named:
         url = settings.tinker_url
         for_service = "for the service" if proxy_for(url) else f"not for {url}, which NO_PROXY spares"
         yield Finding("proxy", "note", f"{named}: {for_service}; not for this machine, nor for webhooks")
 
 
-def _processes(settings: Settings) -> Iterator[Finding]:
+def _check_processes(settings: Settings) -> Iterator[Finding]:
     if not is_up(settings.home):
         yield Finding("processes", "note", "not up: `sweep run` and `sweep up` start them")
         return
-    addresses = find(settings.home)
+    addresses = read_addresses(settings.home)
     yield Finding("processes", "ok", f"up, Flower at {addresses.flower_url}" if addresses else "coming up")
 
 
-def _accounts(settings: Settings) -> Iterator[Finding]:
+def _check_accounts(settings: Settings) -> Iterator[Finding]:
     """What `--live` has found out before."""
     try:
-        with the_store(settings) as store:
+        with open_store(settings) as store:
             known = known_accounts(store)
     except StoreUnavailable:  # which has been said already
         return
     for facts in known:
         if facts.times:
-            yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", told(facts))
+            yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", describe_facts(facts))
         for lack in facts.lacks:
             ago = duration(time.time() - lack.at.timestamp())
             yield Finding(f"account {facts.service}", "note", f"{lack.said(facts.service)} (asked {ago} ago)")
@@ -208,16 +208,16 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
         yield Finding("account tinker", "note", "nobody has asked yet what it can expect; `sweep doctor --live` does")
 
 
-def _live(model: str | None, clients: int, settings: Settings) -> Iterator[Finding]:
-    with the_store(settings) as store:
-        found = inquire(store, settings, model=model, clients=clients)
+def _check_live(model: str | None, clients: int, settings: Settings) -> Iterator[Finding]:
+    with open_store(settings) as store:
+        found = probe_service(store, settings, model=model, clients=clients)
     for answer in found.report.answers:
         odd = answer.answer in UNEXPECTED or (answer.what == "calls" and answer.answer != ALL)
         yield Finding(answer.what, "note" if odd else "ok", f"{answer.answer}: {answer.said}")
-    yield from _of_the_inquiry(found)
+    yield from _list_totals(found)
 
 
-def _of_the_inquiry(found: Told) -> Iterator[Finding]:
+def _list_totals(found: ProbeResult) -> Iterator[Finding]:
     if found.busy:
         yield Finding("clients", "note", "not asked: stages are running, and the clients would be in their way")
     yield Finding("models", "ok", f"{len(found.models)}: {', '.join(found.models)}")
@@ -227,36 +227,36 @@ def _of_the_inquiry(found: Told) -> Iterator[Finding]:
 UNEXPECTED = ("no", "unknown", "pending")
 
 
-def _webhooks(settings: Settings) -> Iterator[Finding]:
+def _check_webhooks(settings: Settings) -> Iterator[Finding]:
     for variable in settings.notify:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
-    with suppress(StoreUnavailable), the_store(settings) as store:  # which is told already
+    with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
         for line in troubled_webhooks(store):
             yield Finding("webhooks", "note", line)
 
 
-def _bugs(settings: Settings) -> Iterator[Finding]:
-    with suppress(StoreUnavailable), the_store(settings) as store:  # which is told already
+def _check_bugs(settings: Settings) -> Iterator[Finding]:
+    with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
         now = store.scripts.moment()
         for bug in bugs(store):
             yield Finding("bugs", "wrong" if bug.stops(now) else "note", line(bug))
 
 
-LOOKS = (
-    _python,
-    _packages,
-    _state_folder,
-    _cache,
-    _bugs,
-    _redis,
-    _store,
-    _prices,
-    _offline,
-    _rehearsal,
-    _proxy,
-    _tinker,
-    _webhooks,
-    _processes,
+CHECKS = (
+    _check_python,
+    _check_packages,
+    _check_state_folder,
+    _check_cache,
+    _check_bugs,
+    _check_redis,
+    _check_artefact_store,
+    _check_prices,
+    _check_tinker_offline,
+    _check_rehearsal,
+    _check_proxy,
+    _check_tinker,
+    _check_webhooks,
+    _check_processes,
 )
 commands = {"doctor": doctor}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.reuse import billed_as
-from scheduler.cli.submit import put, told
+from scheduler.cli.reuse import read_forward_class
+from scheduler.cli.submit import describe_submission, write_submission
 from scheduler.errors import Untrained
-from scheduler.prepare import Prepared, plan_to_submit, submission_of
+from scheduler.prepare import Prepared, build_submission, plan_to_submit
 from scheduler.settings import from_environment
 from scheduler.state import views
 from scheduler.state.states import StageState
@@ -22,9 +22,21 @@ from sweeps.spec.parse import Sweep, parse
 from sweeps.spec.scalars import nearest
 from sweeps.stage import Json, Stage
 
-OPEN = ("budget", "limits", "priority", "weight", "window", "deadline", "notify", "tags", "question", "best", "target")
+CHANGEABLE = (
+    "budget",
+    "limits",
+    "priority",
+    "weight",
+    "window",
+    "deadline",
+    "notify",
+    "tags",
+    "question",
+    "best",
+    "target",
+)
 ELSEWHERE = {"evaluate": "EVALUATION says that", "sweep": "--as says that"}
-OF_THE_OLD = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
+NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
 
 
 @click.command()
@@ -48,30 +60,30 @@ def evaluate(
     expired since. KEY=VALUE may say anew what changes no training: budget.usd=5, priority=3, deadline=…
     """
     settings = from_environment()
-    forward = billed_as(settings)
-    with the_store(settings) as store:
-        sweep = asked_anew(views.sweep(store, name).spec, evaluation, other, overrides)
+    forward = read_forward_class(settings)
+    with open_store(settings) as store:
+        sweep = build_evaluation_sweep(views.sweep(store, name).spec, evaluation, other, overrides)
         prepared = plan_to_submit(sweep, folder, settings, forward)
         refuse_untrained(store, name, prepared)
-        submitted = put(store, prepared, submission_of(prepared), settings)
+        submitted = write_submission(store, prepared, build_submission(prepared), settings)
     if output.for_people:
-        output.say(told(prepared, submitted))
-        output.say(_cost(prepared))
+        output.say(describe_submission(prepared, submitted))
+        output.say(_cost_line(prepared))
         output.say(f"`sweep up` works on it; `sweep results {submitted.sweep}` shows what it finds")
     else:
         output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
 
 
-def asked_anew(
+def build_evaluation_sweep(
     spec: Mapping[str, Json], evaluation: str, other: str | None = None, overrides: Sequence[str] = ()
 ) -> Sweep:
     """The question of a sweep with other evaluations. Raises SpecError, or Untrained where it shares nothing."""
     name = str(spec["sweep"])
     if spec.get("reuse", "all") != "all":
         raise Untrained(f"{name}: `reuse: {spec['reuse']}` found, so no other sweep may use what it has trained")
-    if found := [wrong for given in overrides if (wrong := _closed(name, given))]:
+    if found := [wrong for given in overrides if (wrong := _refuse_override(name, given))]:
         raise SpecError("\n".join(found))
-    text = json.dumps({key: value for key, value in spec.items() if key not in OF_THE_OLD}, ensure_ascii=False)
+    text = json.dumps({key: value for key, value in spec.items() if key not in NOT_INHERITED}, ensure_ascii=False)
     listed = evaluation if evaluation.lstrip().startswith("[") else f"[{evaluation}]"
     asked = [f"evaluate={listed}", *overrides]
     if other is None:
@@ -79,15 +91,17 @@ def asked_anew(
     return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other, ensure_ascii=False)}"])
 
 
-def _closed(name: str, given: str) -> str:
+def _refuse_override(name: str, given: str) -> str:
     """What is wrong with saying this anew, if anything."""
     root = given.partition("=")[0].partition(".")[0].strip()
-    if root in OPEN:
+    if root in CHANGEABLE:
         return ""
     if root in Sweep.model_fields:
-        said = ELSEWHERE.get(root, f"what {name} was trained with stays as it was; {', '.join(OPEN)} can be said anew")
+        said = ELSEWHERE.get(
+            root, f"what {name} was trained with stays as it was; {', '.join(CHANGEABLE)} can be said anew"
+        )
     else:
-        said = nearest(root, OPEN)
+        said = nearest(root, CHANGEABLE)
     return f"override {given!r}: {root} found; {said}"
 
 
@@ -103,7 +117,7 @@ def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
         )
 
 
-def _cost(prepared: Prepared) -> str:
+def _cost_line(prepared: Prepared) -> str:
     """Of what is measured; what was trained is there."""
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)

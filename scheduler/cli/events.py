@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import SchedulerError
 from scheduler.settings import from_environment
@@ -22,7 +22,7 @@ from sweeps.formatting import counted
 @click.pass_obj
 def events(output: Output, name: str, stage: str | None, last: int) -> None:
     """Show what happened to the stages of NAME, the newest last."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         views.sweep(store, name)  # says so if there is none
         found = read(store, name, stage=stage, last=last)
         if stage and not found:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import Target, the_store
+from scheduler.cli.console.atomic_files import open_replacement
+from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output, flat_value, write_csv
 from scheduler.cli.console.streams import make_exact
-from scheduler.cli.console.written_files import replacing
 from scheduler.cli.track import track
 from scheduler.settings import from_environment
 from scheduler.state import run_history, views
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 @click.command()
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default) needs nothing; Parquet an extra.")
-@click.option("-o", "--output", "target", type=Target(), help="Where to; CSV without it, or with -, to stdout.")
+@click.option("-o", "--output", "target", type=OutputPath(), help="Where to; CSV without it, or with -, to stdout.")
 @click.option("--curves", is_flag=True, help="A row for each point of the learning curves, instead of each run.")
 @click.option("--to", "place", metavar="TRACKER", help=f"Show every run to {TRACKERS}; again, what has grown.")
 @click.pass_obj
@@ -39,7 +39,7 @@ def export(
         raise click.UsageError("--to shows whole runs to a tracker; --format, --output and --curves are of tables")
     if form == "parquet" and str(target) == "-":
         raise click.UsageError("Parquet is nothing to read on a terminal, which - is; a file is right")
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         if place is not None:
             track(store, name, place, output)
             return
@@ -52,7 +52,7 @@ def export(
             write_csv(names, rows, sys.stdout)
             return
         else:
-            with replacing(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+            with open_replacement(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
                 write_csv(names, rows, file)
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
@@ -75,7 +75,7 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
         if not _of_one_kind(values):
             found[name] = [None if value is None else str(flat_value(value)) for value in values]
     try:
-        with replacing(target) as draft:
+        with open_replacement(target) as draft:
             found.to_parquet(draft, index=False)
     except ImportError:
         raise NotInstalled(f"Parquet needs pyarrow, which is not installed: {INSTALL}") from None

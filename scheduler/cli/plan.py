@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from scheduler.cli.account_words import document, told
-from scheduler.cli.console.options import takes_file
+from scheduler.cli.console.options import take_file
 from scheduler.cli.console.output import Output
-from scheduler.cli.reuse import Known, billed_as, known
+from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class
+from scheduler.cli.service_facts_text import describe_facts, facts_document
 from scheduler.prepare import prepare
 from scheduler.services import service_of
 from scheduler.settings import from_environment
@@ -24,16 +24,16 @@ SLOTS = 12  # to reckon with, while none have been found
 
 
 @click.command()
-@takes_file
+@take_file
 @click.option("--all", "everything", is_flag=True, help="List every stage.")
 @click.pass_obj
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Print the stages of FILE, what they cost, and every default taken."""
     settings = from_environment()
-    prepared = prepare(file, overrides, settings, billed_as(settings))
+    prepared = prepare(file, overrides, settings, read_forward_class(settings))
     planned = replace(prepared.plan, notes=(*prepared.plan.notes, *prepared.notes))
-    there = known(planned, settings)
-    refused = [*prepared.refused, *_refused(planned, there)]
+    there = find_reusable(planned, settings)
+    refused = [*prepared.refused, *_list_refusals(planned, there)]
     if output.form == "json":
         output.document(_document(planned, there, refused))
     elif output.form == "csv":
@@ -44,46 +44,46 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
             output.say(f"refused  {reason}")
 
 
-def _document(planned: Plan, there: Known, refused: Sequence[str]) -> dict[str, Json]:
-    accounts: list[Json] = [document(each) for each in there.accounts]
+def _document(planned: Plan, there: ReusableResults, refused: Sequence[str]) -> dict[str, Json]:
+    accounts: list[Json] = [facts_document(each) for each in there.accounts]
     return {**plan_document(planned), "refused": [*refused], "known": there.document(), "accounts": accounts}
 
 
-def _print(output: Output, planned: Plan, there: Known, listed: Sequence[Stage]) -> None:
+def _print(output: Output, planned: Plan, there: ReusableResults, listed: Sequence[Stage]) -> None:
     output.table(
         [_row(stage, there) for stage in listed], title=f"{planned.sweep}: {counted(len(planned.stages), 'stage')}"
     )
     if len(listed) < len(planned.stages):
         output.say(f"… and {len(planned.stages) - len(listed):,} more (--all lists them)")
     output.say("")
-    summarise(output, planned)
+    print_summary(output, planned)
     if planned.totals.micro_usd is not None:
-        output.say(_by_kind(planned))
-    if said := _reused(planned, there):
+        output.say(_kinds_line(planned))
+    if said := _reuse_line(planned, there):
         output.say(said)
-    if said := _hours(planned, there):
+    if said := _time_line(planned, there):
         output.say(said)
     for each in there.accounts:
-        output.say(f"account  {each.service}: {told(each)}")
+        output.say(f"account  {each.service}: {describe_facts(each)}")
     for path, value in planned.defaults:
         output.say(f"default  {path}: {written(value)}")
     for note in planned.notes:
         output.say(f"note     {note}")
 
 
-def _by_kind(planned: Plan) -> str:
+def _kinds_line(planned: Plan) -> str:
     """What training costs, and what measuring."""
     kinds = ("train", "evaluate")
     costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
     return ", ".join(f"{kind} {dollars(cost)}" for kind, cost in costs.items())
 
 
-def _refused(planned: Plan, there: Known) -> list[str]:
+def _list_refusals(planned: Plan, there: ReusableResults) -> list[str]:
     said = f"sweep: {planned.sweep!r} was submitted already and asks something else; another name is right"
     return [said] if there.taken else []
 
 
-def _reused(planned: Plan, there: Known) -> str:
+def _reuse_line(planned: Plan, there: ReusableResults) -> str:
     """What is there already, how old it is, and what is left to pay."""
     if there.unread:
         return f"what has a result already is not known: {there.unread}"
@@ -96,21 +96,19 @@ def _reused(planned: Plan, there: Known) -> str:
     return f"known already: {counted(len(there.ages), 'stage')} with results {age}, not done again{cost}"
 
 
-def _hours(planned: Plan, there: Known) -> str:
+def _time_line(planned: Plan, there: ReusableResults) -> str:
     """How long it takes at Tinker, at the pace that its documentation gives; offline a stage takes seconds."""
     live = [stage for stage in planned.stages if service_of(str(stage.recipe["model"])) == "tinker"]
     left = cycles(live, done=there.ages)
     if not left.total:
         return ""
-    slots, known = (there.slots, "found so far") if there.slots else (SLOTS, "if the account has as many")
+    slots, source = (there.slots, "found so far") if there.slots else (SLOTS, "if the account has as many")
     hours = duration(CYCLE * left.with_slots(slots))
     alone = duration(CYCLE * left.longest)
-    return (
-        f"time: {hours} at least, with {slots} slots ({known}) and {CYCLE:g} s a step; {alone} with any number of slots"
-    )
+    return f"time: at least {hours} with {slots} slots ({source}) and {CYCLE:g} s a step; {alone} with unlimited slots"
 
 
-def summarise(output: Output, planned: Plan) -> None:
+def print_summary(output: Output, planned: Plan) -> None:
     """The plan in two lines: what is trained and what sharing saves, and what it costs."""
     totals = planned.totals
     saved = f" instead of {totals.naive_train:,} with nothing shared" if totals.naive_train > totals.train else ""
@@ -132,7 +130,7 @@ def _span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _row(stage: Stage, there: Known) -> dict[str, object]:
+def _row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     age = there.ages.get(stage.id)
     row: dict[str, object] = {
         "stage": stage.id,
@@ -144,7 +142,7 @@ def _row(stage: Stage, there: Known) -> dict[str, object]:
     return row | ({"known": f"{duration(age)} old"} if age is not None else {})
 
 
-def _csv_row(stage: Stage, there: Known) -> dict[str, object]:
+def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     """For programs: numbers as they are."""
     return {
         "stage": stage.id,

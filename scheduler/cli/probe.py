@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.errors import SchedulerError, ServiceRefused
-from scheduler.prepare import price_book
-from scheduler.processes.addresses import find, is_up
+from scheduler.prepare import read_price_book
+from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.service_check import OFFLINE_MODELS, check_served, key_for, served_models
 from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
@@ -19,12 +19,12 @@ from scheduler.state.service_facts import ALL, Answer, Pending, Report, facts, l
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 
-INQUIRY = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.probe_main"]
-OPEN = ("unknown", "pending")  # no answers
+PROBE_COMMAND = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.probe_main"]
+UNANSWERED = ("unknown", "pending")  # no answers
 PROBED = ("search", "ttl", "delete", "checkpoints", "usage")  # calls that a service may lack
 
 
-class Told(NamedTuple):
+class ProbeResult(NamedTuple):
     """What an inquiry said."""
 
     model: str
@@ -33,7 +33,7 @@ class Told(NamedTuple):
     busy: bool  # stages were running: how many clients there may be was not asked
 
 
-class Where(NamedTuple):
+class ProbeTarget(NamedTuple):
     """The service to ask."""
 
     model: str
@@ -41,33 +41,35 @@ class Where(NamedTuple):
     environment: Mapping[str, str]
 
 
-def inquire(store: Store, settings: Settings, *, model: str | None, clients: int) -> Told:
+def probe_service(store: Store, settings: Settings, *, model: str | None, clients: int) -> ProbeResult:
     """Ask, and keep what was answered. Raises SchedulerError where nothing could be asked."""
-    where = _offline(settings, model) if model and service_of(model) == "offline" else _live(model, settings)
+    where = _find_offline(settings, model) if model and service_of(model) == "offline" else _find_live(model, settings)
     service, busy = service_of(where.model), bool(views.stages_in(store, StageState.RUNNING, 1))
     pending = facts(store, service).pending
-    words = [where.model, "--clients", "0" if busy else str(clients), *_earlier(pending)]
-    report = _run([*INQUIRY, *words], where.environment)
-    kept = {each.what: each.answer for each in report.answers if each.answer not in OPEN}
+    words = [where.model, "--clients", "0" if busy else str(clients), *_pending_arguments(pending)]
+    report = _run_probe([*PROBE_COMMAND, *words], where.environment)
+    kept = {each.what: each.answer for each in report.answers if each.answer not in UNANSWERED}
     calls = kept.pop("calls", "")
     lacking = dict(word.split("=") for word in calls.split() if word != ALL)
     for call in PROBED if calls else ():
         learn_lack(store, service, call, int(lacking[call]) if call in lacking else None)
-    learn(store, service, {**kept, "models": json.dumps(list(where.models)), **_changed(pending, report.pending)})
-    return Told(where.model, where.models, report, busy and clients > 0)
+    learn(
+        store, service, {**kept, "models": json.dumps(list(where.models)), **_pending_change(pending, report.pending)}
+    )
+    return ProbeResult(where.model, where.models, report, busy and clients > 0)
 
 
-def _earlier(pending: Pending | None) -> list[str]:
+def _pending_arguments(pending: Pending | None) -> list[str]:
     return [] if pending is None else ["--pending", pending.session, pending.model, pending.since.isoformat()]
 
 
-def _changed(pending: Pending | None, name: str | None) -> dict[str, str]:
+def _pending_change(pending: Pending | None, name: str | None) -> dict[str, str]:
     """A bill that is waited for already keeps its time: by that it is found."""
     return {} if pending is not None and name == pending.name else {"pending": name or ""}
 
 
-def _offline(settings: Settings, model: str) -> Where:
-    addresses = find(settings.home) if is_up(settings.home) else None
+def _find_offline(settings: Settings, model: str) -> ProbeTarget:
+    addresses = read_addresses(settings.home) if is_up(settings.home) else None
     url = settings.offline_url or (addresses.offline_url if addresses else None)
     if url is None:
         raise ServiceRefused(
@@ -75,28 +77,28 @@ def _offline(settings: Settings, model: str) -> Where:
         )
     models = served_models(url, OFFLINE_KEY)
     check_served([model], models, "tinker_offline")
-    return Where(model, models, {**os.environ, "SWEEP_OFFLINE_URL": url})
+    return ProbeTarget(model, models, {**os.environ, "SWEEP_OFFLINE_URL": url})
 
 
-def _live(model: str | None, settings: Settings) -> Where:
+def _find_live(model: str | None, settings: Settings) -> ProbeTarget:
     key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
     models = served_models(settings.tinker_url, key)
     if model is not None and models:
         check_served([model], models, "the account")
     if model is None and not models:
         raise SchedulerError("the service does not say which models it serves; name one with --model")
-    return Where(model or _cheapest(models, settings), models, os.environ)
+    return ProbeTarget(model or _cheapest(models, settings), models, os.environ)
 
 
 def _cheapest(models: Sequence[str], settings: Settings) -> str:
-    prices = price_book(settings)
+    prices = read_price_book(settings)
     priced = {model: price for model in models if (price := prices.of(model)) is not None and price.train is not None}
     if not priced:
         raise SchedulerError(f"{prices.name} has no price of any model that the account may use; add one")
     return min(priced, key=lambda model: (priced[model].train or 0, model))
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> Report:
+def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> Report:
     """What the command prints. When we are stopped, so is it, and it closes what it opened: that is waited for."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     try:

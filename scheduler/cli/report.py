@@ -8,10 +8,10 @@ from urllib.parse import quote
 import click
 
 from scheduler import report_inputs as gathered
-from scheduler.cli.console.options import Target, the_store
+from scheduler.cli.console.atomic_files import write_whole
+from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.streams import make_exact
-from scheduler.cli.console.written_files import write_whole
 from scheduler.settings import from_environment
 from sweeps.formatting import counted
 from sweeps.report.compose import compose
@@ -25,15 +25,15 @@ FORMS = ("html", "md", "svg", "png")
 @click.command()
 @click.argument("name")
 @click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, or figures as files.")
-@click.option("-o", "--output", "target", type=Target(), help="Where to; - is the terminal.")
-@click.option("--figures", type=Target(), help="A folder for every figure as a file.")
+@click.option("-o", "--output", "target", type=OutputPath(), help="Where to; - is the terminal.")
+@click.option("--figures", type=OutputPath(), help="A folder for every figure as a file.")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
     """Write what NAME has found, finished or not, as a file to look at."""
     if str(figures) == "-" or (form in ("svg", "png") and str(target) == "-"):
         raise click.UsageError("figures are files, and - is the terminal; a folder is right")
     settings = from_environment()
-    with the_store(settings) as store:
+    with open_store(settings) as store:
         found = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
     written = []
     if form in ("svg", "png"):

@@ -8,7 +8,7 @@ import click
 
 from scheduler.cli.answers import answer
 from scheduler.cli.compare_sweeps import names_of, show_across
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.items import item_facts
 from scheduler.settings import Settings, from_environment
@@ -35,7 +35,7 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
     if (name is None) == (sweeps is None):
         raise click.UsageError("one of NAME and --sweeps A,B is right")
     settings = from_environment()
-    with the_store(settings) as store:
+    with open_store(settings) as store:
         if sweeps is not None:
             show_across(store, names_of(sweeps), output)
         elif name is not None:

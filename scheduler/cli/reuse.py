@@ -1,9 +1,9 @@
-"""What of a plan has its result already, how old that is, and what is known of its services. Nothing is submitted."""
+"""Find the results that a plan can reuse, and what is known of its services. Writes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.errors import StoreUnavailable
 from scheduler.services import lane_of, pool_of, service_of
 from scheduler.settings import Settings
@@ -16,7 +16,7 @@ from sweeps.stage import Json, Plan
 
 
 @dataclass(frozen=True)
-class Known:
+class ReusableResults:
     """The stages that would be reused; `unread` says why nobody could look."""
 
     ages: Mapping[str, float]  # seconds since the stage had its result
@@ -39,29 +39,29 @@ class Known:
         }
 
 
-def known(planned: Plan, settings: Settings) -> Known:
+def find_reusable(planned: Plan, settings: Settings) -> ReusableResults:
     """What has a result in the store of these settings. Where there is none yet, none is made."""
     if not settings.redis_url and not (settings.home / "redis").exists():
-        return Known({}, 0)
+        return ReusableResults({}, 0)
     try:
-        with the_store(settings) as store:
+        with open_store(settings) as store:
             return _read(planned, store)
     except StoreUnavailable as error:
-        return Known({}, 0, unread=str(error).splitlines()[0])
+        return ReusableResults({}, 0, unread=str(error).splitlines()[0])
 
 
-def billed_as(settings: Settings) -> Forward:
+def read_forward_class(settings: Settings) -> Forward:
     """As what Tinker bills a forward pass, as far as is known; the dearer one where nobody could look."""
     if not settings.redis_url and not (settings.home / "redis").exists():
         return "training"
     try:
-        with the_store(settings) as store:
+        with open_store(settings) as store:
             return forward_class(store, "tinker")
     except StoreUnavailable:
         return "training"
 
 
-def _read(planned: Plan, store: Store) -> Known:
+def _read(planned: Plan, store: Store) -> ReusableResults:
     costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
     seconds, micros = store.client.time()
     now = seconds + micros / 1e6
@@ -74,4 +74,4 @@ def _read(planned: Plan, store: Store) -> Known:
     pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
     slots = sum(limits) or None
-    return Known(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts, slots=slots)
+    return ReusableResults(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts, slots=slots)

@@ -12,17 +12,17 @@ from types import FrameType
 
 import click
 
-from scheduler.cli.console.options import files_and_overrides, takes_files, the_store
+from scheduler.cli.console.options import open_store, split_words, take_files
 from scheduler.cli.console.output import Output
-from scheduler.cli.plan import summarise
+from scheduler.cli.plan import print_summary
 from scheduler.cli.results import show_results
-from scheduler.cli.reuse import billed_as
-from scheduler.cli.submit import put, told
-from scheduler.cli.up import endings
-from scheduler.cli.watch import follow, over
+from scheduler.cli.reuse import read_forward_class
+from scheduler.cli.submit import describe_submission, write_submission
+from scheduler.cli.up import stop_signals
+from scheduler.cli.watch import follow, have_ended
 from scheduler.errors import SchedulerError
-from scheduler.prepare import prepare_to_submit, submission_of
-from scheduler.processes.addresses import find, is_up
+from scheduler.prepare import build_submission, prepare_to_submit
+from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, from_environment
@@ -36,36 +36,36 @@ STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that work
 
 
 @click.command()
-@takes_files
+@take_files
 @click.option("--detach", is_flag=True, help="Submit, leave the work to `sweep up`, and return.")
 @click.pass_obj
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Ask the questions in FILE..., and stay until they are answered."""
     settings = from_environment()
     check_rehearsal(settings)  # before anything is submitted
-    files, overrides = files_and_overrides(words)
+    files, overrides = split_words(words)
     # All are read before one is written: a bad one refuses all.
-    asked = [prepare_to_submit(file, overrides, settings, billed_as(settings)) for file in files]
-    submissions = [submission_of(prepared) for prepared in asked]
-    with the_store(settings) as store:
+    asked = [prepare_to_submit(file, overrides, settings, read_forward_class(settings)) for file in files]
+    submissions = [build_submission(prepared) for prepared in asked]
+    with open_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
-            output.say(told(prepared, put(store, prepared, submission, settings)))
+            output.say(describe_submission(prepared, write_submission(store, prepared, submission, settings)))
             if output.for_people:
-                summarise(output, prepared.plan)
+                print_summary(output, prepared.plan)
         names = [prepared.plan.sweep for prepared in asked]
         if detach:
             _say_how_to_go_on(output, settings, names)
             return
         seen = [views.sweep(store, name) for name in names]
-        if not over(seen):  # else there is nothing to bring anything up for
-            with everything_up(settings, output) as still_up:
-                seen = _watched(store, names, output, still_up)
+        if not have_ended(seen):  # else there is nothing to bring anything up for
+            with keep_everything_up(settings, output) as still_up:
+                seen = _watch_to_end(store, names, output, still_up)
         for name in names:
             show_results(store, settings, name, output)
     _raise_for_failures(seen)
 
 
-def _watched(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:
+def _watch_to_end(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:
     """Watch to the end. Redis may be away for a while: the work goes on when it is back, and so do we."""
     while True:
         try:
@@ -75,10 +75,10 @@ def _watched(store: Store, names: Sequence[str], output: Output, still_up: Calla
             raise SchedulerError(f"{left}, the same command goes on with it") from None
         except Away as error:
             output.say(f"Redis does not answer, so we wait: {error}")
-            _await(store, still_up)
+            _wait_for_redis(store, still_up)
 
 
-def _await(store: Store, still_up: Callable[[], None]) -> None:
+def _wait_for_redis(store: Store, still_up: Callable[[], None]) -> None:
     while True:
         still_up()
         time.sleep(1)
@@ -102,13 +102,13 @@ def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) 
 
 
 @contextmanager
-def everything_up(settings: Settings, output: Output) -> Iterator["StillUp"]:
+def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSupervisor"]:
     """All processes of this machine for as long as the block runs, whether we have them up or somebody else has."""
-    still_up = StillUp(settings, output)
-    with _ended_by_ctrl_c():
+    still_up = LocalSupervisor(settings, output)
+    with _interrupt_on_signals():
         try:
             still_up()
-            if still_up.anothers and (addresses := find(settings.home)):
+            if still_up.anothers and (addresses := read_addresses(settings.home)):
                 output.say(addresses.server)
                 output.say(addresses.flower)
             yield still_up
@@ -117,7 +117,7 @@ def everything_up(settings: Settings, output: Output) -> Iterator["StillUp"]:
 
 
 @contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
+def _interrupt_on_signals() -> Iterator[None]:
     """Whatever asks us to end does what Ctrl-C does, once: a second one does not hurry what is being given back."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
@@ -125,7 +125,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    previous = {each: signal.signal(each, end) for each in endings()}
+    previous = {each: signal.signal(each, end) for each in stop_signals()}
     try:
         yield
     finally:
@@ -133,7 +133,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-class StillUp:
+class LocalSupervisor:
     """A supervisor: another's while there is one, else one beside us, whose lines are passed on."""
 
     def __init__(self, settings: Settings, output: Output) -> None:
@@ -164,7 +164,7 @@ class StillUp:
 
     def stop(self) -> None:
         """Ask ours to bring everything down, and wait, whatever is said meanwhile."""
-        for each in endings():
+        for each in stop_signals():
             signal.signal(each, signal.SIG_IGN)
         if self._process is None or self._process.poll() is not None:
             return
@@ -200,10 +200,10 @@ class StillUp:
                     self._output.say(line.rstrip())
 
     def _await_readiness(self, process: "subprocess.Popen[str]") -> None:
-        """Until it has told where everything is, or it ends, which the next look is for."""
+        """Wait until it has published its addresses, or has ended; the next look reports that."""
         give_up = time.monotonic() + START_SECONDS + 30
         while process.poll() is None:
-            addresses = find(self._settings.home)
+            addresses = read_addresses(self._settings.home)
             if addresses is not None and addresses.supervisor == process.pid:
                 return
             if time.monotonic() > give_up:

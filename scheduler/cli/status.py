@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from scheduler.cli.account_words import document, told
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
+from scheduler.cli.service_facts_text import describe_facts, facts_document
 from scheduler.engine.fleet import ServiceView, look
 from scheduler.notify.outbox import troubled_webhooks
-from scheduler.processes.addresses import find, is_up
+from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
 from scheduler.state import views
@@ -23,7 +23,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import live_workers
-from scheduler.waiting_reasons import Fleet, why_it_waits
+from scheduler.waiting_reasons import FleetStatus, why_it_waits
 from sweeps.formatting import counted, dollars, duration
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
@@ -34,7 +34,7 @@ ORDER = [state.value for state in StageState]
 @click.pass_obj
 def list_(output: Output) -> None:
     """List the sweeps of this state folder, or of REDIS_URL."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         found = views.sweeps(store)
     rows = [sweep_row(view, output) for view in found]
     output.rows("sweeps", rows, columns=_columns(rows))
@@ -46,10 +46,10 @@ def list_(output: Output) -> None:
 def status(output: Output, name: str | None) -> None:
     """Show what is going on, in all sweeps or in NAME."""
     settings = from_environment()
-    with the_store(settings) as store:
+    with open_store(settings) as store:
         found = [views.sweep(store, name)] if name else views.sweeps(store)
         accounts = known_accounts(store)
-        state = _document(store, settings, found, name) | {"accounts": [document(each) for each in accounts]}
+        state = _document(store, settings, found, name) | {"accounts": [facts_document(each) for each in accounts]}
     if output.form == "json":
         output.document(state)
     elif output.form == "csv":
@@ -59,31 +59,32 @@ def status(output: Output, name: str | None) -> None:
         _print_where(output, settings, accounts)
 
 
-def fleet_of(store: Store, settings: Settings) -> Fleet:
+def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     """All that stands between a ready stage and its start."""
     workers, bounds = live_workers(store), settings.bounds
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
     services = {service: look(store, service, bounds) for service in SERVICES}
     supervised = not workers and is_up(settings.home)
-    return Fleet(len(workers), threads, services, supervised, bugs(store), store.scripts.moment())
+    return FleetStatus(len(workers), threads, services, supervised, bugs(store), store.scripts.moment())
 
 
 def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
-    workers, fleet = live_workers(store), fleet_of(store, settings)
+    workers, fleet = live_workers(store), read_fleet(store, settings)
+    failed = _read_first_stages(store, StageState.FAILED, name)
     skipped = Counter(stage.cause for stage in views.stages_of(store, name, StageState.SKIPPED)) if name else Counter()
     return {
         "sweeps": [sweep_row(view) | {"waits": why_it_waits(view, fleet)} for view in found],
         "services": [_service_row(each) for each in fleet.services.values() if each.pools],
         "workers": [{"worker": worker, **said} for worker, said in workers.items()],
-        "running": [_stage_row(stage) for stage in _some(store, StageState.RUNNING, name)],
-        "failed": [_stage_row(each) | {"cause": each.cause} for each in _some(store, StageState.FAILED, name)],
+        "running": [_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
+        "failed": [_stage_row(stage) | {"cause": stage.cause} for stage in failed],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
         "webhooks": troubled_webhooks(store),
         "bugs": [asdict(bug) | {"line": line(bug)} for bug in bugs(store)],
     }
 
 
-def _some(store: Store, state: StageState, name: str | None) -> list[StageView]:
+def _read_first_stages(store: Store, state: StageState, name: str | None) -> list[StageView]:
     """The first ones of a sweep, or of all."""
     return views.stages_of(store, name, state)[:MOST] if name else views.stages_in(store, state, MOST)
 
@@ -93,7 +94,7 @@ def _service_row(service: ServiceView) -> dict[str, Any]:
     return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
 
 
-def _slots(services: Sequence[Mapping[str, Any]]) -> str:
+def _slots_text(services: Sequence[Mapping[str, Any]]) -> str:
     """What is taken of what has been found, where anything is."""
     pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
     return ", ".join(f"{pool['taken'] - pool['queued']} of {pool['limit']} {name} slots" for name, pool in pools)
@@ -150,7 +151,7 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
         output.say(said)
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
-    taken = _slots(document["services"])
+    taken = _slots_text(document["services"])
     output.say(
         f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy{taken and f', {taken}'}"
     )
@@ -158,8 +159,8 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[Facts]) -> None:
     for each in accounts:
-        output.say(f"account at {each.service}: {told(each)}")
-    if is_up(settings.home) and (addresses := find(settings.home)):  # who is killed leaves them behind
+        output.say(f"account at {each.service}: {describe_facts(each)}")
+    if is_up(settings.home) and (addresses := read_addresses(settings.home)):  # who is killed leaves them behind
         output.say(addresses.flower)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.console.options import takes_file, the_store
+from scheduler.cli.console.options import open_store, take_file
 from scheduler.cli.console.output import Output
-from scheduler.cli.reuse import billed_as
-from scheduler.prepare import Prepared, keep_data, prepare_to_submit, submission_of
+from scheduler.cli.reuse import read_forward_class
+from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
 from scheduler.settings import Settings, from_environment
 from scheduler.state.store import Store
 from scheduler.state.submission import Submission, Submitted
@@ -16,31 +16,31 @@ from scheduler.state.submission import submit as write
 
 
 @click.command()
-@takes_file
+@take_file
 @click.pass_obj
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Submit FILE; submitting it again changes nothing."""
     settings = from_environment()
-    prepared = prepare_to_submit(file, overrides, settings, billed_as(settings))
-    submission = submission_of(prepared)
-    with the_store(settings) as store:
-        submitted = put(store, prepared, submission, settings)
+    prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))
+    submission = build_submission(prepared)
+    with open_store(settings) as store:
+        submitted = write_submission(store, prepared, submission, settings)
     if output.for_people:
-        output.say(told(prepared, submitted))
+        output.say(describe_submission(prepared, submitted))
         output.say("`sweep up` works on it; `sweep status` and `sweep watch` show it")
     else:
         output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
 
 
-def put(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
+def write_submission(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
     """The data first, then the plan: a stage never names data that is not there."""
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
-    keep_data(prepared, Artefacts(settings.store))
+    store_data(prepared, Artefacts(settings.store))
     return write(store, submission)
 
 
-def told(prepared: Prepared, submitted: Submitted) -> str:
+def describe_submission(prepared: Prepared, submitted: Submitted) -> str:
     """What submitting did, in a sentence."""
     if not submitted.fresh:
         return f"{submitted.sweep} was submitted already; nothing is done twice"

@@ -11,17 +11,17 @@ from scheduler.cli.console.output import Output
 from scheduler.errors import TrackerUnusable
 from scheduler.state import run_history, views
 from scheduler.state.store import Store
-from scheduler.trackers import Tracker, tracker
+from scheduler.trackers import Tracker, open_tracker
 from sweeps.formatting import counted
 from sweeps.report.tracker_runs import TrackedRun, track_run
 
-Told = Mapping[str, Any]
+TrackedRow = Mapping[str, Any]
 
 
 def track(store: Store, name: str, place: str, output: Output) -> None:
-    """Tell a tracker of every run, as it stands. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
+    """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
     sweep, rows = run_history.swept(store, name), views.results(store, name)
-    there, screen, told = tracker(place, name), Console(stderr=True), list[Told]()
+    there, screen, told = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
     for each in progress(
         run_history.followed(store, name, rows),
         description=f"{name} to {place.partition(':')[0]}",
@@ -31,21 +31,21 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
         disable=not (output.for_people and screen.is_terminal),
     ):
         run = track_run(sweep, each)
-        told.append({"run": run.id, "name": run.name, "state": run.state, "new": _put(there, run, place)})
+        told.append({"run": run.id, "name": run.name, "state": run.state, "new": _put_run(there, run, place)})
     if output.for_people:
-        output.say(f"{name}: {_said(told)}\n{there.where}")
+        output.say(f"{name}: {_summary(told)}\n{there.where}")
     else:
         output.rows("runs", told)
 
 
-def _put(there: Tracker, run: TrackedRun, place: str) -> bool:
+def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
     try:
         return there.put(run)
     except OSError as error:
         raise TrackerUnusable(f"--to {place}: {error.strerror or error}; name another place") from None
 
 
-def _said(told: Sequence[Told]) -> str:
+def _summary(told: Sequence[TrackedRow]) -> str:
     new = sum(each["new"] for each in told)
     states = Counter(each["state"] for each in told)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"

@@ -8,9 +8,8 @@ from types import FrameType
 import click
 
 from scheduler.cli.console.output import Output
-from scheduler.processes.addresses import find
-from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis
-from scheduler.processes.supervisor import up as bring_up
+from scheduler.processes.addresses import read_addresses
+from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import from_environment
 from scheduler.state.connection import check, connect
@@ -31,14 +30,14 @@ def up(output: Output) -> None:
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         stop.set()
 
-    for number in endings():
+    for number in stop_signals():
         signal.signal(number, on_signal)
     with server(settings) as url:
         with closing(connect(url)) as client:
             server_line = running(check(client, url), url, settings)
         output.say(server_line)
         with bring_up(settings, server_line) as children:
-            if addresses := find(settings.home):
+            if addresses := read_addresses(settings.home):
                 output.say(addresses.flower)
             cared_for: list[Child | EmbeddedRedis] = [*children, EmbeddedRedis(settings)]
             while not stop.wait(LOOK_EVERY):
@@ -47,7 +46,7 @@ def up(output: Output) -> None:
             output.say("stopping: workers give their stages back")
 
 
-def endings() -> list[signal.Signals]:
+def stop_signals() -> list[signal.Signals]:
     """What asks a command to end: Ctrl-C, `kill`, and a terminal that is closed, unless `nohup` said to ignore that."""
     asked = [signal.SIGINT, signal.SIGTERM]
     return asked if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*asked, signal.SIGHUP]

@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.status import fleet_of, sweep_row
+from scheduler.cli.status import read_fleet, sweep_row
 from scheduler.engine.admission import MONEY
 from scheduler.settings import Settings, from_environment
 from scheduler.state import views
@@ -34,7 +34,7 @@ SHOWN = 8  # running stages in view
 @click.pass_obj
 def watch(output: Output, names: tuple[str, ...]) -> None:
     """Watch the sweeps NAMES until they have ended."""
-    with the_store(from_environment()) as store:
+    with open_store(from_environment()) as store:
         seen = follow(store, names, output)
     if not output.for_people:
         output.rows("sweeps", [sweep_row(view) for view in seen])
@@ -46,30 +46,30 @@ def follow(
     """Show sweeps until all have ended; `each` is called with every look. The last views are the answer."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
     settings = from_environment()
-    pace = Pace(sum(views.sweep(store, name).ended for name in names))
+    pace = SweepPace(sum(views.sweep(store, name).ended for name in names))
     with draws(store, settings, output) as picture:
         while True:
             each()
             seen = [views.sweep(store, name) for name in names]
-            picture.show(seen, pace.left(seen), ended=over(seen))
-            if over(seen):
+            picture.show(seen, pace.describe_time_left(seen), ended=have_ended(seen))
+            if have_ended(seen):
                 return seen
             time.sleep(LOOK_EVERY)
 
 
-def over(seen: Sequence[SweepView]) -> bool:
+def have_ended(seen: Sequence[SweepView]) -> bool:
     """Has each of them ended?"""
     return all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
 
 
-class Pace:
+class SweepPace:
     """How long the rest takes at the pace so far: a guess, and said to be one."""
 
     def __init__(self, before: int) -> None:
         self._before = before
         self._began = time.monotonic()
 
-    def left(self, seen: Sequence[SweepView]) -> str:
+    def describe_time_left(self, seen: Sequence[SweepView]) -> str:
         ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
         done = ended - self._before
         if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
@@ -111,7 +111,7 @@ class _Lines:
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:
         if not ended and time.monotonic() < self._next:
             return
-        fleet = fleet_of(self._store, self._settings)
+        fleet = read_fleet(self._store, self._settings)
         reasons = ((view, why_it_waits(view, fleet)) for view in seen)
         lines = [_summary(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
         text = "\n".join([*lines, left] if left else lines)
@@ -121,7 +121,7 @@ class _Lines:
 
 
 def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: str) -> RenderableType:
-    fleet = fleet_of(store, settings)
+    fleet = read_fleet(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
         parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(safe(_summary(view)))]

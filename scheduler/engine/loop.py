@@ -12,7 +12,7 @@ from types import FrameType
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import Limits, tick
-from scheduler.notify.sender import Post
+from scheduler.notify.sender import NoticeSender
 from scheduler.services import SERVICES, lane_of
 from scheduler.settings import Settings
 from scheduler.state.bug_log import forget, record
@@ -37,11 +37,11 @@ def run(settings: Settings) -> None:
     check(client, url)
     store = Store(client)
     forget(store)
-    scheduler, post = Scheduler(store, Nudges(url), settings), Post(store, settings.notify)
-    post.open()
+    scheduler, post = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
+    post.start()
     while not stop.is_set():
         stop.wait(scheduler.turn())
-    post.close()
+    post.stop()
     scheduler.leave()
 
 

@@ -19,11 +19,11 @@ from sweeps.stage import Json
 
 FEW = 3  # best cells, and causes of failures, that are told
 LENGTH = 160  # characters of a cause
-OUTSIDE = "outside its hours"
+OUTSIDE_WINDOW = "outside its hours"
 ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 
 
-class Cause(NamedTuple):
+class FailureCause(NamedTuple):
     """Why stages failed."""
 
     cause: str
@@ -49,20 +49,20 @@ class Digest:
     spent: int
     limit: int | None
     best: tuple[str, ...]
-    look_at: tuple[Cause, ...]
+    look_at: tuple[FailureCause, ...]
     seconds_left: float | None  # at the pace so far; None where there is none
 
     @property
     def text(self) -> str:
         """For a phone."""
         limit = "" if self.limit is None else f" of {dollars(self.limit)}"
-        causes = [f"look at: {each.stages:,} × {_short(each.cause)} ({each.label})" for each in self.look_at]
+        causes = [f"look at: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.look_at]
         left = [] if self.seconds_left is None else [f"about {duration(self.seconds_left)} left"]
         return "\n".join([self._counts(), f"{dollars(self.spent)}{limit} spent", *self.best, *causes, *left])
 
     def _counts(self) -> str:
         parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
-        stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE
+        stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE_WINDOW
         others = {
             "failed": self.failed,
             "skipped": self.skipped,
@@ -75,10 +75,10 @@ class Digest:
         return ", ".join([f"{self.done:,} of {self.stages:,} stages done", *said])
 
 
-def digest(store: Store, name: str) -> Digest:
-    """The digest of a sweep as it stands. Raises UnknownSweep."""
+def build_digest(store: Store, name: str) -> Digest:
+    """Build the digest of a sweep as it is now. Raises UnknownSweep."""
     view = views.sweep(store, name)
-    parked, by = _parked(store, view)
+    parked, by = _count_parked(store, view)
     count = view.counts.get
     return Digest(
         sweep=name,
@@ -94,19 +94,19 @@ def digest(store: Store, name: str) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        best=_best(view.spec, views.results(store, name)),
-        look_at=_causes(store, name) if count(StageState.FAILED) else (),
-        seconds_left=None if by else _left(store, view),
+        best=_best_lines(view.spec, views.results(store, name)),
+        look_at=_frequent_causes(store, name) if count(StageState.FAILED) else (),
+        seconds_left=None if by else _estimate_seconds_left(store, view),
     )
 
 
-def _parked(store: Store, view: SweepView) -> tuple[int, str]:
+def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
     """All that is ready where a gate is closed; else what is in no queue, for it waits by itself."""
     ready = view.counts.get(StageState.READY, 0)
     if view.state == SweepState.PAUSED:
         return ready, "paused"
     if view.outside:
-        return ready, OUTSIDE
+        return ready, OUTSIDE_WINDOW
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
             return ready, f"{service} is down or refuses us"
@@ -116,7 +116,7 @@ def _parked(store: Store, view: SweepView) -> tuple[int, str]:
     return max(0, ready - queued), ""
 
 
-def _left(store: Store, view: SweepView) -> float | None:
+def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
     """Seconds, at the pace of what has ended since the sweep's first stage ran; what was known before has no pace."""
     started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
     done = view.ended - int(before or 0)
@@ -125,16 +125,18 @@ def _left(store: Store, view: SweepView) -> float | None:
     return (store.scripts.moment() - int(started)) / 1000 / done * (view.total - view.ended)
 
 
-def _causes(store: Store, name: str) -> tuple[Cause, ...]:
+def _frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
     """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
     alike: dict[str, list[StageView]] = {}
     for stage in views.stages_of(store, name, StageState.FAILED):
         alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
     frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
-    return tuple(Cause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent)
+    return tuple(
+        FailureCause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent
+    )
 
 
-def _best(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
+def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
     """The best cell on each data set, as `sweep results` finds it: losses on different holdouts do not compare."""
     groups: dict[str, list[RunResult]] = {}
     for row in rows:
@@ -142,13 +144,13 @@ def _best(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...
         groups.setdefault("" if on is None else str(on), []).append(row)
     found = [
         (on, best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode))
-        for best in _sought(spec, rows)
+        for best in _compared_metrics(spec, rows)
         for on, group in groups.items()
     ]
-    return tuple([_said(on, each, groups[on]) for on, each in found if each.best][:FEW])
+    return tuple([_best_line(on, each, groups[on]) for on, each in found if each.best][:FEW])
 
 
-def _sought(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
+def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     """What is compared, and whether less or more of it is better."""
     target = spec.get("target")
     if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
@@ -156,7 +158,7 @@ def _sought(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     return list_compared(spec, rows)
 
 
-def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
+def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen by the validation set where there is one, and told by the holdout where that is known."""
     (best,) = (each for each in cells(rows) if found.best and each.cell == found.best.cell)
     told = found.metric if found.metric in best.metrics else found.by
@@ -168,6 +170,6 @@ def _said(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LENGTH else f"{line[:LENGTH]}…"

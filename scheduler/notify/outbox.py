@@ -14,9 +14,10 @@ from scheduler.state import keys
 from scheduler.state.store import Store
 from sweeps.formatting import counted
 
-TAKEN = 60.0  # seconds for which a notice is its sender's; then that one is thought dead, and it is sent again
+SENDING_SECONDS = 60.0  # for which a notice belongs to its sender; after that the sender is taken for dead
+
 FIRST_WAIT, GROWTH, TRIES = 10.0, 2.4, 8  # eight tries over about an hour
-LONGEST_WISH = 900.0  # seconds that an address may ask us to wait
+LONGEST_RETRY_AFTER = 900.0  # seconds that an address may ask us to wait
 DETAIL = 1000  # characters of what a notice says beside its kind
 
 TITLES = {
@@ -34,7 +35,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Notice:
+class OutboxNotice:
     """One thing that one address is to be told."""
 
     id: str  # the same however often it is sent
@@ -59,7 +60,7 @@ class Outbox:
         self._scripts = store.scripts
         self._client = store.client
 
-    def tell_of_the_fleet(self, addresses: Sequence[str]) -> None:
+    def set_fleet_addresses(self, addresses: Sequence[str]) -> None:
         """These variables, and no others, hold the addresses of who is told what concerns the whole fleet."""
         pipe = self._client.pipeline()
         pipe.delete(keys.FLEET_ADDRESSES)
@@ -67,19 +68,19 @@ class Outbox:
             pipe.sadd(keys.FLEET_ADDRESSES, *addresses)
         pipe.execute()
 
-    def take(self, most: int, busy: Collection[str]) -> list[Notice]:
+    def take(self, most: int, busy: Collection[str]) -> list[OutboxNotice]:
         """What is due, at most one for each address that is not busy. Nobody else gets it for a while."""
-        rows = self._scripts.run("take_notices", round(TAKEN * 1000), most, *busy)
+        rows = self._scripts.run("take_notices", round(SENDING_SECONDS * 1000), most, *busy)
         return [
-            Notice(name, address, kind, sweep, int(at), detail, int(tries))
+            OutboxNotice(name, address, kind, sweep, int(at), detail, int(tries))
             for name, address, kind, sweep, at, detail, tries in rows
         ]
 
-    def sent(self, notice: Notice) -> bool:
+    def mark_sent(self, notice: OutboxNotice) -> bool:
         """It has been told. False if it is not in the outbox any more."""
         return bool(self._scripts.run("notice_sent", notice.id))
 
-    def failed(self, notice: Notice, reason: str, again_in: float | None) -> bool:
+    def mark_failed(self, notice: OutboxNotice, reason: str, again_in: float | None) -> bool:
         """It has not been told, and is tried again in so many seconds, or (None) given up. False as with `sent`."""
         delay = "" if again_in is None else round(again_in * 1000)
         return bool(self._scripts.run("notice_failed", notice.id, notice.tries, reason, delay))
@@ -92,7 +93,7 @@ def next_try(tries: int, wish: float, chance: float) -> float | None:
     """
     if tries + 1 >= TRIES:
         return None
-    return max(FIRST_WAIT * GROWTH**tries * (0.75 + chance / 2), min(wish, LONGEST_WISH))
+    return max(FIRST_WAIT * GROWTH**tries * (0.75 + chance / 2), min(wish, LONGEST_RETRY_AFTER))
 
 
 def troubled_webhooks(store: Store) -> list[str]:

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.notify.outbox import Notice, Outbox, next_try
-from scheduler.notify.webhooks import DEADLINE, Answer, compose, headers_of, send
-from scheduler.settings import SIGNED_WITH
+from scheduler.notify.outbox import Outbox, OutboxNotice, next_try
+from scheduler.notify.webhooks import DEADLINE, Delivery, build_headers, compose, send
+from scheduler.settings import WEBHOOK_SECRET
 from scheduler.state.bug_log import NOBODY, record
 from scheduler.state.connection import Away, RedisError
 from scheduler.state.store import Store
@@ -24,7 +24,7 @@ SENDERS = 16  # addresses that are told something at the same time
 log = logging.getLogger("scheduler.notify.sender")
 
 
-class Post:
+class NoticeSender:
     """A thread that looks, and one for each notice that is being sent; one address has one at a time."""
 
     def __init__(
@@ -43,15 +43,15 @@ class Post:
         self._busy: set[str] = set()
         self._left = threading.Event()
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Begin to look; what is under way when the process ends is somebody else's to send."""
         threading.Thread(target=self._look, name="post", daemon=True).start()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Take nothing more. Waits for nobody."""
         self._left.set()
 
-    def round(self) -> int:
+    def send_due(self) -> int:
         """Have everything sent that is due now; how many notices that are. Returns before any of them is."""
         taken = self._outbox.take(SENDERS - len(self._busy), [*self._busy])
         for notice in taken:
@@ -64,9 +64,9 @@ class Post:
         while not self._left.wait(wait):
             try:
                 if not named:
-                    self._outbox.tell_of_the_fleet(self._fleet)
+                    self._outbox.set_fleet_addresses(self._fleet)
                     named = True
-                self.round()
+                self.send_due()
                 wait = LOOK
             except Away as error:
                 log.warning("notices wait: Redis does not do what is asked (%s)", error)
@@ -75,14 +75,14 @@ class Post:
                 record(self._store, error, "post", of=NOBODY)
                 wait = TROUBLE
 
-    def _deliver(self, notice: Notice) -> None:
+    def _deliver(self, notice: OutboxNotice) -> None:
         try:
             answer = self._tell(notice)
             if not answer.reason:
-                self._outbox.sent(notice)
+                self._outbox.mark_sent(notice)
                 return
             again = next_try(notice.tries, answer.wish, random.random())
-            self._outbox.failed(notice, answer.reason, again)
+            self._outbox.mark_failed(notice, answer.reason, again)
             what = "is given up" if again is None else f"is tried again in {again:.0f} s"
             log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, notice.id, what)
         except Away as error:
@@ -92,22 +92,22 @@ class Post:
         finally:
             self._busy.discard(notice.address)
 
-    def _tell(self, notice: Notice) -> Answer:
+    def _tell(self, notice: OutboxNotice) -> Delivery:
         address = self._environment.get(notice.address)
         if not address:
-            return Answer("the variable is not set where the scheduler runs")
+            return Delivery("the variable is not set where the scheduler runs")
         body = compose(address, notice, self._text(notice))
-        secret = self._environment.get(SIGNED_WITH, "")
-        return send(address, body, headers_of(notice, body, secret, time.time()), deadline=self._deadline)
+        secret = self._environment.get(WEBHOOK_SECRET, "")
+        return send(address, body, build_headers(notice, body, secret, time.time()), deadline=self._deadline)
 
-    def _text(self, notice: Notice) -> str:
+    def _text(self, notice: OutboxNotice) -> str:
         """The end of a sweep is told with what came of it, as it stands when it is told."""
         if notice.kind not in ("finished", "cancelled", "hours"):
             return notice.headline
-        from scheduler.notify.digest import digest  # heavy, and seldom needed: a night may tell nobody anything
+        from scheduler.notify.digest import build_digest  # heavy, and seldom needed: a night may tell nobody anything
 
         try:
-            return f"{notice.headline}\n{digest(self._store, notice.sweep).text}"
+            return f"{notice.headline}\n{build_digest(self._store, notice.sweep).text}"
         except RedisError:
             raise
         except Exception:  # that it has ended is worth telling without it

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from scheduler.notify.outbox import Notice
+from scheduler.notify.outbox import OutboxNotice
 
 DEADLINE = 10.0  # seconds for everything, however the far side spreads what it says
 DISCORD_LENGTH = 2000  # characters that it takes
@@ -30,14 +30,14 @@ for _name in ("httpx", "httpcore"):  # they log the address of every request
 
 
 @dataclass(frozen=True)
-class Answer:
+class Delivery:
     """How an address has taken a notice."""
 
     reason: str  # why it was not taken; '' if it was
     wish: float = 0.0  # seconds for which it asked to be left alone
 
 
-def compose(address: str, notice: Notice, text: str) -> bytes:
+def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
     """The notice as the host of the address takes it; a host that we do not know gets everything that there is."""
     url = _url(address)
     host = "" if url is None else f".{url.host}"
@@ -58,7 +58,7 @@ def compose(address: str, notice: Notice, text: str) -> bytes:
     )
 
 
-def headers_of(notice: Notice, body: bytes, secret: str, now: float) -> dict[str, str]:
+def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: float) -> dict[str, str]:
     """With the notice's name, by which a repeat is known; and signed, where there is a secret to sign with."""
     named = {"Content-Type": "application/json", "User-Agent": "tinker-sweeps", "X-Sweep-Id": notice.id}
     return named | ({"X-Sweep-Signature": signature(body, secret, round(now))} if secret else {})
@@ -70,24 +70,24 @@ def signature(body: bytes, secret: str, now: int) -> str:
     return f"t={now},v1={made.hexdigest()}"
 
 
-def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> Answer:
+def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> Delivery:
     """Post it, and wait for the answer until the deadline."""
     url = _url(address)
     if url is None:
-        return Answer("what it holds is no address; http://… or https://… is right")
+        return Delivery("what it holds is no address; http://… or https://… is right")
     try:
         return asyncio.run(_send(url, body, headers, deadline))
     except httpx.ConnectTimeout:
-        return Answer(f"cannot be reached: no connection within {deadline / 2:g} s")
+        return Delivery(f"cannot be reached: no connection within {deadline / 2:g} s")
     except (TimeoutError, httpx.TimeoutException):
-        return Answer(f"no answer within {deadline:g} s")
+        return Delivery(f"no answer within {deadline:g} s")
     except httpx.ConnectError as error:
-        return Answer(f"cannot be reached: {_cause(error)}")
+        return Delivery(f"cannot be reached: {_cause(error)}")
     except Exception as error:  # noqa: BLE001 - whatever it brings about is a reason: a traceback could quote the address
-        return Answer(f"what it answers is no HTTP ({type(error).__name__})")
+        return Delivery(f"what it answers is no HTTP ({type(error).__name__})")
 
 
-async def _send(url: httpx.URL, body: bytes, headers: Mapping[str, str], deadline: float) -> Answer:
+async def _send(url: httpx.URL, body: bytes, headers: Mapping[str, str], deadline: float) -> Delivery:
     """The first lines of the answer say all; what else it has to say is not read, so that it may be of any length."""
     limits = httpx.Timeout(deadline, connect=deadline / 2)
     async with (
@@ -95,15 +95,15 @@ async def _send(url: httpx.URL, body: bytes, headers: Mapping[str, str], deadlin
         httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=limits) as client,
         client.stream("POST", url, content=body, headers=dict(headers)) as answer,
     ):
-        return _judged(answer.status_code, answer.headers)
+        return _judge_status(answer.status_code, answer.headers)
 
 
-def _judged(status: int, headers: Mapping[str, str]) -> Answer:
+def _judge_status(status: int, headers: Mapping[str, str]) -> Delivery:
     if 200 <= status < 300:
-        return Answer("")
+        return Delivery("")
     if 300 <= status < 400:
-        return Answer(f"answers {status}, a redirect, which is not followed: the address itself is right")
-    return Answer(f"answers {status}", _seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
+        return Delivery(f"answers {status}, a redirect, which is not followed: the address itself is right")
+    return Delivery(f"answers {status}", _seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
 
 
 def _seconds(text: str) -> float:

@@ -32,7 +32,7 @@ class CookbookRenderer:
             # Asked for at once: for a tokenizer without the control tokens of its format a renderer has none to give.
             self.stops: tuple[Stop, ...] = tuple(self._renderer.get_stop_sequences())
         except REFUSALS as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
 
     @property
     def extends(self) -> bool:
@@ -45,24 +45,26 @@ class CookbookRenderer:
             found = self._renderer.build_generation_prompt(self._messages(messages, tools))
             return [int(token) for token in found.to_ints()]
         except REFUSALS as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
 
     def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:
         """The chat, with loss on what the assistant writes in the messages with these places."""
         if not self.extends and list(learnt) != [len(messages) - 1]:
-            raise DataError(f"{self._otherwise('an answer')}; {RIGHT}")
+            raise DataError(f"{self._describe_rewrite('an answer')}; {RIGHT}")
         ours = self._messages(messages, tools)
         shift = len(ours) - len(messages)  # what says the tools may stand before them
         try:
-            found, weights = self._renderer.build_supervised_example(*self._asked(ours, [at + shift for at in learnt]))
+            found, weights = self._renderer.build_supervised_example(
+                *self._choose_loss(ours, [at + shift for at in learnt])
+            )
             written = Written([int(token) for token in found.to_ints()], [float(weight) for weight in weights.tolist()])
         except REFUSALS as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
         for place in learnt:
             self._refuse_another_beginning(written.tokens, messages[:place], tools, place)
         return written
 
-    def _asked(self, messages: list[dict[str, Any]], learnt: Sequence[int]) -> tuple[list[dict[str, Any]], Any]:
+    def _choose_loss(self, messages: list[dict[str, Any]], learnt: Sequence[int]) -> tuple[list[dict[str, Any]], Any]:
         """The messages, and which of them are to bear loss, as the cookbook has words for it."""
         which = self._cookbook.TrainOnWhat
         assistant = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
@@ -76,9 +78,9 @@ class CookbookRenderer:
         """An answer is learnt behind the tokens behind which it will be sampled, or not at all."""
         prompt = self.prompt(before, tools)
         if tokens[: len(prompt)] != prompt:
-            raise DataError(f"{self._otherwise(f'what stands before message {place + 1}')}; {RIGHT}")
+            raise DataError(f"{self._describe_rewrite(f'what stands before message {place + 1}')}; {RIGHT}")
 
-    def _otherwise(self, what: str) -> str:
+    def _describe_rewrite(self, what: str) -> str:
         return f"cookbook:{self._name} writes {what} differently once others follow"
 
     def _messages(self, messages: Messages, tools: Tools) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ class CookbookRenderer:
         try:
             said = self._renderer.create_conversation_prefix_with_tools(specs, *(one["content"] for one in system))
         except REFUSALS as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
         return [*(dict(one) for one in said), *ours[len(system) :]]
 
     def _message(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,10 +102,10 @@ class CookbookRenderer:
             if calls is not None:
                 kept["tool_calls"] = [self._cookbook.ToolCall.model_validate(_as_text(call)) for call in calls]
         except REFUSALS as error:
-            raise self._refused(error) from None
+            raise self._explain(error) from None
         return {"content": "", **kept}
 
-    def _refused(self, error: Exception) -> DataError:
+    def _explain(self, error: Exception) -> DataError:
         said = str(error).strip().splitlines()
         found = (said[0] if said else type(error).__name__)[:240]
         return DataError(f"cookbook:{self._name} does not take this: {found}; another renderer is right")

@@ -127,12 +127,12 @@ class ChatTemplate:
         return texts[0], marks[0] if mark else ()
 
 
-def chat_template_of(tokenizer: Any) -> ChatTemplate | None:
+def find_chat_template(tokenizer: Any) -> ChatTemplate | None:
     """The template of a tokenizer, if it came with one."""
     return ChatTemplate(tokenizer) if tokenizer.chat_template else None
 
 
-def controls_of(tokenizer: Any) -> frozenset[str]:
+def list_control_tokens(tokenizer: Any) -> frozenset[str]:
     """The control tokens of a tokenizer, spelled out."""
     added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     return frozenset((*added, *tokenizer.all_special_tokens))

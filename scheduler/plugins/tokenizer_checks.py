@@ -12,7 +12,7 @@ from typing import Any
 
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.lazy_imports import import_alone
-from scheduler.settings import TRUSTED as TRUST
+from scheduler.settings import TRUST_CODE as TRUST
 
 # What tokenizers cut differently: case, digits, contractions, white space, accents in two spellings, scripts, symbols.
 PROBE = (
@@ -23,7 +23,7 @@ PROBE = (
 GENERIC = {"TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend"}
 
 
-def own_code(config: Mapping[str, Any]) -> str:
+def find_program(config: Mapping[str, Any]) -> str:
     """The program by which the files want to be read, where that is not one of transformers; else nothing."""
     asked = config.get("auto_map")
     named = asked.get("AutoTokenizer") if isinstance(asked, Mapping) else asked
@@ -31,9 +31,9 @@ def own_code(config: Mapping[str, Any]) -> str:
     return str(names[0]) if names else ""
 
 
-def refuse_own_code(what: str, name: str, config: Mapping[str, Any]) -> None:
+def refuse_program(what: str, name: str, config: Mapping[str, Any]) -> None:
     """Raise ServiceRefused for a tokenizer that is a program: without it, another one would be loaded in silence."""
-    program = own_code(config)
+    program = find_program(config)
     if program:
         raise ServiceRefused(
             f"the tokenizer of {what} is a program of its own ({program}: auto_map of its tokenizer_config.json), and "
@@ -44,9 +44,9 @@ def refuse_own_code(what: str, name: str, config: Mapping[str, Any]) -> None:
         )
 
 
-def refuse_own_files(what: str, files: Mapping[str, Path]) -> None:
+def refuse_program_in_files(what: str, files: Mapping[str, Path]) -> None:
     """The same for files that are to be carried to the workers."""
-    if program := own_code(read_json(files.get("tokenizer_config.json"))):
+    if program := find_program(read_json(files.get("tokenizer_config.json"))):
         raise ServiceRefused(
             f"{what} is a program of its own ({program}: auto_map of its tokenizer_config.json), which no worker runs "
             "from the store; the same tokenizer as a tokenizer.json is right, or, where a model on the hub has it, "
@@ -54,9 +54,9 @@ def refuse_own_files(what: str, files: Mapping[str, Path]) -> None:
         )
 
 
-def refuse_another(what: str, loaded: Any, files: Mapping[str, Path]) -> None:
+def refuse_mismatch(what: str, loaded: Any, files: Mapping[str, Path]) -> None:
     """Raise ServiceRefused where what was loaded is not what the files say."""
-    wrong = next(_faults(loaded, files), "")
+    wrong = next(_list_faults(loaded, files), "")
     if wrong:
         raise ServiceRefused(
             f"the tokenizer of {what} is not loaded as its files say: {wrong}\n"
@@ -65,18 +65,18 @@ def refuse_another(what: str, loaded: Any, files: Mapping[str, Path]) -> None:
         )
 
 
-def _faults(loaded: Any, files: Mapping[str, Path]) -> Iterator[str]:
+def _list_faults(loaded: Any, files: Mapping[str, Path]) -> Iterator[str]:
     config = read_json(files.get("tokenizer_config.json"))
     if "tokenizer.json" in files:
-        yield from cut_otherwise(loaded, files["tokenizer.json"])
+        yield from find_cut_difference(loaded, files["tokenizer.json"])
     else:
-        yield from _made_of_parts(loaded, config)
-    yield from _added(loaded, config)
-    yield from _broken_controls(loaded)
-    yield from _too_many(loaded, read_json(files.get("config.json")))
+        yield from _find_generic_class(loaded, config)
+    yield from _find_lost_tokens(loaded, config)
+    yield from _find_broken_controls(loaded)
+    yield from _find_excess_tokens(loaded, read_json(files.get("config.json")))
 
 
-def cut_otherwise(loaded: Any, file: Path) -> Iterator[str]:
+def find_cut_difference(loaded: Any, file: Path) -> Iterator[str]:
     """Some classes of transformers build their own way of cutting text, whatever `tokenizer.json` says."""
     try:
         known = import_alone("tokenizers").Tokenizer.from_file(str(file))
@@ -91,13 +91,13 @@ def cut_otherwise(loaded: Any, file: Path) -> Iterator[str]:
             return
 
 
-def _made_of_parts(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
+def _find_generic_class(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
     wanted, kind = str(config.get("tokenizer_class") or ""), type(loaded).__name__
     if kind in GENERIC or (wanted and wanted.removesuffix("Fast") != kind.removesuffix("Fast")):
         yield f"there is no tokenizer.json, and for {wanted or 'a class that is not named'} it took {kind}"
 
 
-def _added(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
+def _find_lost_tokens(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
     """The tokens that were added to a vocabulary are where control tokens stand; lost ones become words."""
     listed = config.get("added_tokens_decoder") or {}
     for number, token in listed.items() if isinstance(listed, Mapping) else ():
@@ -107,23 +107,23 @@ def _added(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{text} is token {found}, and {number} by its tokenizer_config.json"
 
 
-def _broken_controls(loaded: Any) -> Iterator[str]:
+def _find_broken_controls(loaded: Any) -> Iterator[str]:
     for text in loaded.all_special_tokens:
         tokens = loaded.encode(str(text), add_special_tokens=False)
         if len(tokens) != 1:
             yield f"its control token {text} is cut into {len(tokens)} tokens"
 
 
-def _too_many(loaded: Any, model: Mapping[str, Any]) -> Iterator[str]:
+def _find_excess_tokens(loaded: Any, model: Mapping[str, Any]) -> Iterator[str]:
     """A model has room for so many tokens; its tokenizer has as many or fewer."""
     text = model.get("text_config")
     room = model.get("vocab_size") or (text.get("vocab_size") if isinstance(text, Mapping) else None)
-    highest = highest_of(loaded)
+    highest = highest_token_id(loaded)
     if isinstance(room, int) and highest >= room:
         yield f"it has a token {highest}, and the vocab_size of its config.json is {room}"
 
 
-def highest_of(loaded: Any) -> int:
+def highest_token_id(loaded: Any) -> int:
     """The highest token id that a tokenizer of transformers gives."""
     return (
         max(len(loaded) - 1, *map(int, loaded.added_tokens_decoder)) if loaded.added_tokens_decoder else len(loaded) - 1

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.lazy_imports import import_alone
-from scheduler.plugins.tokenizer_checks import refuse_own_files
+from scheduler.plugins.tokenizer_checks import refuse_program_in_files
 from sweeps.spec.home_paths import expand
 
 FILES = (
@@ -31,7 +31,7 @@ ON_THE_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 WRITTEN = (1980, 1, 1, 0, 0, 0)  # the same files are the same bytes
 
 
-class Pack(NamedTuple):
+class TokenizerPack(NamedTuple):
     """The files of a tokenizer as one, and the address of their content: 64 hexadecimal digits."""
 
     digest: str
@@ -43,34 +43,34 @@ class Pack(NamedTuple):
         return f"tokenizers/{self.digest}.zip"
 
     @classmethod
-    def read(cls, digest: str, artefacts: Artefacts) -> "Pack":
+    def read(cls, digest: str, artefacts: Artefacts) -> "TokenizerPack":
         """From the store. Raises ArtefactError."""
         return cls(digest, artefacts.read(cls(digest, b"").path))
 
 
-def pack(address: str, folder: Path) -> Pack:
+def pack(address: str, folder: Path) -> TokenizerPack:
     """The files of a tokenizer. Raises ServiceRefused, saying what was found."""
-    files = files_of(place) if (place := _folder(address, folder)) is not None else _from_the_hub(address)
-    refuse_own_files(f"`tokenizer: {address}`", files)
+    files = list_files(place) if (place := _find_folder(address, folder)) is not None else _fetch_from_hub(address)
+    refuse_program_in_files(f"`tokenizer: {address}`", files)
     if not VOCABULARIES & files.keys():
         where = f"the folder {place}" if place is not None else f"{address} on the hub"
         held = ", ".join(sorted(files)) or "nothing of a tokenizer"
         raise ServiceRefused(f"tokenizer: {where} has {held}; a folder with a tokenizer.json is right")
-    return packed({name: path.read_bytes() for name, path in files.items()})
+    return pack_files({name: path.read_bytes() for name, path in files.items()})
 
 
-def packed(files: dict[str, bytes]) -> Pack:
+def pack_files(files: dict[str, bytes]) -> TokenizerPack:
     """Files by their names, as one."""
     digest, archive = hashlib.sha256(), io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
         for name, content in sorted(files.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
             writing.writestr(zipfile.ZipInfo(name, WRITTEN), content, zipfile.ZIP_DEFLATED, 5)
-    return Pack(digest.hexdigest(), archive.getvalue())
+    return TokenizerPack(digest.hexdigest(), archive.getvalue())
 
 
 @contextmanager
-def unpacked(packed: Pack) -> Iterator[Path]:
+def unpack(packed: TokenizerPack) -> Iterator[Path]:
     """A folder with the files, as long as they are needed."""
     with tempfile.TemporaryDirectory(prefix="tokenizer-") as made:
         with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
@@ -80,12 +80,12 @@ def unpacked(packed: Pack) -> Iterator[Path]:
         yield Path(made)
 
 
-def files_of(folder: Path) -> dict[str, Path]:
+def list_files(folder: Path) -> dict[str, Path]:
     """The files of a tokenizer in a folder, by their names."""
     return {name: folder / name for name in FILES if (folder / name).is_file()}
 
 
-def _folder(address: str, folder: Path) -> Path | None:
+def _find_folder(address: str, folder: Path) -> Path | None:
     """The folder that is meant; None where it is a name on the hub."""
     try:
         place = folder / expand(address)
@@ -104,7 +104,7 @@ def _folder(address: str, folder: Path) -> Path | None:
     raise ServiceRefused(f"tokenizer: there is no folder {place}; a folder, or a name on the hub (ORG/NAME), is right")
 
 
-def _from_the_hub(address: str) -> dict[str, Path]:
+def _fetch_from_hub(address: str) -> dict[str, Path]:
     cached_file = import_alone("transformers.utils").cached_file
     try:
         found = {name: cached_file(address, name, _raise_exceptions_for_missing_entries=False) for name in FILES}

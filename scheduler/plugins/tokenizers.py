@@ -11,12 +11,18 @@ from typing import Any
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.cookbook import CookbookRenderer
-from scheduler.plugins.jinja_templates import chat_template_of, controls_of
+from scheduler.plugins.jinja_templates import find_chat_template, list_control_tokens
 from scheduler.plugins.lazy_imports import ALONE, import_alone
-from scheduler.plugins.tokenizer_checks import cut_otherwise, highest_of, read_json, refuse_another, refuse_own_code
-from scheduler.plugins.tokenizer_files import FILES, Pack, files_of, pack, unpacked
+from scheduler.plugins.tokenizer_checks import (
+    find_cut_difference,
+    highest_token_id,
+    read_json,
+    refuse_mismatch,
+    refuse_program,
+)
+from scheduler.plugins.tokenizer_files import FILES, TokenizerPack, list_files, pack, unpack
 from scheduler.services import ANY_VOCABULARY, service_of
-from scheduler.settings import TRUSTED as TRUST
+from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.stage import Json
 
@@ -32,16 +38,16 @@ def tokenizer_for(model: str) -> Tokenizer:
     if service_of(model) == "offline":
         return OfflineTokenizer()
     name = "/".join(model.partition(":")[0].split("/")[:2])  # a variant of a model shares its tokenizer
-    return _once(name, lambda: _of_model(name, model))
+    return _load_once(name, lambda: _load_for_model(name, model))
 
 
-def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, Pack]":
+def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, TokenizerPack]":
     """The tokenizer that a file names, and its files, to be put where every worker finds them.
 
     `address` is a folder, from `folder` on, or a name on the hub. Raises ServiceRefused.
     """
     packed = pack(address, folder)
-    return _once(packed.digest, lambda: _of_files(packed, f"`tokenizer: {address}`")), packed
+    return _load_once(packed.digest, lambda: _load_from_files(packed, f"`tokenizer: {address}`")), packed
 
 
 def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
@@ -50,10 +56,10 @@ def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
     if not name.startswith(NAMED):
         return tokenizer_for(str(recipe["model"]))
     digest = name.removeprefix(NAMED)
-    return _once(digest, lambda: _of_files(Pack.read(digest, artefacts), f"{name[:18]}"))
+    return _load_once(digest, lambda: _load_from_files(TokenizerPack.read(digest, artefacts), f"{name[:18]}"))
 
 
-def suited(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "PretrainedTokenizer":
+def fit_to_model(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "PretrainedTokenizer":
     """The tokenizer beside a model of ours, which has room for so many tokens. Raises ServiceRefused."""
     if service_of(model) != "offline":
         return tokenizer
@@ -67,39 +73,39 @@ def suited(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "Pretr
     return bounded
 
 
-_KEPT: "dict[str, PretrainedTokenizer]" = {}
+_LOADED: "dict[str, PretrainedTokenizer]" = {}
 
 
-def _once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "PretrainedTokenizer":
+def _load_once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "PretrainedTokenizer":
     """What the first to ask loads, with all others waiting. A failure is not kept."""
     with ALONE:
-        if key not in _KEPT:
-            _KEPT[key] = load()
-        return _KEPT[key]
+        if key not in _LOADED:
+            _LOADED[key] = load()
+        return _LOADED[key]
 
 
-def _of_model(name: str, model: str) -> "PretrainedTokenizer":
-    asked = _trusted().get(name)
-    files = _fetched(name, model, revision=asked)
+def _load_for_model(name: str, model: str) -> "PretrainedTokenizer":
+    asked = _read_trusted().get(name)
+    files = _fetch_files(name, model, revision=asked)
     if asked is None:
-        refuse_own_code(model, name, read_json(files.get("tokenizer_config.json")))
+        refuse_program(model, name, read_json(files.get("tokenizer_config.json")))
     return PretrainedTokenizer(f"huggingface:{name}", load(name, model, files, revision=asked), files)
 
 
-def _of_files(packed: Pack, what: str) -> "PretrainedTokenizer":
-    with unpacked(packed) as folder:
-        files = files_of(folder)
+def _load_from_files(packed: TokenizerPack, what: str) -> "PretrainedTokenizer":
+    with unpack(packed) as folder:
+        files = list_files(folder)
         return PretrainedTokenizer(f"{NAMED}{packed.digest}", load(str(folder), what, files), files)
 
 
-def _fetched(name: str, model: str, *, revision: str | None) -> dict[str, Path]:
+def _fetch_files(name: str, model: str, *, revision: str | None) -> dict[str, Path]:
     """The files of a tokenizer on the hub, in the cache of this machine."""
     cached_file = import_alone("transformers.utils").cached_file
     quietly = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
     try:
         found = {file: cached_file(name, file, revision=revision, **quietly) for file in FILES}
     except UNREADABLE as error:
-        raise _notload(model, error) from None
+        raise _loading_error(model, error) from None
     return {file: Path(path) for file, path in found.items() if path is not None}
 
 
@@ -113,20 +119,20 @@ def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | Non
     try:
         loaded = transformers.AutoTokenizer.from_pretrained(name, **AS_IT_IS, **trust)
         file = files.get("tokenizer.json")
-        if file is not None and not trust and any(cut_otherwise(loaded, file)):
+        if file is not None and not trust and any(find_cut_difference(loaded, file)):
             # Its class has ways of its own to cut text; those of its file are the model's.
             loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **AS_IT_IS)
     except ImportError as error:
         said = str(error).strip().splitlines()
         raise ServiceRefused(f"the tokenizer of {what} needs a library: {said[0] if said else error!r}") from None
     except UNREADABLE as error:
-        raise _notload(what, error) from None
+        raise _loading_error(what, error) from None
     if not trust:
-        refuse_another(what, loaded, files)
+        refuse_mismatch(what, loaded, files)
     return loaded
 
 
-def _notload(what: str, error: Exception) -> ServiceRefused:
+def _loading_error(what: str, error: Exception) -> ServiceRefused:
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ServiceRefused(
         f"the tokenizer of {what} cannot be loaded: {said}\n"
@@ -135,7 +141,7 @@ def _notload(what: str, error: Exception) -> ServiceRefused:
     )
 
 
-def _trusted() -> dict[str, str]:
+def _read_trusted() -> dict[str, str]:
     """The models whose tokenizer's program somebody has read, with the commit that was read."""
     words = os.environ.get(TRUST, "").replace(",", " ").split()
     for word in words:
@@ -159,11 +165,11 @@ class PretrainedTokenizer:
         self.name = name
         self.bos: int | None = tokenizer.bos_token_id
         self.eos: int | None = tokenizer.eos_token_id
-        self.controls = controls_of(tokenizer)
-        self.size = highest_of(tokenizer) + 1
+        self.controls = list_control_tokens(tokenizer)
+        self.size = highest_token_id(tokenizer) + 1
         self.longest: int | None = None  # tokens in one input; not known
-        self.ends = _ends((files or {}).get("generation_config.json"))
-        self.chat = chat_template_of(tokenizer)
+        self.ends = _read_end_tokens((files or {}).get("generation_config.json"))
+        self.chat = find_chat_template(tokenizer)
         self.cookbook = cache(self._cookbook)  # the renderer of a name, made once
 
     def encode(self, text: str) -> list[int]:
@@ -176,7 +182,7 @@ class PretrainedTokenizer:
         return CookbookRenderer(name, self._tokenizer)
 
 
-def _ends(file: Path | None) -> tuple[int, ...]:
+def _read_end_tokens(file: Path | None) -> tuple[int, ...]:
     found = read_json(file).get("eos_token_id")
     listed = found if isinstance(found, list) else [found]
     return tuple(token for token in listed if isinstance(token, int) and not isinstance(token, bool))

@@ -12,38 +12,45 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_code import attribute_of, digest_of, make_importable, module_of, shown, told
+from scheduler.plugins.user_code import (
+    describe_error,
+    digest_modules,
+    get_attribute,
+    import_user_module,
+    make_importable,
+    shorten_value,
+)
 
 RIGHT = "a function of two, what was said and the list of right answers, is right"
 
 
-class Found(NamedTuple):
+class UserCheck(NamedTuple):
     """A check, and what its code is known by."""
 
     check: Callable[[str, list[str]], Any]
     code: str
 
 
-def find_check(name: str, folder: Path | None = None) -> Found:
+def find_check(name: str, folder: Path | None = None) -> UserCheck:
     """The check of a name. Modules are also looked for in `folder`, behind all others; by default where one stands.
 
     Raises CodeUnusable, with what was found and what would be right.
     """
     make_importable(folder or Path.cwd())
     module_name, _, attribute = name.partition(":")
-    found = attribute_of(name, module_of(name, module_name), attribute)
+    found = get_attribute(name, import_user_module(name, module_name), attribute)
     try:
-        wrong = _fault(found)
+        wrong = _find_fault(found)
     except Exception as error:  # noqa: BLE001 - to look at it may run anything
-        raise CodeUnusable(f"{name}: to look at it {told(error)}") from None
+        raise CodeUnusable(f"{name}: to look at it {describe_error(error)}") from None
     if wrong:
         raise CodeUnusable(f"{name} is no check: {wrong}; {RIGHT}")
-    return Found(found, digest_of("check", {module_name, str(getattr(found, "__module__", module_name))}))
+    return UserCheck(found, digest_modules("check", {module_name, str(getattr(found, "__module__", module_name))}))
 
 
-def _fault(found: Any) -> str:
+def _find_fault(found: Any) -> str:
     if isinstance(found, type) or not callable(found):
-        return f"{shown(found)} was found"
+        return f"{shorten_value(found)} was found"
     if inspect.iscoroutinefunction(found):
         return "it is a coroutine, which nobody waits for"
     try:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_imports import own_files
+from scheduler.plugins.user_imports import find_own_files
 
 DIGITS = 16
 
@@ -25,7 +25,7 @@ def make_importable(folder: Path) -> None:
         importlib.invalidate_caches()
 
 
-def module_of(name: str, module_name: str) -> ModuleType:
+def import_user_module(name: str, module_name: str) -> ModuleType:
     """The module of something that has this name. Raises CodeUnusable."""
     try:
         return importlib.import_module(module_name)
@@ -34,10 +34,10 @@ def module_of(name: str, module_name: str) -> ModuleType:
         where = f"; it was looked for {looked}" if error.name and module_name.startswith(error.name) else ""
         raise CodeUnusable(f"{name}: there is no module {error.name!r}{where}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import runs anything
-        raise CodeUnusable(f"{name}: to import {module_name} {told(error)}") from None
+        raise CodeUnusable(f"{name}: to import {module_name} {describe_error(error)}") from None
 
 
-def attribute_of(name: str, module: ModuleType, attribute: str) -> Any:
+def get_attribute(name: str, module: ModuleType, attribute: str) -> Any:
     """What the module has under a dotted name. Raises CodeUnusable."""
     found: Any = module
     for step in attribute.split("."):
@@ -49,10 +49,10 @@ def attribute_of(name: str, module: ModuleType, attribute: str) -> Any:
     return found
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An exception of other people's code in a few words, with the place where it arose."""
     try:
-        message = printable(str(error)[:1000])
+        message = make_printable(str(error)[:1000])
     except Exception:  # noqa: BLE001 - theirs as well
         message = ""
     text = f"raised {type(error).__name__}" + (f": {message[:300]}" if message else "")
@@ -62,20 +62,20 @@ def told(error: BaseException) -> str:
     return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """On one line, without what would steer a terminal or cannot be written as UTF-8."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def shown(value: object) -> str:
+def shorten_value(value: object) -> str:
     """A value of theirs, shortened where it is long."""
-    text = printable(repr(value))
+    text = make_printable(repr(value))
     return text if len(text) <= 80 else text[:77] + "…"
 
 
-def digest_of(version: str, modules: set[str]) -> str:
+def digest_modules(version: str, modules: set[str]) -> str:
     """Of the files that were named or hold what was found, and of all that they import of their owner's."""
     digest = hashlib.sha256(f"version {version}".encode())
-    for name, file in sorted(own_files(modules).items()):
+    for name, file in sorted(find_own_files(modules).items()):
         digest.update(b"\0" + name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:DIGITS]

@@ -16,14 +16,14 @@ OURS = {"sweeps", "scheduler", "worker", "tinker_offline"}
 INSTALLED = {"site-packages", "dist-packages"}
 
 
-def own_files(modules: set[str]) -> dict[str, Path]:
+def find_own_files(modules: set[str]) -> dict[str, Path]:
     """The files of these modules and of all that they import of their owner's, by module name."""
     packages = {name.partition(".")[0] for name in modules}
     found, waiting = dict[str, Path](), sorted(modules)
     seen = set(waiting)
     while waiting:
         name = waiting.pop()
-        spec = _spec(name)
+        spec = _find_spec(name)
         if spec is None or not spec.has_location or spec.origin is None:
             continue
         file = Path(spec.origin)
@@ -32,7 +32,7 @@ def own_files(modules: set[str]) -> dict[str, Path]:
         found[name] = file
         if name.partition(".")[0] in OURS:  # somebody named it: its version says what it does
             continue
-        new = set(_imported(name, file, is_package=spec.submodule_search_locations is not None)) - seen
+        new = set(_list_imports(name, file, is_package=spec.submodule_search_locations is not None)) - seen
         seen |= new
         waiting += sorted(new)
     return found
@@ -43,21 +43,21 @@ def _is_own(name: str, file: Path, packages: set[str]) -> bool:
     return top not in OURS and (top in packages or not INSTALLED & {*file.parts})
 
 
-def _spec(name: str) -> ModuleSpec | None:
+def _find_spec(name: str) -> ModuleSpec | None:
     """Where a module is, without importing anything; None for what is Python's own or nowhere."""
     top, *rest = name.split(".")
     if top in sys.stdlib_module_names or not top:
         return None
-    so_far, spec = top, _found(top, None)
+    so_far, spec = top, _find_part(top, None)
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
         so_far = f"{so_far}.{part}"
-        spec = _found(so_far, list(spec.submodule_search_locations))
+        spec = _find_part(so_far, list(spec.submodule_search_locations))
     return spec
 
 
-def _found(name: str, path: list[str] | None) -> ModuleSpec | None:
+def _find_part(name: str, path: list[str] | None) -> ModuleSpec | None:
     """By the usual search; what was imported in another way says itself where it is.
 
     A folder that is a package without `__init__.py` asks for the package around it, which need not be imported yet: so
@@ -67,36 +67,36 @@ def _found(name: str, path: list[str] | None) -> ModuleSpec | None:
     return there if isinstance(there, ModuleSpec) else PathFinder.find_spec(name.rpartition(".")[2], path)
 
 
-def _imported(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
+def _list_imports(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
     """Every module that a file may import, with the packages around it; names of what a module holds are among them."""
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):  # not Python, or none that could be imported
         return
     package = name if is_package else name.rpartition(".")[0]
-    yield from _around(name)
-    callers = {"import_module", "__import__", *_other_names(tree)}
+    yield from _list_parents(name)
+    callers = {"import_module", "__import__", *_list_aliases(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = _absolute("." * node.level + (node.module or ""), package)
+            base = _make_absolute("." * node.level + (node.module or ""), package)
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Call):
-            names = [_absolute(asked, package) for asked in _asked_by_call(node, callers)]
+            names = [_make_absolute(asked, package) for asked in _list_called_imports(node, callers)]
         else:
             continue
         for each in names:
-            yield from (*_around(each), each)
+            yield from (*_list_parents(each), each)
 
 
-def _other_names(tree: ast.Module) -> Iterator[str]:
+def _list_aliases(tree: ast.Module) -> Iterator[str]:
     """What `import_module` is called here."""
     aliases = (alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
     return (alias.asname for alias in aliases if alias.name == "import_module" and alias.asname)
 
 
-def _asked_by_call(node: ast.Call, callers: set[str]) -> Iterator[str]:
+def _list_called_imports(node: ast.Call, callers: set[str]) -> Iterator[str]:
     """`importlib.import_module("x")` and `__import__("x")`."""
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     first = node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "name"), None)
@@ -104,13 +104,13 @@ def _asked_by_call(node: ast.Call, callers: set[str]) -> Iterator[str]:
         yield first.value
 
 
-def _around(name: str) -> Iterator[str]:
+def _list_parents(name: str) -> Iterator[str]:
     """The packages that are imported with a module: of a.b.c first a, then a.b."""
     parts = name.split(".")
     return (".".join(parts[:count]) for count in range(1, len(parts)))
 
 
-def _absolute(name: str, package: str) -> str:
+def _make_absolute(name: str, package: str) -> str:
     """A relative name as seen from a package: `.b` in `a` is a.b, `..c` in `a.b` is a.c."""
     bare = name.lstrip(".")
     levels = len(name) - len(bare)

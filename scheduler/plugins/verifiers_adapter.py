@@ -41,7 +41,7 @@ TOOLS = """You may call these functions, described in JSON:
 To call one, write <tool_call>{{"name": …, "arguments": {{…}}}}</tool_call>, as often as you need to."""
 
 
-def load(name: str, rest: str) -> "VerifiersEnvironment":
+def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
     """The environment of an id. Raises CodeUnusable."""
     library = _library(name)
     identity, _, query = rest.partition("?")
@@ -52,12 +52,12 @@ def load(name: str, rest: str) -> "VerifiersEnvironment":
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
         cause = error.__cause__ or error
         raise CodeUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
-    if need := _need(library, inner):
+    if need := _find_need(library, inner):
         raise CodeUnusable(f"{name} needs {need}; that is not supported")
     return VerifiersEnvironment(library, inner, Shape(action=(1, spans[0]), observation=(0, spans[1])))
 
 
-def sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
+def list_sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
     """What its code is known by: the library's version, and the modules that hold the environment."""
     module = rest.partition("?")[0].replace("-", "_").split("/")[-1]
     inner = type(environment.inner).__module__
@@ -94,7 +94,7 @@ def _tokens(name: str, what: str, value: object) -> int:
     return value
 
 
-def _need(library: Any, inner: Any) -> str | None:
+def _find_need(library: Any, inner: Any) -> str | None:
     """What it needs that we have not, if anything."""
     kinds = [each.__name__ for each in type(inner).__mro__]
     for kind, need in NEEDS.items():
@@ -129,11 +129,11 @@ class VerifiersEnvironment:
 
     def episode(self, seed: int, split: Split) -> "VerifiersEpisode":
         if split not in self._rows:
-            self._rows[split] = self._of(split)
+            self._rows[split] = self._read_rows(split)
         rows = self._rows[split]
         return VerifiersEpisode(self, seed, rows[seed % len(rows)])
 
-    def _of(self, split: Split) -> Any:
+    def _read_rows(self, split: Split) -> Any:
         """The rows for training or testing. Where there are some of one kind only, none is of both."""
         inner = self.inner
         training, testing = inner.build_dataset(), inner.build_eval_dataset()

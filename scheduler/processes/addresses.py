@@ -36,7 +36,7 @@ class Addresses:
         return f"Flower: {self.flower_url}  user {self.flower_user}  password {self.flower_password}"
 
 
-def find(home: Path) -> Addresses | None:
+def read_addresses(home: Path) -> Addresses | None:
     """The addresses of the processes that are up for this state folder, or None."""
     with suppress(OSError, ValueError, TypeError):
         return Addresses(**json.loads(_addresses_file(home).read_text(encoding="utf-8")))
@@ -59,19 +59,19 @@ def withdraw(home: Path) -> None:
 
 def is_up(home: Path) -> bool:
     """Does a supervisor look after this state folder?"""
-    with _lock(home) as lock:
-        return not _taken(lock, fcntl.LOCK_SH)  # those who only ask are not in each other's way
+    with _open_lock(home) as lock:
+        return not _try_lock(lock, fcntl.LOCK_SH)  # those who only ask are not in each other's way
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
+def hold_supervisor_lock(home: Path) -> Iterator[None]:
     """The right to be the supervisor; raises AlreadyUp.
 
     Somebody who just asks (`is_up`) may be in the way for a moment.
     """
     give_up = time.monotonic() + PROBE_SECONDS
-    with _lock(home) as lock:
-        while not _taken(lock, fcntl.LOCK_EX):
+    with _open_lock(home) as lock:
+        while not _try_lock(lock, fcntl.LOCK_EX):
             if time.monotonic() > give_up:
                 raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work")
             time.sleep(0.02)
@@ -82,12 +82,12 @@ def _addresses_file(home: Path) -> Path:
     return home / "up.json"
 
 
-def _lock(home: Path) -> IO[str]:
+def _open_lock(home: Path) -> IO[str]:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return (home / "up.lock").open("a")
 
 
-def _taken(lock: IO[str], how: int) -> bool:
+def _try_lock(lock: IO[str], how: int) -> bool:
     try:
         fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:

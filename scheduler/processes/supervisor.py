@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from scheduler.errors import SchedulerError, StoreUnavailable
-from scheduler.processes.addresses import Addresses, only_one, publish, withdraw
+from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.settings import Settings
 from scheduler.state.server.embedded_redis import ensure
 
@@ -70,7 +70,7 @@ class Child:
         self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
         wait = min(LONGEST_WAIT, 0.5 * 2 ** (self.deaths - 1))
         self.start_at = now + wait
-        say(f"{self.name} ended ({_why(status)}); starting it again in {wait:g} s. Its log: {self.log}")
+        say(f"{self.name} ended ({_describe_exit(status)}); starting it again in {wait:g} s. Its log: {self.log}")
 
     def ask_to_stop(self) -> None:
         if self.process and self.process.poll() is None:
@@ -88,13 +88,13 @@ class Child:
 
 
 @contextmanager
-def up(settings: Settings, server: str) -> Iterator[list[Child]]:
+def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
     """Bring everything up; when the block ends, bring it down in order. Raises AlreadyUp or StoreUnavailable.
 
     `server` says which holds the truth. The embedded one is not a child: whoever uses it keeps it alive
     (scheduler/state/server/embedded_redis.py).
     """
-    with only_one(settings.home):
+    with hold_supervisor_lock(settings.home):
         withdraw(settings.home)  # of one that was killed
         ensure(settings)
         addresses = _addresses(settings, server)
@@ -216,20 +216,22 @@ def _start(addresses: Addresses, children: list[Child]) -> None:
 
 def _await_answer(child: Child, url: str) -> None:
     give_up = time.monotonic() + START_SECONDS
-    while not _answers(url):
+    while not _is_answering(url):
         assert child.process is not None
         if child.process.poll() is not None or time.monotonic() > give_up:
-            raise SchedulerError(f"{child.name} does not start; the end of its log, {child.log}:\n{_end_of(child.log)}")
+            raise SchedulerError(
+                f"{child.name} does not start; the end of its log, {child.log}:\n{_read_log_end(child.log)}"
+            )
         time.sleep(0.05)
 
 
-def _end_of(log: Path) -> str:
+def _read_log_end(log: Path) -> str:
     with suppress(OSError):
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
     return ""
 
 
-def _answers(url: str) -> bool:
+def _is_answering(url: str) -> bool:
     """A process of ours, without TLS: nothing is to be verified, and reading the certificates would take 40 ms."""
     try:
         return httpx.get(url, timeout=2, trust_env=False, verify=False).is_success  # noqa: S501 - see above
@@ -248,5 +250,5 @@ def _bring_down(children: list[Child], grace: float) -> None:
             child.stop(patience)
 
 
-def _why(status: int) -> str:
+def _describe_exit(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -33,7 +33,7 @@ class Tracker(Protocol):
         ...
 
 
-def tracker(target: str, sweep: str) -> Tracker:
+def open_tracker(target: str, sweep: str) -> Tracker:
     """What `tensorboard:DIR`, `mlflow:URI` or `wandb:PROJECT` names, ready to take the runs of a sweep.
 
     Raises TrackerUnusable, and NotInstalled where its library is missing.
@@ -49,5 +49,5 @@ def tracker(target: str, sweep: str) -> Tracker:
             raise
         install = f".venv/bin/python -m pip install {package} (the extra `{kind}`)"
         raise NotInstalled(f"--to {kind} needs {library}, which is not installed: {install}") from None
-    opened: Tracker = module.opened(where, sweep)
+    opened: Tracker = module.open_at(where, sweep)
     return opened

@@ -37,16 +37,16 @@ class MLflow:
         if known is not None and known.data.tags.get(CONTENT) == run.content:
             return False
         try:
-            self._tell(run, known or self._made(run), fresh=known is None)
+            self._write_run(run, known or self._create_run(run), fresh=known is None)
         except MlflowException as error:
             raise TrackerUnusable(f"MLflow does not take {run.name}: {_without_login(error.message)}") from None
         return True
 
-    def _made(self, run: TrackedRun) -> Run:
+    def _create_run(self, run: TrackedRun) -> Run:
         tags = {RUN: run.id, **{key: value[:LONGEST] for key, value in run.tags.items()}}
         return self._client.create_run(self._experiment, start_time=run.began, tags=tags, run_name=run.name)
 
-    def _tell(self, run: TrackedRun, known: Run, *, fresh: bool) -> None:
+    def _write_run(self, run: TrackedRun, known: Run, *, fresh: bool) -> None:
         """The tag of the content comes last: if we are cut off, all of it is looked at again."""
         there = known.info.run_id
         params = (
@@ -56,7 +56,7 @@ class MLflow:
         )
         while some := list(islice(params, PARAMS)):
             self._client.log_batch(there, params=some)
-        metrics = iter([*self._new_points(run, there, fresh=fresh), *_changed(run, known.data.metrics)])
+        metrics = iter([*self._new_points(run, there, fresh=fresh), *_changed_metrics(run, known.data.metrics)])
         while page := list(islice(metrics, METRICS)):
             self._client.log_batch(there, metrics=page)
         told = {"state": run.state, "cause": run.cause, CONTENT: run.content}
@@ -78,7 +78,7 @@ class MLflow:
         return max((point.step for point in self._client.get_metric_history(there, _plain(name))), default=0)
 
 
-def opened(where: str, sweep: str) -> MLflow:
+def open_at(where: str, sweep: str) -> MLflow:
     """A tracking server or store by its URI; the one that the environment names if none is given."""
     uri = where or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
@@ -109,16 +109,16 @@ def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
             return
 
 
-def _changed(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
+def _changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
     """What is summed up, where it is not there yet or was another number."""
     return [
         Metric(_plain(name), value, run.since, run.last)
         for name, value in run.summary.items()
-        if not _same(known.get(_plain(name)), value)
+        if not _is_same(known.get(_plain(name)), value)
     ]
 
 
-def _same(one: float | None, other: float) -> bool:
+def _is_same(one: float | None, other: float) -> bool:
     return one is not None and (one == other or (one != one and other != other))  # noqa: PLR0124 - two that are no number
 
 

@@ -43,7 +43,7 @@ class TensorBoard:
         return True
 
 
-def opened(where: str, sweep: str) -> TensorBoard:
+def open_at(where: str, sweep: str) -> TensorBoard:
     """A folder by its path; NAME-tensorboard if none is given."""
     return TensorBoard(Path(where or f"{sweep}-tensorboard"), sweep)
 
@@ -64,7 +64,9 @@ def _write(path: Path, run: TrackedRun) -> None:
 def _events(run: TrackedRun) -> Iterator[Event]:
     ended = run.since / 1000
     yield Event(wall_time=run.began / 1000, file_version=VERSION)
-    yield Event(wall_time=run.began / 1000, summary=_of_hparams("session_start_info", session_start_info=_began(run)))
+    yield Event(
+        wall_time=run.began / 1000, summary=_hparams_summary("session_start_info", session_start_info=_start_info(run))
+    )
     for metric, step, value, at in run.points:
         yield Event(wall_time=at / 1000, step=step, summary=summary.scalar(metric, value))
     for name, value in run.summary.items():
@@ -74,10 +76,10 @@ def _events(run: TrackedRun) -> Iterator[Event]:
     # What is neither under way nor whole has not done what it was to do.
     status = STATUS.get(run.state, "STATUS_FAILURE" if run.ended else "STATUS_UNKNOWN")
     end = SessionEndInfo(status=Status.Value(status), end_time_secs=ended)
-    yield Event(wall_time=ended, summary=_of_hparams("session_end_info", session_end_info=end))
+    yield Event(wall_time=ended, summary=_hparams_summary("session_end_info", session_end_info=end))
 
 
-def _began(run: TrackedRun) -> SessionStartInfo:
+def _start_info(run: TrackedRun) -> SessionStartInfo:
     info = SessionStartInfo(group_name=run.id, start_time_secs=run.began / 1000)
     for key, value in {**run.config, **run.tags}.items():
         if isinstance(value, bool):
@@ -89,7 +91,7 @@ def _began(run: TrackedRun) -> SessionStartInfo:
     return info
 
 
-def _of_hparams(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
+def _hparams_summary(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
     """As the page of hyperparameters reads it."""
     data = HParamsPluginData(version=0, **content).SerializeToString()
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data)

@@ -49,7 +49,7 @@ class WandB:
         if any(_mark(folder) == run.content for folder in before):
             return False
         try:
-            folder = self._tell(run)
+            folder = self._write_run(run)
         except Error as error:
             raise TrackerUnusable(f"W&B does not take {run.name}: {error}") from None
         if self._offline:
@@ -58,7 +58,7 @@ class WandB:
             (folder / MARK).write_text(run.content, encoding="utf-8")
         return True
 
-    def _tell(self, run: TrackedRun) -> Path:
+    def _write_run(self, run: TrackedRun) -> Path:
         """The folder that it was written to."""
         there = wandb.init(
             entity=self._entity,
@@ -74,7 +74,7 @@ class WandB:
             tags=_tags(run),
             settings=wandb.Settings(**SETTINGS),
         )
-        for step, values in _by_step(run):
+        for step, values in _group_by_step(run):
             if step >= there.step:  # the next one that it takes
                 there.log(values, step=step)
         there.summary.update({**run.summary, "state": run.state, "cause": run.cause})
@@ -86,7 +86,7 @@ class WandB:
         return (self._folder / "wandb").glob(f"offline-run-*-{run}")
 
 
-def opened(where: str, sweep: str) -> WandB:
+def open_at(where: str, sweep: str) -> WandB:
     """`[ENTITY/]PROJECT`; without, what the environment says, or a project named as the sweep."""
     entity, _, project = where.rpartition("/")
     project = project or os.environ.get("WANDB_PROJECT") or sweep
@@ -95,7 +95,7 @@ def opened(where: str, sweep: str) -> WandB:
     return WandB(entity or os.environ.get("WANDB_ENTITY"), project, folder)
 
 
-def _by_step(run: TrackedRun) -> Iterator[tuple[int, dict[str, Any]]]:
+def _group_by_step(run: TrackedRun) -> Iterator[tuple[int, dict[str, Any]]]:
     """Points of one step are told together."""
     for step, points in groupby(run.points, key=lambda point: point.step):
         yield step, {point.metric: point.value for point in points}

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from scheduler.cli.console.output import Output
-from scheduler.cli.plan import summarise
+from scheduler.cli.plan import print_summary
 from tests.acceptance.command import Desk, Said
 from tests.scheduler.plans import plan, train
 
@@ -90,7 +90,7 @@ def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(de
 def test_a_plan_whose_cost_is_not_known_beforehand_says_low_and_high() -> None:
     """As that of what samples until it is done: the high estimate is the one that is reserved."""
     console = Console(file=io.StringIO(), width=200)
-    summarise(Output("table", console), plan("s", [train("a", cost=3_000_000, low=1_000_000)]))
+    print_summary(Output("table", console), plan("s", [train("a", cost=3_000_000, low=1_000_000)]))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00 (low to high; the high one is reserved)" in said

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from rich.console import Console
 
-from scheduler.cli.console.options import the_store
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.watch import follow
 from scheduler.engine.tick import restage, spread
@@ -16,7 +16,7 @@ from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
 from scheduler.state.views import stages_in, sweep
-from scheduler.waiting_reasons import Fleet, why_it_waits
+from scheduler.waiting_reasons import FleetStatus, why_it_waits
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
 
@@ -24,7 +24,7 @@ from tests.acceptance.test_a_night import small
 @pytest.fixture
 def store(desk: Desk) -> Iterator[Store]:
     """A sweep named small is submitted, and a scheduler has seen it."""
-    with the_store(from_environment(desk.variables({}))) as store:
+    with open_store(from_environment(desk.variables({}))) as store:
         file = str(desk.write("small.yaml", small(sizes=(32,), seeds=2)))
         assert desk.call("submit", file).status == 0
         settle(store)
@@ -181,7 +181,7 @@ def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) ->
 
 
 def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) -> None:
-    alone, supervised = (Fleet(0, 0, {}, supervised=each) for each in (False, True))
+    alone, supervised = (FleetStatus(0, 0, {}, supervised=each) for each in (False, True))
     view = sweep(store, "small")
     assert "`sweep up`" in why_it_waits(view, alone)
     assert why_it_waits(view, supervised) == "no worker is up yet: they are starting"

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from scheduler.cli.console.options import the_store
-from scheduler.cli.submit import put
-from scheduler.prepare import prepare, submission_of
+from scheduler.cli.console.options import open_store
+from scheduler.cli.submit import write_submission
+from scheduler.prepare import build_submission, prepare
 from scheduler.settings import from_environment
 
 RUNS = (10_000, 100_000)
@@ -70,8 +70,8 @@ def _measure(runs: int) -> dict[str, float]:
         began = time.monotonic()
         prepared = prepare(desk / "grid.yaml", [], settings)
         planned = time.monotonic()
-        with the_store(settings) as store:
-            put(store, prepared, submission_of(prepared), settings)
+        with open_store(settings) as store:
+            write_submission(store, prepared, build_submission(prepared), settings)
         submitted = time.monotonic()
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"runs": runs, "plan": planned - began, "submit": submitted - planned, "megabytes": megabytes}

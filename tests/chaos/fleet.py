@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from scheduler.cli.submit import put
-from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.cli.submit import write_submission
+from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.settings import Settings, from_environment
 from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
@@ -164,9 +164,9 @@ class Fleet:
 
     def submit(self, spec: str) -> Prepared:
         settings: Settings = from_environment(self.variables())
-        prepared = plan_it(parse(spec), self.folder, settings)
+        prepared = plan_sweep(parse(spec), self.folder, settings)
         with self.store() as store:
-            put(store, prepared, submission_of(prepared), settings)
+            write_submission(store, prepared, build_submission(prepared), settings)
         return prepared
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from scheduler.errors import ServiceRefused
-from scheduler.proxies import is_local, proxies, proxy_for, shown, spare_this_machine
+from scheduler.proxies import hide_password, is_local, list_proxies, proxy_for, spare_this_machine
 from scheduler.service_check import served_models
 
 NOWHERE = "http://127.0.0.1:9"
@@ -115,7 +115,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(ServiceRefused, match="through the proxy") as refused:
         served_models("http://tinker.example", KEY)
-    assert shown(proxy) in str(refused.value)
+    assert hide_password(proxy) in str(refused.value)
     assert "s3cret" not in str(refused.value)
     assert far.asked == []
 
@@ -124,7 +124,7 @@ def test_where_no_proxy_is_set_nothing_is_changed() -> None:
     environment = {"NO_PROXY": "a", "HTTP_PROXY": "", "TRAVIS_APT_PROXY": "x"}
     spare_this_machine(environment)
     assert environment == {"NO_PROXY": "a", "HTTP_PROXY": "", "TRAVIS_APT_PROXY": "x"}
-    assert proxies(environment) == {}
+    assert list_proxies(environment) == {}
 
 
 def test_both_spellings_name_this_machine_and_whom_they_named_before() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import SettingInvalid
-from scheduler.settings import DEFAULTS, from_environment, setting_of
+from scheduler.settings import DEFAULTS, find_setting, from_environment
 
 
 def test_with_nothing_set_everything_lives_where_one_stands() -> None:
@@ -109,9 +109,9 @@ def test_a_folder_that_is_a_file_is_refused_by_the_name_of_its_variable(name: st
 
 def test_a_path_that_fails_later_is_told_with_the_setting_that_names_it(tmp_path: Path) -> None:
     environment = {"SWEEP_HOME": str(tmp_path / "home"), "SWEEP_STORE": str(tmp_path / "home" / "store")}
-    assert setting_of(str(tmp_path / "home" / "logs" / "x"), environment) == "SWEEP_HOME"
-    assert setting_of(str(tmp_path / "home" / "store" / "x"), environment) == "SWEEP_STORE"
-    assert setting_of(str(tmp_path / "homely"), environment) is None
+    assert find_setting(str(tmp_path / "home" / "logs" / "x"), environment) == "SWEEP_HOME"
+    assert find_setting(str(tmp_path / "home" / "store" / "x"), environment) == "SWEEP_STORE"
+    assert find_setting(str(tmp_path / "homely"), environment) is None
 
 
 def test_a_store_is_absolute_and_its_home_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
-from scheduler.artefacts import rows_of
+from scheduler.artefacts import decode_rows
 from scheduler.state import keys
 from sweeps.cost import Usage
 from sweeps.stage import Json, Stage
@@ -43,4 +43,4 @@ def read_result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
 
 
 def read_items(workshop: Workshop, stage: Stage) -> list[Any]:
-    return list(rows_of(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))
+    return list(decode_rows(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))

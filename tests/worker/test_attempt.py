@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.artefacts import rows_of
+from scheduler.artefacts import decode_rows
 from scheduler.engine.retry import Fault
 from scheduler.state import keys, views
 from tests.tinker_offline.process import KEY
@@ -30,7 +30,7 @@ def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: 
     assert run.tokens == plan.totals.tokens
     assert run.micro_usd == plan.totals.micro_usd
     result = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "result") or "{}")
-    items = rows_of(workshop.artefacts.read(result["items"]))
+    items = decode_rows(workshop.artefacts.read(result["items"]))
     assert len(items) == 6
     assert sum(float(str(row["nll"])) for row in items) / sum(
         float(str(row["tokens"])) for row in items

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.submit import put
+from scheduler.cli.submit import write_submission
 from scheduler.engine.tick import restage, spread
-from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.settings import from_environment
 from scheduler.state import keys
 from scheduler.state.store import Store
@@ -81,8 +81,8 @@ class Workshop:
         settings = from_environment(
             {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.hands.artefacts.url}
         )
-        prepared = plan_it(parse(spec), self.folder, settings)
-        put(self.store, prepared, submission_of(prepared), settings)
+        prepared = plan_sweep(parse(spec), self.folder, settings)
+        write_submission(self.store, prepared, build_submission(prepared), settings)
         self.spread()
         return prepared
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from scheduler.engine.retry import Fault
 from scheduler.errors import SchedulerError
-from scheduler.prepare import price_book
+from scheduler.prepare import read_price_book
 from scheduler.settings import from_environment
 from scheduler.state.service_facts import Answer, Pending, Report
 from sweeps.cost import Usage
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = _arguments(arguments)
     try:
         settings = from_environment()
-        cost = bound(told.model, price_book(settings))
+        cost = bound(told.model, read_price_book(settings))
         this = Inquiry(endpoint_of(settings)(told.model), told.model, name=told.open)
         if told.open:
             _open(this)

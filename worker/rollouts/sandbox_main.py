@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_code import told
+from scheduler.plugins.user_code import describe_error
 from sweeps.environments import Environment, Episode, Shape, Split, Turn
 from worker.rollouts.validate_returns import (
     Unwelcome,
@@ -162,9 +162,9 @@ def _environment(order: Order) -> Environment:
 def _found(order: Order) -> tuple[Environment, str]:
     """Imported here, so that each kind of code waits for no more than it needs."""
     if order.kind == "environment":
-        from scheduler.plugins.user_environments import find
+        from scheduler.plugins.user_environments import find_environment
 
-        return find(order.name, Path(order.folder))
+        return find_environment(order.name, Path(order.folder))
     from scheduler.plugins.user_checks import find_check
 
     check, code = find_check(order.name, Path(order.folder))
@@ -258,7 +258,7 @@ def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str 
     except Unwelcome as error:
         return f"broken {json.dumps(f'returned {error}')}"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code may raise anything
-        return f"broken {json.dumps(told(error))}"
+        return f"broken {json.dumps(describe_error(error))}"
 
 
 def _say(answers: BinaryIO, line: str) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from scheduler.plugins.user_code import printable
+from scheduler.plugins.user_code import make_printable
 
 ALLOWED = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
@@ -172,7 +172,7 @@ class Playhouse:
         except subprocess.TimeoutExpired:
             how = "closed the pipe on which it is played"
         self._move(0)
-        words = printable(self._words.decode(errors="replace"))[-300:]
+        words = make_printable(self._words.decode(errors="replace"))[-300:]
         return f"{how} (it last printed: {words})" if words else how
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.artefacts import compressed_lines, rows_of
+from scheduler.artefacts import compress_rows, decode_rows
 from sweeps.cost import Usage
 from sweeps.stage import Json
 from sweeps.training.rollout_cost import NONE, Play
@@ -236,7 +236,7 @@ class Reinforcing(Training):
         kept: dict[str, Json] = {} if self._path is None else {"reference": self._path}
         if self._hand is not None:
             rows = [[rollout.document() for rollout in group] for group in self._hand]
-            content = compressed_lines([{"group": list(group)} for group in rows])
+            content = compress_rows([{"group": list(group)} for group in rows])
             kept["rollouts"] = self._this.keep(f"rollouts-{step:06d}.jsonl.gz", content)
         return kept
 
@@ -245,15 +245,13 @@ class Reinforcing(Training):
         path = _path(kept, "rollouts")
         if path is None:
             return None
-        rows: list[Any] = rows_of(self._this.hands.artefacts.read(path))
+        rows: list[Any] = decode_rows(self._this.hands.artefacts.read(path))
         return [[Rollout.read(one) for one in row["group"]] for row in rows]
 
     def _result(self, steps: int) -> Succeeded:
         done = super()._result(steps)
         rows = [row for group in self._last for row in self._players.told(group)]
-        return Succeeded(
-            {**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compressed_lines(rows))}, steps
-        )
+        return Succeeded({**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compress_rows(rows))}, steps)
 
 
 def _path(kept: Mapping[str, Any], key: str) -> str | None:

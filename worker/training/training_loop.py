@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from scheduler.artefacts import lines
+from scheduler.artefacts import encode_rows
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
@@ -194,7 +194,7 @@ class Training(ABC):
     def _commit(self, saved: Saved) -> None:
         """Record the checkpoint once the service has confirmed it: with it comes back all that a resume needs."""
         path = self._this.wait(saved.path)
-        metrics = self._this.keep(f"metrics-{saved.step:06d}.jsonl", lines(self._curve.rows[: saved.step]))
+        metrics = self._this.keep(f"metrics-{saved.step:06d}.jsonl", encode_rows(self._curve.rows[: saved.step]))
         record: dict[str, Json] = {
             "path": path,
             "model": self._recipe["model"],
@@ -249,7 +249,7 @@ class Training(ABC):
         return Succeeded(
             result={
                 "metrics": {f"train_{self.SHOWN}": last[self.COLUMN]},
-                "metrics_file": self._this.keep("metrics.jsonl", lines(self._curve.rows)),
+                "metrics_file": self._this.keep("metrics.jsonl", encode_rows(self._curve.rows)),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,
             },

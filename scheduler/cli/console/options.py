@@ -17,18 +17,18 @@ from sweeps.spec.home_paths import expand
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def takes_file(command: F) -> F:
+def take_file(command: F) -> F:
     """FILE and KEY=VALUE …"""
     command = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(command)
     return click.argument("file", type=click.Path(path_type=Path))(command)
 
 
-def takes_files(command: F) -> F:
+def take_files(command: F) -> F:
     """FILE … KEY=VALUE …: what contains a `=` is a value for all the files."""
     return click.argument("words", nargs=-1, required=True, metavar="FILE... [KEY=VALUE]...")(command)
 
 
-def files_and_overrides(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+def split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Tell the files from the values."""
     overrides = [word for word in words if "=" in word]
     files = [Path(word) for word in words if "=" not in word]
@@ -37,7 +37,7 @@ def files_and_overrides(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     return files, overrides
 
 
-class Target(click.Path):
+class OutputPath(click.Path):
     """Where something is to be written: what the system has against the path is told with the option's name."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Target(click.Path):
 
 
 @contextmanager
-def the_store(settings: Settings) -> Iterator[Store]:
+def open_store(settings: Settings) -> Iterator[Store]:
     """The store, on a server that is fit for it. Redis going away is one clear error."""
     with server(settings) as url:
         client = connect(url)

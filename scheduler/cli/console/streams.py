@@ -29,7 +29,7 @@ def make_ready() -> None:
     """Streams that are closed lead nowhere, and a terminal that lacks a character shows the nearest to it."""
     for descriptor, (name, mode) in enumerate(STREAMS):
         _open_if_closed(descriptor, name, mode)
-    codecs.register_error(PLAIN, _in_other_characters)
+    codecs.register_error(PLAIN, _replace_characters)
     _reconfigure(errors=PLAIN)
 
 
@@ -38,18 +38,18 @@ def make_exact() -> None:
     _reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def finish() -> None:
+def flush_output() -> None:
     """Write what is not written yet. Raises OSError, BrokenPipeError where whoever read has left."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        abandon()
+        discard_output()
         raise OSError(error.errno, os.strerror(error.errno or errno.EIO), "standard output") from None
 
 
-def abandon() -> None:
+def discard_output() -> None:
     """Nobody reads: what is left unwritten goes nowhere, and the interpreter has nothing to say about it at its end."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -77,7 +77,7 @@ def _reconfigure(**options: str) -> None:
         change(**options)
 
 
-def _in_other_characters(error: UnicodeError) -> tuple[str, int]:
+def _replace_characters(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     wrong = error.object[error.start : error.end]
     return "".join(WORDS.get(character, "?") for character in wrong), error.end

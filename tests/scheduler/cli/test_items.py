@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from scheduler import notebook, report_inputs
-from scheduler.artefacts import Artefacts, compressed_lines
+from scheduler.artefacts import Artefacts, compress_rows
 from scheduler.cli import sweep as command
 from scheduler.cli.console.output import Output, plain
 from scheduler.cli.results import show_results
@@ -136,7 +136,7 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     elif loss == "gone":
         file.unlink()
     else:
-        left = {"cut off": file.read_bytes()[:-20], "empty": b"", "not ours": compressed_lines([{"nobody": 1}])}
+        left = {"cut off": file.read_bytes()[:-20], "empty": b"", "not ours": compress_rows([{"nobody": 1}])}
         file.write_bytes(left[loss])
     text = told(night, store_url)
     assert "could not be read" in text

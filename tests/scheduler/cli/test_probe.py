@@ -25,10 +25,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
     def run(command: Sequence[str], environment: Mapping[str, str]) -> Report:
         assert environment["SWEEP_OFFLINE_URL"] == "http://there"
-        words.append(command[len(probe.INQUIRY) :])
+        words.append(command[len(probe.PROBE_COMMAND) :])
         return ANSWERS
 
-    monkeypatch.setattr(probe, "_run", run)
+    monkeypatch.setattr(probe, "_run_probe", run)
     monkeypatch.setattr(probe, "served_models", lambda _url, _key: MODELS)
     return words
 
@@ -38,9 +38,9 @@ ANSWERS = Report(
 )
 
 
-def ask(store: Store, folder: Path, model: str = "offline/ngram-s") -> probe.Told:
+def ask(store: Store, folder: Path, model: str = "offline/ngram-s") -> probe.ProbeResult:
     settings = from_environment({"SWEEP_HOME": str(folder), "SWEEP_OFFLINE_URL": "http://there"})
-    return probe.inquire(store, settings, model=model, clients=7)
+    return probe.probe_service(store, settings, model=model, clients=7)
 
 
 def test_what_was_told_is_kept_and_what_was_not_leaves_what_was_known(
@@ -96,4 +96,4 @@ def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
 def test_an_inquiry_that_fails_is_one_plain_error(printed: str, said: str) -> None:
     program = f"import sys; print({printed!r}); sys.exit(3)"
     with pytest.raises(SchedulerError, match=said):
-        probe._run([probe.INQUIRY[0], "-c", program], {})
+        probe._run_probe([probe.PROBE_COMMAND[0], "-c", program], {})

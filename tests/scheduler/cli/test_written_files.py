@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from scheduler.cli import sweep as command
-from scheduler.cli.console.written_files import replacing, write_whole
+from scheduler.cli.console.atomic_files import open_replacement, write_whole
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.support import RedisServer
@@ -36,7 +36,7 @@ def test_a_full_disk_leaves_the_older_file_as_it_was(tmp_path: Path) -> None:
 
 
 def half_written(target: Path) -> None:
-    with replacing(target) as draft:
+    with open_replacement(target) as draft:
         draft.write_text("half")
         raise KeyboardInterrupt
 

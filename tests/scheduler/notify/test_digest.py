@@ -3,7 +3,7 @@
 import pytest
 
 from scheduler.errors import UnknownSweep
-from scheduler.notify.digest import Cause, digest
+from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.state import keys, views
 from sweeps.analysis.grid import best_cell
 from sweeps.planning.plan import Run
@@ -27,7 +27,7 @@ def test_every_stage_is_counted_once_and_where_it_is(night: Night) -> None:
     night.fail(night.start("train-n8s0", "s"), "the loss is no number")
     night.start("train-n16s0", "s")
     night.spread()
-    found = digest(night.store, "s")
+    found = build_digest(night.store, "s")
     assert (found.done, found.failed, found.skipped, found.running, found.waiting) == (1, 1, 1, 1, 3)
     assert found.stages == 7
     assert found.text.splitlines()[:2] == [
@@ -41,14 +41,14 @@ def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(ni
     lease = night.start("train-0000", "s")
     night.store.give_back(lease, (0, 0), delay=60, failure="", cost="exact", cause="402")  # type: ignore[arg-type]  # plain values do
     night.spread()
-    found = digest(night.store, "s")
+    found = build_digest(night.store, "s")
     assert (found.parked, found.waiting, found.parked_by) == (1, 2, "")
     night.store.client.hset(keys.sweep("s"), "gate", "budget")
-    assert digest(night.store, "s").text.startswith("0 of 3 stages done, 3 parked (budget)\n")
+    assert build_digest(night.store, "s").text.startswith("0 of 3 stages done, 3 parked (budget)\n")
     night.tell("pause_sweep", "s")
-    assert digest(night.store, "s").parked_by == "paused"
+    assert build_digest(night.store, "s").parked_by == "paused"
     night.tell("cancel_sweep", "s")
-    assert (digest(night.store, "s").parked, digest(night.store, "s").parked_by) == (0, "")
+    assert (build_digest(night.store, "s").parked, build_digest(night.store, "s").parked_by) == (0, "")
 
 
 def test_the_best_cell_of_each_data_set_is_told_by_the_metric_that_the_file_names(night: Night) -> None:
@@ -56,7 +56,7 @@ def test_the_best_cell_of_each_data_set_is_told_by_the_metric_that_the_file_name
     night.submit(grid(), spec=spec)
     for stage, accuracy in {"code1": 0.5, "code2": 0.75, "prose1": 0.9}.items():
         night.do(f"evaluate-{stage}", "s", {"nll": accuracy, "accuracy": accuracy})
-    assert digest(night.store, "s").best == (
+    assert build_digest(night.store, "s").best == (
         "best on code: train.rank=2: accuracy 0.7500; 1 cell may be as good",
         "best on prose: train.rank=1: accuracy 0.9000",
     )
@@ -66,7 +66,7 @@ def test_without_a_word_in_the_file_the_lowest_loss_is_best_and_validation_decid
     night.submit(grid())
     for stage, (seen, held_out) in {"code1": (1.0, 2.0), "code2": (3.0, 1.0)}.items():
         night.do(f"evaluate-{stage}", "s", {"validation.nll": seen, "nll": held_out})
-    assert digest(night.store, "s").best == ("best on code: train.rank=1: nll 2.0000; 1 cell may be as good",)
+    assert build_digest(night.store, "s").best == ("best on code: train.rank=1: nll 2.0000; 1 cell may be as good",)
 
 
 def test_of_methods_that_are_measured_on_several_data_sets_the_best_on_each_is_told(night: Night) -> None:
@@ -78,7 +78,7 @@ def test_of_methods_that_are_measured_on_several_data_sets_the_best_on_each_is_t
     night.submit(question, spec={"experiment": "compare", "evaluate": [{"name": "nll"}]})
     for stage, loss in {"acode": 1.0, "bcode": 2.0, "alaw": 4.0, "blaw": 3.0}.items():
         night.do(f"evaluate-{stage}", "s", {"nll": loss})
-    first, second = digest(night.store, "s").best
+    first, second = build_digest(night.store, "s").best
     assert first.startswith("best: method=a: code.nll 1.0000")
     assert second.startswith("best: method=b: law.nll 3.0000")
 
@@ -90,7 +90,7 @@ def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     night.submit(plan("s", [evaluate(f"{rank}{seed}") for rank, seed in losses], runs), spec={"experiment": "grid"})
     for (rank, seed), loss in losses.items():
         night.do(f"evaluate-{rank}{seed}", "s", {"nll": loss})
-    (said,) = digest(night.store, "s").best
+    (said,) = build_digest(night.store, "s").best
     best = best_cell(views.results(night.store, "s"), metric="nll").best
     assert best is not None
     assert best.cell == {"train.rank": 1}
@@ -102,8 +102,11 @@ def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Nigh
     for number, cause in enumerate(["rare", "loss 1e30 at step 3", "loss nan at step 12", "x" * 500]):
         night.fail(night.start(f"train-000{number}", "s"), cause)
     night.spread()
-    found = digest(night.store, "s")
-    assert found.look_at[:2] == (Cause("loss 1e30 at step 3", 2, "train 0001"), Cause("rare", 1, "train 0000"))
+    found = build_digest(night.store, "s")
+    assert found.look_at[:2] == (
+        FailureCause("loss 1e30 at step 3", 2, "train 0001"),
+        FailureCause("rare", 1, "train 0000"),
+    )
     assert max(map(len, found.text.splitlines())) < 200, "a phone is small"
 
 
@@ -114,22 +117,24 @@ def test_how_long_yet_is_reckoned_from_what_was_done_since_it_started(night: Nig
     night.submit(single("s", 10))
     night.clock.pass_seconds(3600)
     for number in range(2, 6):
-        assert digest(night.store, "s").seconds_left is None or number == 5
+        assert build_digest(night.store, "s").seconds_left is None or number == 5
         lease = night.start(f"train-000{number}", "s")
         night.clock.pass_seconds(10)
         night.succeed(lease)
         night.spread()
-    assert digest(night.store, "s").seconds_left == pytest.approx(4 * 10), "two were known, and waiting has no pace"
-    assert digest(night.store, "s").text.endswith("\nabout 40 s left")
+    assert build_digest(night.store, "s").seconds_left == pytest.approx(4 * 10), (
+        "two were known, and waiting has no pace"
+    )
+    assert build_digest(night.store, "s").text.endswith("\nabout 40 s left")
     night.tell("pause_sweep", "s")
     night.clock.pass_seconds(36_000)
     night.tell("resume_sweep", "s")
-    assert digest(night.store, "s").seconds_left is None, "nor has a pause"
+    assert build_digest(night.store, "s").seconds_left is None, "nor has a pause"
 
 
 def test_a_sweep_that_nobody_submitted_has_no_digest(night: Night) -> None:
     with pytest.raises(UnknownSweep):
-        digest(night.store, "nobody")
+        build_digest(night.store, "nobody")
 
 
 def test_the_best_may_be_what_was_not_trained(night: Night) -> None:
@@ -140,4 +145,4 @@ def test_the_best_may_be_what_was_not_trained(night: Night) -> None:
     night.submit(plan("s", stages, runs), spec={"experiment": "compare", "equal": {"tokens": 1}})
     for each, loss in zip(stages, (1.0, 2.0), strict=True):
         night.do(each.id, "s", {"nll": loss})
-    assert digest(night.store, "s").best == ("best: method=untrained: nll 1.0000; 1 cell may be as good",)
+    assert build_digest(night.store, "s").best == ("best: method=untrained: nll 1.0000; 1 cell may be as good",)

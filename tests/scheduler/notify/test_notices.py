@@ -2,7 +2,16 @@
 
 import pytest
 
-from scheduler.notify.outbox import FIRST_WAIT, LONGEST_WISH, TAKEN, TRIES, Notice, Outbox, next_try, troubled_webhooks
+from scheduler.notify.outbox import (
+    FIRST_WAIT,
+    LONGEST_RETRY_AFTER,
+    SENDING_SECONDS,
+    TRIES,
+    Outbox,
+    OutboxNotice,
+    next_try,
+    troubled_webhooks,
+)
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Store
@@ -20,12 +29,12 @@ def told(night: Night) -> list[Told]:
     return sorted((row["kind"], row["sweep"], row["address"]) for row in rows)
 
 
-def empty(night: Night) -> list[Notice]:
+def empty(night: Night) -> list[OutboxNotice]:
     """Everything is taken and sent, until nothing is left."""
     outbox, sent = Outbox(night.store), []
     while taken := outbox.take(100, []):
         sent += taken
-        assert all(outbox.sent(notice) for notice in taken)
+        assert all(outbox.mark_sent(notice) for notice in taken)
     return sent
 
 
@@ -108,8 +117,8 @@ def test_what_concerns_the_fleet_is_told_to_each_address_once(night: Night) -> N
     night.do("train-d0000", "done")
     night.tell("pause_sweep", "b")
     outbox = Outbox(night.store)
-    outbox.tell_of_the_fleet(["OLD"])
-    outbox.tell_of_the_fleet(["OPS", "HOOK"])
+    outbox.set_fleet_addresses(["OLD"])
+    outbox.set_fleet_addresses(["OPS", "HOOK"])
     empty(night)
     for occurrence in (1, 1, 2, 2):
         night.run_lua("notify_all('breaker_open', 'tinker', ARGS[1])", occurrence)
@@ -138,7 +147,7 @@ def outbox(night: Night) -> Outbox:
 
 def test_a_notice_whose_sender_dies_is_sent_again_under_the_same_name(night: Night, outbox: Outbox) -> None:
     (taken,) = outbox.take(9, [])
-    night.clock.pass_seconds(TAKEN - 1)
+    night.clock.pass_seconds(SENDING_SECONDS - 1)
     assert outbox.take(9, []) == [], "two schedulers do not send the same"
     night.clock.pass_seconds(1)
     assert outbox.take(9, []) == [taken]
@@ -155,15 +164,16 @@ def test_an_address_has_one_notice_under_way(night: Night, outbox: Outbox) -> No
 
 def test_what_was_sent_is_gone_and_to_say_it_twice_is_harmless(night: Night, outbox: Outbox, client: Client) -> None:
     (taken,) = outbox.take(9, [])
-    assert [outbox.sent(taken), outbox.sent(taken), outbox.failed(taken, "late", 1)] == [True, False, False]
-    night.clock.pass_seconds(TAKEN)
+    assert [outbox.mark_sent(taken), outbox.mark_sent(taken)] == [True, False]
+    assert not outbox.mark_failed(taken, "late", 1)
+    night.clock.pass_seconds(SENDING_SECONDS)
     assert outbox.take(9, []) == []
     assert not client.exists(keys.notice(taken.id))
 
 
 def test_a_failure_is_counted_once_however_often_it_is_said(night: Night, outbox: Outbox) -> None:
     (taken,) = outbox.take(9, [])
-    assert [outbox.failed(taken, "answers 500", 10) for _ in range(2)] == [True, False]
+    assert [outbox.mark_failed(taken, "answers 500", 10) for _ in range(2)] == [True, False]
     night.clock.pass_seconds(9)
     assert outbox.take(9, []) == []
     night.clock.pass_seconds(1)
@@ -179,7 +189,7 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
         (taken,) = outbox.take(9, [])
         assert taken.tries == tries
         wait = next_try(tries, 0, 0.5)
-        outbox.failed(taken, "answers 502", wait)
+        outbox.mark_failed(taken, "answers 502", wait)
         (line,) = troubled_webhooks(store)
         assert line.startswith("webhook HOOK: fails since ")
         assert line.endswith(": answers 502; 1 notice waits" if wait else ": answers 502; 1 notice given up")
@@ -188,16 +198,16 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
     assert outbox.take(9, []) == []
     night.tell("cancel_sweep", "s")
     (last,) = outbox.take(9, [])
-    outbox.sent(last)
+    outbox.mark_sent(last)
     assert troubled_webhooks(store) == []
 
 
 def test_since_when_an_address_fails_stays_while_it_does(night: Night, outbox: Outbox, store: Store) -> None:
     (taken,) = outbox.take(9, [])
-    outbox.failed(taken, "answers 502", 60)
+    outbox.mark_failed(taken, "answers 502", 60)
     (line,) = troubled_webhooks(store)
     night.clock.pass_seconds(7200)
-    outbox.failed(outbox.take(9, [])[0], "answers 502", 60)
+    outbox.mark_failed(outbox.take(9, [])[0], "answers 502", 60)
     assert troubled_webhooks(store) == [line]
 
 
@@ -207,5 +217,5 @@ def test_waits_grow_are_never_the_same_and_grant_a_wish_within_reason() -> None:
         assert low < high
     assert waits[1] == sorted(waits[1])
     assert next_try(0, 120, 0.5) == 120
-    assert next_try(0, 1e9, 0.5) == LONGEST_WISH
+    assert next_try(0, 1e9, 0.5) == LONGEST_RETRY_AFTER
     assert (next_try(0, -5, 0.5), next_try(TRIES - 1, 120, 0.5)) == (FIRST_WAIT, None)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.notify.outbox import FIRST_WAIT, LONGEST_WISH, TITLES, Notice, Outbox, troubled_webhooks
-from scheduler.notify.sender import Post
-from scheduler.notify.webhooks import DISCORD_LENGTH, Answer, compose, headers_of, send
-from scheduler.settings import SIGNED_WITH
+from scheduler.notify.outbox import FIRST_WAIT, LONGEST_RETRY_AFTER, TITLES, Outbox, OutboxNotice, troubled_webhooks
+from scheduler.notify.sender import NoticeSender
+from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
+from scheduler.settings import WEBHOOK_SECRET
 from scheduler.state import keys
 from tests.scheduler.night import Fleet, Night
 from tests.scheduler.plans import scaling, single
@@ -37,12 +37,14 @@ from tests.support import RedisServer, wait_until
 
 DEADLINE = 60.0  # seconds that no test waits for: a busy machine is no hostile one
 SHORT = 0.4  # for what would hang, though it would for ever
-NOTICE = Notice("1800000000000-000000001-failure", "HOOK", "failure", "s", 1_800_000_000_000, "train a: <b> & @all", 0)
+NOTICE = OutboxNotice(
+    "1800000000000-000000001-failure", "HOOK", "failure", "s", 1_800_000_000_000, "train a: <b> & @all", 0
+)
 
 
-def sent_to(url: str, *, deadline: float = DEADLINE) -> Answer:
+def sent_to(url: str, *, deadline: float = DEADLINE) -> Delivery:
     body = compose(url, NOTICE, NOTICE.headline)
-    return send(url, body, headers_of(NOTICE, body, "", 0), deadline=deadline)
+    return send(url, body, build_headers(NOTICE, body, "", 0), deadline=deadline)
 
 
 # What is said.
@@ -71,13 +73,13 @@ def test_a_receiver_can_tell_that_it_is_ours_and_that_it_came_before() -> None:
     """By the very lines of the page that tells how."""
     with receiver(says(200)) as far:
         body = compose(far.url, NOTICE, "ünï")
-        assert send(far.url, body, headers_of(NOTICE, body, "s3cret", time.time())) == Answer("")
+        assert send(far.url, body, build_headers(NOTICE, body, "s3cret", time.time())) == Delivery("")
     (request,) = far.requests
     assert request.headers["x-sweep-id"] == NOTICE.id
     assert request.headers["content-type"] == "application/json"
     assert [_genuine(request, secret) for secret in (b"s3cret", b"another")] == [True, False]
     assert not _genuine(replace(request, body=request.body + b" "), b"s3cret")
-    assert "X-Sweep-Signature" not in headers_of(NOTICE, body, "", 0)
+    assert "X-Sweep-Signature" not in build_headers(NOTICE, body, "", 0)
 
 
 def _genuine(request: Request, secret: bytes) -> bool:
@@ -125,19 +127,19 @@ def test_whatever_it_does_is_a_value_within_the_deadline(
 def test_an_address_where_nobody_listens_is_one_that_cannot_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert sent_to(f"http://127.0.0.1:{port}/{TOKEN}") == Answer("cannot be reached: connection refused")
+    assert sent_to(f"http://127.0.0.1:{port}/{TOKEN}") == Delivery("cannot be reached: connection refused")
 
 
 def test_without_a_trusted_certificate_nothing_is_sent() -> None:
     with receiver(says(200)) as far:
         answer = sent_to(far.url.replace("http://", "https://"))
-    assert answer == Answer("cannot be reached: no TLS connection, or a certificate that is not trusted")
+    assert answer == Delivery("cannot be reached: no TLS connection, or a certificate that is not trusted")
     assert far.requests == []
 
 
 @pytest.mark.parametrize("address", ["", "T0KEN", "file:///etc/T0KEN", "ftp://x/T0KEN", "http://", "http://a\0T0KEN"])
 def test_what_is_no_address_is_told_as_such_and_not_quoted(address: str) -> None:
-    assert sent_to(address) == Answer("what it holds is no address; http://… or https://… is right")
+    assert sent_to(address) == Delivery("what it holds is no address; http://… or https://… is right")
 
 
 @pytest.mark.parametrize(
@@ -145,14 +147,14 @@ def test_what_is_no_address_is_told_as_such_and_not_quoted(address: str) -> None
 )
 def test_a_429_may_say_for_how_long_it_wants_to_be_left_alone(line: str, wish: float) -> None:
     with receiver(says(429, f"Retry-After: {line}")) as far:
-        assert sent_to(far.url) == Answer("answers 429", wish)
+        assert sent_to(far.url) == Delivery("answers 429", wish)
 
 
 def test_no_proxy_and_no_password_file_of_the_environment_comes_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     with receiver(says(200)) as far:
-        assert sent_to(far.url) == Answer("")
+        assert sent_to(far.url) == Delivery("")
 
 
 # The post.
@@ -162,11 +164,11 @@ class Office:
     """A post in the hands of a test: it looks when it is told to."""
 
     def __init__(self, night: Night, addresses: Mapping[str, str], deadline: float = DEADLINE) -> None:
-        self.post = Post(night.store, (), addresses, deadline=deadline)
+        self.post = NoticeSender(night.store, (), addresses, deadline=deadline)
 
     def round(self) -> int:
         """Everything that is due, until the last one is done."""
-        taken = self.post.round()
+        taken = self.post.send_due()
         self.rest()
         return taken
 
@@ -186,7 +188,7 @@ def started(night: Night) -> Iterator[Night]:
 def test_what_failed_is_sent_again_under_the_same_name(started: Night, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with receiver(says(500), says(200)) as far:
-        office = Office(started, {"HOOK": far.url, SIGNED_WITH: "s3cret"})
+        office = Office(started, {"HOOK": far.url, WEBHOOK_SECRET: "s3cret"})
         office.round()
         (line,) = troubled_webhooks(started.store)
         assert line.endswith(": answers 500; 1 notice waits")
@@ -206,12 +208,12 @@ def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(start
     fleet = Fleet(started, redis.url)
     with receiver(keeps_silent) as slow, receiver(says(200)) as quick:
         office = Office(started, {"HOOK": slow.url, "OTHER": quick.url})
-        assert office.post.round() == 1
+        assert office.post.send_due() == 1
         wait_until(lambda: len(slow.requests) == 1, "the slow one to be asked")
         assert fleet.tick().dispatched == 3, "nobody waits for it"
         fleet.claim_all()
         started.tell("cancel_sweep", "s")
-        assert office.post.round() == 1, "what else there is for the slow one waits for it"
+        assert office.post.send_due() == 1, "what else there is for the slow one waits for it"
         wait_until(lambda: len(quick.requests) == 1, "the quick one to be told")
         assert len(slow.requests) == 1
     office.rest()
@@ -235,7 +237,7 @@ def test_whoever_asks_to_be_left_alone_is_within_reason(started: Night) -> None:
     with receiver(says(429, "Retry-After: 1e9"), says(200)) as far:
         office = Office(started, {"HOOK": far.url})
         office.round()
-        started.clock.pass_seconds(LONGEST_WISH - 1)
+        started.clock.pass_seconds(LONGEST_RETRY_AFTER - 1)
         assert office.round() == 0
         started.clock.pass_seconds(1)
         assert office.round() == 1
@@ -261,12 +263,12 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
 
 def test_a_post_that_looks_by_itself_tells_who_looks_after_the_fleet(night: Night) -> None:
     with receiver(says(200)) as far:
-        post = Post(night.store, ["OPS"], {"OPS": far.url})
-        post.open()
+        post = NoticeSender(night.store, ["OPS"], {"OPS": far.url})
+        post.start()
         outbox = Outbox(night.store)
         wait_until(lambda: bool(night.store.client.smembers(keys.FLEET_ADDRESSES)), "the fleet's address to be known")
         night.run_lua("notify_all('breaker_open', 'tinker', 1)")
         wait_until(lambda: len(far.requests) == 1, "it to be told")
-        post.close()
+        post.stop()
         wait_until(lambda: not post._busy and not outbox.take(9, []), "the outbox to be empty")
     assert json.loads(far.requests[0].body)["text"] == f"fleet: {TITLES['breaker_open']}: tinker"

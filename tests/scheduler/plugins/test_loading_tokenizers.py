@@ -11,10 +11,10 @@ import pytest
 from tokenizers import Tokenizer as Raw
 
 from scheduler.errors import ServiceRefused
-from scheduler.plugins.tokenizer_checks import PROBE, own_code
-from scheduler.plugins.tokenizer_files import files_of, pack, unpacked
+from scheduler.plugins.tokenizer_checks import PROBE, find_program
+from scheduler.plugins.tokenizer_files import list_files, pack, unpack
 from scheduler.plugins.tokenizers import load, tokenizer_for, tokenizer_named
-from scheduler.settings import TRUSTED as TRUST
+from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.tokenizers import folder, real_tokenizer
 from tinker_offline.model.characters import write_tokenizer
@@ -50,7 +50,7 @@ def changed(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def loaded(place: Path) -> Any:
-    return load(str(place), "some/model", files_of(place))
+    return load(str(place), "some/model", list_files(place))
 
 
 def test_threads_that_ask_at_once_have_one_tokenizer_and_nothing_is_said(place: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_is_named_is_known_by_its_content(place: Path, tmp_path: Path) -> N
     place.rename(elsewhere)
     (elsewhere / "README.md").write_text("of no account")
     assert pack(str(elsewhere), tmp_path) == packed
-    with unpacked(packed) as made:
+    with unpack(packed) as made:
         assert pack(str(made), tmp_path) == packed
     changed(elsewhere / "tokenizer_config.json", lambda config: config.update(eos_token="~"))
     assert pack(str(elsewhere), tmp_path).digest != packed.digest
@@ -147,7 +147,7 @@ def test_a_program_is_run_for_nobody_who_did_not_ask(named: Any, place: Path, tm
 
 
 def test_a_program_of_the_model_itself_is_none_of_its_tokenizer() -> None:
-    assert own_code({"auto_map": {"AutoConfig": "x.Y"}}) == own_code({"auto_map": {}}) == own_code({}) == ""
+    assert find_program({"auto_map": {"AutoConfig": "x.Y"}}) == find_program({"auto_map": {}}) == find_program({}) == ""
 
 
 def on_the_hub(cache: Path, name: str, commit: str, files: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError, ServiceRefused
 from scheduler.plugins.tokenizers import tokenizer_of
-from scheduler.prepare import Prepared, keep_data, prepare
+from scheduler.prepare import Prepared, prepare, store_data
 from scheduler.settings import from_environment
 from sweeps.errors import PlanError, SpecError
 from tinker_offline.model.characters import write_tokenizer
@@ -67,7 +67,7 @@ def test_where_it_lies_is_not_what_it_is(place: Path) -> None:
 def test_a_worker_reads_it_from_the_store_wherever_it_is(place: Path) -> None:
     prepared, artefacts = planned(place), Artefacts(str(place / "store"))
     recipe = prepared.plan.stages[0].recipe
-    keep_data(prepared, artefacts)
+    store_data(prepared, artefacts)
     shutil.rmtree(place / "theirs")
     assert tokenizer_of(recipe, artefacts).encode("ab") == [69, 70]
     with pytest.raises(ArtefactError):

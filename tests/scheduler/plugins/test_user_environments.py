@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_environments import code_of, load
+from scheduler.plugins.user_environments import load_environment, read_code_digest
+from tests.wording import naming
 
 MINE = """
 from sweeps.environments import Shape, Turn
@@ -31,27 +32,30 @@ def needs(one): return MADE
 def fails(): raise RuntimeError("no GPU here")
 def leaves(): raise SystemExit(3)
 """
-FAULTS = {
+# What is wrong in the source of an environment -> the values that the error names.
+FAULTS: dict[str, dict[str, tuple[str, ...]]] = {
     "version = 1": {
-        "version = '1'": "its version is '1'; a whole number is right",
-        "version = True": "its version is True",
-        "versoin = 1": "a Mine was found, without version",
-        "version = property(lambda self: 1 / 0)": r"to look at it raised ZeroDivisionError",
+        "version = '1'": ("version", "'1'"),
+        "version = True": ("version", "True"),
+        "versoin = 1": ("Mine", "version"),
+        "version = property(lambda self: 1 / 0)": ("ZeroDivisionError",),
     },
     "shape = Shape()": {
-        "shape = ((1, 1), (1, 1), (1, 1))": "its shape is .*; sweeps.environments.Shape.* is right",
-        "shape = Shape(turns=(2, 1))": r"its shape says turns=\(2, 1\); \(least, most\) is right",
-        "shape = Shape(turns=(0, 1))": r"its shape says turns=\(0, 1\)",
-        "shape = Shape(action=(1, 1.5))": r"its shape says action=\(1, 1.5\)",
-        "shape = Shape(action=8)": "its shape says action=8",
-        "shape = Shape(observation=(0, 10**9))": "its shape says observation=.* from 0 to 10,000,000",
+        "shape = ((1, 1), (1, 1), (1, 1))": ("shape", "((1, 1), (1, 1), (1, 1))", "sweeps.environments.Shape"),
+        "shape = Shape(turns=(2, 1))": ("shape", "turns", "(2, 1)", "(least, most)"),
+        "shape = Shape(turns=(0, 1))": ("turns", "(0, 1)"),
+        "shape = Shape(action=(1, 1.5))": ("action", "(1, 1.5)"),
+        "shape = Shape(action=8)": ("action", "8"),
+        "shape = Shape(observation=(0, 10**9))": ("observation", "1000000000", "0 to 10,000,000"),
     },
     'stop = ("\\n",)': {
-        'stop = "\\n"': "its stop is .*; a tuple of texts is right, none of them empty",
-        'stop = ("",)': "its stop is",
-        "stop = (1,)": "its stop is",
+        'stop = "\\n"': ("stop", "'\\n'", "tuple"),
+        'stop = ("",)': ("stop", "('',)"),
+        "stop = (1,)": ("stop", "(1,)"),
     },
-    "def episode(self, seed, split):": {"episode = 3\n    def other(self, seed, split):": "its episode is 3; a method"},
+    "def episode(self, seed, split):": {
+        "episode = 3\n    def other(self, seed, split):": ("episode", "3", "(seed, split)")
+    },
 }
 
 
@@ -72,67 +76,73 @@ def _forget(before: set[str]) -> None:
 
 @pytest.mark.parametrize("attribute", ["Mine", "MADE", "make"])
 def test_an_environment_may_be_named_itself_or_by_what_makes_it(folder: Path, attribute: str) -> None:
-    environment = load(f"mine_env:{attribute}", folder)
+    environment = load_environment(f"mine_env:{attribute}", folder)
     assert environment.episode(1, "train").step("yes") == ("", 1.0, True, {})
 
 
 def test_modules_are_found_where_the_command_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert load("mine_env:Mine").version == 1
+    assert load_environment("mine_env:Mine").version == 1
 
 
 def test_a_module_of_ours_or_of_pythons_is_not_hidden_by_a_file_of_the_same_name(folder: Path) -> None:
     (folder / "colorsys.py").write_text("raise RuntimeError('hidden')")
-    with pytest.raises(CodeUnusable, match=r"has no 'Mine'; it has .*rgb_to_hsv"):
-        load("colorsys:Mine", folder)
+    with pytest.raises(CodeUnusable, match=naming("'Mine'", "rgb_to_hsv")):
+        load_environment("colorsys:Mine", folder)
 
 
 def test_an_entry_point_is_named_plainly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = importlib.metadata.EntryPoint("mine", "mine_env:Mine", "tinker_sweeps.environments")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == entry.group else [])
-    assert load("mine", folder).version == 1
-    assert code_of("mine", folder) == code_of("mine_env:Mine", folder)
-    with pytest.raises(CodeUnusable, match=r"no environment 'yours': the entry points of .* are mine;"):
-        load("yours", folder)
+    assert load_environment("mine", folder).version == 1
+    assert read_code_digest("mine", folder) == read_code_digest("mine_env:Mine", folder)
+    with pytest.raises(CodeUnusable, match=naming("'yours'", "tinker_sweeps.environments", " mine")):
+        load_environment("yours", folder)
 
 
 @pytest.mark.parametrize(
-    ("name", "cause"),
+    ("name", "values"),
     [
-        ("mine_env:Yours", r"has no 'Yours'; it has Shape, Turn, Episode, Mine, MADE"),
-        (
-            "mine_env:Shape",
-            "mine_env:Shape is no environment: a Shape was found, without version, shape, stop, episode",
-        ),
-        ("mine_env:needs", "called without arguments, raised TypeError: .*missing 1"),
-        ("mine_env:fails", r"raised RuntimeError: no GPU here \(mine_env.py, line \d+\)"),
-        ("mine_env:leaves", "raised SystemExit: 3"),
-        ("yours_env:Mine", "there is no module 'yours_env'; it was looked for .* where the command stands"),
-        ("wrong_env:Mine", r"to import wrong_env raised SyntaxError"),
-        ("asking_env:Mine", r"there is no module 'not_installed'$"),
-        (":Mine", "is no name of an environment; offline:NAME, package.module:attribute"),
-        ("mine_env:", "is no name of an environment"),
-        ("", "is no name of an environment"),
-        ("a\nb", "is no name of an environment"),
-        ("offline:nothing", "offline:nothing"),
+        ("mine_env:Yours", ("'Yours'", "Shape", "Turn", "Episode", "Mine", "MADE")),
+        ("mine_env:Shape", ("mine_env:Shape", "version", "shape", "stop", "episode")),
+        ("mine_env:needs", ("TypeError", "missing 1")),
+        ("mine_env:fails", ("RuntimeError", "no GPU here", "mine_env.py, line ")),
+        ("mine_env:leaves", ("SystemExit", "3")),
+        ("yours_env:Mine", ("'yours_env'", "SWEEP_ENVIRONMENTS")),
+        ("wrong_env:Mine", ("wrong_env", "SyntaxError")),
+        ("asking_env:Mine", ("'not_installed'",)),
+        (":Mine", ("':Mine'", "offline:NAME", "package.module:attribute")),
+        ("mine_env:", ("'mine_env:'",)),
+        ("", ("''",)),
+        ("a\nb", (r"'a\nb'",)),
+        ("offline:nothing", ("offline:nothing",)),
     ],
 )
-def test_what_is_no_environment_is_refused_in_words(folder: Path, name: str, cause: str) -> None:
+def test_what_is_no_environment_is_refused_in_words(folder: Path, name: str, values: tuple[str, ...]) -> None:
     (folder / "wrong_env.py").write_text("def")
     (folder / "asking_env.py").write_text("import not_installed")
-    with pytest.raises(CodeUnusable, match=cause):
-        load(name, folder)
+    with pytest.raises(CodeUnusable, match=naming(*values)):
+        load_environment(name, folder)
+
+
+def test_where_a_module_was_looked_for_is_only_said_of_the_one_that_was_named(folder: Path) -> None:
+    (folder / "asking_env.py").write_text("import not_installed")
+    with pytest.raises(CodeUnusable) as caught:
+        load_environment("asking_env:Mine", folder)
+    assert "SWEEP_ENVIRONMENTS" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "cause"),
-    [(right, wrong, cause) for right, faults in FAULTS.items() for wrong, cause in faults.items()],
+    ("right", "wrong", "values"),
+    [(right, wrong, values) for right, faults in FAULTS.items() for wrong, values in faults.items()],
 )
-def test_what_is_not_as_the_protocol_says_is_named(folder: Path, right: str, wrong: str, cause: str) -> None:
+def test_what_is_not_as_the_protocol_says_is_named(
+    folder: Path, right: str, wrong: str, values: tuple[str, ...]
+) -> None:
     assert right in MINE
     (folder / "odd_env.py").write_text(MINE.replace(right, wrong))
-    with pytest.raises(CodeUnusable, match=cause):
-        load("odd_env:Mine", folder)
+    with pytest.raises(CodeUnusable, match=naming("odd_env:Mine", *values)):
+        load_environment("odd_env:Mine", folder)
 
 
 def test_the_code_is_known_by_the_source_and_the_version(folder: Path) -> None:
@@ -142,7 +152,7 @@ def test_the_code_is_known_by_the_source_and_the_version(folder: Path) -> None:
         (folder / "mine_env.py").write_text(source)
         (folder / "again_env.py").write_text("from mine_env import Mine, MADE")
         _forget(set())
-        return code_of(name, folder)
+        return read_code_digest(name, folder)
 
     changed = MINE.replace('"yes"', '"no"')
     assert code(MINE) == code(MINE)
@@ -157,4 +167,4 @@ def test_without_the_library_an_environment_of_verifiers_is_refused_with_what_to
 ) -> None:
     monkeypatch.setitem(sys.modules, "verifiers", None)
     with pytest.raises(CodeUnusable, match=r"verifiers cannot be imported .* `pip install 'verifiers<0.3'`"):
-        load("verifiers:gsm8k", folder)
+        load_environment("verifiers:gsm8k", folder)

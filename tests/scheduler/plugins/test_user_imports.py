@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.plugins.user_checks import find_check
-from scheduler.plugins.user_environments import code_of
-from scheduler.plugins.user_imports import own_files
+from scheduler.plugins.user_environments import read_code_digest
+from scheduler.plugins.user_imports import find_own_files
 
 IMPORTS = [
     "from helper_words import RIGHT",
@@ -93,7 +93,7 @@ def test_a_package_of_checks_is_known_by_what_stands_beside_and_above(folder: Pa
 
 def own_files_of(folder: Path, module: str) -> set[str]:
     sys.path.append(str(folder))
-    return {file.name for file in own_files({module}).values()}
+    return {file.name for file in find_own_files({module}).values()}
 
 
 def test_what_is_installed_or_ours_is_not_looked_into(folder: Path) -> None:
@@ -131,9 +131,9 @@ def test_an_environment_is_known_by_its_helpers_too(folder: Path) -> None:
         "from sweeps.environments.arithmetic import Arithmetic\nfrom helper_words import RIGHT\n\nmine = Arithmetic()\n"
     )
     (folder / "my_environment_h.py").write_text(text)
-    find = f"code_of('my_environment_h:mine', Path({str(folder)!r}))"
-    ask = f"from pathlib import Path; from scheduler.plugins.user_environments import code_of; print({find})"
-    codes = [code_of("my_environment_h:mine", folder)]
+    find = f"read_code_digest('my_environment_h:mine', Path({str(folder)!r}))"
+    ask = f"from pathlib import Path; from scheduler.plugins.user_environments import read_code_digest; print({find})"
+    codes = [read_code_digest("my_environment_h:mine", folder)]
     for words in ("RIGHT = ['other']\n", "RIGHT = ['yes']\n"):
         (folder / "helper_words.py").write_text(words)
         codes.append(

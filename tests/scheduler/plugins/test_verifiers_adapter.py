@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_environments import code_of, load
+from scheduler.plugins.user_environments import load_environment, read_code_digest
 from sweeps.environments import Turn
 from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
 
@@ -73,7 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_question_is_one_turn_and_the_rubric_is_its_reward(folder: Path) -> None:
-    environment = load("verifiers:doubling-env?action=8", folder)
+    environment = load_environment("verifiers:doubling-env?action=8", folder)
     assert environment.shape == ((1, 1), (1, 8), (0, 1024))
     episode = environment.episode(3, "train")
     assert episode.prompt == [{"role": "system", "content": "Add."}, {"role": "user", "content": "4 + 4?"}]
@@ -82,7 +82,7 @@ def test_a_question_is_one_turn_and_the_rubric_is_its_reward(folder: Path) -> No
 
 
 def test_a_conversation_goes_on_until_the_library_says_that_it_is_over(folder: Path) -> None:
-    environment = load("verifiers:doubling-env?kind=guess", folder)
+    environment = load_environment("verifiers:doubling-env?kind=guess", folder)
     first, second = environment.episode(3, "train"), environment.episode(3, "train")
     turns = [first.step("1"), first.step("2"), first.step("end")]
     assert [turn.done for turn in turns] == [False, False, True]
@@ -93,13 +93,13 @@ def test_a_conversation_goes_on_until_the_library_says_that_it_is_over(folder: P
 
 
 def test_one_without_a_limit_of_turns_gets_one(folder: Path) -> None:
-    environment = load("verifiers:doubling-env?kind=guess", folder)
+    environment = load_environment("verifiers:doubling-env?kind=guess", folder)
     episode = environment.episode(3, "train")
     assert [episode.step("8").done for _ in range(environment.shape.turns[1])] == [False] * 15 + [True]
 
 
 def test_tools_are_told_of_called_and_answered_in_text(folder: Path) -> None:
-    environment = load("verifiers:doubling-env?kind=tool", folder)
+    environment = load_environment("verifiers:doubling-env?kind=tool", folder)
     episode = environment.episode(3, "train")
     assert not isinstance(episode.prompt, str)
     system, question = episode.prompt
@@ -114,12 +114,12 @@ def test_tools_are_told_of_called_and_answered_in_text(folder: Path) -> None:
 
 
 def test_what_is_tested_is_never_trained_on(folder: Path) -> None:
-    environment = load("verifiers:doubling-env", folder)
+    environment = load_environment("verifiers:doubling-env", folder)
     trained = {str(environment.episode(seed, "train").prompt) for seed in range(50)}
     tested = {str(environment.episode(seed, "test").prompt) for seed in range(50)}
     assert (len(trained), len(tested)) == (8, 2)
     assert not trained & tested
-    own = load("verifiers:doubling-env?testing=3", folder)
+    own = load_environment("verifiers:doubling-env?testing=3", folder)
     assert len({str(own.episode(seed, "test").prompt) for seed in range(50)}) == 3
 
 
@@ -135,15 +135,15 @@ def test_what_is_tested_is_never_trained_on(folder: Path) -> None:
 )
 def test_what_is_not_supported_is_said(folder: Path, query: str, cause: str) -> None:
     with pytest.raises(CodeUnusable, match=cause):
-        load(f"verifiers:doubling-env?{query}", folder)
+        load_environment(f"verifiers:doubling-env?{query}", folder)
     with pytest.raises(CodeUnusable, match="cannot be loaded"):
-        load("verifiers:not-there", folder)
+        load_environment("verifiers:not-there", folder)
 
 
 def test_it_is_played_in_the_arena_like_any_other(folder: Path) -> None:
     name = "verifiers:doubling-env?kind=guess"
     limits = ArenaLimits(step=60)
-    with Arena(name, split="train", code=code_of(name, folder), folder=folder, limits=limits) as arena:
+    with Arena(name, split="train", code=read_code_digest(name, folder), folder=folder, limits=limits) as arena:
         prompts = arena.begin({1: 3, 2: 4})
         turns = arena.act({1: "raise", 2: "1"})
         arena.close()

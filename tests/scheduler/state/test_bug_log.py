@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from scheduler.cli.console.options import the_store
-from scheduler.cli.status import _document, fleet_of
+from scheduler.cli.console.options import open_store
+from scheduler.cli.status import _document, read_fleet
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.loop import TROUBLE, Scheduler
 from scheduler.errors import BugFound
@@ -42,7 +42,7 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     assert "planted" in told(night.store)[verb]
     assert night.store.client.get(keys.FENCE) == before, "nothing of it was written"
     settings = from_environment({})
-    waits = why_it_waits(views.sweep(night.store, "s"), fleet_of(night.store, settings))
+    waits = why_it_waits(views.sweep(night.store, "s"), read_fleet(night.store, settings))
     assert f"`{verb}`" in waits
     named = _document(night.store, settings, views.sweeps(night.store), None)["bugs"]
     assert [each["verb"] for each in named] == [verb]
@@ -210,7 +210,7 @@ def test_a_command_ends_with_the_name_of_what_is_broken(trusted: RedisServer, tm
     settings = from_environment({"REDIS_URL": trusted.url, "SWEEP_HOME": str(tmp_path)})
 
     def command() -> None:
-        with the_store(settings) as store:
+        with open_store(settings) as store:
             plant(store, "settle")
             store.scripts.run("settle")
 

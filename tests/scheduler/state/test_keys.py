@@ -24,7 +24,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     fleet = Fleet(night, redis.url)
     night.submit(scaling("s", [8]), notify=("HOOK",))
     outbox = Outbox(night.store)
-    outbox.tell_of_the_fleet(["OPS"])
+    outbox.set_fleet_addresses(["OPS"])
     night.run_lua("notify_all('breaker_open', 'tinker', 1)")
     night.store.scripts.run("lead", "a", 10_000)
     record(night.store, Broken("tally", "planted"), "a test", of="s")
@@ -34,7 +34,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     learn(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
-    outbox.failed(outbox.take(1, [])[0], "answers 502", 60)
+    outbox.mark_failed(outbox.take(1, [])[0], "answers 502", 60)
     night.store.report_progress(first, Meter(1, 1), {"step": 1}, [{"step": 1}])
     for step in range(3):
         night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})

@@ -22,7 +22,7 @@ from scheduler.cli import sweep as command
 from scheduler.errors import TrackerUnusable
 from scheduler.state import keys, run_history, views
 from scheduler.state.store import CURVE_POINTS, Meter, Store
-from scheduler.trackers import KINDS, tracker
+from scheduler.trackers import KINDS, open_tracker
 from sweeps.errors import NotInstalled
 from sweeps.report.tracker_runs import RunHistory, TrackedRun, TrackedSweep, TrackedTraining, track_run
 from sweeps.results import RunResult
@@ -192,17 +192,17 @@ def events(content: bytes) -> Iterator[Any]:
 
 
 def test_tensorboard_is_told_once(tmp_path: Path) -> None:
-    there = tracker(f"tensorboard:{tmp_path}", "s")
+    there = open_tracker(f"tensorboard:{tmp_path}", "s")
     assert [there.put(each) for each in (GROWING, LOST, GROWING)] == [True, True, False]
     assert tensorboard_holds(tmp_path, GROWN.name) == ("running", POINTS[:2], 2.0)
-    again = tracker(f"tensorboard:{tmp_path}", "s")
+    again = open_tracker(f"tensorboard:{tmp_path}", "s")
     assert [again.put(each) for each in (GROWN, LOST, GROWN)] == [True, False, False]
     assert tensorboard_holds(tmp_path, GROWN.name) == ("succeeded", POINTS, 2.0)
     assert tensorboard_holds(tmp_path, LOST.name) == ("failed: diverged", [(1, 3.0), (2, math.inf)], 2.0)
 
 
 def test_a_name_that_is_no_folder_is_told_from_others_by_its_id(tmp_path: Path) -> None:
-    there = tracker(f"tensorboard:{tmp_path}", "s")
+    there = open_tracker(f"tensorboard:{tmp_path}", "s")
     names = ("model=a/b", "model=a_b", "../../x", "x" * 300)
     assert all(there.put(replace(GROWN, name=name, id=f"{place}")) for place, name in enumerate(names))
     assert sorted(path.name for path in (tmp_path / "s").iterdir()) == sorted(
@@ -214,7 +214,7 @@ def test_tensorboard_itself_reads_what_was_written(tmp_path: Path) -> None:
     needed = "tensorboard itself is not installed: .venv/bin/python -m pip install tensorboard"
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason=needed)
     metadata = importlib.import_module("tensorboard.plugins.hparams.metadata")
-    tracker(f"tensorboard:{tmp_path}", "s").put(LOST)
+    open_tracker(f"tensorboard:{tmp_path}", "s").put(LOST)
     found = reader.EventAccumulator(str(tmp_path / "s" / LOST.name)).Reload()
     assert [(each.step, each.value) for each in found.Scalars("train/nll")] == [(1, 3.0), (2, math.inf)]
     content = found.PluginTagToContent("hparams")
@@ -240,7 +240,7 @@ def mlflow_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) -> None:
     from mlflow import MlflowClient
 
-    there = tracker(f"mlflow:{mlflow_at}", "s")
+    there = open_tracker(f"mlflow:{mlflow_at}", "s")
     assert [there.put(each) for each in (GROWING, LOST)] == [True, True]
     client = MlflowClient(mlflow_at, registry_uri=mlflow_at)
 
@@ -253,9 +253,9 @@ def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) 
         return found.info.status, steps, losses, {**found.data.params, **found.data.tags}
 
     assert held(GROWING)[:3] == ("RUNNING", POINTS[:2], [2.0])
-    again = tracker(f"mlflow:{mlflow_at}", "s")
+    again = open_tracker(f"mlflow:{mlflow_at}", "s")
     assert [again.put(each) for each in (GROWN, LOST)] == [True, False]
-    third = tracker(f"mlflow:{mlflow_at}", "s")
+    third = open_tracker(f"mlflow:{mlflow_at}", "s")
     assert [third.put(each) for each in (GROWN, LOST)] == [False, False]
     status, points, losses, said = held(GROWN)
     assert (status, points, losses) == ("FINISHED", POINTS, [2.0])
@@ -287,9 +287,9 @@ def test_mlflow_that_was_cut_off_is_told_the_rest_and_nothing_twice(
 
     monkeypatch.setattr(MlflowClient, "log_batch", breaks)
     with pytest.raises(KeyboardInterrupt):
-        tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
+        open_tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
     monkeypatch.setattr(MlflowClient, "log_batch", whole)
-    assert tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
+    assert open_tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
     (found,) = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(each.step for each in client.get_metric_history(found.info.run_id, "train/nll")) == [1, 2, 3]
 
@@ -302,9 +302,9 @@ def test_wandb_off_line_has_one_folder_for_each_run(
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     pytest.importorskip("wandb", reason="the extra `wandb` is not installed")
-    there = tracker("wandb:team/project", "s")
+    there = open_tracker("wandb:team/project", "s")
     assert [there.put(each) for each in (GROWING, LOST, LOST)] == [True, True, False]
-    again = tracker("wandb:team/project", "s")
+    again = open_tracker("wandb:team/project", "s")
     assert [again.put(each) for each in (GROWN, LOST)] == [True, False]
     found, lost = wandb_holds(tmp_path, GROWN.id), wandb_holds(tmp_path, LOST.id)
     begun = found["run"]
@@ -382,12 +382,12 @@ def test_what_is_not_installed_is_named_with_its_extra(kind: str, monkeypatch: p
     monkeypatch.delitem(sys.modules, f"scheduler.trackers.{kind}", raising=False)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(NotInstalled, match=rf"pip install {package} \(the extra `{kind}`\)"):
-        tracker(kind, "s")
+        open_tracker(kind, "s")
 
 
 def test_what_is_no_tracker_is_refused() -> None:
     with pytest.raises(TrackerUnusable, match=r"'comet' is no tracker .*tensorboard\[:FOLDER\] \| mlflow"):
-        tracker("comet:x", "s")
+        open_tracker("comet:x", "s")
 
 
 def test_a_tracker_takes_no_table(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

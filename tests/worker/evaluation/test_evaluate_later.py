@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from scheduler.cli.evaluate import asked_anew, refuse_untrained
-from scheduler.cli.submit import put
+from scheduler.cli.evaluate import build_evaluation_sweep, refuse_untrained
+from scheduler.cli.submit import write_submission
 from scheduler.errors import Untrained
-from scheduler.prepare import Prepared, plan_it, submission_of
+from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.settings import from_environment
 from scheduler.state import keys, views
 from sweeps.errors import SpecError
@@ -31,9 +31,11 @@ def anew(workshop: Workshop, evaluation: str) -> Prepared:
     settings = from_environment(
         {"SWEEP_HOME": str(workshop.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": workshop.artefacts.url}
     )
-    prepared = plan_it(asked_anew(views.sweep(workshop.store, "one").spec, evaluation), workshop.folder, settings)
+    prepared = plan_sweep(
+        build_evaluation_sweep(views.sweep(workshop.store, "one").spec, evaluation), workshop.folder, settings
+    )
     refuse_untrained(workshop.store, "one", prepared)
-    put(workshop.store, prepared, submission_of(prepared), settings)
+    write_submission(workshop.store, prepared, build_submission(prepared), settings)
     workshop.spread()
     return prepared
 
@@ -69,31 +71,31 @@ def test_other_data_and_what_may_not_be_shared_are_refused(workshop: Workshop) -
     with pytest.raises(SpecError, match="did you mean `answers`"):
         anew(workshop, "answer")
     with pytest.raises(Untrained, match="reuse: sweep"):
-        asked_anew({"sweep": "one", "reuse": "sweep"}, "nll")
+        build_evaluation_sweep({"sweep": "one", "reuse": "sweep"}, "nll")
 
 
 BEFORE = {**parse(MINE).model_dump(mode="json", exclude_defaults=True), "budget": {"usd": 2.0}}
 
 
 def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
-    one = asked_anew(BEFORE, "[nll, {answers: {samples: 5}}]")
+    one = build_evaluation_sweep(BEFORE, "[nll, {answers: {samples: 5}}]")
     assert (one.sweep, [each.name for each in one.evaluate]) == ("one-nll-answers", ["nll", "answers"])
-    assert asked_anew(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
+    assert build_evaluation_sweep(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
     with pytest.raises(SpecError, match="a second time; once is right, and the other by `sweep evaluate`"):
-        asked_anew(BEFORE, "[answers, {answers: {samples: 5}}]")
+        build_evaluation_sweep(BEFORE, "[answers, {answers: {samples: 5}}]")
     with pytest.raises(SpecError, match="sweep: 'no name' found"):
-        asked_anew(BEFORE, "nll", "no name")
+        build_evaluation_sweep(BEFORE, "nll", "no name")
 
 
 def test_what_changes_no_training_is_said_anew() -> None:
     anew = ["budget.usd=5", "priority=7", "limits.slots=2", "tags=[late]", "best={metric: accuracy, mode: max}"]
-    one = asked_anew(BEFORE, "answers", None, anew)
+    one = build_evaluation_sweep(BEFORE, "answers", None, anew)
     assert one.budget is not None
     assert one.best is not None
     assert (one.budget.usd, one.priority, one.limits.slots, one.tags) == (5, 7, 2, ("late",))
     assert one.best.metric == "accuracy"
     assert one.train == parse(MINE).train
-    old = asked_anew(BEFORE, "answers").budget
+    old = build_evaluation_sweep(BEFORE, "answers").budget
     assert old is not None, "what is not said anew is as it was"
     assert old.usd == 2
 
@@ -113,4 +115,4 @@ def test_what_changes_no_training_is_said_anew() -> None:
 )
 def test_what_was_trained_is_not_said_anew(given: str, says: str) -> None:
     with pytest.raises(SpecError, match=re.escape(says)):
-        asked_anew(BEFORE, "answers", None, [given])
+        build_evaluation_sweep(BEFORE, "answers", None, [given])

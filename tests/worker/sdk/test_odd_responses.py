@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from scheduler.artefacts import rows_of
+from scheduler.artefacts import decode_rows
 from scheduler.engine.retry import Fault
 from scheduler.state import keys
 from sweeps.stage import Stage
@@ -344,7 +344,7 @@ def test_a_loss_that_the_service_does_not_say_is_reckoned(among_odds: Workshop, 
     assert isinstance(among_odds.attempt(told, "told"), Succeeded)
     odd.changes = dict.fromkeys(("ForwardBackward", "Forward"), without_loss)
     assert isinstance(among_odds.attempt(untold, "untold"), Succeeded)
-    curves: list[list[Any]] = [list(rows_of(among_odds.metrics(stage))) for stage in (told, untold)]
+    curves: list[list[Any]] = [list(decode_rows(among_odds.metrics(stage))) for stage in (told, untold)]
     ours, theirs = ([row["train_mean_nll"] for row in curve] for curve in curves)
     assert len(ours) == 8
     assert ours == pytest.approx(theirs, rel=1e-5)
@@ -370,7 +370,7 @@ def test_so_is_that_of_what_a_model_did_itself(among_odds: Workshop, odd: Odd, l
     odd.changes = {"ForwardBackward": keep_the_loss}
     stage = submit_rl(among_odds, train=LOSSES[loss]).stages[0]  # six iterations
     assert isinstance(among_odds.attempt(stage), Succeeded)
-    rows: list[Any] = [each for each in rows_of(among_odds.metrics(stage)) if "loss" in each]
+    rows: list[Any] = [each for each in decode_rows(among_odds.metrics(stage)) if "loss" in each]
     parts = len(said) // len(rows)
     assert [each["loss"] for each in rows] == pytest.approx(
         [sum(said[start : start + parts]) for start in range(0, len(said), parts)], rel=1e-4, abs=1e-4

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.cli.account_words import told
+from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import ServiceRefused
 from scheduler.service_check import served_models
 from scheduler.state import keys
@@ -223,7 +223,7 @@ def test_what_is_known_is_told(among_odds: Workshop) -> None:
     store = among_odds.store
     learn_lack(store, "tinker", "ttl", 405)
     (known,) = known_accounts(store)
-    assert "ttl" in told(known)
+    assert "ttl" in describe_facts(known)
     learn(store, "tinker", {"moments": "yes"})
     learn_lack(store, "tinker", "ttl", None)
     assert facts(store, "tinker").lacks == ()

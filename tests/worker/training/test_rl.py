@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.artefacts import rows_of
+from scheduler.artefacts import decode_rows
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import costs
@@ -148,7 +148,7 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     workshop.hands.arena = ArenaLimits(step=0.5)
     plan = workshop.submit(RL_SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
-    rows: list[Any] = rows_of(workshop.metrics(plan.stages[0]))
+    rows: list[Any] = decode_rows(workshop.metrics(plan.stages[0]))
     assert {row["num_rollouts"] + row["num_lost"] for row in rows} == {16}
     assert 0 < sum(row["num_lost"] for row in rows) < 16 * len(rows) / 2
     events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
@@ -203,7 +203,7 @@ def test_what_speaks_in_messages_is_read_as_the_renderer_writes_it(
     plan = workshop.submit(RL_SPEC.replace("tests.worker.vowels:Vowels", "chatty_trials:Chatty")).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
-    (first, *_) = rows_of(workshop.artefacts.read(str(read_result(workshop, plan.stages[1])["items"])))
+    (first, *_) = decode_rows(workshop.artefacts.read(str(read_result(workshop, plan.stages[1])["items"])))
     assert re.fullmatch(
         r"User: say \d\n\nAssistant: .{1,4}?User: and again\n\nAssistant: .{1,4}", str(first["text"]), re.DOTALL
     )
@@ -213,7 +213,7 @@ def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
     plan = submit_rl(workshop)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     for stage, key in ((plan.stages[0], "rollouts"), (plan.stages[1], "items")):
-        rows = rows_of(workshop.artefacts.read(str(read_result(workshop, stage)[key])))
+        rows = decode_rows(workshop.artefacts.read(str(read_result(workshop, stage)[key])))
         assert all(" and " in str(row["text"]) for row in rows)
     assert len(rows) == 40
 
@@ -245,6 +245,6 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
 def test_who_plays_is_who_is_trained_or_with_a_lag_that_one_a_step_before(workshop: Workshop, train: str) -> None:
     (stage, *_) = submit_rl(workshop, train=train).stages
     assert isinstance(workshop.attempt(stage), Succeeded)
-    rows: list[Any] = rows_of(workshop.metrics(stage))
+    rows: list[Any] = decode_rows(workshop.metrics(stage))
     apart = [abs(row["kl_sample_train"]) > 1e-4 for row in rows]
     assert apart == [False, *([bool(train)] * 5)]

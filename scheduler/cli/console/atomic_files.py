@@ -10,7 +10,7 @@ NAME = 200  # characters of a name that its draft keeps: a file's may have 255 b
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def open_replacement(target: Path) -> Iterator[Path]:
     """Where to write what shall stand at `target`: beside it, until the block has ended well.
 
     A link leads to the file that is replaced, whose permissions are kept. What is no file, a device or a pipe, is
@@ -23,7 +23,7 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         yield draft
         if draft != real:
-            _kept(draft)
+            _flush_to_disk(draft)
             if real.exists():
                 draft.chmod(real.stat().st_mode & 0o777)
             draft.replace(real)
@@ -38,11 +38,11 @@ def replacing(target: Path) -> Iterator[Path]:
 
 def write_whole(target: Path, content: bytes) -> None:
     """Put content into a file. Raises OSError, which names it."""
-    with replacing(target) as draft:
+    with open_replacement(target) as draft:
         draft.write_bytes(content)
 
 
-def _kept(draft: Path) -> None:
+def _flush_to_disk(draft: Path) -> None:
     """On the disk, not on its way there: some file systems say only now that they are full."""
     with draft.open("rb") as file:
         os.fsync(file.fileno())
