@@ -1,0 +1,259 @@
+"""docs/reference/json.md is what commands print: no key more, and none less but those that it calls optional."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from scheduler.artefacts import Artefacts
+from scheduler.cli import sweep as command
+from scheduler.state import keys
+from scheduler.state.connection import Client
+from scheduler.state.store import Store
+from sweeps.stage import Json, Plan, Run, Stage
+from tests.scheduler.kept import lay_comparison
+from tests.scheduler.night import Night
+from tests.scheduler.plans import evaluate, plan, submission, train
+from tests.support import RedisServer
+
+from scheduler.state.submission import submit  # isort: skip
+
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "json.md").read_text()
+Cells = Sequence[dict[str, Json]]
+ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
+SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference"}
+SPEC = """
+sweep: planned
+experiment: data_scaling
+model: offline/ngram-s
+train: {method: sl, rank: 4, learning_rate: 0.01, batch_size: 4, steps: 4}
+data: {mine: {source: rows.jsonl, holdout: 8}}
+sizes: [4, 8]
+seeds: 1
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A documented key: its path in parts, and what the page says of its type."""
+
+    path: tuple[str, ...]
+    type: str
+
+    def matches(self, path: Sequence[str]) -> bool:
+        """Is this the path? What stands in capitals is any name."""
+        return len(path) == len(self.path) and all(
+            mine == other or mine.isupper() for mine, other in zip(self.path, path, strict=True)
+        )
+
+
+def documented(heading: str) -> list[Key]:
+    """The keys of the table below a heading."""
+    (part,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \| [^|]+ \|$", part, re.MULTILINE)
+    return [Key(tuple(parts(name)), kind) for names, kind in rows for name in re.findall(r"`([^`]+)`", names)]
+
+
+def parts(name: str) -> list[str]:
+    """`runs[].cell.KEY` -> runs, [], cell, KEY."""
+    return name.replace("[]", ".[]").split(".")
+
+
+def leaves(value: Any, path: tuple[str, ...], keys: Sequence[Key]) -> Iterator[tuple[str, ...]]:
+    """The paths of all values; a value of a documented type of ours is one, once it has the keys of that type."""
+    known = next((key for key in keys if key.matches(path)), None)
+    if known and value is not None and (shape := shape_of(known.type)):
+        check_shape(value, shape, path)
+        yield path
+    elif known and "any" in known.type:
+        yield path
+    elif isinstance(value, dict) and value:
+        for name, each in value.items():
+            yield from leaves(each, (*path, name), keys)
+    elif isinstance(value, list) and value:
+        for each in value:
+            yield from leaves(each, (*path, "[]"), keys)
+    else:
+        yield path
+
+
+def shape_of(kind: str) -> str | None:
+    """The name of one of our types in what the page says."""
+    name = re.sub(r"[\[\]]|\([^)]*\)", "", kind).partition(" or ")[0].partition(" with ")[0].strip()
+    return name if name in SHAPES or name == "estimate" else None
+
+
+def check_shape(value: Any, shape: str, path: tuple[str, ...]) -> None:
+    if shape == "estimate":
+        assert value.keys() == ESTIMATE, path
+        return
+    described = documented(shape.capitalize())
+    for name, each in value.items():
+        known = [key for key in described if key.matches((name,))]
+        assert known, f"{'.'.join(path)}.{name} is not documented"
+        if each is not None and (inner := shape_of(known[0].type)):
+            check_shape(each, inner, (*path, name))
+    missing = [key.path for key in described if "optional" not in key.type and key.path[0] not in value]
+    assert missing == [], path
+
+
+def check(heading: str, *documents: Any, unseen: Sequence[str] = ()) -> None:
+    """All that is printed is documented, and all that is documented is printed by one of them.
+
+    Where a list is empty in all of them, nothing is asked of what its entries would have; `unseen` names what else no
+    fixture has.
+    """
+    described = documented(heading)
+    printed = {leaf for document in documents for leaf in leaves(document, (), described)}
+    strange = [".".join(path) for path in printed if not any(covers(key, path) for key in described)]
+    assert strange == []
+    missing = [key for key in described if "optional" not in key.type and not any(covers(key, at) for at in printed)]
+    assert [name for key in missing if (name := ".".join(key.path)) not in unseen] == []
+
+
+def covers(key: Key, path: Sequence[str]) -> bool:
+    """The path is the key's, or stops above it since there is nothing: null, an empty list or object."""
+    return key.matches(path) or (len(path) < len(key.path) and Key(key.path[: len(path)], "").matches(path))
+
+
+# Sweeps of every kind, laid straight into the store.
+
+
+def lay(
+    store: Store, name: str, spec: dict[str, Json], cells: Cells, value: Callable[[dict[str, Json], int], float]
+) -> None:
+    """A finished sweep with these cells, three seeds each, and this value of the loss."""
+    stages, runs = list[Stage](), list[Run]()
+    for number, cell in enumerate(cells):
+        for seed in range(3):
+            label = f"{name}{number}s{seed}"
+            stages += [train(label), evaluate(label, f"train-{label}")]
+            runs.append(Run(cell, seed, f"train-{label}", {"nll": f"evaluate-{label}"}))
+    question: Plan = plan(name, stages, runs)
+    submit(store, submission(question, spec={"sweep": name, **spec}))
+    client: Any = store.client
+    pipe = client.pipeline(transaction=False)
+    for place, run in enumerate(runs):
+        pipe.hset(keys.sweep_values(name), f"{place}|nll", repr(value(dict(run.cell), run.seed)))
+    for stage in stages:
+        pipe.hset(keys.stage(stage.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
+    pipe.execute()
+
+
+def noisy(value: float, *seed: int) -> float:
+    return float(value + np.random.default_rng(seed).normal(0, 0.002))
+
+
+def lay_scaling(store: Store) -> None:
+    spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "nll", "below": 1.5}}
+    cells: Cells = [{"data": "code", "size": 2**power} for power in range(4, 12)]
+    lay(store, "scaling", spec, cells, lambda cell, seed: noisy(1 + 3 * float(str(cell["size"])) ** -0.3, seed, 1))
+
+
+def lay_transfer(store: Store) -> None:
+    names = (None, "a", "b", "c")
+    cells: Cells = [
+        {"source": source, "target": target, "size": size}
+        for target in names[1:]
+        for source in names
+        if source != target
+        for size in (0, 16, 64)
+    ]
+
+    def loss(cell: dict[str, Json], seed: int) -> float:
+        helped = 0.1 if cell["source"] == "a" else 0.0
+        return noisy(
+            3 - 0.1 * np.log1p(float(str(cell["size"]))) - helped, seed, len(str(cell)), names.index(cell["target"])
+        )
+
+    lay(store, "transfer", {"experiment": "transfer"}, cells, loss)
+
+
+def lay_grid(store: Store) -> None:
+    spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "nll", "mode": "min"}}
+    cells: Cells = [
+        {"data": "mine", "train.rank": rank, "train.learning_rate": rate} for rank in (4, 8) for rate in (0.1, 0.2)
+    ]
+    lay(store, "grid", spec, cells, lambda cell, seed: noisy(2.0, seed, int(str(cell["train.rank"]))))
+
+
+@pytest.fixture
+def run(client: Client, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """A command, and the JSON that it prints."""
+    monkeypatch.setenv("REDIS_URL", redis.url)
+    monkeypatch.setenv("SWEEP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SWEEP_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr("scheduler.cli.console.options.check", lambda _client, _url: None)  # ours forgets on purpose
+    monkeypatch.chdir(tmp_path)
+    client.flushall()
+
+    def call(*words: str) -> Any:
+        done = CliRunner().invoke(command, ["-f", "json", *words])
+        assert done.exit_code == 0 or words == ("doctor",), done.output  # which does not like our server
+        return json.loads(done.stdout)
+
+    return call
+
+
+def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any], tmp_path: Path) -> None:
+    lay_scaling(night.store)
+    lay_transfer(night.store)
+    lay_grid(night.store)
+    lay_comparison(night.store, Artefacts(str(tmp_path / "store")), {None: 0.1, "sl": 0.5, "rl": 0.6}, 3)
+    special = {"data_scaling": ("scaling", "fits"), "transfer": ("transfer", "transfer"), "grid": ("grid", "best")}
+    special["compare"] = ("s", "differences")
+    documents: dict[str, Mapping[str, Any]] = {}
+    for heading, (name, key) in special.items():
+        documents[heading] = run("results", name)
+        check(heading, {key: documents[heading][key]})
+        assert documents[heading][key], heading
+    check(
+        "sweep results",
+        *({k: v for k, v in each.items() if k not in dict(special.values()).values()} for each in documents.values()),
+    )
+    assert documents["compare"]["changes"]
+
+
+def test_the_keys_of_a_plan_and_of_a_submission_are_documented(run: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        "\n".join(json.dumps({"text": f"row {number} of many"}) for number in range(40))
+    )
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    check("sweep plan", run("plan", "spec.yaml"))
+    check("sweep submit, sweep evaluate", run("submit", "spec.yaml"))
+
+
+def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callable[..., Any], tmp_path: Path) -> None:
+    lay_scaling(night.store)
+    night.submit(plan("one", [train("x"), evaluate("x", "train-x"), train("y"), train("z")]))
+    night.fail(night.start("train-x", "one"))
+    night.spread()
+    night.start("train-y", "one")
+    check("sweep list, sweep watch", run("list"))
+    check("sweep status", run("status", "one"), unseen=())
+    check("sweep costs", run("costs"))
+    check("sweep events", run("events", "one"))
+    check("sweep digest", run("digest", "one"))
+    check("sweep doctor", run("doctor"))
+    check("sweep report, sweep export", run("report", "scaling", "-o", str(tmp_path / "r.html")))
+    changed = [run("pause", "one"), run("resume", "one"), run("priority", "one", "3"), run("budget", "one", "5")]
+    check("sweep budget, pause, resume, cancel, retry, priority", *changed, run("cancel", "one"), run("retry", "one"))
+
+
+def test_the_columns_of_an_export_are_documented(night: Night, run: Callable[..., Any], tmp_path: Path) -> None:
+    lay_scaling(night.store)
+    run("list")
+    (part,) = re.findall(r"^## Exported tables\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`(\w+)`", part)
+    for words in ([], ["--curves"]):
+        CliRunner().invoke(
+            command, ["export", "scaling", *words, "-o", str(tmp_path / "t.csv")], catch_exceptions=False
+        )
+        columns = (tmp_path / "t.csv").read_text().splitlines()[0].split(",")
+        assert [name for name in columns if name not in ("data", "size", *named)] == []
