@@ -16,7 +16,7 @@ from sweeps.stats.paired_items import Items
 def results(name: str) -> list[RunResult]:
     """The runs of a sweep, finished or not, in the order of its plan. Raises UnknownSweep, StoreUnavailable."""
     with open_store(from_environment()) as store:
-        return views.results(store, name)
+        return views.read_results(store, name)
 
 
 def items(name: str, metric: str) -> Items:
@@ -29,7 +29,7 @@ def items(name: str, metric: str) -> Items:
         raise UnknownMetric(f"no evaluation measures {metric!r}; a column of `sweep results {name}` is right")
     settings = from_environment()
     with open_store(settings) as store:
-        views.sweep(store, name)
+        views.read_sweep(store, name)
         found = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)
     for said in found.unread:
         warnings.warn(said, ItemsUnread, stacklevel=2)

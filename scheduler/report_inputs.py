@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
-from scheduler.state.evaluation_items import Kept, read_items
+from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import PAGE, StageView
@@ -33,9 +33,9 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
 
     Raises UnknownSweep.
     """
-    view, rows = views.sweep(store, name), views.results(store, name)
-    items = Kept({}) if url is None else read_items(store, url, name, choose_items(view.spec, rows))
-    stages, spent = views.stages_of(store, name), costs.costs(store, name)
+    view, rows = views.read_sweep(store, name), views.read_results(store, name)
+    items = KeptItems({}) if url is None else read_items(store, url, name, choose_items(view.spec, rows))
+    stages, spent = views.read_stages(store, name), costs.read_costs(store, name)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
     totals = json.loads(kept[0] or "{}")
     return Material(

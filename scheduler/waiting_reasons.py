@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scheduler.engine.breaker import BreakerState
 from scheduler.engine.fleet import PoolView, ServiceView
 from scheduler.services import pool_of
-from scheduler.state.bug_log import Bug, line
+from scheduler.state.bug_log import Bug, describe_bug
 from scheduler.state.states import StageState
 from scheduler.state.views import SweepView
 from sweeps.formatting import dollars, duration
@@ -79,10 +79,10 @@ def _window_reasons(view: SweepView) -> Iterator[str]:
 def _bug_reasons(fleet: FleetStatus) -> Iterator[str]:
     for bug in fleet.bugs:
         if bug.stops(fleet.now):
-            yield f"{line(bug)}; nothing new is started until it is mended and `sweep up` started again"
+            yield f"{describe_bug(bug)}; nothing new is started until it is mended and `sweep up` started again"
     for bug in fleet.bugs:
         if bug.is_fresh(fleet.now):
-            yield line(bug)
+            yield describe_bug(bug)
 
 
 def _services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
@@ -104,7 +104,7 @@ def _breaker_reasons(service: ServiceView) -> Iterator[str]:
 
 def _budget_reasons(view: SweepView) -> Iterator[str]:
     if view.gate == "budget" and view.limit is not None:
-        held = view.spent + view.reserved + view.doubtful
+        held = view.spent + view.reserved + view.unreconciled
         said = f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
         yield f"{said}; `sweep budget {view.name} USD` raises it"
     if view.gate in GATES:
@@ -113,10 +113,11 @@ def _budget_reasons(view: SweepView) -> Iterator[str]:
 
 def _service_pauses(view: SweepView, service: ServiceView) -> Iterator[str]:
     for pool in _pools(view, service):
-        told = {"starved": ("capacity", pool.sight.starved), "limited": ("too many clients", pool.sight.limited)}
+        told = {"starved": ("capacity", pool.snapshot.starved), "limited": ("too many clients", pool.snapshot.limited)}
         for sign, (what, count) in told.items():
             if count:
-                yield f"paused: {what} since {format_clock(pool.since[sign])} ({count} of {pool.sight.taken} clients)"
+                since = format_clock(pool.since[sign])
+                yield f"paused: {what} since {since} ({count} of {pool.snapshot.taken} clients)"
 
 
 def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
@@ -130,9 +131,9 @@ def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
         yield f"{wait} for one of the {view.slots} slots that its file allows"
     for service in _services(view, fleet):
         for pool in _pools(view, service):
-            if pool.sight.queued or pool.sight.taken >= pool.capacity.limit:
-                queued = f", {pool.sight.queued} queued at the service" if pool.sight.queued else ""
-                yield f"waiting: {pool.sight.taken - pool.sight.queued} of {pool.capacity.limit} slots{queued}"
+            if pool.snapshot.queued or pool.snapshot.taken >= pool.capacity.limit:
+                queued = f", {pool.snapshot.queued} queued at the service" if pool.snapshot.queued else ""
+                yield f"waiting: {pool.snapshot.taken - pool.snapshot.queued} of {pool.capacity.limit} slots{queued}"
     yield f"{wait} for a free thread" if not fleet.threads else f"{wait} for the next tick"
 
 

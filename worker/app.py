@@ -9,10 +9,10 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 
 from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
-from scheduler.engine.dispatch import QUEUE, TRANSPORT, waiting
+from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, from_environment
-from scheduler.state.connection import broker_url, connect
+from scheduler.state.connection import connect, make_broker_url
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
 from worker.attempt import Hands
@@ -28,7 +28,7 @@ from worker.sdk.rate_limiter import pace_of
 spare_this_machine()  # before the SDK looks
 settings: Settings = from_environment()
 
-app = Celery("tinker-sweeps", broker=broker_url(server_url(settings)), include=["worker.tasks"])
+app = Celery("tinker-sweeps", broker=make_broker_url(server_url(settings)), include=["worker.tasks"])
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,
@@ -100,7 +100,7 @@ def _prepare(**_: object) -> None:
 def _begin(**_: object) -> None:
     leases, client = hands().leases, hands().store.client
     leases.start()
-    Watchdog(leases, lambda: waiting(client), patience=settings.deaf, grace=settings.grace).start()
+    Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()
     housekeeping = Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires

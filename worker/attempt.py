@@ -58,7 +58,7 @@ class Hands:
     @cached_property
     def fleet(self) -> str:
         """The name by which the service knows the sessions of this installation."""
-        return self.store.fleet()
+        return self.store.read_fleet_name()
 
 
 class Spending:
@@ -190,7 +190,7 @@ class Attempt:
     def say(self, text: str) -> None:
         """Leave a line about the attempt in the event log."""
         with suppress(*Away):
-            self.hands.store.say(self.lease, text)
+            self.hands.store.log_event(self.lease, text)
 
     def keep(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path carries the fencing number."""

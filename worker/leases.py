@@ -1,4 +1,4 @@
-"""The leases that this process holds: renewed together by one thread, and doubted by each attempt's own clock."""
+"""The leases that this process holds: one thread renews them all, and each attempt's own clock distrusts them."""
 
 import math
 import threading
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from scheduler.engine.breaker import Timing
-from scheduler.state.bug_log import record
+from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Away
-from scheduler.state.store import Lease, Pulse, Store
+from scheduler.state.store import Lease, Renewal, Store
 from worker.sdk.client_status import Standing, Told
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
@@ -115,10 +115,10 @@ class HeldLease:
         return time.monotonic() - self._moved
 
     @property
-    def pulse(self) -> Pulse:
+    def pulse(self) -> Renewal:
         """What a renewal says of it."""
         heard = None if self._heard is None else time.monotonic() - self._heard
-        return Pulse(self.lease, self.quiet, heard, self.told.troubled)
+        return Renewal(self.lease, self.quiet, heard, self.told.troubled)
 
     @property
     def over(self) -> bool:
@@ -264,7 +264,7 @@ class Leases:
         except Away:
             time.sleep(0.2)
         except Exception as error:  # noqa: BLE001 - or this thread would end, and all attempts with it, and nobody see why
-            record(self._store, error, self.worker)
+            record_bug(self._store, error, self.worker)
             time.sleep(0.2)
 
     def _report(self) -> None:
@@ -280,7 +280,7 @@ class Leases:
         """Pass on what the service tells each client, as soon as it changes."""
         for held in self._mine():
             sign, seconds = held.told.now
-            if sign != held.reported and self._store.sign(held.lease, sign, ago=seconds):
+            if sign != held.reported and self._store.report_signal(held.lease, sign, ago=seconds):
                 held.reported = sign
 
     def _mine(self) -> Sequence[HeldLease]:

@@ -66,7 +66,7 @@ def _resumed(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> 
     trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
     rows = decode_rows(this.hands.artefacts.read(checkpoint["metrics"]))
     with suppress(*Away):
-        this.hands.store.say(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
+        this.hands.store.log_event(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
     return Start(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows, checkpoint)
 
 
@@ -81,7 +81,7 @@ def _new(this: Attempt, session: Session) -> Trainer:
 def _from_parent(this: Attempt, session: Session) -> Trainer:
     """The parent's weights with a fresh optimizer."""
     parent = str(this.recipe["parent"])
-    checkpoint = this.hands.store.checkpoint_of(parent)
+    checkpoint = this.hands.store.read_checkpoint(parent)
     path = str(checkpoint["path"]) if checkpoint else ""
     if not path:
         raise ParentGone(parent, path)

@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from scheduler.engine.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
 from scheduler.services import service_of
-from scheduler.state.bug_log import NOBODY, condemn, record
-from scheduler.state.connection import Away, Broken, RedisError, Refused
+from scheduler.state.bug_log import NOBODY, fail_stage, record_bug
+from scheduler.state.connection import Away, RedisError, Refused, StoreBug
 from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Opening
 from sweeps.cost import Usage
@@ -35,7 +35,7 @@ def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcom
         asked_at = time.monotonic()
         try:
             lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
-        except Broken as error:
+        except StoreBug as error:
             return _condemned(hands, stage, error)
         return None if lease is None else _run(hands, lease, narrator, asked_at)
 
@@ -60,7 +60,7 @@ def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Out
 
 def _condemned(hands: Hands, stage: str, error: Exception, fence: str = "") -> Failed:
     """No attempt can be made at all: the stage fails, or it would be tried, and would fail like this, without end."""
-    condemn(hands.store, stage, error, hands.leases.worker, fence)
+    fail_stage(hands.store, stage, error, hands.leases.worker, fence)
     return Failed(Fault.STAGE, str(error))
 
 
@@ -75,7 +75,7 @@ def _free(this: Attempt) -> None:
     except Away:
         pass
     except Exception as error:  # noqa: BLE001 - on a thread of the SDK
-        record(this.hands.store, error, this.hands.leases.worker, of=NOBODY)
+        record_bug(this.hands.store, error, this.hands.leases.worker, of=NOBODY)
 
 
 def _ended(outcome: Outcome) -> Ending:
@@ -88,7 +88,7 @@ def _attempt(hands: Hands, held: HeldLease, narrator: Narrator, opening: Opening
     """What is to be done. While Redis is away it is asked again, until the lease would be over."""
     while True:
         try:
-            work = hands.store.assignment(held.lease.stage)
+            work = hands.store.read_assignment(held.lease.stage)
             break
         except Away:
             if held.over:
@@ -154,8 +154,8 @@ def _failed(this: Attempt, error: Exception) -> Failed:
 
 def _failed_at_redis(this: Attempt, error: RedisError) -> Failed:
     match error:
-        case Broken():
-            record(this.hands.store, error, this.hands.leases.worker, of=this.work.stage, failed=True)
+        case StoreBug():
+            record_bug(this.hands.store, error, this.hands.leases.worker, of=this.work.stage, failed=True)
             return Failed(Fault.STAGE, str(error))
         case Refused():
             return Failed(Fault.MACHINE, str(error))
@@ -179,7 +179,7 @@ def _judged(this: Attempt, error: ServiceError) -> Failed:
     if verdict.word == "stopped":
         return Failed(Fault.ACCOUNT, verdict.cause)
     with suppress(*Away):  # whoever comes next suspects it too
-        this.hands.store.scripts.run("suspect", service_of(model), f"{error}; a canary: {verdict.cause}")
+        this.hands.store.scripts.run("suspect_service", service_of(model), f"{error}; a canary: {verdict.cause}")
     return Failed(Fault.OUTAGE, f"{error}; a canary: {verdict.cause}")
 
 
@@ -200,7 +200,7 @@ def conclude(this: Attempt, outcome: Outcome) -> bool:
                 return False
             time.sleep(PAUSE)
         except Exception as error:  # noqa: BLE001 - it would be paid for again and again
-            condemn(this.hands.store, this.work.stage, error, this.hands.leases.worker, this.lease.fence)
+            fail_stage(this.hands.store, this.work.stage, error, this.hands.leases.worker, this.lease.fence)
             return False
 
 
@@ -240,7 +240,7 @@ def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
 def _failures(this: Attempt) -> Mapping[str, int]:
     """Of each kind since the stage last got any further, which it may have done in this very attempt."""
     with suppress(*Away):
-        return this.hands.store.assignment(this.work.stage).failures
+        return this.hands.store.read_assignment(this.work.stage).failures
     return this.work.failures
 
 
@@ -250,19 +250,19 @@ def _go_on_if_possible(this: Attempt, trainer: Trainer) -> None:
         _go_on(this, trainer)
     except Away:
         pass
-    except Broken as error:
-        record(this.hands.store, error, this.hands.leases.worker, of=this.work.stage)
+    except StoreBug as error:
+        record_bug(this.hands.store, error, this.hands.leases.worker, of=this.work.stage)
 
 
 def _go_on(this: Attempt, trainer: Trainer) -> None:
     """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
     hands, worker = this.hands, this.hands.leases.worker
     opening = Opening(this.opening.attempt, this.spending.usage)
-    for child in hands.store.evaluations_of(this.work.stage):
+    for child in hands.store.list_evaluations(this.work.stage):
         if this.held.asked:
             return
         payer, seconds, asked_at = this.work.payer, hands.leases.seconds, time.monotonic()
-        lease = hands.store.adopt(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
+        lease = hands.store.continue_on_client(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
             with hands.leases.holding(lease, asked_at=asked_at, opened=True) as held:
                 used = _adopted(hands, held, trainer, this.narrator, opening)

@@ -6,7 +6,7 @@ from typing import Any
 from scheduler.cli.console.output import Output
 from scheduler.state import views
 from scheduler.state.store import Store
-from scheduler.state.submission import differences
+from scheduler.state.submission import find_differences
 from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import DataError
@@ -22,8 +22,8 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     """Print the conditions that the sweeps share, and the differences to the first of them."""
     if len(set(names)) < 2:
         raise DataError(f"{', '.join(names) or 'nothing'} found; two names or more are right, as in --sweeps one,other")
-    specs = {name: views.sweep(store, name).spec for name in names}
-    found = join_sweeps({name: views.results(store, name) for name in names})
+    specs = {name: views.read_sweep(store, name).spec for name in names}
+    found = join_sweeps({name: views.read_results(store, name) for name in names})
     shared = [each for each in found if len(each.found) == len(specs)]
     rows = [row for each in shared for row in _rows(each, list(specs))]
     if output.form != "table":
@@ -41,7 +41,7 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
         if others:
             on = f"of {name}, {counted(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
             output.say(f"{on} than in {names[0]}: a difference there is one of the items, too")
-        for path, there, here in differences(specs[names[0]], specs[name]):
+        for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
                 output.say(f"{path}: {_said(there)} in {names[0]}, {_said(here)} in {name}")
 
@@ -50,10 +50,10 @@ def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
     """What is measured of each cell, and the content address of the items that it is measured on."""
     places = {
         (canonical(row["cell"]), str(measure)): str(stage)
-        for row in views.planned(store, name)
+        for row in views.read_planned_rows(store, name)
         for measure, stage in row["measures"].items()
     }
-    recipes = views.recipes(store, list(dict.fromkeys(places.values())))
+    recipes = views.read_recipes(store, list(dict.fromkeys(places.values())))
     return {place: items for place, stage in places.items() if isinstance(items := recipes[stage].get("items"), str)}
 
 

@@ -8,7 +8,7 @@ from scheduler.errors import UnknownSweep
 from scheduler.services import SERVICES
 from scheduler.settings import from_environment
 from scheduler.state.states import StageState
-from scheduler.state.views import sweep
+from scheduler.state.views import read_sweep
 from sweeps.formatting import counted
 
 FAILED = (StageState.FAILED, StageState.SKIPPED)
@@ -77,7 +77,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
     """Try what failed in NAME, or was cancelled, once more."""
     how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
     with open_store(from_environment()) as store:
-        counts = sweep(store, name).counts
+        counts = read_sweep(store, name).counts
         again = sum(counts.get(state, 0) for state in states)
         if again or not failed:  # else what was cancelled would be active again, and at once finished
             store.scripts.run("retry_sweep", name, how)

@@ -12,8 +12,8 @@ from scheduler.cli.console.output import Output
 from scheduler.errors import BudgetTooSmall, UnknownSweep
 from scheduler.settings import from_environment
 from scheduler.state import views
-from scheduler.state.costs import Billed, DayCosts, SweepCosts, today
-from scheduler.state.costs import costs as read
+from scheduler.state.costs import DayCosts, ServiceBill, SweepCosts, read_today
+from scheduler.state.costs import read_costs as read
 from sweeps.cost import KindCosts
 from sweeps.formatting import dollars, duration
 from sweeps.stage import MICRO, dollars_of
@@ -25,9 +25,9 @@ from sweeps.stage import MICRO, dollars_of
 def costs(output: Output, name: str | None) -> None:
     """Show what was estimated, metered and billed. It is of all sweeps, or of NAME; and of today."""
     with open_store(from_environment()) as store:
-        names = [views.sweep(store, name).name] if name else [view.name for view in views.sweeps(store)]
+        names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
         found = [read(store, each) for each in names]
-        days = today(store, round(time.time() * 1000))
+        days = read_today(store, round(time.time() * 1000))
     if output.form == "json":
         output.document({"sweeps": [_document(each) for each in found], "today": [_day_row(day) for day in days]})
     elif output.form == "csv":
@@ -54,12 +54,12 @@ def _kind_row(kind: KindCosts) -> dict[str, Any]:
         "reused_usd": dollars_of(kind.reused),
         "metered_usd": dollars_of(kind.metered),
         "reserved_usd": dollars_of(kind.reserved),
-        "doubtful_usd": dollars_of(kind.doubtful),
+        "unreconciled_usd": dollars_of(kind.unreconciled),
         "tokens": kind.tokens,
     }
 
 
-def _billed_row(billed: Billed) -> dict[str, Any]:
+def _billed_row(billed: ServiceBill) -> dict[str, Any]:
     return {
         "service": billed.service,
         "tokens": billed.tokens,
@@ -73,7 +73,7 @@ def _day_row(day: DayCosts) -> dict[str, Any]:
         "service": day.service,
         "day": str(day.day),
         "spent_usd": dollars_of(day.spent),
-        "doubtful_usd": dollars_of(day.doubtful),
+        "unreconciled_usd": dollars_of(day.unreconciled),
         "reserved_usd": dollars_of(day.reserved),
         "budget_usd": dollars_of(day.limit),
     }
@@ -86,7 +86,7 @@ def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]
             output.say(f"{each.sweep}: {said}")
     for day in days:
         limit = "no day budget" if day.limit is None else f"of {dollars(day.limit)} a day"
-        held = dollars(day.reserved + day.doubtful)
+        held = dollars(day.reserved + day.unreconciled)
         output.say(f"{day.service}, {day.day} (UTC): {dollars(day.spent)} spent, {held} held, {limit}")
 
 
@@ -97,7 +97,7 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
         "reused": kind.reused,
         "metered": kind.metered,
         "reserved": kind.reserved,
-        "doubtful": kind.doubtful,
+        "unreconciled": kind.unreconciled,
     }
     row = {"sweep": found.sweep, "kind": kind.kind, "stages": kind.stages}
     return {**row, **{name: dollars(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
@@ -106,12 +106,12 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
 def _budget_line(found: SweepCosts) -> str:
     """The budget, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
-    held = sum(kind.reserved + kind.doubtful for kind in found.kinds)
+    held = sum(kind.reserved + kind.unreconciled for kind in found.kinds)
     budget = f"{dollars(spent)} spent and {dollars(held)} held of {dollars(found.limit)}"
     return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
 
 
-def _billed_line(billed: Billed) -> str:
+def _billed_line(billed: ServiceBill) -> str:
     age = duration(time.time() - billed.at / 1000)
     amount = "no amount" if billed.micro_usd is None else dollars(billed.micro_usd)
     return f"{billed.service} bills {billed.tokens:,} tokens, {amount}, as of {age} ago"
@@ -138,13 +138,15 @@ def budget(output: Output, name: str, usd: int) -> None:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
-    spent, reserved, doubtful = (dollars(int(each)) for each in held)
+    spent, reserved, unreconciled = (dollars(int(each)) for each in held)
     if not done:
         least = dollars(sum(map(int, held)))
-        said = f"{name} has spent {spent}, holds {reserved} for what runs, and {doubtful} is in doubt"
+        said = f"{name} has spent {spent}, holds {reserved} for what runs, and {unreconciled} is unreconciled"
         raise BudgetTooSmall(f"{dollars(usd)} is too little: {said}; {least} or more is right")
     if output.for_people:
-        output.say(f"{name} may spend {dollars(usd)}; {spent} is spent, {reserved} reserved, {doubtful} in doubt")
+        output.say(
+            f"{name} may spend {dollars(usd)}; {spent} is spent, {reserved} reserved, {unreconciled} unreconciled"
+        )
     else:
         output.rows("sweeps", [{"sweep": name, "budget_usd": dollars_of(usd)}])
 

@@ -20,7 +20,7 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.probe import ProbeResult, probe_service
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
-from scheduler.notify.outbox import troubled_webhooks
+from scheduler.notify.outbox import describe_troubled_webhooks
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.proxies import list_proxies, proxy_for
@@ -28,11 +28,11 @@ from scheduler.rehearsals import check_rehearsal
 from scheduler.service_check import served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, from_environment
-from scheduler.state.bug_log import bugs, line
-from scheduler.state.connection import check, connect
-from scheduler.state.server.embedded_redis import running, server
+from scheduler.state.bug_log import describe_bug, read_bugs
+from scheduler.state.connection import check_server, connect
+from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.server.server_versions import is_tested
-from scheduler.state.service_facts import ALL, LACKED, known_accounts
+from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
 from sweeps.errors import SweepsError
 from sweeps.formatting import counted, duration
 
@@ -107,10 +107,10 @@ def _check_state_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = connect(url)
-        found = check(client, url)
-        yield Finding("redis", "ok" if is_tested(found) else "note", running(found, url, settings))
+        found = check_server(client, url)
+        yield Finding("redis", "ok" if is_tested(found) else "note", describe_server(found, url, settings))
         if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
             yield Finding("redis", "note", "appendfsync is not always: a power cut can lose the last second")
         client.close()
@@ -195,7 +195,7 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
     """What `--live` has found out before."""
     try:
         with open_store(settings) as store:
-            known = known_accounts(store)
+            known = read_known_accounts(store)
     except StoreUnavailable:  # which has been said already
         return
     for facts in known:
@@ -232,15 +232,15 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
     with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
-        for line in troubled_webhooks(store):
-            yield Finding("webhooks", "note", line)
+        for sentence in describe_troubled_webhooks(store):
+            yield Finding("webhooks", "note", sentence)
 
 
 def _check_bugs(settings: Settings) -> Iterator[Finding]:
     with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
-        now = store.scripts.moment()
-        for bug in bugs(store):
-            yield Finding("bugs", "wrong" if bug.stops(now) else "note", line(bug))
+        now = store.scripts.read_time()
+        for bug in read_bugs(store):
+            yield Finding("bugs", "wrong" if bug.stops(now) else "note", describe_bug(bug))
 
 
 CHECKS = (

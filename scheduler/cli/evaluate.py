@@ -62,7 +62,7 @@ def evaluate(
     settings = from_environment()
     forward = read_forward_class(settings)
     with open_store(settings) as store:
-        sweep = build_evaluation_sweep(views.sweep(store, name).spec, evaluation, other, overrides)
+        sweep = build_evaluation_sweep(views.read_sweep(store, name).spec, evaluation, other, overrides)
         prepared = plan_to_submit(sweep, folder, settings, forward)
         refuse_untrained(store, name, prepared)
         submitted = write_submission(store, prepared, build_submission(prepared), settings)
@@ -108,7 +108,7 @@ def _refuse_override(name: str, given: str) -> str:
 def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
     """Raise Untrained where something would have to be trained: it is not done yet, or the data have changed."""
     trained = [stage.id for stage in prepared.plan.stages if stage.kind == "train"]
-    done = [view for view in views.stage_views(store, trained) if view.state == StageState.SUCCEEDED]
+    done = [view for view in views.read_stage_views(store, trained) if view.state == StageState.SUCCEEDED]
     if len(done) < len(trained):
         said = f"{len(trained) - len(done):,} of {len(trained):,} trainings are not there"
         raise Untrained(

@@ -11,7 +11,7 @@ from scheduler.errors import SchedulerError
 from scheduler.settings import from_environment
 from scheduler.state import views
 from scheduler.state.events import Event
-from scheduler.state.events import events as read
+from scheduler.state.events import read_events as read
 from sweeps.formatting import counted
 
 
@@ -23,7 +23,7 @@ from sweeps.formatting import counted
 def events(output: Output, name: str, stage: str | None, last: int) -> None:
     """Show what happened to the stages of NAME, the newest last."""
     with open_store(from_environment()) as store:
-        views.sweep(store, name)  # says so if there is none
+        views.read_sweep(store, name)  # says so if there is none
         found = read(store, name, stage=stage, last=last)
         if stage and not found:
             raise SchedulerError(f"the log has no stage {stage!r} of {name}; `sweep events {name}` shows those it has")

@@ -59,11 +59,11 @@ def export(
 
 def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
     """The columns and the rows of a sweep, as it stands: of its runs, or of their learning curves."""
-    rows = views.results(store, views.sweep(store, name).name)
+    rows = views.read_results(store, views.read_sweep(store, name).name)
     if not curves:
         return list_columns(rows), map(flatten_run, rows)
     return list_curve_columns(rows), (
-        point for run in run_history.followed(store, name, rows) for point in read_curve_rows(run)
+        point for run in run_history.follow_runs(store, name, rows) for point in read_curve_rows(run)
     )
 
 

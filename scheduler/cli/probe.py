@@ -15,7 +15,15 @@ from scheduler.service_check import OFFLINE_MODELS, check_served, key_for, serve
 from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
 from scheduler.state import views
-from scheduler.state.service_facts import ALL, Answer, Pending, Report, facts, learn, learn_lack
+from scheduler.state.service_facts import (
+    ALL,
+    PendingBill,
+    ProbeAnswer,
+    ProbeReport,
+    read_facts,
+    record_facts,
+    record_lack,
+)
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 
@@ -29,7 +37,7 @@ class ProbeResult(NamedTuple):
 
     model: str
     models: Sequence[str]  # that the account may use
-    report: Report
+    report: ProbeReport
     busy: bool  # stages were running: how many clients there may be was not asked
 
 
@@ -44,26 +52,26 @@ class ProbeTarget(NamedTuple):
 def probe_service(store: Store, settings: Settings, *, model: str | None, clients: int) -> ProbeResult:
     """Ask, and keep what was answered. Raises SchedulerError where nothing could be asked."""
     where = _find_offline(settings, model) if model and service_of(model) == "offline" else _find_live(model, settings)
-    service, busy = service_of(where.model), bool(views.stages_in(store, StageState.RUNNING, 1))
-    pending = facts(store, service).pending
+    service, busy = service_of(where.model), bool(views.read_stages_in_state(store, StageState.RUNNING, 1))
+    pending = read_facts(store, service).pending
     words = [where.model, "--clients", "0" if busy else str(clients), *_pending_arguments(pending)]
     report = _run_probe([*PROBE_COMMAND, *words], where.environment)
     kept = {each.what: each.answer for each in report.answers if each.answer not in UNANSWERED}
     calls = kept.pop("calls", "")
     lacking = dict(word.split("=") for word in calls.split() if word != ALL)
     for call in PROBED if calls else ():
-        learn_lack(store, service, call, int(lacking[call]) if call in lacking else None)
-    learn(
+        record_lack(store, service, call, int(lacking[call]) if call in lacking else None)
+    record_facts(
         store, service, {**kept, "models": json.dumps(list(where.models)), **_pending_change(pending, report.pending)}
     )
     return ProbeResult(where.model, where.models, report, busy and clients > 0)
 
 
-def _pending_arguments(pending: Pending | None) -> list[str]:
+def _pending_arguments(pending: PendingBill | None) -> list[str]:
     return [] if pending is None else ["--pending", pending.session, pending.model, pending.since.isoformat()]
 
 
-def _pending_change(pending: Pending | None, name: str | None) -> dict[str, str]:
+def _pending_change(pending: PendingBill | None, name: str | None) -> dict[str, str]:
     """A bill that is waited for already keeps its time: by that it is found."""
     return {} if pending is not None and name == pending.name else {"pending": name or ""}
 
@@ -98,7 +106,7 @@ def _cheapest(models: Sequence[str], settings: Settings) -> str:
     return min(priced, key=lambda model: (priced[model].train or 0, model))
 
 
-def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> Report:
+def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> ProbeReport:
     """What the command prints. When we are stopped, so is it, and it closes what it opened: that is waited for."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     try:
@@ -113,4 +121,4 @@ def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> Report
         raise SchedulerError(f"the inquiry ended with status {process.returncode} and no answer") from None
     if "error" in said:
         raise SchedulerError(str(said["error"]))
-    return Report(**{**said, "answers": [Answer(**each) for each in said["answers"]]})
+    return ProbeReport(**{**said, "answers": [ProbeAnswer(**each) for each in said["answers"]]})

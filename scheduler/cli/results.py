@@ -44,11 +44,14 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
 
 def show_results(store: Store, settings: Settings, name: str, output: Output) -> None:
     """Print the results of a sweep, finished or not."""
-    view, rows = views.sweep(store, name), views.results(store, name)
+    view, rows = views.read_sweep(store, name), views.read_results(store, name)
     if output.form == "csv":
         output.csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return
-    kept, summaries = read_items(store, settings.store, name, choose_items(view.spec, rows)), views.cells(store, name)
+    kept, summaries = (
+        read_items(store, settings.store, name, choose_items(view.spec, rows)),
+        views.read_cells(store, name),
+    )
     if output.form == "json":
         found = {**item_facts(view.spec, rows, kept.items), "unread": list(kept.unread)}
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **found})

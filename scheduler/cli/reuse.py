@@ -8,7 +8,7 @@ from scheduler.errors import StoreUnavailable
 from scheduler.services import lane_of, pool_of, service_of
 from scheduler.settings import Settings
 from scheduler.state import keys, views
-from scheduler.state.service_facts import Facts, forward_class, known_accounts
+from scheduler.state.service_facts import ServiceFacts, find_forward_class, read_known_accounts
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.cost import Forward
@@ -23,7 +23,7 @@ class ReusableResults:
     micro_usd: int  # of the estimate, that is not spent again
     taken: bool = False  # the sweep's name stands for another question there
     unread: str = ""
-    accounts: Sequence[Facts] = ()  # at the services of the plan
+    accounts: Sequence[ServiceFacts] = ()  # at the services of the plan
     slots: int | None = None  # that have been found for its stages
 
     def document(self) -> Json:
@@ -56,7 +56,7 @@ def read_forward_class(settings: Settings) -> Forward:
         return "training"
     try:
         with open_store(settings) as store:
-            return forward_class(store, "tinker")
+            return find_forward_class(store, "tinker")
     except StoreUnavailable:
         return "training"
 
@@ -65,11 +65,11 @@ def _read(planned: Plan, store: Store) -> ReusableResults:
     costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
     seconds, micros = store.client.time()
     now = seconds + micros / 1e6
-    found = (view for view in views.stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
+    found = (view for view in views.read_stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
     ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
     services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
-    accounts = [each for each in known_accounts(store) if each.service in services]
+    accounts = [each for each in read_known_accounts(store) if each.service in services]
     taken = digest not in (None, planned.digest)
     pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]

@@ -56,7 +56,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         if detach:
             _say_how_to_go_on(output, settings, names)
             return
-        seen = [views.sweep(store, name) for name in names]
+        seen = [views.read_sweep(store, name) for name in names]
         if not have_ended(seen):  # else there is nothing to bring anything up for
             with keep_everything_up(settings, output) as still_up:
                 seen = _watch_to_end(store, names, output, still_up)

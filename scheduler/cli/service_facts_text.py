@@ -3,20 +3,20 @@
 import time
 from collections.abc import Iterator
 
-from scheduler.state.service_facts import Facts
+from scheduler.state.service_facts import ServiceFacts
 from sweeps.formatting import counted, duration
 from sweeps.stage import Json
 
 INEXACT = "a resumed run is not exact, for it begins with cold moments"
 
 
-def describe_facts(facts: Facts) -> str:
+def describe_facts(facts: ServiceFacts) -> str:
     """One line, with the age of the oldest answer in it."""
     asked = "" if facts.asked_at is None else f" (asked {duration(time.time() - facts.asked_at.timestamp())} ago)"
     return "; ".join(_list_answers(facts)) + asked
 
 
-def _list_answers(facts: Facts) -> Iterator[str]:
+def _list_answers(facts: ServiceFacts) -> Iterator[str]:
     if facts.moments is not None:
         yield "a resumed run goes on exactly" if facts.moments else INEXACT
     if facts.finish is not None:
@@ -33,7 +33,7 @@ def _list_answers(facts: Facts) -> Iterator[str]:
         yield counted(len(facts.models), "model")
 
 
-def facts_document(facts: Facts) -> Json:
+def facts_document(facts: ServiceFacts) -> Json:
     """The same for programs; null where it is not known."""
     return {
         "service": facts.service,

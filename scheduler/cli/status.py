@@ -11,18 +11,18 @@ import click
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.service_facts_text import describe_facts, facts_document
-from scheduler.engine.fleet import ServiceView, look
-from scheduler.notify.outbox import troubled_webhooks
+from scheduler.engine.fleet import ServiceView, read_service
+from scheduler.notify.outbox import describe_troubled_webhooks
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, from_environment
 from scheduler.state import views
-from scheduler.state.bug_log import bugs, line
-from scheduler.state.service_facts import Facts, known_accounts
+from scheduler.state.bug_log import describe_bug, read_bugs
+from scheduler.state.service_facts import ServiceFacts, read_known_accounts
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
-from scheduler.state.workers import live_workers
+from scheduler.state.workers import read_live_workers
 from scheduler.waiting_reasons import FleetStatus, why_it_waits
 from sweeps.formatting import counted, dollars, duration
 
@@ -35,7 +35,7 @@ ORDER = [state.value for state in StageState]
 def list_(output: Output) -> None:
     """List the sweeps of this state folder, or of REDIS_URL."""
     with open_store(from_environment()) as store:
-        found = views.sweeps(store)
+        found = views.read_sweeps(store)
     rows = [sweep_row(view, output) for view in found]
     output.rows("sweeps", rows, columns=_columns(rows))
 
@@ -47,8 +47,8 @@ def status(output: Output, name: str | None) -> None:
     """Show what is going on, in all sweeps or in NAME."""
     settings = from_environment()
     with open_store(settings) as store:
-        found = [views.sweep(store, name)] if name else views.sweeps(store)
-        accounts = known_accounts(store)
+        found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
+        accounts = read_known_accounts(store)
         state = _document(store, settings, found, name) | {"accounts": [facts_document(each) for each in accounts]}
     if output.form == "json":
         output.document(state)
@@ -61,17 +61,19 @@ def status(output: Output, name: str | None) -> None:
 
 def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     """All that stands between a ready stage and its start."""
-    workers, bounds = live_workers(store), settings.bounds
+    workers, bounds = read_live_workers(store), settings.bounds
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
-    services = {service: look(store, service, bounds) for service in SERVICES}
+    services = {service: read_service(store, service, bounds) for service in SERVICES}
     supervised = not workers and is_up(settings.home)
-    return FleetStatus(len(workers), threads, services, supervised, bugs(store), store.scripts.moment())
+    return FleetStatus(len(workers), threads, services, supervised, read_bugs(store), store.scripts.read_time())
 
 
 def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
-    workers, fleet = live_workers(store), read_fleet(store, settings)
+    workers, fleet = read_live_workers(store), read_fleet(store, settings)
     failed = _read_first_stages(store, StageState.FAILED, name)
-    skipped = Counter(stage.cause for stage in views.stages_of(store, name, StageState.SKIPPED)) if name else Counter()
+    skipped = (
+        Counter(stage.cause for stage in views.read_stages(store, name, StageState.SKIPPED)) if name else Counter()
+    )
     return {
         "sweeps": [sweep_row(view) | {"waits": why_it_waits(view, fleet)} for view in found],
         "services": [_service_row(each) for each in fleet.services.values() if each.pools],
@@ -79,18 +81,18 @@ def _document(store: Store, settings: Settings, found: list[SweepView], name: st
         "running": [_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
         "failed": [_stage_row(stage) | {"cause": stage.cause} for stage in failed],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
-        "webhooks": troubled_webhooks(store),
-        "bugs": [asdict(bug) | {"line": line(bug)} for bug in bugs(store)],
+        "webhooks": describe_troubled_webhooks(store),
+        "bugs": [asdict(bug) | {"line": describe_bug(bug)} for bug in read_bugs(store)],
     }
 
 
 def _read_first_stages(store: Store, state: StageState, name: str | None) -> list[StageView]:
     """The first ones of a sweep, or of all."""
-    return views.stages_of(store, name, state)[:MOST] if name else views.stages_in(store, state, MOST)
+    return views.read_stages(store, name, state)[:MOST] if name else views.read_stages_in_state(store, state, MOST)
 
 
 def _service_row(service: ServiceView) -> dict[str, Any]:
-    pools = {pool.name: {"limit": pool.capacity.limit, **asdict(pool.sight)} for pool in service.pools.values()}
+    pools = {pool.name: {"limit": pool.capacity.limit, **asdict(pool.snapshot)} for pool in service.pools.values()}
     return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
 
 
@@ -157,7 +159,7 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
     )
 
 
-def _print_where(output: Output, settings: Settings, accounts: Sequence[Facts]) -> None:
+def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:
     for each in accounts:
         output.say(f"account at {each.service}: {describe_facts(each)}")
     if is_up(settings.home) and (addresses := read_addresses(settings.home)):  # who is killed leaves them behind

@@ -20,10 +20,10 @@ TrackedRow = Mapping[str, Any]
 
 def track(store: Store, name: str, place: str, output: Output) -> None:
     """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
-    sweep, rows = run_history.swept(store, name), views.results(store, name)
+    sweep, rows = run_history.read_shared_facts(store, name), views.read_results(store, name)
     there, screen, told = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
     for each in progress(
-        run_history.followed(store, name, rows),
+        run_history.follow_runs(store, name, rows),
         description=f"{name} to {place.partition(':')[0]}",
         total=len(rows),
         console=screen,

@@ -12,8 +12,8 @@ from scheduler.processes.addresses import read_addresses
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import from_environment
-from scheduler.state.connection import check, connect
-from scheduler.state.server.embedded_redis import running, server
+from scheduler.state.connection import check_server, connect
+from scheduler.state.server.embedded_redis import describe_server, open_server
 
 
 @click.command()
@@ -32,9 +32,9 @@ def up(output: Output) -> None:
 
     for number in stop_signals():
         signal.signal(number, on_signal)
-    with server(settings) as url:
+    with open_server(settings) as url:
         with closing(connect(url)) as client:
-            server_line = running(check(client, url), url, settings)
+            server_line = describe_server(check_server(client, url), url, settings)
         output.say(server_line)
         with bring_up(settings, server_line) as children:
             if addresses := read_addresses(settings.home):

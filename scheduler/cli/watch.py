@@ -46,11 +46,11 @@ def follow(
     """Show sweeps until all have ended; `each` is called with every look. The last views are the answer."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
     settings = from_environment()
-    pace = SweepPace(sum(views.sweep(store, name).ended for name in names))
+    pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))
     with draws(store, settings, output) as picture:
         while True:
             each()
-            seen = [views.sweep(store, name) for name in names]
+            seen = [views.read_sweep(store, name) for name in names]
             picture.show(seen, pace.describe_time_left(seen), ended=have_ended(seen))
             if have_ended(seen):
                 return seen
@@ -127,7 +127,9 @@ def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: 
         parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(safe(_summary(view)))]
         if waits := why_it_waits(view, fleet):
             parts.append(Text(safe(waits), style="yellow"))
-    return Group(*parts, Text(safe_lines(left)), _running_table(views.stages_in(store, StageState.RUNNING, 200)))
+    return Group(
+        *parts, Text(safe_lines(left)), _running_table(views.read_stages_in_state(store, StageState.RUNNING, 200))
+    )
 
 
 def _summary(view: SweepView) -> str:

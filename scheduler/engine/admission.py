@@ -66,7 +66,7 @@ LANE_GATES = frozenset({"capacity", "breaker", "day budget"})
 """Refusals that hold for one lane, whoever asks; the others are the stage's own."""
 
 
-def window(*, threads: int, unclaimed: int) -> int:
+def count_free_nudges(*, threads: int, unclaimed: int) -> int:
     """How many more nudges the workers can take: what is dispatched and not yet claimed will take a thread."""
     return max(0, threads - unclaimed)
 
@@ -119,7 +119,7 @@ class _Loads:
         self._users[self._board.contenders[sweep].user] += 1
 
 
-def still_open(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tuple[Board, Room]:
+def close_gates(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tuple[Board, Room]:
     """What may be admitted from after these answers ("" = started), and into what room.
 
     A closed gate leaves its room to others.

@@ -59,7 +59,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class ServiceHealth:
     """What is seen of a service at one moment; times in milliseconds, 0 for never."""
 
     now: int
@@ -67,7 +67,7 @@ class Pulse:
     waiting_since: int  # since when the longest of those clients waits that are not told to; 0: none does
 
 
-def suspicion(pulse: Pulse, timing: Timing) -> str | None:
+def find_suspicion(pulse: ServiceHealth, timing: Timing) -> str | None:
     """Why the service should be looked at, or None: somebody waits, and nobody has got any further for too long.
 
     Who is told to wait (a pause for capacity, or for too many clients) is proof that the service is there.

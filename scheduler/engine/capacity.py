@@ -45,7 +45,7 @@ class Capacity:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PoolSnapshot:
     """One pool at one moment."""
 
     now: int
@@ -54,52 +54,52 @@ class Sight:
     opening: int = 0  # of which are on their way, and not told to wait
     queued: int = 0  # of which wait for others to end
     limited: int = 0  # of which are there, and paused for having too many beside them
-    told: int = 0  # when one of these two was told so last
+    signalled_at: int = 0  # when one of these two was told so last
     starved: int = 0  # of which are paused for want of capacity
     troubled: int = 0  # attempts that an error of the service has kept from getting on
     recovered: int = 0  # when the service came back from an outage
     wanted: bool = False  # more would be started if there were room
 
 
-def adapt(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
+def adapt_capacity(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """What to conclude; the same value where nothing follows."""
-    if sight.recovered > capacity.changed:
-        return _slowly(capacity, sight, bounds)
-    if _too_many(sight):
-        return _fewer(capacity, sight, bounds)
-    if sight.starved or sight.troubled:
-        return _still(capacity, sight)
+    if snapshot.recovered > capacity.changed:
+        return _slowly(capacity, snapshot, bounds)
+    if _too_many(snapshot):
+        return _fewer(capacity, snapshot, bounds)
+    if snapshot.starved or snapshot.troubled:
+        return _still(capacity, snapshot)
     within = min(max(capacity.limit, bounds.floor), bounds.ceiling)
     if within != capacity.limit:
-        return replace(capacity, limit=within, changed=sight.now, opened=sight.opened)
-    return _more(capacity, sight, bounds)
+        return replace(capacity, limit=within, changed=snapshot.now, opened=snapshot.opened)
+    return _more(capacity, snapshot, bounds)
 
 
-def room(capacity: Capacity, sight: Sight) -> int:
+def count_room(capacity: Capacity, snapshot: PoolSnapshot) -> int:
     """How many more clients may be opened now. While one queues, none: it is the first in the line."""
-    return 0 if sight.queued or sight.limited >= RATE_LIMITED else max(0, capacity.limit - sight.taken)
+    return 0 if snapshot.queued or snapshot.limited >= RATE_LIMITED else max(0, capacity.limit - snapshot.taken)
 
 
-def _too_many(sight: Sight) -> bool:
-    return bool(sight.queued) or sight.limited >= RATE_LIMITED
+def _too_many(snapshot: PoolSnapshot) -> bool:
+    return bool(snapshot.queued) or snapshot.limited >= RATE_LIMITED
 
 
-def _slowly(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
+def _slowly(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """Behind an outage everybody wants back at once: begin small, and search anew; what was true may be so no more."""
     limit = min(capacity.limit, max(bounds.floor, min(bounds.start, bounds.ceiling)))
-    return Capacity(limit, changed=sight.now, not_before=sight.now, opened=sight.opened)
+    return Capacity(limit, changed=snapshot.now, not_before=snapshot.now, opened=snapshot.opened)
 
 
-def _fewer(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
+def _fewer(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """What is said within moments is one event; what was said before the last change is no news."""
-    there = sight.taken - sight.queued
+    there = snapshot.taken - snapshot.queued
     decreased = not capacity.steps and capacity.limit < capacity.before
-    if decreased and sight.told < capacity.changed + SETTLE:
+    if decreased and snapshot.signalled_at < capacity.changed + SETTLE:
         limit = max(bounds.floor, capacity.least, there)  # the floor may have been raised since
         return capacity if limit >= capacity.limit else replace(capacity, limit=limit, proven=limit)
-    if sight.told < capacity.changed:
+    if snapshot.signalled_at < capacity.changed:
         return capacity
-    tried_more = capacity.limit > capacity.proven and not sight.limited
+    tried_more = capacity.limit > capacity.proven and not snapshot.limited
     # Beyond what ever was: the service has said how many there may be. Below that: it has room for fewer now.
     least = capacity.proven if tried_more else int(DECREASE * there)
     limit = min(max(bounds.floor, least, there if tried_more else 0), capacity.limit)
@@ -110,25 +110,25 @@ def _fewer(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
         proven=limit,
         before=capacity.limit,
         least=max(bounds.floor, least),
-        changed=sight.now,
-        not_before=sight.now + cool_down,
+        changed=snapshot.now,
+        not_before=snapshot.now + cool_down,
         cool_down=cool_down,
         searching=False,
-        opened=sight.opened,
+        opened=snapshot.opened,
     )
 
 
-def _still(capacity: Capacity, sight: Sight) -> Capacity:
+def _still(capacity: Capacity, snapshot: PoolSnapshot) -> Capacity:
     """No growth for a while. Written down once a second at most, not with each look."""
-    until = sight.now + TROUBLED
+    until = snapshot.now + TROUBLED
     return replace(capacity, not_before=until) if until > capacity.not_before + 1000 else capacity
 
 
-def _more(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
+def _more(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """Try more, where it would be used and everybody who was tried before is there."""
-    known = not sight.opening or sight.opened - capacity.opened >= capacity.limit
-    full = sight.taken >= capacity.limit and known
-    if not (full and sight.wanted) or sight.now < capacity.not_before or capacity.limit >= bounds.ceiling:
+    known = not snapshot.opening or snapshot.opened - capacity.opened >= capacity.limit
+    full = snapshot.taken >= capacity.limit and known
+    if not (full and snapshot.wanted) or snapshot.now < capacity.not_before or capacity.limit >= bounds.ceiling:
         return capacity
     proven = max(capacity.proven, capacity.limit)
     limit = min(bounds.ceiling, _next(capacity))
@@ -137,9 +137,9 @@ def _more(capacity: Capacity, sight: Sight, bounds: Bounds) -> Capacity:
         limit=limit,
         proven=proven,
         steps=capacity.steps + 1,
-        changed=sight.now,
+        changed=snapshot.now,
         cool_down=COOL_DOWN if capacity.steps else capacity.cool_down,
-        opened=sight.opened,
+        opened=snapshot.opened,
     )
 
 

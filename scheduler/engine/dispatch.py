@@ -4,7 +4,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from scheduler.state import keys
-from scheduler.state.connection import Away, Client, RedisError, broker_url, sort_out
+from scheduler.state.connection import Away, Client, RedisError, classify_error, make_broker_url
 
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
@@ -22,7 +22,7 @@ ONE_TRY = {"max_retries": 0, "interval_start": 0}
 """A tick must not wait for a broker that is away: the claim runs out, and the nudge is sent again."""
 
 
-def waiting(client: Client) -> int:
+def count_waiting(client: Client) -> int:
     """Nudges that no worker has taken yet."""
     return client.llen(f"{keys.BROKER}{QUEUE}")
 
@@ -31,7 +31,7 @@ class Nudges:
     """Sends nudges to whichever worker is free."""
 
     def __init__(self, redis_url: str) -> None:
-        self._app = Celery("tinker-sweeps", broker=broker_url(redis_url), set_as_current=False)
+        self._app = Celery("tinker-sweeps", broker=make_broker_url(redis_url), set_as_current=False)
         self._app.conf.update(
             broker_transport_options={**TRANSPORT, **ONE_TRY},
             task_ignore_result=True,
@@ -46,9 +46,9 @@ class Nudges:
         except OperationalError:
             return False
         except RedisError as error:  # Celery's own way to Redis
-            if isinstance(sort_out(error, "nudge"), Away):
+            if isinstance(classify_error(error, "nudge"), Away):
                 return False
-            raise sort_out(error, "nudge") from error
+            raise classify_error(error, "nudge") from error
         return True
 
     def close(self) -> None:

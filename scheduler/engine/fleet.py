@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from scheduler.engine.breaker import LATELY, BreakerState, Pulse, Timing, suspicion
-from scheduler.engine.capacity import Bounds, Capacity, Sight, adapt, room
+from scheduler.engine.breaker import LATELY, BreakerState, ServiceHealth, Timing, find_suspicion
+from scheduler.engine.capacity import Bounds, Capacity, PoolSnapshot, adapt_capacity, count_room
 from scheduler.services import CLIENTS
 from scheduler.state import keys
 from scheduler.state.service_facts import MORE
@@ -25,7 +25,7 @@ class PoolView:
     name: str
     version: str
     capacity: Capacity
-    sight: Sight
+    snapshot: PoolSnapshot
     since: Mapping[str, int]  # sign -> since when the first client is told so; milliseconds
 
 
@@ -43,18 +43,18 @@ class ServiceView:
     pools: Mapping[str, PoolView]
 
     @property
-    def pulse(self) -> Pulse:
+    def health(self) -> ServiceHealth:
         """What its health is judged by: those who wait without being told to."""
         waiting = [
             pool.since[sign] for pool in self.pools.values() for sign in ("opening", "active") if sign in pool.since
         ]
-        return Pulse(self.now, self.heard, min(waiting, default=0))
+        return ServiceHealth(self.now, self.heard, min(waiting, default=0))
 
 
-def look(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = ()) -> ServiceView:
+def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = ()) -> ServiceView:
     """What is known of a service. `wanted` are the pools in which more would be started."""
     pools = [f"{service}/{client}" for client in CLIENTS]
-    seen: dict[str, Any] = json.loads(store.scripts.run("sense", service, round(1000 * LATELY), *pools))
+    seen: dict[str, Any] = json.loads(store.scripts.run("read_service", service, round(1000 * LATELY), *pools))
     pipe = store.client.pipeline(transaction=False)
     for pool in pools:
         pipe.hgetall(keys.capacity(pool))
@@ -77,40 +77,40 @@ def look(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = (
     )
 
 
-def steer(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:
+def apply_conclusions(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:
     """Draw the conclusions of a look, and write them down: how many more clients may be opened in each pool."""
-    if seen.state is BreakerState.CLOSED and (cause := suspicion(seen.pulse, timing)):
-        store.scripts.run("suspect", seen.name, cause)
+    if seen.state is BreakerState.CLOSED and (cause := find_suspicion(seen.health, timing)):
+        store.scripts.run("suspect_service", seen.name, cause)
         return dict.fromkeys(seen.pools, 0)
     rooms = {name: _steer_pool(store, pool, bounds) for name, pool in seen.pools.items()}
     return rooms if seen.state is BreakerState.CLOSED else dict.fromkeys(rooms, 0)
 
 
 def _steer_pool(store: Store, pool: PoolView, bounds: Bounds) -> int:
-    concluded = adapt(pool.capacity, pool.sight, bounds)
+    concluded = adapt_capacity(pool.capacity, pool.snapshot, bounds)
     if concluded != pool.capacity or pool.version == "0":
         words = [word for name, value in asdict(concluded).items() for word in (name, int(value))]
-        store.scripts.run("put_capacity", pool.name, pool.version, concluded.limit, *words)
-    return room(concluded, pool.sight)
+        store.scripts.run("write_capacity", pool.name, pool.version, concluded.limit, *words)
+    return count_room(concluded, pool.snapshot)
 
 
 def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bounds: Bounds, *, wanted: bool) -> PoolView:
     there: dict[str, Any] = seen["pools"][pool]
-    signs: Counter[str] = Counter(there["signs"])
-    sight = Sight(
+    signals: Counter[str] = Counter(there["signals"])
+    snapshot = PoolSnapshot(
         now=seen["now"],
         taken=there["taken"],
         opened=there["opened"],
-        opening=there["taken"] - signs.total() + signs["opening"],  # what is not yet claimed is told nothing
-        queued=signs["queued"],
-        limited=signs["limited"],
-        told=max(there["last"].get("queued", 0), there["last"].get("limited", 0)),
-        starved=signs["starved"],
+        opening=there["taken"] - signals.total() + signals["opening"],  # what is not yet claimed is told nothing
+        queued=signals["queued"],
+        limited=signals["limited"],
+        signalled_at=max(there["last"].get("queued", 0), there["last"].get("limited", 0)),
+        starved=signals["starved"],
         troubled=seen["troubled"],
         recovered=seen["recovered"],
         wanted=wanted,
     )
-    return PoolView(pool, row.get("version", "0"), _capacity(row, bounds), sight, there["since"])
+    return PoolView(pool, row.get("version", "0"), _capacity(row, bounds), snapshot, there["since"])
 
 
 def _told_by_doctor(clients: str | None, bounds: Bounds) -> Mapping[str, str]:

@@ -11,12 +11,12 @@ from types import FrameType
 
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
-from scheduler.engine.tick import Limits, tick
+from scheduler.engine.tick import TickLimits, tick
 from scheduler.notify.sender import NoticeSender
 from scheduler.services import SERVICES, lane_of
 from scheduler.settings import Settings
-from scheduler.state.bug_log import forget, record
-from scheduler.state.connection import Away, RedisError, check, connect, problems
+from scheduler.state.bug_log import forget_bugs, record_bug
+from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
 
@@ -31,12 +31,12 @@ log = logging.getLogger("scheduler")
 
 def run(settings: Settings) -> None:
     """Tick until SIGTERM or SIGINT. Any number of schedulers may run; one of them leads."""
-    stop = _stopping()
+    stop = _stop_on_signal()
     url = server_url(settings)
     client = connect(url)
-    check(client, url)
+    check_server(client, url)
     store = Store(client)
-    forget(store)
+    forget_bugs(store)
     scheduler, post = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
     post.start()
     while not stop.is_set():
@@ -45,14 +45,14 @@ def run(settings: Settings) -> None:
     scheduler.leave()
 
 
-def limits_of(settings: Settings) -> Limits:
+def make_tick_limits(settings: Settings) -> TickLimits:
     """What a tick is told."""
     least, share = CLAIM
     claim = max(least, share * settings.lease)
-    return Limits(settings.bounds, settings.stall, claim, settings.weights, Timing(settings.silence))
+    return TickLimits(settings.bounds, settings.stall, claim, settings.weights, Timing(settings.silence))
 
 
-def fleet_limits(settings: Settings) -> dict[str, int]:
+def make_fleet_limits(settings: Settings) -> dict[str, int]:
     """What the leader writes down for the verbs to keep: what is limited, and the number."""
     capped = {lane_of(model): most for model, most in settings.model_slots.items()}
     if settings.day_budget is None:
@@ -66,8 +66,8 @@ class Scheduler:
     def __init__(self, store: Store, nudges: Nudges, settings: Settings) -> None:
         self._store = store
         self._nudges = nudges
-        self._limits = limits_of(settings)
-        self._fleet_limits = fleet_limits(settings)
+        self._limits = make_tick_limits(settings)
+        self._fleet_limits = make_fleet_limits(settings)
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._lead = round(1000 * min(LEAD, settings.lease))
         self._look_at = self._write_at = 0.0
@@ -78,7 +78,7 @@ class Scheduler:
             if found := self._problems():
                 log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
                 return TROUBLE
-            if not self._store.scripts.run("lead", self._name, self._lead):
+            if not self._store.scripts.run("take_duty", self._name, self._lead):
                 return PAUSE
             self._write_limits()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
@@ -86,14 +86,14 @@ class Scheduler:
             log.warning("Redis does not do what is asked (%s); trying again", error)
             return TROUBLE
         except Exception as error:  # noqa: BLE001 - status names it, and nothing is started meanwhile
-            record(self._store, error, "scheduler")
+            record_bug(self._store, error, "scheduler")
             return TROUBLE
 
     def _problems(self) -> list[str]:
         """What somebody may have changed since it was last looked at; while something is, it is looked at again."""
         if time.monotonic() < self._look_at:
             return []
-        found = problems(self._store.client)
+        found = find_problems(self._store.client)
         self._look_at = 0.0 if found else time.monotonic() + LOOK
         return found
 
@@ -107,11 +107,11 @@ class Scheduler:
     def leave(self) -> None:
         """Whoever comes next need not wait until we are thought dead."""
         with suppress(RedisError):
-            self._store.scripts.run("lead", self._name, 0)
+            self._store.scripts.run("take_duty", self._name, 0)
         self._nudges.close()
 
 
-def _stopping() -> threading.Event:
+def _stop_on_signal() -> threading.Event:
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler

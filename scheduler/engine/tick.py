@@ -18,22 +18,22 @@ from scheduler.engine.admission import (
     Queue,
     Room,
     admit,
-    still_open,
-    window,
+    close_gates,
+    count_free_nudges,
 )
 from scheduler.engine.breaker import Timing
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import Nudges
-from scheduler.engine.fleet import look, steer
+from scheduler.engine.fleet import apply_conclusions, read_service
 from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
-from scheduler.engine.windows import keep_hours
+from scheduler.engine.windows import keep_windows
 from scheduler.services import pool_of
 from scheduler.state import keys
-from scheduler.state.bug_log import MANY, condemn, isolated, stopping
-from scheduler.state.connection import Broken
+from scheduler.state.bug_log import MANY, fail_stage, read_stopping_bugs, run_isolated
+from scheduler.state.connection import StoreBug
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from scheduler.state.workers import live_workers
+from scheduler.state.workers import read_live_workers
 
 OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
 PAGE = 200  # stages looked at in one round trip
@@ -45,7 +45,7 @@ LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps ma
 
 
 @dataclass(frozen=True)
-class Limits:
+class TickLimits:
     """How much at once, and how long anything may take: what a tick is told by the settings."""
 
     slots: Bounds  # clients at a time in the whole fleet, of each kind at each service
@@ -71,15 +71,17 @@ class Ticked:
         return not any(vars(self).values())
 
 
-def tick(store: Store, nudges: Nudges, limits: Limits) -> Ticked:
+def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
     """Do everything that is due. A bug in one part is written down, and the other parts are done. Raises Away."""
     return Ticked(
-        expired=isolated(store, lambda: take_back(store, stall=limits.stall), 0),
-        restaged=isolated(store, lambda: restage(store), 0),
-        woken=isolated(store, lambda: wake(store), 0),
-        spread=isolated(store, lambda: spread(store), 0),
-        turned=isolated(store, lambda: keep_hours(store), 0),
-        dispatched=0 if stopping(store) else isolated(store, lambda: dispatch(store, nudges, limits), 0),
+        expired=run_isolated(store, lambda: take_back(store, stall=limits.stall), 0),
+        restaged=run_isolated(store, lambda: walk_sweeps(store), 0),
+        woken=run_isolated(store, lambda: wake_stages(store), 0),
+        spread=run_isolated(store, lambda: spread_changes(store), 0),
+        turned=run_isolated(store, lambda: keep_windows(store), 0),
+        dispatched=0
+        if read_stopping_bugs(store)
+        else run_isolated(store, lambda: dispatch_stages(store, nudges, limits), 0),
     )
 
 
@@ -95,29 +97,29 @@ def take_back(store: Store, *, stall: float) -> int:
 def _expire(store: Store, limits: Sequence[int]) -> int:
     """A page at once; where one of them cannot be ended, each by itself, and that one fails."""
     try:
-        return len(store.scripts.run("expire", PAGE, *limits))
-    except Broken as error:
+        return len(store.scripts.run("expire_attempts", PAGE, *limits))
+    except StoreBug as error:
         taken, condemned = 0, 0
         for state in (StageState.DISPATCHED, StageState.RUNNING):
-            for stage in store.scripts.run("due", keys.state(state), PAGE):
+            for stage in store.scripts.run("read_due", keys.state(state), PAGE):
                 if condemned >= MANY:
                     raise
                 try:
-                    taken += len(store.scripts.run("expire", PAGE, *limits, stage))
-                except Broken as its_own:
-                    condemned += condemn(store, stage, its_own, "scheduler")
+                    taken += len(store.scripts.run("expire_attempts", PAGE, *limits, stage))
+                except StoreBug as its_own:
+                    condemned += fail_stage(store, stage, its_own, "scheduler")
         if not taken + condemned:
             raise error from None
         return taken + condemned
 
 
-def restage(store: Store) -> int:
+def walk_sweeps(store: Store) -> int:
     """Walk one page further through the sweeps that were sealed, cancelled or opened again. How many got further."""
     walks = store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
     further = 0
     for walk, position in walks:
         sweep, how, _ = walk.rsplit("|", 2)
-        further += isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, of=sweep)
+        further += run_isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, of=sweep)
     return further
 
 
@@ -138,9 +140,9 @@ def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
 
 def _restage(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
     if how != "reconsider":
-        store.scripts.run("reopen", how, *stages)
-    store.scripts.run("reconsider", *stages)
-    store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
+        store.scripts.run("reopen_stages", how, *stages)
+    store.scripts.run("reconsider_stages", *stages)
+    store.scripts.run_many("update_sweep", [(sweep, stage) for stage in stages])
 
 
 def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
@@ -150,15 +152,15 @@ def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence
     """
     try:
         action(stages)
-    except Broken:
-        return [stage for stage in stages if not isolated(store, partial(_alone, action, stage), 0, of=stage)]
+    except StoreBug:
+        return [stage for stage in stages if not run_isolated(store, partial(_alone, action, stage), 0, of=stage)]
     return []
 
 
 def _put_back(store: Store, stages: Sequence[str]) -> None:
     """What could not be done now is tried again, behind what waits: it may be mended, and keeps no other waiting."""
     if stages:
-        isolated(store, lambda: store.scripts.run("touch", *stages), None)
+        run_isolated(store, lambda: store.scripts.run("mark_changed", *stages), None)
 
 
 def _alone(action: Callable[[Sequence[str]], None], stage: str) -> int:
@@ -166,12 +168,12 @@ def _alone(action: Callable[[Sequence[str]], None], stage: str) -> int:
     return 1
 
 
-def wake(store: Store) -> int:
+def wake_stages(store: Store) -> int:
     """Queue again what has waited long enough for its next attempt."""
-    return int(store.scripts.run("wake", PAGE))
+    return int(store.scripts.run("wake_stages", PAGE))
 
 
-def spread(store: Store) -> int:
+def spread_changes(store: Store) -> int:
     """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
     there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
     changed = {stage: int(version) for stage, version in there}
@@ -184,13 +186,15 @@ def _spread(store: Store, changed: Mapping[str, int]) -> None:
     if not changed:
         return
     near = _neighbours(store, [*changed])
-    store.scripts.run_many("tally", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)])
+    store.scripts.run_many(
+        "update_sweep", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)]
+    )
     for page in _pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
-        store.scripts.run("reconsider", *page)
-    store.scripts.run_many("spread_done", [*changed.items()])
+        store.scripts.run("reconsider_stages", *page)
+    store.scripts.run_many("forget_change", [*changed.items()])
 
 
-def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
+def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
     contenders, waiting = _contenders(store)
     room = Room(_threads(store), _slots(store, waiting, limits))
@@ -198,18 +202,20 @@ def dispatch(store: Store, nudges: Nudges, limits: Limits) -> int:
     while admitted := admit(board, room):
         answers = _start_all(store, nudges, board, admitted, limits.claim)
         started += sum(not refused for refused in answers.values())
-        board, room = still_open(board, room, answers)
-        if BUG in answers.values() and stopping(store):
+        board, room = close_gates(board, room, answers)
+        if BUG in answers.values() and read_stopping_bugs(store):
             break
     return started
 
 
-def _slots(store: Store, waiting: Waiting, limits: Limits) -> dict[str, int]:
+def _slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str, int]:
     """How many more clients each pool has room for, in the light of what the services say now."""
     wanted = {pool_of(lane) for (_, lane), count in waiting.items() if count}
     rooms: dict[str, int] = {}
     for service in sorted({lane.partition("/")[0] for _, lane in waiting}):
-        rooms |= steer(store, look(store, service, limits.slots, wanted), limits.slots, limits.timing)
+        rooms |= apply_conclusions(
+            store, read_service(store, service, limits.slots, wanted), limits.slots, limits.timing
+        )
     return rooms
 
 
@@ -236,8 +242,8 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
     """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
     try:
         answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
-    except Broken as error:
-        condemn(store, admitted.stage, error, "scheduler")
+    except StoreBug as error:
+        fail_stage(store, admitted.stage, error, "scheduler")
         return BUG
     if answer.attempt:
         label = store.client.hget(keys.stage(admitted.stage), "label") or admitted.stage
@@ -252,8 +258,8 @@ def _note_gate(store: Store, sweep: str, refused: str) -> None:
 
 
 def _threads(store: Store) -> int:
-    threads = sum(int(each["threads"]) - int(each["busy"]) for each in live_workers(store).values())
-    return window(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
+    threads = sum(int(each["threads"]) - int(each["busy"]) for each in read_live_workers(store).values())
+    return count_free_nudges(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
 
 
 def _contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:

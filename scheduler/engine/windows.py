@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from scheduler.state import keys
-from scheduler.state.bug_log import isolated
+from scheduler.state.bug_log import run_isolated
 from scheduler.state.store import Store
 from sweeps.spec.sections import Window
 from sweeps.spec.window import hours_at
@@ -18,12 +18,12 @@ FIELDS = ["state", "window", "deadline"]
 log = logging.getLogger(__name__)
 
 
-def keep_hours(store: Store, most: int = 100) -> int:
+def keep_windows(store: Store, most: int = 100) -> int:
     """Open and close the hours of the sweeps that it is time to look at. How many were looked at."""
-    due = store.scripts.run("due", keys.TURNS, most)
+    due = store.scripts.run("read_due", keys.WINDOWS, most)
     for sweep in due:
         row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
-        isolated(store, partial(_turn, store, sweep, row), None, of=sweep)
+        run_isolated(store, partial(_turn, store, sweep, row), None, of=sweep)
     return len(due)
 
 
@@ -34,17 +34,17 @@ def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
         store.scripts.run("cancel_sweep", sweep, why, row["deadline"] or "")
         return
     if not row["window"]:
-        store.scripts.run("turn_sweep", sweep, 1, _milliseconds(deadline), "")
+        store.scripts.run("set_window", sweep, 1, _milliseconds(deadline), "")
         return
     try:
         window = Window.model_validate(json.loads(row["window"]))
     except ValueError as error:  # the scheduler's machine may know fewer time zones than the one it was submitted on
         log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
-        store.scripts.run("turn_sweep", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
+        store.scripts.run("set_window", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
         return
     hours = hours_at(window, now)
     again = min(hours.until, deadline) if deadline else hours.until
-    store.scripts.run("turn_sweep", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
+    store.scripts.run("set_window", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
 
 
 def _moment(milliseconds: str | None) -> datetime | None:

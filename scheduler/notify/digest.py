@@ -77,7 +77,7 @@ class Digest:
 
 def build_digest(store: Store, name: str) -> Digest:
     """Build the digest of a sweep as it is now. Raises UnknownSweep."""
-    view = views.sweep(store, name)
+    view = views.read_sweep(store, name)
     parked, by = _count_parked(store, view)
     count = view.counts.get
     return Digest(
@@ -94,7 +94,7 @@ def build_digest(store: Store, name: str) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        best=_best_lines(view.spec, views.results(store, name)),
+        best=_best_lines(view.spec, views.read_results(store, name)),
         look_at=_frequent_causes(store, name) if count(StageState.FAILED) else (),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
@@ -122,13 +122,13 @@ def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
     done = view.ended - int(before or 0)
     if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
         return None
-    return (store.scripts.moment() - int(started)) / 1000 / done * (view.total - view.ended)
+    return (store.scripts.read_time() - int(started)) / 1000 / done * (view.total - view.ended)
 
 
 def _frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
     """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
     alike: dict[str, list[StageView]] = {}
-    for stage in views.stages_of(store, name, StageState.FAILED):
+    for stage in views.read_stages(store, name, StageState.FAILED):
         alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
     frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
     return tuple(

@@ -78,15 +78,15 @@ class Outbox:
 
     def mark_sent(self, notice: OutboxNotice) -> bool:
         """It has been told. False if it is not in the outbox any more."""
-        return bool(self._scripts.run("notice_sent", notice.id))
+        return bool(self._scripts.run("mark_notice_sent", notice.id))
 
     def mark_failed(self, notice: OutboxNotice, reason: str, again_in: float | None) -> bool:
         """It has not been told, and is tried again in so many seconds, or (None) given up. False as with `sent`."""
         delay = "" if again_in is None else round(again_in * 1000)
-        return bool(self._scripts.run("notice_failed", notice.id, notice.tries, reason, delay))
+        return bool(self._scripts.run("mark_notice_failed", notice.id, notice.tries, reason, delay))
 
 
-def next_try(tries: int, wish: float, chance: float) -> float | None:
+def choose_delay(tries: int, wish: float, chance: float) -> float | None:
     """Seconds to wait when it has been tried once more than `tries` times in vain; None gives it up.
 
     `wish`: what the address asked for, or 0; `chance`: 0 to 1, so that several senders do not come at once.
@@ -96,7 +96,7 @@ def next_try(tries: int, wish: float, chance: float) -> float | None:
     return max(FIRST_WAIT * GROWTH**tries * (0.75 + chance / 2), min(wish, LONGEST_RETRY_AFTER))
 
 
-def troubled_webhooks(store: Store) -> list[str]:
+def describe_troubled_webhooks(store: Store) -> list[str]:
     """A sentence for each address that does not take what it is sent: since when, why, and what waits for it."""
     said = store.client.hgetall(keys.WEBHOOKS)
     health = {address: json.loads(text) for address, text in sorted(said.items())}

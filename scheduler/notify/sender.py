@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.notify.outbox import Outbox, OutboxNotice, next_try
+from scheduler.notify.outbox import Outbox, OutboxNotice, choose_delay
 from scheduler.notify.webhooks import DEADLINE, Delivery, build_headers, compose, send
 from scheduler.settings import WEBHOOK_SECRET
-from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away, RedisError
 from scheduler.state.store import Store
 
@@ -72,7 +72,7 @@ class NoticeSender:
                 log.warning("notices wait: Redis does not do what is asked (%s)", error)
                 wait = TROUBLE
             except Exception as error:  # noqa: BLE001 - no stage depends on it
-                record(self._store, error, "post", of=NOBODY)
+                record_bug(self._store, error, "post", of=NOBODY)
                 wait = TROUBLE
 
     def _deliver(self, notice: OutboxNotice) -> None:
@@ -81,14 +81,14 @@ class NoticeSender:
             if not answer.reason:
                 self._outbox.mark_sent(notice)
                 return
-            again = next_try(notice.tries, answer.wish, random.random())
+            again = choose_delay(notice.tries, answer.wish, random.random())
             self._outbox.mark_failed(notice, answer.reason, again)
             what = "is given up" if again is None else f"is tried again in {again:.0f} s"
             log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, notice.id, what)
         except Away as error:
             log.warning("%s is told again: Redis does not do what is asked (%s)", notice.id, error)
         except Exception as error:  # noqa: BLE001 - no stage depends on it
-            record(self._store, error, "post", of=NOBODY)
+            record_bug(self._store, error, "post", of=NOBODY)
         finally:
             self._busy.discard(notice.address)
 

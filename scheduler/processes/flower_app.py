@@ -4,10 +4,10 @@ from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
 from scheduler.settings import from_environment
-from scheduler.state.connection import broker_url
+from scheduler.state.connection import make_broker_url
 from scheduler.state.server.embedded_redis import server_url
 
-app = Celery("tinker-sweeps", broker=broker_url(server_url(from_environment())))
+app = Celery("tinker-sweeps", broker=make_broker_url(server_url(from_environment())))
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,

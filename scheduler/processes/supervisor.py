@@ -18,7 +18,7 @@ import httpx
 from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.settings import Settings
-from scheduler.state.server.embedded_redis import ensure
+from scheduler.state.server.embedded_redis import ensure_server
 
 Say = Callable[[str], None]
 
@@ -96,7 +96,7 @@ def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
     """
     with hold_supervisor_lock(settings.home):
         withdraw(settings.home)  # of one that was killed
-        ensure(settings)
+        ensure_server(settings)
         addresses = _addresses(settings, server)
         children = _children(settings, addresses)
         try:
@@ -120,7 +120,7 @@ class EmbeddedRedis:
         if time.monotonic() < self.look_at:
             return
         try:
-            if ensure(self.settings):
+            if ensure_server(self.settings):
                 say("the embedded Redis had ended and was started again; nothing that it acknowledged is lost")
         except StoreUnavailable as error:
             say(str(error))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from scheduler.state import keys
-from scheduler.state.connection import Away, Broken, RedisError
+from scheduler.state.connection import Away, RedisError, StoreBug
 from scheduler.state.store import Store
 from sweeps.formatting import counted
 
@@ -50,17 +50,19 @@ class Bug:
         return now - self.last < 1000 * FRESH
 
 
-def record(store: Store, error: Exception, where: str, *, of: str = "", failed: bool = False) -> None:
+def record_bug(store: Store, error: Exception, where: str, *, of: str = "", failed: bool = False) -> None:
     """Write it down, and log it. `of` is the stage or sweep that it belongs to, '' for none; `failed` by it.
 
     Without a verb: the scripts themselves may be what is broken.
     """
-    verb, said = (error.verb, error.said) if isinstance(error, Broken) else (where, f"{type(error).__name__}: {error}")
+    verb, said = (
+        (error.verb, error.said) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
+    )
     if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # or a night of it would fill the disk
         _logged[verb] = time.monotonic()
         log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", said)
     with suppress(RedisError):
-        now, key = store.scripts.moment(), keys.bug(verb)
+        now, key = store.scripts.read_time(), keys.bug(verb)
         pipe = store.client.pipeline()
         pipe.zadd(keys.BUGS, {verb: now})
         pipe.hsetnx(key, "since", now)
@@ -69,41 +71,41 @@ def record(store: Store, error: Exception, where: str, *, of: str = "", failed: 
         pipe.execute()
 
 
-def condemn(store: Store, stage: str, error: Exception, where: str, fence: str = "") -> bool:
+def fail_stage(store: Store, stage: str, error: Exception, where: str, fence: str = "") -> bool:
     """Fail a stage with which a verb cannot do. False where even that fails, or the lease of this fence is over.
 
     Raises Away.
     """
     try:
-        done = bool(store.scripts.run("condemn", stage, str(error), fence))
+        done = bool(store.scripts.run("fail_stage", stage, str(error), fence))
     except Away:
         raise
     except Exception as worse:  # noqa: BLE001 - whatever it is, the first one is to be told too
-        record(store, worse, where, of=stage)
+        record_bug(store, worse, where, of=stage)
         done = False
-    record(store, error, where, of=stage, failed=done)
+    record_bug(store, error, where, of=stage, failed=done)
     return done
 
 
-def isolated(store: Store, action: Callable[[], T], default: T, *, of: str = "") -> T:
+def run_isolated(store: Store, action: Callable[[], T], default: T, *, of: str = "") -> T:
     """Do it; a bug is written down, and everything else goes on. Raises Away."""
     try:
         return action()
     except Away:
         raise
     except Exception as error:  # noqa: BLE001 - what is stored may be wrong in any way
-        record(store, error, "scheduler", of=of)
+        record_bug(store, error, "scheduler", of=of)
         return default
 
 
-def line(bug: Bug) -> str:
+def describe_bug(bug: Bug) -> str:
     """For people."""
     since = time.strftime("%H:%M", time.localtime(bug.since / 1000))
     failed = f"; {counted(bug.failed, 'stage')} failed for it" if bug.failed else ""
     return f"a bug in `{bug.verb}`, since {since}, at {bug.where}: {bug.said}{failed}"
 
 
-def bugs(store: Store) -> list[Bug]:
+def read_bugs(store: Store) -> list[Bug]:
     """Those that were seen since the scheduler started, the newest first."""
     verbs = store.client.zrange(keys.BUGS, 0, -1, desc=True, withscores=True)
     pipe = store.client.pipeline(transaction=False)
@@ -123,13 +125,13 @@ def bugs(store: Store) -> list[Bug]:
     ]
 
 
-def stopping(store: Store) -> Sequence[Bug]:
+def read_stopping_bugs(store: Store) -> Sequence[Bug]:
     """Those for which nothing is to be started now."""
-    found = bugs(store)
-    now = store.scripts.moment() if found else 0
+    found = read_bugs(store)
+    now = store.scripts.read_time() if found else 0
     return [bug for bug in found if bug.stops(now)]
 
 
-def forget(store: Store) -> None:
+def forget_bugs(store: Store) -> None:
     """The scheduler has been started anew."""
-    store.client.delete(keys.BUGS, *(keys.bug(bug.verb) for bug in bugs(store)))
+    store.client.delete(keys.BUGS, *(keys.bug(bug.verb) for bug in read_bugs(store)))

@@ -11,7 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from scheduler.errors import StoreUnavailable
-from scheduler.state.server.server_versions import Server, is_too_old, named, said_tested
+from scheduler.state.server.server_versions import ServerVersion, describe_tested, identify_server, is_too_old
 
 Word = str | int | float
 RedisError = redis.RedisError  # anything that went wrong between us and the server
@@ -25,7 +25,7 @@ class Refused(redis.ResponseError):
     """The server does not let us: a password, or what its user may do. A person has to act."""
 
 
-class Broken(redis.ResponseError):
+class StoreBug(redis.ResponseError):
     """What was asked can never be done: a bug of ours, or data that is not what it should be. `verb`: where."""
 
     def __init__(self, verb: str, said: str) -> None:
@@ -108,7 +108,7 @@ class Pipe(Reads, Protocol):
     def execute(self) -> list[Any]: ...
 
 
-def sort_out(error: redis.RedisError, command: str) -> redis.RedisError:
+def classify_error(error: redis.RedisError, command: str) -> redis.RedisError:
     """What an error means: one of Away, Refused, Broken. `command` is what was asked, unless a verb is named."""
     text = str(error).rpartition(IN_A_PIPELINE)[2]  # before that stands the command with all its words
     told = FROM_A_VERB.fullmatch(text)
@@ -118,9 +118,9 @@ def sort_out(error: redis.RedisError, command: str) -> redis.RedisError:
         return Unable(f"{UNABLE[code]}: {said}")
     if code in REFUSED:
         return Refused(f"Redis does not let us: {said}")
-    if isinstance(error, (*Away, Refused, Broken)):
+    if isinstance(error, (*Away, Refused, StoreBug)):
         return error
-    return Broken(verb, said)
+    return StoreBug(verb, said)
 
 
 class _Client(redis.Redis):
@@ -130,7 +130,7 @@ class _Client(redis.Redis):
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
-            raise sort_out(error, str(args[0])) from error
+            raise classify_error(error, str(args[0])) from error
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "_Pipeline":
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -143,7 +143,7 @@ class _Pipeline(redis.client.Pipeline):
         try:
             return super().execute(raise_on_error)
         except redis.RedisError as error:
-            raise sort_out(error, "a pipeline") from error
+            raise classify_error(error, "a pipeline") from error
 
 
 class Client(Reads, Protocol):
@@ -184,40 +184,41 @@ def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
     except (ValueError, TypeError, redis.RedisError):
         options = "; an option behind its `?` is not known, or has no such value" if "?" in url else ""
         raise StoreUnavailable(
-            f"REDIS_URL={shown(url)} is no address of a Redis{options}; "
+            f"REDIS_URL={redact_redis_url(url)} is no address of a Redis{options}; "
             "redis://host:6379/0, rediss:// or unix:///path is right"
         ) from None
     return cast(Client, client)
 
 
-def broker_url(url: str) -> str:
+def make_broker_url(url: str) -> str:
     """The same server as Celery spells it."""
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
-def check(client: Client, url: str) -> Server:
+def check_server(client: Client, url: str) -> ServerVersion:
     """Which server it is. Raises StoreUnavailable unless it answers, keeps what it is told and evicts nothing."""
     try:
         client.ping()
-        found, server = problems(client), named(client.info("server"))
+        found, server = find_problems(client), identify_server(client.info("server"))
     except Refused:
         raise StoreUnavailable(
-            f"the Redis at {shown(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
+            f"the Redis at {redact_redis_url(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
         ) from None
     except redis.ResponseError as error:
         raise StoreUnavailable(
-            f"the server at {shown(url)} does not say what it is: {error}\nits user needs the commands PING and INFO"
+            f"cannot identify the server at {redact_redis_url(url)}: {error}\nallow its user the commands PING and INFO"
         ) from None
     except redis.RedisError as error:
         raise StoreUnavailable(
-            f"no Redis answers at {shown(url)}: {error}\nstart it, or leave REDIS_URL unset to use the embedded server"
+            f"no Redis answers at {redact_redis_url(url)}: {error}\n"
+            "start it, or unset REDIS_URL to use the embedded server"
         ) from None
     if found:
-        raise StoreUnavailable(f"{server} at {shown(url)} cannot keep the truth:\n" + "\n".join(found))
+        raise StoreUnavailable(f"{server} at {redact_redis_url(url)} cannot keep the truth:\n" + "\n".join(found))
     return server
 
 
-def problems(client: Client) -> list[str]:
+def find_problems(client: Client) -> list[str]:
     """Why the server cannot be trusted with the truth, one line each; empty if it can."""
     memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
     return [
@@ -228,7 +229,7 @@ def problems(client: Client) -> list[str]:
     ]
 
 
-def shown(url: str) -> str:
+def redact_redis_url(url: str) -> str:
     """The URL without a password, fit for a message: nothing of what stands before the host or behind the path."""
     scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
@@ -237,7 +238,7 @@ def shown(url: str) -> str:
 def _too_old(told: Mapping[str, Any]) -> list[str]:
     if not is_too_old(told):
         return []
-    return [f"  it is {named(told)}, which is too old; tested are {said_tested()}: install one of them"]
+    return [f"  it is {identify_server(told)}, which is too old; tested are {describe_tested()}: install one of them"]
 
 
 def _follows(replication: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What sweeps and days have cost: estimated, metered, in doubt, and billed where the account may read it."""
+"""What sweeps and days have cost: estimated, metered, unreconciled, and billed where the account may read it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FIELDS = ["kind", "state", "payer", "estimate", "low_estimate"]
 
 
 @dataclass(frozen=True)
-class Billed:
+class ServiceBill:
     """What a service said that it bills for a sweep."""
 
     service: str
@@ -33,7 +33,7 @@ class SweepCosts:
     sweep: str
     limit: int | None
     kinds: tuple[KindCosts, ...]
-    billed: tuple[Billed, ...]
+    billed: tuple[ServiceBill, ...]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class DayCosts:
     service: str
     day: date
     spent: int
-    doubtful: int
+    unreconciled: int
     reserved: int
     limit: int | None
 
 
-def costs(store: Store, name: str) -> SweepCosts:
+def read_costs(store: Store, name: str) -> SweepCosts:
     """What a sweep was to cost, and has cost."""
     row = store.client.hgetall(keys.sweep(name))
     stages = _stages(store, name)
@@ -72,7 +72,7 @@ def _kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapping[st
         reused=_sum("estimate", (each for each in stages if _paid_by_another(each, sweep))),
         metered=counted("spent"),
         reserved=counted("reserved"),
-        doubtful=counted("doubtful"),
+        unreconciled=counted("unreconciled"),
         tokens=counted("tokens"),
     )
 
@@ -95,13 +95,13 @@ def _stages(store: Store, name: str) -> list[Mapping[str, str]]:
     return found
 
 
-def _billed(service: str, row: Mapping[str, str]) -> Billed:
+def _billed(service: str, row: Mapping[str, str]) -> ServiceBill:
     named = row[f"billed:{service}"]
     at = int(row[f"billed_at:{service}"])
-    return Billed(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at)
+    return ServiceBill(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at)
 
 
-def today(store: Store, now: int) -> list[DayCosts]:
+def read_today(store: Store, now: int) -> list[DayCosts]:
     """Of the services where anything was spent today or is held, or that have a limit; `now` in milliseconds."""
     limits, reserved = store.client.hgetall(keys.LIMITS), store.client.hgetall(keys.RESERVED)
     found = []
@@ -109,7 +109,7 @@ def today(store: Store, now: int) -> list[DayCosts]:
         row = store.client.hgetall(keys.day(service, now // DAY))
         held, limit = int(reserved.get(service, 0)), limits.get(f"day:{service}")
         if row or held or limit:
-            spent, doubtful = int(row.get("spent", 0)), int(row.get("doubtful", 0))
+            spent, unreconciled = int(row.get("spent", 0)), int(row.get("unreconciled", 0))
             day = datetime.fromtimestamp(now / 1000, UTC).date()
-            found.append(DayCosts(service, day, spent, doubtful, held, int(limit) if limit else None))
+            found.append(DayCosts(service, day, spent, unreconciled, held, int(limit) if limit else None))
     return found

@@ -29,7 +29,7 @@ BROKEN = (OSError, EOFError, zlib.error, ValueError)  # what a file can be that 
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptItems:
     """Items by measure ("answers", "source.nll"), what was not read and why, in sentences, and how many rows were."""
 
     items: Mapping[str, Items]
@@ -98,21 +98,23 @@ class _Reader:
             )
 
 
-def read_items(store: Store, url: str, name: str, wanted: Mapping[str, WantedItems], *, bounded: bool = True) -> Kept:
+def read_items(
+    store: Store, url: str, name: str, wanted: Mapping[str, WantedItems], *, bounded: bool = True
+) -> KeptItems:
     """What is wanted of a sweep's items, by measure; the artefact store is at `url`.
 
     The first seed of every cell is read first, then the second, so that where there is not room for all, cells are
     still compared over the same seeds. Without a bound all rows are read, and whole; with one, only their numbers.
     """
     if not wanted:
-        return Kept({})
-    planned = views.planned(store, name)
+        return KeptItems({})
+    planned = views.read_planned_rows(store, name)
     asked = [(measure, *each) for measure, one in wanted.items() for each in _stages(planned, measure, one)]
     files = _files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
     try:
         reader = _Reader(Artefacts(url), bounded)
     except ArtefactError:
-        return Kept({}, ("the artefact store cannot be used, so nothing is said item by item",))
+        return KeptItems({}, ("the artefact store cannot be used, so nothing is said item by item",))
     for measure, _, stage in asked:
         if stage in files:
             reader.read(stage, files[stage], len(wanted[measure].metrics))
@@ -120,7 +122,7 @@ def read_items(store: Store, url: str, name: str, wanted: Mapping[str, WantedIte
     for measure, key, stage in asked:
         if stage in reader.rows:
             found[measure][key] = reader.rows[stage]
-    return Kept(
+    return KeptItems(
         {measure: items for measure, items in found.items() if items},
         tuple(reader.said()),
         sum(map(len, reader.rows.values())),

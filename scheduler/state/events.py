@@ -23,7 +23,7 @@ class Event:
     detail: str
 
 
-def events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
+def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
     """The `last` events of a sweep's stages, or of one of them by its id or label, the newest last."""
     found: list[Event] = []
     newest, read = "+", 0

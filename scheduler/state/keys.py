@@ -18,12 +18,14 @@ SWEEPS = PREFIX + "sweeps"  # zset sweep -> time submitted
 BUGS = PREFIX + "bugs"  # zset verb -> when it last failed for a bug of ours
 LIVE = PREFIX + "live"  # set: sweeps that pay for what they want
 HELD = PREFIX + "held"  # set: sweeps that want their stages and pay for none just now: paused, or outside their hours
-TURNS = PREFIX + "turns"  # zset sweep -> when its hours begin or end next, or its deadline passes
+WINDOWS = PREFIX + "windows"  # zset sweep -> when its hours begin or end next, or its deadline passes
 PROGRESSED = PREFIX + "progressed"  # zset stage -> when its running attempt last got any further
 SUSPECTS = PREFIX + "suspects"  # set: stages that lost several attempts in a row, of which one at a time is tried
 DISCARDED = PREFIX + "discarded"  # zset "model|path" -> when to delete it: checkpoints that nobody needs any more
 EXPIRING = PREFIX + "expiring"  # zset stage -> half way to its newest checkpoint's expiry: is that one still needed?
-DOUBTS = PREFIX + "doubts"  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly
+UNRECONCILED = (
+    PREFIX + "unreconciled"
+)  # zset "stage|attempt" -> when to look at it: attempts whose cost is not known exactly
 RESERVED = PREFIX + "reserved"  # hash service -> micro-dollars that all attempts hold, whoever pays
 FLEET = PREFIX + "fleet"  # string: a name of this installation, made once, by which the service knows its sessions
 # Hash: pool, or lane -> how many slots of it may be taken; "day:<service>" -> micro-dollars that all sweeps may spend
@@ -33,7 +35,7 @@ WORKERS = PREFIX + "workers"  # set: workers heard of; one whose hash has expire
 FENCE = PREFIX + "fence"  # counter behind the fencing numbers
 SEQUENCE = PREFIX + "sequence"  # counter behind the order of changes, and the names of notices
 NOTICES = PREFIX + "notices"  # zset notice -> when to send it: what people are to be told, and have not been yet
-TOLD = PREFIX + "told"  # hash kind -> the occurrence of it that was told last: of what concerns the whole fleet
+NOTIFIED = PREFIX + "notified"  # hash kind -> the occurrence of it that was told last: of what concerns the whole fleet
 FLEET_ADDRESSES = PREFIX + "fleet_addresses"  # set: variables that hold the addresses of who looks after the fleet
 WEBHOOKS = PREFIX + "webhooks"  # hash variable -> JSON: since when its address takes what it is sent, or why not
 
@@ -63,13 +65,13 @@ def checkpoints(stage_id: str) -> str:
     return f"{PREFIX}stage:{stage_id}:checkpoints"
 
 
-def doubt(attempt: str) -> str:
+def unreconciled(attempt: str) -> str:
     """Hash: who paid for an attempt whose cost is not known exactly, and what was booked for it. `stage|attempt`."""
-    return f"{PREFIX}doubt:{attempt}"
+    return f"{PREFIX}unreconciled:{attempt}"
 
 
 def day(service: str, number: int | str) -> str:
-    """Hash: micro-dollars spent and doubtful at a service in one day, in UTC, counted from 1970-01-01."""
+    """Hash: micro-dollars spent and unreconciled at a service in one day, in UTC, counted from 1970-01-01."""
     return f"{PREFIX}day:{service}:{number}"
 
 
@@ -79,7 +81,7 @@ def state(name: str) -> str:
 
 
 def sweep(name: str) -> str:
-    """Hash: digest, spec, state, budget and what is spent, reserved and doubtful of one sweep."""
+    """Hash: digest, spec, state, budget and what is spent, reserved and unreconciled of one sweep."""
     return f"{PREFIX}sweep:{name}"
 
 
@@ -128,9 +130,9 @@ def slots(pool: str) -> str:
     return f"{PREFIX}slots:{pool}"
 
 
-def signs(pool: str) -> str:
-    """Hash "stage|attempt" -> "sign|since": what the service tells each client of a pool."""
-    return f"{PREFIX}signs:{pool}"
+def signals(pool: str) -> str:
+    """Hash "stage|attempt" -> "signal|since": what the service tells each client of a pool."""
+    return f"{PREFIX}signals:{pool}"
 
 
 def capacity(pool: str) -> str:

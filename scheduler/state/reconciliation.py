@@ -17,7 +17,7 @@ DUTY = keys.HOUSEKEEPER.removeprefix(keys.PREFIX)
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UnreconciledAttempt:
     """An attempt that ended in a way that leaves open what it cost."""
 
     name: str  # stage|number
@@ -30,7 +30,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Discarded:
+class DiscardedCheckpoint:
     """A checkpoint that is in no list any more."""
 
     name: str  # model|path
@@ -45,7 +45,7 @@ class Discarded:
 
 
 @dataclass(frozen=True)
-class Needed:
+class NeededCheckpoints:
     """Checkpoints that must not expire yet."""
 
     name: str  # the stage
@@ -54,23 +54,29 @@ class Needed:
     paths: tuple[str, ...]
 
 
-class Upkeep:
+class Reconciliation:
     """The verbs of whoever keeps house."""
 
     def __init__(self, store: Store) -> None:
         self._scripts = store.scripts
         self._client = store.client
 
-    def on_duty(self, who: str, seconds: float) -> bool:
+    def take_duty(self, who: str, seconds: float) -> bool:
         """Take or keep the duty for so long; 0 gives it up. One at a time has it, merely to save double work."""
-        return bool(self._scripts.run("lead", who, round(seconds * 1000), DUTY))
+        return bool(self._scripts.run("take_duty", who, round(seconds * 1000), DUTY))
 
-    def doubts(self, most: int) -> list[Doubt]:
+    def read_unreconciled(self, most: int) -> list[UnreconciledAttempt]:
         """Those that it is time to look at."""
-        return [_doubt(row) for row in self._scripts.run("due_doubts", most)]
+        return [_read_attempt(row) for row in self._scripts.run("read_unreconciled", most)]
 
-    def close(
-        self, doubt: Doubt, *, began: datetime | None, lag: float, sessions: Sequence[str], paths: Sequence[str]
+    def record_session_end(
+        self,
+        attempt: UnreconciledAttempt,
+        *,
+        began: datetime | None,
+        lag: float,
+        sessions: Sequence[str],
+        paths: Sequence[str],
     ) -> int:
         """Its sessions are over, and left these checkpoints; in `lag` seconds what the service counted is final.
 
@@ -78,18 +84,20 @@ class Upkeep:
         """
         moment = "" if began is None else round(began.timestamp() * 1000)
         return int(
-            self._scripts.run("close_doubt", doubt.name, moment, round(lag * 1000), " ".join(sessions), *paths),
+            self._scripts.run(
+                "record_session_end", attempt.name, moment, round(lag * 1000), " ".join(sessions), *paths
+            ),
         )
 
-    def resolve(self, doubt: Doubt, usage: Usage) -> bool:
-        """Book what the service counted in the doubt's session. False if that has been done."""
-        return bool(self._scripts.run("resolve_doubt", doubt.name, json.dumps(usage.document())))
+    def reconcile(self, attempt: UnreconciledAttempt, usage: Usage) -> bool:
+        """Book what the service counted in the attempt's session. False if that has been done."""
+        return bool(self._scripts.run("reconcile_cost", attempt.name, json.dumps(usage.document())))
 
-    def abandon(self, doubt: Doubt) -> bool:
-        """Look no more for what it cost: what was feared stays booked. False if there is no such doubt any more."""
-        return bool(self._scripts.run("abandon_doubt", doubt.name))
+    def abandon(self, attempt: UnreconciledAttempt) -> bool:
+        """Look no more for what it cost: what was feared stays booked. False if there is no such attempt any more."""
+        return bool(self._scripts.run("abandon_reconciliation", attempt.name))
 
-    def recent(self, since: datetime) -> dict[str, list[str]]:
+    def read_recent_sweeps(self, since: datetime) -> dict[str, list[str]]:
         """The sweeps that were submitted since then, and the models of each."""
         there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)
         names = [name for name, submitted in there if submitted >= since.timestamp() * 1000]
@@ -98,37 +106,39 @@ class Upkeep:
             pipe.hmget(keys.sweep(name), ["models"])
         return {name: (models or "").split() for name, (models,) in zip(names, pipe.execute(), strict=True)}
 
-    def note_billed(self, sweep: str, service: str, tokens: int, micro_usd: int | None) -> bool:
+    def record_billed(self, sweep: str, service: str, tokens: int, micro_usd: int | None) -> bool:
         """What a service says that it bills for a sweep, in all. False where there is no such sweep."""
-        return bool(self._scripts.run("note_billed", sweep, service, tokens, "" if micro_usd is None else micro_usd))
+        return bool(self._scripts.run("record_billed", sweep, service, tokens, "" if micro_usd is None else micro_usd))
 
-    def discarded(self, most: int) -> list[Discarded]:
+    def read_discarded(self, most: int) -> list[DiscardedCheckpoint]:
         """Checkpoints to delete."""
-        return [Discarded(name) for name in self._scripts.run("due", keys.DISCARDED, most)]
+        return [DiscardedCheckpoint(name) for name in self._scripts.run("read_due", keys.DISCARDED, most)]
 
-    def is_discarded(self, checkpoint: Discarded) -> bool:
+    def is_discarded(self, checkpoint: DiscardedCheckpoint) -> bool:
         """Still? A name that was written over comes back into its stage's list."""
         return self._client.zscore(keys.DISCARDED, checkpoint.name) is not None
 
-    def deleted(self, checkpoint: Discarded) -> None:
+    def forget_discarded(self, checkpoint: DiscardedCheckpoint) -> None:
         """The service has it no more."""
         self._client.zrem(keys.DISCARDED, checkpoint.name)
 
-    def needed(self, most: int) -> list[Needed]:
+    def read_needed(self, most: int) -> list[NeededCheckpoints]:
         """Checkpoints whose life is to be extended; those at half their life that nobody needs are forgotten."""
         return [
-            Needed(stage, model, int(seconds), tuple(paths))
-            for stage, model, seconds, *paths in self._scripts.run("due_checkpoints", most)
+            NeededCheckpoints(stage, model, int(seconds), tuple(paths))
+            for stage, model, seconds, *paths in self._scripts.run("read_due_checkpoints", most)
         ]
 
-    def put_off(self, key: str, name: str, seconds: float) -> None:
-        """Look at an entry of DOUBTS, DISCARDED or EXPIRING again only after so many seconds."""
-        self._scripts.run("put_off", key, round(seconds * 1000), name)
+    def postpone(self, key: str, name: str, seconds: float) -> None:
+        """Look at an entry of UNRECONCILED, DISCARDED or EXPIRING again only after so many seconds."""
+        self._scripts.run("postpone", key, round(seconds * 1000), name)
 
 
-def _doubt(row: Sequence[str]) -> Doubt:
+def _read_attempt(row: Sequence[str]) -> UnreconciledAttempt:
     name, opener, model, in_use, over, began, sessions = row
-    return Doubt(name, opener, model, in_use == "1", _moment(over), _moment(began), tuple(sessions.split()))
+    return UnreconciledAttempt(
+        name, opener, model, in_use == "1", _moment(over), _moment(began), tuple(sessions.split())
+    )
 
 
 def _moment(milliseconds: str) -> datetime | None:

@@ -17,22 +17,22 @@ LOST = (StageState.FAILED, StageState.CANCELLED)  # of their own; what is skippe
 Facts = Mapping[str, str]
 
 
-def swept(store: Store, name: str) -> TrackedSweep:
+def read_shared_facts(store: Store, name: str) -> TrackedSweep:
     """What all runs of a sweep share. Raises UnknownSweep."""
-    view = views.sweep(store, name)
+    view = views.read_sweep(store, name)
     told = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
     return TrackedSweep(
         name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in told.items() if v}
     )
 
 
-def followed(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[RunHistory]:
+def follow_runs(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[RunHistory]:
     """Each of a sweep's rows (`views.results`), with its trainings; a page is read when it is asked for."""
-    submitted = views.sweep(store, name).submitted
-    pairs = list(zip(views.planned(store, name), rows, strict=True))
+    submitted = views.read_sweep(store, name).submitted
+    pairs = list(zip(views.read_planned_rows(store, name), rows, strict=True))
     for start in range(0, len(pairs), RUNS):
         page = pairs[start : start + RUNS]
-        stages = list(dict.fromkeys(stage for plan, _ in page for stage in views.stages_behind(plan)))
+        stages = list(dict.fromkeys(stage for plan, _ in page for stage in views.list_row_stages(plan)))
         facts, curves = _read(store, stages)
         for plan, row in page:
             yield _followed(plan, row, facts, curves, submitted)
@@ -60,7 +60,7 @@ def _followed(
     curves: Mapping[str, list[dict[str, Any]]],
     submitted: int,
 ) -> RunHistory:
-    own = [facts[stage] for stage in views.stages_behind(plan)]
+    own = [facts[stage] for stage in views.list_row_stages(plan)]
     trained = [stage for stage in (*plan["before"], plan["stage"]) if stage]
     trainings = [
         TrackedTraining(

@@ -17,29 +17,29 @@ PRELUDES = ("_prelude_write.lua", "_prelude.lua", "_prelude_notices.lua", "_prel
 
 
 @cache
-def verbs() -> dict[str, str]:
+def load_verbs() -> dict[str, str]:
     """Name of each verb -> its whole script."""
     folder = files("scheduler.state") / "lua"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".lua")}
     return {
-        name.removesuffix(".lua"): script(name.removesuffix(".lua"), text)
+        name.removesuffix(".lua"): build_script(name.removesuffix(".lua"), text)
         for name, text in sorted(texts.items())
         if name not in PRELUDES
     }
 
 
-def script(name: str, body: str) -> str:
+def build_script(name: str, body: str) -> str:
     """A verb as the server runs it: behind the preludes, and wholly or not at all (`lua/_prelude_write.lua`)."""
-    return f"{_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
+    return f"{_load_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
 
 
 @cache
-def _preludes() -> str:
+def _load_preludes() -> str:
     folder = files("scheduler.state") / "lua"
     return "\n".join(
         [
             f"local MOVES = {moves_as_lua()}",
-            f"local BREAKER = {turns_as_lua()}",
+            f"local BREAKER_MOVES = {turns_as_lua()}",
             *((folder / name).read_text(encoding="utf-8") for name in PRELUDES),
         ]
     )
@@ -48,7 +48,7 @@ def _preludes() -> str:
 LARGEST = 2**53  # beyond it a number of Lua stands for several integers
 
 
-def spelled(word: Word) -> Word:
+def spell_word(word: Word) -> Word:
     """A number as a server and Lua both read it: without an exponent where it is whole. Raises ValueError."""
     if isinstance(word, str):
         return word
@@ -63,26 +63,26 @@ class Scripts:
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
         self._clock = clock
-        self._verbs = {name: client.register_script(text) for name, text in verbs().items()}
+        self._verbs = {name: client.register_script(text) for name, text in load_verbs().items()}
 
     def run(self, verb: str, *arguments: Word) -> Any:
         """One verb, one round trip."""
-        return self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)])
+        return self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)])
 
     def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
         """One verb for many, in one pipeline. Only for verbs that may be repeated: a lost reply repeats them all."""
         pipe = self._client.pipeline(transaction=False)
         for arguments in calls:
-            self._verbs[verb](args=[PREFIX, self.now(), *map(spelled, arguments)], client=pipe)
+            self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)], client=pipe)
         return pipe.execute()
 
-    def moment(self) -> int:
+    def read_time(self) -> int:
         """Milliseconds since 1970, by the clock that the verbs go by."""
         if self._clock is not None:
             return self._clock()
         seconds, micros = self._client.time()
         return seconds * 1000 + micros // 1000
 
-    def now(self) -> Word:
+    def time_argument(self) -> Word:
         """The time to send along: '' lets the server look at its own clock."""
         return "" if self._clock is None else self._clock()

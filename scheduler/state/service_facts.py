@@ -21,7 +21,7 @@ MORE = "+"  # behind a number of clients: so many opened, and more might
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingBill:
     """A session in which only `forward` was done: its bill, which the live service writes hours later, says as what."""
 
     session: str
@@ -35,7 +35,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """To one question: `unknown` where it could not be told, and what was seen."""
 
     what: str  # one of ANSWERS, or calls
@@ -44,10 +44,10 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Report:
+class ProbeReport:
     """What an inquiry prints, as JSON: its answers, and the name of the session whose bill is still to come."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[ProbeAnswer]
     pending: str | None
     tokens: int  # that it took, at most
     usd: float  # that it cost, at most
@@ -60,7 +60,7 @@ LACKED: Mapping[str, str] = {
     "ttl": "checkpoints are not kept alive: give more `ttl_days` than a sweep takes",
     "delete": "checkpoints that nobody needs stay until they expire",
     "checkpoints": "what a worker that died had saved is not found, and stays until it expires",
-    "usage": "what an attempt in doubt has cost stays booked as it was feared, for good after two weeks",
+    "usage": "what an unreconciled attempt cost stays booked as it was feared, for good after two weeks",
     "capabilities": "which models it serves is not looked at before a sweep starts",
 }
 """Calls that a service may not have, and what that means."""
@@ -83,7 +83,7 @@ class Lack:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ServiceFacts:
     """What is known of an account."""
 
     service: str
@@ -93,7 +93,7 @@ class Facts:
     clients: int | None = None  # training clients that were open at once
     capped: bool = False  # one more had to wait
     models: tuple[str, ...] = ()
-    pending: Pending | None = None
+    pending: PendingBill | None = None
     lacks: tuple[Lack, ...] = ()
     times: Mapping[str, datetime] = field(default_factory=dict)  # answer -> when it was given
 
@@ -107,11 +107,11 @@ class Facts:
         return min(self.times.values(), default=None)
 
 
-def facts(store: Store, service: str) -> Facts:
+def read_facts(store: Store, service: str) -> ServiceFacts:
     """What is known of the account at this service."""
     row = store.client.hgetall(keys.account(service))
     clients = row.get("clients", "")
-    return Facts(
+    return ServiceFacts(
         service=service,
         moments=_yes(row.get("moments")),
         finish=_yes(row.get("finish")),
@@ -129,40 +129,40 @@ def facts(store: Store, service: str) -> Facts:
     )
 
 
-def known_accounts(store: Store) -> list[Facts]:
+def read_known_accounts(store: Store) -> list[ServiceFacts]:
     """Those of which anything is known."""
-    return [each for each in (facts(store, service) for service in SERVICES) if each.times or each.lacks]
+    return [each for each in (read_facts(store, service) for service in SERVICES) if each.times or each.lacks]
 
 
-def forward_class(store: Store, service: str) -> Forward:
+def find_forward_class(store: Store, service: str) -> Forward:
     """As what `forward` is billed; training, the dearer, until it is known."""
-    return facts(store, service).forward or "training"
+    return read_facts(store, service).forward or "training"
 
 
-def learn(store: Store, service: str, answers: Mapping[str, str], *, bill: Pending | None = None) -> bool:
+def record_facts(store: Store, service: str, answers: Mapping[str, str], *, bill: PendingBill | None = None) -> bool:
     """Keep answers, and with an empty one forget; with `bill`, only if that is what is waited for still.
 
     `moments` and `finish` are yes or no, `forward` a Forward, `clients` a number that MORE may follow, `models` a
     JSON list, `pending` the name of a Pending.
     """
     flat = [word for pair in answers.items() for word in pair]
-    return bool(store.scripts.run("learn", service, bill.name if bill else "", *flat))
+    return bool(store.scripts.run("record_facts", service, bill.name if bill else "", *flat))
 
 
-def learn_lack(store: Store, service: str, call: str, status: int | None) -> None:
+def record_lack(store: Store, service: str, call: str, status: int | None) -> None:
     """Keep that a service has no such call, or, without a status, that it has."""
-    learn(store, service, {_LACKS + call: "" if status is None else str(status)})
+    record_facts(store, service, {_LACKS + call: "" if status is None else str(status)})
 
 
 def _yes(word: str | None) -> bool | None:
     return None if word is None else word == "yes"
 
 
-def _pending(row: Mapping[str, str]) -> Pending | None:
+def _pending(row: Mapping[str, str]) -> PendingBill | None:
     if "pending" not in row:
         return None
     session, _, model = row["pending"].partition(" ")
-    return Pending(session, model, _moment(row["pending_at"]))
+    return PendingBill(session, model, _moment(row["pending_at"]))
 
 
 def _moment(milliseconds: str) -> datetime:

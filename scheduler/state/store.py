@@ -29,7 +29,7 @@ class Lease(NamedTuple):
     fence: str
 
 
-class Pulse(NamedTuple):
+class Renewal(NamedTuple):
     """What the holder of a lease says of it, with each renewal."""
 
     lease: Lease
@@ -88,7 +88,7 @@ class Store:
 
     def now(self) -> datetime:
         """The time by the server's clock, which is everybody's."""
-        return datetime.fromtimestamp(self.scripts.moment() / 1000, UTC)
+        return datetime.fromtimestamp(self.scripts.read_time() / 1000, UTC)
 
     def free_slot(self, lane: str, slot: str) -> None:
         """The client is closed that an attempt had opened: another one may take its place."""
@@ -102,43 +102,45 @@ class Store:
         times = _milliseconds(patience), _milliseconds(pace)
         return str(self.scripts.run("take_canary", service, name, *times, tokens))
 
-    def verdict(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
+    def record_canary_result(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
         """What the try of this name found: `healthy`, `down`, `stopped` or `unsure`. The state of the breaker now.
 
         The service is down once so many tries in a row have found it so.
         """
-        return str(self.scripts.run("verdict", service, name, word, cause, tries))
+        return str(self.scripts.run("record_canary_result", service, name, word, cause, tries))
 
     def stop_service(self, service: str, cause: str) -> bool:
         """Stop all spending at a service until a person has acted. False if that was so already."""
         return bool(self.scripts.run("stop_service", service, cause))
 
-    def sign(self, lease: Lease, sign: str, *, ago: float) -> bool:
+    def report_signal(self, lease: Lease, sign: str, *, ago: float) -> bool:
         """Note what the service tells the attempt's client, since so many seconds."""
-        return bool(self.scripts.run("sign", *lease, sign, _milliseconds(ago)))
+        return bool(self.scripts.run("report_signal", *lease, sign, _milliseconds(ago)))
 
     def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
         """Admit a ready stage at a sweep's cost; a claim must follow within `patience` seconds."""
-        attempt, refused = self.scripts.run("dispatch", stage, sweep, _milliseconds(patience))
+        attempt, refused = self.scripts.run("dispatch_stage", stage, sweep, _milliseconds(patience))
         return Dispatched(int(attempt), refused)
 
     def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
         """Take the lease of a dispatched stage for `lease` seconds; None for a message that is not the current one."""
-        fence = self.scripts.run("claim", stage, attempt, worker, _milliseconds(lease), _call())
+        fence = self.scripts.run("claim_stage", stage, attempt, worker, _milliseconds(lease), _call())
         return Lease(stage, fence) if fence else None
 
-    def adopt(self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening) -> Lease | None:
+    def continue_on_client(
+        self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening
+    ) -> Lease | None:
         """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
         call = (stage, sweep, worker, _milliseconds(lease), _call())
-        fence = self.scripts.run("adopt", *call, opening.attempt, compact(opening.usage.document()))
+        fence = self.scripts.run("continue_on_client", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
-    def renew(self, pulses: Sequence[Pulse], *, lease: float) -> list[Hold]:
+    def renew(self, pulses: Sequence[Renewal], *, lease: float) -> list[Hold]:
         """Renew every lease of a worker in one call, and learn what is wanted of each attempt."""
         if not pulses:
             return []
         flat = [word for pulse in pulses for word in _spelled(pulse)]
-        answers: list[Hold] = self.scripts.run("renew", _milliseconds(lease), *flat)
+        answers: list[Hold] = self.scripts.run("renew_leases", _milliseconds(lease), *flat)
         return answers
 
     def reserve_more(self, lease: Lease, meter: Meter, needed: int) -> str:
@@ -164,9 +166,9 @@ class Store:
         """Record a checkpoint that the service confirmed; its `micro_usd` is what it cost to get there."""
         return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
 
-    def say(self, lease: Lease, line: str) -> bool:
+    def log_event(self, lease: Lease, line: str) -> bool:
         """Leave a line about the attempt in the event log."""
-        return bool(self.scripts.run("say", *lease, line))
+        return bool(self.scripts.run("log_event", *lease, line))
 
     def forget_checkpoint(self, lease: Lease, path: str, *, gone: str = "") -> bool:
         """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs.
@@ -185,20 +187,20 @@ class Store:
         False without the lease: the result of a late worker does not count.
         """
         flat = [word for pair in fields.items() for word in pair]
-        return bool(self.scripts.run("settle", *lease, state, *meter, cost, *flat))
+        return bool(self.scripts.run("settle_stage", *lease, state, *meter, cost, *flat))
 
     def give_back(self, lease: Lease, meter: Meter, *, delay: float, failure: str, cost: Cost, cause: str) -> bool:
         """Leave the stage to a later attempt, at the earliest in `delay` seconds; `failure` is the kind to count."""
         return bool(
-            self.scripts.run("give_back", *lease, *meter, _milliseconds(delay), failure, cost, cause),
+            self.scripts.run("give_back_stage", *lease, *meter, _milliseconds(delay), failure, cost, cause),
         )
 
-    def fleet(self) -> str:
+    def read_fleet_name(self) -> str:
         """The name of this installation, made when it is first asked for."""
         self.client.set(keys.FLEET, uuid.uuid4().hex, nx=True)
         return self.client.get(keys.FLEET) or ""
 
-    def assignment(self, stage: str) -> Assignment:
+    def read_assignment(self, stage: str) -> Assignment:
         """What to do, for the holder of the stage."""
         pipe = self.client.pipeline(transaction=False)
         pipe.hgetall(keys.stage(stage))
@@ -222,7 +224,7 @@ class Store:
             checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
         )
 
-    def checkpoint_of(self, stage: str) -> Mapping[str, Json] | None:
+    def read_checkpoint(self, stage: str) -> Mapping[str, Json] | None:
         """Where a child starts: where its parent ended. None while that is trained again, however far it has come."""
         pipe = self.client.pipeline()
         pipe.hget(keys.stage(stage), "state")
@@ -230,12 +232,12 @@ class Store:
         state, texts = pipe.execute()
         return json.loads(texts[0]) if texts and state == StageState.SUCCEEDED else None
 
-    def result_of(self, stage: str) -> Mapping[str, Json] | None:
+    def read_result(self, stage: str) -> Mapping[str, Json] | None:
         """What a stage found. None while it is done again."""
         state, text = self.client.hmget(keys.stage(stage), ["state", "result"])
         return json.loads(text) if text and state == StageState.SUCCEEDED else None
 
-    def evaluations_of(self, stage: str) -> list[str]:
+    def list_evaluations(self, stage: str) -> list[str]:
         """The evaluate children of a stage, in a stable order."""
         return sorted(child for child in self.client.smembers(keys.children(stage)) if child.startswith("evaluate-"))
 
@@ -256,7 +258,7 @@ class Store:
         pipe.execute()
 
 
-def _spelled(pulse: Pulse) -> tuple[str | int, ...]:
+def _spelled(pulse: Renewal) -> tuple[str | int, ...]:
     heard = -1 if pulse.heard is None else _milliseconds(pulse.heard)
     return (*pulse.lease, _milliseconds(pulse.quiet), heard, int(pulse.troubled))
 

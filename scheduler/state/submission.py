@@ -166,7 +166,7 @@ def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
 def _conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
     there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
-    lines = [f"  {path}: {old} there, {new} here" for path, old, new in differences(there, submission.spec)]
+    lines = [f"  {path}: {old} there, {new} here" for path, old, new in find_differences(there, submission.spec)]
     what = (
         "\n".join(lines)
         or "  the file is the same; the data it names, or the code of an environment or a check, have changed since"
@@ -178,12 +178,14 @@ def _conflict(store: Store, submission: Submission) -> str:
     )
 
 
-def differences(there: Mapping[str, Json], here: Mapping[str, Json], path: str = "") -> Iterator[tuple[str, str, str]]:
+def find_differences(
+    there: Mapping[str, Json], here: Mapping[str, Json], path: str = ""
+) -> Iterator[tuple[str, str, str]]:
     """The dotted paths at which two files differ, with what stands at each side."""
     for key in sorted({*there, *here}):
         old, new = there.get(key), here.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            yield from differences(old, new, f"{path}{key}.")
+            yield from find_differences(old, new, f"{path}{key}.")
         elif old != new:
             yield f"{path}{key}", json.dumps(old), json.dumps(new)
 

@@ -28,7 +28,7 @@ class SweepView:
     total: int  # stages
     spent: int  # micro-dollars, as are the next three
     reserved: int
-    doubtful: int
+    unreconciled: int
     limit: int | None
     tokens: int
     gate: str | None  # why its ready stages wait, if a gate is closed
@@ -71,19 +71,19 @@ class StageView:
     micro_usd: int
 
 
-def sweeps(store: Store) -> list[SweepView]:
+def read_sweeps(store: Store) -> list[SweepView]:
     """Every sweep there is, the newest first."""
     names = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
-    return [sweep(store, name) for name in names]
+    return [read_sweep(store, name) for name in names]
 
 
-def sweep(store: Store, name: str) -> SweepView:
+def read_sweep(store: Store, name: str) -> SweepView:
     """One sweep. Raises UnknownSweep."""
     pipe = store.client.pipeline(transaction=False)
     pipe.hgetall(keys.sweep(name))
     pipe.hgetall(keys.sweep_counts(name))
     pipe.zcard(keys.sweep_stages(name))
-    pipe.zscore(keys.TURNS, name)
+    pipe.zscore(keys.WINDOWS, name)
     # Of a stage that was given back and is asked for otherwise meanwhile the backoff is left behind, and means nothing.
     held = {keys.DELAYED: 1, keys.state(StageState.READY): 0, keys.sweep_stages(name): 0}
     pipe.zinter(held, withscores=True)
@@ -102,7 +102,7 @@ def sweep(store: Store, name: str) -> SweepView:
         total=total,
         spent=int(row.get("spent", 0)),
         reserved=int(row.get("reserved", 0)),
-        doubtful=int(row.get("doubtful", 0)),
+        unreconciled=int(row.get("unreconciled", 0)),
         limit=int(row["limit"]) if row.get("limit") else None,
         tokens=int(row.get("tokens", 0)),
         gate=row.get("gate"),
@@ -119,22 +119,22 @@ def sweep(store: Store, name: str) -> SweepView:
     )
 
 
-def results(store: Store, name: str) -> list[RunResult]:
+def read_results(store: Store, name: str) -> list[RunResult]:
     """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
     values = _values(store, name)
-    rows = planned(store, name)
-    needed = sorted({stage for row in rows for stage in stages_behind(row)})
-    stages = {stage.id: stage for stage in stage_views(store, needed)}
+    rows = read_planned_rows(store, name)
+    needed = sorted({stage for row in rows for stage in list_row_stages(row)})
+    stages = {stage.id: stage for stage in read_stage_views(store, needed)}
     return [_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
-def cells(store: Store, name: str) -> list[dict[str, Any]]:
+def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
     """The running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
 
     The variance divides by count - 1, and is None for a single value.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in planned(store, name):
+    for row in read_planned_rows(store, name):
         cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
     moments: dict[tuple[str, str], dict[str, float]] = {}
@@ -151,27 +151,27 @@ def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
     return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
 
 
-def planned(store: Store, name: str) -> list[dict[str, Any]]:
+def read_planned_rows(store: Store, name: str) -> list[dict[str, Any]]:
     """The rows as `submit` wrote them, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
     rows = store.client.hgetall(keys.sweep_runs(name))
     return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
 
-def stages_in(store: Store, state: StageState, most: int) -> list[StageView]:
+def read_stages_in_state(store: Store, state: StageState, most: int) -> list[StageView]:
     """Up to `most` stages in one state, the earliest score first."""
-    return stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
+    return read_stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
 
 
-def stages_of(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
+def read_stages(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
     """Every stage of a sweep, or those in one state, in the order of the plan."""
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
     if state is not None:
         there = set(store.client.zrange(keys.state(state), 0, -1))
         stages = [stage for stage in stages if stage in there]
-    return stage_views(store, stages)
+    return read_stage_views(store, stages)
 
 
-def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
+def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
     """These stages, read in pages."""
     fields = ["label", "state", "attempt", "worker", "since", "steps", "progress", "cause", "tokens", "micro_usd"]
     found: list[StageView] = []
@@ -185,7 +185,7 @@ def stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
     return found
 
 
-def recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
+def read_recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
     """What each of these stages is made by, read in pages."""
     found: dict[str, Mapping[str, Json]] = {}
     for start in range(0, len(stages), PAGE):
@@ -213,7 +213,7 @@ def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
     )
 
 
-def stages_behind(row: Mapping[str, Json]) -> list[str]:
+def list_row_stages(row: Mapping[str, Json]) -> list[str]:
     """The stages of a planned row: its trainings, the last one last, and then what measures it."""
     measures, before = row["measures"], row["before"]
     assert isinstance(measures, dict)
@@ -232,7 +232,7 @@ def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
 
 
 def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
-    own = [stages[stage] for stage in dict.fromkeys(stages_behind(row))]
+    own = [stages[stage] for stage in dict.fromkeys(list_row_stages(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
     cell, measures, before = row["cell"], row["measures"], row["before"]
     assert isinstance(cell, dict)

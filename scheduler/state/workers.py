@@ -4,7 +4,7 @@ from scheduler.state import keys
 from scheduler.state.store import Store
 
 
-def live_workers(store: Store) -> dict[str, dict[str, str]]:
+def read_live_workers(store: Store) -> dict[str, dict[str, str]]:
     """The workers that were heard lately, and what they said of themselves. Silent ones are forgotten."""
     names = sorted(store.client.smembers(keys.WORKERS))
     pipe = store.client.pipeline(transaction=False)

@@ -31,13 +31,13 @@ def cost(material: Material) -> Section:
 def _spent(material: Material) -> str:
     spent = sum(each.metered for each in material.spending)
     held = sum(each.reserved for each in material.spending)
-    doubtful = sum(each.doubtful for each in material.spending)
+    unreconciled = sum(each.unreconciled for each in material.spending)
     limit = "" if material.limit is None else f" of a budget of {dollars(material.limit)}"
     said = f"{dollars(spent)}{limit} at the price book's prices"
     if held:
         said += f", {dollars(held)} held for what runs"
-    if doubtful:
-        said += f", {dollars(doubtful)} in doubt"
+    if unreconciled:
+        said += f", {dollars(unreconciled)} unreconciled"
     reused = sum(each.reused for each in material.spending)
     return f"{said}; {dollars(reused)} of the estimate had been paid by other sweeps." if reused else f"{said}."
 
@@ -66,7 +66,7 @@ def _range(each: KindCosts) -> str:
 
 
 def _kind(each: KindCosts) -> dict[str, Any]:
-    amounts = ("low", "high", "reused", "metered", "reserved", "doubtful")
+    amounts = ("low", "high", "reused", "metered", "reserved", "unreconciled")
     return {
         "kind": each.kind,
         "stages": each.stages,

@@ -10,12 +10,12 @@ from rich.console import Console
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.watch import follow
-from scheduler.engine.tick import restage, spread
+from scheduler.engine.tick import spread_changes, walk_sweeps
 from scheduler.settings import from_environment
 from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
-from scheduler.state.views import stages_in, sweep
+from scheduler.state.views import read_stages_in_state, read_sweep
 from scheduler.waiting_reasons import FleetStatus, why_it_waits
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
@@ -32,12 +32,12 @@ def store(desk: Desk) -> Iterator[Store]:
 
 
 def settle(store: Store) -> None:
-    while restage(store) + spread(store):
+    while walk_sweeps(store) + spread_changes(store):
         pass
 
 
 def dispatched(store: Store) -> str:
-    (ready, *_) = stages_in(store, StageState.READY, 1)
+    (ready, *_) = read_stages_in_state(store, StageState.READY, 1)
     return store.dispatch(ready.id, sweep="small", patience=20).refused
 
 
@@ -80,7 +80,7 @@ def test_a_priority_is_changed_and_said(desk: Desk, store: Store) -> None:
 
 
 def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Store) -> None:
-    (first, *_) = stages_in(store, StageState.READY, 1)
+    (first, *_) = read_stages_in_state(store, StageState.READY, 1)
     sent = store.dispatch(first.id, sweep="small", patience=20)
     lease = store.claim(first.id, attempt=sent.attempt, worker="w", lease=60)
     assert lease is not None
@@ -88,20 +88,20 @@ def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Sto
     settle(store)
     desk.call("cancel", "small")
     settle(store)
-    before = sweep(store, "small").counts
+    before = read_sweep(store, "small").counts
     assert (before["failed"], before["cancelled"] > 0) == (1, True)
     assert "small: " in desk.call("retry", "small", "--failed").out
     settle(store)
-    after = sweep(store, "small").counts
+    after = read_sweep(store, "small").counts
     assert (after.get("failed", 0), after["cancelled"]) == (0, before["cancelled"])
     desk.call("cancel", "small")
     settle(store)
     assert "nothing to try again" in desk.call("retry", "small", "--failed").out
     settle(store)
-    assert sweep(store, "small").state == "cancelled", "not active, and at once finished"
+    assert read_sweep(store, "small").state == "cancelled", "not active, and at once finished"
     desk.call("retry", "small")
     settle(store)
-    assert "cancelled" not in sweep(store, "small").counts
+    assert "cancelled" not in read_sweep(store, "small").counts
 
 
 def up(store: Store) -> None:
@@ -111,25 +111,25 @@ def up(store: Store) -> None:
 def told(store: Store, signs: Sequence[str]) -> None:
     """As many attempts, each of which the service tells one of these."""
     up(store)
-    for stage, sign in zip(stages_in(store, StageState.READY, 9), signs, strict=False):
+    for stage, sign in zip(read_stages_in_state(store, StageState.READY, 9), signs, strict=False):
         sent = store.dispatch(stage.id, sweep="small", patience=20)
         lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
         assert lease is not None
-        store.sign(lease, sign, ago=0)
+        store.report_signal(lease, sign, ago=0)
 
 
 def outside(store: Store) -> None:
-    store.scripts.run("turn_sweep", "small", 0, 99 * 10**12, "22:00-07:30 UTC")
+    store.scripts.run("set_window", "small", 0, 99 * 10**12, "22:00-07:30 UTC")
 
 
 def full(store: Store) -> None:
     told(store, ("active", "queued"))
-    store.scripts.run("put_capacity", "offline/training", 0, 2, "limit", 2)
+    store.scripts.run("write_capacity", "offline/training", 0, 2, "limit", 2)
 
 
 def suspected(store: Store) -> None:
     up(store)
-    store.scripts.run("suspect", "offline", "nothing has got any further for 61 s")
+    store.scripts.run("suspect_service", "offline", "nothing has got any further for 61 s")
 
 
 def own_limit(store: Store) -> None:
@@ -140,7 +140,7 @@ def own_limit(store: Store) -> None:
 def failed(store: Store) -> None:
     """All that could start has been tried, and is to be tried again in an hour."""
     up(store)
-    for stage in stages_in(store, StageState.READY, 9):
+    for stage in read_stages_in_state(store, StageState.READY, 9):
         sent = store.dispatch(stage.id, sweep="small", patience=20)
         lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
         assert lease is not None
@@ -171,18 +171,18 @@ def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, sa
 def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) -> None:
     failed(store)
     settle(store)
-    before = sweep(store, "small")
+    before = read_sweep(store, "small")
     assert before.delayed == before.counts["ready"] > 0
     assert before.again is not None
     desk.call("cancel", "small")
     settle(store)
-    after = sweep(store, "small")
+    after = read_sweep(store, "small")
     assert (after.delayed, after.again) == (0, None)
 
 
 def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) -> None:
     alone, supervised = (FleetStatus(0, 0, {}, supervised=each) for each in (False, True))
-    view = sweep(store, "small")
+    view = read_sweep(store, "small")
     assert "`sweep up`" in why_it_waits(view, alone)
     assert why_it_waits(view, supervised) == "no worker is up yet: they are starting"
     assert "hangs" in why_it_waits(replace(view, tokens=1), supervised)  # they were there, and are not heard
@@ -215,7 +215,7 @@ def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: St
 def test_status_says_why_a_stage_failed_how_far_it_was_what_was_skipped_and_how_to_try_again(
     desk: Desk, store: Store
 ) -> None:
-    stage = next(each for each in stages_in(store, StageState.READY, 9) if each.id.startswith("train-"))
+    stage = next(each for each in read_stages_in_state(store, StageState.READY, 9) if each.id.startswith("train-"))
     sent = store.dispatch(stage.id, sweep="small", patience=20)
     lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
     assert lease is not None

@@ -99,5 +99,5 @@ def every_estimate_holds_what_was_metered(desk: Desk, *, sweeps: int) -> list[di
     for kind in (kind for sweep in found for kind in sweep["kinds"]):
         assert kind["low_usd"] <= round(kind["metered_usd"] + kind["reused_usd"], 6) <= kind["high_usd"]
         assert kind["high_usd"] <= 5 * kind["low_usd"]
-        assert kind["reserved_usd"] == kind["doubtful_usd"] == 0
+        assert kind["reserved_usd"] == kind["unreconciled_usd"] == 0
     return found

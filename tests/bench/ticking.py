@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scheduler.engine.capacity import Bounds
-from scheduler.engine.tick import Limits, tick
-from scheduler.state.store import Lease, Pulse, Store
+from scheduler.engine.tick import TickLimits, tick
+from scheduler.state.store import Lease, Renewal, Store
 from scheduler.state.submission import submit
 from tests.nights.simulation import Post
 from tests.scheduler.plans import single, submission
@@ -38,7 +38,7 @@ def measured(running: int, waiting: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
         store, post = Store(server.client(), FakeClock()), Post()
         submit(store, submission(single("s", running + waiting)))
-        limits = Limits(Bounds(floor=running, ceiling=running, start=running), stall=1e9)
+        limits = TickLimits(Bounds(floor=running, ceiling=running, start=running), stall=1e9)
         leases: list[Lease] = []
         store.report_worker("w", threads=2 * running, busy=0, ttl=1e6)
         while not tick(store, post, limits).idle:
@@ -47,9 +47,9 @@ def measured(running: int, waiting: int) -> tuple[float, float]:
                 lease = store.claim(stage, attempt=attempt, worker="w", lease=1e6)
                 leases += [] if lease is None else [lease]
         assert len(leases) == running
-        pulses = [Pulse(lease, 0.0, 0.0) for lease in leases]
+        pulses = [Renewal(lease, 0.0, 0.0) for lease in leases]
         for lease in leases:
-            store.sign(lease, "active", ago=0)
+            store.report_signal(lease, "active", ago=0)
         return timed(lambda: tick(store, post, limits)), timed(lambda: store.renew(pulses, lease=1e6))
 
 

@@ -183,7 +183,7 @@ class Fleet:
     def finished(self, sweep: str) -> bool:
         """Has every stage ended? False while Redis cannot say."""
         with self.store() as store, contextlib.suppress(RedisError):
-            return views.sweep(store, sweep).state == "finished"
+            return views.read_sweep(store, sweep).state == "finished"
         return False
 
     def await_finish(self, sweep: str, *, seconds: float) -> None:
@@ -198,7 +198,7 @@ class Fleet:
     def weights(self, stage: str) -> dict[str, npt.NDArray[np.float32]]:
         """The adapter and the optimizer's moments of the stage's last checkpoint, as the service keeps them."""
         with self.store() as store:
-            checkpoint = store.checkpoint_of(stage)
+            checkpoint = store.read_checkpoint(stage)
         assert checkpoint is not None, f"{stage} left no checkpoint"
         run, _, name = str(checkpoint["path"]).removeprefix("tinker://").partition("/weights/")
         with np.load(self.tinker.state / "runs" / run / "weights" / f"{name}.npz") as arrays:

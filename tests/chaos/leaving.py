@@ -41,7 +41,7 @@ def all_step(fleet: Fleet, attempts: int, number: int, saved: Mapping[str, int])
     with fleet.store() as store:
 
         def stepping() -> bool:
-            return sum(map(gone_on, views.stages_in(store, StageState.RUNNING, attempts))) == attempts
+            return sum(map(gone_on, views.read_stages_in_state(store, StageState.RUNNING, attempts))) == attempts
 
         wait_until(stepping, f"{attempts} attempts number {number} to make steps", seconds=max(150, 2 * attempts))
 
@@ -60,7 +60,7 @@ def blip(fleet: Fleet) -> None:
 def _told(fleet: Fleet) -> int:
     """Tokens booked so far."""
     with fleet.store() as store:
-        return views.sweep(store, "leaving").tokens
+        return views.read_sweep(store, "leaving").tokens
 
 
 def leave(fleet: Fleet, grace: float) -> None:
@@ -73,7 +73,7 @@ def leave(fleet: Fleet, grace: float) -> None:
 def given_back(fleet: Fleet, attempts: int) -> dict[str, int]:
     """Stage -> the step from which it will go on. All must be ready, and none lost."""
     with fleet.store() as store:
-        stages = [each for each in views.stages_of(store, "leaving") if each.id.startswith("train-")]
+        stages = [each for each in views.read_stages(store, "leaving") if each.id.startswith("train-")]
         states = Counter(stage.state for stage in stages)
         assert states == {"ready": attempts}, states
         assert store.client.zcard(keys.state(StageState.RUNNING)) == 0

@@ -111,7 +111,7 @@ def kill_the_workers(fleet: Fleet) -> float:
 def there_is_work_for_all(fleet: Fleet, size: Size) -> None:
     """Trainings are still to be done, for every slot; without that nothing that is waited for could come."""
     with fleet.store() as store:
-        left = sum(stage.steps > 0 and stage.state != "succeeded" for stage in views.stages_of(store, SWEEP))
+        left = sum(stage.steps > 0 and stage.state != "succeeded" for stage in views.read_stages(store, SWEEP))
     assert left >= size.cap, f"{left} trainings are left for {size.cap} slots: give the night more work"
 
 
@@ -141,15 +141,15 @@ def await_parking(fleet: Fleet, size: Size) -> float:
 def taken(fleet: Fleet) -> int:
     """Slots that nobody can have who comes now."""
     with fleet.store() as store:
-        seen: Any = json.loads(store.scripts.run("sense", "offline", 60_000, POOL))
+        seen: Any = json.loads(store.scripts.run("read_service", "offline", 60_000, POOL))
     return int(seen["pools"][POOL]["taken"])
 
 
 def check(fleet: Fleet, size: Size) -> None:
     """Nothing failed, and nothing was charged but what the killed workers lost."""
     with fleet.store() as store:
-        counts = views.sweep(store, SWEEP).counts
-        stages = [stage.id for stage in views.stages_of(store, SWEEP)]
+        counts = views.read_sweep(store, SWEEP).counts
+        stages = [stage.id for stage in views.read_stages(store, SWEEP)]
         rows = [store.client.hgetall(keys.stage(stage)) for stage in stages]
     assert counts == {"succeeded": 2 * size.stages}, counts
     charged = {field for row in rows for field in row if field.startswith("failed:")}

@@ -90,7 +90,7 @@ class Storm:
     struck: Counter[str] = field(default_factory=Counter)
 
     def rage(self) -> None:
-        """Until the sweep has finished, every stroke has fallen and no money is in doubt."""
+        """Until the sweep has finished, every stroke has fallen and every cost is reconciled."""
         strokes, give_up = self._strokes(), time.monotonic() + self.plan.seconds
         due = next(strokes)
         while due is not None or not self._over():
@@ -139,24 +139,24 @@ class Storm:
         if not self.fleet.finished("storm"):
             return False
         with self.fleet.client() as client, suppress(RedisError):
-            return client.zcard(keys.DOUBTS) == 0
+            return client.zcard(keys.UNRECONCILED) == 0
         return False
 
     def _standing(self) -> str:
         with self.fleet.store() as store:
-            view, doubts = views.sweep(store, "storm"), store.client.zcard(keys.DOUBTS)
-        return f"struck {dict(self.struck)}, stages {dict(view.counts)}, {doubts} attempts in doubt"
+            view, unreconciled = views.read_sweep(store, "storm"), store.client.zcard(keys.UNRECONCILED)
+        return f"struck {dict(self.struck)}, stages {dict(view.counts)}, {unreconciled} attempts unreconciled"
 
     def _look_at_the_books(self) -> int:
         """Optimizer steps so far. The service is read first: what it had done then, the ledger must hold already."""
         with suppress(httpx.TransportError, RedisError), self.fleet.tinker.control() as control:
             used = control.usage()
             with self.fleet.store() as store:
-                view = views.sweep(store, "storm")
-                document = store.client.hget(keys.stage(views.stages_of(store, "storm")[0].id), "rates") or "{}"
+                view = views.read_sweep(store, "storm")
+                document = store.client.hget(keys.stage(views.read_stages(store, "storm")[0].id), "rates") or "{}"
                 rate = Rates.read(json.loads(document)).training or 0  # it bills a forward pass like training
             counted = sum(sum(each["tokens"].values()) for each in used.values()) * rate / 1_000_000
-            held = view.spent + view.reserved + view.doubtful
+            held = view.spent + view.reserved + view.unreconciled
             assert held >= counted, f"the ledger holds {held} micro-dollars; the service has done {counted}"
             return sum(each["operations"].get("optim_step", 0) for each in used.values())
         return 0
@@ -165,12 +165,12 @@ class Storm:
 def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
     """All that must hold after the storm; some figures of it. `calm` ran the same sweep undisturbed."""
     with fleet.store() as store:
-        stages = views.stages_of(store, "storm")
-        view = views.sweep(store, "storm")
-        cells = views.cells(store, "storm")
+        stages = views.read_stages(store, "storm")
+        view = views.read_sweep(store, "storm")
+        cells = views.read_cells(store, "storm")
     with calm.store() as store:
-        calm_stages = views.stages_of(store, "storm")
-        calm_cells = views.cells(store, "storm")
+        calm_stages = views.read_stages(store, "storm")
+        calm_cells = views.read_cells(store, "storm")
     assert [stage.id for stage in stages] == [stage.id for stage in calm_stages]
     assert {stage.state for stage in stages} == {"succeeded"}, Counter(stage.state for stage in stages)
     ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
@@ -179,7 +179,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
     _same_results(fleet, calm, [stage.id for stage in stages])
     _same_aggregates(cells, calm_cells)
     repeated = _no_step_too_many(fleet, plan)
-    _the_books_are_the_services(fleet, view.tokens, view.spent, view.reserved, view.doubtful)
+    _the_books_are_the_services(fleet, view.tokens, view.spent, view.reserved, view.unreconciled)
     resumes = sum("goes on from the checkpoint at step" in event["detail"] for event in fleet.events())
     attempts = sum(stage.attempt for stage in stages)
     return {"stages": len(stages), "attempts": attempts, "resumes": resumes, "repeated steps": repeated}
@@ -223,11 +223,11 @@ def _no_step_too_many(fleet: Fleet, plan: Plan) -> int:
     return sum(applied.values()) - plan.steps * len(applied)
 
 
-def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved: int, doubtful: int) -> None:
+def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved: int, unreconciled: int) -> None:
     with fleet.tinker.control() as control:
         used: Mapping[str, Any] = control.usage()
     with fleet.store() as store:
-        stages = views.stages_of(store, "storm")
+        stages = views.read_stages(store, "storm")
     done: Counter[str] = Counter()
     booked: Counter[str] = Counter()
     for each in used.values():
@@ -237,7 +237,7 @@ def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved:
     wrong = {name: (booked[name], done[name]) for name in booked | done if booked[name] != done[name]}
     assert not wrong, f"tokens booked and done: {wrong}\n{_told_of(fleet, wrong, used)}"
     assert tokens == done.total()
-    assert (reserved, doubtful) == (0, 0)
+    assert (reserved, unreconciled) == (0, 0)
     assert spent == sum(stage.micro_usd for stage in stages)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from celery import Celery
 
-from scheduler.engine.dispatch import QUEUE, TRANSPORT, waiting
-from scheduler.state.connection import broker_url
+from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
+from scheduler.state.connection import make_broker_url
 from tests.chaos.fleet import SMALL_SPEC, Fleet
 from tests.support import wait_until
 
@@ -17,7 +17,7 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
         _deafen(fleet)
         fleet.submit(SMALL_SPEC.format(name="deaf"))
         with fleet.client() as client:
-            wait_until(lambda: waiting(client) > 0, "nudges to wait for it", seconds=30)
+            wait_until(lambda: count_waiting(client) > 0, "nudges to wait for it", seconds=30)
         assert worker.ended(30) > 0
         assert worker.process is not None
         assert worker.process.returncode == 1
@@ -28,7 +28,7 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
 
 def _deafen(fleet: Fleet) -> None:
     """What a broken connection can do to a consumer, done through Celery's own remote control."""
-    app = Celery(broker=broker_url(fleet.redis.url), set_as_current=False)
+    app = Celery(broker=make_broker_url(fleet.redis.url), set_as_current=False)
     app.conf.broker_transport_options = TRANSPORT
     (answer,) = app.control.cancel_consumer(QUEUE, reply=True, timeout=10, limit=1)
     assert list(answer.values()) == [{"ok": f"no longer consuming from {QUEUE}"}]

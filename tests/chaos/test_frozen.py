@@ -46,8 +46,10 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         wait_until(lambda: "the lease was lost" in child.said(), "the first attempt to notice", seconds=30)
         fleet.await_finish("frozen", seconds=60)
         with fleet.store() as store:
-            wait_until(lambda: store.client.zcard(keys.DOUBTS) == 0, "the first attempt's cost to be known", seconds=30)
-            view = views.sweep(store, "frozen")
+            wait_until(
+                lambda: store.client.zcard(keys.UNRECONCILED) == 0, "the first attempt's cost to be known", seconds=30
+            )
+            view = views.read_sweep(store, "frozen")
         assert _files(fleet, stage, row["fence"]) == files, "not one artefact was written"
         assert _asked(fleet, stage, attempt="1") == asked, "nothing more was done in its session"
         assert _is_of_the_second_attempt(fleet, stage, row["fence"])
@@ -55,7 +57,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         # Of the first attempt's steps those behind its last checkpoint were done twice; frozen just at one, none were.
         assert asked["optim_step"] >= 40
         assert view.tokens == used >= plan.totals.tokens, "what the first one cost is in the ledger"
-        assert (view.reserved, view.doubtful) == (0, 0)
+        assert (view.reserved, view.unreconciled) == (0, 0)
 
 
 def _session_is_over(fleet: Fleet, stage: str) -> bool:

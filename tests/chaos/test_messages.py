@@ -9,14 +9,14 @@ import pytest
 
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import Nudges
-from scheduler.engine.tick import Limits, tick
+from scheduler.engine.tick import TickLimits, tick
 from scheduler.state import keys, views
 from scheduler.state.store import Store
 from tests.chaos.fleet import SMALL_SPEC, Fleet
 from tests.support import wait_until
 
 # A message that is not there in 3 s is thought lost.
-LIMITS = Limits(Bounds(floor=8, ceiling=8, start=8), stall=600, claim=3)
+LIMITS = TickLimits(Bounds(floor=8, ceiling=8, start=8), stall=600, claim=3)
 
 
 class BadPost(Nudges):
@@ -62,7 +62,7 @@ def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
         post.deliver()
         wait_until(lambda: _ended(fleet) - before_it == post.posted, "the worker to be done with every message")
         assert _standing(store, habit) == before, "what came late changed nothing"
-        view = views.sweep(store, habit)
+        view = views.read_sweep(store, habit)
     assert view.counts == {"succeeded": len(plan.stages)}
     assert view.tokens == plan.totals.tokens, "nothing was done twice"
     ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
@@ -74,12 +74,12 @@ def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
 def _ticked_to_the_end(store: Store, post: BadPost, sweep: str) -> bool:
     tick(store, post, LIMITS)
     time.sleep(0.05)  # between two ticks, as the scheduler's own loop
-    return views.sweep(store, sweep).state == "finished"
+    return views.read_sweep(store, sweep).state == "finished"
 
 
 def _standing(store: Store, sweep: str) -> str:
-    rows = {stage.id: store.client.hgetall(keys.stage(stage.id)) for stage in views.stages_of(store, sweep)}
-    return json.dumps([rows, views.cells(store, sweep)], sort_keys=True)
+    rows = {stage.id: store.client.hgetall(keys.stage(stage.id)) for stage in views.read_stages(store, sweep)}
+    return json.dumps([rows, views.read_cells(store, sweep)], sort_keys=True)
 
 
 def _ended(fleet: Fleet) -> int:

@@ -14,10 +14,10 @@ from typing import Any
 from scheduler.engine.breaker import Timing
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import Nudges
-from scheduler.engine.tick import Limits, tick
+from scheduler.engine.tick import TickLimits, tick
 from scheduler.state import keys
 from scheduler.state.states import StageState
-from scheduler.state.store import Assignment, Hold, Lease, Meter, Pulse, Store
+from scheduler.state.store import Assignment, Hold, Lease, Meter, Renewal, Store
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL
 from tests.support import FakeClock
@@ -129,7 +129,7 @@ class Night:
         every: int = 4,
     ) -> None:
         self.store, self.clock, self.service = store, clock, service
-        self.limits = Limits(Bounds(floor=1, ceiling=500), stall=1e9)
+        self.limits = TickLimits(Bounds(floor=1, ceiling=500), stall=1e9)
         self.post = Post()
         self.attempts: list[Attempt] = []
         self.seen: list[Seen] = []
@@ -192,7 +192,7 @@ class Night:
             stage, number = self.post.sent.popleft()
             lease = self.store.claim(stage, attempt=number, worker="w", lease=LEASE)
             if lease is not None:
-                work = self.store.assignment(stage)
+                work = self.store.read_assignment(stage)
                 step = int(str(work.checkpoint["step"])) if work.checkpoint else 0
                 self.repeated[stage] += max(0, self._far.get(stage, 0) - step)
                 client = Client()
@@ -231,7 +231,7 @@ class Night:
             if sign == each.sign:
                 continue
             each.sign = sign
-            self.store.sign(each.lease, sign, ago=0)
+            self.store.report_signal(each.lease, sign, ago=0)
             if sign == "queued":
                 each.queued_since = self.now
             if sign == "active":
@@ -257,10 +257,10 @@ class Night:
             if answer == "lost":
                 self._end(each)
 
-    def _pulse(self, this: Attempt) -> Pulse:
+    def _pulse(self, this: Attempt) -> Renewal:
         heard = None if this.heard is None else self.now - this.heard
         quiet = 0.0 if this.sign == "queued" else self.now - this.quiet_since
-        return Pulse(this.lease, quiet, heard, troubled=self.service.away(self.now))
+        return Renewal(this.lease, quiet, heard, troubled=self.service.away(self.now))
 
     def _obey(self) -> None:
         """A last checkpoint, if the service still makes one; else the one before, when the time for it is over."""
@@ -288,7 +288,7 @@ class Night:
             name, due = self._canary
             if self.now >= due:
                 word = "down" if self.service.away(self.now) else "healthy"
-                self.store.verdict("offline", name, word, "as it was found", tries=TIMING.tries)
+                self.store.record_canary_result("offline", name, word, "as it was found", tries=TIMING.tries)
                 self._canary = None
             return
         name = f"canary at {self.now}"

@@ -15,10 +15,10 @@ def test_ten_stages_behind_a_thousand_finish_early(store: Store, clock: FakeCloc
     night.play(20 * CYCLE)
     submit(store, submission(single("small", 10, prefix="small")))
     asked = night.now
-    night.until(lambda: views.sweep(store, "small").state == "finished", seconds=60 * CYCLE)
+    night.until(lambda: views.read_sweep(store, "small").state == "finished", seconds=60 * CYCLE)
     alone = 10 / 12 * 6 * CYCLE + 3 * CYCLE
     assert night.now - asked < 5 * alone
-    assert views.sweep(store, "large").counts["succeeded"] < 150
+    assert views.read_sweep(store, "large").counts["succeeded"] < 150
 
 
 def test_a_higher_priority_takes_effect_at_once_however_long_the_queue_is(store: Store, clock: FakeClock) -> None:
@@ -29,5 +29,5 @@ def test_a_higher_priority_takes_effect_at_once_however_long_the_queue_is(store:
     store.scripts.run("set_priority", "second", 9)
     before = len([stage for stage in night.done if "first" in stage])
     under_way = len(night.attempts)
-    night.until(lambda: views.sweep(store, "second").state == "finished", seconds=300 * CYCLE)
+    night.until(lambda: views.read_sweep(store, "second").state == "finished", seconds=300 * CYCLE)
     assert len([stage for stage in night.done if "first" in stage]) <= before + under_way

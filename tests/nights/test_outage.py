@@ -39,8 +39,8 @@ def test_an_hours_outage_with_a_hundred_stages_in_flight(store: Store, clock: Fa
     night.until(lambda: bool(night.attempts), seconds=60)
     assert state(store) == "closed"
     assert 0 < len(night.attempts) <= 10, "slowly: not everybody at once"
-    night.until(lambda: views.sweep(store, "s").state == "finished", seconds=10 * HOUR)
-    assert views.sweep(store, "s").counts == {"succeeded": STAGES}
+    night.until(lambda: views.read_sweep(store, "s").state == "finished", seconds=10 * HOUR)
+    assert views.read_sweep(store, "s").counts == {"succeeded": STAGES}
     assert not night.charged()
     lost = night.repeated - before
     assert max(lost.values()) <= EVERY
@@ -53,6 +53,6 @@ def test_a_blip_is_waited_out(store: Store, clock: FakeClock, seed: int) -> None
     night.play(15 * CYCLE)
     gone = night.now
     night.service.away = lambda now: gone <= now < gone + 40
-    night.until(lambda: views.sweep(store, "s").state == "finished", seconds=HOUR)
+    night.until(lambda: views.read_sweep(store, "s").state == "finished", seconds=HOUR)
     assert not night.repeated.total(), "nobody was parked"
     assert state(store) == "closed"

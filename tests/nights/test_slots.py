@@ -27,11 +27,11 @@ def begun(store: Store, clock: FakeClock, *, cap: int, stages: int, seed: int) -
 @pytest.mark.parametrize("seed", seeds(1))
 def test_a_cap_of_twelve_is_found_and_used(store: Store, clock: FakeClock, seed: int) -> None:
     night = begun(store, clock, cap=12, stages=200, seed=seed)
-    night.until(lambda: views.sweep(store, "s").state == "finished", seconds=200 * 24 * CYCLE)
+    night.until(lambda: views.read_sweep(store, "s").state == "finished", seconds=200 * 24 * CYCLE)
     busy = night.between(60)
     assert occupancy(busy) >= 0.85
     assert percentile((each.queued for each in busy), 0.95) <= 2
-    assert views.sweep(store, "s").counts == {"succeeded": 200}
+    assert views.read_sweep(store, "s").counts == {"succeeded": 200}
     assert not night.repeated.total()
     assert not night.charged()
 
@@ -50,7 +50,7 @@ def test_a_cap_that_moves_is_followed_within_sixty_cycles(store: Store, clock: F
         assert 0.85 <= occupancy(after) <= 1.0, f"the cap of {cap}"
         assert percentile((each.queued for each in after), 0.95) <= 2
     assert percentile((each.queued for each in night.between(60)), 0.95) <= 2
-    assert not views.sweep(store, "s").counts.get("failed")
+    assert not views.read_sweep(store, "s").counts.get("failed")
     assert not night.charged()
 
 
@@ -66,5 +66,5 @@ def test_every_slot_of_workers_that_were_killed_is_free_within_a_lease(
     night.play(60)
     assert night.taken() == 0
     night.workers_are_up = True
-    night.until(lambda: views.sweep(store, "s").state == "finished", seconds=60 * 24 * CYCLE)
-    assert views.sweep(store, "s").counts == {"succeeded": 60}
+    night.until(lambda: views.read_sweep(store, "s").state == "finished", seconds=60 * 24 * CYCLE)
+    assert views.read_sweep(store, "s").counts == {"succeeded": 60}

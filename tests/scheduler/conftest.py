@@ -15,7 +15,9 @@ from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server
 
 # What runs on every server that is here; the rest does with SERVER=KEY, as `make servers` has it.
-ON_EVERY = {f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "doubts", "money", "payers")}
+ON_EVERY = {
+    f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "unreconciled", "money", "payers")
+}
 EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@")}
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from scheduler.state.connection import Broken, Word
+from scheduler.state.connection import StoreBug, Word
 from scheduler.state.keys import PREFIX
-from scheduler.state.scripts import Scripts, verbs
+from scheduler.state.scripts import Scripts, load_verbs
 
 Site = str  # a verb, or the preludes, and which of the places at which it writes: `settle:2`
 SITE = re.compile(r"\b(write|add)\(")
@@ -72,7 +72,7 @@ class Injector:
     def __init__(self) -> None:
         self.sites: set[Site] = set()
         self.tried: set[Site] = set()
-        self._texts = {name: self._falling(name) for name in verbs()}
+        self._texts = {name: self._falling(name) for name in load_verbs()}
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
 
@@ -82,7 +82,7 @@ class Injector:
             self._client = scripts._client
             self._scripts = {name: self._client.register_script(text) for name, text in self._texts.items()}
             self._digest = self._client.register_script(DIGEST)
-        words = [PREFIX, scripts.now(), *arguments]
+        words = [PREFIX, scripts.time_argument(), *arguments]
         _, _, wrote = self._fall(verb, 0, words).partition("it wrote at:")
         found = {f"{verb}:anywhere" if site == "anywhere" else site for site in wrote.split()}
         if found - self.tried:
@@ -99,14 +99,14 @@ class Injector:
 
     def _fall(self, verb: str, step: int, words: Sequence[Word]) -> str:
         """Why it fell at that call, or where it wrote if there was no such call."""
-        with pytest.raises(Broken) as fell:
+        with pytest.raises(StoreBug) as fell:
             self._scripts[verb](keys=[step], args=words)
         assert fell.value.verb == verb
         return fell.value.said
 
     def _falling(self, name: str) -> str:
         """The verb, which falls at the call that KEYS[1] names, or at its end."""
-        way_to_write, between, rest = verbs()[name].partition("local PREFIX = ARGV[1]")
+        way_to_write, between, rest = load_verbs()[name].partition("local PREFIX = ARGV[1]")
         preludes, begins, body = rest.partition("local function verb()")
         marked = self._mark("preludes", preludes) + begins + self._mark(name, body)
         self.sites.add(f"{name}:anywhere")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scheduler.engine.retry import Fault
-from scheduler.engine.tick import OVERDUE, restage, spread, take_back, wake
+from scheduler.engine.tick import OVERDUE, spread_changes, take_back, wake_stages, walk_sweeps
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.states import FINISHED, StageState
@@ -38,7 +38,7 @@ MOODS = st.sampled_from(["cancel_sweep", "retry_sweep", "pause_sweep", "resume_s
 KEPT, LEFT = 2, 1  # checkpoints of an unfinished stage, and of one that has succeeded
 EARLIER = 500  # tokens used in a session before an adoption
 DAY = 86_400.0
-STEPS = [partial(take_back, stall=STALL), restage, wake, spread]
+STEPS = [partial(take_back, stall=STALL), walk_sweeps, wake_stages, spread_changes]
 
 
 def question(sweep: str) -> Plan:
@@ -133,7 +133,7 @@ class Books(RuleBasedStateMachine):
         """A worker tries only what it has just finished the parent of; in vain, others."""
         likely = [stage for stage in self._ready() if ALL[stage].parents]
         stage = data.draw(st.sampled_from(likely or sorted(ALL)))
-        lease = self.night.adopt(stage, sweep, opened_by="train-a|1", used=EARLIER)
+        lease = self.night.continue_on_client(stage, sweep, opened_by="train-a|1", used=EARLIER)
         self._take(lease)
         if lease is not None:
             self.adopted.add(self.leases[lease].attempt)
@@ -142,7 +142,7 @@ class Books(RuleBasedStateMachine):
         if lease is None:
             return
         held, attempt, payer = self.client.hmget(keys.stage(lease.stage), "reserved", "attempt", "payer")
-        checkpoint = self.store.assignment(lease.stage).checkpoint
+        checkpoint = self.store.read_assignment(lease.stage).checkpoint
         name = f"{lease.stage}|{attempt}"
         assert name not in self.booked, "an attempt is taken once"
         self.leases[lease] = Taken(name, int(held), int(str(checkpoint["micro_usd"])) if checkpoint else 0)
@@ -297,22 +297,22 @@ class Books(RuleBasedStateMachine):
     # What comes from elsewhere.
 
     @rule(data=st.data(), share=SHARE)
-    def resolve_doubt(self, data: st.DataObject, share: float) -> None:
+    def reconcile_cost(self, data: st.DataObject, share: float) -> None:
         """The service counted at most what had been said and feared."""
-        doubted = sorted(self.client.zrange(keys.DOUBTS, 0, -1))
-        attempt = data.draw(st.sampled_from([*doubted, *doubted, "train-a|99"]))
-        row = self.client.hgetall(keys.doubt(attempt))
+        open_costs = sorted(self.client.zrange(keys.UNRECONCILED, 0, -1))
+        attempt = data.draw(st.sampled_from([*open_costs, *open_costs, "train-a|99"]))
+        row = self.client.hgetall(keys.unreconciled(attempt))
         earlier = EARLIER if attempt in self.adopted else 0
-        counted = round(share * (int(row.get("tokens", 0)) + int(row.get("doubtful", 0))))
-        assert self.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": earlier + counted})) == int(
-            attempt in doubted
+        counted = round(share * (int(row.get("tokens", 0)) + int(row.get("unreconciled", 0))))
+        assert self.store.scripts.run("reconcile_cost", attempt, json.dumps({"training": earlier + counted})) == int(
+            attempt in open_costs
         )
-        if attempt in doubted:
+        if attempt in open_costs:
             self.booked[attempt] = self.booked[attempt][0], counted
 
     @rule(sweep=SWEEPS, limit=st.sampled_from([0, 500, 1_950, 9_000]))
     def set_budget(self, sweep: str, limit: int) -> None:
-        held = sum(self._look().books[sweep][what] for what in ("spent", "reserved", "doubtful"))
+        held = sum(self._look().books[sweep][what] for what in ("spent", "reserved", "unreconciled"))
         state, done, *_ = self.store.scripts.run("set_budget", sweep, limit)
         assert (bool(state), bool(done)) == (sweep in self.submitted, sweep in self.submitted and held <= limit)
         if done:
@@ -335,7 +335,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(sweep=SWEEPS, inside=st.booleans(), noticed=st.booleans())
     def hours_begin_or_end(self, sweep: str, inside: bool, noticed: bool) -> None:
-        self.store.scripts.run("turn_sweep", sweep, int(inside), "", "")
+        self.store.scripts.run("set_window", sweep, int(inside), "", "")
         if noticed:
             self.come_to_rest()
 
@@ -348,7 +348,7 @@ class Books(RuleBasedStateMachine):
         self.store.scripts.run("resume_service", SERVICE)
         name = f"at {self.clock()}"
         if self.store.take_canary(SERVICE, name, tokens=0, patience=9, pace=0.001):
-            self.store.verdict(SERVICE, name, "healthy", "paid", tries=1)
+            self.store.record_canary_result(SERVICE, name, "healthy", "paid", tries=1)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
@@ -370,7 +370,7 @@ class Books(RuleBasedStateMachine):
         self.night.spread()
         seen = self._look()
         law.check_rest(seen, ALL)
-        law.check_doubts(self.client, seen)
+        law.check_unreconciled(self.client, seen)
         law.check_outbox(self.client)
         for sweep in self.submitted:
             law.check_sweep(self.store, seen, sweep, question(sweep).stages)

@@ -7,12 +7,12 @@ from typing import Any
 
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import QUEUE, Nudges
-from scheduler.engine.tick import Limits, Ticked, restage, spread, take_back, tick, wake
+from scheduler.engine.tick import Ticked, TickLimits, spread_changes, take_back, tick, wake_stages, walk_sweeps
 from scheduler.state import keys
 from scheduler.state.connection import Word
-from scheduler.state.scripts import script
+from scheduler.state.scripts import build_script
 from scheduler.state.states import StageState
-from scheduler.state.store import Hold, Lease, Meter, Opening, Pulse, Store
+from scheduler.state.store import Hold, Lease, Meter, Opening, Renewal, Store
 from scheduler.state.submission import Submitted, submit
 from sweeps.cost import Usage
 from sweeps.planning.plan import Plan
@@ -25,9 +25,9 @@ PATIENCE = 20.0
 STALL = 1800.0
 
 
-def limits(slots: int, stall: float = STALL) -> Limits:
+def limits(slots: int, stall: float = STALL) -> TickLimits:
     """So many slots and no search."""
-    return Limits(Bounds(floor=slots, ceiling=slots, start=slots), stall)
+    return TickLimits(Bounds(floor=slots, ceiling=slots, start=slots), stall)
 
 
 def checkpoint(step: int, cost: int = 0, run: str = "run") -> dict[str, Json]:
@@ -51,7 +51,12 @@ class Night:
     def spread(self) -> None:
         """All that a tick does but dispatching, until there is nothing left to do."""
         for _ in range(1000):
-            if not take_back(self.store, stall=STALL) + restage(self.store) + wake(self.store) + spread(self.store):
+            if (
+                not take_back(self.store, stall=STALL)
+                + walk_sweeps(self.store)
+                + wake_stages(self.store)
+                + spread_changes(self.store)
+            ):
                 return
         raise AssertionError("the tick never comes to rest")
 
@@ -88,13 +93,15 @@ class Night:
         """Record the checkpoint of a step, which an attempt that began at the base has reached at this cost."""
         return self.store.commit_checkpoint(lease, Meter(cost, cost), checkpoint(step, cost))
 
-    def adopt(self, stage: str, sweep: str, *, opened_by: str = "train-a|1", used: int = COST) -> Lease | None:
+    def continue_on_client(
+        self, stage: str, sweep: str, *, opened_by: str = "train-a|1", used: int = COST
+    ) -> Lease | None:
         """Go on with a child in the session of an attempt that has used so many tokens there."""
         opening = Opening(opened_by, Usage(training=used))
-        return self.store.adopt(stage, sweep=sweep, worker="w1", lease=LEASE, opening=opening)
+        return self.store.continue_on_client(stage, sweep=sweep, worker="w1", lease=LEASE, opening=opening)
 
     def renew(self, *leases: Lease, quiet: float = 0) -> list[Hold]:
-        return self.store.renew([Pulse(lease, quiet) for lease in leases], lease=LEASE)
+        return self.store.renew([Renewal(lease, quiet) for lease in leases], lease=LEASE)
 
     def tell(self, verb: str, *arguments: Word) -> Any:
         """One verb by its name, and everything spread."""
@@ -104,7 +111,7 @@ class Night:
 
     def run_lua(self, body: str, *arguments: Word) -> Any:
         """A verb of the test's own."""
-        verb = self.store.client.register_script(script("a_test", body))
+        verb = self.store.client.register_script(build_script("a_test", body))
         return verb(args=[keys.PREFIX, self.clock(), *arguments])
 
     def steps(self, stage: str) -> list[int]:
@@ -122,9 +129,11 @@ class Night:
         return self.store.client.hget(keys.sweep(sweep), "state") or "unknown"
 
     def money(self, sweep: str) -> tuple[int, int, int]:
-        """Micro-dollars spent, reserved and doubtful."""
-        spent, reserved, doubtful = self.store.client.hmget(keys.sweep(sweep), ["spent", "reserved", "doubtful"])
-        return int(spent or 0), int(reserved or 0), int(doubtful or 0)
+        """Micro-dollars spent, reserved and unreconciled."""
+        spent, reserved, unreconciled = self.store.client.hmget(
+            keys.sweep(sweep), ["spent", "reserved", "unreconciled"]
+        )
+        return int(spent or 0), int(reserved or 0), int(unreconciled or 0)
 
     def snapshot(self) -> dict[str, Any]:
         """All that is stored, to say that nothing changed."""
@@ -140,14 +149,14 @@ class Fleet:
         self.nudges = Nudges(url)
         self._threads = threads
 
-    def tick(self, told: Limits | None = None, *, slots: int = 8) -> Ticked:
+    def tick(self, told: TickLimits | None = None, *, slots: int = 8) -> Ticked:
         self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
         return tick(self.night.store, self.nudges, told or limits(slots))
 
     @staticmethod
-    def searching(ceiling: int = 500, start: int = 4) -> Limits:
+    def searching(ceiling: int = 500, start: int = 4) -> TickLimits:
         """Nobody has said how many slots there are."""
-        return Limits(Bounds(floor=1, ceiling=ceiling, start=start), STALL)
+        return TickLimits(Bounds(floor=1, ceiling=ceiling, start=start), STALL)
 
     def received(self) -> list[tuple[str, int]]:
         """Take every nudge that lies at the broker, in the order in which they were sent."""

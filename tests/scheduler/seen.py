@@ -17,7 +17,7 @@ from tests.scheduler.plans import MODEL
 
 Row = Mapping[str, str]
 LANE = lane_of(MODEL)
-MONEY = ["spent", "reserved", "doubtful", "inflight", "tokens"]
+MONEY = ["spent", "reserved", "unreconciled", "inflight", "tokens"]
 KINDS = ("train", "evaluate")
 BY_KIND = [f"{what}:{kind}" for what in MONEY if what != "inflight" for kind in KINDS]
 
@@ -37,7 +37,7 @@ class Seen:
     held: set[str]
     progressed: set[str]
     discarded: set[str]  # paths
-    doubts: list[str]
+    unreconciled: list[str]
     changed: int
 
     @property
@@ -68,7 +68,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
         pipe.zrange(keys.sweep_ready(sweep, LANE), 0, -1)
     for name in (keys.LIVE, keys.HELD):
         pipe.smembers(name)
-    for name in (keys.PROGRESSED, keys.DISCARDED, keys.DOUBTS):
+    for name in (keys.PROGRESSED, keys.DISCARDED, keys.UNRECONCILED):
         pipe.zrange(name, 0, -1)
     pipe.zcard(keys.CHANGED)
     answers = iter(pipe.execute())
@@ -76,7 +76,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
     there = {stage: each for stage, each in by_stage.items() if each[0]}
     indices = {str(state): next(answers) for state in StageState}
     by_sweep = {sweep: (next(answers), next(answers)) for sweep in sweeps}
-    live, held, progressed, discarded, doubts, changed = answers
+    live, held, progressed, discarded, unreconciled, changed = answers
     return Seen(
         now=now,
         stages={stage: row for stage, (row, _, _) in there.items()},
@@ -92,7 +92,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
         held=held,
         progressed=set(progressed),
         discarded={member.partition("|")[2] for member in discarded},
-        doubts=doubts,
+        unreconciled=unreconciled,
         changed=changed,
     )
 
@@ -124,11 +124,11 @@ def check_books(seen: Seen, limits: Mapping[str, int | None], booked: Mapping[st
         assert book["reserved"] == sum(int(row["reserved"]) for row in under_way)
         assert min(book.values()) >= 0
         assert book["spent"] == book["tokens"] == sum(amount for payer, amount in booked.values() if payer == sweep)
-        for what in ("spent", "reserved", "doubtful", "tokens"):
+        for what in ("spent", "reserved", "unreconciled", "tokens"):
             assert book[what] == sum(book[f"{what}:{kind}"] for kind in KINDS)
         limit = limits[sweep]
-        assert limit is None or book["spent"] + book["reserved"] + book["doubtful"] <= limit
-    for mine, theirs in (("micro_usd", "spent"), ("tokens", "tokens"), ("doubtful", "doubtful")):
+        assert limit is None or book["spent"] + book["reserved"] + book["unreconciled"] <= limit
+    for mine, theirs in (("micro_usd", "spent"), ("tokens", "tokens"), ("unreconciled", "unreconciled")):
         total = sum(int(row.get(mine, 0)) for row in seen.stages.values())
         assert total == sum(book[theirs] for book in seen.books.values()), mine
 
@@ -141,14 +141,14 @@ def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit
         pipe.hgetall(keys.day(service, day))
     held, *rows = pipe.execute()
     reserved = int(held or 0)
-    books = [{what: int(row.get(what, 0)) for what in ("spent", "doubtful")} for row in rows]
-    for what in ("spent", "doubtful"):
+    books = [{what: int(row.get(what, 0)) for what in ("spent", "unreconciled")} for row in rows]
+    for what in ("spent", "unreconciled"):
         assert sum(book[what] for book in books) == sum(book[what] for book in seen.books.values())
         assert books[-1][what] >= 0
     assert reserved == sum(book["reserved"] for book in seen.books.values())
     if limit is not None:
-        assert max(book["spent"] + book["doubtful"] for book in books) <= limit
-        assert books[-1]["spent"] + books[-1]["doubtful"] + reserved <= limit
+        assert max(book["spent"] + book["unreconciled"] for book in books) <= limit
+        assert books[-1]["spent"] + books[-1]["unreconciled"] + reserved <= limit
 
 
 def check_slots(client: Any, seen: Seen) -> None:
@@ -216,13 +216,13 @@ def _startable(seen: Seen, stage: str, sweep: str) -> bool:
     return row["state"] == "ready" and int(row.get("not_before", 0)) <= seen.now and sweep in seen.subscribers[stage]
 
 
-def check_doubts(client: Any, seen: Seen) -> None:
-    """Every doubt has its entry, and what is doubtful of a sweep's money is doubtful for a reason."""
-    kept = sorted(client.scan_iter(match=keys.doubt("*")))
-    assert kept == sorted(keys.doubt(attempt) for attempt in seen.doubts)
+def check_unreconciled(client: Any, seen: Seen) -> None:
+    """Every unreconciled attempt has its entry, and a sweep's unreconciled money is that of its attempts."""
+    kept = sorted(client.scan_iter(match=keys.unreconciled("*")))
+    assert kept == sorted(keys.unreconciled(attempt) for attempt in seen.unreconciled)
     rows = [client.hgetall(key) for key in kept]
     for sweep, book in seen.books.items():
-        assert book["doubtful"] == sum(int(row["doubtful"]) for row in rows if row["payer"] == sweep)
+        assert book["unreconciled"] == sum(int(row["unreconciled"]) for row in rows if row["payer"] == sweep)
 
 
 def check_outbox(client: Any) -> None:
@@ -236,20 +236,20 @@ def check_outbox(client: Any) -> None:
 def check_sweep(store: Store, seen: Seen, sweep: str, stages: Iterable[Stage]) -> None:
     """A sweep's counts and aggregates are those of its stages; while it is live it has something left to do."""
     states = [seen.state(stage.id) for stage in stages]
-    assert views.sweep(store, sweep).counts == Counter(states)
+    assert views.read_sweep(store, sweep).counts == Counter(states)
     assert _aggregates(store, sweep) == _recomputed(store, sweep)
     assert sweep not in seen.live or any(state not in FINISHED for state in states)
 
 
 def _aggregates(store: Store, sweep: str) -> dict[str, Any]:
-    (cell,) = views.cells(store, sweep)
+    (cell,) = views.read_cells(store, sweep)
     metrics: dict[str, Any] = cell["metrics"]
     return metrics
 
 
 def _recomputed(store: Store, sweep: str) -> dict[str, Any]:
     values: dict[str, list[float]] = {}
-    for run in views.results(store, sweep):
+    for run in views.read_results(store, sweep):
         for metric, value in run.metrics.items():
             values.setdefault(metric, []).append(value)
     return {metric: _Close(seen) for metric, seen in values.items()}

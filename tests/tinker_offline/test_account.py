@@ -11,22 +11,22 @@ from tests.tinker_offline.process import KEY, Control, Server
 
 
 @pytest.fixture(scope="module")
-def doubted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("doubted"), ["--control"])
+def questioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    one = Server(tmp_path_factory.mktemp("questioned"), ["--control"])
     one.start()
     yield one
     one.end()
 
 
 @pytest.fixture
-def control(doubted: Server) -> Iterator[Control]:
-    with doubted.control() as side:
+def control(questioned: Server) -> Iterator[Control]:
+    with questioned.control() as side:
         yield side
         side.clear()
 
 
-def test_a_restored_model_has_its_moments_or_only_its_weights(doubted: Server, control: Control) -> None:
-    with doubted.session() as service:
+def test_a_restored_model_has_its_moments_or_only_its_weights(questioned: Server, control: Control) -> None:
+    with questioned.session() as service:
         client = service.create_lora_training_client(SMALL, rank=4, seed=1).result(60)
         train(client, range(3))
         path = client.save_state("kept").result(60).path
@@ -43,18 +43,18 @@ def test_a_restored_model_has_its_moments_or_only_its_weights(doubted: Server, c
         assert losses[True] != losses[False]
 
 
-def test_a_session_is_finished_by_anyone_or_by_its_opener_alone(doubted: Server, control: Control) -> None:
-    service = tinker.ServiceClient(base_url=doubted.url, api_key=KEY)
+def test_a_session_is_finished_by_anyone_or_by_its_opener_alone(questioned: Server, control: Control) -> None:
+    service = tinker.ServiceClient(base_url=questioned.url, api_key=KEY)
     client = service.create_lora_training_client(SMALL, rank=4).result(60)
     session = client.model_id.partition(":")[0]
     control.set(account={"finish": False})
-    with doubted.client() as raw:
+    with questioned.client() as raw:
         assert finish(raw, session) == 403
         train(client, [0])
         service.close("success").result(30)
         assert raw.post("/session_heartbeat", json={"session_id": session}).status_code == 410
         control.clear()
-        with doubted.session() as another:
+        with questioned.session() as another:
             foreign = another.create_lora_training_client(SMALL, rank=4).result(60).model_id.partition(":")[0]
             assert finish(raw, foreign) == 200
 
@@ -65,10 +65,10 @@ def finish(raw: httpx.Client, session: str) -> int:
 
 @pytest.mark.parametrize(("forward", "kind"), [("training", "training"), ("prefill", "sampling_prefill")])
 def test_forward_is_counted_as_the_account_is_billed_and_training_always_as_training(
-    doubted: Server, control: Control, forward: str, kind: str
+    questioned: Server, control: Control, forward: str, kind: str
 ) -> None:
     control.set(account={"forward": forward})
-    with doubted.session() as service:
+    with questioned.session() as service:
         only, both = (service.create_lora_training_client(SMALL, rank=4).result(60) for _ in range(2))
         logprobs(only, batch(0))
         assert counted(control, only) == {kind: 4 * 32}
@@ -82,10 +82,10 @@ def counted(control: Control, client: tinker.TrainingClient) -> dict[str, int]:
     return tokens
 
 
-def test_with_the_document_ends_what_it_said_of_the_account(doubted: Server, control: Control) -> None:
+def test_with_the_document_ends_what_it_said_of_the_account(questioned: Server, control: Control) -> None:
     control.set(account={"forward": "prefill"})
     control.clear()
-    with doubted.session() as service:
+    with questioned.session() as service:
         client = service.create_lora_training_client(SMALL, rank=4).result(60)
         logprobs(client, batch(0))
         assert counted(control, client) == {"training": 4 * 32}

@@ -36,11 +36,11 @@ def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: in
         patch.setattr(Session, "close", lambda _session, _status: Future())
         assert isinstance(workshop.attempt(stage), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
-    assert workshop.store.scripts.run("expire", 10, 10**9, 10, 5, 3) == [stage.id]
+    assert workshop.store.scripts.run("expire_attempts", 10, 10**9, 10, 5, 3) == [stage.id]
     workshop.spread()
     return stage
 
 
 def read_ledger(workshop: Workshop) -> dict[str, int]:
     row = workshop.store.client.hgetall(keys.sweep("one"))
-    return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "doubtful", "reserved")}
+    return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "unreconciled", "reserved")}

@@ -25,7 +25,7 @@ def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: 
     train, evaluate = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert (workshop.state(train), workshop.state(evaluate)) == ("succeeded", "succeeded")
-    (run,) = views.results(workshop.store, "one")
+    (run,) = views.read_results(workshop.store, "one")
     assert run.state == "succeeded"
     assert run.tokens == plan.totals.tokens
     assert run.micro_usd == plan.totals.micro_usd
@@ -48,7 +48,7 @@ def test_the_ledger_is_what_the_service_counted(workshop: Workshop) -> None:
     ).json()
     mine = {name for name, each in usage["sessions"].items() if each["user_metadata"].get("sweep") == "ledger"}
     counted = sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
-    assert counted == plan.totals.tokens == views.sweep(workshop.store, "ledger").tokens
+    assert counted == plan.totals.tokens == views.read_sweep(workshop.store, "ledger").tokens
 
 
 def test_a_diverged_loss_fails_the_stage_at_once_with_its_cause(workshop: Workshop) -> None:
@@ -59,7 +59,7 @@ def test_a_diverged_loss_fails_the_stage_at_once_with_its_cause(workshop: Worksh
     assert outcome.fault is Fault.STAGE
     assert workshop.state(train) == "failed"
     assert "diverged" in (workshop.store.client.hget(keys.stage(train.id), "cause") or "")
-    assert [stage.state for stage in views.stages_of(workshop.store, "one")].count("skipped") == 1
+    assert [stage.state for stage in views.read_stages(workshop.store, "one")].count("skipped") == 1
 
 
 def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
@@ -72,7 +72,7 @@ def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
     assert (row["state"], row["attempt"]) == ("failed", "1")
     assert row["cause"].startswith("diverged: the loss became ")
     assert "above 1.2; the learning rate there was 0.00" in row["cause"]
-    (run,) = (each for each in views.results(workshop.store, "one") if each.stage == train.id)
+    (run,) = (each for each in views.read_results(workshop.store, "one") if each.stage == train.id)
     at = int(row["cause"].partition(" at step ")[2].partition(",")[0])
     assert run.steps == at < train.steps, "those that went well, and not those that were planned"
 

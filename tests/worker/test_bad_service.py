@@ -48,7 +48,7 @@ def row(workshop: Workshop, stage: Stage) -> dict[str, str]:
 
 
 def charged(workshop: Workshop, stage: Stage) -> dict[str, int]:
-    return dict(workshop.store.assignment(stage.id).failures)
+    return dict(workshop.store.read_assignment(stage.id).failures)
 
 
 def again(workshop: Workshop, stage: Stage, sweep: str = "one") -> Any:
@@ -134,12 +134,12 @@ def test_a_model_that_is_lost_while_it_is_opened_costs_no_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
         assert isinstance(impatient.attempt(stage), Stopped)
-    before = impatient.store.assignment(stage.id).checkpoint
+    before = impatient.store.read_assignment(stage.id).checkpoint
     assert before is not None
     control.set(rules=[{"on": on, "answer": {"status": 404}, "times": 1}])
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
-    assert (outcome.fault, impatient.store.assignment(stage.id).checkpoint) == (Fault.BROKEN, before)
+    assert (outcome.fault, impatient.store.read_assignment(stage.id).checkpoint) == (Fault.BROKEN, before)
     done = again(impatient, stage)
     assert isinstance(done, Succeeded)
     assert done.result["resumed_at"] == 9
@@ -167,12 +167,12 @@ def test_whether_a_checkpoint_is_there_is_not_guessed(
     with monkeypatch.context() as patch:
         patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
         assert isinstance(impatient.attempt(stage), Stopped)
-    before = impatient.store.assignment(stage.id).checkpoint
+    before = impatient.store.read_assignment(stage.id).checkpoint
     rules = [{"on": "load_weights", "answer": {"status": 404}}, {"on": "weights_info", "answer": {"status": 503}}]
     control.set(rules=rules)
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
-    assert (outcome.fault, impatient.store.assignment(stage.id).checkpoint) == (Fault.OUTAGE, before)
+    assert (outcome.fault, impatient.store.read_assignment(stage.id).checkpoint) == (Fault.OUTAGE, before)
 
 
 def test_a_request_that_is_refused_fails_the_stage_alone_and_at_once(impatient: Workshop, control: Control) -> None:
@@ -181,7 +181,7 @@ def test_a_request_that_is_refused_fails_the_stage_alone_and_at_once(impatient: 
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"]) == (Fault.STAGE, "failed")
-    (child,) = (each for each in impatient.store.evaluations_of(stage.id))
+    (child,) = (each for each in impatient.store.list_evaluations(stage.id))
     assert impatient.store.client.hget(keys.stage(child), "state") == "skipped"
 
 
@@ -209,7 +209,7 @@ def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient:
     thread.join(30)
     leases.stop()
     assert outcomes == [Stopped(cancelled=False, cause=str(Asked.YIELD), cost="exact")]
-    checkpoint = calm.store.assignment(stage.id).checkpoint
+    checkpoint = calm.store.read_assignment(stage.id).checkpoint
     assert checkpoint is not None
     assert str(Usage.read(checkpoint["usage"]).tokens) == row(calm, stage)["tokens"], "all that was paid for is in it"
 
@@ -232,4 +232,4 @@ def test_a_session_that_was_dropped_is_replaced(impatient: Workshop, control: Co
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.BROKEN
-    assert impatient.store.assignment(stage.id).checkpoint, "its checkpoints are still there"
+    assert impatient.store.read_assignment(stage.id).checkpoint, "its checkpoints are still there"

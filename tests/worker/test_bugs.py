@@ -3,8 +3,8 @@
 import pytest
 
 from scheduler.state import keys
-from scheduler.state.bug_log import bugs, stopping
-from scheduler.state.scripts import script
+from scheduler.state.bug_log import read_bugs, read_stopping_bugs
+from scheduler.state.scripts import build_script
 from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.worker.workshop import SPEC, Workshop
@@ -17,11 +17,11 @@ def training(workshop: Workshop) -> Stage:
 
 
 def plant(workshop: Workshop, verb: str) -> None:
-    text = script(verb, "write('INCR', PREFIX .. 'sequence') error('planted')")
+    text = build_script(verb, "write('INCR', PREFIX .. 'sequence') error('planted')")
     workshop.store.scripts._verbs[verb] = workshop.store.client.register_script(text)
 
 
-@pytest.mark.parametrize("verb", ["claim", "report_progress", "commit_checkpoint", "settle"])
+@pytest.mark.parametrize("verb", ["claim_stage", "report_progress", "commit_checkpoint", "settle_stage"])
 def test_the_stage_fails_once_and_says_which_verb(workshop: Workshop, verb: str) -> None:
     stage = training(workshop)
     plant(workshop, verb)
@@ -30,7 +30,7 @@ def test_the_stage_fails_once_and_says_which_verb(workshop: Workshop, verb: str)
     assert (row["state"], row["attempt"], row["reserved"]) == ("failed", "1", "0")
     assert f"`{verb}`" in row["cause"]
     assert "planted" in row["cause"]
-    assert [bug.failed for bug in bugs(workshop.store) if bug.verb == verb] == [1]
+    assert [bug.failed for bug in read_bugs(workshop.store) if bug.verb == verb] == [1]
 
 
 @pytest.mark.parametrize("field", ["recipe", "rates"])
@@ -44,10 +44,10 @@ def test_a_stage_of_which_nothing_can_be_read_fails_at_once(workshop: Workshop, 
 
     assert isinstance(attempt(workshop.hands, stage.id, sent.attempt, Silent()), Failed)
     assert workshop.state(stage) == "failed"
-    assert "JSONDecodeError" in next(bug.said for bug in bugs(workshop.store))
+    assert "JSONDecodeError" in next(bug.said for bug in read_bugs(workshop.store))
 
 
-@pytest.mark.parametrize("verb", ["renew", "sign"])
+@pytest.mark.parametrize("verb", ["renew_leases", "report_signal"])
 def test_what_keeps_leases_alive_is_named_soon_and_nothing_new_is_started(workshop: Workshop, verb: str) -> None:
     stage = training(workshop)
     plant(workshop, verb)
@@ -55,4 +55,4 @@ def test_what_keeps_leases_alive_is_named_soon_and_nothing_new_is_started(worksh
     lease = workshop.store.claim(stage.id, attempt=sent.attempt, worker="w1", lease=30)
     assert lease is not None
     with workshop.hands.leases.holding(lease, asked_at=0.0):
-        wait_until(lambda: [bug.verb for bug in stopping(workshop.store)] == [verb], "it to be named")
+        wait_until(lambda: [bug.verb for bug in read_stopping_bugs(workshop.store)] == [verb], "it to be named")

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.engine.retry import Fault
 from scheduler.state import keys, views
-from scheduler.state.costs import costs
+from scheduler.state.costs import read_costs
 from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
@@ -37,9 +37,9 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
     assert isinstance(workshop.attempt(train), Succeeded)
     assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
     assert count_at_service(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
-    kinds = costs(workshop.store, "one").kinds
+    kinds = read_costs(workshop.store, "one").kinds
     assert [kind.low for kind in kinds] == [kind.metered for kind in kinds] == [kind.high for kind in kinds]
-    assert [(kind.reserved, kind.doubtful) for kind in kinds] == [(0, 0), (0, 0)]
+    assert [(kind.reserved, kind.unreconciled) for kind in kinds] == [(0, 0), (0, 0)]
 
 
 def test_a_forward_pass_is_metered_as_what_the_service_bills_it_as(workshop: Workshop) -> None:
@@ -67,18 +67,18 @@ def test_a_training_stops_at_a_checkpoint_before_its_budget_is_crossed(workshop:
     outcome = workshop.attempt(train)
     assert isinstance(outcome, Stopped)
     assert outcome.cause.startswith("budget: $")
-    rates = workshop.store.assignment(train.id).rates
-    checkpoint = workshop.store.assignment(train.id).checkpoint or {}
-    view = views.sweep(workshop.store, "one")
+    rates = workshop.store.read_assignment(train.id).rates
+    checkpoint = workshop.store.read_assignment(train.id).checkpoint or {}
+    view = views.read_sweep(workshop.store, "one")
     assert Usage.read(checkpoint["usage"]) == count_at_service(workshop), "all that was paid for is in the checkpoint"
     assert 0.4 * limit < rates.price(count_at_service(workshop)) == view.spent <= limit
-    assert (view.gate, view.reserved, view.doubtful, workshop.state(train)) == ("budget", 0, 0, "ready")
+    assert (view.gate, view.reserved, view.unreconciled, workshop.state(train)) == ("budget", 0, 0, "ready")
     assert workshop.store.dispatch(train.id, sweep="one", patience=9).refused == "budget"
     enough = (train.micro_usd or 0) + (evaluate.micro_usd or 0) + 30  # of an attempt each amount is rounded up
     workshop.store.scripts.run("set_budget", "one", enough)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert read_usage(workshop, train).tokens == train.tokens, "no step was paid for twice"
-    assert views.sweep(workshop.store, "one").spent <= enough
+    assert views.read_sweep(workshop.store, "one").spent <= enough
 
 
 def test_an_estimate_that_was_too_small_stops_nothing_that_can_be_paid_for(workshop: Workshop) -> None:
@@ -104,7 +104,7 @@ def test_an_evaluation_that_cannot_be_paid_for_whole_asks_for_nothing(workshop: 
     assert isinstance(workshop.attempt(train), Succeeded)
     assert workshop.state(evaluate) == "ready"
     assert count_at_service(workshop).tokens == train.tokens
-    assert views.sweep(workshop.store, "one").gate == "budget"
+    assert views.read_sweep(workshop.store, "one").gate == "budget"
     assert workshop.store.dispatch(evaluate.id, sweep="one", patience=9).refused == "budget"
 
 
@@ -131,13 +131,13 @@ def test_nothing_is_submitted_that_the_reservation_does_not_cover(
 def test_what_the_service_bills_stands_beside_what_was_metered(workshop: Workshop) -> None:
     """Offline it counts, and names no amounts: nothing costs anything."""
     plan = workshop.submit(LOOKING).plan
-    assert costs(workshop.store, "one").billed == ()
+    assert read_costs(workshop.store, "one").billed == ()
     train = next(stage for stage in plan.stages if stage.kind == "train")
     assert isinstance(workshop.attempt(train), Succeeded)
     keeper = Housekeeping(workshop.hands, period=0, lag=0)
     for _ in range(2):  # a total: looking twice counts nothing twice
         keeper.round()
-        (billed,) = costs(workshop.store, "one").billed
+        (billed,) = read_costs(workshop.store, "one").billed
         assert (billed.service, billed.tokens, billed.micro_usd) == ("offline", plan.totals.tokens, None)
 
 
@@ -153,5 +153,5 @@ def test_a_key_that_may_not_read_bills_leaves_what_is_known(
     keeper = Housekeeping(workshop.hands, period=0, lag=0)
     for _ in range(2):
         keeper.round()
-    assert costs(workshop.store, "one").billed == ()
+    assert read_costs(workshop.store, "one").billed == ()
     assert caplog.text.count("may not read") == 1

@@ -51,7 +51,7 @@ def beside(brisk: Workshop, stage: Stage) -> tuple[threading.Thread, list[Outcom
 
 
 def pool(brisk: Workshop) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(brisk.store.scripts.run("sense", "offline", 60_000, POOL))["pools"][POOL]
+    found: dict[str, Any] = json.loads(brisk.store.scripts.run("read_service", "offline", 60_000, POOL))["pools"][POOL]
     return found
 
 
@@ -66,7 +66,7 @@ def charged(brisk: Workshop, stage: Stage) -> list[str]:
 def test_a_slot_is_held_from_the_dispatch_until_the_client_is_closed(brisk: Workshop) -> None:
     stage = training(brisk, 40)
     thread, outcomes = beside(brisk, stage)
-    wait_until(lambda: pool(brisk)["signs"] == {"active": 1}, "the store to know that the client is there")
+    wait_until(lambda: pool(brisk)["signals"] == {"active": 1}, "the store to know that the client is there")
     assert pool(brisk)["taken"] == 1
     thread.join(30)
     assert isinstance(outcomes[0], Succeeded)
@@ -82,7 +82,7 @@ def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost
     control.set(max_clients=1)
     monkeypatch.setattr(timings, "TURNED_AWAY", 3.0)
     thread, outcomes = beside(brisk, stage)
-    wait_until(lambda: pool(brisk)["signs"] == {"queued": 1}, "the store to know that it queues")
+    wait_until(lambda: pool(brisk)["signals"] == {"queued": 1}, "the store to know that it queues")
     thread.join(20)
     assert isinstance(outcomes[0], Stopped)
     assert "no room for another client" in outcomes[0].cause
@@ -95,9 +95,9 @@ def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost
 def test_a_pause_for_want_of_capacity_is_seen_and_keeps_client_and_work(brisk: Workshop, control: Control) -> None:
     stage = training(brisk, 60)
     thread, outcomes = beside(brisk, stage)
-    wait_until(lambda: pool(brisk)["signs"] == {"active": 1}, "it trains")
+    wait_until(lambda: pool(brisk)["signals"] == {"active": 1}, "it trains")
     control.set(pause={"from": 0, "for": 4})
-    wait_until(lambda: pool(brisk)["signs"] == {"starved": 1}, "the store to know of the pause", seconds=5)
+    wait_until(lambda: pool(brisk)["signals"] == {"starved": 1}, "the store to know of the pause", seconds=5)
     thread.join(60)
     assert isinstance(outcomes[0], Succeeded)
     assert row(brisk, stage)["attempt"] == "1"
@@ -110,7 +110,7 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     thread, outcomes = beside(brisk, stage)
     wait_until(lambda: bool(brisk.store.client.exists(keys.checkpoints(stage.id))), "a checkpoint")
     control.set(rules=[{"on": "*", "answer": {"status": 503}}])
-    brisk.store.scripts.run("suspect", "offline", "nothing gets on")
+    brisk.store.scripts.run("suspect_service", "offline", "nothing gets on")
     canaries = Canaries(brisk.hands, Timing(silence=4))
     for _ in range(Timing().tries):
         verdict = canaries.turn("offline")
@@ -166,7 +166,7 @@ def test_canaries_outlive_an_error_of_our_own(brisk: Workshop, monkeypatch: pyte
 
     monkeypatch.setattr(canary, "LOOK_EVERY", 0.05)
     brisk.store.client.hset(keys.breaker("offline"), mapping={"model": MODEL, "rates": ""})
-    brisk.store.scripts.run("suspect", "offline", "nothing gets on")
+    brisk.store.scripts.run("suspect_service", "offline", "nothing gets on")
     canaries = Canaries(replace(brisk.hands, endpoint=endpoint), Timing(silence=4))
     canaries.start()
     wait_until(lambda: brisk.store.client.hget(keys.breaker("offline"), "state") == "closed", "a second try")

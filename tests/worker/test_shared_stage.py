@@ -51,16 +51,16 @@ def test_the_other_sweep_pays_on_from_the_next_checkpoint_and_gets_its_result(qu
     assert isinstance(stopped, Stopped)
     assert not stopped.cancelled
     assert quick.state(stage) == "ready"
-    paid = views.sweep(quick.store, "one")
+    paid = views.read_sweep(quick.store, "one")
     assert 0 < paid.tokens < tokens
-    assert paid.reserved == paid.doubtful == 0
+    assert paid.reserved == paid.unreconciled == 0
     assert isinstance(quick.attempt(stage, "two"), Succeeded)
-    one, two = views.sweep(quick.store, "one"), views.sweep(quick.store, "two")
+    one, two = views.read_sweep(quick.store, "one"), views.read_sweep(quick.store, "two")
     assert one.tokens == paid.tokens, "it pays no more"
     trained = int(quick.store.client.hget(keys.stage(stage.id), "tokens") or 0)
     assert trained == tokens, "and nothing was paid for twice"
     assert two.state == "finished"
-    assert [run.state for run in views.results(quick.store, "two")] == ["succeeded"]
+    assert [run.state for run in views.read_results(quick.store, "two")] == ["succeeded"]
 
 
 def test_it_stops_when_both_are_cancelled(quick: Workshop) -> None:
@@ -69,5 +69,5 @@ def test_it_stops_when_both_are_cancelled(quick: Workshop) -> None:
     assert isinstance(stopped, Stopped)
     assert stopped.cancelled
     assert quick.state(stage) == "cancelled"
-    assert 0 < views.sweep(quick.store, "one").tokens < tokens
-    assert views.sweep(quick.store, "two").tokens == 0
+    assert 0 < views.read_sweep(quick.store, "one").tokens < tokens
+    assert views.read_sweep(quick.store, "two").tokens == 0

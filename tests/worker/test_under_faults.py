@@ -32,7 +32,7 @@ def test_results_are_identical_no_step_is_repeated_and_nothing_is_charged(
     assert workshop.metrics(stormy) == workshop.metrics(calm)
     assert steps_taken(control, stormy) == steps_taken(control, calm) == STEPS
     row = workshop.store.client.hgetall(keys.stage(stormy.id))
-    assert (row["attempt"], workshop.store.assignment(stormy.id).failures) == ("1", {})
+    assert (row["attempt"], workshop.store.read_assignment(stormy.id).failures) == ("1", {})
 
 
 def steps_taken(control: Control, stage: Stage) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scheduler.artefacts import Artefacts
 from scheduler.cli.submit import write_submission
-from scheduler.engine.tick import restage, spread
+from scheduler.engine.tick import spread_changes, walk_sweeps
 from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.settings import from_environment
 from scheduler.state import keys
@@ -88,7 +88,7 @@ class Workshop:
 
     def spread(self) -> None:
         """Let every change reach sweeps and children."""
-        while restage(self.store) + spread(self.store):
+        while walk_sweeps(self.store) + spread_changes(self.store):
             pass
 
     def attempt(self, stage: Stage, sweep: str = "one") -> Outcome:
@@ -105,7 +105,7 @@ class Workshop:
 
     def weights(self, stage: Stage) -> dict[str, npt.NDArray[np.float32]]:
         """The adapter and the optimizer's moments of the stage's last checkpoint, as the service keeps them."""
-        checkpoint = self.store.checkpoint_of(stage.id)
+        checkpoint = self.store.read_checkpoint(stage.id)
         assert checkpoint is not None
         run, _, name = str(checkpoint["path"]).removeprefix("tinker://").partition("/weights/")
         with np.load(self.tinker.state / "runs" / run / "weights" / f"{name}.npz") as arrays:

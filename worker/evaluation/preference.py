@@ -22,7 +22,7 @@ def reference_of(this: Attempt, examples: Sequence[Example]) -> list[Floats]:
     Raises ParentGone where that is no more: it is measured again, at the starting point, while this stage waits.
     """
     stage = str(this.recipe["reference"])
-    result = this.hands.store.result_of(stage)
+    result = this.hands.store.read_result(stage)
     path = str(result["logprobs"]) if result else ""
     if not path or not this.hands.artefacts.has(path):
         raise ParentGone(stage, path)

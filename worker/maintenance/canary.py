@@ -13,7 +13,7 @@ import numpy as np
 from scheduler.engine.breaker import Timing
 from scheduler.engine.retry import Fault
 from scheduler.services import SERVICES
-from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
 from sweeps.rendering.render import Example
 from worker.attempt import Hands
@@ -82,7 +82,7 @@ class Canaries:
                 except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
                 except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
-                    record(self._hands.store, error, f"canaries of {self._hands.leases.worker}", of=NOBODY)
+                    record_bug(self._hands.store, error, f"canaries of {self._hands.leases.worker}", of=NOBODY)
 
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""
@@ -93,7 +93,7 @@ class Canaries:
             return None
         metadata = {"fleet": self._hands.fleet, "canary": name}
         verdict = tried(lambda: self._hands.endpoint(model), model, metadata, 0.9 * patience)
-        state = store.verdict(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
+        state = store.record_canary_result(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
         log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
         return verdict
 

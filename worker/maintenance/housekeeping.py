@@ -17,10 +17,10 @@ from typing import Protocol, TypeVar
 from scheduler.engine.retry import Fault
 from scheduler.services import SERVICES, service_of
 from scheduler.state import keys
-from scheduler.state.bug_log import NOBODY, record
+from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
-from scheduler.state.reconciliation import Discarded, Doubt, Needed, Upkeep
-from scheduler.state.service_facts import ASKED_ANEW, Pending, facts, learn
+from scheduler.state.reconciliation import DiscardedCheckpoint, NeededCheckpoints, Reconciliation, UnreconciledAttempt
+from scheduler.state.service_facts import ASKED_ANEW, PendingBill, read_facts, record_facts
 from worker.attempt import Hands
 from worker.maintenance import reconcile
 from worker.maintenance.probes import billed
@@ -60,7 +60,7 @@ class Kept:
     reaped: int = 0  # sessions finished
     deleted: int = 0  # checkpoints
     extended: int = 0  # stages whose checkpoints live longer
-    resolved: int = 0  # doubts
+    resolved: int = 0  # attempts
 
     def __str__(self) -> str:
         return (
@@ -86,7 +86,7 @@ class Housekeeping:
 
     def __init__(self, hands: Hands, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
         self._hands = hands
-        self._upkeep = Upkeep(hands.store)
+        self._reconciliation = Reconciliation(hands.store)
         self._period = period
         self._lag = lag
         self._deadline = deadline
@@ -111,14 +111,14 @@ class Housekeeping:
         duty = DUTIES * self._period + self._deadline
         while not self._done.wait(self._period):
             self._guarded(lambda: self._turn(duty))
-        self._guarded(lambda: self._upkeep.on_duty(self._who, 0))  # if there is time left: it expires
+        self._guarded(lambda: self._reconciliation.take_duty(self._who, 0))  # if there is time left: it expires
 
     @property
     def _who(self) -> str:
         return self._hands.leases.worker
 
     def _turn(self, duty: float) -> None:
-        if not self._upkeep.on_duty(self._who, duty):
+        if not self._reconciliation.take_duty(self._who, duty):
             return
         kept = self.round()
         if kept != Kept():
@@ -130,7 +130,7 @@ class Housekeeping:
         except Away as error:
             log.warning("housekeeping waits for Redis: %s", error)
         except Exception as error:  # noqa: BLE001 - whatever it is, attempts do not depend on it
-            record(self._hands.store, error, f"housekeeping of {self._who}", of=NOBODY)
+            record_bug(self._hands.store, error, f"housekeeping of {self._who}", of=NOBODY)
 
     def round(self) -> Kept:
         """Everything that is due, once: sessions first, for what they count is final only when they are over."""
@@ -139,34 +139,36 @@ class Housekeeping:
         resolved = self._reckon(this)
         self._learn_from_bills(this)
         self._bill(this)
-        extended = self._each(this, keys.EXPIRING, self._upkeep.needed(MOST), self._extend)
-        deleted = self._each(this, keys.DISCARDED, self._upkeep.discarded(MOST), self._delete)
+        extended = self._each(this, keys.EXPIRING, self._reconciliation.read_needed(MOST), self._extend)
+        deleted = self._each(this, keys.DISCARDED, self._reconciliation.read_discarded(MOST), self._delete)
         return Kept(reaped, deleted, extended, resolved)
 
     def _reap(self, this: Round) -> int:
-        doubts = [doubt for doubt in self._upkeep.doubts(MOST) if doubt.over is None]
-        return self._each(this, keys.DOUBTS, doubts, self._see_to_its_end)
+        attempts = [attempt for attempt in self._reconciliation.read_unreconciled(MOST) if attempt.over is None]
+        return self._each(this, keys.UNRECONCILED, attempts, self._see_to_its_end)
 
-    def _see_to_its_end(self, account: Account, doubt: Doubt) -> int:
+    def _see_to_its_end(self, account: Account, attempt: UnreconciledAttempt) -> int:
         """Finish the sessions of an attempt that has ended; once they are over, note what they left."""
-        if doubt.in_use:
-            self._put_off(doubt)
+        if attempt.in_use:
+            self._put_off(attempt)
             return 0
-        service, metadata = service_of(doubt.model), reconcile.metadata_of(self._hands.fleet, doubt.opener)
+        service, metadata = service_of(attempt.model), reconcile.metadata_of(self._hands.fleet, attempt.opener)
         found = self._offered.ask(service, "search", lambda: account.sessions_of(metadata), None)
         lag = 0.0 if service == "offline" else self._lag
         if found is None:  # what it counted is found by the metadata, once nothing more can come
-            self._upkeep.close(doubt, began=None, lag=lag + UNFINISHED, sessions=(), paths=())
+            self._reconciliation.record_session_end(attempt, began=None, lag=lag + UNFINISHED, sessions=(), paths=())
             return 0
-        open_yet = reconcile.to_finish(found, self._asked) if self._may_finish(doubt.model) else []
+        open_yet = reconcile.to_finish(found, self._asked) if self._may_finish(attempt.model) else []
         finished = [session for session in open_yet if self._finish(account, service, session)]
         if finished or not reconcile.over(found, self._finished):
-            self._put_off(doubt)  # what was under way when it was finished may still be ending
+            self._put_off(attempt)  # what was under way when it was finished may still be ending
             return len(finished)
         sessions = [session.id for session in found]
         nothing: list[str] = []
         paths = self._offered.ask(service, "checkpoints", lambda: _saved_in(account, sessions), nothing)
-        self._upkeep.close(doubt, began=reconcile.began(found), lag=lag, sessions=sessions, paths=paths)
+        self._reconciliation.record_session_end(
+            attempt, began=reconcile.began(found), lag=lag, sessions=sessions, paths=paths
+        )
         return 0
 
     def _finish(self, account: Account, service: str, session: str) -> bool:
@@ -180,38 +182,42 @@ class Housekeeping:
 
     def _may_finish(self, model: str) -> bool:
         """Where an inquiry has found that it is of no use, it is not tried."""
-        allowed = facts(self._hands.store, service_of(model)).finish is not False
+        allowed = read_facts(self._hands.store, service_of(model)).finish is not False
         if not allowed:
             self._note(NOT_OURS)
         return allowed
 
-    def _put_off(self, doubt: Doubt, seconds: float | None = None) -> None:
-        self._upkeep.put_off(keys.DOUBTS, doubt.name, self._period if seconds is None else seconds)
+    def _put_off(self, attempt: UnreconciledAttempt, seconds: float | None = None) -> None:
+        self._reconciliation.postpone(keys.UNRECONCILED, attempt.name, self._period if seconds is None else seconds)
 
     def _reckon(self, this: Round) -> int:
         """Book what the service counted for attempts whose sessions are over, one look at the bills for all."""
-        by_model: dict[str, list[Doubt]] = {}
-        for doubt in self._upkeep.doubts(MOST):
-            if doubt.over is not None:
-                by_model.setdefault(doubt.model, []).append(doubt)
+        by_model: dict[str, list[UnreconciledAttempt]] = {}
+        for attempt in self._reconciliation.read_unreconciled(MOST):
+            if attempt.over is not None:
+                by_model.setdefault(attempt.model, []).append(attempt)
         return sum(
-            self._try(this, keys.DOUBTS, model, [doubt.name for doubt in doubts], partial(self._settle, doubts))
-            for model, doubts in by_model.items()
+            self._try(
+                this, keys.UNRECONCILED, model, [attempt.name for attempt in attempts], partial(self._settle, attempts)
+            )
+            for model, attempts in by_model.items()
         )
 
-    def _settle(self, doubts: Sequence[Doubt], account: Account) -> int:
+    def _settle(self, attempts: Sequence[UnreconciledAttempt], account: Account) -> int:
         now = datetime.now(UTC)
-        used = self._used(account, service_of(doubts[0].model), reconcile.windows(doubts, now))
+        used = self._used(account, service_of(attempts[0].model), reconcile.windows(attempts, now))
         if used is None:
-            return sum(self._leave_open(doubt, now) for doubt in doubts)
+            return sum(self._leave_open(attempt, now) for attempt in attempts)
         fleet = self._hands.fleet
-        return sum(self._upkeep.resolve(doubt, reconcile.usage_of(doubt, used, fleet)) for doubt in doubts)
+        return sum(
+            self._reconciliation.reconcile(attempt, reconcile.usage_of(attempt, used, fleet)) for attempt in attempts
+        )
 
-    def _leave_open(self, doubt: Doubt, now: datetime) -> bool:
+    def _leave_open(self, attempt: UnreconciledAttempt, now: datetime) -> bool:
         """What an attempt cost cannot be learnt now, and after weeks will not be: what was feared stays booked."""
-        if doubt.over is not None and now - doubt.over > reconcile.LONGEST_WINDOW:
-            return self._upkeep.abandon(doubt)
-        self._put_off(doubt, REFUSED)
+        if attempt.over is not None and now - attempt.over > reconcile.LONGEST_WINDOW:
+            return self._reconciliation.abandon(attempt)
+        self._put_off(attempt, REFUSED)
         return False
 
     def _used(self, account: Account, service: str, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
@@ -225,12 +231,12 @@ class Housekeeping:
         except ServiceError as error:
             if not error.missing and error.fault is not Fault.ACCOUNT:
                 raise
-            self._note("this key may not read what the service counted: what is in doubt stays booked as it was feared")
+            self._note("this key may not read what the service counted: its unreconciled costs stay booked as reserved")
             return None
 
     def _bill(self, this: Round) -> None:
         """Note what each service bills for the sweeps of the last days. Nothing waits for it, so it is asked rarely."""
-        recent = self._upkeep.recent(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
+        recent = self._reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
         models = {service_of(model): model for models in recent.values() for model in models}
         for service, model in models.items():
             if time.monotonic() < self._bill_at.get(service, 0.0):
@@ -245,46 +251,46 @@ class Housekeeping:
         bills = {} if used is None else reconcile.bills(used, self._hands.fleet)
         for sweep in sweeps if used is not None else ():
             bill = bills.get(sweep, reconcile.Bill())
-            self._upkeep.note_billed(sweep, service, bill.tokens, bill.micro_usd)
+            self._reconciliation.record_billed(sweep, service, bill.tokens, bill.micro_usd)
         return len(bills)
 
     def _learn_from_bills(self, this: Round) -> None:
         """Read the bill that an inquiry left to come, once it can be there."""
         for service in SERVICES:
-            pending = facts(self._hands.store, service).pending
+            pending = read_facts(self._hands.store, service).pending
             if pending is None or time.monotonic() < self._bills_due.get(service, 0):
                 continue
             age = (datetime.now(UTC) - pending.since).total_seconds()
             if service == "offline" or age > self._lag:
                 self._bills_due[service] = time.monotonic() + REFUSED
-                self._try(this, keys.DOUBTS, pending.model, [], partial(self._read_bill, service, pending))
+                self._try(this, keys.UNRECONCILED, pending.model, [], partial(self._read_bill, service, pending))
 
-    def _read_bill(self, service: str, pending: Pending, account: Account) -> int:
+    def _read_bill(self, service: str, pending: PendingBill, account: Account) -> int:
         try:
             kind = billed(account, pending)
         except ServiceError as error:
             if not error.missing and error.fault is not Fault.ACCOUNT:
                 raise
             self._note("this key may not read the bills: as what `forward` is billed stays unknown")
-            learn(self._hands.store, service, {"pending": ""}, bill=pending)
+            record_facts(self._hands.store, service, {"pending": ""}, bill=pending)
             return 0
         if kind is not None:
-            learn(self._hands.store, service, {"forward": kind, "pending": ""}, bill=pending)
+            record_facts(self._hands.store, service, {"forward": kind, "pending": ""}, bill=pending)
             log.info("housekeeping: `forward` is billed as %s at %s", kind, service)
         return 0
 
-    def _extend(self, account: Account, needed: Needed) -> int:
+    def _extend(self, account: Account, needed: NeededCheckpoints) -> int:
         def extend() -> int:
             for path in needed.paths:
                 account.extend(path, needed.seconds)
             return 1
 
         extended = self._offered.ask(service_of(needed.model), "ttl", extend, 0)
-        self._upkeep.put_off(keys.EXPIRING, needed.name, needed.seconds / 2 if extended else LACKING)
+        self._reconciliation.postpone(keys.EXPIRING, needed.name, needed.seconds / 2 if extended else LACKING)
         return extended
 
-    def _delete(self, account: Account, checkpoint: Discarded) -> int:
-        if not self._upkeep.is_discarded(checkpoint):
+    def _delete(self, account: Account, checkpoint: DiscardedCheckpoint) -> int:
+        if not self._reconciliation.is_discarded(checkpoint):
             return 0
 
         def delete() -> int:
@@ -293,9 +299,9 @@ class Housekeeping:
 
         deleted = self._offered.ask(service_of(checkpoint.model), "delete", delete, 0)
         if deleted:
-            self._upkeep.deleted(checkpoint)
+            self._reconciliation.forget_discarded(checkpoint)
         else:
-            self._upkeep.put_off(keys.DISCARDED, checkpoint.name, LACKING)
+            self._reconciliation.postpone(keys.DISCARDED, checkpoint.name, LACKING)
         return deleted
 
     def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[Account, E], int]) -> int:
@@ -316,7 +322,7 @@ class Housekeeping:
                 wait = REFUSED  # it was answered, and would be answered so in the next round, too
             log.warning("housekeeping for %s: %s", model, error)
         for name in names:
-            self._upkeep.put_off(key, name, wait)
+            self._reconciliation.postpone(key, name, wait)
         return 0
 
     def _at(self, this: Round, endpoint: Endpoint, do: Callable[[Account], int]) -> int:

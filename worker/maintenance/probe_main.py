@@ -16,7 +16,7 @@ from scheduler.engine.retry import Fault
 from scheduler.errors import SchedulerError
 from scheduler.prepare import read_price_book
 from scheduler.settings import from_environment
-from scheduler.state.service_facts import Answer, Pending, Report
+from scheduler.state.service_facts import PendingBill, ProbeAnswer, ProbeReport
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from sweeps.planning.prices import PriceBook
@@ -42,18 +42,20 @@ def bound(model: str, prices: PriceBook) -> int:
     return most
 
 
-def ask(this: Inquiry, *, clients: int, pending: Pending | None = None) -> tuple[list[Answer], Pending | None]:
+def ask(
+    this: Inquiry, *, clients: int, pending: PendingBill | None = None
+) -> tuple[list[ProbeAnswer], PendingBill | None]:
     """Every question once, the last with at most so many clients (0: not at all), and whose bill is still to come.
 
     What cannot be told is said, and the others are asked all the same.
     """
 
-    def forward() -> Answer:
+    def forward() -> ProbeAnswer:
         nonlocal pending
         answer, pending = this.forward(pending)
         return answer
 
-    questions: list[tuple[Question, Callable[[], Answer]]] = [
+    questions: list[tuple[Question, Callable[[], ProbeAnswer]]] = [
         ("calls", this.calls),
         ("moments", this.moments),
         ("finish", this.finish),
@@ -65,11 +67,11 @@ def ask(this: Inquiry, *, clients: int, pending: Pending | None = None) -> tuple
     return answers, pending
 
 
-def _guarded(what: Question, question: Callable[[], Answer]) -> Answer:
+def _guarded(what: Question, question: Callable[[], ProbeAnswer]) -> ProbeAnswer:
     try:
         return question()
     except ServiceError as error:
-        return Answer(what, "unknown", str(error))
+        return ProbeAnswer(what, "unknown", str(error))
 
 
 def _open(this: Inquiry) -> None:
@@ -106,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _open(this)
             return 0
         answers, pending = ask(this, clients=told.clients, pending=_pending(told.pending))
-        _say(asdict(Report(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
+        _say(asdict(ProbeReport(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
     except (SchedulerError, SweepsError, ServiceError) as error:
         _say({"error": str(error)})
         return 1
@@ -115,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _pending(words: Sequence[str] | None) -> Pending | None:
-    return Pending(words[0], words[1], datetime.fromisoformat(words[2])) if words else None
+def _pending(words: Sequence[str] | None) -> PendingBill | None:
+    return PendingBill(words[0], words[1], datetime.fromisoformat(words[2])) if words else None
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from scheduler.engine.retry import Fault
-from scheduler.state.service_facts import ALL, LACKED, MORE, Answer, Pending
+from scheduler.state.service_facts import ALL, LACKED, MORE, PendingBill, ProbeAnswer
 from sweeps.cost import Forward
 from sweeps.rendering.render import Example
 from worker.maintenance.reconcile import FINAL
@@ -75,7 +75,7 @@ class Inquiry:
         self._patience = patience
         self._slot = slot
 
-    def calls(self) -> Answer:
+    def calls(self) -> ProbeAnswer:
         """Which calls the service does not have, each asked about something that is not there: that costs nothing."""
         nothing, now = f"tinker://inquiry-{self.name}/weights/none", datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
@@ -88,11 +88,11 @@ class Inquiry:
         }
         lacking = {call: status for call, ask in questions.items() if (status := _lacks(ask)) is not None}
         if not lacking:
-            return Answer("calls", ALL, "it has every call that we have a use for")
+            return ProbeAnswer("calls", ALL, "it has every call that we have a use for")
         said = "; ".join(f"no `{call}`: so {LACKED[call]}" for call in lacking)
-        return Answer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
+        return ProbeAnswer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
 
-    def moments(self) -> Answer:
+    def moments(self) -> ProbeAnswer:
         """Train, save, train on; then again from the checkpoint, with the optimizer and, as a control, without."""
         with self.session("moments") as session:
             trainer = self.opened(session)
@@ -108,51 +108,55 @@ class Inquiry:
         with self.session("moments") as session:
             return self._train(self.wait(session.restore(path, optimizer=optimizer)), SECOND, AFTER)
 
-    def finish(self) -> Answer:
+    def finish(self) -> ProbeAnswer:
         """Have another process open a session, finish it from here, and see whether that process can go on in it."""
         with self._elsewhere() as (told, go_on):
             session = told()["session"]
             if not self.account.finish(session):
-                return Answer("finish", "no", "the service refuses it; sessions of workers that died end by themselves")
+                return ProbeAnswer(
+                    "finish", "no", "the service refuses it; sessions of workers that died end by themselves"
+                )
             found = self.account.sessions_of({"inquiry": self.name, "asks": "finish"})
             over = any(each.id == session and each.status in FINAL for each in found)
             go_on()
             refused = told()["refused"]
         if refused == "no":
-            return Answer("finish", "no", "the service accepts it, and the session goes on all the same")
+            return ProbeAnswer("finish", "no", "the service accepts it, and the session goes on all the same")
         if refused == "yes" or over:
-            return Answer("finish", "yes", "sessions of workers that died are finished from here")
-        return Answer("finish", "unknown", f"the service accepts it, and what came of it is not seen: {refused}")
+            return ProbeAnswer("finish", "yes", "sessions of workers that died are finished from here")
+        return ProbeAnswer("finish", "unknown", f"the service accepts it, and what came of it is not seen: {refused}")
 
-    def forward(self, pending: Pending | None) -> tuple[Answer, Pending | None]:
+    def forward(self, pending: PendingBill | None) -> tuple[ProbeAnswer, PendingBill | None]:
         """Look up as what `forward` is billed; nothing is asked for anew while an earlier bill is still to come."""
         if pending is None:
             began = datetime.now(UTC)
             with self.session("forward") as session:
                 trainer = self.opened(session)
                 self.wait(trainer.forward(FIRST))
-            pending = Pending(trainer.session_id, self.model, began)
+            pending = PendingBill(trainer.session_id, self.model, began)
         try:
             kind = billed(self.account, pending)
         except ServiceError as error:
             if error.missing or error.fault is Fault.ACCOUNT:
-                return Answer("forward", "unknown", f"this key may not read the bills: {error}"), None
-            return Answer("forward", "pending", f"the bills cannot be read now: {error}"), pending
+                return ProbeAnswer("forward", "unknown", f"this key may not read the bills: {error}"), None
+            return ProbeAnswer("forward", "pending", f"the bills cannot be read now: {error}"), pending
         if kind is None:
-            return Answer("forward", "pending", "it is not in the bills yet, which lag by hours; ask again"), pending
-        return Answer("forward", kind, f"its tokens are billed as {kind}"), None
+            return ProbeAnswer(
+                "forward", "pending", "it is not in the bills yet, which lag by hours; ask again"
+            ), pending
+        return ProbeAnswer("forward", kind, f"its tokens are billed as {kind}"), None
 
-    def clients(self, most: int) -> Answer:
+    def clients(self, most: int) -> ProbeAnswer:
         """Open training clients, which costs nothing, until one has to wait or so many are open."""
         with self.session("clients") as session:
             count = 0
             while count < most and self._opens(session):
                 count += 1
         if count == 0:
-            return Answer("clients", "unknown", f"not one opened in {self._slot:g} s, though the service answers")
+            return ProbeAnswer("clients", "unknown", f"not one opened in {self._slot:g} s, though the service answers")
         if count < most:
-            return Answer("clients", str(count), f"{count} open at once, and one more waits")
-        return Answer("clients", f"{count}{MORE}", f"{count} open at once, and no more were tried")
+            return ProbeAnswer("clients", str(count), f"{count} open at once, and one more waits")
+        return ProbeAnswer("clients", f"{count}{MORE}", f"{count} open at once, and no more were tried")
 
     def _opens(self, session: Session) -> bool:
         """Not within a while, though the service answers: then it waits for a slot, of which the SDK tells nobody."""
@@ -266,24 +270,24 @@ def _leave(session: Session, ending: Ending) -> None:
         session.close(ending).result(LEAVE)
 
 
-def judged(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> Answer:
+def judged(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> ProbeAnswer:
     """Whose losses are those of the resumed run: the uninterrupted one's, or those of a run with cold moments?"""
     off, cold, effect = _distance(resumed, unbroken), _distance(resumed, control), _distance(control, unbroken)
     seen = f"losses differ by {off:.2g} after a resume and by {effect:.2g} without moments"
     if not (math.isfinite(off) and effect >= TELLING):
-        return Answer("moments", "unknown", f"moments do not show: {seen}")
+        return ProbeAnswer("moments", "unknown", f"moments do not show: {seen}")
     if off * CLEARLY <= effect:
-        return Answer("moments", "yes", f"a resumed run goes on as if it had never stopped: {seen}")
+        return ProbeAnswer("moments", "yes", f"a resumed run goes on as if it had never stopped: {seen}")
     if cold * CLEARLY <= effect:
-        return Answer("moments", "no", f"a resumed run begins with cold moments, and is not exact: {seen}")
-    return Answer("moments", "unknown", f"it is neither with nor without moments: {seen}")
+        return ProbeAnswer("moments", "no", f"a resumed run begins with cold moments, and is not exact: {seen}")
+    return ProbeAnswer("moments", "unknown", f"it is neither with nor without moments: {seen}")
 
 
 def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(np.max(np.abs(np.subtract(ours, theirs))))  # NaN if any is
 
 
-def billed(account: Account, pending: Pending) -> Forward | None:
+def billed(account: Account, pending: PendingBill) -> Forward | None:
     """As what the session's tokens are in the bills; None if they are not. Raises ServiceError."""
     hour = pending.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     used = account.used(hour - timedelta(hours=1), hour + timedelta(hours=3))

@@ -1,11 +1,11 @@
-"""What the service says of attempts in doubt, judged: which sessions to finish, which are over, what was used."""
+"""What the service says of attempts in attempt, judged: which sessions to finish, which are over, what was used."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
-from scheduler.state.reconciliation import Doubt
+from scheduler.state.reconciliation import UnreconciledAttempt
 from sweeps.cost import Usage
 from sweeps.stage import MICRO
 from worker.sdk.rest import Found, Used
@@ -41,10 +41,10 @@ def began(found: Iterable[Found]) -> datetime | None:
     return min((session.began for session in found), default=None)
 
 
-def usage_of(doubt: Doubt, used: Iterable[Used], fleet: str) -> Usage:
-    """All that the service counted in the sessions of a doubt, known by name or by what they were opened with."""
-    metadata = metadata_of(fleet, doubt.opener).items()
-    mine = (each.usage for each in used if each.session in doubt.sessions or metadata <= _items(each.metadata))
+def usage_of(attempt: UnreconciledAttempt, used: Iterable[Used], fleet: str) -> Usage:
+    """All that the service counted in the sessions of a attempt, known by name or by what they were opened with."""
+    metadata = metadata_of(fleet, attempt.opener).items()
+    mine = (each.usage for each in used if each.session in attempt.sessions or metadata <= _items(each.metadata))
     return reduce(Usage.plus, mine, Usage())
 
 
@@ -77,9 +77,9 @@ def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
     return set(metadata.items())
 
 
-def windows(doubts: Iterable[Doubt], now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Spans of full hours, none too long, that hold all that doubts which are over can have used."""
-    return spans(min(doubt.began or (doubt.over or now) - UNSEEN for doubt in doubts), now)
+def windows(attempts: Iterable[UnreconciledAttempt], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Spans of full hours, none too long, that hold all that attempts which are over can have used."""
+    return spans(min(attempt.began or (attempt.over or now) - UNSEEN for attempt in attempts), now)
 
 
 def spans(start: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:

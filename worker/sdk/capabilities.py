@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from scheduler.state.service_facts import Lack, facts, learn_lack
+from scheduler.state.service_facts import Lack, read_facts, record_lack
 from scheduler.state.store import Store
 from worker.sdk.failures import ServiceError
 
@@ -29,7 +29,7 @@ class Offered:
         """As far as anybody knows; what was lacking hours ago is asked for again."""
         until, lacking = self._known.get(service, (0.0, frozenset()))
         if time.monotonic() > until:
-            lacking = facts(self._store, service).lacking(datetime.now(UTC))
+            lacking = read_facts(self._store, service).lacking(datetime.now(UTC))
             self._known[service] = time.monotonic() + LOOK_AGAIN, lacking
         return call not in lacking
 
@@ -52,10 +52,10 @@ class Offered:
         if (service, call) in self._there:
             return
         self._there.add((service, call))
-        learn_lack(self._store, service, call, None)
+        record_lack(self._store, service, call, None)
 
     def _note(self, service: str, call: str, status: int | None) -> None:
         self._there.discard((service, call))
-        learn_lack(self._store, service, call, status)
+        record_lack(self._store, service, call, status)
         self._known.pop(service, None)
         log.warning("housekeeping: %s", Lack(call, status, datetime.now(UTC)).said(service))

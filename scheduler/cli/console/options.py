@@ -9,8 +9,8 @@ import click
 
 from scheduler.errors import BugFound, StoreUnavailable
 from scheduler.settings import Settings
-from scheduler.state.connection import Away, Broken, Refused, check, connect
-from scheduler.state.server.embedded_redis import server
+from scheduler.state.connection import Away, Refused, StoreBug, check_server, connect
+from scheduler.state.server.embedded_redis import open_server
 from scheduler.state.store import Store
 from sweeps.spec.home_paths import expand
 
@@ -57,16 +57,16 @@ class OutputPath(click.Path):
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
     """The store, on a server that is fit for it. Redis going away is one clear error."""
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = connect(url)
-        check(client, url)
+        check_server(client, url)
         try:
             yield Store(client)
         except Away as error:
             raise StoreUnavailable(f"Redis went away while we talked to it: {error}") from None
         except Refused as error:
             raise StoreUnavailable(str(error)) from None
-        except Broken as error:
+        except StoreBug as error:
             raise BugFound(f"{error}\nnothing of that step was written; please report it with these lines") from None
         finally:
             client.close()

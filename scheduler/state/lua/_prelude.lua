@@ -5,59 +5,59 @@
 local PREFIX = ARGV[1]
 local ARGS = {unpack(ARGV, 3)}
 
-local function clock()
+local function read_clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
   local t = read('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local NOW = clock()
+local NOW = read_clock()
 
 local function stage_key(id) return PREFIX .. 'stage:' .. id end
 local function sweep_key(name) return PREFIX .. 'sweep:' .. name end
 local function state_key(state) return PREFIX .. 'state:' .. state end
-local function number(text) return tonumber(text) or 0 end
+local function to_number(text) return tonumber(text) or 0 end
 
-local function stage(id, field) return read('HGET', stage_key(id), field) end
+local function read_stage(id, field) return read('HGET', stage_key(id), field) end
 
 local function is_live(sweep)
   return read('SISMEMBER', PREFIX .. 'live', sweep) == 1
 end
 
 -- Does this sweep want its stages, be it now or when it is resumed?
-local function wants(sweep)
+local function wants_stages(sweep)
   return is_live(sweep) or read('SISMEMBER', PREFIX .. 'held', sweep) == 1
 end
 
 -- Is there a sweep that wants this stage and pays now?
-local function payable(id)
+local function is_payable(id)
   return #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
 end
 
 -- Is there a sweep that wants this stage, be it now or when it is resumed?
-local function wanted(id)
-  return payable(id) or #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
+local function is_wanted(id)
+  return is_payable(id) or #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
 end
 
-local function parents(id)
+local function read_parents(id)
   local list = {}
-  for parent in string.gmatch(stage(id, 'parents') or '', '%S+') do list[#list + 1] = parent end
+  for parent in string.gmatch(read_stage(id, 'parents') or '', '%S+') do list[#list + 1] = parent end
   return list
 end
 
 -- Marks a stage for the tick, which spreads the change to its sweeps and its children: first come, first served.
-local function touch(id)
+local function mark_changed(id)
   write('ZADD', PREFIX .. 'changed', write('INCR', PREFIX .. 'sequence'), id)
 end
 
 -- Has the tick walk through all stages of a sweep; `how` is 'reconsider', 'reopen' or 'reopen_failed'. Each call is a walk of its own:
 -- one that is under way may have passed the stages that matter now.
-local function restage(sweep, how)
+local function start_walk(sweep, how)
   local walk = add(sweep_key(sweep), 'walks', 1)
   write('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
 end
 
 -- Brings a sweep to where its state and its hours want it: among those that pay, those that only want, or neither.
-local function stand(sweep)
+local function sync_sweep(sweep)
   local row = read('HMGET', sweep_key(sweep), 'state', 'outside')
   local pays = row[1] == 'active' and not row[2]
   local wants = row[1] == 'paused' or (row[1] == 'active' and row[2])
@@ -66,20 +66,20 @@ local function stand(sweep)
 end
 
 -- One that has hours or a deadline is looked at by the next tick, and pays for nothing before.
-local function begin_hours(sweep)
+local function begin_window(sweep)
   local row = read('HMGET', sweep_key(sweep), 'window', 'deadline')
   if (row[1] or '') == '' and (row[2] or '') == '' then
     write('HDEL', sweep_key(sweep), 'outside')
     return
   end
   write('HSETNX', sweep_key(sweep), 'outside', NOW)
-  write('ZADD', PREFIX .. 'turns', NOW, sweep)
+  write('ZADD', PREFIX .. 'windows', NOW, sweep)
 end
 
 -- What people should be able to read later, and no move of a stage tells.
-local function note(id, detail)
+local function log_event(id, detail)
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
-    'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail)
+    'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '', 'detail', detail)
 end
 
 -- The only place where a state is written: the hash, the index of its state and the event change together.
@@ -94,14 +94,14 @@ local function move(id, from, to, score, detail)
   write('ZREM', state_key(from), id)
   write('ZADD', state_key(to), score or NOW, id)
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
-    'to', to, 'attempt', stage(id, 'attempt') or 0, 'worker', stage(id, 'worker') or '', 'detail', detail or '')
-  touch(id)
+    'to', to, 'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '', 'detail', detail or '')
+  mark_changed(id)
   return true
 end
 
 -- Checkpoints, newest last.
 
-local function checkpoints(id)
+local function read_checkpoints(id)
   local list = {}
   for i, text in ipairs(read('LRANGE', stage_key(id) .. ':checkpoints', 0, -1)) do list[i] = cjson.decode(text) end
   return list
@@ -112,74 +112,74 @@ local function discard(checkpoint)
 end
 
 -- What a checkpoint has at the service: its own path, and that of the weights which its training is held to.
-local function paths_of(checkpoint) return {checkpoint.path, checkpoint.reference} end
+local function list_paths(checkpoint) return {checkpoint.path, checkpoint.reference} end
 
 -- All that the checkpoints of a stage have there, as a set.
-local function known_paths(id)
+local function list_known_paths(id)
   local known = {}
-  for _, checkpoint in ipairs(checkpoints(id)) do
-    for _, path in ipairs(paths_of(checkpoint)) do known[path] = true end
+  for _, checkpoint in ipairs(read_checkpoints(id)) do
+    for _, path in ipairs(list_paths(checkpoint)) do known[path] = true end
   end
   return known
 end
 
 -- Discards what a checkpoint that left the list has there, but for what those that are left share with it, and for what
 -- is known to be gone.
-local function discard_what_is_left_of(id, checkpoint, gone)
-  local known = known_paths(id)
-  for _, path in ipairs(paths_of(checkpoint)) do
+local function discard_unshared(id, checkpoint, gone)
+  local known = list_known_paths(id)
+  for _, path in ipairs(list_paths(checkpoint)) do
     if not known[path] and path ~= gone then discard({model = checkpoint.model, path = path}) end
   end
 end
 
 -- Leaves the newest `most` of them; what is older is discarded. The stage's own policy asks for more, or for all.
 local function keep_newest(id, most)
-  local wish = cjson.decode(stage(id, 'execution') or '{}')
+  local wish = cjson.decode(read_stage(id, 'execution') or '{}')
   wish = type(wish) == 'table' and wish.checkpoint and wish.checkpoint.keep
   if wish == 'all' then return end
   if type(wish) == 'number' then most = math.max(most, wish) end
   local key = stage_key(id) .. ':checkpoints'
-  while read('LLEN', key) > most do discard_what_is_left_of(id, cjson.decode(write('LPOP', key))) end
+  while read('LLEN', key) > most do discard_unshared(id, cjson.decode(write('LPOP', key))) end
 end
 
 -- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.
 -- `call` names the one call that took the lease: see `taken_by`.
-local function lease(id, worker, call)
+local function take_lease(id, worker, call)
   local run = string.match(read('INFO', 'server'), 'run_id:(%x+)')
   local fence = string.sub(run, 1, 8) .. '-' .. write('INCR', PREFIX .. 'fence')
   write('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW,
-    'slot', id .. '|' .. stage(id, 'attempt'))
+    'slot', id .. '|' .. read_stage(id, 'attempt'))
   write('ZADD', PREFIX .. 'progressed', NOW, id)
   return fence
 end
 
 -- Failures of each kind since the stage last got any further: an attempt that was worth something begins the count anew.
 local FAULTS = {'outage', 'broken', 'gone', 'unknown', 'lost', 'stalled'}
-local function failed_before(kind) return 'failed:' .. kind end
-local function forgive(id)
-  for _, kind in ipairs(FAULTS) do write('HDEL', stage_key(id), failed_before(kind)) end
+local function failure_field(kind) return 'failed:' .. kind end
+local function clear_failures(id)
+  for _, kind in ipairs(FAULTS) do write('HDEL', stage_key(id), failure_field(kind)) end
   write('SREM', PREFIX .. 'suspects', id)
 end
 
 -- A worker that dies takes all its attempts along, and nobody knows which of them killed it. Stages that were there too
 -- often are tried one at a time, so that the next death tells. Answers whether another such stage is being tried.
-local function must_wait_its_turn(id)
+local function must_wait_for_suspect(id)
   if read('SISMEMBER', PREFIX .. 'suspects', id) == 0 then return false end
   for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
-    local state = stage(other, 'state')
+    local state = read_stage(other, 'state')
     if state == 'dispatched' or state == 'running' then return true end
   end
   return false
 end
 
 -- The lease that this very call took before: a client that lost the answer sends the call again.
-local function taken_by(id, call)
+local function find_lease(id, call)
   local held = read('HMGET', stage_key(id), 'state', 'call', 'fence')
   return held[1] == 'running' and held[2] == call and held[3]
 end
 
 -- Does this fencing number still hold the stage? Every write of a worker asks.
-local function holds(id, fence)
+local function holds_lease(id, fence)
   local held = read('HMGET', stage_key(id), 'state', 'fence')
   if held[1] ~= 'running' or held[2] ~= fence then return false end
   return tonumber(read('ZSCORE', state_key('running'), id)) > NOW

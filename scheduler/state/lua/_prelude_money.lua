@@ -1,14 +1,14 @@
 -- Set behind `_prelude.lua`, before every verb.
--- Money, in millionths of a dollar. A sweep holds: spent, reserved, doubtful, each in all and by the kind of stage, and
+-- Money, in millionths of a dollar. A sweep holds: spent, reserved, unreconciled, each in all and by the kind of stage, and
 -- `limit` where it has a budget. A service holds: what is reserved there, and of each day in UTC what was spent and is
--- doubtful. An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
+-- unreconciled. An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
 
-local function day_of(time) return math.floor(time / 86400000) end
-local TODAY = day_of(NOW)
+local function count_days(time) return math.floor(time / 86400000) end
+local TODAY = count_days(NOW)
 local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
 
--- Enters an amount in every book that it belongs to: 'spent', 'reserved', 'doubtful', or 'tokens', which are a sweep's
--- alone. `day`: of what is spent or doubtful, if not today.
+-- Enters an amount in every book that it belongs to: 'spent', 'reserved', 'unreconciled', or 'tokens', which are a sweep's
+-- alone. `day`: of what is spent or unreconciled, if not today.
 local function book(id, sweep, what, amount, day)
   if amount == 0 then return end
   local of = read('HMGET', stage_key(id), 'kind', 'service')
@@ -21,69 +21,69 @@ local function book(id, sweep, what, amount, day)
 end
 
 -- The price of tokens by kind, rounded up once for the whole; rates are micro-dollars for a million of each kind.
-local function price(usage, rates)
+local function compute_price(usage, rates)
   local exact = 0
-  for kind, tokens in pairs(usage) do exact = exact + tokens * number(rates[kind]) end
+  for kind, tokens in pairs(usage) do exact = exact + tokens * to_number(rates[kind]) end
   return math.ceil(exact / 1000000)
 end
 
 -- As `dollars` in wording.py: enough digits to see that small sums are not nothing.
-local function dollars(micro)
+local function format_dollars(micro)
   local digits = (micro >= 1000000 and 2) or ((micro >= 100 or micro == 0) and 4) or 6
   return string.format('$%.' .. digits .. 'f', micro / 1000000)
 end
 
 -- Tells people how a sweep's budget stands: once when four fifths of it are gone, once when it was too small for a
 -- stage. A budget that is changed is told of anew.
-local function tell_budget(sweep, refused)
+local function notify_budget(sweep, refused)
   local key = sweep_key(sweep)
-  local row = read('HMGET', key, 'limit', 'spent', 'doubtful')
+  local row = read('HMGET', key, 'limit', 'spent', 'unreconciled')
   local limit = tonumber(row[1])
   if not limit then return end
   local function once(field, kind)
     if write('HSETNX', key, field, NOW) == 0 then return end
-    notify(sweep, kind, dollars(number(row[2])) .. ' of ' .. dollars(limit) .. ' is spent', NOW)
+    notify(sweep, kind, format_dollars(to_number(row[2])) .. ' of ' .. format_dollars(limit) .. ' is spent', NOW)
   end
-  if number(row[2]) + number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
+  if to_number(row[2]) + to_number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
   if refused then once('budget:reached', 'budget') end
 end
 
-local function affordable(sweep, amount)
-  local row = read('HMGET', sweep_key(sweep), 'limit', 'spent', 'reserved', 'doubtful')
+local function is_affordable(sweep, amount)
+  local row = read('HMGET', sweep_key(sweep), 'limit', 'spent', 'reserved', 'unreconciled')
   local limit = tonumber(row[1])
-  return not limit or number(row[2]) + number(row[3]) + number(row[4]) + amount <= limit
+  return not limit or to_number(row[2]) + to_number(row[3]) + to_number(row[4]) + amount <= limit
 end
 
-local function day_limit(service) return tonumber(read('HGET', PREFIX .. 'limits', 'day:' .. service)) end
+local function read_day_limit(service) return tonumber(read('HGET', PREFIX .. 'limits', 'day:' .. service)) end
 
-local function affordable_today(service, amount)
-  local limit = day_limit(service)
+local function is_affordable_today(service, amount)
+  local limit = read_day_limit(service)
   if not limit then return true end
-  local row = read('HMGET', day_key(service, TODAY), 'spent', 'doubtful')
+  local row = read('HMGET', day_key(service, TODAY), 'spent', 'unreconciled')
   local reserved = read('HGET', PREFIX .. 'reserved', service)
-  return number(row[1]) + number(row[2]) + number(reserved) + amount <= limit
+  return to_number(row[1]) + to_number(row[2]) + to_number(reserved) + amount <= limit
 end
 
 -- Why so much more cannot be held for a stage, or nil. What has no price can be held under no limit.
-local function over_budget(id, sweep, amount)
+local function check_budget(id, sweep, amount)
   local row = read('HMGET', stage_key(id), 'service', 'rates')
   if row[2] == '' then
-    local limited = tonumber(read('HGET', sweep_key(sweep), 'limit')) or day_limit(row[1])
+    local limited = tonumber(read('HGET', sweep_key(sweep), 'limit')) or read_day_limit(row[1])
     return limited and 'no price' or nil
   end
-  if not affordable(sweep, amount) then return 'budget' end
-  return not affordable_today(row[1], amount) and 'day budget' or nil
+  if not is_affordable(sweep, amount) then return 'budget' end
+  return not is_affordable_today(row[1], amount) and 'day budget' or nil
 end
 
 -- What an attempt may still cost: the estimate less what its checkpoint embodies already; and where that has proved too
 -- little, as much as an attempt was short of.
-local function remaining(id)
+local function estimate_remaining(id)
   local newest = read('LINDEX', stage_key(id) .. ':checkpoints', -1)
-  local embodied = newest and number(cjson.decode(newest).micro_usd) or 0
-  return math.max(0, number(stage(id, 'estimate')) - embodied, number(stage(id, 'short')))
+  local embodied = newest and to_number(cjson.decode(newest).micro_usd) or 0
+  return math.max(0, to_number(read_stage(id, 'estimate')) - embodied, to_number(read_stage(id, 'short')))
 end
 
-local function hold(id, sweep, amount)
+local function reserve(id, sweep, amount)
   write('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
   book(id, sweep, 'reserved', amount)
   add(sweep_key(sweep), 'inflight', 1)
@@ -93,46 +93,46 @@ end
 -- Books what the attempt has cost up to now (a total, never less than before); the reservation shrinks by as much.
 local function meter(id, total, tokens)
   local key = stage_key(id)
-  local delta = number(total) - number(stage(id, 'metered'))
-  local more = number(tokens) - number(stage(id, 'metered_tokens'))
+  local delta = to_number(total) - to_number(read_stage(id, 'metered'))
+  local more = to_number(tokens) - to_number(read_stage(id, 'metered_tokens'))
   if delta < 0 or more < 0 then return end
-  local payer = stage(id, 'payer')
-  local freed = math.min(delta, number(stage(id, 'reserved')))
+  local payer = read_stage(id, 'payer')
+  local freed = math.min(delta, to_number(read_stage(id, 'reserved')))
   add(key, 'metered', delta, 'metered_tokens', more, 'reserved', -freed, 'micro_usd', delta, 'tokens', more)
   book(id, payer, 'spent', delta)
   book(id, payer, 'tokens', more)
   book(id, payer, 'reserved', -freed)
-  if delta > 0 then tell_budget(payer) end
+  if delta > 0 then notify_budget(payer) end
 end
 
 -- Also of a recipe that cannot be read: what it held must be let go of all the same.
-local function model_of(recipe)
+local function read_model(recipe)
   local read_it, found = pcall(cjson.decode, recipe or '{}')
   return read_it and type(found) == 'table' and found.model or ''
 end
 
 -- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation
 -- is given back. `cost` says how well its cost is known: 'exact'; 'at most' what was metered, for some of it may never
--- have been done; or 'unknown', so that what is left of the reservation stays booked as doubtful.
+-- have been done; or 'unknown', so that what is left of the reservation stays booked as unreconciled.
 -- A doubt is kept until the service has said what it counted (see resolve_doubt).
-local function let_go(id, cost)
+local function release(id, cost)
   local key = stage_key(id)
   local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
     'opened_by', 'opened_usage', 'recipe', 'started')
-  local payer, left = held[1], number(held[2])
+  local payer, left = held[1], to_number(held[2])
   book(id, payer, 'reserved', -left)
   add(sweep_key(payer), 'inflight', -1)
-  if cost == 'unknown' or (cost == 'at most' and number(held[4]) > 0) then
-    local doubtful = cost == 'unknown' and left or 0
+  if cost == 'unknown' or (cost == 'at most' and to_number(held[4]) > 0) then
+    local unreconciled = cost == 'unknown' and left or 0
     local attempt = id .. '|' .. held[5]
-    book(id, payer, 'doubtful', doubtful)
-    tell_budget(payer)
-    add(key, 'doubtful', doubtful)
-    write('HSET', PREFIX .. 'doubt:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', number(held[3]),
-      'tokens', number(held[4]), 'doubtful', doubtful, 'began_day', day_of(number(held[10])), 'day', TODAY,
+    book(id, payer, 'unreconciled', unreconciled)
+    notify_budget(payer)
+    add(key, 'unreconciled', unreconciled)
+    write('HSET', PREFIX .. 'unreconciled:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', to_number(held[3]),
+      'tokens', to_number(held[4]), 'unreconciled', unreconciled, 'began_day', count_days(to_number(held[10])), 'day', TODAY,
       'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
-      'model', model_of(held[9]))
-    write('ZADD', PREFIX .. 'doubts', NOW, attempt)
+      'model', read_model(held[9]))
+    write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
   end
   write('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
   write('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_usage')
@@ -140,20 +140,20 @@ local function let_go(id, cost)
 end
 
 -- Ends a dispatch that no attempt followed.
-local function recall(id)
-  free_slot(stage(id, 'lane'), id .. '|' .. stage(id, 'attempt'))
-  let_go(id, 'exact')
+local function withdraw_dispatch(id)
+  free_slot(read_stage(id, 'lane'), id .. '|' .. read_stage(id, 'attempt'))
+  release(id, 'exact')
 end
 
 -- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
-local function refuse(id, sweep)
+local function check_gates(id, sweep)
   if not is_live(sweep) then return 'the sweep is not active' end
-  if breaker(stage(id, 'service')) ~= 'closed' then return 'breaker' end
-  for _, parent in ipairs(parents(id)) do
-    if stage(parent, 'state') ~= 'succeeded' then return 'parents' end
+  if read_breaker(read_stage(id, 'service')) ~= 'closed' then return 'breaker' end
+  for _, parent in ipairs(read_parents(id)) do
+    if read_stage(parent, 'state') ~= 'succeeded' then return 'parents' end
   end
-  if must_wait_its_turn(id) then return 'suspect' end
-  local slots = number(read('HGET', sweep_key(sweep), 'slots'))
-  if slots > 0 and number(read('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
-  return over_budget(id, sweep, remaining(id))
+  if must_wait_for_suspect(id) then return 'suspect' end
+  local slots = to_number(read('HGET', sweep_key(sweep), 'slots'))
+  if slots > 0 and to_number(read('HGET', sweep_key(sweep), 'inflight')) >= slots then return 'slots' end
+  return check_budget(id, sweep, estimate_remaining(id))
 end

@@ -4,7 +4,7 @@
 -- (`notify`, a JSON list); the addresses themselves are never in here. What was told last of each kind stands in the
 -- sweep's hash (`told:started`), and of the fleet in `told`: a verb that comes again tells nothing again.
 
-local function has_been_told(key, field, occurrence)
+local function remember_notice(key, field, occurrence)
   if read('HGET', key, field) == occurrence then return true end
   write('HSET', key, field, occurrence)
   return false
@@ -18,22 +18,22 @@ local function post(address, kind, sweep, detail)
   write('ZADD', PREFIX .. 'notices', NOW, id)
 end
 
-local function addresses(sweep)
+local function read_addresses(sweep)
   return cjson.decode(read('HGET', sweep_key(sweep), 'notify') or '[]')
 end
 
 -- Tells those who asked to be told of a sweep. Once for each kind; of a kind that comes again, once for each occurrence.
 local function notify(sweep, kind, detail, occurrence)
-  local list = addresses(sweep)
+  local list = read_addresses(sweep)
   if #list == 0 then return end
-  if has_been_told(sweep_key(sweep), 'told:' .. kind, tostring(occurrence or 'once')) then return end
+  if remember_notice(sweep_key(sweep), 'notified:' .. kind, tostring(occurrence or 'once')) then return end
   for _, address in ipairs(list) do post(address, kind, sweep, detail or '') end
 end
 
 -- Tells everybody who has something under way, and whoever looks after the fleet, of what concerns all of them. Each
 -- address once, however many sweeps name it.
 local function notify_all(kind, detail, occurrence)
-  if has_been_told(PREFIX .. 'told', kind, tostring(occurrence)) then return end
+  if remember_notice(PREFIX .. 'notified', kind, tostring(occurrence)) then return end
   local seen = {}
   local function tell(address)
     if not seen[address] then post(address, kind, '', detail or '') end
@@ -41,7 +41,7 @@ local function notify_all(kind, detail, occurrence)
   end
   for _, address in ipairs(read('SMEMBERS', PREFIX .. 'fleet_addresses')) do tell(address) end
   for _, sweep in ipairs(read('SUNION', PREFIX .. 'live', PREFIX .. 'held')) do
-    for _, address in ipairs(addresses(sweep)) do tell(address) end
+    for _, address in ipairs(read_addresses(sweep)) do tell(address) end
   end
 end
 
@@ -59,28 +59,28 @@ end
 
 -- The story of a sweep: its first stage that runs, and its end.
 
-local function ended(sweep)
+local function count_ended(sweep)
   local counts = read('HMGET', sweep_key(sweep) .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')
   local count = 0
-  for _, each in ipairs(counts) do count = count + number(each) end
+  for _, each in ipairs(counts) do count = count + to_number(each) end
   return count
 end
 
 -- `started` and what had ended by then are what the pace of a sweep is reckoned from; a pause begins it anew.
-local function begin(id)
-  local sweep = stage(id, 'payer')
+local function begin_sweep(id)
+  local sweep = read_stage(id, 'payer')
   if write('HSETNX', sweep_key(sweep), 'started', NOW) == 0 then return end
-  write('HSET', sweep_key(sweep), 'ended_before', ended(sweep))
-  notify(sweep, 'started', 'with ' .. stage(id, 'label'))
+  write('HSET', sweep_key(sweep), 'ended_before', count_ended(sweep))
+  notify(sweep, 'started', 'with ' .. read_stage(id, 'label'))
 end
 
 -- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
 local function close_if_done(sweep)
   local key = sweep_key(sweep)
   local row = read('HMGET', key, 'state', 'walks', 'walked')
-  if row[1] ~= 'active' or number(row[2]) > number(row[3]) then return end
-  if ended(sweep) < read('ZCARD', key .. ':stages') then return end
+  if row[1] ~= 'active' or to_number(row[2]) > to_number(row[3]) then return end
+  if count_ended(sweep) < read('ZCARD', key .. ':stages') then return end
   write('HSET', key, 'state', 'finished', 'since', NOW)
-  stand(sweep)
+  sync_sweep(sweep)
   notify(sweep, 'finished')
 end

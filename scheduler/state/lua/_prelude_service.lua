@@ -1,23 +1,23 @@
 -- Set behind `_prelude.lua`, before every verb.
 -- What a service allows: slots for the clients that we have open there, and a breaker for when it is down.
--- BREAKER, the table of its legal moves, is written in front of these files from scheduler/engine/breaker.py.
+-- BREAKER_MOVES, the table of its legal moves, is written in front of these files from scheduler/engine/breaker.py.
 
 local function slots_key(pool) return PREFIX .. 'slots:' .. pool end
-local function signs_key(pool) return PREFIX .. 'signs:' .. pool end
-local function pool_of(lane) return string.match(lane, '^[^/]+/[^/]+') end
+local function signals_key(pool) return PREFIX .. 'signals:' .. pool end
+local function find_pool(lane) return string.match(lane, '^[^/]+/[^/]+') end
 
 -- A slot is a lease of its own, under the name of the attempt that opens the client: it outlives that attempt until the
 -- client is closed, or its worker has been silent for as long as a lease.
-local function hold_slot(lane, name, till)
+local function take_slot(lane, name, till)
   write('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
-  write('ZADD', slots_key(pool_of(lane)), till, name)
+  write('ZADD', slots_key(find_pool(lane)), till, name)
   write('ZADD', slots_key(lane), till, name)
 end
 
 local function free_slot(lane, name)
-  write('ZREM', slots_key(pool_of(lane)), name)
+  write('ZREM', slots_key(find_pool(lane)), name)
   write('ZREM', slots_key(lane), name)
-  write('HDEL', signs_key(pool_of(lane)), name)
+  write('HDEL', signals_key(find_pool(lane)), name)
 end
 
 local function is_full(pool)
@@ -26,37 +26,37 @@ local function is_full(pool)
 end
 
 -- Answers nil, or why no new client may be opened for this stage.
-local function no_room(id)
-  local lane = stage(id, 'lane')
-  return (is_full(pool_of(lane)) or is_full(lane)) and 'capacity' or nil
+local function check_room(id)
+  local lane = read_stage(id, 'lane')
+  return (is_full(find_pool(lane)) or is_full(lane)) and 'capacity' or nil
 end
 
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
-local function breaker(service) return read('HGET', breaker_key(service), 'state') or 'closed' end
+local function read_breaker(service) return read('HGET', breaker_key(service), 'state') or 'closed' end
 
 -- What a canary would be sent to, and at which price: the model that was opened last, for that one is served; before any
 -- was, the one that was asked for first.
-local function canary_goes_to(id)
-  write('HSET', breaker_key(stage(id, 'service')), 'model', cjson.decode(stage(id, 'recipe')).model,
-    'rates', stage(id, 'rates'))
+local function set_canary_model(id)
+  write('HSET', breaker_key(read_stage(id, 'service')), 'model', cjson.decode(read_stage(id, 'recipe')).model,
+    'rates', read_stage(id, 'rates'))
 end
 
 -- What people are told of a turn; that a suspicion came to nothing is not worth a word.
-local TOLD_OF_TURN = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}
+local NOTICE_OF_MOVE = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}
 
 -- The only place where the state of a breaker is written. Answers whether it was in `from`.
-local function turn(service, from, to, cause)
-  if not (BREAKER[from] and BREAKER[from][to]) then
+local function move_breaker(service, from, to, cause)
+  if not (BREAKER_MOVES[from] and BREAKER_MOVES[from][to]) then
     error('illegal turn of the breaker of ' .. service .. ': ' .. from .. ' to ' .. to)
   end
-  if breaker(service) ~= from then return false end
+  if read_breaker(service) ~= from then return false end
   write('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause)
   if from ~= 'suspect' then write('HSET', breaker_key(service), 'next', NOW) end
   write('HDEL', breaker_key(service), 'canary', 'canary_until', 'fails')
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
     'from', from, 'to', to, 'detail', service .. ': ' .. cause)
-  if TOLD_OF_TURN[to] and not (from == 'suspect' and to == 'closed') then
-    notify_all(TOLD_OF_TURN[to], service .. ': ' .. cause, service .. '|' .. NOW)
+  if NOTICE_OF_MOVE[to] and not (from == 'suspect' and to == 'closed') then
+    notify_all(NOTICE_OF_MOVE[to], service .. ': ' .. cause, service .. '|' .. NOW)
   end
   return true
 end

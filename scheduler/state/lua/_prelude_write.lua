@@ -32,14 +32,14 @@ end
 
 local journal = {}
 
-local function every(words, first, step)
+local function take_every(words, first, step)
   local found = {}
   for i = first, #words, step do found[#found + 1] = words[i] end
   return found
 end
 
 -- Notes what members of a zset, or fields of a hash, had before (false: they were not there).
-local function remember(key, names, before, set, unset)
+local function note_before(key, names, before, set, unset)
   local had, new = {set, key}, {unset, key}
   for i, name in ipairs(names) do
     local value = before[i]
@@ -60,9 +60,9 @@ local function inverses()
   local kept = {}
   local function takes_back(...) journal[#journal + 1] = {...} end
 
-  local function fields(key, names) remember(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
-  local function pairs_of(key, words) fields(key, every(words, 1, 2)) end
-  local function members(key, names) remember(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
+  local function fields(key, names) note_before(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
+  local function pairs_of(key, words) fields(key, take_every(words, 1, 2)) end
+  local function members(key, names) note_before(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
   local function member(key, words)
     if #words ~= 1 then error('one member at a time', 3) end
     takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
@@ -97,7 +97,7 @@ local function inverses()
 
   return {
     HSET = pairs_of, HSETNX = pairs_of, HDEL = fields, SADD = member, SREM = member,
-    ZADD = function(key, words) members(key, every(words, words[1] == 'XX' and 3 or 2, 2)) end,
+    ZADD = function(key, words) members(key, take_every(words, words[1] == 'XX' and 3 or 2, 2)) end,
     ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
     INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
     XADD = function() end, -- its name is known afterwards
@@ -123,7 +123,7 @@ end
 -- Adds to numbers in a hash: field, amount, … Answers what the first of them is now.
 local function add(key, ...)
   local given, words = {...}, {}
-  local fields = every(given, 1, 2)
+  local fields = take_every(given, 1, 2)
   local before = call('HMGET', key, unpack(fields))
   if not inverse then begin_to_write() end
   for i, field in ipairs(fields) do
@@ -131,7 +131,7 @@ local function add(key, ...)
     if amount ~= math.floor(amount) then error('not a whole number', 2) end
     words[2 * i - 1], words[2 * i] = field, spell(tonumber(before[i] or 0) + amount)
   end
-  remember(key, fields, before, 'HSET', 'HDEL')
+  note_before(key, fields, before, 'HSET', 'HDEL')
   call('HSET', key, unpack(words))
   return tonumber(words[2])
 end

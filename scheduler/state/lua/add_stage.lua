@@ -19,7 +19,7 @@ if read('EXISTS', key) == 0 then
   for parent in string.gmatch(parent_list, '%S+') do
     write('SADD', stage_key(parent) .. ':children', id)
   end
-elseif stage(id, 'rates') == '' then
+elseif read_stage(id, 'rates') == '' then
   find_its_price()
 end
 write('ZADD', sweep_key(sweep) .. ':stages', position, id)

@@ -5,11 +5,11 @@ local name, why = ARGS[1], ARGS[2] or ''
 local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if ARGS[3] and read('HGET', sweep_key(name), 'deadline') ~= ARGS[3] then return state end
-write('ZREM', PREFIX .. 'turns', name) -- of one that has ended as well, or its deadline would be due for ever
+write('ZREM', PREFIX .. 'windows', name) -- of one that has ended as well, or its deadline would be due for ever
 if state == 'active' or state == 'paused' or state == 'opening' then
   write('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
-  stand(name)
-  restage(name, 'reconsider')
+  sync_sweep(name)
+  start_walk(name, 'reconsider')
   notify(name, 'cancelled', why)
 end
 return state

@@ -2,16 +2,16 @@
 -- Arguments: stage, fence, its path, and the path that is gone: that one, or of what is needed with it.
 -- Answers 1, or 0 without the lease.
 local id, fence, path, gone = unpack(ARGS, 1, 4)
-if not holds(id, fence) then return 0 end
+if not holds_lease(id, fence) then return 0 end
 local key = stage_key(id) .. ':checkpoints'
 for _, text in ipairs(read('LRANGE', key, 0, -1)) do
   local checkpoint = cjson.decode(text)
   if checkpoint.path == path then
     write('LREM', key, 1, text)
-    discard_what_is_left_of(id, checkpoint, gone)
-    local left = checkpoints(id)
+    discard_unshared(id, checkpoint, gone)
+    local left = read_checkpoints(id)
     local before = left[#left]
-    note(id, 'the checkpoint at step ' .. checkpoint.step .. ' is gone; '
+    log_event(id, 'the checkpoint at step ' .. checkpoint.step .. ' is gone; '
       .. (before and 'it goes on from the one at step ' .. before.step or 'it starts over'))
   end
 end

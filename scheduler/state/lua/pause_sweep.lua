@@ -5,7 +5,7 @@ local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'active' then
   write('HSET', sweep_key(name), 'state', 'paused', 'since', NOW)
-  stand(name)
-  restage(name, 'reconsider')
+  sync_sweep(name)
+  start_walk(name, 'reconsider')
 end
 return state

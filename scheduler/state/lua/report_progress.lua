@@ -2,7 +2,7 @@
 -- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, progress as JSON, longest curve kept, then
 -- points of the learning curve as JSON (none, or the whole decimated curve anew). Answers 1, or 0 without the lease.
 local id, fence, tokens, spent, progress, longest = unpack(ARGS, 1, 6)
-if not holds(id, fence) then return 0 end
+if not holds_lease(id, fence) then return 0 end
 meter(id, spent, tokens)
 write('HSET', stage_key(id), 'progress', progress)
 if #ARGS > 6 then

@@ -2,13 +2,13 @@
 -- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, micro-dollars that must be left for what is
 -- next. Answers 'held', 'lost', or the gate that is closed: then the next attempt starts only when so much can be held.
 local id, fence, tokens, spent, needed = ARGS[1], ARGS[2], ARGS[3], ARGS[4], tonumber(ARGS[5])
-if not holds(id, fence) then return 'lost' end
+if not holds_lease(id, fence) then return 'lost' end
 meter(id, spent, tokens)
-local more, payer = needed - number(stage(id, 'reserved')), stage(id, 'payer')
+local more, payer = needed - to_number(read_stage(id, 'reserved')), read_stage(id, 'payer')
 if more <= 0 then return 'held' end
-local gate = over_budget(id, payer, more)
+local gate = check_budget(id, payer, more)
 if gate then
-  if gate == 'budget' then tell_budget(payer, true) end
+  if gate == 'budget' then notify_budget(payer, true) end
   write('HSET', stage_key(id), 'short', needed)
   write('HSET', sweep_key(payer), 'gate', gate)
   return gate

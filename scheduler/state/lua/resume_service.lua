@@ -1,3 +1,3 @@
 -- Lets a service that was stopped be tried again: a canary decides. Argument: service. Answers 1 if it was stopped.
-if breaker(ARGS[1]) ~= 'stopped' then return 0 end
-return turn(ARGS[1], 'stopped', 'open', 'a person says that it can be tried again') and 1 or 0
+if read_breaker(ARGS[1]) ~= 'stopped' then return 0 end
+return move_breaker(ARGS[1], 'stopped', 'open', 'a person says that it can be tried again') and 1 or 0

@@ -4,8 +4,8 @@ local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
 if state == 'paused' then
   write('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
-  stand(name)
+  sync_sweep(name)
   write('HDEL', sweep_key(name), 'started') -- the pause does not count for its pace
-  restage(name, 'reconsider')
+  start_walk(name, 'reconsider')
 end
 return state

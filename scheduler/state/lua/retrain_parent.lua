@@ -4,28 +4,28 @@
 -- Answers 1, or 0 without the lease. A parent that another child has sent back already is left alone, and so is one that
 -- has left another checkpoint since.
 local id, fence, tokens, spent, parent, path, most = unpack(ARGS, 1, 7)
-if not holds(id, fence) then return 0 end
+if not holds_lease(id, fence) then return 0 end
 local key = stage_key(parent) .. ':checkpoints'
-local list = checkpoints(parent)
+local list = read_checkpoints(parent)
 local newest = list[#list]
 -- Only the newest one is where the parent ended; those before it are for the parent alone to go on from.
-local bare = stage(parent, 'state') == 'succeeded' and (not newest or newest.path == path)
-local what = stage(parent, 'kind') == 'evaluate' and 'what ' .. parent .. ' measured' or 'the checkpoint that ' .. parent .. ' left'
+local bare = read_stage(parent, 'state') == 'succeeded' and (not newest or newest.path == path)
+local what = read_stage(parent, 'kind') == 'evaluate' and 'what ' .. parent .. ' measured' or 'the checkpoint that ' .. parent .. ' left'
 local why = what .. ' is gone'
-local again = number(stage(parent, 'retrained'))
+local again = to_number(read_stage(parent, 'retrained'))
 meter(id, spent, tokens)
 write('HSET', stage_key(id), 'cause', why)
 if bare and newest then write('RPOP', key) end
 if bare and again >= tonumber(most) then
   write('HSET', stage_key(id), 'cause', why .. ', and so it was when it had been trained again')
-  move(id, 'running', 'failed', NOW, stage(id, 'cause'))
+  move(id, 'running', 'failed', NOW, read_stage(id, 'cause'))
 else
   move(id, 'running', 'ready', NOW, why)
   if bare then
     write('HSET', stage_key(parent), 'retrained', again + 1)
     move(parent, 'succeeded', 'ready', NOW, 'what it left is gone, and ' .. id .. ' needs it')
   end
-  if stage(parent, 'state') ~= 'succeeded' then move(id, 'ready', 'waiting', NOW, 'for ' .. parent) end
+  if read_stage(parent, 'state') ~= 'succeeded' then move(id, 'ready', 'waiting', NOW, 'for ' .. parent) end
 end
-let_go(id, 'at most')
+release(id, 'at most')
 return 1

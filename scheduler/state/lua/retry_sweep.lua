@@ -8,16 +8,16 @@ local key = sweep_key(name)
 local row = read('HMGET', key, 'state', 'sealed', 'deadline')
 local state, sealed = row[1], row[2]
 if not state then return '' end
-if number(row[3]) > 0 and number(row[3]) <= NOW then write('HSET', key, 'deadline', '') end
-write('HDEL', key, 'told:failure', 'told:finished', 'told:cancelled', 'started') -- its end is told anew
+if to_number(row[3]) > 0 and to_number(row[3]) <= NOW then write('HSET', key, 'deadline', '') end
+write('HDEL', key, 'notified:failure', 'notified:finished', 'notified:cancelled', 'started') -- its end is told anew
 if not sealed then
   write('HSET', key, 'state', 'opening', 'since', NOW)
 elseif state == 'paused' then -- still paused, with more to do when it is resumed
-  restage(name, how)
+  start_walk(name, how)
 else
   write('HSET', key, 'state', 'active', 'since', NOW)
-  if state ~= 'active' then begin_hours(name) end -- what runs within its hours stays there
-  stand(name)
-  restage(name, how)
+  if state ~= 'active' then begin_window(name) end -- what runs within its hours stays there
+  sync_sweep(name)
+  start_walk(name, how)
 end
 return state

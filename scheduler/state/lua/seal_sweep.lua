@@ -3,7 +3,7 @@
 local name = ARGS[1]
 if read('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
 write('HSET', sweep_key(name), 'state', 'active', 'since', NOW, 'sealed', 1)
-begin_hours(name)
-stand(name)
-restage(name, 'reopen')
+begin_window(name)
+sync_sweep(name)
+start_walk(name, 'reopen')
 return 1

@@ -2,14 +2,14 @@
 -- Arguments: service, a name of this try, milliseconds after which it counts as failed, milliseconds between the beginnings
 -- of two tries, tokens of training that it takes. Answers the model to try it with, or ''.
 local service, name, patience, pace, tokens = ARGS[1], ARGS[2], tonumber(ARGS[3]), tonumber(ARGS[4]), tonumber(ARGS[5])
-local state = breaker(service)
+local state = read_breaker(service)
 if state ~= 'suspect' and state ~= 'open' then return '' end
 local row = read('HMGET', breaker_key(service), 'next', 'canary', 'canary_until', 'model', 'rates')
 if row[2] == name then return row[4] or '' end
-if not row[4] or number(row[1]) > NOW or number(row[3]) > NOW then return '' end
+if not row[4] or to_number(row[1]) > NOW or to_number(row[3]) > NOW then return '' end
 local rates = row[5] ~= '' and cjson.decode(row[5]) or {}
-local cost = price({training = tokens}, rates)
-if not affordable_today(service, cost) then return '' end
+local cost = compute_price({training = tokens}, rates)
+if not is_affordable_today(service, cost) then return '' end
 add(day_key(service, TODAY), 'spent', cost, 'canaries', 1)
 write('HSET', breaker_key(service), 'canary', name, 'canary_until', NOW + patience, 'next', NOW + pace)
 return row[4]

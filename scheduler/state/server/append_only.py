@@ -9,7 +9,7 @@ import mmap
 from pathlib import Path
 from typing import NamedTuple
 
-from scheduler.state.server.server_data import parts_of
+from scheduler.state.server.server_data import list_parts
 
 COMMANDS = (b"*", b"#")  # what a file of commands begins with; a snapshot has a sum of its own, which the server checks
 LONGEST_NUMBER = 20  # characters
@@ -38,7 +38,7 @@ class Damage(NamedTuple):
 
 def find_damage(folder: Path) -> Damage | None:
     """The first damage in the commands that were written there."""
-    parts = [path for path in parts_of(folder) if path.exists() and path.stat().st_size]
+    parts = [path for path in list_parts(folder) if path.exists() and path.stat().st_size]
     for path in parts:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             if text[:1] not in COMMANDS:

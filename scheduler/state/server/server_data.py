@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from scheduler.state.server.server_versions import Data, Server
+from scheduler.state.server.server_versions import ServerData, ServerVersion
 
 PARTS = "appendonlydir"
 MANIFEST = f"{PARTS}/appendonly.aof.manifest"
@@ -24,40 +24,40 @@ MARK_BYTES = 9
 class Author(NamedTuple):
     """Who wrote the data last, and the program that it was."""
 
-    server: Server
+    server: ServerVersion
     binary: Path
 
 
-def data_in(folder: Path) -> Data | None:
+def read_data(folder: Path) -> ServerData | None:
     """What lies there; None where nothing does, which every server can go on from."""
-    author = remembered(folder)
+    author = read_author(folder)
     writer = author.server if author else None
     if (folder / PARTS).is_dir():
         base = next((name for kind, name in _manifest(folder) if kind == "b"), None)
-        return Data(*_mark(folder / PARTS / base if base else None), parts=True, writer=writer)
+        return ServerData(*_mark(folder / PARTS / base if base else None), parts=True, writer=writer)
     whole = folder / WHOLE
     if whole.exists() and whole.stat().st_size:
-        return Data(*_mark(whole), parts=False, writer=writer)
+        return ServerData(*_mark(whole), parts=False, writer=writer)
     return None
 
 
-def parts_of(folder: Path) -> list[Path]:
+def list_parts(folder: Path) -> list[Path]:
     """The append-only file, or its parts in the order in which they are read."""
     if (folder / PARTS).is_dir():
         return [folder / PARTS / name for kind, name in _manifest(folder) if kind != "h"]
     return [folder / WHOLE]
 
 
-def remembered(folder: Path) -> Author | None:
+def read_author(folder: Path) -> Author | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         note = json.loads(_note(folder).read_text(encoding="utf-8"))
-        return Author(Server(str(note["name"]), str(note["version"])), Path(note["binary"]))
+        return Author(ServerVersion(str(note["name"]), str(note["version"])), Path(note["binary"]))
     return None
 
 
-def remember(folder: Path, author: Author) -> None:
+def write_author(folder: Path, author: Author) -> None:
     """Note who writes the data from now on; whole, or not at all."""
-    if remembered(folder) == author:
+    if read_author(folder) == author:
         return
     path = _note(folder)
     draft = path.with_suffix(".part")

@@ -14,7 +14,7 @@ LEAST: Version = (6, 2)  # of what a server says as `redis_version`, which is wh
 OTHERS = ("valkey", "dragonfly", "redict", "garnet", "kvrocks")  # they say whose version that is: `valkey_version`
 
 
-class Server(NamedTuple):
+class ServerVersion(NamedTuple):
     """A server, as it names itself."""
 
     name: str  # Redis, Valkey, KeyDB, …
@@ -25,10 +25,10 @@ class Server(NamedTuple):
 
     @property
     def series(self) -> Version:
-        return numbers(self.version)
+        return parse_version(self.version)
 
 
-class Series(NamedTuple):
+class ServerSeries(NamedTuple):
     """A series that the tests run on, and what it was seen to read: data of others, by the mark a file begins with."""
 
     name: str
@@ -50,30 +50,30 @@ class Series(NamedTuple):
 
 
 TESTED = (
-    Series("Redis", (6, 2), {"REDIS": 9}, parts=False),
-    Series("Redis", (7, 0), {"REDIS": 10}, parts=True),
-    Series("Redis", (7, 2), {"REDIS": 11}, parts=True),
-    Series("Redis", (7, 4), {"REDIS": 12}, parts=True),
-    Series("Redis", (8, 2), {"REDIS": 12}, parts=True),
-    Series("Valkey", (8, 1), {"REDIS": 11}, parts=True),
-    Series("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
+    ServerSeries("Redis", (6, 2), {"REDIS": 9}, parts=False),
+    ServerSeries("Redis", (7, 0), {"REDIS": 10}, parts=True),
+    ServerSeries("Redis", (7, 2), {"REDIS": 11}, parts=True),
+    ServerSeries("Redis", (7, 4), {"REDIS": 12}, parts=True),
+    ServerSeries("Redis", (8, 2), {"REDIS": 12}, parts=True),
+    ServerSeries("Valkey", (8, 1), {"REDIS": 11}, parts=True),
+    ServerSeries("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
 )
 
 # No promise is made of these, and no test runs on them; what they read was tried once (2026-11-29).
 TRIED = (
-    Series("Redis", (8, 0), {"REDIS": 12}, parts=True),
-    Series("Valkey", (8, 0), {"REDIS": 11}, parts=True),
-    Series("Valkey", (9, 0), {"REDIS": 11, "VALKEY": 80}, parts=True),
+    ServerSeries("Redis", (8, 0), {"REDIS": 12}, parts=True),
+    ServerSeries("Valkey", (8, 0), {"REDIS": 11}, parts=True),
+    ServerSeries("Valkey", (9, 0), {"REDIS": 11, "VALKEY": 80}, parts=True),
 )
 
 
-class Data(NamedTuple):
+class ServerData(NamedTuple):
     """What lies in the folder of a server: how it is kept, and who wrote it last where that is known."""
 
     mark: str | None  # what its snapshot begins with, REDIS or VALKEY; None: there is none yet, or it tells nothing
     number: int
     parts: bool
-    writer: Server | None
+    writer: ServerVersion | None
 
     def __str__(self) -> str:
         if self.writer is not None:
@@ -81,25 +81,25 @@ class Data(NamedTuple):
         if self.mark is None:
             return "Redis 7.0 or newer" if self.parts else "Redis 6.2"
         writers = [str(each) for each in TESTED if each.writes == (self.mark, self.number)]
-        return listed(writers, "or") or f"a server unknown here (format {self.mark} {self.number})"
+        return join_names(writers, "or") or f"a server unknown here (format {self.mark} {self.number})"
 
 
-def named(told: Mapping[str, Any]) -> Server:
+def identify_server(told: Mapping[str, Any]) -> ServerVersion:
     """Who answers, by `INFO server`. Those that imitate Redis tell it, each in its own way."""
     for other in OTHERS:
         if version := told.get(f"{other}_version"):
-            return Server(other.capitalize(), str(version))
+            return ServerVersion(other.capitalize(), str(version))
     imitates = "keydb" in str(told.get("executable", "")).lower()
-    return Server("KeyDB" if imitates else "Redis", str(told.get("redis_version", "0")))
+    return ServerVersion("KeyDB" if imitates else "Redis", str(told.get("redis_version", "0")))
 
 
-def named_by_binary(said: str) -> Server | None:
+def identify_binary(said: str) -> ServerVersion | None:
     """Who a program is, by what it says to `--version`."""
     found = re.match(r"(\w+) server v=(\S+)", said)
-    return Server(found[1], found[2]) if found else None
+    return ServerVersion(found[1], found[2]) if found else None
 
 
-def numbers(version: str) -> Version:
+def parse_version(version: str) -> Version:
     """Major and minor of a version as people write it: `7.0.15`, `v1.24`, `8`, `7.4-rc1`."""
     found = [int(part) for part in re.findall(r"\d+", version)[:2]]
     return (found[0], found[1] if len(found) > 1 else 0) if found else (0, 0)
@@ -107,20 +107,20 @@ def numbers(version: str) -> Version:
 
 def is_too_old(told: Mapping[str, Any]) -> bool:
     """Does it lack commands that we need? By `INFO server`: imitators say which Redis they are compatible with."""
-    return numbers(str(told.get("redis_version", "0"))) < LEAST
+    return parse_version(str(told.get("redis_version", "0"))) < LEAST
 
 
-def is_tested(server: Server) -> bool:
+def is_tested(server: ServerVersion) -> bool:
     return any((each.name, each.series) == (server.name, server.series) for each in TESTED)
 
 
-def said_tested() -> str:
+def describe_tested() -> str:
     """`Redis 6.2, 7.0 and 7.2; Valkey 9.1`, for messages and documents."""
     names = dict.fromkeys(each.name for each in TESTED)
-    return "; ".join(f"{name} {listed([_dotted(e.series) for e in TESTED if e.name == name])}" for name in names)
+    return "; ".join(f"{name} {join_names([_dotted(e.series) for e in TESTED if e.name == name])}" for name in names)
 
 
-def can_read(server: Server, data: Data) -> bool:
+def can_read(server: ServerVersion, data: ServerData) -> bool:
     """Will it take over these data, whole? Of a version newer than all that were tested, what its own kind wrote."""
     known = [each for each in (*TESTED, *TRIED) if each.name == server.name and each.series <= server.series]
     if not known:
@@ -135,12 +135,12 @@ def can_read(server: Server, data: Data) -> bool:
     return writer is not None and writer.name == server.name and newest.series < writer.series <= server.series
 
 
-def readers(data: Data) -> Sequence[str]:
+def list_readers(data: ServerData) -> Sequence[str]:
     """Which of the tested would read these data."""
-    return [str(each) for each in TESTED if can_read(Server(each.name, _dotted(each.series)), data)]
+    return [str(each) for each in TESTED if can_read(ServerVersion(each.name, _dotted(each.series)), data)]
 
 
-def listed(names: Sequence[str], word: str = "and") -> str:
+def join_names(names: Sequence[str], word: str = "and") -> str:
     """`a, b and c`."""
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
 

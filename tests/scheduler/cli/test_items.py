@@ -22,7 +22,7 @@ from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
 from scheduler.settings import from_environment
 from scheduler.state import evaluation_items as reading
 from scheduler.state import keys, views
-from scheduler.state.evaluation_items import Kept, read_items
+from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.store import Store
 from sweeps import best_cell, compare, item_key
 from sweeps.analysis.changes import compare_with_baselines
@@ -67,7 +67,7 @@ def test_what_the_terminal_says_is_what_the_items_say(
     night: Night, store_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     laid(night, store_url)
-    rows, kept = views.results(night.store, "s"), read_items(night.store, store_url, "s", ALL, bounded=False)
+    rows, kept = views.read_results(night.store, "s"), read_items(night.store, store_url, "s", ALL, bounded=False)
     found = compare(rows, metric="accuracy", items=kept.items["answers"])
     lines = [line.split() for line in told(night, store_url).splitlines()]
     for each in found.differences:
@@ -94,7 +94,7 @@ def test_what_training_changed_is_told_for_every_metric_but_the_loss(
     night: Night, store_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     laid(night, store_url)
-    rows, kept = views.results(night.store, "s"), read_items(night.store, store_url, "s", ALL)
+    rows, kept = views.read_results(night.store, "s"), read_items(night.store, store_url, "s", ALL)
     text, document = told(night, store_url), in_json(night, store_url, capsys)
     said = {(each["cell"]["method"], each["metric"]): each for each in document["changes"]}
     assert {metric for _, metric in said} == {
@@ -176,7 +176,7 @@ def test_a_store_that_is_away_is_not_asked_a_thousand_times(quiet: Store, store_
     assert len(asked) <= reading.IN_A_ROW
 
 
-def read_counted(store: Store, url: str, wanted: Mapping[str, WantedItems]) -> tuple[Kept, list[str]]:
+def read_counted(store: Store, url: str, wanted: Mapping[str, WantedItems]) -> tuple[KeptItems, list[str]]:
     """What is read, and which files were asked for."""
     asked: list[str] = []
 
@@ -239,7 +239,7 @@ def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> Non
             "succeeded",
             {"nll": 1.0, "bits_per_byte": 1.0, "validation.nll": 1.0, "accuracy": 0.5},
         )
-        for each in views.results(night.store, "s")
+        for each in views.read_results(night.store, "s")
     ]
     spec: dict[str, Json] = {**COMPARE, "best": {"metric": "nll", "mode": "min"}}
     assert {name: tuple(each.metrics) for name, each in choose_items(spec, rows).items()} == {
@@ -269,8 +269,8 @@ def test_of_a_grid_the_best_and_what_may_be_as_good_are_compared_item_by_item(
 ) -> None:
     grid(night, store_url)
     text, (document,) = told(night, store_url), in_json(night, store_url, capsys)["best"]
-    rows = views.results(night.store, "s")
-    kept = read_items(night.store, store_url, "s", choose_items(views.sweep(night.store, "s").spec, rows))
+    rows = views.read_results(night.store, "s")
+    kept = read_items(night.store, store_url, "s", choose_items(views.read_sweep(night.store, "s").spec, rows))
     found = best_cell(rows, metric="accuracy", mode="max", items=kept.items["answers"])
     assert document["best"] == plain(found.best)
     assert document["alike"] == plain(found.alike)
@@ -294,7 +294,7 @@ def test_a_notebook_has_the_rows_and_whole_items(
     laid(night, store_url)
     environment(redis, monkeypatch, store_url)
     rows, found = notebook.results("s"), notebook.items("s", "accuracy")
-    assert rows == views.results(night.store, "s")
+    assert rows == views.read_results(night.store, "s")
     assert found.keys() == {item_key(row.cell, row.seed) for row in rows}
     assert next(iter(found.values()))[0].details["said"] == "some text"
     with pytest.raises(UnknownMetric, match="'acuracy'"):
@@ -318,7 +318,7 @@ def test_the_example_of_the_page_runs(
         warnings.simplefilter("error")
         exec(example.replace('"reading-methods"', '"s"'), names)  # ours: what the page tells people to write
     by_hand = compare(
-        views.results(night.store, "s"), metric="accuracy", items=notebook.items("s", "accuracy")
+        views.read_results(night.store, "s"), metric="accuracy", items=notebook.items("s", "accuracy")
     ).differences
     assert names["comparison"].differences == by_hand
     assert names["changed"].mean > 0
@@ -341,4 +341,4 @@ def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis
 
 
 def test_nothing_wanted_reads_nothing(night: Night) -> None:
-    assert read_items(night.store, "nonsense://", "s", {}) == Kept({})
+    assert read_items(night.store, "nonsense://", "s", {}) == KeptItems({})

@@ -9,7 +9,7 @@ import pytest
 from scheduler.cli import probe
 from scheduler.errors import SchedulerError, ServiceRefused
 from scheduler.settings import from_environment
-from scheduler.state.service_facts import Answer, Report, facts, learn
+from scheduler.state.service_facts import ProbeAnswer, ProbeReport, read_facts, record_facts
 from scheduler.state.store import Store
 from tests.scheduler.night import Night
 from tests.scheduler.plans import single
@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The words of each inquiry; its answers stand in ANSWERS."""
     words: list[Sequence[str]] = []
 
-    def run(command: Sequence[str], environment: Mapping[str, str]) -> Report:
+    def run(command: Sequence[str], environment: Mapping[str, str]) -> ProbeReport:
         assert environment["SWEEP_OFFLINE_URL"] == "http://there"
         words.append(command[len(probe.PROBE_COMMAND) :])
         return ANSWERS
@@ -33,8 +33,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     return words
 
 
-ANSWERS = Report(
-    [Answer("moments", "unknown", ""), Answer("forward", "pending", ""), Answer("clients", "2", "")], "s m", 360, 0.01
+ANSWERS = ProbeReport(
+    [ProbeAnswer("moments", "unknown", ""), ProbeAnswer("forward", "pending", ""), ProbeAnswer("clients", "2", "")],
+    "s m",
+    360,
+    0.01,
 )
 
 
@@ -46,9 +49,9 @@ def ask(store: Store, folder: Path, model: str = "offline/ngram-s") -> probe.Pro
 def test_what_was_told_is_kept_and_what_was_not_leaves_what_was_known(
     store: Store, asked: list[Sequence[str]], tmp_path: Path
 ) -> None:
-    learn(store, "offline", {"moments": "no"})
+    record_facts(store, "offline", {"moments": "no"})
     ask(store, tmp_path)
-    known = facts(store, "offline")
+    known = read_facts(store, "offline")
     assert (known.moments, known.forward, known.clients, known.capped) == (False, None, 2, True)
     assert known.models == tuple(MODELS)
     assert asked == [["offline/ngram-s", "--clients", "7"]]
@@ -59,13 +62,13 @@ def test_a_bill_that_is_waited_for_is_named_and_keeps_its_time(
 ) -> None:
     """By its time it is found in the bills."""
     ask(store, tmp_path)
-    first = facts(store, "offline").pending
+    first = read_facts(store, "offline").pending
     assert first is not None
     clock.pass_seconds(7200)
     ask(store, tmp_path)
     assert asked[1][3:] == ["--pending", "s", "m", first.since.isoformat()]
-    assert facts(store, "offline").pending == first
-    assert facts(store, "offline").times["clients"] - first.since == timedelta(hours=2)
+    assert read_facts(store, "offline").pending == first
+    assert read_facts(store, "offline").times["clients"] - first.since == timedelta(hours=2)
 
 
 def test_while_stages_run_no_clients_are_opened_in_their_way(

@@ -17,7 +17,7 @@ from tests.scheduler.plans import train as trained
 
 def tally_all(store: Store, sweep: str) -> None:
     stages = store.client.zrange(keys.sweep_stages(sweep), 0, -1)
-    store.scripts.run_many("tally", [(sweep, stage) for stage in stages])
+    store.scripts.run_many("update_sweep", [(sweep, stage) for stage in stages])
 
 
 def play(night: Night, sizes: list[int], seeds: int) -> None:
@@ -33,7 +33,7 @@ def play(night: Night, sizes: list[int], seeds: int) -> None:
 
 def test_the_running_aggregates_are_the_cells_of_the_rows(night: Night) -> None:
     play(night, [8, 16, 32], seeds=5)
-    running, recomputed = views.cells(night.store, "s"), cells(views.results(night.store, "s"))
+    running, recomputed = views.read_cells(night.store, "s"), cells(views.read_results(night.store, "s"))
     assert [each["cell"] for each in running] == [dict(each.cell) for each in recomputed]
     for kept, summary in zip(running, recomputed, strict=True):
         assert (
@@ -59,15 +59,15 @@ def test_a_result_counts_once_however_often_it_is_tallied(night: Night) -> None:
 def test_a_shared_result_is_in_every_row_that_reads_it_and_once_in_each(night: Night) -> None:
     night.submit(scaling("s", [8, 16], seeds=2))
     night.do("evaluate-base", "s", {"nll": 3.25})
-    assert [row.metrics for row in views.results(night.store, "s")] == [{"zero_shot.nll": 3.25}] * 4
-    assert [each["metrics"]["zero_shot.nll"]["count"] for each in views.cells(night.store, "s")] == [2, 2]
+    assert [row.metrics for row in views.read_results(night.store, "s")] == [{"zero_shot.nll": 3.25}] * 4
+    assert [each["metrics"]["zero_shot.nll"]["count"] for each in views.read_cells(night.store, "s")] == [2, 2]
 
 
 def test_a_value_is_kept_to_the_last_bit(night: Night) -> None:
     night.submit(scaling("s", [8], seeds=1))
     exact = 1 / 3 + 2**-50
     night.do("evaluate-base", "s", {"nll": exact})
-    (row,) = views.results(night.store, "s")
+    (row,) = views.read_results(night.store, "s")
     assert row.metrics["zero_shot.nll"] == exact
 
 
@@ -78,7 +78,7 @@ def test_a_result_with_no_number_in_it_stops_nothing(night: Night, result: str) 
     night.store.client.hset(keys.stage("evaluate-base"), "result", result)
     assert night.store.settle(lease, (0, 0), "succeeded", cost="exact", result=result)  # type: ignore[arg-type]  # plain values do
     night.spread()
-    assert views.results(night.store, "s")[0].metrics == {}
+    assert views.read_results(night.store, "s")[0].metrics == {}
     assert night.sweep_state("s") == "active"
 
 
@@ -88,10 +88,10 @@ def test_a_failed_stage_gives_no_result_and_its_rows_say_failed(night: Night) ->
     night.do("train-n8s1", "s")
     night.do("evaluate-n8s1", "s", {"nll": 2.0})
     night.do("evaluate-base", "s", {"nll": 3.0})
-    first, second = views.results(night.store, "s")
+    first, second = views.read_results(night.store, "s")
     assert (first.state, second.state) == ("failed", "succeeded")
     assert (first.metrics, second.metrics) == ({"zero_shot.nll": 3.0}, {"nll": 2.0, "zero_shot.nll": 3.0})
-    view = views.sweep(night.store, "s")
+    view = views.read_sweep(night.store, "s")
     assert (view.state, view.counts) == ("finished", {"failed": 1, "skipped": 1, "succeeded": 3})
 
 
@@ -99,7 +99,7 @@ def test_counts_are_those_of_the_stages(night: Night) -> None:
     night.submit(scaling("s", [8], seeds=2))
     night.start("train-n8s0", "s")
     night.spread()
-    view = views.sweep(night.store, "s")
+    view = views.read_sweep(night.store, "s")
     assert view.counts == {"ready": 2, "running": 1, "waiting": 2}
     assert (view.total, view.ended, view.reserved) == (5, 0, 1_000)
 
@@ -114,15 +114,15 @@ def test_the_mean_and_variance_of_close_large_values_do_not_lose_their_digits(ni
     for number, value in enumerate(values):
         night.succeed(night.start(f"evaluate-e{number}", "s"), {"nll": value})
     night.spread()
-    (cell,) = views.cells(night.store, "s")
+    (cell,) = views.read_cells(night.store, "s")
     found: dict[str, Any] = cell["metrics"]["nll"]
     assert found["variance"] == pytest.approx(statistics.variance(values), rel=1e-6), "sums of squares would keep none"
 
 
 def test_a_sweep_that_nobody_submitted_is_named_with_those_there_are(night: Night) -> None:
     with pytest.raises(UnknownSweep, match="nothing has been submitted"):
-        views.sweep(night.store, "nobody")
+        views.read_sweep(night.store, "nobody")
     night.submit(scaling("s", [8]))
     with pytest.raises(UnknownSweep, match="no sweep is named 'nobody'; there are: s"):
-        views.sweep(night.store, "nobody")
-    assert [view.name for view in views.sweeps(night.store)] == ["s"]
+        views.read_sweep(night.store, "nobody")
+    assert [view.name for view in views.read_sweeps(night.store)] == ["s"]

@@ -109,7 +109,7 @@ def test_steps_are_those_that_were_done(night: Night) -> None:
     assert night.succeed(night.start("train-u", "s"))
     night.store.report_progress(night.start("train-v", "s"), Meter(5, 5), {"step": 7, "steps": 100})
     planned = stages[0].steps
-    assert [row.steps for row in views.results(night.store, "s")] == [1, planned, 7, 0]
+    assert [row.steps for row in views.read_results(night.store, "s")] == [1, planned, 7, 0]
     assert planned > 7
 
 

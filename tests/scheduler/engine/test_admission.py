@@ -16,8 +16,8 @@ from scheduler.engine.admission import (
     Queue,
     Room,
     admit,
-    still_open,
-    window,
+    close_gates,
+    count_free_nudges,
 )
 
 LANES = ("here/training/a", "here/training/b", "there/training/a")
@@ -133,7 +133,7 @@ def test_trying_again_comes_to_an_end_and_never_tries_the_same_twice(
     while admitted := admit(contest, free):
         answers = {each: data.draw(st.sampled_from(REFUSALS)) for each in admitted}
         tried += admitted
-        contest, free = still_open(contest, free, answers)
+        contest, free = close_gates(contest, free, answers)
     assert len(tried) == len(set(tried))
 
 
@@ -142,7 +142,7 @@ def test_a_closed_gate_closes_the_sweep_and_leaves_a_shared_stage_to_the_others(
         {"a": Contender(priority=1), "b": Contender(inflight=2)},
         [Queue("a", LANES[0], ["x", "y"]), Queue("b", LANES[0], ["x", "z"]), Queue("a", LANES[2], ["w"])],
     )
-    left, free = still_open(both, room(5), {Admitted("x", "a"): "budget", Admitted("z", "b"): ""})
+    left, free = close_gates(both, room(5), {Admitted("x", "a"): "budget", Admitted("z", "b"): ""})
     assert (left.queues, left.contenders["b"].inflight, free) == ([Queue("b", LANES[0], ["x"])], 3, room(4))
 
 
@@ -151,12 +151,12 @@ def test_a_full_lane_closes_for_everybody_and_no_other_lane_does() -> None:
         {"a": PLAIN, "b": PLAIN},
         [Queue("a", LANES[0], ["x"]), Queue("b", LANES[0], ["y"]), Queue("b", LANES[1], ["z"])],
     )
-    left, _ = still_open(both, room(5), {Admitted("x", "a"): "capacity"})
+    left, _ = close_gates(both, room(5), {Admitted("x", "a"): "capacity"})
     assert left.queues == [Queue("b", LANES[1], ["z"])]
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_the_window_never_passes_the_threads(threads: int, unclaimed: int) -> None:
-    free = window(threads=threads, unclaimed=unclaimed)
+    free = count_free_nudges(threads=threads, unclaimed=unclaimed)
     assert free >= 0
     assert not free or unclaimed + free <= threads

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import ResponseError
 
-from scheduler.engine.breaker import TURNS, BreakerState, Pulse, Timing, suspicion
+from scheduler.engine.breaker import TURNS, BreakerState, ServiceHealth, Timing, find_suspicion
 from scheduler.engine.capacity import START
 from scheduler.state import keys
-from scheduler.state.store import Lease, Meter
-from scheduler.state.store import Pulse as Renewal
+from scheduler.state.store import Lease, Meter, Renewal
 from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import single
 
@@ -31,7 +30,7 @@ def taken(night: Night, name: str) -> str:
 def canary(night: Night, word: str, name: str = "c") -> str:
     """Take the duty, and tell what was found; the state of the breaker then."""
     assert taken(night, name)
-    return night.store.verdict(SERVICE, name, word, "as it was found", tries=1)
+    return night.store.record_canary_result(SERVICE, name, word, "as it was found", tries=1)
 
 
 def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
@@ -39,7 +38,7 @@ def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
     night.submit(single("s", 10))
     fleet.tick(slots=count)
     leases = fleet.claim_all()
-    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
     assert canary(night, "down") == "open"
     return leases
 
@@ -47,7 +46,7 @@ def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
 @given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
 def test_only_silence_towards_somebody_who_waits_is_suspicious(now: int, heard: int, since: int) -> None:
     heard, since = min(heard, now), min(since, now)
-    found = suspicion(Pulse(now, heard, since), TIMING)
+    found = find_suspicion(ServiceHealth(now, heard, since), TIMING)
     assert (found is not None) == (since > 0 and now - max(heard, since) > 1000 * TIMING.silence)
 
 
@@ -81,13 +80,13 @@ def test_one_attempt_that_gets_on_is_proof_that_the_service_is_there(night: Nigh
     assert state(night) == "closed"
 
 
-@pytest.mark.parametrize("sign", ["queued", "limited", "starved"])
-def test_who_is_told_to_wait_makes_nobody_suspicious(night: Night, fleet: Fleet, sign: str) -> None:
+@pytest.mark.parametrize("signal", ["queued", "limited", "starved"])
+def test_who_is_told_to_wait_makes_nobody_suspicious(night: Night, fleet: Fleet, signal: str) -> None:
     night.submit(single("s", 2))
     fleet.tick(slots=2)
     leases = fleet.claim_all()
     for lease in leases:
-        night.store.sign(lease, sign, ago=0)
+        night.store.report_signal(lease, signal, ago=0)
     for _ in range(100):
         night.clock.pass_seconds(5)
         night.renew(*leases)
@@ -125,8 +124,8 @@ def test_canaries_follow_each_other_one_at_a_time_and_a_lost_one_is_followed_by_
     assert not take("b")
     night.clock.pass_seconds(TIMING.patience)
     assert take("b"), "whoever had it has died"
-    assert night.store.verdict(SERVICE, "a", "healthy", "too late", tries=1) == "open"
-    assert night.store.verdict(SERVICE, "b", "down", "still", tries=1) == "open"
+    assert night.store.record_canary_result(SERVICE, "a", "healthy", "too late", tries=1) == "open"
+    assert night.store.record_canary_result(SERVICE, "b", "down", "still", tries=1) == "open"
     assert not take("c"), "not before it is due"
 
 
@@ -172,7 +171,7 @@ def test_behind_an_outage_work_begins_slowly(night: Night, fleet: Fleet) -> None
     for lease in fleet.claim_all():
         night.store.give_back(lease, Meter(0, 0), delay=0, failure="", cost="exact", cause="parked")
         night.close(lease)
-    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
     canary(night, "down")
     assert canary_after(night, TIMING.pace, "healthy") == "closed"
     searching = fleet.searching(ceiling=40)
@@ -189,9 +188,9 @@ def test_each_outage_and_its_end_is_told_once_and_a_false_alarm_is_not(night: Ni
     night.submit(single("s", 1), notify=("HOOK",))
     night.start(STAGE, "s")
     for _ in range(2):
-        night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+        night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
         canary_after(night, TIMING.pace, "healthy")
-    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
     for word in ("down", "down", "healthy"):
         canary_after(night, TIMING.pace, word)
     night.store.stop_service(SERVICE, "402")
@@ -205,7 +204,7 @@ def test_each_outage_and_its_end_is_told_once_and_a_false_alarm_is_not(night: Ni
 def test_only_the_turns_of_the_table_are_possible(night: Night, source: BreakerState, target: BreakerState) -> None:
     """By the verbs' own means, and only from where the breaker stands."""
     night.store.client.hset(keys.breaker(SERVICE), "state", source)
-    lua = f"return turn('{SERVICE}', '{source}', '{target}', 'why') and 1 or 0"
+    lua = f"return move_breaker('{SERVICE}', '{source}', '{target}', 'why') and 1 or 0"
     if target in TURNS[source]:
         assert night.run_lua(lua) == 1
         assert state(night) == target
@@ -221,8 +220,8 @@ def test_a_canary_goes_to_the_model_that_was_last_opened_and_not_to_one_that_was
 ) -> None:
     night.submit(single("s", 2))
     served = night.start(STAGE, "s")
-    night.store.sign(served, "active", ago=0)
+    night.store.report_signal(served, "active", ago=0)
     night.store.client.hset(keys.stage("train-0001"), "recipe", '{"model": "offline/withdrawn"}')
     night.start("train-0001", "s")
-    night.store.scripts.run("suspect", SERVICE, "nothing gets on")
+    night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
     assert taken(night, "c") == "offline/ngram-s"

@@ -13,7 +13,7 @@ from scheduler.engine.loop import PAUSE, TROUBLE, Scheduler
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import from_environment
 from scheduler.state import keys
-from scheduler.state.connection import check, connect
+from scheduler.state.connection import check_server, connect
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
@@ -95,7 +95,7 @@ def test_a_server_that_became_a_replica_is_waited_for(
             assert scheduler.turn() == TROUBLE
         assert "it is a replica, which is read-only; its primary, 127.0.0.1:1, is the one to name" in caplog.text
         with pytest.raises(StoreUnavailable, match="it is a replica"):
-            check(store.client, trusted.url)
+            check_server(store.client, trusted.url)
     finally:
         client.replicaof("NO", "ONE")
     turn_until_idle(scheduler)

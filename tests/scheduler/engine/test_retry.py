@@ -86,7 +86,7 @@ def test_failures_are_counted_by_kind_until_the_stage_gets_any_further(night: Ni
         night.store.give_back(lease, Meter(0, 0), delay=0, failure=fault, cost="exact", cause="")
         night.spread()
     lease = night.start(STAGE, "s")
-    assert night.store.assignment(STAGE).failures == {fault: 2}
+    assert night.store.read_assignment(STAGE).failures == {fault: 2}
     match better:
         case "checkpoint":
             night.commit(lease, 1)
@@ -96,14 +96,14 @@ def test_failures_are_counted_by_kind_until_the_stage_gets_any_further(night: Ni
             night.fail(lease)
             night.tell("retry_sweep", "s")
             night.start(STAGE, "s")
-    assert night.store.assignment(STAGE).failures == {}
+    assert night.store.read_assignment(STAGE).failures == {}
 
 
 def test_what_waits_for_a_person_is_counted_as_no_failure(night: Night) -> None:
     night.submit(single("s", 1))
     lease = night.start(STAGE, "s")
     night.store.give_back(lease, Meter(0, 0), delay=LOOK_AGAIN, failure="", cost="exact", cause="no money")
-    assert night.store.assignment(STAGE).failures == {}
+    assert night.store.read_assignment(STAGE).failures == {}
 
 
 def test_progress_that_no_checkpoint_holds_forgives_nothing(night: Night) -> None:
@@ -111,7 +111,7 @@ def test_progress_that_no_checkpoint_holds_forgives_nothing(night: Night) -> Non
     night.store.give_back(night.start(STAGE, "s"), Meter(0, 0), delay=0, failure="broken", cost="exact", cause="")
     night.spread()
     night.store.report_progress(night.start(STAGE, "s"), Meter(5, 5), {"step": 5})
-    assert night.store.assignment(STAGE).failures == {"broken": 1}
+    assert night.store.read_assignment(STAGE).failures == {"broken": 1}
 
 
 def test_a_failed_stage_keeps_its_last_numbers_for_whoever_looks(night: Night) -> None:

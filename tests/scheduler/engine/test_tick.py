@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from scheduler.engine.tick import PAGE, _walk, restage, spread, take_back, tick
+from scheduler.engine.tick import PAGE, _walk, spread_changes, take_back, tick, walk_sweeps
 from scheduler.state import keys
 from scheduler.state.store import Dispatched, Meter, Store
 from scheduler.state.submission import submit
-from scheduler.state.workers import live_workers
+from scheduler.state.workers import read_live_workers
 from tests.scheduler.night import LEASE, PATIENCE, STALL, Fleet, Night, limits
 from tests.scheduler.plans import scaling, single, submission
 from tests.scheduler.seen import LANE
@@ -66,10 +66,10 @@ def test_a_worker_that_fell_silent_has_no_threads_and_is_forgotten(night: Night,
     assert tick(night.store, fleet.nudges, limits(8, 60)).dispatched == 0
     assert night.store.client.smembers(keys.WORKERS) == set()
     night.store.report_worker("w", threads=4, busy=1, ttl=60, host="here")
-    assert live_workers(night.store) == {"w": {"threads": "4", "busy": "1", "host": "here"}}
+    assert read_live_workers(night.store) == {"w": {"threads": "4", "busy": "1", "host": "here"}}
     assert tick(night.store, fleet.nudges, limits(8, 60)).dispatched == 3
     night.store.forget_worker("w")
-    assert live_workers(night.store) == {}
+    assert read_live_workers(night.store) == {}
 
 
 def test_a_higher_priority_goes_first(night: Night, fleet: Fleet) -> None:
@@ -192,8 +192,8 @@ def test_two_schedulers_at_once_do_no_harm(night: Night, redis: RedisServer) -> 
 def test_a_slow_second_scheduler_does_not_bring_back_a_walk_that_has_ended(night: Night) -> None:
     submit(night.store, submission(single("s", PAGE + 1)))
     ((walk, _),) = night.store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
-    restage(night.store)
-    restage(night.store)
+    walk_sweeps(night.store)
+    walk_sweeps(night.store)
     _walk(night.store, "s", "reopen", walk, 0)  # what the slow one does: it read the position long ago
     assert night.store.client.zcard(keys.RESTAGED) == 0
     assert night.store.client.hmget(keys.sweep("s"), ["walks", "walked"]) == ["1", "1"]
@@ -233,7 +233,7 @@ def test_changes_are_spread_in_the_order_in_which_they_came(night: Night) -> Non
     night.succeed(night.start("train-old0000", "old"))
     for number in range(PAGE):
         night.start(f"train-new{number:04d}", "new")
-    assert spread(night.store) == PAGE
+    assert spread_changes(night.store) == PAGE
     assert night.sweep_state("old") == "finished"
 
 
@@ -243,7 +243,7 @@ def test_a_stage_that_changes_again_while_it_is_spread_stays_marked(night: Night
     ((stage, order),) = night.store.client.zrange(keys.CHANGED, 0, -1, withscores=True)
     night.clock.pass_seconds(LEASE)
     take_back(night.store, stall=STALL)
-    assert night.store.scripts.run("spread_done", stage, int(order)) == 0
+    assert night.store.scripts.run("forget_change", stage, int(order)) == 0
     assert night.store.client.zcard(keys.CHANGED) == 1
     night.spread()
     assert night.store.client.zcard(keys.CHANGED) == 0
@@ -251,7 +251,7 @@ def test_a_stage_that_changes_again_while_it_is_spread_stays_marked(night: Night
 
 def test_one_scheduler_leads_until_it_is_silent_or_gives_up(store: Store) -> None:
     def lead(name: str, milliseconds: int = 10_000) -> int:
-        return int(store.scripts.run("lead", name, milliseconds))
+        return int(store.scripts.run("take_duty", name, milliseconds))
 
     assert [lead("a"), lead("b"), lead("a")] == [1, 0, 1]
     store.client.delete(keys.LEADER)  # as when its time has run out

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler.engine.windows import keep_hours
+from scheduler.engine.windows import keep_windows
 from scheduler.state import keys
 from scheduler.state.store import Meter
-from scheduler.state.views import sweep
+from scheduler.state.views import read_sweep
 from tests.scheduler.night import Night
 from tests.scheduler.plans import single
 from tests.support import FakeClock
@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 
 
 def settle_hours(night: Night) -> int:
-    looked = keep_hours(night.store)
+    looked = keep_windows(night.store)
     night.spread()
     return looked
 
@@ -35,7 +35,7 @@ def test_nothing_starts_before_its_hours_and_it_does_when_they_begin(night: Nigh
     assert settle_hours(night) == 1
     assert night.store.dispatch(STAGE, sweep="s", patience=9).refused == "the sweep is not active"
     assert (night.state(STAGE), night.sweep_state("s")) == ("ready", "active")
-    assert sweep(night.store, "s").hours == "22:00-07:30 Europe/Berlin", "status can say what it waits for"
+    assert read_sweep(night.store, "s").hours == "22:00-07:30 Europe/Berlin", "status can say what it waits for"
     assert settle_hours(night) == 0, "it is looked at when that is due, and not before"
     night.clock.pass_seconds(MINUTE)
     settle_hours(night)
@@ -72,7 +72,7 @@ def test_what_is_done_in_the_night_finishes_the_sweep_and_it_is_looked_at_no_mor
     night.clock.pass_seconds(24 * HOUR)
     settle_hours(night)
     assert night.sweep_state("s") == "finished"
-    assert night.store.client.zcard(keys.TURNS) == 0
+    assert night.store.client.zcard(keys.WINDOWS) == 0
     assert not night.store.client.smembers(keys.LIVE) | night.store.client.smembers(keys.HELD)
 
 
@@ -112,8 +112,8 @@ def test_another_sweep_pays_on_outside_the_hours_of_the_first(night: Night) -> N
     lease = night.start(STAGE, "nightly")
     night.clock.pass_seconds(50)
     night.store.client.hset(keys.sweep("nightly"), "outside", 1)
-    night.store.scripts.run("turn_sweep", "nightly", 1, "", "")
-    night.store.scripts.run("turn_sweep", "nightly", 0, "", "")
+    night.store.scripts.run("set_window", "nightly", 1, "", "")
+    night.store.scripts.run("set_window", "nightly", 0, "", "")
     assert night.renew(lease) == ["yield"]
     night.store.give_back(lease, Meter(5, 5), delay=0, failure="", cost="exact", cause="its hours are over")
     night.close(lease)

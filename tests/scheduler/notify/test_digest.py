@@ -91,7 +91,7 @@ def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     for (rank, seed), loss in losses.items():
         night.do(f"evaluate-{rank}{seed}", "s", {"nll": loss})
     (said,) = build_digest(night.store, "s").best
-    best = best_cell(views.results(night.store, "s"), metric="nll").best
+    best = best_cell(views.read_results(night.store, "s"), metric="nll").best
     assert best is not None
     assert best.cell == {"train.rank": 1}
     assert said.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 sd; ")

@@ -9,8 +9,8 @@ from scheduler.notify.outbox import (
     TRIES,
     Outbox,
     OutboxNotice,
-    next_try,
-    troubled_webhooks,
+    choose_delay,
+    describe_troubled_webhooks,
 )
 from scheduler.state import keys
 from scheduler.state.connection import Client
@@ -54,7 +54,7 @@ def test_a_claim_that_comes_again_tells_nothing_again(night: Night) -> None:
     night.submit(single("s", 1), notify=("HOOK",))
     night.store.dispatch("train-0000", sweep="s", patience=PATIENCE)
     for _ in range(2):
-        assert night.store.scripts.run("claim", "train-0000", 1, "w1", round(1000 * LEASE), "the call")
+        assert night.store.scripts.run("claim_stage", "train-0000", 1, "w1", round(1000 * LEASE), "the call")
     assert told(night) == [("started", "s", "HOOK")]
 
 
@@ -65,7 +65,7 @@ def test_a_small_budget_is_told_of_in_sums_that_are_not_nothing(night: Night) ->
     (said,) = [notice.headline for notice in empty(night) if notice.kind == "budget"]
     assert said == "s: the budget is reached: $0.0010 of $0.0020 is spent"
     for micro in (0, 7, 99, 100, 999_999, 1_000_000, 12_345_678):
-        assert night.run_lua(f"return dollars({micro})") == dollars(micro)
+        assert night.run_lua(f"return format_dollars({micro})") == dollars(micro)
 
 
 def test_the_first_failure_is_told_with_what_failed_and_why_and_the_second_is_not(night: Night) -> None:
@@ -188,9 +188,9 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
     for tries in range(TRIES):
         (taken,) = outbox.take(9, [])
         assert taken.tries == tries
-        wait = next_try(tries, 0, 0.5)
+        wait = choose_delay(tries, 0, 0.5)
         outbox.mark_failed(taken, "answers 502", wait)
-        (line,) = troubled_webhooks(store)
+        (line,) = describe_troubled_webhooks(store)
         assert line.startswith("webhook HOOK: fails since ")
         assert line.endswith(": answers 502; 1 notice waits" if wait else ": answers 502; 1 notice given up")
         night.clock.pass_seconds(wait or 0)
@@ -199,23 +199,23 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
     night.tell("cancel_sweep", "s")
     (last,) = outbox.take(9, [])
     outbox.mark_sent(last)
-    assert troubled_webhooks(store) == []
+    assert describe_troubled_webhooks(store) == []
 
 
 def test_since_when_an_address_fails_stays_while_it_does(night: Night, outbox: Outbox, store: Store) -> None:
     (taken,) = outbox.take(9, [])
     outbox.mark_failed(taken, "answers 502", 60)
-    (line,) = troubled_webhooks(store)
+    (line,) = describe_troubled_webhooks(store)
     night.clock.pass_seconds(7200)
     outbox.mark_failed(outbox.take(9, [])[0], "answers 502", 60)
-    assert troubled_webhooks(store) == [line]
+    assert describe_troubled_webhooks(store) == [line]
 
 
 def test_waits_grow_are_never_the_same_and_grant_a_wish_within_reason() -> None:
-    waits = [[next_try(tries, 0, chance) or 0 for tries in range(TRIES - 1)] for chance in (0.0, 1.0)]
+    waits = [[choose_delay(tries, 0, chance) or 0 for tries in range(TRIES - 1)] for chance in (0.0, 1.0)]
     for low, high in zip(*waits, strict=True):
         assert low < high
     assert waits[1] == sorted(waits[1])
-    assert next_try(0, 120, 0.5) == 120
-    assert next_try(0, 1e9, 0.5) == LONGEST_RETRY_AFTER
-    assert (next_try(0, -5, 0.5), next_try(TRIES - 1, 120, 0.5)) == (FIRST_WAIT, None)
+    assert choose_delay(0, 120, 0.5) == 120
+    assert choose_delay(0, 1e9, 0.5) == LONGEST_RETRY_AFTER
+    assert (choose_delay(0, -5, 0.5), choose_delay(TRIES - 1, 120, 0.5)) == (FIRST_WAIT, None)

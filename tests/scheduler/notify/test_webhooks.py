@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.notify.outbox import FIRST_WAIT, LONGEST_RETRY_AFTER, TITLES, Outbox, OutboxNotice, troubled_webhooks
+from scheduler.notify.outbox import (
+    FIRST_WAIT,
+    LONGEST_RETRY_AFTER,
+    TITLES,
+    Outbox,
+    OutboxNotice,
+    describe_troubled_webhooks,
+)
 from scheduler.notify.sender import NoticeSender
 from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
 from scheduler.settings import WEBHOOK_SECRET
@@ -190,11 +197,11 @@ def test_what_failed_is_sent_again_under_the_same_name(started: Night, caplog: p
     with receiver(says(500), says(200)) as far:
         office = Office(started, {"HOOK": far.url, WEBHOOK_SECRET: "s3cret"})
         office.round()
-        (line,) = troubled_webhooks(started.store)
+        (line,) = describe_troubled_webhooks(started.store)
         assert line.endswith(": answers 500; 1 notice waits")
         assert office.round() == 0
         started.clock.pass_seconds(2 * FIRST_WAIT)
-        assert (office.round(), troubled_webhooks(started.store)) == (1, [])
+        assert (office.round(), describe_troubled_webhooks(started.store)) == (1, [])
         first, second = far.requests
     assert first.headers["x-sweep-id"] == second.headers["x-sweep-id"]
     assert json.loads(second.body)["text"] == "s: started: with train 0000"
@@ -217,7 +224,7 @@ def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(start
         wait_until(lambda: len(quick.requests) == 1, "the quick one to be told")
         assert len(slow.requests) == 1
     office.rest()
-    (line,) = troubled_webhooks(started.store)
+    (line,) = describe_troubled_webhooks(started.store)
     assert "webhook HOOK" in line
     assert line.endswith("2 notices wait")
     fleet.nudges.close()
@@ -225,7 +232,7 @@ def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(start
 
 def test_a_variable_that_is_not_set_is_reported_and_tried_again(started: Night) -> None:
     Office(started, {}).round()
-    (line,) = troubled_webhooks(started.store)
+    (line,) = describe_troubled_webhooks(started.store)
     assert line.endswith("the variable is not set where the scheduler runs; 1 notice waits")
     started.clock.pass_seconds(2 * FIRST_WAIT)
     with receiver(says(200)) as far:

@@ -13,9 +13,9 @@ import pytest
 
 from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.state import keys
-from scheduler.state.connection import Broken, Client
-from scheduler.state.reconciliation import Upkeep
-from scheduler.state.scripts import verbs
+from scheduler.state.connection import Client, StoreBug
+from scheduler.state.reconciliation import Reconciliation
+from scheduler.state.scripts import load_verbs
 from scheduler.state.store import Meter
 from scheduler.state.submission import submit
 from sweeps.cost import Usage
@@ -26,13 +26,17 @@ from tests.scheduler.seen import LANE
 
 ROOT = Path(__file__).resolve().parents[3]
 # Their tests do every verb in every way in which it writes; where one is new, a test of it belongs here or there.
-FILES = ("money", "doubts", "checkpoints", "notices", "breaker", "hours", "children", "retry", "account_facts", "keys")
-READERS = {"due", "due_doubts"}  # verbs that write nothing
+FILES = [
+    *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
+    "state/test_all_or_nothing",
+    *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
+]
+READERS = {"read_due", "read_unreconciled"}  # verbs that write nothing
 
 
 def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> None:
     report = tmp_path / "injected.json"
-    tests = [f"tests/scheduler/test_{name}.py" for name in (*FILES, "all_or_nothing")]
+    tests = [f"tests/scheduler/{name}.py" for name in FILES]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.scheduler.injection", "-k", "not wherever_it_falls"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "INJECTED": str(report), "SERVER": servers.chosen()}
     done = subprocess.run([*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -43,7 +47,7 @@ def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> Non
 
 
 def test_whoever_goes_round_the_way_to_write_is_stopped(night: Night) -> None:
-    with pytest.raises(Broken, match=r"`a_test`: .*'redis'"):
+    with pytest.raises(StoreBug, match=r"`a_test`: .*'redis'"):
         night.run_lua("redis.call('SET', PREFIX .. 'fence', 1)")
     for path in (files("scheduler.state") / "lua").iterdir():
         text = re.sub(r"--.*", "", path.read_text())
@@ -52,7 +56,7 @@ def test_whoever_goes_round_the_way_to_write_is_stopped(night: Night) -> None:
 
 def test_what_is_read_is_only_read(client: Client) -> None:
     """`read` notes nothing that could be taken back."""
-    text = "\n".join(verbs().values())
+    text = "\n".join(load_verbs().values())
     commands = sorted(set(re.findall(r"\bread\('([A-Z]+)'", text)))
     told: Any = getattr(client, "execute_command")("COMMAND", "INFO", *commands)  # noqa: B009 - of no other use to us
     flags = {name: {str(flag) for flag in command["flags"]} for name, command in told.items()}
@@ -61,8 +65,8 @@ def test_what_is_read_is_only_read(client: Client) -> None:
 
 
 def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Night) -> None:
-    with pytest.raises(Broken, match="`a_test`"):
-        night.run_lua("write('HSET', PREFIX .. 'told', 'a', 1); write('RENAME', PREFIX .. 'told', 'elsewhere')")
+    with pytest.raises(StoreBug, match="`a_test`"):
+        night.run_lua("write('HSET', PREFIX .. 'notified', 'a', 1); write('RENAME', PREFIX .. 'notified', 'elsewhere')")
     assert night.snapshot() == {}
 
 
@@ -88,7 +92,7 @@ def test_each_kind_of_write_is_taken_back_by_itself(night: Night, client: Client
     some.rpush("tinker-sweeps:l", "a", "b", "a")
     some.hset("tinker-sweeps:h", "old", 1)
     before = night.snapshot()
-    with pytest.raises(Broken, match="at the end"):
+    with pytest.raises(StoreBug, match="at the end"):
         night.run_lua(f"{body} error('at the end')")
     after = night.snapshot()
     client.delete("tinker-sweeps:z", "tinker-sweeps:n", "tinker-sweeps:l", "tinker-sweeps:h")
@@ -99,7 +103,7 @@ def test_each_kind_of_write_is_taken_back_by_itself(night: Night, client: Client
 def test_a_write_of_which_only_a_part_would_be_taken_back_is_refused(night: Night, command: str) -> None:
     night.store.client.sadd("tinker-sweeps:set", "a", "b")
     before = night.snapshot()
-    with pytest.raises(Broken, match="one member"):
+    with pytest.raises(StoreBug, match="one member"):
         night.run_lua(f"write('{command}', PREFIX .. 'set', 'a', 'b', 'c')")
     assert night.snapshot() == before
     night.store.client.delete("tinker-sweeps:set")
@@ -128,7 +132,7 @@ def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: 
     write('ZADD', key('t'), 1, 'x') write('PEXPIRE', key('t'), 1000)
     error('at the end')
     """
-    with pytest.raises(Broken, match="at the end"):
+    with pytest.raises(StoreBug, match="at the end"):
         night.run_lua(body)
     assert night.snapshot() == before
     assert some.pttl("tinker-sweeps:s") > 900_000
@@ -145,43 +149,45 @@ def test_a_price_that_is_found_later_is_kept(night: Night) -> None:
     assert night.store.client.hget(keys.stage("train-0000"), "rates")
 
 
-def test_a_doubt_is_closed_put_off_and_resolved(night: Night) -> None:
+def test_an_unreconciled_attempt_is_ended_postponed_and_reconciled(night: Night) -> None:
     night.submit(single("s", 1))
     lease = night.start("train-0000", "s")
     night.store.commit_checkpoint(lease, Meter(5, 5), {**checkpoint(1), "ttl_days": 7})
     night.store.give_back(lease, Meter(5, 5), delay=0, failure="", cost="unknown", cause="")
-    upkeep = Upkeep(night.store)
-    (doubt,) = upkeep.doubts(9)
-    upkeep.put_off(keys.DOUBTS, doubt.name, 60)
-    assert upkeep.doubts(9) == []
-    assert upkeep.close(doubt, began=None, lag=0, sessions=["a"], paths=["left", "run/step-1"]) == 1
-    assert upkeep.resolve(upkeep.doubts(9)[0], Usage(training=7))
+    reconciliation = Reconciliation(night.store)
+    (attempt,) = reconciliation.read_unreconciled(9)
+    reconciliation.postpone(keys.UNRECONCILED, attempt.name, 60)
+    assert reconciliation.read_unreconciled(9) == []
+    assert (
+        reconciliation.record_session_end(attempt, began=None, lag=0, sessions=["a"], paths=["left", "run/step-1"]) == 1
+    )
+    assert reconciliation.reconcile(reconciliation.read_unreconciled(9)[0], Usage(training=7))
     night.store.scripts.run("cancel_sweep", "s")
     night.spread()
     night.clock.pass_seconds(7 * 86_400)
-    assert upkeep.needed(9) == []
+    assert reconciliation.read_needed(9) == []
 
 
-def test_a_doubt_that_the_service_never_settles_is_looked_for_no_more(night: Night) -> None:
+def test_a_cost_that_the_service_never_tells_is_abandoned(night: Night) -> None:
     night.submit(single("s", 1))
     night.store.give_back(night.start("train-0000", "s"), Meter(5, 5), delay=0, failure="", cost="unknown", cause="")
-    upkeep = Upkeep(night.store)
-    (doubt,) = upkeep.doubts(9)
-    assert (upkeep.abandon(doubt), upkeep.abandon(doubt)) == (True, False)
-    assert upkeep.doubts(9) == []
+    reconciliation = Reconciliation(night.store)
+    (attempt,) = reconciliation.read_unreconciled(9)
+    assert (reconciliation.abandon(attempt), reconciliation.abandon(attempt)) == (True, False)
+    assert reconciliation.read_unreconciled(9) == []
 
 
 def test_small_things_are_written_too(night: Night) -> None:
     night.submit(single("s", 1))
     run = night.store.scripts.run
     assert run("set_priority", "s", 5) == "0"
-    assert run("touch", "train-0000") == 1
-    assert run("note_billed", "s", "offline", 3, 4) == 1
-    assert (run("lead", "a", 1000), run("lead", "a", 0), run("lead", "b", 1000)) == (1, 0, 1)
+    assert run("mark_changed", "train-0000") == 1
+    assert run("record_billed", "s", "offline", 3, 4) == 1
+    assert (run("take_duty", "a", 1000), run("take_duty", "a", 0), run("take_duty", "b", 1000)) == (1, 0, 1)
     run("set_limits", LANE, 4)
     run("set_limits")
     assert night.store.client.hget(keys.LIMITS, LANE) is None
-    assert night.store.say(night.start("train-0000", "s"), "a line")
+    assert night.store.log_event(night.start("train-0000", "s"), "a line")
     assert run("open_sweep", "half", "digest", "spec", "{}") == "opened"
     assert run("retry_sweep", "half") == "opening"
 
@@ -189,15 +195,15 @@ def test_small_things_are_written_too(night: Night) -> None:
 def test_a_stage_is_condemned(night: Night) -> None:
     night.submit(single("s", 1))
     night.start("train-0000", "s")
-    assert night.store.scripts.run("condemn", "train-0000", "a bug", "") == 1
+    assert night.store.scripts.run("fail_stage", "train-0000", "a bug", "") == 1
 
 
 def test_a_service_that_is_found_down_once_is_tried_again(night: Night) -> None:
     night.submit(single("s", 1))
     night.start("train-0000", "s")
-    night.store.scripts.run("suspect", "offline", "silence")
+    night.store.scripts.run("suspect_service", "offline", "silence")
     assert night.store.take_canary("offline", "try", tokens=1, patience=9, pace=1)
-    assert night.store.verdict("offline", "try", "down", "silence", tries=2) == "suspect"
+    assert night.store.record_canary_result("offline", "try", "down", "silence", tries=2) == "suspect"
 
 
 def test_of_two_that_are_lost_again_and_again_the_one_that_is_lost_alone_fails(night: Night) -> None:

@@ -12,9 +12,9 @@ from scheduler.engine.loop import TROUBLE, Scheduler
 from scheduler.errors import BugFound
 from scheduler.settings import from_environment
 from scheduler.state import keys, views
-from scheduler.state.bug_log import MANY, NOBODY, bugs, condemn, forget, record, stopping
-from scheduler.state.connection import Broken
-from scheduler.state.scripts import script
+from scheduler.state.bug_log import MANY, NOBODY, fail_stage, forget_bugs, read_bugs, read_stopping_bugs, record_bug
+from scheduler.state.connection import StoreBug
+from scheduler.state.scripts import build_script
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
 from scheduler.state.submission import submit
@@ -26,14 +26,17 @@ from tests.support import TRUSTED, RedisServer, redis_server
 
 def plant(store: Store, verb: str, body: str = "write('INCR', PREFIX .. 'fence') error('planted')") -> None:
     """The verb is a real script on a real server, and raises behind a write."""
-    store.scripts._verbs[verb] = store.client.register_script(script(verb, body))
+    store.scripts._verbs[verb] = store.client.register_script(build_script(verb, body))
 
 
 def told(store: Store) -> dict[str, str]:
-    return {bug.verb: bug.said for bug in bugs(store)}
+    return {bug.verb: bug.said for bug in read_bugs(store)}
 
 
-@pytest.mark.parametrize("verb", ["expire", "wake", "reconsider", "tally", "reopen", "end_walk", "due"])
+@pytest.mark.parametrize(
+    "verb",
+    ["expire_attempts", "wake_stages", "reconsider_stages", "update_sweep", "reopen_stages", "end_walk", "read_due"],
+)
 def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, fleet: Fleet, verb: str) -> None:
     submit(night.store, submission(single("s", 2)))
     before = night.store.client.get(keys.FENCE)
@@ -42,19 +45,19 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     assert "planted" in told(night.store)[verb]
     assert night.store.client.get(keys.FENCE) == before, "nothing of it was written"
     settings = from_environment({})
-    waits = why_it_waits(views.sweep(night.store, "s"), read_fleet(night.store, settings))
+    waits = why_it_waits(views.read_sweep(night.store, "s"), read_fleet(night.store, settings))
     assert f"`{verb}`" in waits
-    named = _document(night.store, settings, views.sweeps(night.store), None)["bugs"]
+    named = _document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
     assert [each["verb"] for each in named] == [verb]
 
 
 def test_a_bug_that_belongs_to_no_stage_starts_nothing_until_it_is_gone(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3))
-    verb = night.store.scripts._verbs["expire"]
-    plant(night.store, "expire")
+    verb = night.store.scripts._verbs["expire_attempts"]
+    plant(night.store, "expire_attempts")
     assert [fleet.tick().dispatched for _ in range(3)] == [0, 0, 0]
-    assert [bug.verb for bug in stopping(night.store)] == ["expire"]
-    night.store.scripts._verbs["expire"] = verb
+    assert [bug.verb for bug in read_stopping_bugs(night.store)] == ["expire_attempts"]
+    night.store.scripts._verbs["expire_attempts"] = verb
     night.clock.pass_seconds(61)
     assert fleet.tick().dispatched == 3
 
@@ -66,20 +69,23 @@ def test_a_stage_that_a_verb_cannot_do_with_fails_alone(night: Night, fleet: Fle
     row = night.store.client.hgetall(keys.stage("train-n8s0"))
     assert row["state"] == StageState.FAILED
     assert "WRONGTYPE" in row["cause"]
-    assert "`dispatch`" in row["cause"]
-    assert [(bug.verb, bug.failed, bug.fleet) for bug in bugs(night.store)] == [("dispatch", 1, False)]
+    assert "`dispatch_stage`" in row["cause"]
+    assert [(bug.verb, bug.failed, bug.fleet) for bug in read_bugs(night.store)] == [("dispatch_stage", 1, False)]
     for _ in range(4):
         fleet.tick()
         for lease in fleet.claim_all():
             night.succeed(lease, {"nll": 1.0})
     night.spread()
-    counts = views.sweep(night.store, "s").counts
+    counts = views.read_sweep(night.store, "s").counts
     assert counts == {"succeeded": 7, "failed": 1, "skipped": 1}
     assert night.sweep_state("s") == "finished"
     assert night.money("s")[1:] == (0, 0), "nothing is held for it"
 
 
-@pytest.mark.parametrize("verb", ["reconsider", "tally", "reopen", "end_walk", "spread_done", "wake", "touch"])
+@pytest.mark.parametrize(
+    "verb",
+    ["reconsider_stages", "update_sweep", "reopen_stages", "end_walk", "forget_change", "wake_stages", "mark_changed"],
+)
 def test_a_sweep_that_met_a_bug_goes_on_when_that_is_mended(night: Night, fleet: Fleet, verb: str) -> None:
     submit(night.store, submission(single("s", 3)))
     mended = night.store.scripts._verbs[verb]
@@ -96,14 +102,14 @@ def test_what_is_to_be_opened_again_is_opened_when_a_bug_is_mended(night: Night,
     night.submit(single("s", 2))
     for number in range(2):
         night.start(f"train-000{number}", "s")
-        assert condemn(night.store, f"train-000{number}", Broken("claim", "x"), "w")
+        assert fail_stage(night.store, f"train-000{number}", StoreBug("claim_stage", "x"), "w")
     night.spread()
-    mended = night.store.scripts._verbs["reopen"]
-    plant(night.store, "reopen")
+    mended = night.store.scripts._verbs["reopen_stages"]
+    plant(night.store, "reopen_stages")
     night.store.scripts.run("retry_sweep", "s")
     fleet.tick()
-    night.store.scripts._verbs["reopen"] = mended
-    forget(night.store)
+    night.store.scripts._verbs["reopen_stages"] = mended
+    forget_bugs(night.store)
     fleet.tick(), fleet.tick()
     assert [night.state(f"train-000{number}") for number in range(2)] == ["dispatched"] * 2
 
@@ -117,7 +123,7 @@ def test_many_that_cannot_be_spread_keep_no_other_from_it(
         if number < 3:
             night.store.client.delete(keys.subscribers(f"train-000{number}"))
             night.store.client.set(keys.subscribers(f"train-000{number}"), "what is no set")
-        night.store.scripts.run("touch", f"train-000{number}")
+        night.store.scripts.run("mark_changed", f"train-000{number}")
     for _ in range(6):
         fleet.tick()
     left = set(night.store.client.zrange(keys.CHANGED, 0, -1))
@@ -142,8 +148,8 @@ def test_a_lease_that_cannot_be_taken_back_keeps_no_other_from_it(night: Night, 
     night.clock.pass_seconds(LEASE)
     fleet.tick()
     assert [night.state(f"train-000{number}") for number in range(3)] == ["dispatched", "failed", "dispatched"]
-    assert "`expire`" in str(night.store.client.hget(keys.stage("train-0001"), "cause"))
-    assert stopping(night.store) == []
+    assert "`expire_attempts`" in str(night.store.client.hget(keys.stage("train-0001"), "cause"))
+    assert read_stopping_bugs(night.store) == []
 
 
 def test_a_sweep_whose_hours_cannot_be_read_keeps_no_other_from_its_hours(night: Night, fleet: Fleet) -> None:
@@ -158,19 +164,19 @@ def test_a_sweep_whose_hours_cannot_be_read_keeps_no_other_from_its_hours(night:
 
 def test_many_stages_that_fail_for_one_bug_are_the_last_that_are_started(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 3 * MANY))
-    plant(night.store, "dispatch")
+    plant(night.store, "dispatch_stage")
     for _ in range(4):
         fleet.tick(slots=4)
     assert MANY <= night.store.client.zcard(keys.state(StageState.FAILED)) < 3 * MANY
     night.clock.pass_seconds(3600)
-    assert [bug.verb for bug in stopping(night.store)] == ["dispatch"]
-    forget(night.store)
-    assert bugs(night.store) == []
+    assert [bug.verb for bug in read_stopping_bugs(night.store)] == ["dispatch_stage"]
+    forget_bugs(night.store)
+    assert read_bugs(night.store) == []
 
 
 def test_what_nobody_depends_on_stops_nothing(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 1))
-    record(night.store, KeyError("a bill"), "housekeeping of w", of=NOBODY)
+    record_bug(night.store, KeyError("a bill"), "housekeeping of w", of=NOBODY)
     assert fleet.tick().dispatched == 1
     assert "KeyError" in told(night.store)["housekeeping of w"]
 
@@ -182,9 +188,9 @@ def test_condemned_from_wherever_it_is_it_holds_nothing(night: Night, state: str
         sent = night.store.dispatch("train-0000", sweep="s", patience=20)
         if state == "running":
             night.store.claim("train-0000", attempt=sent.attempt, worker="w", lease=60)
-    assert not condemn(night.store, "train-0000", Broken("claim", "x"), "w", "another's fence")
+    assert not fail_stage(night.store, "train-0000", StoreBug("claim_stage", "x"), "w", "another's fence")
     assert night.state("train-0000") == state
-    assert condemn(night.store, "train-0000", Broken("claim", "x"), "w")
+    assert fail_stage(night.store, "train-0000", StoreBug("claim_stage", "x"), "w")
     night.spread()
     assert (night.state("train-0000"), night.money("s")[1]) == ("failed", 0)
     assert night.store.client.zcard(keys.slots("offline/training")) == 0 or state == "running"
@@ -195,7 +201,7 @@ def test_condemned_from_wherever_it_is_it_holds_nothing(night: Night, state: str
 @pytest.mark.parametrize("verb", ["add_stage", "open_sweep", "seal_sweep"])
 def test_a_bug_while_a_sweep_is_written_is_raised_with_its_name(night: Night, verb: str) -> None:
     plant(night.store, verb)
-    with pytest.raises(Broken, match="planted") as raised:
+    with pytest.raises(StoreBug, match="planted") as raised:
         submit(night.store, submission(single("s", 2)))
     assert raised.value.verb == verb
 
@@ -211,23 +217,23 @@ def test_a_command_ends_with_the_name_of_what_is_broken(trusted: RedisServer, tm
 
     def command() -> None:
         with open_store(settings) as store:
-            plant(store, "settle")
-            store.scripts.run("settle")
+            plant(store, "settle_stage")
+            store.scripts.run("settle_stage")
 
-    with pytest.raises(BugFound, match="`settle`"):
+    with pytest.raises(BugFound, match="`settle_stage`"):
         command()
 
 
-@pytest.mark.parametrize("verb", ["lead", "set_limits"])
+@pytest.mark.parametrize("verb", ["take_duty", "set_limits"])
 def test_the_scheduler_itself_names_what_keeps_it_from_ticking(trusted: RedisServer, tmp_path: Path, verb: str) -> None:
     store = Store(trusted.client())
     scheduler = Scheduler(store, Nudges(trusted.url), from_environment({"SWEEP_HOME": str(tmp_path)}))
-    forget(store)
+    forget_bugs(store)
     plant(store, verb)
     assert scheduler.turn() == TROUBLE
-    assert [bug.verb for bug in stopping(store)] == [verb]
+    assert [bug.verb for bug in read_stopping_bugs(store)] == [verb]
     scheduler.leave()
-    forget(store)
+    forget_bugs(store)
 
 
 def test_a_late_word_about_a_lease_that_is_over_condemns_nobody(night: Night) -> None:
@@ -236,5 +242,5 @@ def test_a_late_word_about_a_lease_that_is_over_condemns_nobody(night: Night) ->
     night.store.give_back(first, Meter(0, 0), delay=0, failure="", cost="exact", cause="")
     night.spread()
     night.start("train-0000", "s")
-    assert not condemn(night.store, "train-0000", Broken("settle", "x"), "w", first.fence)
+    assert not fail_stage(night.store, "train-0000", StoreBug("settle_stage", "x"), "w", first.fence)
     assert night.state("train-0000") == "running"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduler.engine.tick import PAGE, restage, spread
+from scheduler.engine.tick import PAGE, spread_changes, walk_sweeps
 from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Meter
@@ -146,8 +146,8 @@ def test_a_retried_sweep_is_not_finished_before_its_stages_were_opened(night: Ni
     night.store.scripts.run("cancel_sweep", "s")
     night.spread()
     night.store.scripts.run("retry_sweep", "s")
-    while restage(night.store):
-        spread(night.store)
+    while walk_sweeps(night.store):
+        spread_changes(night.store)
         assert night.sweep_state("s") == "active"
     night.spread()
     assert night.store.client.zcard(keys.state("ready")) == count
@@ -162,7 +162,7 @@ def test_a_retry_that_finds_what_failed_only_on_its_second_page_does_not_finish_
     night.spread()
     assert night.sweep_state("s") == "finished"
     night.store.scripts.run("retry_sweep", "s")
-    restage(night.store)
+    walk_sweeps(night.store)
     assert night.sweep_state("s") == "active"
     night.spread()
     assert (night.sweep_state("s"), night.state(f"train-{count - 1:04d}")) == ("active", "ready")
@@ -187,7 +187,7 @@ def test_a_retry_gives_a_stage_all_its_attempts_again(night: Night) -> None:
     night.store.scripts.run("retry_sweep", "s")
     night.spread()
     night.start("train-0000", "s")
-    assert night.store.assignment("train-0000").failures == {}
+    assert night.store.read_assignment("train-0000").failures == {}
 
 
 @pytest.mark.parametrize("verb", ["cancel_sweep", "retry_sweep", "pause_sweep", "resume_sweep"])

@@ -61,7 +61,7 @@ def test_a_stage_that_ends_without_a_result_keeps_what_a_retry_can_go_on_from(ni
     assert (night.state(STAGE), night.steps(STAGE), night.discarded()) == (end, [1, 2], set())
     night.tell("retry_sweep", "s")
     night.start(STAGE, "s")
-    assert night.store.assignment(STAGE).checkpoint == checkpoint(2)
+    assert night.store.read_assignment(STAGE).checkpoint == checkpoint(2)
 
 
 def test_a_commit_whose_answer_was_lost_is_one_checkpoint_and_discards_nothing_more(night: Night) -> None:
@@ -81,11 +81,11 @@ def test_when_the_newest_is_gone_the_one_before_takes_its_place_and_the_log_says
     night.commit(lease, 3, 300)
     night.commit(lease, 6, 600)
     assert night.store.forget_checkpoint(lease, path(6))
-    assert night.store.assignment(STAGE).checkpoint == checkpoint(3, 300)
+    assert night.store.read_assignment(STAGE).checkpoint == checkpoint(3, 300)
     assert night.store.forget_checkpoint(lease, path(6)), "said twice, it is gone once"
     assert night.steps(STAGE) == [3]
     assert night.store.forget_checkpoint(lease, path(3))
-    assert night.store.assignment(STAGE).checkpoint is None
+    assert night.store.read_assignment(STAGE).checkpoint is None
     details = [event["detail"] for _, event in night.store.client.xrevrange(keys.EVENTS) if "to" not in event]
     assert details == [
         "the checkpoint at step 3 is gone; it starts over",
@@ -168,7 +168,7 @@ def test_a_child_that_comes_late_finds_the_new_checkpoint_and_sends_nobody_back(
     assert gone(family, late, "first")
     family.spread()
     assert states(family) == ["succeeded", "ready", "ready"]
-    assert family.store.checkpoint_of("train-a") == checkpoint(10, 1_000, "again")
+    assert family.store.read_checkpoint("train-a") == checkpoint(10, 1_000, "again")
 
 
 def test_a_child_never_starts_from_the_midst_of_its_parent(family: Night) -> None:
@@ -177,7 +177,7 @@ def test_a_child_never_starts_from_the_midst_of_its_parent(family: Night) -> Non
     family.spread()
     lease = family.start("train-a", "s")
     family.store.commit_checkpoint(lease, Meter(500, 500), checkpoint(5, 500, "again"))
-    assert family.store.checkpoint_of("train-a") is None
+    assert family.store.read_checkpoint("train-a") is None
     assert family.store.retrain_parent(late, Meter(0, 0), "train-a", "")
     assert (family.state("evaluate-two"), family.state("train-a")) == ("waiting", "running")
 
@@ -192,9 +192,9 @@ def test_a_parent_that_kept_earlier_ones_goes_on_from_there_and_no_child_does(ni
     night.spread()
     assert gone(night, night.start("evaluate-one", "s"), "first")
     night.spread()
-    assert (states(night), night.store.checkpoint_of("train-a")) == (["ready", "waiting", "waiting"], None)
+    assert (states(night), night.store.read_checkpoint("train-a")) == (["ready", "waiting", "waiting"], None)
     night.start("train-a", "s")
-    assert (night.store.assignment("train-a").checkpoint or {})["step"] == 4
+    assert (night.store.read_assignment("train-a").checkpoint or {})["step"] == 4
     assert night.money("s") == (1_000, 600, 0), "only what is left from there"
 
 
@@ -230,10 +230,10 @@ def test_a_retry_lets_the_parent_be_trained_again_once_more(family: Night) -> No
     assert states(family)[:2] == ["ready", "waiting"]
 
 
-def test_what_the_child_used_before_it_found_out_is_booked_and_doubted(family: Night) -> None:
+def test_what_the_child_used_before_it_found_out_is_booked_and_left_unreconciled(family: Night) -> None:
     gone(family, family.start("evaluate-one", "s"), "first", used=20)
     assert family.money("s") == (1_020, 0, 0)
-    assert family.store.client.zscore(keys.DOUBTS, "evaluate-one|1") is not None
+    assert family.store.client.zscore(keys.UNRECONCILED, "evaluate-one|1") is not None
 
 
 def test_a_parent_of_a_finished_sweep_is_trained_again_at_the_cost_of_whoever_needs_it(night: Night) -> None:
@@ -251,7 +251,7 @@ def test_a_parent_of_a_finished_sweep_is_trained_again_at_the_cost_of_whoever_ne
         if between == "succeeded":
             night.succeed(lease)
             night.spread()
-        (row,) = views.results(night.store, "old")
+        (row,) = views.read_results(night.store, "old")
         assert (night.state("train-a"), row.state, row.metrics) == (between, "succeeded", {"nll": 2.0})
     night.do("evaluate-two", "new", cost=50)
     assert (night.sweep_state("old"), night.money("old")) == ("finished", (1_050, 0, 0))
@@ -265,7 +265,7 @@ def test_a_parent_that_fails_when_it_is_trained_again_takes_its_waiting_children
     family.fail(family.start("train-a", "s"))
     family.spread()
     assert states(family) == ["failed", "skipped", "succeeded"]
-    assert [row.state for row in views.results(family.store, "s")] == ["failed", "succeeded"]
+    assert [row.state for row in views.read_results(family.store, "s")] == ["failed", "succeeded"]
 
 
 def test_a_retraining_that_nobody_wants_any_more_ends_and_is_taken_up_by_who_wants_it_next(family: Night) -> None:

@@ -70,10 +70,10 @@ def test_another_sweep_that_opens_the_parent_opens_the_children_of_a_sweep_that_
 def test_a_worker_may_go_straight_on_with_the_child_of_what_it_finished(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=40)]))
     night.succeed(night.start("train-a", "s"))
-    lease = night.store.adopt("evaluate-a", sweep="s", worker="w1", lease=LEASE, opening=OPENING)
+    lease = night.store.continue_on_client("evaluate-a", sweep="s", worker="w1", lease=LEASE, opening=OPENING)
     assert lease is not None
     assert (night.state("evaluate-a"), night.money("s")) == ("running", (1_000, 40, 0))
-    assert night.store.adopt("evaluate-a", sweep="s", worker="w2", lease=LEASE, opening=OPENING) is None
+    assert night.store.continue_on_client("evaluate-a", sweep="s", worker="w2", lease=LEASE, opening=OPENING) is None
     assert night.succeed(lease, {"nll": 1.0}, cost=40)
     night.spread()
     assert (night.sweep_state("s"), night.money("s")) == ("finished", (1_040, 0, 0))
@@ -97,7 +97,7 @@ def test_no_gate_is_open_to_an_adoption_that_is_closed_to_a_dispatch(night: Nigh
         )
     payer = "stranger" if gate == "stranger" else "s"
     before = night.snapshot()
-    assert night.store.adopt("evaluate-a", sweep=payer, worker="w", lease=LEASE, opening=OPENING) is None
+    assert night.store.continue_on_client("evaluate-a", sweep=payer, worker="w", lease=LEASE, opening=OPENING) is None
     assert night.snapshot() == before
 
 
@@ -106,5 +106,5 @@ def test_an_adoption_shows_that_the_gate_is_open_again(night: Night) -> None:
     parent = night.start("train-a", "s")
     night.store.client.hset(keys.sweep("s"), "gate", "day budget")
     night.succeed(parent)
-    assert night.adopt("evaluate-a", "s") is not None
+    assert night.continue_on_client("evaluate-a", "s") is not None
     assert night.store.client.hget(keys.sweep("s"), "gate") is None, "nothing else would be dispatched to show it"

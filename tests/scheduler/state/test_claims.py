@@ -76,18 +76,18 @@ def test_many_threads_and_shuffled_doubled_messages_claim_each_stage_once(
 def test_a_claim_whose_answer_was_lost_gets_the_same_lease_when_the_client_sends_it_again(ready: Night) -> None:
     sent = ready.store.dispatch(STAGE, sweep="s", patience=PATIENCE)
     call: list[Word] = [STAGE, sent.attempt, "w", 60_000, uuid.uuid4().hex]
-    first = ready.store.scripts.run("claim", *call)
+    first = ready.store.scripts.run("claim_stage", *call)
     assert first
-    assert ready.store.scripts.run("claim", *call) == first
+    assert ready.store.scripts.run("claim_stage", *call) == first
 
 
 def test_an_adoption_whose_answer_was_lost_gets_the_same_lease_and_holds_money_once(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=50)]))
     night.do("train-a", "s")
     call: list[Word] = ["evaluate-a", "s", "w", 60_000, uuid.uuid4().hex, "train-a|1", 1_000]
-    first = night.store.scripts.run("adopt", *call)
+    first = night.store.scripts.run("continue_on_client", *call)
     assert first
-    assert night.store.scripts.run("adopt", *call) == first
+    assert night.store.scripts.run("continue_on_client", *call) == first
     assert night.money("s") == (1_000, 50, 0)
 
 

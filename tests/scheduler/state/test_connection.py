@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.errors import StoreUnavailable
-from scheduler.state.connection import broker_url, check, connect, shown
+from scheduler.state.connection import check_server, connect, make_broker_url, redact_redis_url
 from tests.support import TRUSTED, RedisServer, redis_server
 
 SECRET = "hunter2"
@@ -38,7 +38,7 @@ def configured(trusted: RedisServer) -> Iterator[Callable[..., None]]:
 def complaint(url: str) -> str:
     client = connect(url, retries=0)
     with pytest.raises(StoreUnavailable) as refused:
-        check(client, url)
+        check_server(client, url)
     client.close()
     message = str(refused.value)
     assert SECRET not in message
@@ -47,7 +47,7 @@ def complaint(url: str) -> str:
 
 def test_a_server_that_keeps_everything_is_trusted(trusted: RedisServer) -> None:
     client = trusted.client()
-    check(client, trusted.url)
+    check_server(client, trusted.url)
     client.close()
 
 
@@ -106,13 +106,13 @@ def test_an_address_that_is_none_is_refused_with_one_that_would_be_right(url: st
 
 
 def test_a_url_is_shown_by_where_it_leads() -> None:
-    assert shown("rediss://ada:x@host:6379/2?ssl_cert_reqs=none") == "rediss://host:6379/2"
-    assert shown("unix:///a/b.sock") == "unix:///a/b.sock"
+    assert redact_redis_url("rediss://ada:x@host:6379/2?ssl_cert_reqs=none") == "rediss://host:6379/2"
+    assert redact_redis_url("unix:///a/b.sock") == "unix:///a/b.sock"
 
 
 def test_celery_is_told_the_same_server_in_its_own_spelling() -> None:
-    assert broker_url("unix:///a/b.sock") == "redis+socket:///a/b.sock"
-    assert broker_url("redis://host/1") == "redis://host/1"
+    assert make_broker_url("unix:///a/b.sock") == "redis+socket:///a/b.sock"
+    assert make_broker_url("redis://host/1") == "redis://host/1"
 
 
 def test_support_starts_servers_that_end(tmp_path: Path) -> None:

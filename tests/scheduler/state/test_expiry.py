@@ -29,7 +29,7 @@ def test_an_unclaimed_dispatch_gives_slot_and_reservation_back(night: Night) -> 
     assert (night.state(STAGE), night.money("s")) == ("ready", (0, 0, 0))
 
 
-def test_a_lost_attempt_books_what_it_said_and_doubts_the_rest(night: Night) -> None:
+def test_a_lost_attempt_books_what_it_said_and_leaves_the_rest_unreconciled(night: Night) -> None:
     night.submit(single("s", 1))
     lease = night.start(STAGE, "s")
     night.store.report_progress(lease, Meter(300, 300), {"step": 3})

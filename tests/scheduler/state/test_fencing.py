@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scheduler.state.states import StageState
-from scheduler.state.store import Lease, Meter, Pulse, Store
+from scheduler.state.store import Lease, Meter, Renewal, Store
 from tests.scheduler.night import LEASE, Night, checkpoint
 from tests.scheduler.plans import single
 
@@ -20,8 +20,8 @@ WRITES: dict[str, Write] = {
     "give back": lambda store, lease: store.give_back(
         lease, Meter(7, 7), delay=5, failure="lost", cost="exact", cause="late"
     ),
-    "renewal": lambda store, lease: store.renew([Pulse(lease, 0)], lease=LEASE) != ["lost"],
-    "a line": lambda store, lease: store.say(lease, "late"),
+    "renewal": lambda store, lease: store.renew([Renewal(lease, 0)], lease=LEASE) != ["lost"],
+    "a line": lambda store, lease: store.log_event(lease, "late"),
     "a checkpoint gone": lambda store, lease: store.forget_checkpoint(lease, "early"),
     "a parent gone": lambda store, lease: store.retrain_parent(lease, Meter(7, 7), "train-0001", "early"),
 }
@@ -74,4 +74,4 @@ def test_a_checkpoint_of_the_old_attempt_is_where_the_next_one_starts(night: Nig
     night.spread()
     assert not night.commit(old, 9, 900)
     night.start(STAGE, "s")
-    assert night.store.assignment(STAGE).checkpoint == checkpoint(4, 400)
+    assert night.store.read_assignment(STAGE).checkpoint == checkpoint(4, 400)

@@ -9,9 +9,9 @@ import scheduler
 import worker
 
 FOLDERS = [Path(package.__file__).parent for package in (scheduler, worker) if package.__file__]
-LUA = "\n".join(re.sub(r"--.*", "", path.read_text()) for path in sorted((FOLDERS[0] / "lua").glob("*.lua")))
+LUA = "\n".join(re.sub(r"--.*", "", path.read_text()) for path in sorted((FOLDERS[0] / "state/lua").glob("*.lua")))
 TREES = {path: ast.parse(path.read_text()) for folder in FOLDERS for path in folder.rglob("*.py")}
-SUBMISSION = FOLDERS[0] / "submission.py"
+SUBMISSION = FOLDERS[0] / "state/submission.py"
 LITERAL = re.compile(r"'([a-z]\w*(?::\w+)?)'")
 
 
@@ -63,7 +63,7 @@ def read() -> set[str]:
     """By a verb, or under a name that Python knows: spelled out, or as a field of its own."""
     by_lua = {name for arguments in calls("HGET", "HMGET") for name in literals(arguments)}
     by_lua |= {name for arguments in calls("ADD") for name in literals(arguments[:1])}  # it answers what it made
-    by_lua |= set(re.findall(r"\bstage\([^()]+, '(\w+)'\)", LUA))
+    by_lua |= set(re.findall(r"\bread_stage\([^()]+, '(\w+)'\)", LUA))
     nodes = [node for path, tree in TREES.items() if path != SUBMISSION for node in ast.walk(tree)]
     spelled = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     fields = {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
@@ -71,7 +71,7 @@ def read() -> set[str]:
 
 
 def test_what_is_cleared_is_a_field_that_somebody_sets() -> None:
-    told = {f"told:{kind}" for kind in re.findall(r"notify\(\w+, '(\w+)'", LUA)}
+    told = {f"notified:{kind}" for kind in re.findall(r"notify\(\w+, '(\w+)'", LUA)}
     once = set(re.findall(r"once\('([\w:]+)'", LUA))
     assert len(cleared()) > 10, "the calls are found"
     assert cleared() - written_by_lua() - written_with_a_sweep() - told - once == set()

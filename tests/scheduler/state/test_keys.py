@@ -9,10 +9,10 @@ from scheduler.engine.rate_limit import Rate
 from scheduler.engine.retry import SUSPECTED_AFTER
 from scheduler.notify.outbox import Outbox
 from scheduler.state import keys
-from scheduler.state.bug_log import record
-from scheduler.state.connection import Broken
-from scheduler.state.service_facts import learn
-from scheduler.state.store import Meter, Pulse
+from scheduler.state.bug_log import record_bug
+from scheduler.state.connection import StoreBug
+from scheduler.state.service_facts import record_facts
+from scheduler.state.store import Meter, Renewal
 from tests.scheduler.conftest import named
 from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
 from tests.scheduler.plans import scaling, single
@@ -26,12 +26,12 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     outbox = Outbox(night.store)
     outbox.set_fleet_addresses(["OPS"])
     night.run_lua("notify_all('breaker_open', 'tinker', 1)")
-    night.store.scripts.run("lead", "a", 10_000)
-    record(night.store, Broken("tally", "planted"), "a test", of="s")
-    night.store.scripts.run("lead", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
-    night.store.fleet()
+    night.store.scripts.run("take_duty", "a", 10_000)
+    record_bug(night.store, StoreBug("update_sweep", "planted"), "a test", of="s")
+    night.store.scripts.run("take_duty", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
+    night.store.read_fleet_name()
     night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)
-    learn(night.store, "offline", {"forward": "prefill"})
+    record_facts(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
     outbox.mark_failed(outbox.take(1, [])[0], "answers 502", 60)
@@ -40,7 +40,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
         night.store.commit_checkpoint(first, Meter(1, 1), {**checkpoint(step), "ttl_days": 7})
     night.store.give_back(last, Meter(1, 1), delay=60, failure="outage", cost="at most", cause="429")
     seen = set(night.snapshot())
-    night.store.renew([Pulse(first, 0.0, 0.0, troubled=True)], lease=LEASE)
+    night.store.renew([Renewal(first, 0.0, 0.0, troubled=True)], lease=LEASE)
     seen |= set(night.snapshot())
     night.succeed(first)
     night.succeed(base, {"nll": 1.0})

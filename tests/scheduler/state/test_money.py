@@ -1,4 +1,4 @@
-"""No money without a reservation: what is spent, held and doubted stays within the limit, and the books agree."""
+"""No money without a reservation: what is spent, held and unreconciled stays within the limit, and the books agree."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.state import keys, views
-from scheduler.state.costs import costs, today
+from scheduler.state.costs import read_costs, read_today
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter
 from scheduler.state.submission import Submission, submit
@@ -49,7 +49,7 @@ def test_what_a_stage_did_not_need_is_free_for_the_next(night: Night) -> None:
     assert night.money("s") == (1_500, 0, 0)
 
 
-def test_doubtful_money_counts_as_spent(night: Night) -> None:
+def test_unreconciled_money_counts_as_spent(night: Night) -> None:
     night.submit(single("s", 1), limit=1_999)
     night.start(STAGE, "s")
     night.clock.pass_seconds(LEASE)
@@ -96,7 +96,7 @@ def test_what_is_reserved_is_the_high_estimate(night: Night) -> None:
     assert night.money("s") == (0, 1_000, 0)
     night.succeed(lease, cost=200)
     assert night.money("s") == (200, 0, 0)
-    (found,) = [kind for kind in costs(night.store, "s").kinds if kind.stages]
+    (found,) = [kind for kind in read_costs(night.store, "s").kinds if kind.stages]
     assert (found.low, found.high, found.metered) == (200, 1_000, 200)
 
 
@@ -152,13 +152,13 @@ def test_a_lost_attempt_is_held_nothing_more(night: Night) -> None:
 
 
 @pytest.mark.parametrize(("limit", "done"), [(1_299, False), (1_300, True), (9_000, True), (0, False)])
-def test_a_budget_never_falls_below_what_is_spent_held_and_doubtful(night: Night, limit: int, done: bool) -> None:
+def test_a_budget_never_falls_below_what_is_spent_held_and_unreconciled(night: Night, limit: int, done: bool) -> None:
     night.submit(single("s", 3), limit=5_000)
     night.do(STAGE, "s", cost=200)
     night.store.report_progress(night.start("train-0001", "s"), Meter(100, 100), {})
     night.clock.pass_seconds(LEASE)
     night.spread()
-    night.tell("resolve_doubt", "train-0001|1", json.dumps({"training": 100}))
+    night.tell("reconcile_cost", "train-0001|1", json.dumps({"training": 100}))
     night.start("train-0002", "s")
     assert night.money("s") == (300, 1_000, 0)
     before = night.snapshot()
@@ -222,11 +222,11 @@ def test_what_is_held_over_midnight_is_held_of_the_new_day_too(night: Night) -> 
     night.clock.pass_seconds(10)
     assert night.store.dispatch("train-0001", sweep="s", patience=9).refused == "day budget"
     night.succeed(lease, cost=500)
-    assert [today(night.store, night.clock() - back)[0].spent for back in (0, 10_000)] == [400, 100]
+    assert [read_today(night.store, night.clock() - back)[0].spent for back in (0, 10_000)] == [400, 100]
     assert night.store.dispatch("train-0001", sweep="s", patience=9).attempt == 1
 
 
-def test_a_doubt_is_of_the_day_on_which_its_attempt_ended(night: Night) -> None:
+def test_an_unreconciled_cost_is_of_the_day_on_which_its_attempt_ended(night: Night) -> None:
     day_limit(night, 1_000)
     night.submit(single("s", 2))
     night.start(STAGE, "s")
@@ -234,9 +234,9 @@ def test_a_doubt_is_of_the_day_on_which_its_attempt_ended(night: Night) -> None:
     night.spread()
     ended = night.clock()
     night.clock.pass_seconds(MIDNIGHT)
-    night.tell("resolve_doubt", f"{STAGE}|1", json.dumps({"training": 700}))
-    (then,), (now,) = today(night.store, ended), today(night.store, night.clock())
-    assert ((then.spent, then.doubtful), (now.spent, now.doubtful)) == ((700, 0), (0, 0))
+    night.tell("reconcile_cost", f"{STAGE}|1", json.dumps({"training": 700}))
+    (then,), (now,) = read_today(night.store, ended), read_today(night.store, night.clock())
+    assert ((then.spent, then.unreconciled), (now.spent, now.unreconciled)) == ((700, 0), (0, 0))
     night.start(STAGE, "s")
 
 
@@ -249,15 +249,15 @@ def test_what_turns_out_to_be_less_makes_no_room_on_a_day_on_which_it_was_not_bo
     night.store.report_progress(lease, Meter(900, 900), {})
     night.clock.pass_seconds(10)
     night.store.give_back(lease, Meter(950, 950), delay=60, failure="outage", cost="at most", cause="503")
-    night.tell("resolve_doubt", f"{STAGE}|1", json.dumps({"training": 300}))
-    assert (night.money("s"), [day.spent for day in today(night.store, night.clock())]) == ((300, 0, 0), [50])
+    night.tell("reconcile_cost", f"{STAGE}|1", json.dumps({"training": 300}))
+    assert (night.money("s"), [day.spent for day in read_today(night.store, night.clock())]) == ((300, 0, 0), [50])
 
 
 def test_each_service_has_a_day_of_its_own(night: Night) -> None:
     day_limit(night, 0, "tinker")
     night.submit(single("s", 1))
     night.start(STAGE, "s")
-    assert [(day.service, day.reserved, day.limit) for day in today(night.store, night.clock())] == [
+    assert [(day.service, day.reserved, day.limit) for day in read_today(night.store, night.clock())] == [
         ("offline", 1_000, None),
         ("tinker", 0, 0),
     ]
@@ -276,10 +276,10 @@ def test_status_knows_the_gate_and_the_tick_tries_again(night: Night, redis: Red
     day_limit(night, 0)
     night.submit(single("s", 1))
     fleet.tick()
-    assert views.sweep(night.store, "s").gate == "day budget"
+    assert views.read_sweep(night.store, "s").gate == "day budget"
     day_limit(night, 1_000)
     assert fleet.tick().dispatched == 1
-    assert views.sweep(night.store, "s").gate is None
+    assert views.read_sweep(night.store, "s").gate is None
     fleet.nudges.close()
 
 

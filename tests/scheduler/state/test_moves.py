@@ -8,7 +8,7 @@ import redis
 
 from scheduler.state import keys
 from scheduler.state.connection import Client
-from scheduler.state.scripts import script
+from scheduler.state.scripts import build_script
 from scheduler.state.states import FINISHED, MOVES, StageState
 from tests.support import FakeClock
 
@@ -18,7 +18,9 @@ STAGE = "train-a"
 
 def move(client: Client, clock: FakeClock, start: StageState, end: StageState) -> int:
     """A verb of one line that calls `move`."""
-    verb = client.register_script(script("a_test", "return move(ARGS[1], ARGS[2], ARGS[3], nil, 'a test') and 1 or 0"))
+    verb = client.register_script(
+        build_script("a_test", "return move(ARGS[1], ARGS[2], ARGS[3], nil, 'a test') and 1 or 0")
+    )
     return int(verb(args=[keys.PREFIX, clock(), STAGE, start, end]))
 
 

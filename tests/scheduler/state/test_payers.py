@@ -48,7 +48,10 @@ def test_when_the_payer_withdraws_another_sweep_pays_on_from_the_next_checkpoint
     yielded(night, lease, 600)
     assert (night.money("s"), inflight(night, "s")) == ((600, 0, 0), "0"), "not a millionth after the withdrawal"
     again = night.start(STAGE, "other")
-    assert night.store.assignment(STAGE).checkpoint == {**(night.store.assignment(STAGE).checkpoint or {}), "step": 6}
+    assert night.store.read_assignment(STAGE).checkpoint == {
+        **(night.store.read_assignment(STAGE).checkpoint or {}),
+        "step": 6,
+    }
     assert night.money("other") == (0, 400, 0)
     night.succeed(again, {"nll": 1.0}, cost=400)
     night.spread()
@@ -173,7 +176,7 @@ def test_the_evaluations_of_a_training_are_not_adopted_at_the_cost_of_whoever_wi
     lease = night.start("train-a", "s")
     night.tell(withdrawal, "s")
     night.succeed(lease)
-    assert night.adopt("evaluate-a", "s") is None
+    assert night.continue_on_client("evaluate-a", "s") is None
     night.spread()
     night.do("evaluate-a", "other")
     assert night.sweep_state("other") == "finished"

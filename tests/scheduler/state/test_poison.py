@@ -5,7 +5,7 @@ import pytest
 from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.state import keys
 from scheduler.state.connection import Client
-from scheduler.state.store import Meter, Pulse
+from scheduler.state.store import Meter, Renewal
 from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import single
 from tests.support import RedisServer
@@ -100,6 +100,6 @@ def test_a_suspect_that_outlives_a_lease_is_cleared_without_a_checkpoint(night: 
     first = night.start("train-0000", "s")
     for _ in range(2):
         night.clock.pass_seconds(0.6 * LEASE)
-        assert night.store.renew([Pulse(first, 0.0)], lease=LEASE) == ["held"]
+        assert night.store.renew([Renewal(first, 0.0)], lease=LEASE) == ["held"]
     night.start("train-0001", "s")
     assert client.smembers(keys.SUSPECTS) == {"train-0001"}

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from scheduler.state import keys
-from scheduler.state.connection import Away, Broken, Refused, Unable, connect, sort_out
+from scheduler.state.connection import Away, Refused, StoreBug, Unable, classify_error, connect
 from scheduler.state.store import Meter, Store
 from scheduler.state.submission import submit
 from tests.scheduler.plans import single, submission
@@ -56,9 +56,9 @@ def put_notice(store: Store) -> None:
     "do",
     [
         lambda store: submit(store, submission(single("s", 1))),
-        lambda store: store.scripts.run("notice_sent", "n"),  # its first writes only free memory
+        lambda store: store.scripts.run("mark_notice_sent", "n"),  # its first writes only free memory
         lambda store: store.scripts.run("free_slot", "a/b/c", "x|1"),
-        lambda store: store.scripts.run_many("spread_done", [("x", 1), ("y", 1)]),
+        lambda store: store.scripts.run_many("forget_change", [("x", 1), ("y", 1)]),
     ],
 )
 def test_without_memory_nothing_is_written_and_work_goes_on_when_there_is_some(
@@ -132,11 +132,11 @@ def _kill(raw: Any) -> None:
 
 def test_verbs_that_the_server_has_forgotten_are_taught_it_again(store: Store) -> None:
     client: Any = store.client
-    store.scripts.run("lead", "a", 1000)
+    store.scripts.run("take_duty", "a", 1000)
     client.script_flush()
-    assert store.scripts.run("lead", "a", 1000) == 1
+    assert store.scripts.run("take_duty", "a", 1000) == 1
     client.script_flush()
-    assert store.scripts.run_many("lead", [("a", 1000), ("b", 1000)]) == [1, 0]
+    assert store.scripts.run_many("take_duty", [("a", 1000), ("b", 1000)]) == [1, 0]
 
 
 def test_a_password_or_a_permission_that_is_missing_is_a_refusal(store: Store, server: RedisServer) -> None:
@@ -160,19 +160,19 @@ def test_wrong_data_and_wrong_words_are_bugs_which_say_where(store: Store) -> No
         "add_stage": lambda: store.scripts.run_many("add_stage", [("s",)]),
     }
     for verb, do in asked.items():
-        with pytest.raises(Broken) as raised:
+        with pytest.raises(StoreBug) as raised:
             do()
         assert (raised.value.verb, isinstance(raised.value, Away)) == (verb, False)
     pipe = store.client.pipeline()
     pipe.hget(keys.sweep("s"), "a secret")
-    with pytest.raises(Broken, match="WRONGTYPE") as raised:
+    with pytest.raises(StoreBug, match="WRONGTYPE") as raised:
         pipe.execute()
     assert "secret" not in str(raised.value)
 
 
 def test_an_attempt_that_says_more_than_a_number_can_hold_is_told_so(store: Store) -> None:
     with pytest.raises(ValueError, match="2\\^53"):
-        store.scripts.run("settle", "s", "f", "failed", *Meter(2**60, 0), "exact", "cause", "")
+        store.scripts.run("settle_stage", "s", "f", "failed", *Meter(2**60, 0), "exact", "cause", "")
 
 
 TEXTS = {
@@ -185,17 +185,17 @@ TEXTS = {
     "NOAUTH Authentication required.": Refused,
     "WRONGPASS invalid username-password pair": Refused,
     "VERB settle: NOPERM this user has no permissions": Refused,
-    "VERB settle: user_script:12: illegal move of train-a": Broken,
-    "VERB settle: ERR value is not an integer or out of range": Broken,
-    "unknown command 'ZMSCORE'": Broken,
+    "VERB settle: user_script:12: illegal move of train-a": StoreBug,
+    "VERB settle: ERR value is not an integer or out of range": StoreBug,
+    "unknown command 'ZMSCORE'": StoreBug,
 }
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_kind_of_answer_has_its_meaning(text: str) -> None:
-    assert type(sort_out(redis.ResponseError(text), "HGET")) is TEXTS[text]
+    assert type(classify_error(redis.ResponseError(text), "HGET")) is TEXTS[text]
 
 
 def test_a_lost_connection_stays_one() -> None:
     for lost in (redis.ConnectionError("gone"), redis.TimeoutError("slow"), redis.BusyLoadingError("LOADING")):
-        assert isinstance(sort_out(lost, "HGET"), Away)
+        assert isinstance(classify_error(lost, "HGET"), Away)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from scheduler.engine.fleet import look
+from scheduler.engine.fleet import read_service
 from scheduler.state import keys
-from scheduler.state.service_facts import learn
+from scheduler.state.service_facts import record_facts
 from scheduler.state.states import StageState
-from scheduler.state.store import Lease, Meter, Pulse
+from scheduler.state.store import Lease, Meter, Renewal
 from tests.scheduler.night import LEASE, PATIENCE, Fleet, Night
 from tests.scheduler.plans import evaluate, plan, single, train
 from tests.scheduler.seen import LANE
@@ -18,7 +18,7 @@ POOL = "offline/training"
 
 
 def sense(night: Night) -> Any:
-    return json.loads(night.store.scripts.run("sense", "offline", 60_000, POOL))["pools"][POOL]
+    return json.loads(night.store.scripts.run("read_service", "offline", 60_000, POOL))["pools"][POOL]
 
 
 def taken(night: Night) -> int:
@@ -32,7 +32,7 @@ def begin(night: Night, count: int) -> list[Lease]:
 
 def test_a_limit_is_kept_whoever_asks_and_a_full_pool_says_so(night: Night) -> None:
     night.submit(single("s", 3))
-    night.store.scripts.run("put_capacity", POOL, 0, 2)
+    night.store.scripts.run("write_capacity", POOL, 0, 2)
     first = night.start("train-0000", "s")
     night.start("train-0001", "s")
     assert night.store.dispatch("train-0002", sweep="s", patience=9).refused == "capacity"
@@ -84,9 +84,9 @@ def test_a_dispatch_that_nobody_claims_gives_its_slot_back(night: Night) -> None
 def test_an_adopted_child_goes_on_in_the_slot_of_its_parent_even_where_all_are_taken(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a")]))
     parent = night.start("train-a", "s")
-    night.store.scripts.run("put_capacity", POOL, 0, 1)
+    night.store.scripts.run("write_capacity", POOL, 0, 1)
     assert night.store.settle(parent, Meter(1, 1), StageState.SUCCEEDED, cost="exact", result="{}", cause="")
-    child = night.adopt("evaluate-a", "s", opened_by="train-a|1", used=1)
+    child = night.continue_on_client("evaluate-a", "s", opened_by="train-a|1", used=1)
     assert child is not None
     assert taken(night) == 1
     night.clock.pass_seconds(LEASE / 2)
@@ -100,24 +100,24 @@ def test_an_adopted_child_goes_on_in_the_slot_of_its_parent_even_where_all_are_t
 def test_what_clients_are_told_is_counted_with_since_when(night: Night) -> None:
     leases = begin(night, 4)
     for lease, sign in zip(leases, ["active", "queued", "starved", "limited"], strict=True):
-        assert night.store.sign(lease, sign, ago=3)
-    assert sense(night)["signs"] == {"active": 1, "queued": 1, "starved": 1, "limited": 1}
+        assert night.store.report_signal(lease, sign, ago=3)
+    assert sense(night)["signals"] == {"active": 1, "queued": 1, "starved": 1, "limited": 1}
     assert sense(night)["since"]["queued"] == night.clock() - 3000
     assert sense(night)["opened"] == 1
-    night.store.sign(leases[1], "active", ago=0)
+    night.store.report_signal(leases[1], "active", ago=0)
     assert sense(night)["opened"] == 2, "what had to queue has been let in"
     for lease in leases:
         night.close(lease)
-    assert sense(night)["signs"] == {}
+    assert sense(night)["signals"] == {}
     night.clock.pass_seconds(LEASE)
-    assert not night.store.sign(leases[0], "active", ago=0), "without the lease nothing is noted"
+    assert not night.store.report_signal(leases[0], "active", ago=0), "without the lease nothing is noted"
 
 
 def test_a_conclusion_drawn_from_what_has_changed_meanwhile_is_refused(night: Night) -> None:
     put = night.store.scripts.run
-    assert put("put_capacity", POOL, 0, 4, "proven", 3) == 1
-    assert put("put_capacity", POOL, 0, 9, "proven", 8) == 0
-    assert put("put_capacity", POOL, 1, 5, "proven", 4) == 1
+    assert put("write_capacity", POOL, 0, 4, "proven", 3) == 1
+    assert put("write_capacity", POOL, 0, 9, "proven", 8) == 0
+    assert put("write_capacity", POOL, 1, 5, "proven", 4) == 1
     assert night.store.client.hget(keys.LIMITS, POOL) == "5"
 
 
@@ -127,15 +127,15 @@ def test_the_search_begins_small_and_follows_what_is_known_to_be_there(night: Ni
     assert [fleet.tick(searching).dispatched for _ in range(3)] == [4, 0, 0], "none of the four is known to be there"
     leases = fleet.claim_all()
     for lease in leases:
-        night.store.sign(lease, "active", ago=0)
+        night.store.report_signal(lease, "active", ago=0)
     assert fleet.tick(searching).dispatched == 2
     fresh = fleet.claim_all()
-    night.store.sign(fresh[0], "active", ago=0)
-    night.store.sign(fresh[1], "queued", ago=0)
+    night.store.report_signal(fresh[0], "active", ago=0)
+    night.store.report_signal(fresh[1], "queued", ago=0)
     assert fleet.tick(searching).dispatched == 0
-    view = look(night.store, "offline", searching.slots).pools[POOL]
+    view = read_service(night.store, "offline", searching.slots).pools[POOL]
     assert (view.capacity.limit, view.capacity.searching) == (5, False)
-    night.store.renew([Pulse(lease, 0, 0) for lease in [*leases, fresh[0]]], lease=LEASE)
+    night.store.renew([Renewal(lease, 0, 0) for lease in [*leases, fresh[0]]], lease=LEASE)
     night.store.give_back(fresh[1], Meter(0, 0), delay=0, failure="", cost="exact", cause="turned away")
     night.close(fresh[1])
     assert fleet.tick(searching).dispatched == 0, "the pool is as full as it can be"
@@ -149,11 +149,11 @@ def test_the_search_begins_small_and_follows_what_is_known_to_be_there(night: Ni
 def test_what_the_doctor_was_told_is_where_the_search_begins(
     night: Night, fleet: Fleet, clients: str, expected: tuple[int, int, bool]
 ) -> None:
-    learn(night.store, "offline", {"clients": clients})
+    record_facts(night.store, "offline", {"clients": clients})
     night.submit(single("s", 60))
     searching = fleet.searching(ceiling=40)
     assert fleet.tick(searching).dispatched == expected[0]
-    capacity = look(night.store, "offline", searching.slots).pools[POOL].capacity
+    capacity = read_service(night.store, "offline", searching.slots).pools[POOL].capacity
     assert (capacity.limit, capacity.proven, capacity.searching) == expected
 
 

@@ -203,7 +203,7 @@ def test_a_stage_opened_for_a_new_sweep_has_no_failures_behind_it(night: Night) 
     night.spread()
     night.submit(single("second", 1))
     night.start("train-0000", "second")
-    assert night.store.assignment("train-0000").failures == {}
+    assert night.store.read_assignment("train-0000").failures == {}
 
 
 def test_an_opened_stage_starts_at_once_however_long_its_last_backoff_was(night: Night) -> None:

@@ -123,8 +123,10 @@ def learn(night: Night, stage: str, points: Curve) -> None:
 
 
 def all_tracked(store: Store) -> list[TrackedRun]:
-    rows = views.results(store, "s")
-    return [track_run(run_history.swept(store, "s"), each) for each in run_history.followed(store, "s", rows)]
+    rows = views.read_results(store, "s")
+    return [
+        track_run(run_history.read_shared_facts(store, "s"), each) for each in run_history.follow_runs(store, "s", rows)
+    ]
 
 
 def test_a_night_is_followed_as_it_stands(night: Night) -> None:
@@ -399,8 +401,8 @@ def test_runs_are_read_in_pages(redis: RedisServer) -> None:
     client = redis.client()
     store = Store(client, FakeClock())
     lay(store, large(domains=1, sizes=3, seeds=20))
-    rows = views.results(store, "large")
-    found = run_history.followed(store, "large", rows)
+    rows = views.read_results(store, "large")
+    found = run_history.follow_runs(store, "large", rows)
     assert len(next(found).trainings[0].curve) == CURVE_POINTS
     client.delete(*(keys.curve(str(row.stage)) for row in rows[run_history.RUNS :]))
     assert sum(len(each.trainings[0].curve) for each in found) == (run_history.RUNS - 1) * CURVE_POINTS

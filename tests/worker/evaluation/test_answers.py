@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
-from scheduler.state.costs import costs
+from scheduler.state.costs import read_costs
 from sweeps.spec.evaluation_section import metrics_of
 from sweeps.spec.parse import parse
 from tests.worker.results import count_at_service, read_items, read_result, read_usage
@@ -30,8 +30,8 @@ EVALUATIONS = {
 def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Workshop, kind: str) -> None:
     stages = submit_and_train(workshop, EVALUATIONS[kind])
     assert read_usage(workshop, *stages) == count_at_service(workshop)
-    for each in costs(workshop.store, "one").kinds:
-        assert (each.reserved, each.doubtful) == (0, 0)
+    for each in read_costs(workshop.store, "one").kinds:
+        assert (each.reserved, each.unreconciled) == (0, 0)
         assert each.low is not None
         assert each.high is not None
         assert each.low <= each.metered <= each.high

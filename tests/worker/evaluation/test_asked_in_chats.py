@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scheduler import prepare
-from scheduler.state.costs import costs
+from scheduler.state.costs import read_costs
 from sweeps.errors import DataError
 from sweeps.rendering.renderers import renderer_of
 from sweeps.rendering.tokenizer import Argument, Messages, Template, Tokenizer, Tools
@@ -78,7 +78,7 @@ def test_by_a_template_from_the_plan_to_the_items(
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
     assert not {stage.id for stage in stages} & {stage.id for stage in as_text}
     assert read_usage(workshop, *stages) == count_at_service(workshop).minus(before), "metered to the token"
-    for each in costs(workshop.store, "one").kinds:
+    for each in read_costs(workshop.store, "one").kinds:
         assert each.low is not None
         assert each.high is not None
         assert each.low <= each.metered <= each.high

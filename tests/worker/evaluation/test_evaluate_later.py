@@ -32,7 +32,7 @@ def anew(workshop: Workshop, evaluation: str) -> Prepared:
         {"SWEEP_HOME": str(workshop.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": workshop.artefacts.url}
     )
     prepared = plan_sweep(
-        build_evaluation_sweep(views.sweep(workshop.store, "one").spec, evaluation), workshop.folder, settings
+        build_evaluation_sweep(views.read_sweep(workshop.store, "one").spec, evaluation), workshop.folder, settings
     )
     refuse_untrained(workshop.store, "one", prepared)
     write_submission(workshop.store, prepared, build_submission(prepared), settings)
@@ -58,7 +58,7 @@ def test_what_is_trained_is_measured_once_more_and_not_trained_again(workshop: W
     assert isinstance(workshop.attempt(asked, "one-answers"), Succeeded)
     assert read_result(workshop, asked)["count"] == 12
     assert tokens(workshop, train) == used
-    assert {row.state for row in views.results(workshop.store, "one-answers")} == {"succeeded"}
+    assert {row.state for row in views.read_results(workshop.store, "one-answers")} == {"succeeded"}
     assert workshop.store.client.hget(keys.sweep("one-answers"), "spec") is not None
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
-from scheduler.state.reconciliation import Upkeep
+from scheduler.state.reconciliation import Reconciliation
 from sweeps.stage import Stage
 from sweeps.training.rollouts import Floats, Group, weighed
 from tests.worker.specs import PENALTY, submit_rl, train_the_first_of_two
@@ -37,7 +37,7 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, stage: Stage, sw
         assert isinstance(workshop.attempt(stage, sweep), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
     assert take_back(workshop.store, stall=60) == 1
-    return str((workshop.store.assignment(stage.id).checkpoint or {})["reference"])
+    return str((workshop.store.read_assignment(stage.id).checkpoint or {})["reference"])
 
 
 def rounds(workshop: Workshop) -> None:
@@ -74,7 +74,7 @@ def test_their_life_is_extended_with_that_of_the_checkpoints(
     (stage, *_) = submit_rl(workshop, train=PENALTY).stages
     reference = killed(workshop, monkeypatch, stage, "one")
     workshop.store.client.zadd(keys.EXPIRING, {stage.id: 0})
-    (needed,) = Upkeep(workshop.store).needed(10)
+    (needed,) = Reconciliation(workshop.store).read_needed(10)
     assert needed.paths[1] == reference
     assert len(needed.paths) == len(set(needed.paths))
 
@@ -85,7 +85,7 @@ def test_where_they_are_gone_it_starts_over_uncharged(workshop: Workshop, monkey
     outcome = workshop.attempt(parted, "parted")
     assert isinstance(outcome, Failed)
     assert "its checkpoint at step 2 is gone" in outcome.cause
-    assert workshop.store.assignment(parted.id).failures.get("broken", 0) == 0
+    assert workshop.store.read_assignment(parted.id).failures.get("broken", 0) == 0
     workshop.store.client.hset(keys.stage(parted.id), mapping={"not_before": 0})
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)

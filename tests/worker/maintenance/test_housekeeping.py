@@ -8,8 +8,8 @@ import pytest
 
 from scheduler.engine.retry import Fault
 from scheduler.state import keys
-from scheduler.state.reconciliation import Upkeep
-from scheduler.state.service_facts import facts, learn
+from scheduler.state.reconciliation import Reconciliation
+from scheduler.state.service_facts import read_facts, record_facts
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
 from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger, submit_training
@@ -45,13 +45,13 @@ def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service
 ) -> None:
     stage = kill_training(workshop, monkeypatch)
     assert list(sessions(workshop, stage).values()) == ["active"]
-    assert read_ledger(workshop)["doubtful"] > 0
+    assert read_ledger(workshop)["unreconciled"] > 0
     keeper = make_housekeeping(workshop)
     assert keeper.round().reaped == 1
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
-    assert read_ledger(workshop)["doubtful"] > 0, "it is not reckoned before it is over"
+    assert read_ledger(workshop)["unreconciled"] > 0, "it is not reckoned before it is over"
     assert keeper.round().resolved == 1
-    assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["doubtful"]) == (counted(workshop), 0)
+    assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["unreconciled"]) == (counted(workshop), 0)
     assert keeper.round() == Kept()
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert read_ledger(workshop)["tokens"] == counted(workshop)
@@ -82,7 +82,7 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
     account = Account(workshop.hands.endpoint("offline/ngram-s"))
     (session,) = sessions(workshop, stage)
     client = workshop.store.client
-    newest = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
+    newest = str((workshop.store.read_assignment(stage.id).checkpoint or {})["path"])
     (before,) = set(account.checkpoints_of(session)) - {newest}
     pipe = client.pipeline()
     getattr(pipe, "lpop")(keys.checkpoints(stage.id))  # noqa: B009 - our protocol of a client lists what our code calls
@@ -97,13 +97,13 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
 def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(workshop: Workshop) -> None:
     stage = submit_training(workshop)
     assert isinstance(workshop.attempt(stage), Succeeded)
-    discarded = [each.path for each in Upkeep(workshop.store).discarded(10)]
+    discarded = [each.path for each in Reconciliation(workshop.store).read_discarded(10)]
     assert len(discarded) >= 2
     account = Account(workshop.hands.endpoint("offline/ngram-s"))
     account.delete(discarded[0])
     assert make_housekeeping(workshop).round().deleted == len(discarded)
     (session,) = sessions(workshop, stage)
-    assert account.checkpoints_of(session) == [(workshop.store.assignment(stage.id).checkpoint or {})["path"]]
+    assert account.checkpoints_of(session) == [(workshop.store.read_assignment(stage.id).checkpoint or {})["path"]]
     assert make_housekeeping(workshop).round() == Kept()
 
 
@@ -112,7 +112,7 @@ def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
 ) -> None:
     stage = kill_training(workshop, monkeypatch)
     client = workshop.store.client
-    path = str((workshop.store.assignment(stage.id).checkpoint or {})["path"])
+    path = str((workshop.store.read_assignment(stage.id).checkpoint or {})["path"])
     run = path.removeprefix("tinker://").partition("/")[0]
     tinker.rest().set_checkpoint_ttl_from_tinker_path(path, 60).result(30)
     assert make_housekeeping(workshop).round().extended == 0, "it is not half way yet"
@@ -142,8 +142,8 @@ def test_money_that_may_not_be_looked_up_stays_booked(
     monkeypatch.setattr(Account, "used", forbidden)
     for _ in range(3):
         keeper.round()
-        for doubt in workshop.store.client.zrange(keys.DOUBTS, 0, -1):
-            workshop.store.client.zadd(keys.DOUBTS, {doubt: 0})
+        for attempt in workshop.store.client.zrange(keys.UNRECONCILED, 0, -1):
+            workshop.store.client.zadd(keys.UNRECONCILED, {attempt: 0})
     assert read_ledger(workshop) == booked
     assert caplog.text.count("may not read") == 1
 
@@ -155,7 +155,7 @@ def test_a_service_that_does_not_let_us_finish_is_waited_for(
     monkeypatch.setattr(Account, "finish", lambda _account, _session: False)
     keeper = make_housekeeping(workshop)
     assert [keeper.round() for _ in range(3)] == [Kept()] * 3
-    assert read_ledger(workshop)["doubtful"] > 0
+    assert read_ledger(workshop)["unreconciled"] > 0
     assert caplog.text.count("does not let us finish") == 1
 
 
@@ -163,20 +163,20 @@ def test_what_an_inquiry_found_no_use_in_is_not_tried(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
-    learn(workshop.store, "offline", {"finish": "no"})
+    record_facts(workshop.store, "offline", {"finish": "no"})
     assert [keeper.round() for _ in range(3)] == [Kept()] * 3
     assert list(sessions(workshop, stage).values()) == ["active"]
     assert caplog.text.count("does not let us finish") == 1
-    learn(workshop.store, "offline", {"finish": "yes"})
+    record_facts(workshop.store, "offline", {"finish": "yes"})
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
 
 
 def test_a_bill_that_an_inquiry_left_to_come_is_read_when_it_is_there(workshop: Workshop) -> None:
     """At once offline; of the live service not before its lag is over."""
-    learn(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
-    learn(workshop.store, "tinker", {"pending": "elsewhere some/model"})
+    record_facts(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
+    record_facts(workshop.store, "tinker", {"pending": "elsewhere some/model"})
     make_housekeeping(workshop, lag=3600).round()
-    found, live = facts(workshop.store, "offline"), facts(workshop.store, "tinker")
+    found, live = read_facts(workshop.store, "offline"), read_facts(workshop.store, "tinker")
     assert (found.forward, found.pending) == ("training", None)
     assert live.pending is not None
 
@@ -187,10 +187,10 @@ def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
     def forbidden(*_: object) -> None:
         raise ServiceError(Fault.ACCOUNT, "403")
 
-    learn(workshop.store, "offline", {"pending": "s offline/ngram-s"})
+    record_facts(workshop.store, "offline", {"pending": "s offline/ngram-s"})
     monkeypatch.setattr(Account, "used", forbidden)
     make_housekeeping(workshop).round()
-    assert facts(workshop.store, "offline").pending is None
+    assert read_facts(workshop.store, "offline").pending is None
     assert "stays unknown" in caplog.text
 
 
@@ -223,7 +223,7 @@ def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
 def test_a_session_that_could_not_be_finished_is_tried_again(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing else would ever end it while something keeps it alive, and its doubt would stay booked for good."""
+    """Nothing else would ever end it while something keeps it alive, and its cost would stay booked for good."""
     stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
 
     def away(*_: object) -> None:
@@ -234,11 +234,11 @@ def test_a_session_that_could_not_be_finished_is_tried_again(
         assert keeper.round() == Kept()
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
-    assert read_ledger(workshop)["doubtful"] == 0
+    assert read_ledger(workshop)["unreconciled"] == 0
 
 
 def test_one_worker_at_a_time_is_on_duty(workshop: Workshop) -> None:
-    upkeep = Upkeep(workshop.store)
-    assert [upkeep.on_duty(who, 60) for who in ("a", "b", "a")] == [True, False, True]
-    upkeep.on_duty("a", 0)
-    assert upkeep.on_duty("b", 60)
+    reconciliation = Reconciliation(workshop.store)
+    assert [reconciliation.take_duty(who, 60) for who in ("a", "b", "a")] == [True, False, True]
+    reconciliation.take_duty("a", 0)
+    assert reconciliation.take_duty("b", 60)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from scheduler.engine.retry import Fault
-from scheduler.state.service_facts import Answer
+from scheduler.state.service_facts import ProbeAnswer
 from sweeps.planning.prices import Price, PriceBook
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
@@ -23,28 +23,28 @@ MODEL = "offline/ngram-s"
 
 
 @pytest.fixture(scope="module")
-def doubted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("doubted"), ["--control"])
+def questioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("questioned"), ["--control"])
     server.start()
     yield server
     server.end()
 
 
 @pytest.fixture
-def control(doubted: Server) -> Iterator[Control]:
-    with doubted.control() as side:
+def control(questioned: Server) -> Iterator[Control]:
+    with questioned.control() as side:
         yield side
         side.clear()
 
 
 @pytest.fixture
-def this(doubted: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inquiry]:  # noqa: ARG001
+def this(questioned: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inquiry]:  # noqa: ARG001
     """An inquiry; afterwards nothing that it opened is open, and nothing that it saved is there."""
-    monkeypatch.setenv("SWEEP_OFFLINE_URL", doubted.url)
-    made = Inquiry(Endpoint(doubted.url, KEY), MODEL, patience=20, slot=1.0)
+    monkeypatch.setenv("SWEEP_OFFLINE_URL", questioned.url)
+    made = Inquiry(Endpoint(questioned.url, KEY), MODEL, patience=20, slot=1.0)
     yield made
     wait_until(lambda: "active" not in statuses(made), "all sessions to be over")
-    assert doubted.rest().list_user_checkpoints().result(30).checkpoints == []
+    assert questioned.rest().list_user_checkpoints().result(30).checkpoints == []
 
 
 def statuses(made: Inquiry) -> list[str | None]:
@@ -86,9 +86,9 @@ def test_one_slot_is_enough_for_every_question(this: Inquiry, control: Control) 
     assert this.clients(1).answer == "1+"
 
 
-def test_that_not_one_client_opens_is_no_number_to_go_by(this: Inquiry, control: Control, doubted: Server) -> None:
+def test_that_not_one_client_opens_is_no_number_to_go_by(this: Inquiry, control: Control, questioned: Server) -> None:
     control.set(max_clients=0)
-    assert Inquiry(Endpoint(doubted.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
+    assert Inquiry(Endpoint(questioned.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
 
 
 def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: Control) -> None:
@@ -99,17 +99,17 @@ def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: C
 
 
 def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
-    this: Inquiry, control: Control, doubted: Server, monkeypatch: pytest.MonkeyPatch
+    this: Inquiry, control: Control, questioned: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 503}}])
     with monkeypatch.context() as patch:
-        patch.setattr(this, "account", Account(Endpoint(doubted.url, KEY), deadline=0.5))
+        patch.setattr(this, "account", Account(Endpoint(questioned.url, KEY), deadline=0.5))
         answer, pending = this.forward(None)
     assert answer.answer == "pending"
     assert pending is not None
     control.clear()
     before = spent(this, control)
-    assert this.forward(pending) == (Answer("forward", "training", "its tokens are billed as training"), None)
+    assert this.forward(pending) == (ProbeAnswer("forward", "training", "its tokens are billed as training"), None)
     assert spent(this, control) == before > 0
 
 
@@ -126,7 +126,7 @@ def test_an_inquiry_that_is_stopped_leaves_nothing_behind(this: Inquiry, monkeyp
 def test_what_cannot_be_told_does_not_keep_the_rest_from_being_asked(
     this: Inquiry, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: Inquiry) -> Answer:
+    def away(_: Inquiry) -> ProbeAnswer:
         raise ServiceError(Fault.OUTAGE, "no answer")
 
     monkeypatch.setattr(Inquiry, "finish", away)

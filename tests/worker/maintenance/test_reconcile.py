@@ -1,11 +1,11 @@
-"""What the service says of attempts in doubt, judged without it."""
+"""What the service says of unreconciled attempts, judged without it."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.state.reconciliation import Doubt
+from scheduler.state.reconciliation import UnreconciledAttempt
 from sweeps.cost import Usage
 from worker.maintenance.reconcile import LONGEST_WINDOW, Bill, bills, metadata_of, over, to_finish, usage_of, windows
 from worker.sdk.rest import Found, Used
@@ -37,7 +37,7 @@ def test_a_session_that_works_is_over_only_when_the_service_let_us_finish_it() -
 
 def test_every_session_of_the_attempt_counts_and_no_other() -> None:
     """The stage's other attempts, and another installation that shares the account, are not its cost."""
-    doubt = Doubt("evaluate-b|1", "train-a|2", "m", sessions=("named",))
+    attempt = UnreconciledAttempt("evaluate-b|1", "train-a|2", "m", sessions=("named",))
     ours = {**metadata_of("fleet", "train-a|2"), "sweep": "s"}
     used = [
         Used("named", {}, Usage(training=1)),
@@ -46,7 +46,7 @@ def test_every_session_of_the_attempt_counts_and_no_other() -> None:
         Used("x", {**ours, "attempt": "1"}, Usage(training=1_000)),
         Used("y", {**ours, "fleet": "another"}, Usage(training=10_000)),
     ]
-    assert usage_of(doubt, used, "fleet") == Usage(training=111, sample=7)
+    assert usage_of(attempt, used, "fleet") == Usage(training=111, sample=7)
 
 
 def test_a_bill_is_of_a_sweep_of_ours_and_names_an_amount_where_the_service_does() -> None:
@@ -65,7 +65,7 @@ def test_a_bill_is_of_a_sweep_of_ours_and_names_an_amount_where_the_service_does
 @pytest.mark.parametrize("days", [0, 0.3, 13.9, 14, 30, 45])
 def test_the_windows_are_full_hours_of_lawful_length_without_a_gap(days: float) -> None:
     began = NOW - timedelta(days=days)
-    spans = list(windows([Doubt("a|1", "a|1", "m", over=NOW, began=began)], NOW))
+    spans = list(windows([UnreconciledAttempt("a|1", "a|1", "m", over=NOW, began=began)], NOW))
     assert spans[0][0] <= began
     assert spans[-1][1] > NOW
     assert all(end - start <= LONGEST_WINDOW for start, end in spans)
@@ -75,9 +75,11 @@ def test_the_windows_are_full_hours_of_lawful_length_without_a_gap(days: float) 
 
 def test_what_is_counted_just_now_may_fall_into_the_next_hour() -> None:
     late = NOW.replace(minute=59, second=59)
-    assert list(windows([Doubt("a|1", "a|1", "m", over=late, began=NOW)], late))[-1][1] > late + timedelta(hours=1)
+    assert list(windows([UnreconciledAttempt("a|1", "a|1", "m", over=late, began=NOW)], late))[-1][
+        1
+    ] > late + timedelta(hours=1)
 
 
 def test_an_attempt_without_a_session_is_looked_for_nevertheless() -> None:
-    ((start, _),) = windows([Doubt("a|1", "a|1", "m", over=NOW)], NOW)
+    ((start, _),) = windows([UnreconciledAttempt("a|1", "a|1", "m", over=NOW)], NOW)
     assert start < NOW - timedelta(hours=23)

@@ -148,7 +148,7 @@ def training(workshop: Workshop, name: str = "one") -> Stage:
 
 
 def charged(workshop: Workshop, stage: Stage) -> dict[str, int]:
-    return dict(workshop.store.assignment(stage.id).failures)
+    return dict(workshop.store.read_assignment(stage.id).failures)
 
 
 def again(workshop: Workshop, stage: Stage) -> Any:
@@ -252,12 +252,12 @@ def test_a_session_that_is_gone_while_a_checkpoint_is_opened_costs_no_checkpoint
     stage = training(among_odds)
     stops[:] = [Asked.NOTHING] * 9 + [Asked.LEAVE]
     assert isinstance(among_odds.attempt(stage), Stopped)
-    before = among_odds.store.assignment(stage.id).checkpoint
+    before = among_odds.store.read_assignment(stage.id).checkpoint
     assert before is not None
     odd.forget()
     odd.refuse("POST load_weights", 400, {"error": "session not found"}, times=1)
     assert isinstance(again(among_odds, stage), Failed)
-    assert among_odds.store.assignment(stage.id).checkpoint == before
+    assert among_odds.store.read_assignment(stage.id).checkpoint == before
     done = again(among_odds, stage)
     assert isinstance(done, Succeeded)
     assert done.result["resumed_at"] == 9

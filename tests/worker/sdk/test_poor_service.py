@@ -9,7 +9,7 @@ from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import ServiceRefused
 from scheduler.service_check import served_models
 from scheduler.state import keys
-from scheduler.state.service_facts import ASKED_ANEW, LACKED, facts, known_accounts, learn, learn_lack
+from scheduler.state.service_facts import ASKED_ANEW, LACKED, read_facts, read_known_accounts, record_facts, record_lack
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
 from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger
@@ -33,7 +33,7 @@ ANSWERS = {"route": NO_ROUTE, "method": (405, {"detail": "Method Not Allowed"}),
 
 def due(workshop: Workshop) -> None:
     """Whatever was put off is looked at again."""
-    for key in (keys.DOUBTS, keys.DISCARDED, keys.EXPIRING):
+    for key in (keys.UNRECONCILED, keys.DISCARDED, keys.EXPIRING):
         for name in workshop.store.client.zrange(key, 0, -1):
             workshop.store.client.zadd(key, {name: 0})
 
@@ -79,7 +79,7 @@ def test_what_it_lacks_is_asked_for_once_and_said_once(
     odd.asked.clear()
     rounds(among_odds, make_housekeeping(among_odds), 3)
     assert odd.count(REQUESTS[call]) == 1
-    assert [lack.call for lack in facts(among_odds.store, "offline").lacks] == [call]
+    assert [lack.call for lack in read_facts(among_odds.store, "offline").lacks] == [call]
     assert caplog.text.count(LACKED[call]) == 1
     assert among_odds.state(left) == "ready"
 
@@ -109,7 +109,7 @@ def test_a_service_that_lacks_everything_trains_and_nothing_is_booked_below_what
     rounds(among_odds, make_housekeeping(among_odds), 4)
     assert read_ledger(among_odds) == booked
     assert isinstance(among_odds.attempt(left), Succeeded)
-    assert read_ledger(among_odds)["doubtful"] == booked["doubtful"] > 0
+    assert read_ledger(among_odds)["unreconciled"] == booked["unreconciled"] > 0
 
 
 def test_without_a_search_what_an_attempt_used_is_found_by_its_name_in_the_bills(
@@ -117,25 +117,25 @@ def test_without_a_search_what_an_attempt_used_is_found_by_its_name_in_the_bills
 ) -> None:
     odd.lack(REQUESTS["search"])
     rounds(among_odds, make_housekeeping(among_odds), 3)
-    assert read_ledger(among_odds)["doubtful"] == 0
+    assert read_ledger(among_odds)["unreconciled"] == 0
     assert isinstance(among_odds.attempt(left), Succeeded)
 
 
-def test_a_doubt_that_nobody_can_resolve_is_closed_as_it_was_feared(
+def test_a_cost_that_nobody_can_reconcile_stays_booked_as_reserved(
     among_odds: Workshop,
     odd: Odd,
-    left: Stage,  # noqa: ARG001 - it leaves the doubt
+    left: Stage,  # noqa: ARG001 - it leaves its cost open
 ) -> None:
     """After two weeks: until then a key that may read the bills, or a service that has learnt to, resolves it."""
     client, booked = among_odds.store.client, read_ledger(among_odds)
     odd.lack(REQUESTS["usage"])
     rounds(among_odds, make_housekeeping(among_odds), 3)
-    (name,) = client.zrange(keys.DOUBTS, 0, -1)
+    (name,) = client.zrange(keys.UNRECONCILED, 0, -1)
     long_ago = datetime.now(UTC) - timedelta(days=15)
-    client.hset(keys.doubt(name), "over", round(long_ago.timestamp() * 1000))
+    client.hset(keys.unreconciled(name), "over", round(long_ago.timestamp() * 1000))
     rounds(among_odds, make_housekeeping(among_odds), 1)
-    assert client.zcard(keys.DOUBTS) == 0
-    assert not client.hgetall(keys.doubt(name))
+    assert client.zcard(keys.UNRECONCILED) == 0
+    assert not client.hgetall(keys.unreconciled(name))
     assert read_ledger(among_odds) == booked
 
 
@@ -151,7 +151,7 @@ def test_what_a_service_has_learnt_is_used_again(among_odds: Workshop, odd: Odd,
         client.hset(keys.account("offline"), f"lacks:{call}_at", before)
     rounds(among_odds, make_housekeeping(among_odds), 1)
     assert odd.count(REQUESTS["ttl"])
-    assert "ttl" not in {lack.call for lack in facts(among_odds.store, "offline").lacks}
+    assert "ttl" not in {lack.call for lack in read_facts(among_odds.store, "offline").lacks}
 
 
 def test_a_thing_that_is_not_there_is_no_call_that_is_not_there(
@@ -162,7 +162,7 @@ def test_a_thing_that_is_not_there_is_no_call_that_is_not_there(
     odd.refuse(REQUESTS["ttl"], 404, {"error": "there is no checkpoint of that name"})
     odd.refuse(REQUESTS["delete"], 404, {"error": "there is no checkpoint of that name"})
     rounds(among_odds, make_housekeeping(among_odds), 2)
-    assert facts(among_odds.store, "offline").lacks == ()
+    assert read_facts(among_odds.store, "offline").lacks == ()
     assert among_odds.store.client.zcard(keys.DISCARDED) == 0
 
 
@@ -195,14 +195,14 @@ def test_whether_a_checkpoint_is_there_is_asked_in_two_ways_and_then_not_known(
 def test_a_checkpoint_of_which_nobody_can_be_asked_is_given_up_the_second_time(
     among_odds: Workshop, odd: Odd, left: Stage
 ) -> None:
-    before = among_odds.store.assignment(left.id).checkpoint
+    before = among_odds.store.read_assignment(left.id).checkpoint
     odd.lack("POST weights_info", "GET training_runs/*")
     odd.refuse("POST load_weights", 404, {"error": "no such checkpoint"})
     among_odds.attempt(left)
-    assert among_odds.store.assignment(left.id).checkpoint == before
+    assert among_odds.store.read_assignment(left.id).checkpoint == before
     among_odds.store.client.hset(keys.stage(left.id), "not_before", 0)
     among_odds.attempt(left)
-    assert among_odds.store.assignment(left.id).checkpoint != before
+    assert among_odds.store.read_assignment(left.id).checkpoint != before
 
 
 def test_a_service_that_names_no_models_is_there_and_another_server_is_not_it(
@@ -221,10 +221,10 @@ def test_a_service_that_names_no_models_is_there_and_another_server_is_not_it(
 
 def test_what_is_known_is_told(among_odds: Workshop) -> None:
     store = among_odds.store
-    learn_lack(store, "tinker", "ttl", 405)
-    (known,) = known_accounts(store)
+    record_lack(store, "tinker", "ttl", 405)
+    (known,) = read_known_accounts(store)
     assert "ttl" in describe_facts(known)
-    learn(store, "tinker", {"moments": "yes"})
-    learn_lack(store, "tinker", "ttl", None)
-    assert facts(store, "tinker").lacks == ()
-    assert [lack for each in known_accounts(store) for lack in each.lacks] == []
+    record_facts(store, "tinker", {"moments": "yes"})
+    record_lack(store, "tinker", "ttl", None)
+    assert read_facts(store, "tinker").lacks == ()
+    assert [lack for each in read_known_accounts(store) for lack in each.lacks] == []

@@ -31,7 +31,7 @@ def test_preferences_after_imitation_do_better_than_imitation(workshop: Workshop
     while ready := [stage for stage in todo if workshop.state(stage) == "ready"]:
         for stage in ready:
             workshop.attempt(stage)
-    rows = views.results(workshop.store, "one")
+    rows = views.read_results(workshop.store, "one")
     assert {row.state for row in rows} == {"succeeded"}
     found = {
         name: [row.metrics["preference_accuracy"] for row in rows if row.cell["method"] == name]

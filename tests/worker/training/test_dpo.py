@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
-from scheduler.state.costs import costs
+from scheduler.state.costs import read_costs
 from sweeps.cost import Rates, Usage
 from sweeps.data.generated_preferences import make_pairs
 from sweeps.stage import Plan, Stage
@@ -158,9 +158,9 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
     everything(workshop, plan)
     assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
     assert count_at_service(workshop).tokens == plan.totals.tokens == plan.totals.low_tokens
-    kinds = costs(workshop.store, "one").kinds
+    kinds = read_costs(workshop.store, "one").kinds
     assert [kind.low for kind in kinds] == [kind.metered for kind in kinds] == [kind.high for kind in kinds]
-    assert [(kind.reserved, kind.doubtful) for kind in kinds] == [(0, 0), (0, 0)]
+    assert [(kind.reserved, kind.unreconciled) for kind in kinds] == [(0, 0), (0, 0)]
 
 
 def test_what_looks_and_what_moves_are_metered_as_the_service_bills_each(workshop: Workshop) -> None:

@@ -45,7 +45,7 @@ def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) ->
     assert workshop.state(parted) == "running"  # nobody has been told: the lease must run out
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     assert take_back(workshop.store, stall=60) == 1
-    checkpoint = workshop.store.assignment(parted.id).checkpoint
+    checkpoint = workshop.store.read_assignment(parted.id).checkpoint
     assert checkpoint is not None
     assert checkpoint["step"] == 12
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
@@ -64,7 +64,7 @@ def test_a_checkpoint_that_is_gone_is_replaced_by_the_one_before_and_then_by_the
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     take_back(workshop.store, stall=60)
     for _ in range(gone):
-        newest = workshop.store.assignment(parted.id).checkpoint
+        newest = workshop.store.read_assignment(parted.id).checkpoint
         assert newest is not None
         tinker.rest().delete_checkpoint_from_tinker_path(str(newest["path"])).result(30)
         over = workshop.attempt(parted, "parted")
@@ -94,7 +94,7 @@ def test_a_child_whose_parents_checkpoint_is_gone_has_it_trained_again(
     with monkeypatch.context() as apart:
         apart.setattr(type(workshop.store), "evaluations_of", lambda *_: [])
         assert isinstance(workshop.attempt(parent), Succeeded)
-    left, before = workshop.store.checkpoint_of(parent.id), workshop.weights(parent)
+    left, before = workshop.store.read_checkpoint(parent.id), workshop.weights(parent)
     assert left is not None
     tinker.rest().delete_checkpoint_from_tinker_path(str(left["path"])).result(30)
     assert isinstance(workshop.attempt(child), Orphaned)

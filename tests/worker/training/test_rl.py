@@ -10,7 +10,7 @@ import pytest
 from scheduler.artefacts import decode_rows
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
-from scheduler.state.costs import costs
+from scheduler.state.costs import read_costs
 from sweeps.cost import Usage
 from sweeps.training.rollouts import Rollout
 from tests.worker.results import count_at_service, read_result, read_usage
@@ -59,8 +59,8 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
     plan = submit_rl(workshop, train=train)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
-    for kind in costs(workshop.store, "one").kinds:
-        assert (kind.reserved, kind.doubtful) == (0, 0)
+    for kind in read_costs(workshop.store, "one").kinds:
+        assert (kind.reserved, kind.unreconciled) == (0, 0)
         assert kind.low is not None
         assert kind.high is not None
         assert kind.low <= kind.metered <= kind.high <= 5 * kind.low

@@ -42,7 +42,7 @@ def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, fl
     for stage in plan.stages:
         if workshop.state(stage) == "ready":
             workshop.attempt(stage)
-    base, *rows = views.results(workshop.store, "one")
+    base, *rows = views.read_results(workshop.store, "one")
     assert {row.state for row in rows} == {"succeeded"}
     told = set.intersection(*(set(row.metrics) for row in rows))
     return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in told}

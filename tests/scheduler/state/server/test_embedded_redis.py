@@ -16,9 +16,9 @@ import redis
 from scheduler.engine.dispatch import Nudges
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings, from_environment
-from scheduler.state.connection import Client, check, connect
+from scheduler.state.connection import Client, check_server, connect
 from scheduler.state.server import embedded_redis
-from scheduler.state.server.embedded_redis import ensure, server, server_url
+from scheduler.state.server.embedded_redis import ensure_server, open_server, server_url
 from tests.support import wait_until
 
 
@@ -61,21 +61,21 @@ def client_of(url: str) -> Client:
 
 
 def test_what_was_written_survives_the_command_that_wrote_it(settings: Settings) -> None:
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = client_of(url)
         client.hset("night", "state", "ready")
         client.close()
     assert not answers(settings), "the last one out stops it"
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = client_of(url)
         assert client.hget("night", "state") == "ready"
         client.close()
 
 
 def test_it_is_a_server_that_can_be_trusted_and_that_only_its_owner_reaches(settings: Settings) -> None:
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = client_of(url)
-        check(client, url)
+        check_server(client, url)
         assert client.config_get("appendfsync") == {"appendfsync": "always"}
         assert client.config_get("port") == {"port": "0"}
         client.close()
@@ -85,30 +85,30 @@ def test_it_is_a_server_that_can_be_trusted_and_that_only_its_owner_reaches(sett
 
 
 def test_it_runs_for_as_long_as_anybody_uses_it(settings: Settings) -> None:
-    with server(settings) as first:
-        with server(settings) as second:
+    with open_server(settings) as first:
+        with open_server(settings) as second:
             assert first == second
         assert answers(settings)
     assert not answers(settings)
 
 
 def test_a_kill_loses_nothing_that_was_acknowledged(settings: Settings) -> None:
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = client_of(url)
         for number in range(200):
             client.hset("acknowledged", str(number), number)
         client.close()
         kill(settings)
-        assert ensure(settings), "it had to be started again"
+        assert ensure_server(settings), "it had to be started again"
         client = client_of(url)
         assert len(client.hgetall("acknowledged")) == 200
         client.close()
 
 
 def test_a_server_left_behind_by_a_crash_is_used_again(settings: Settings) -> None:
-    ensure(settings)
+    ensure_server(settings)
     left = pid(settings)
-    with server(settings):
+    with open_server(settings):
         assert pid(settings) == left
     assert not answers(settings)
 
@@ -119,22 +119,22 @@ def test_beside_a_server_that_hangs_no_second_one_is_started(
     """Two servers on one append-only file would destroy it."""
     monkeypatch.setattr(embedded_redis, "PING_SECONDS", 0.2)
     monkeypatch.setattr(embedded_redis, "START_SECONDS", 0.5)
-    with server(settings):
+    with open_server(settings):
         left = pid(settings)
         os.kill(left, signal.SIGSTOP)
         try:
             with pytest.raises(StoreUnavailable, match="runs and does not answer"):
-                ensure(settings)
+                ensure_server(settings)
         finally:
             os.kill(left, signal.SIGCONT)
-        assert not ensure(settings), "it answers again"
+        assert not ensure_server(settings), "it answers again"
         assert pid(settings) == left
 
 
 def _use(home: str, start: Any, used: Any, leave: Any) -> None:
     settings = settings_in(Path(home))
     start.wait(60)
-    with server(settings):
+    with open_server(settings):
         used.put(pid(settings))
         leave.wait(60)
 
@@ -159,7 +159,7 @@ def test_any_folder_can_hold_the_state(tmp_path: Path, monkeypatch: pytest.Monke
     short = tempfile.mkdtemp()  # as the system's own is, which pytest's is not
     monkeypatch.setattr(tempfile, "tempdir", short)
     settings = settings_in(tmp_path / folder)
-    with server(settings) as url:
+    with open_server(settings) as url:
         client = client_of(url)
         client.hset("a", "b", 1)
         client.close()
@@ -176,7 +176,7 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(StoreUnavailable, match=f"the state folder {blocked}.* cannot be written.*SWEEP_HOME"):
-        ensure(settings_in(blocked / "home"))
+        ensure_server(settings_in(blocked / "home"))
 
 
 def test_a_server_that_cannot_start_says_why_at_once(settings: Settings) -> None:
@@ -184,12 +184,12 @@ def test_a_server_that_cannot_start_says_why_at_once(settings: Settings) -> None
     appended.mkdir(parents=True)
     (appended / "appendonly.aof.manifest").write_text("this is no manifest\n")
     with pytest.raises(StoreUnavailable, match=r"(?s)does not start; the end of \S+:\n.*manifest") as refused:
-        ensure(settings)
+        ensure_server(settings)
     assert str(refused.value).count("\n") <= 6
 
 
 def test_with_a_server_of_ones_own_none_is_started(tmp_path: Path) -> None:
     own = from_environment({"SWEEP_HOME": str(tmp_path / "home"), "REDIS_URL": "redis://host:1/0"})
-    with server(own) as url:
+    with open_server(own) as url:
         assert url == "redis://host:1/0"
     assert not (tmp_path / "home").exists()

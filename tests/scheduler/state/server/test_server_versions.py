@@ -7,9 +7,15 @@ import pytest
 
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import from_environment
-from scheduler.state.connection import Client, check, problems
-from scheduler.state.server.embedded_redis import running
-from scheduler.state.server.server_versions import Server, is_tested, named, named_by_binary, numbers
+from scheduler.state.connection import Client, check_server, find_problems
+from scheduler.state.server.embedded_redis import describe_server
+from scheduler.state.server.server_versions import (
+    ServerVersion,
+    identify_binary,
+    identify_server,
+    is_tested,
+    parse_version,
+)
 from tests import servers
 from tests.support import redis_server
 
@@ -42,9 +48,9 @@ class Told:
 
 @pytest.mark.parametrize("who", TOLD)
 def test_it_is_called_what_it_calls_itself(who: str) -> None:
-    assert str(named(TOLD[who])) == who
-    assert problems(Told.client(**TOLD[who])) == []
-    assert str(check(Told.client(**TOLD[who]), "redis://host")) == who
+    assert str(identify_server(TOLD[who])) == who
+    assert find_problems(Told.client(**TOLD[who])) == []
+    assert str(check_server(Told.client(**TOLD[who]), "redis://host")) == who
 
 
 @pytest.mark.parametrize("key", servers.here())
@@ -52,7 +58,7 @@ def test_a_real_one_is_told_by_its_connection_as_by_its_program(key: str, tmp_pa
     binary = servers.installed_or_skip(key)
     with redis_server(tmp_path, binary=binary) as server:
         client = server.client()
-        found = named(client.info("server"))
+        found = identify_server(client.info("server"))
         client.close()
     assert (found.name, found.series) == (servers.tested(key).name, servers.tested(key).series)
     assert is_tested(found)
@@ -61,42 +67,45 @@ def test_a_real_one_is_told_by_its_connection_as_by_its_program(key: str, tmp_pa
 @pytest.mark.parametrize(
     ("said", "server"),
     [
-        ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c9", Server("Redis", "7.0.15")),
-        ("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64 build=1536df3", Server("Valkey", "9.1.2")),
+        (
+            "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c9",
+            ServerVersion("Redis", "7.0.15"),
+        ),
+        ("Valkey server v=9.1.2 sha=00000000:1 malloc=libc bits=64 build=1536df3", ServerVersion("Valkey", "9.1.2")),
         ("something else entirely", None),
         ("", None),
     ],
 )
-def test_a_program_says_what_it_is(said: str, server: Server | None) -> None:
-    assert named_by_binary(said) == server
+def test_a_program_says_what_it_is(said: str, server: ServerVersion | None) -> None:
+    assert identify_binary(said) == server
 
 
 @pytest.mark.parametrize("version", ["6.0.16", "5.0.7", "2.8.19", "0", "", "unknown"])
 def test_what_is_too_old_is_refused_with_what_to_do(version: str) -> None:
     with pytest.raises(StoreUnavailable, match="too old") as refused:
-        check(Told.client(redis_version=version), "redis://host")
+        check_server(Told.client(redis_version=version), "redis://host")
     assert "Redis 6.2" in str(refused.value)
 
 
 @pytest.mark.parametrize(("version", "series"), [("7", (7, 0)), ("v1.24", (1, 24)), ("7.4-rc1", (7, 4)), ("x", (0, 0))])
 def test_versions_are_read_as_people_write_them(version: str, series: tuple[int, int]) -> None:
-    assert numbers(version) == series
+    assert parse_version(version) == series
 
 
 @pytest.mark.parametrize(
     ("server", "tested"),
     [
-        (Server("Redis", "7.0.3"), True),
-        (Server("Valkey", "9.1.0"), True),
-        (Server("Redis", "9.9.0"), False),
-        (Server("Valkey", "7.2.5"), False),
-        (Server("Dragonfly", "df-v1.21.2"), False),
-        (Server("KeyDB", "7.0.0"), False),
+        (ServerVersion("Redis", "7.0.3"), True),
+        (ServerVersion("Valkey", "9.1.0"), True),
+        (ServerVersion("Redis", "9.9.0"), False),
+        (ServerVersion("Valkey", "7.2.5"), False),
+        (ServerVersion("Dragonfly", "df-v1.21.2"), False),
+        (ServerVersion("KeyDB", "7.0.0"), False),
     ],
 )
-def test_what_was_not_tested_is_said(server: Server, tested: bool) -> None:
+def test_what_was_not_tested_is_said(server: ServerVersion, tested: bool) -> None:
     settings = from_environment({"REDIS_URL": "redis://:secret@host:6379/0"})
-    said = running(server, "redis://:secret@host:6379/0", settings)
+    said = describe_server(server, "redis://:secret@host:6379/0", settings)
     assert str(server) in said
     assert "redis://host:6379/0" in said
     assert "secret" not in said

@@ -17,10 +17,10 @@ from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings, from_environment
 from scheduler.state.connection import connect
 from scheduler.state.server import server_choice
-from scheduler.state.server.embedded_redis import server, server_url
-from scheduler.state.server.server_choice import choose
-from scheduler.state.server.server_data import data_in, remembered
-from scheduler.state.server.server_versions import Data, Server, can_read
+from scheduler.state.server.embedded_redis import open_server, server_url
+from scheduler.state.server.server_choice import choose_server
+from scheduler.state.server.server_data import read_author, read_data
+from scheduler.state.server.server_versions import ServerData, ServerVersion, can_read
 from tests import servers
 from tests.acceptance.command import Desk
 from tests.support import TRUSTED, redis_server, wait_until
@@ -45,7 +45,7 @@ def tree(home: Path) -> dict[str, str]:
 @pytest.fixture
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
     """Decides which servers this machine has: on the PATH, and pinned."""
-    pinned = server_choice.pinned()
+    pinned = server_choice.find_pinned()
 
     def has(*keys: str, with_pinned: bool = False) -> None:
         place = tmp_path / "bin"
@@ -56,7 +56,7 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
             (place / name).write_text(f'#!/bin/sh\nexec "{servers.installed_or_skip(key)}" "$@"\n')
             (place / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
-        monkeypatch.setattr(server_choice, "pinned", lambda: pinned if with_pinned else None)
+        monkeypatch.setattr(server_choice, "find_pinned", lambda: pinned if with_pinned else None)
         monkeypatch.setattr(server_choice, "on_the_path", lambda name: _on(place, name))
 
     return has
@@ -103,7 +103,7 @@ def home(tmp_path: Path, written: Callable[[str, bool], Path]) -> Callable[..., 
 
 def kept(home: Path) -> int:
     """How much is there, opened as every command does."""
-    with server(settings_in(home)) as url:
+    with open_server(settings_in(home)) as url:
         client = connect(url, retries=0)
         found = len(client.hgetall("kept"))
         client.close()
@@ -113,7 +113,7 @@ def kept(home: Path) -> int:
 def refused(home: Path) -> str:
     """What is said of a home that is not opened; nothing of it is touched, and nothing added."""
     before = tree(home)
-    with pytest.raises(StoreUnavailable) as raised, server(settings_in(home)):
+    with pytest.raises(StoreUnavailable) as raised, open_server(settings_in(home)):
         pass
     assert tree(home) == before
     assert "--fix" not in str(raised.value)
@@ -145,7 +145,7 @@ def test_what_another_wrote_is_read_whole_or_left_alone(
     offer(reader)
     if reads(reader, writer):
         assert kept(folder) == ALL
-        note = remembered(folder / "redis")
+        note = read_author(folder / "redis")
         assert note is not None
         assert (note.server.name, note.server.series) == (servers.tested(reader).name, servers.tested(reader).series)
     else:
@@ -160,7 +160,7 @@ def test_a_server_that_is_installed_later_changes_nothing(other: str, home: Call
     folder = home(PINNED)
     assert kept(folder) == ALL
     assert kept(folder) == ALL
-    note = remembered(folder / "redis")
+    note = read_author(folder / "redis")
     assert note is not None
     assert note.server.name == "Valkey"
 
@@ -189,7 +189,7 @@ def test_a_refusal_names_both_versions_to_the_last_number(home: Callable[..., Pa
     offer(with_pinned=True)
     folder = home(PINNED)
     assert kept(folder) == ALL
-    note = remembered(folder / "redis")
+    note = read_author(folder / "redis")
     assert note is not None
     (folder / "redis" / "server.json").write_text(json.dumps({**json.loads(_note(folder)), "binary": "/gone"}))
     offer("redis-7.0")
@@ -228,22 +228,50 @@ def test_one_that_is_too_old_is_not_started(tmp_path: Path, offer: Offer) -> Non
     ("reader", "data", "can"),
     [
         # A pinned server that was newer for a while.
-        (Server("Valkey", "9.1.2"), Data("VALKEY", 81, parts=True, writer=Server("Valkey", "10.0.0")), False),
-        (Server("Valkey", "9.0.0"), Data("VALKEY", 80, parts=True, writer=Server("Valkey", "9.1.2")), True),
+        (
+            ServerVersion("Valkey", "9.1.2"),
+            ServerData("VALKEY", 81, parts=True, writer=ServerVersion("Valkey", "10.0.0")),
+            False,
+        ),
+        (
+            ServerVersion("Valkey", "9.0.0"),
+            ServerData("VALKEY", 80, parts=True, writer=ServerVersion("Valkey", "9.1.2")),
+            True,
+        ),
         # One that nobody here knew reads what its own kind wrote, and what the last of them that was known reads.
-        (Server("Valkey", "10.0.1"), Data("VALKEY", 81, parts=True, writer=Server("Valkey", "10.0.0")), True),
-        (Server("Valkey", "10.0.1"), Data("VALKEY", 80, parts=True, writer=None), True),
-        (Server("Redis", "9.0.0"), Data("REDIS", 14, parts=True, writer=Server("Redis", "9.0.0")), True),
-        (Server("Redis", "9.0.0"), Data("VALKEY", 80, parts=True, writer=Server("Valkey", "9.1.2")), False),
-        (Server("Redis", "8.0.2"), Data("REDIS", 12, parts=True, writer=Server("Redis", "8.2.3")), True),
-        (Server("Redis", "8.2.3"), Data("REDIS", 14, parts=True, writer=Server("Redis", "9.0.0")), False),
+        (
+            ServerVersion("Valkey", "10.0.1"),
+            ServerData("VALKEY", 81, parts=True, writer=ServerVersion("Valkey", "10.0.0")),
+            True,
+        ),
+        (ServerVersion("Valkey", "10.0.1"), ServerData("VALKEY", 80, parts=True, writer=None), True),
+        (
+            ServerVersion("Redis", "9.0.0"),
+            ServerData("REDIS", 14, parts=True, writer=ServerVersion("Redis", "9.0.0")),
+            True,
+        ),
+        (
+            ServerVersion("Redis", "9.0.0"),
+            ServerData("VALKEY", 80, parts=True, writer=ServerVersion("Valkey", "9.1.2")),
+            False,
+        ),
+        (
+            ServerVersion("Redis", "8.0.2"),
+            ServerData("REDIS", 12, parts=True, writer=ServerVersion("Redis", "8.2.3")),
+            True,
+        ),
+        (
+            ServerVersion("Redis", "8.2.3"),
+            ServerData("REDIS", 14, parts=True, writer=ServerVersion("Redis", "9.0.0")),
+            False,
+        ),
         # A server without parts would begin anew, empty, whatever is in them.
-        (Server("Redis", "6.2.14"), Data(None, 0, parts=True, writer=None), False),
-        (Server("Redis", "6.2.14"), Data(None, 0, parts=False, writer=None), True),
-        (Server("Redis", "5.0.0"), Data(None, 0, parts=False, writer=None), False),
+        (ServerVersion("Redis", "6.2.14"), ServerData(None, 0, parts=True, writer=None), False),
+        (ServerVersion("Redis", "6.2.14"), ServerData(None, 0, parts=False, writer=None), True),
+        (ServerVersion("Redis", "5.0.0"), ServerData(None, 0, parts=False, writer=None), False),
     ],
 )
-def test_who_reads_what(reader: Server, data: Data, can: bool) -> None:
+def test_who_reads_what(reader: ServerVersion, data: ServerData, can: bool) -> None:
     assert can_read(reader, data) is can
 
 
@@ -297,7 +325,7 @@ def test_damage_is_named_with_its_place_and_nobody_is_told_to_cut_it_off(
 def opened_in_vain(home: Path) -> str:
     """What is said where the server itself refuses; the data stay as they are."""
     before = tree(home / "redis")
-    with pytest.raises(StoreUnavailable) as raised, server(settings_in(home)):
+    with pytest.raises(StoreUnavailable) as raised, open_server(settings_in(home)):
         pass
     after = tree(home / "redis")
     assert {name: after[name] for name in before if name != "redis.log"} == {
@@ -343,7 +371,7 @@ def test_every_command_says_it_and_leaves_the_folder_alone(
 
 
 def test_where_there_is_nothing_yet_nothing_hinders(tmp_path: Path) -> None:
-    assert data_in(tmp_path / "none") is None
-    assert choose(tmp_path / "none").server.name == "Valkey"
+    assert read_data(tmp_path / "none") is None
+    assert choose_server(tmp_path / "none").server.name == "Valkey"
     assert list(tmp_path.iterdir()) == []
     assert server_url(settings_in(tmp_path)).startswith("unix://")

@@ -2,23 +2,23 @@
 -- refused) or 'unsure' (whoever tried had not what it takes), why, how many must find it down before it is.
 -- Answers the state of the breaker now; a verdict of a try that is not the current one changes nothing.
 local service, name, word, cause, tries = unpack(ARGS, 1, 5)
-local state = breaker(service)
+local state = read_breaker(service)
 if read('HGET', breaker_key(service), 'canary') ~= name then return state end
 write('HDEL', breaker_key(service), 'canary', 'canary_until')
 if word == 'healthy' or (word == 'unsure' and state == 'suspect') then
   write('HSET', breaker_key(service), 'heard', NOW)
   -- Whoever was only suspected goes on as before; behind an outage everybody would come back at once.
   if state == 'open' then write('HSET', breaker_key(service), 'recovered', NOW) end
-  turn(service, state, 'closed', cause)
+  move_breaker(service, state, 'closed', cause)
 elseif word == 'stopped' then
-  turn(service, state, 'stopped', cause)
+  move_breaker(service, state, 'stopped', cause)
 elseif word == 'down' and state == 'suspect' then
   if add(breaker_key(service), 'fails', 1) >= tonumber(tries) then
-    turn(service, 'suspect', 'open', cause)
+    move_breaker(service, 'suspect', 'open', cause)
   else
     write('HSET', breaker_key(service), 'next', NOW)
   end
 elseif word == 'down' then
   write('HSET', breaker_key(service), 'cause', cause)
 end
-return breaker(service)
+return read_breaker(service)

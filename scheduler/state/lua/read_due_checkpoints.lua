@@ -3,24 +3,24 @@
 -- Answers for each stage that needs them: the stage, the model, the seconds they are to live, the paths of the newest
 -- and the one before, with what they need themselves.
 local ENDED = {succeeded = true, failed = true, cancelled = true, skipped = true}
-local function open(id) return not ENDED[stage(id, 'state')] and wanted(id) end
+local function is_open(id) return not ENDED[read_stage(id, 'state')] and is_wanted(id) end
 
-local function needed(id)
-  if open(id) then return true end
+local function is_needed(id)
+  if is_open(id) then return true end
   for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
-    if open(child) then return true end
+    if is_open(child) then return true end
   end
   return false
 end
 
 local found = {}
 for _, id in ipairs(read('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
-  local list = checkpoints(id)
+  local list = read_checkpoints(id)
   local newest = list[#list]
-  if newest and number(newest.ttl_days) > 0 and needed(id) then
+  if newest and to_number(newest.ttl_days) > 0 and is_needed(id) then
     local row, named = {id, newest.model, tostring(math.floor(newest.ttl_days * 86400))}, {}
     for place = #list, math.max(1, #list - 1), -1 do
-      for _, path in ipairs(paths_of(list[place])) do
+      for _, path in ipairs(list_paths(list[place])) do
         if not named[path] then row[#row + 1] = path end
         named[path] = true
       end

@@ -1,4 +1,4 @@
-"""An attempt whose end leaves open what it cost is doubted until the service has said what it counted."""
+"""An attempt whose end leaves open what it cost stays unreconciled until the service has said what it counted."""
 
 import json
 from typing import Any
@@ -16,15 +16,15 @@ STAGE = "train-0000"
 FIRST = f"{STAGE}|1"
 
 
-def doubts(night: Night) -> list[str]:
-    found: list[str] = night.store.client.zrange(keys.DOUBTS, 0, -1)
-    kept = [key for key in night.snapshot() if key.startswith(keys.doubt(""))]
-    assert sorted(keys.doubt(attempt) for attempt in found) == sorted(kept)
+def unreconciled(night: Night) -> list[str]:
+    found: list[str] = night.store.client.zrange(keys.UNRECONCILED, 0, -1)
+    kept = [key for key in night.snapshot() if key.startswith(keys.unreconciled(""))]
+    assert sorted(keys.unreconciled(attempt) for attempt in found) == sorted(kept)
     return found
 
 
 def resolve(night: Night, attempt: str, tokens: int) -> bool:
-    return bool(night.store.scripts.run("resolve_doubt", attempt, json.dumps({"training": tokens})))
+    return bool(night.store.scripts.run("reconcile_cost", attempt, json.dumps({"training": tokens})))
 
 
 def tokens(night: Night) -> tuple[str | None, str | None]:
@@ -63,21 +63,21 @@ def test_what_is_known_of_the_cost_decides_what_stays_booked(
     night: Night, end: Any, used: int, cost: Cost, booked: tuple[int, int, int]
 ) -> None:
     end(night, begun(night, used), used, cost)
-    in_doubt = cost == "unknown" or (cost == "at most" and used > 0)  # what was not asked for was not done
-    assert (night.money("s"), doubts(night)) == (booked, [FIRST] if in_doubt else [])
+    is_open = cost == "unknown" or (cost == "at most" and used > 0)  # what was not asked for was not done
+    assert (night.money("s"), unreconciled(night)) == (booked, [FIRST] if is_open else [])
 
 
-def test_a_success_leaves_no_doubt(night: Night) -> None:
+def test_a_success_leaves_nothing_to_reconcile(night: Night) -> None:
     night.succeed(begun(night, 300), cost=800)
-    assert (night.money("s"), doubts(night)) == ((800, 0, 0), [])
+    assert (night.money("s"), unreconciled(night)) == ((800, 0, 0), [])
 
 
-def test_a_claim_that_never_came_leaves_no_doubt(night: Night) -> None:
+def test_a_claim_that_never_came_leaves_nothing_to_reconcile(night: Night) -> None:
     night.submit(single("s", 1))
     night.store.dispatch(STAGE, sweep="s", patience=PATIENCE)
     night.clock.pass_seconds(PATIENCE)
     night.spread()
-    assert doubts(night) == []
+    assert unreconciled(night) == []
 
 
 @pytest.mark.parametrize("end", ["lost", "stalled"])
@@ -89,14 +89,14 @@ def test_what_the_service_counted_takes_the_place_of_what_was_feared(night: Nigh
     else:
         night.renew(lease, quiet=OVERDUE * STALL)
     night.spread()
-    assert (night.money("s"), doubts(night)) == ((300, 0, 700), [FIRST])
+    assert (night.money("s"), unreconciled(night)) == ((300, 0, 700), [FIRST])
     assert resolve(night, FIRST, counted)
-    assert (night.money("s"), doubts(night)) == ((counted, 0, 0), [])
+    assert (night.money("s"), unreconciled(night)) == ((counted, 0, 0), [])
     assert tokens(night) == (str(counted), str(counted))
-    assert night.store.client.hmget(keys.stage(STAGE), ["micro_usd", "doubtful"]) == [str(counted), "0"]
+    assert night.store.client.hmget(keys.stage(STAGE), ["micro_usd", "unreconciled"]) == [str(counted), "0"]
 
 
-def test_a_doubt_is_resolved_once(night: Night) -> None:
+def test_a_cost_is_reconciled_once(night: Night) -> None:
     settled(night, begun(night, 300), 300, "unknown")
     assert resolve(night, FIRST, 500)
     before = night.snapshot()
@@ -105,13 +105,13 @@ def test_a_doubt_is_resolved_once(night: Night) -> None:
     assert night.snapshot() == before
 
 
-def test_each_attempt_has_a_doubt_of_its_own_and_they_resolve_in_any_order(night: Night) -> None:
+def test_each_attempt_is_reconciled_by_itself_in_any_order(night: Night) -> None:
     night.submit(single("s", 1), limit=3_000)
     for used in (100, 200):
         night.store.report_progress(night.start(STAGE, "s"), Meter(used, used), {})
         night.clock.pass_seconds(LEASE)
         night.spread()
-    assert (night.money("s"), doubts(night)) == ((300, 0, 1_700), [FIRST, f"{STAGE}|2"])
+    assert (night.money("s"), unreconciled(night)) == ((300, 0, 1_700), [FIRST, f"{STAGE}|2"])
     again = night.start(STAGE, "s")
     assert resolve(night, f"{STAGE}|2", 250)
     assert night.money("s") == (350, 1_000, 900)
@@ -120,7 +120,7 @@ def test_each_attempt_has_a_doubt_of_its_own_and_they_resolve_in_any_order(night
     assert (night.money("s"), tokens(night)) == ((1_350, 0, 0), ("1350", "1350"))
 
 
-def test_a_resolved_doubt_makes_room_in_the_budget(night: Night) -> None:
+def test_a_reconciled_cost_makes_room_in_the_budget(night: Night) -> None:
     night.submit(single("s", 1), limit=1_500)
     night.store.report_progress(night.start(STAGE, "s"), Meter(300, 300), {})
     night.clock.pass_seconds(LEASE)
@@ -130,7 +130,7 @@ def test_a_resolved_doubt_makes_room_in_the_budget(night: Night) -> None:
     assert night.store.dispatch(STAGE, sweep="s", patience=9).attempt == 2
 
 
-def test_the_one_who_paid_then_is_who_the_doubt_is_about_whoever_pays_now(night: Night) -> None:
+def test_the_cost_stays_with_the_sweep_that_paid_then(night: Night) -> None:
     night.submit(single("s", 1))
     night.submit(single("other", 1))
     night.start(STAGE, "s")
@@ -146,16 +146,16 @@ def test_the_one_who_paid_then_is_who_the_doubt_is_about_whoever_pays_now(night:
 def test_what_a_session_was_used_for_before_an_adoption_is_not_counted_twice(night: Night) -> None:
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=400), evaluate("b", "train-a", cost=400)]))
     night.succeed(night.start("train-a", "s"), cost=1_000)
-    first = night.adopt("evaluate-a", "s", opened_by="train-a|1", used=1_000)
+    first = night.continue_on_client("evaluate-a", "s", opened_by="train-a|1", used=1_000)
     assert first is not None
     night.store.settle(first, Meter(400, 400), StageState.SUCCEEDED, cost="exact", result="{}")
-    second = night.adopt("evaluate-b", "s", opened_by="train-a|1", used=1_400)
+    second = night.continue_on_client("evaluate-b", "s", opened_by="train-a|1", used=1_400)
     assert second is not None
     night.store.report_progress(second, Meter(100, 100), {})
     night.clock.pass_seconds(LEASE)
     night.spread()
-    (attempt,) = doubts(night)
-    assert night.store.client.hmget(keys.doubt(attempt), ["opened_by", "opened_usage"]) == [
+    (attempt,) = unreconciled(night)
+    assert night.store.client.hmget(keys.unreconciled(attempt), ["opened_by", "opened_usage"]) == [
         "train-a|1",
         '{"training":1400}',
     ]
@@ -167,12 +167,12 @@ def test_an_attempt_in_a_session_of_its_own_was_not_preceded_by_anybody(night: N
     """Even where an attempt of the same stage, before it, had gone on in another's session."""
     night.submit(plan("s", [train("a"), evaluate("a", "train-a", cost=400)]))
     night.succeed(night.start("train-a", "s"), cost=1_000)
-    adopted = night.adopt("evaluate-a", "s", used=1_000)
+    adopted = night.continue_on_client("evaluate-a", "s", used=1_000)
     assert adopted is not None
     for attempt in ("evaluate-a|1", "evaluate-a|2"):
         night.clock.pass_seconds(LEASE)
         night.spread()
-        assert doubts(night) == [attempt]
+        assert unreconciled(night) == [attempt]
         assert resolve(night, attempt, 1_000 if attempt == "evaluate-a|1" else 250)
         if attempt == "evaluate-a|1":
             night.start("evaluate-a", "s")

@@ -3,6 +3,6 @@
 local due = read('ZRANGEBYSCORE', PREFIX .. 'delayed', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))
 for _, id in ipairs(due) do
   write('ZREM', PREFIX .. 'delayed', id)
-  touch(id)
+  mark_changed(id)
 end
 return #due

@@ -18,14 +18,14 @@ end
 -- One that was suspected of killing its worker, and has outlived a whole lease: the next one's turn must not wait for
 -- its next checkpoint, or a power cut would be followed by a night of one stage at a time.
 local function clear(id, started)
-  if NOW - number(started) > ttl then write('SREM', PREFIX .. 'suspects', id) end
+  if NOW - to_number(started) > ttl then write('SREM', PREFIX .. 'suspects', id) end
 end
 
 local function word(id, service, payer)
-  local state = breaker(service)
+  local state = read_breaker(service)
   if state == 'open' or state == 'stopped' then return 'park' end
   if is_live(payer) then return 'held' end
-  return wanted(id) and 'yield' or 'stop'
+  return is_wanted(id) and 'yield' or 'stop'
 end
 
 local function renew(id, quiet, ago, is_troubled)
@@ -33,7 +33,7 @@ local function renew(id, quiet, ago, is_troubled)
   local lane, slot, service, payer = unpack(row, 1, 4)
   put(state_key('running'), NOW + ttl, id)
   put(PREFIX .. 'progressed', NOW - quiet, id)
-  put(slots_key(pool_of(lane)), NOW + ttl, slot)
+  put(slots_key(find_pool(lane)), NOW + ttl, slot)
   put(slots_key(lane), NOW + ttl, slot)
   if is_troubled then
     troubled[service] = PREFIX .. 'trouble:' .. service
@@ -46,12 +46,12 @@ end
 
 for i = 2, #ARGS, 5 do
   local id, fence = ARGS[i], ARGS[i + 1]
-  answers[#answers + 1] = holds(id, fence)
+  answers[#answers + 1] = holds_lease(id, fence)
     and renew(id, tonumber(ARGS[i + 2]), tonumber(ARGS[i + 3]), ARGS[i + 4] == '1') or 'lost'
 end
 for key, list in pairs(renewed) do write('ZADD', key, unpack(list)) end
 for service, at in pairs(heard) do
-  if at > number(read('HGET', breaker_key(service), 'heard')) then write('HSET', breaker_key(service), 'heard', at) end
+  if at > to_number(read('HGET', breaker_key(service), 'heard')) then write('HSET', breaker_key(service), 'heard', at) end
 end
 for _, key in pairs(troubled) do
   write('ZREMRANGEBYSCORE', key, '-inf', NOW - 600000)

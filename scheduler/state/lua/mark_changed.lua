@@ -1,3 +1,3 @@
 -- Puts stages behind all others that are to be spread. Arguments: stages. Answers how many.
-for _, id in ipairs(ARGS) do touch(id) end
+for _, id in ipairs(ARGS) do mark_changed(id) end
 return #ARGS

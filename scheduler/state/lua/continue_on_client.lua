@@ -3,19 +3,19 @@
 -- that opened the session it goes on in, and what was used in that session before, as JSON.
 -- Answers the fencing number, or ''.
 local id, sweep, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
-local taken = taken_by(id, call)
+local taken = find_lease(id, call)
 if taken then return taken end
-local state = stage(id, 'state')
+local state = read_stage(id, 'state')
 if state ~= 'waiting' and state ~= 'ready' then return '' end
 if read('SISMEMBER', stage_key(id) .. ':subscribers', sweep) == 0 then return '' end
-if number(stage(id, 'not_before')) > NOW or refuse(id, sweep) then return '' end
+if to_number(read_stage(id, 'not_before')) > NOW or check_gates(id, sweep) then return '' end
 if state == 'waiting' then move(id, 'waiting', 'ready', NOW, '') end
-hold(id, sweep, remaining(id))
+reserve(id, sweep, estimate_remaining(id))
 add(stage_key(id), 'attempt', 1)
 move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
-local fence = lease(id, worker, call)
+local fence = take_lease(id, worker, call)
 write('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_usage', ARGS[7], 'slot', ARGS[6])
-hold_slot(stage(id, 'lane'), ARGS[6], NOW + ttl)
-move(id, 'dispatched', 'running', NOW + ttl, 'adopted')
-begin(id)
+take_slot(read_stage(id, 'lane'), ARGS[6], NOW + ttl)
+move(id, 'dispatched', 'running', NOW + ttl, 'continues on the live client')
+begin_sweep(id)
 return fence

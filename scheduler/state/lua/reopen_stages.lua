@@ -4,13 +4,13 @@ local how = ARGS[1]
 local count = 0
 for i = 2, #ARGS do
   local id = ARGS[i]
-  local state = stage(id, 'state')
+  local state = read_stage(id, 'state')
   if state == 'failed' or (state == 'cancelled' and how == 'reopen') or state == 'skipped' then
-    forgive(id)
+    clear_failures(id)
     write('HSET', stage_key(id), 'not_before', 0)
     write('HDEL', stage_key(id), 'cause', 'retrained', 'progress')
     -- It may have failed because a parent was trained again too often: a person says that it may be once more.
-    for _, parent in ipairs(parents(id)) do write('HDEL', stage_key(parent), 'retrained') end
+    for _, parent in ipairs(read_parents(id)) do write('HDEL', stage_key(parent), 'retrained') end
     if move(id, state, 'waiting', NOW, 'opened again') then count = count + 1 end
   end
 end

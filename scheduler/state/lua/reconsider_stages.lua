@@ -1,9 +1,9 @@
 -- Brings stages to where their parents and their sweeps want them; nothing happens where they are there already.
 -- Arguments: stages. Answers how many moved.
-local function fate(id)
+local function find_target(id)
   local all_succeeded = true
-  for _, parent in ipairs(parents(id)) do
-    local state = stage(parent, 'state')
+  for _, parent in ipairs(read_parents(id)) do
+    local state = read_stage(parent, 'state')
     if state == 'failed' or state == 'skipped' then return 'skipped', parent .. ' ' .. state end
     if state ~= 'succeeded' then all_succeeded = false end
   end
@@ -12,7 +12,7 @@ end
 
 local function take_out(id, state, target, detail)
   local moved = move(id, state, target, NOW, detail)
-  if state == 'dispatched' then recall(id) end
+  if state == 'dispatched' then withdraw_dispatch(id) end
   return moved
 end
 
@@ -30,17 +30,17 @@ local function bring_to(id, state, target, detail)
 end
 
 local function reconsider(id)
-  local state = stage(id, 'state')
+  local state = read_stage(id, 'state')
   if state == 'succeeded' or state == 'failed' or state == 'cancelled' then return false end
-  if not wanted(id) then
+  if not is_wanted(id) then
     if state == 'skipped' then return false end
     return state ~= 'running' and take_out(id, state, 'cancelled', 'no sweep wants it')
   end
   if state == 'running' then return false end -- what it is to do, its next renewal says
   if state == 'dispatched' then
-    return not is_live(stage(id, 'payer')) and take_out(id, state, 'ready', 'nobody pays for it at the moment')
+    return not is_live(read_stage(id, 'payer')) and take_out(id, state, 'ready', 'nobody pays for it at the moment')
   end
-  return bring_to(id, state, fate(id))
+  return bring_to(id, state, find_target(id))
 end
 
 local count = 0

@@ -2,25 +2,25 @@
 -- Arguments: the attempt (stage|number), tokens by kind that the service counted in its session, as JSON.
 -- Answers 1, or 0 where there is no such doubt any more.
 local attempt, counted = ARGS[1], cjson.decode(ARGS[2])
-local key = PREFIX .. 'doubt:' .. attempt
-local row = read('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'doubtful', 'rates', 'opened_usage',
+local key = PREFIX .. 'unreconciled:' .. attempt
+local row = read('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'unreconciled', 'rates', 'opened_usage',
   'day', 'began_day')
 if not row[1] then return 0 end
-local id, payer, doubtful, day = row[1], row[2], number(row[5]), row[8]
+local id, payer, unreconciled, day = row[1], row[2], to_number(row[5]), row[8]
 local before = cjson.decode(row[7])
 local tokens = 0
 for kind, count in pairs(counted) do -- the stage before it, on the same live client, is booked already
-  counted[kind] = math.max(0, count - number(before[kind]))
+  counted[kind] = math.max(0, count - to_number(before[kind]))
   tokens = tokens + counted[kind]
 end
-local more = tokens - number(row[3])
-local dearer = price(counted, row[6] == '' and {} or cjson.decode(row[6])) - number(row[4])
-add(stage_key(id), 'tokens', more, 'micro_usd', dearer, 'doubtful', -doubtful)
+local more = tokens - to_number(row[3])
+local dearer = compute_price(counted, row[6] == '' and {} or cjson.decode(row[6])) - to_number(row[4])
+add(stage_key(id), 'tokens', more, 'micro_usd', dearer, 'unreconciled', -unreconciled)
 book(id, payer, 'tokens', more)
 -- What was booked too much may have been booked on the day before the attempt ended: today must not make up for it.
 book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
-book(id, payer, 'doubtful', -doubtful, day)
-tell_budget(payer)
+book(id, payer, 'unreconciled', -unreconciled, day)
+notify_budget(payer)
 write('DEL', key)
-write('ZREM', PREFIX .. 'doubts', attempt)
+write('ZREM', PREFIX .. 'unreconciled', attempt)
 return 1

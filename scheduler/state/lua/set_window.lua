@@ -5,15 +5,15 @@ local name, open, again, detail = unpack(ARGS, 1, 4)
 local key = sweep_key(name)
 local state = read('HGET', key, 'state')
 if again == '' or (state ~= 'active' and state ~= 'paused') then
-  write('ZREM', PREFIX .. 'turns', name)
+  write('ZREM', PREFIX .. 'windows', name)
 else
-  write('ZADD', PREFIX .. 'turns', again, name)
+  write('ZADD', PREFIX .. 'windows', again, name)
 end
 write('HSET', key, 'hours', detail) -- even if nothing changes: one that is submitted outside them begins closed
 local was_closed = read('HEXISTS', key, 'outside') == 1
 if was_closed == (open ~= '1') then return 0 end
 if open == '1' then write('HDEL', key, 'outside') else write('HSET', key, 'outside', NOW) end
-stand(name)
+sync_sweep(name)
 if open ~= '1' and read('HGET', key, 'started') then notify(name, 'hours', detail, NOW) end
-restage(name, 'reconsider')
+start_walk(name, 'reconsider')
 return 1

@@ -1,5 +1,5 @@
 -- Leaves a line in the event log about the attempt that runs. Arguments: stage, fence, the line.
 -- Answers 1, or 0 without the lease.
-if not holds(ARGS[1], ARGS[2]) then return 0 end
-note(ARGS[1], ARGS[3])
+if not holds_lease(ARGS[1], ARGS[2]) then return 0 end
+log_event(ARGS[1], ARGS[3])
 return 1

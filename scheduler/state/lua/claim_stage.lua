@@ -2,19 +2,19 @@
 -- Answers the fencing number, or '' when this attempt is not the one that was dispatched: a repeated, late or
 -- stray message ends here. So does one that comes when the service has just been found to be down.
 local id, attempt, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
-local taken = taken_by(id, call)
+local taken = find_lease(id, call)
 if taken then return taken end
-if stage(id, 'state') ~= 'dispatched' or stage(id, 'attempt') ~= attempt then return '' end
-local service = breaker(stage(id, 'service'))
+if read_stage(id, 'state') ~= 'dispatched' or read_stage(id, 'attempt') ~= attempt then return '' end
+local service = read_breaker(read_stage(id, 'service'))
 if service == 'open' or service == 'stopped' then
   move(id, 'dispatched', 'ready', NOW, 'the service cannot be worked with')
-  recall(id)
+  withdraw_dispatch(id)
   return ''
 end
-local fence = lease(id, worker, call)
+local fence = take_lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
-local lane, slot = stage(id, 'lane'), stage(id, 'slot')
-hold_slot(lane, slot, NOW + ttl)
-write('HSET', signs_key(pool_of(lane)), slot, 'opening|' .. NOW)
-begin(id)
+local lane, slot = read_stage(id, 'lane'), read_stage(id, 'slot')
+take_slot(lane, slot, NOW + ttl)
+write('HSET', signals_key(find_pool(lane)), slot, 'opening|' .. NOW)
+begin_sweep(id)
 return fence

@@ -1,12 +1,12 @@
--- Notes that the sessions of a doubtful attempt are over, and discards the checkpoints that it left there and that no
+-- Notes that the sessions of a unreconciled attempt are over, and discards the checkpoints that it left there and that no
 -- list knows: without its lease none of them can come into one any more.
 -- Arguments: the attempt (stage|number), when its first session began (milliseconds, or ''), milliseconds until what the
 -- service counted is final, the sessions (separated by spaces), the checkpoints' paths. Answers how many are discarded.
 local attempt, began, lag, sessions = unpack(ARGS, 1, 4)
-local key = PREFIX .. 'doubt:' .. attempt
+local key = PREFIX .. 'unreconciled:' .. attempt
 local row = read('HMGET', key, 'opened_by', 'model', 'over')
 if not row[1] or row[3] then return 0 end
-local known = known_paths((string.match(row[1], '^(.*)|%d+$')))
+local known = list_known_paths((string.match(row[1], '^(.*)|%d+$')))
 local count = 0
 for i = 5, #ARGS do
   if not known[ARGS[i]] then
@@ -15,5 +15,5 @@ for i = 5, #ARGS do
   end
 end
 write('HSET', key, 'over', NOW, 'began', began, 'sessions', sessions)
-write('ZADD', PREFIX .. 'doubts', NOW + tonumber(lag), attempt)
+write('ZADD', PREFIX .. 'unreconciled', NOW + tonumber(lag), attempt)
 return count

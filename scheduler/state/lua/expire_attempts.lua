@@ -7,27 +7,27 @@ local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS
 local taken, only = {}, ARGS[6]
 
 local function due(key, until_when)
-  if only then return number(read('ZSCORE', key, only) or until_when + 1) <= until_when and {only} or {} end
+  if only then return to_number(read('ZSCORE', key, only) or until_when + 1) <= until_when and {only} or {} end
   return read('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
 -- The one that was tried alone, and died again and again: the others were there by chance.
-local function convict(id)
+local function blame(id)
   write('SREM', PREFIX .. 'suspects', id)
   for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
-    write('HDEL', stage_key(other), failed_before('lost'))
+    write('HDEL', stage_key(other), failure_field('lost'))
   end
   write('DEL', PREFIX .. 'suspects')
 end
 
 -- A stage that kills whoever works on it would otherwise be paid for without end.
 local function end_attempt(id, kind, allowed, detail)
-  local times = add(stage_key(id), failed_before(kind), 1)
+  local times = add(stage_key(id), failure_field(kind), 1)
   if times >= allowed then
     detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
     write('HSET', stage_key(id), 'cause', detail)
     move(id, 'running', 'failed', NOW, detail)
-    if kind == 'lost' then convict(id) end
+    if kind == 'lost' then blame(id) end
   else
     if kind == 'lost' and times >= suspicious then
       write('SADD', PREFIX .. 'suspects', id)
@@ -35,13 +35,13 @@ local function end_attempt(id, kind, allowed, detail)
     end
     move(id, 'running', 'ready', NOW, detail)
   end
-  let_go(id, 'unknown') -- what it did at the service nobody knows yet
+  release(id, 'unknown') -- what it did at the service nobody knows yet
   taken[#taken + 1] = id
 end
 
 for _, id in ipairs(due(state_key('dispatched'), NOW)) do
   move(id, 'dispatched', 'ready', NOW, 'no worker claimed it in time')
-  recall(id)
+  withdraw_dispatch(id)
   taken[#taken + 1] = id
 end
 for _, id in ipairs(due(state_key('running'), NOW)) do

@@ -2,7 +2,7 @@
 -- Arguments: sweep, stage. Repeating it changes nothing.
 local sweep, id = ARGS[1], ARGS[2]
 local base = sweep_key(sweep)
-local state = stage(id, 'state')
+local state = read_stage(id, 'state')
 
 local function count()
   local seen = read('HGET', base .. ':seen', id)
@@ -10,15 +10,15 @@ local function count()
   if seen then add(base .. ':counts', seen, -1) end
   add(base .. ':counts', state, 1)
   write('HSET', base .. ':seen', id, state)
-  if state == 'failed' and wants(sweep) then
-    notify(sweep, 'failure', stage(id, 'label') .. ': ' .. (stage(id, 'cause') or ''))
+  if state == 'failed' and wants_stages(sweep) then
+    notify(sweep, 'failure', read_stage(id, 'label') .. ': ' .. (read_stage(id, 'cause') or ''))
   end
 end
 
 -- What waits for its backoff is in no queue: `wake` brings it back, and a tick never looks at it before.
 local function queue()
-  local ready = base .. ':ready:' .. stage(id, 'lane')
-  if state == 'ready' and number(stage(id, 'not_before')) <= NOW then
+  local ready = base .. ':ready:' .. read_stage(id, 'lane')
+  if state == 'ready' and to_number(read_stage(id, 'not_before')) <= NOW then
     write('ZADD', ready, read('ZSCORE', base .. ':stages', id), id)
   else
     write('ZREM', ready, id)
@@ -31,10 +31,10 @@ local function enter(run, cell, metric, value)
   local at = cell .. '|' .. metric .. '|'
   local cells = base .. ':cells'
   local n = add(cells, at .. 'count', 1)
-  local mean = number(read('HGET', cells, at .. 'mean'))
+  local mean = to_number(read('HGET', cells, at .. 'mean'))
   local step = tonumber(value) - mean
   local moved = mean + step / n
-  local m2 = number(read('HGET', cells, at .. 'm2')) + step * (tonumber(value) - moved)
+  local m2 = to_number(read('HGET', cells, at .. 'm2')) + step * (tonumber(value) - moved)
   write('HSET', cells, at .. 'mean', string.format('%.17g', moved), at .. 'm2', string.format('%.17g', m2))
 end
 
@@ -42,7 +42,7 @@ end
 local function feed()
   local feeds = read('HGET', base .. ':feeds', id)
   if state ~= 'succeeded' or not feeds then return end
-  local metrics = cjson.decode(stage(id, 'result') or '{}')['metrics']
+  local metrics = cjson.decode(read_stage(id, 'result') or '{}')['metrics']
   if type(metrics) ~= 'table' then return end
   for _, target in ipairs(cjson.decode(feeds)) do
     for name, value in pairs(metrics) do

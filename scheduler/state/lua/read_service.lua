@@ -1,0 +1,30 @@
+-- What is known of a service at this moment. Arguments: service, milliseconds that count as lately, its pools.
+-- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool: {taken,
+-- opened: clients that were ever opened, and for each signal how many clients are told it, since when the first of them is,
+-- and the last}}}; moments in milliseconds, 0 where there is none. Slots that have run out are cleared away.
+local service, lately = ARGS[1], tonumber(ARGS[2])
+local row = read('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
+
+local function pool_state(pool)
+  write('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
+  local found = {taken = read('ZCARD', slots_key(pool)),
+    opened = to_number(read('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signals = {}, since = {}, last = {}}
+  local told = read('HGETALL', signals_key(pool))
+  for i = 1, #told, 2 do
+    if read('ZSCORE', slots_key(pool), told[i]) then
+      local signal, since = string.match(told[i + 1], '^(%a+)|(%d+)$')
+      found.signals[signal] = (found.signals[signal] or 0) + 1
+      found.since[signal] = math.min(found.since[signal] or NOW, tonumber(since))
+      found.last[signal] = math.max(found.last[signal] or 0, tonumber(since))
+    else
+      write('HDEL', signals_key(pool), told[i])
+    end
+  end
+  return found
+end
+
+local pools = {}
+for i = 3, #ARGS do pools[ARGS[i]] = pool_state(ARGS[i]) end
+return cjson.encode({now = NOW, state = row[1] or 'closed', since = to_number(row[2]), recovered = to_number(row[3]),
+  heard = to_number(row[4]), troubled = read('ZCOUNT', PREFIX .. 'trouble:' .. service, NOW - lately, '+inf'),
+  pools = pools})
