@@ -285,9 +285,7 @@ def test_of_a_grid_the_best_and_what_may_be_as_good_are_compared_item_by_item(
 def environment(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", redis.url)
     monkeypatch.setenv("SWEEP_STORE", url)
-    monkeypatch.setattr(
-        "scheduler.cli.console.options.check_server", lambda _client, _url: None
-    )  # ours forgets on purpose
+    monkeypatch.setattr("scheduler.cli.console.options.check_server", lambda _client, _url: None)  # ours is not durable
 
 
 def test_a_notebook_has_the_rows_and_whole_items(

@@ -170,9 +170,7 @@ def test_pixels_are_drawn_where_it_is_installed() -> None:
 def said(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> str:
     """A command, in a folder, with the test's server as its Redis."""
     monkeypatch.setenv("REDIS_URL", redis.url)
-    monkeypatch.setattr(
-        "scheduler.cli.console.options.check_server", lambda _client, _url: None
-    )  # ours forgets on purpose
+    monkeypatch.setattr("scheduler.cli.console.options.check_server", lambda _client, _url: None)  # ours is not durable
     monkeypatch.chdir(folder)
     done = CliRunner().invoke(command, list(words), catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -89,9 +89,7 @@ def test_commands_put_a_new_file_in_the_place_of_the_old_one(
     """Whoever reads the old one meanwhile, here by another name, goes on reading it whole."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", redis.url)
-    monkeypatch.setattr(
-        "scheduler.cli.console.options.check_server", lambda _client, _url: None
-    )  # ours forgets on purpose
+    monkeypatch.setattr("scheduler.cli.console.options.check_server", lambda _client, _url: None)  # ours is not durable
     night.submit(scaling("s", [8], seeds=1), spec={"sweep": "s", "experiment": "data_scaling"})
     target = tmp_path / ("cost.svg" if "svg" in words else "target")
     target.write_text("old")

@@ -158,9 +158,7 @@ def test_the_table_of_curves_has_a_row_for_each_point(
 
 def said(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, *words: str, status: int = 0) -> str:
     monkeypatch.setenv("REDIS_URL", redis.url)
-    monkeypatch.setattr(
-        "scheduler.cli.console.options.check_server", lambda _client, _url: None
-    )  # ours forgets on purpose
+    monkeypatch.setattr("scheduler.cli.console.options.check_server", lambda _client, _url: None)  # ours is not durable
     done = CliRunner().invoke(command, list(words), catch_exceptions=status == 2)
     assert done.exit_code == status, done.output
     return done.output if status else done.stdout
