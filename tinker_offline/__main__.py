@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tinker_offline.faults.accidents import Faults
 
 
-class Server(uvicorn.Server):
+class OfflineServer(uvicorn.Server):
     """Begins the night, if there is one, before the first request; says where it listens, once it does."""
 
     def __init__(self, config: uvicorn.Config, begin: Callable[[], None]) -> None:
@@ -34,30 +34,32 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    options = _options()
+    options = _parse_options()
     if options.check:
         return _check(options.check)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # before numpy is imported below: one thread, so that the order of sums is fixed
     from tinker_offline.faults.accidents import FaultsInvalid
-    from tinker_offline.faults.scenario import Night
+    from tinker_offline.faults.scenario import Scenario
     from tinker_offline.routes import create_app
     from tinker_offline.service import Service
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        faults = _faults(options.faults)
+        faults = _read_faults(options.faults)
         listener = _listen(options.host, options.port)
         service = Service(options.state, options.cache or options.state / "bases")
     except FaultsInvalid as invalid:
-        return _complain(f"{options.faults} is no document of faults:\n{invalid}", 2)
+        return _print_error(f"{options.faults} is no document of faults:\n{invalid}", 2)
     except OSError as error:
-        return _complain(f"cannot start on {options.host}:{options.port} with {options.state}: {error}", 1)
-    night = Night(service) if options.control or options.faults else None
-    config = _config(create_app(service, options.refuse_key, night, control=options.control), rehearsal=bool(night))
+        return _print_error(f"cannot start on {options.host}:{options.port} with {options.state}: {error}", 1)
+    night = Scenario(service) if options.control or options.faults else None
+    config = _make_config(
+        create_app(service, options.refuse_key, night, control=options.control), rehearsal=bool(night)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn stops on them, and raises them again when it has
-    Server(config, begin=lambda: night.set(faults) if night else None).run(sockets=[listener])
+    OfflineServer(config, begin=lambda: night.set(faults) if night else None).run(sockets=[listener])
     service.futures.close()
     return 0
 
@@ -67,30 +69,30 @@ def _check(path: Path) -> int:
     from tinker_offline.faults.accidents import FaultsInvalid
 
     try:
-        _faults(path)
+        _read_faults(path)
     except FaultsInvalid as invalid:
-        return _complain(f"{path} is no document of faults:\n{invalid}", 2)
+        return _print_error(f"{path} is no document of faults:\n{invalid}", 2)
     return 0
 
 
-def _faults(path: Path | None) -> "Faults":
+def _read_faults(path: Path | None) -> "Faults":
     """Raises FaultsInvalid, for a file that cannot be read too."""
     from tinker_offline.faults.accidents import Faults, FaultsInvalid, read_faults
-    from tinker_offline.routes import paths
+    from tinker_offline.routes import list_paths
 
     try:
-        return Faults() if path is None else read_faults(path.read_text(encoding="utf-8"), paths())
+        return Faults() if path is None else read_faults(path.read_text(encoding="utf-8"), list_paths())
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not text"
         raise FaultsInvalid(f"it cannot be read: {cause}") from None
 
 
-def _config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
-    from tinker_offline.faults.fault_middleware import Connection
+def _make_config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
+    from tinker_offline.faults.fault_middleware import BreakableConnection
 
     return uvicorn.Config(
         app,
-        http=Connection if rehearsal else "httptools",
+        http=BreakableConnection if rehearsal else "httptools",
         lifespan="off",
         proxy_headers=False,
         access_log=False,
@@ -100,12 +102,12 @@ def _config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
     )
 
 
-def _complain(message: str, status: int) -> int:
+def _print_error(message: str, status: int) -> int:
     print(f"Error: {message}", file=sys.stderr)  # noqa: T201 (the program's output)
     return status
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tinker_offline", description="Tinker, offline.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, help="0 picks a free one")

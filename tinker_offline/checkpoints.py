@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     run_id: str
     session_id: str
     base_model: str
@@ -63,23 +63,23 @@ class Checkpoint:
         }
 
 
-class Checkpoints:
+class CheckpointStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._runs = {run.run_id: run for run in (_read_run(path) for path in root.glob("*/run.json"))}
         found = (Checkpoint(**json.loads(path.read_text(encoding="utf-8"))) for path in root.glob("*/*weights/*.json"))
         self._checkpoints = {checkpoint.path: checkpoint for checkpoint in found}
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: TrainingRun) -> None:
         write_text(self._root / run.run_id / "run.json", json.dumps(asdict(run)))
         self._runs[run.run_id] = run
 
-    def run(self, run_id: str) -> Run:
+    def run(self, run_id: str) -> TrainingRun:
         if run_id not in self._runs:
             raise Refusal(f"no such training run: {run_id}", 404)
         return self._runs[run_id]
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[TrainingRun]:
         """Newest first."""
         return sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
 
@@ -123,7 +123,7 @@ class Checkpoints:
         self._remove(self.get(path))
 
     def set_ttl(self, path: str, seconds: int | None) -> None:
-        self._note(replace(self.get(path), expires_at=expiry(seconds)))
+        self._note(replace(self.get(path), expires_at=expire_at(seconds)))
 
     def expire(self, paths: Iterable[str]) -> None:
         """Let these expire now. Raises Refusal, before any has, for one that is not there."""
@@ -145,9 +145,9 @@ class Checkpoints:
         return self._root / checkpoint.run_id / checkpoint.folder / f"{checkpoint.name}.json"
 
 
-def expiry(seconds: int | None) -> str | None:
+def expire_at(seconds: int | None) -> str | None:
     return None if seconds is None else (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
-def _read_run(path: Path) -> Run:
-    return Run(**json.loads(path.read_text(encoding="utf-8")))
+def _read_run(path: Path) -> TrainingRun:
+    return TrainingRun(**json.loads(path.read_text(encoding="utf-8")))

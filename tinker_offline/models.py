@@ -9,13 +9,13 @@ import numpy as np
 
 from tinker_offline.atomic_files import write_file
 from tinker_offline.errors import Refusal
-from tinker_offline.model.learner import Learner, adapter_arrays, adapter_from
+from tinker_offline.model.learner import Learner, list_adapter_arrays, read_adapter
 from tinker_offline.model.ngram import Adapter, Base
 from tinker_offline.work_queue import Futures, Work
 
 
 @dataclass
-class Lane:
+class OperationQueue:
     """Puts the operations of one model in the order of their numbers, which start at 1 and have no gaps.
 
     One that comes early waits for those before it; one that comes again gets the request id of the first time and
@@ -53,7 +53,7 @@ class Lane:
 
 
 @dataclass
-class Sampler:
+class LiveSampler:
     """Weights to sample from; those of a checkpoint are read when they are first needed."""
 
     sampler_id: str
@@ -77,32 +77,32 @@ class Sampler:
     def put_aside(self, file: Path) -> None:
         """Keep the weights on disk until they are asked for again: a long training takes a snapshot at every step."""
         base, adapter = self.weights()
-        write_file(file, lambda draft: np.savez(draft, allow_pickle=False, **adapter_arrays(adapter)))
-        self.load, self.aside, self._weights = lambda: (base, _read(file)), file, None
+        write_file(file, lambda draft: np.savez(draft, allow_pickle=False, **list_adapter_arrays(adapter)))
+        self.load, self.aside, self._weights = lambda: (base, _read_adapter_file(file)), file, None
 
     def forget(self) -> None:
         if self.aside is not None:
             self.aside.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> Adapter:
+def _read_adapter_file(file: Path) -> Adapter:
     with np.load(file) as arrays:
-        return adapter_from(arrays)
+        return read_adapter(arrays)
 
 
 @dataclass
-class Model:
+class LiveModel:
     """A model under training. The learner comes into being on the compute thread, with the first piece of work."""
 
     run_id: str
     session_id: str
     base_model: str
     rank: int
-    lane: Lane
+    lane: OperationQueue
     created: str  # request id of its creation
     state: tuple[Base, Learner] | None = None
-    inflight: list[Sampler] = field(default_factory=list)
-    snapshots: deque[Sampler] = field(default_factory=deque)  # the newest, whose weights are at hand
+    inflight: list[LiveSampler] = field(default_factory=list)
+    snapshots: deque[LiveSampler] = field(default_factory=deque)  # the newest, whose weights are at hand
 
     def parts(self) -> tuple[Base, Learner]:
         if self.state is None:
@@ -111,7 +111,7 @@ class Model:
 
 
 @dataclass
-class Slots:
+class ModelSlots:
     """How many models may live at once. A creation over the limit is not refused: it waits, in the order of arrival."""
 
     limit: int | None = None
@@ -134,14 +134,14 @@ class Slots:
 
 
 @dataclass
-class Models:
+class LiveModels:
     """All of them, by id."""
 
-    slots: Slots = field(default_factory=Slots)
-    models: dict[str, Model] = field(default_factory=dict)
-    samplers: dict[str, Sampler] = field(default_factory=dict)
+    slots: ModelSlots = field(default_factory=ModelSlots)
+    models: dict[str, LiveModel] = field(default_factory=dict)
+    samplers: dict[str, LiveSampler] = field(default_factory=dict)
 
-    def model(self, model_id: str) -> Model:
+    def model(self, model_id: str) -> LiveModel:
         if model_id not in self.models:
             raise Refusal(
                 f"no live model {model_id}: its session is over, or the server was restarted; "
@@ -150,7 +150,7 @@ class Models:
             )
         return self.models[model_id]
 
-    def sampler(self, sampler_id: str) -> Sampler:
+    def sampler(self, sampler_id: str) -> LiveSampler:
         if sampler_id not in self.samplers:
             raise Refusal(f"no live sampling session {sampler_id}; create a new one", 404)
         return self.samplers[sampler_id]

@@ -90,7 +90,7 @@ class OfPath(Message):
     tinker_path: str
 
 
-class Adam(Message):
+class AdamRequest(Message):
     learning_rate: float = Field(1e-4, ge=0, allow_inf_nan=False)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.95, ge=0, lt=1)
@@ -104,7 +104,7 @@ class Adam(Message):
 
 class OptimStep(OfModel):
     seq_id: int
-    adam_params: Adam
+    adam_params: AdamRequest
 
 
 class SaveWeights(OfModel):

@@ -15,8 +15,8 @@ from tinker_offline import request_models, rest_routes, samplers, training_ops, 
 from tinker_offline.api_keys import KeyCheck
 from tinker_offline.errors import Refusal
 from tinker_offline.faults.control_endpoint import control_routes
-from tinker_offline.faults.fault_middleware import API, Rehearsal
-from tinker_offline.faults.scenario import ACTIVE, Night
+from tinker_offline.faults.fault_middleware import API, FaultMiddleware
+from tinker_offline.faults.scenario import ACTIVE, Scenario
 from tinker_offline.request_models import Message
 from tinker_offline.service import Service
 
@@ -30,34 +30,34 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(
-    service: Service, refused_keys: Sequence[str] = (), night: Night | None = None, *, control: bool = False
+    service: Service, refused_keys: Sequence[str] = (), night: Scenario | None = None, *, control: bool = False
 ) -> Starlette:
     """The whole server. In a `night`, accidents happen to requests whose key is good; `control` lets others plan it."""
-    rehearsal = [Middleware(Rehearsal, night=night)] if night else []
+    rehearsal = [Middleware(FaultMiddleware, night=night)] if night else []
     app = Starlette(
-        routes=[*_routes(), *(control_routes() if control else ())],
+        routes=[*_make_routes(), *(control_routes() if control else ())],
         middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
-        exception_handlers={Refusal: _refused, Exception: _failed},
+        exception_handlers={Refusal: _answer_refusal, Exception: _answer_failure},
     )
-    app.state.service, app.state.night, app.state.paths = service, night, paths()
+    app.state.service, app.state.night, app.state.paths = service, night, list_paths()
     return app
 
 
-def paths() -> list[str]:
+def list_paths() -> list[str]:
     """Every path of the API, without what all have in common; parameters in braces."""
-    return [route.path.removeprefix(API) for route in _routes()]
+    return [route.path.removeprefix(API) for route in _make_routes()]
 
 
-def _routes() -> list[Route]:
+def _make_routes() -> list[Route]:
     constants: dict[str, tuple[str, Json]] = {
         "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # nothing here ever changes
         "/telemetry": ("POST", {"status": "accepted"}),
         "/healthz": ("GET", {"status": "ok"}),
-        "/get_server_capabilities": ("GET", rest_routes.capabilities()),
+        "/get_server_capabilities": ("GET", rest_routes.list_models()),
     }
     return [
         _route("POST", "/client/config", _client_config),
-        *(_route(method, path, _constant(answer)) for path, (method, answer) in constants.items()),
+        *(_route(method, path, _answer_constant(answer)) for path, (method, answer) in constants.items()),
         _post("/create_session", request_models.CreateSession, _create_session),
         _post("/session_heartbeat", request_models.OfSession, _heartbeat),
         _route("POST", "/sessions/{session_id}/finish", _finish_session),
@@ -72,16 +72,16 @@ def _routes() -> list[Route]:
         _post("/asample", request_models.Sample, samplers.sample),
         _get("/samplers/{id}", samplers.get_sampler),
         _route("POST", "/retrieve_future", _retrieve_future),
-        _post("/sessions/search", request_models.SearchSessions, rest_routes.search),
-        _query("/sessions", rest_routes.sessions),
-        _get("/sessions/{id}", rest_routes.session),
-        _query("/training_runs", rest_routes.training_runs),
-        _get("/training_runs/{id}", rest_routes.training_run),
-        _get("/training_runs/{id}/checkpoints", rest_routes.run_checkpoints),
+        _post("/sessions/search", request_models.SearchSessions, rest_routes.search_sessions),
+        _query("/sessions", rest_routes.list_sessions),
+        _get("/sessions/{id}", rest_routes.get_session),
+        _query("/training_runs", rest_routes.list_training_runs),
+        _get("/training_runs/{id}", rest_routes.get_training_run),
+        _get("/training_runs/{id}/checkpoints", rest_routes.list_run_checkpoints),
         _route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
         _route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
-        _query("/checkpoints", rest_routes.checkpoints),
-        _post("/weights_info", request_models.OfPath, rest_routes.weights_info),
+        _query("/checkpoints", rest_routes.list_checkpoints),
+        _post("/weights_info", request_models.OfPath, rest_routes.get_weights_info),
         _route("GET", "/billing/usage/events", _usage_events),
     ]
 
@@ -90,7 +90,7 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
     return Route(f"{API}{path[1:]}", endpoint, methods=[method])
 
 
-def _constant(answer: Json) -> Endpoint:
+def _answer_constant(answer: Json) -> Endpoint:
     async def endpoint(_: Request) -> Response:
         return JSONResponse(answer)
 
@@ -158,7 +158,7 @@ async def _forward_backward(request: Request) -> Response:
 
 async def _retrieve_future(request: Request) -> Response:
     service: Service = request.app.state.service
-    night: Night | None = request.app.state.night
+    night: Scenario | None = request.app.state.night
     request_id = (await _read(request, request_models.RetrieveFuture)).request_id
     if night is None:
         reply, why = await service.futures.wait(request_id, HOLD), ACTIVE
@@ -172,30 +172,30 @@ async def _retrieve_future(request: Request) -> Response:
 
 
 async def _usage_events(request: Request) -> Response:
-    return JSONResponse(await rest_routes.usage_events(request.app.state.service, request.query_params))
+    return JSONResponse(await rest_routes.list_usage_events(request.app.state.service, request.query_params))
 
 
 async def _delete_checkpoint(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.checkpoints.delete(_path(request))
+    service.checkpoints.delete(_checkpoint_path(request))
     return Response(status_code=204)
 
 
 async def _set_ttl(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.checkpoints.set_ttl(_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds)
+    service.checkpoints.set_ttl(_checkpoint_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds)
     return JSONResponse({})
 
 
-def _path(request: Request) -> str:
+def _checkpoint_path(request: Request) -> str:
     return f"tinker://{request.path_params['id']}/{request.path_params['checkpoint']}"
 
 
-async def _refused(_: Request, refusal: Exception) -> Response:
+async def _answer_refusal(_: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
     return JSONResponse({"error": refusal.message}, refusal.status)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _answer_failure(_: Request, error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
     return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)

@@ -9,10 +9,10 @@ import numpy as np
 from tinker_offline import request_models, wire
 from tinker_offline.errors import Refusal
 from tinker_offline.model import characters, sampling
-from tinker_offline.model.folding import fold, shift_of, unfold, vocabulary_of
-from tinker_offline.model.learner import adapter_from
+from tinker_offline.model.folding import class_shift, fold, unfold, vocabulary_size
+from tinker_offline.model.learner import read_adapter
 from tinker_offline.model.ngram import Adapter, Base, Ints, Size, new_adapter
-from tinker_offline.models import Sampler
+from tinker_offline.models import LiveSampler
 from tinker_offline.service import Service
 
 Json = dict[str, Any]
@@ -23,32 +23,32 @@ def create_sampler(service: Service, request: request_models.CreateSampler) -> J
     session = service.sessions.usable(request.session_id)
     sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
     if sampler_id not in service.models.samplers:
-        sampler = _of_checkpoint if request.model_path else _of_base
+        sampler = _open_checkpoint if request.model_path else _open_base
         service.models.samplers[sampler_id] = sampler(service, request, sampler_id)
         session.samplers.append(sampler_id)
     return {"type": "create_sampling_session", "sampling_session_id": sampler_id}
 
 
-def _of_checkpoint(service: Service, request: request_models.CreateSampler, sampler_id: str) -> Sampler:
+def _open_checkpoint(service: Service, request: request_models.CreateSampler, sampler_id: str) -> LiveSampler:
     checkpoint = service.checkpoints.get(request.model_path or "")
     base_model = service.checkpoints.run(checkpoint.run_id).base_model
     if request.base_model not in (None, base_model):
         raise Refusal(f"{checkpoint.path} is of {base_model}, not of {request.base_model}")
 
     def load() -> tuple[Base, Adapter]:
-        return service.base(base_model), adapter_from(service.checkpoints.load(checkpoint.path))
+        return service.base(base_model), read_adapter(service.checkpoints.load(checkpoint.path))
 
-    return Sampler(sampler_id, request.session_id, base_model, checkpoint.path, load)
+    return LiveSampler(sampler_id, request.session_id, base_model, checkpoint.path, load)
 
 
-def _of_base(service: Service, request: request_models.CreateSampler, sampler_id: str) -> Sampler:
+def _open_base(service: Service, request: request_models.CreateSampler, sampler_id: str) -> LiveSampler:
     name = service.known(request.base_model or "")
 
     def load() -> tuple[Base, Adapter]:
         base = service.base(name)
         return base, new_adapter(base.size, rank=1, seed=0)  # changes nothing: what it adds is 0
 
-    return Sampler(sampler_id, request.session_id, name, None, load)
+    return LiveSampler(sampler_id, request.session_id, name, None, load)
 
 
 def get_sampler(service: Service, sampler_id: str) -> Json:
@@ -69,28 +69,28 @@ def sample(service: Service, request: request_models.Sample) -> Json:
     return {"request_id": request_id, "sample_sequence_ids": names}
 
 
-def _sample(service: Service, sampler: Sampler, request: request_models.Sample) -> bytes:
+def _sample(service: Service, sampler: LiveSampler, request: request_models.Sample) -> bytes:
     base, adapter = sampler.weights()
-    prompt, draw = _prompt(request, base.size), _draw(request)
+    prompt, draw = _read_prompt(request, base.size), _read_draw(request)
     scored, top = None, None
     if request.prompt_logprobs or request.topk_prompt_logprobs:
         last, count = request.prompt_logprobs_last_n, request.topk_prompt_logprobs
         scored, top = sampling.prompt_logprobs(base, adapter, prompt, last, count)
-        scored = scored + np.float32(shift_of(base.size))
+        scored = scored + np.float32(class_shift(base.size))
     sampled = sampling.sample(base, adapter, prompt, request.num_samples, draw)
     sequences = unfold(sampled, base.size, draw.seed)
     _bill(service, sampler, len(prompt), sequences)
-    return wire.sample_response(sequences, scored if request.prompt_logprobs else None, top)
+    return wire.encode_samples(sequences, scored if request.prompt_logprobs else None, top)
 
 
-def _bill(service: Service, sampler: Sampler, prompt: int, sequences: list[wire.Sampled]) -> None:
+def _bill(service: Service, sampler: LiveSampler, prompt: int, sequences: list[wire.Sampled]) -> None:
     owner, further = (sampler.session_id, sampler.base_model), len(sequences) - 1
     service.usage.add(*owner, "sampling_prefill", prompt, did="sample")
     service.usage.add(*owner, "sampling_prefill", prompt * further, cached=True)
     service.usage.add(*owner, "sampling_sample", sum(len(sequence.tokens) for sequence in sequences))
 
 
-def _prompt(request: request_models.Sample, size: Size) -> Ints:
+def _read_prompt(request: request_models.Sample, size: Size) -> Ints:
     if any(chunk.type != "encoded_text" for chunk in request.prompt.chunks):
         raise Refusal("the prompt has input that is not text; the offline models read text only")
     if request.target_prompt_logprobs is not None or request.prompt_alt_tokens_k:
@@ -98,10 +98,10 @@ def _prompt(request: request_models.Sample, size: Size) -> Ints:
     tokens = [token for chunk in request.prompt.chunks for token in chunk.tokens]
     if size.folds and (request.topk_prompt_logprobs or request.topk_sample_logprobs):
         raise Refusal(f"{size.name} knows classes of tokens, and no likeliest ones; topk is not offered by it")
-    return fold(wire.checked(np.array(tokens, np.int64), vocabulary_of(size), "the prompt"), size)
+    return fold(wire.check_tokens(np.array(tokens, np.int64), vocabulary_size(size), "the prompt"), size)
 
 
-def _draw(request: request_models.Sample) -> sampling.Draw:
+def _read_draw(request: request_models.Sample) -> sampling.Draw:
     """Without a seed, the request itself is one: sent twice it gives the same, another one gives another."""
     params = request.sampling_params
     room = characters.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)

@@ -5,16 +5,16 @@ import shutil
 from pathlib import Path
 from typing import TextIO
 
-from tinker_offline.checkpoints import Checkpoints
+from tinker_offline.checkpoints import CheckpointStore
 from tinker_offline.errors import Refusal
-from tinker_offline.faults.accidents import Account
+from tinker_offline.faults.accidents import AccountBehaviour
 from tinker_offline.model.base import load_base
 from tinker_offline.model.characters import write_tokenizer
-from tinker_offline.model.folding import even_base
+from tinker_offline.model.folding import make_even_base
 from tinker_offline.model.ngram import SIZES, Base
-from tinker_offline.models import Models
-from tinker_offline.sessions import Session, Sessions
-from tinker_offline.usage import Usage
+from tinker_offline.models import LiveModels
+from tinker_offline.sessions import ClientSession, Sessions
+from tinker_offline.usage import UsageCounter
 from tinker_offline.work_queue import Futures, Reply, Work
 
 
@@ -26,17 +26,17 @@ class Service:
 
     def __init__(self, state: Path, cache: Path) -> None:
         state = state.resolve()
-        self._lock = _locked(state / "lock")
+        self._lock = _lock_folder(state / "lock")
         self.tokenizer = state / "tokenizer"
         write_tokenizer(self.tokenizer)
         self.sessions = Sessions(state / "sessions.jsonl")
-        self.usage = Usage(state / "usage.jsonl")
-        self.checkpoints = Checkpoints(state / "runs")
-        self.models = Models()
+        self.usage = UsageCounter(state / "usage.jsonl")
+        self.checkpoints = CheckpointStore(state / "runs")
+        self.models = LiveModels()
         self.snapshots = state / "snapshots"  # of models that live: those of a process before are nobody's
         shutil.rmtree(self.snapshots, ignore_errors=True)
         self.futures = Futures()
-        self.account = Account()
+        self.account = AccountBehaviour()
         self._cache = cache.resolve()
         self._bases: dict[str, Base] = {}
 
@@ -44,7 +44,7 @@ class Service:
         """On the compute thread only: it may have to be trained first."""
         if name not in self._bases:
             size = SIZES[self.known(name)]
-            self._bases[name] = even_base(size) if size.folds else load_base(size, self._cache)
+            self._bases[name] = make_even_base(size) if size.folds else load_base(size, self._cache)
         return self._bases[name]
 
     def within(self, session_id: str, work: Work) -> Work:
@@ -58,7 +58,7 @@ class Service:
 
         return unless_over
 
-    def release(self, session: Session) -> None:
+    def release(self, session: ClientSession) -> None:
         """Forget what a session holds, if it is over."""
         if (refusal := session.over()) is not None:
             self.models.release(session.session_id, refusal)
@@ -71,7 +71,7 @@ class Service:
         return name
 
 
-def _locked(path: Path) -> TextIO:
+def _lock_folder(path: Path) -> TextIO:
     """Held until the process ends: two servers would count usage over each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("w", encoding="utf-8")

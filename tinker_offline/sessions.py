@@ -15,7 +15,7 @@ SILENT = timedelta(seconds=120)  # without a heartbeat; clients send one every 1
 
 
 @dataclass
-class Session:
+class ClientSession:
     session_id: str
     created_at: datetime
     request: CreateSession
@@ -48,7 +48,7 @@ class Session:
 class Sessions:
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path)
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ClientSession] = {}
         for entry in self._journal.read():
             self._replay(entry)
 
@@ -56,7 +56,7 @@ class Sessions:
         if "created" in entry:
             at = datetime.fromisoformat(entry["at"])
             request, now = CreateSession.model_validate(entry["created"]), datetime.now(UTC)
-            self._sessions[entry["session"]] = Session(entry["session"], at, request, last_seen=at, last_beat=now)
+            self._sessions[entry["session"]] = ClientSession(entry["session"], at, request, last_seen=at, last_beat=now)
         elif "finished" in entry:
             self._sessions[entry["session"]].finished = FinishSession.model_validate(entry["finished"])
         elif "dropped" in entry:
@@ -64,13 +64,13 @@ class Sessions:
         elif "run" in entry:
             self._sessions[entry["session"]].runs.append(entry["run"])
 
-    def create(self, request: CreateSession) -> Session:
+    def create(self, request: CreateSession) -> ClientSession:
         now = datetime.now(UTC)
         session_id = uuid4().hex
         self._record({"session": session_id, "at": now.isoformat(), "created": request.model_dump()})
         return self._sessions[session_id]
 
-    def add_run(self, session: Session, run_id: str) -> None:
+    def add_run(self, session: ClientSession, run_id: str) -> None:
         self._record({"session": session.session_id, "run": run_id})
 
     def finish(self, session_id: str, request: FinishSession) -> None:
@@ -78,7 +78,7 @@ class Sessions:
         if self.get(session_id).over() is None:
             self._record({"session": session_id, "finished": request.model_dump()})
 
-    def drop_silent(self, seconds: float) -> Iterator[Session]:
+    def drop_silent(self, seconds: float) -> Iterator[ClientSession]:
         """Drop the sessions without a heartbeat for so long (counted anew from a restart), and name each."""
         limit = datetime.now(UTC) - timedelta(seconds=seconds)
         silent = [one for one in self._sessions.values() if one.last_beat < limit and one.over() is None]
@@ -96,12 +96,12 @@ class Sessions:
             raise Refusal(f"session {session_id} is over", 410)
         session.last_seen = session.last_beat = datetime.now(UTC)
 
-    def get(self, session_id: str) -> Session:
+    def get(self, session_id: str) -> ClientSession:
         if session_id not in self._sessions:
             raise Refusal(f"no such session: {session_id}", 404)
         return self._sessions[session_id]
 
-    def usable(self, session_id: str) -> Session:
+    def usable(self, session_id: str) -> ClientSession:
         """The session, if work can still be asked for in it."""
         session = self.get(session_id)
         if (refusal := session.over()) is not None:
@@ -109,24 +109,24 @@ class Sessions:
         session.last_seen = datetime.now(UTC)
         return session
 
-    def all(self) -> list[Session]:
+    def all(self) -> list[ClientSession]:
         """Newest first."""
-        return sorted(self._sessions.values(), key=_age, reverse=True)
+        return sorted(self._sessions.values(), key=_sort_key, reverse=True)
 
-    def search(self, query: SearchSessions) -> list[Session]:
+    def search(self, query: SearchSessions) -> list[ClientSession]:
         """One more than a page, so that the caller sees whether there is a next one."""
         found = (session for session in self.all() if _matches(session, query))
         if query.cursor is not None:
             cursor = (query.cursor.last_created_at, query.cursor.last_session_id)
-            found = (session for session in found if _age(session) < cursor)
+            found = (session for session in found if _sort_key(session) < cursor)
         return [session for session, _ in zip(found, range(query.limit + 1), strict=False)]
 
 
-def _age(session: Session) -> tuple[datetime, str]:
+def _sort_key(session: ClientSession) -> tuple[datetime, str]:
     return session.created_at, session.session_id
 
 
-def _matches(session: Session, query: SearchSessions) -> bool:
+def _matches(session: ClientSession, query: SearchSessions) -> bool:
     metadata = session.request.user_metadata or {}
     if query.statuses is not None and not _has_status(session.status(), query.statuses):
         return False

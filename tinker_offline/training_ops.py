@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from tinker_offline import request_models, wire
-from tinker_offline.checkpoints import Checkpoint, Folder, Run, expiry
+from tinker_offline.checkpoints import Checkpoint, Folder, TrainingRun, expire_at
 from tinker_offline.errors import Refusal
-from tinker_offline.model.copy_head import looked_up
-from tinker_offline.model.folding import fold, shift_of, vocabulary_of
-from tinker_offline.model.learner import Arrays, Learner, adapter_arrays
-from tinker_offline.model.losses import Config, Inputs, Loss, configured, known_loss
+from tinker_offline.model.copy_head import look_up
+from tinker_offline.model.folding import class_shift, fold, vocabulary_size
+from tinker_offline.model.learner import Arrays, Learner, list_adapter_arrays
+from tinker_offline.model.losses import Config, Inputs, Loss, find_loss, resolve_config
 from tinker_offline.model.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
-from tinker_offline.models import Lane, Model, Sampler
+from tinker_offline.models import LiveModel, LiveSampler, OperationQueue
 from tinker_offline.service import Service
-from tinker_offline.usage import Deed, Kind
+from tinker_offline.usage import Kind, Operation
 
 Json = dict[str, Any]
 MAX_RANK = 256
@@ -36,7 +36,7 @@ def create_model(service: Service, request: request_models.CreateModel) -> Json:
         base = service.base(name)
         return base, Learner(new_adapter(base.size, lora.rank, lora.seed or 0))
 
-    return _create(service, request, build, base_model=name, rank=lora.rank, reply={"type": "create_model"})
+    return _register_model(service, request, build, base_model=name, rank=lora.rank, reply={"type": "create_model"})
 
 
 def load_weights(service: Service, request: request_models.LoadWeights) -> Json:
@@ -54,10 +54,10 @@ def load_weights(service: Service, request: request_models.LoadWeights) -> Json:
         return service.base(run.base_model), Learner.restored(arrays, with_optimizer=moments)
 
     reply = {"type": "load_weights", "path": request.path}
-    return _create(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
+    return _register_model(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
 
 
-def _create(
+def _register_model(
     service: Service,
     request: request_models.CreateModel | request_models.LoadWeights,
     build: Callable[[], tuple[Base, Learner]],
@@ -71,10 +71,12 @@ def _create(
     model_id = f"{session.session_id}:train:{request.model_seq_id}"
     if model_id in service.models.models:
         return {"request_id": service.models.models[model_id].created}
-    model = Model(model_id, session.session_id, base_model, rank, Lane(service.futures), service.futures.reserve())
+    model = LiveModel(
+        model_id, session.session_id, base_model, rank, OperationQueue(service.futures), service.futures.reserve()
+    )
     service.models.models[model_id] = model
     now = datetime.now(UTC).isoformat()
-    service.checkpoints.add_run(Run(model_id, session.session_id, base_model, rank, now, request.user_metadata))
+    service.checkpoints.add_run(TrainingRun(model_id, session.session_id, base_model, rank, now, request.user_metadata))
     service.sessions.add_run(session, model_id)
 
     def work() -> Json:
@@ -103,56 +105,58 @@ def get_info(service: Service, request: request_models.OfModel) -> Json:
     }
 
 
-def forward_backward(service: Service, asked: wire.Pass) -> Json:
-    return _enqueue(service, asked.model_id, asked.seq_id, partial(_pass, service, asked))
+def forward_backward(service: Service, asked: wire.PassRequest) -> Json:
+    return _enqueue(service, asked.model_id, asked.seq_id, partial(_do_pass, service, asked))
 
 
-def _pass(service: Service, asked: wire.Pass, model: Model) -> bytes:
-    loss = known_loss(asked.loss)
-    config = configured(asked.loss, asked.config)
+def _do_pass(service: Service, asked: wire.PassRequest, model: LiveModel) -> bytes:
+    loss = find_loss(asked.loss)
+    config = resolve_config(asked.loss, asked.config)
     base, learner = model.parts()
     names = {"target_tokens": None, **loss.inputs}
-    data = asked.data(names, vocabulary_of(base.size), strict=loss.strict)
-    positions, inputs = _batch(data, loss, base)
-    shift = np.float32(shift_of(base.size))
+    data = asked.data(names, vocabulary_size(base.size), strict=loss.strict)
+    positions, inputs = _read_batch(data, loss, base)
+    shift = np.float32(class_shift(base.size))
     if asked.forward_only:
         logprobs = target_logprobs(base, learner.adapter, positions)
     else:
-        slopes = partial(_slopes, loss, inputs, config, shift=shift)
+        slopes = partial(_loss_slopes, loss, inputs, config, shift=shift)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
     logprobs += shift
-    kind, did = _counted(service, forward_only=asked.forward_only)
+    kind, did = _billed_as(service, forward_only=asked.forward_only)
     service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
     total = float(loss.values(logprobs, inputs, config).sum(dtype=np.float64))
-    return wire.pass_output(logprobs, data.lengths, {"loss:sum": total})
+    return wire.encode_pass(logprobs, data.lengths, {"loss:sum": total})
 
 
-def _counted(service: Service, *, forward_only: bool) -> tuple[Kind, Deed]:
+def _billed_as(service: Service, *, forward_only: bool) -> tuple[Kind, Operation]:
     """What a pass is billed as, and what it is."""
     if not forward_only:
         return "training", "forward_backward"
     return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
 
 
-def _batch(data: wire.Data, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
+def _read_batch(data: wire.PassData, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
     """Raises Refusal for targets that are no tokens, and for numbers that are none."""
     tokens, targets = fold(data.tokens, base.size), data.inputs["target_tokens"].astype(np.int64, copy=False)
-    wire.check_all(targets, data.lengths, vocabulary_of(base.size), ": target_tokens")
+    wire.check_sequences(targets, data.lengths, vocabulary_size(base.size), ": target_tokens")
     rows = context_rows(tokens, data.lengths, base.size)
     inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
     for name, values in inputs.items():
         if not np.isfinite(values).all():
             raise Refusal(f"{name} must be finite numbers")
-    found = looked_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
+    found = look_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
     return Positions(rows, fold(targets, base.size), found), inputs
 
 
-def _slopes(loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats, *, shift: np.float32) -> Floats:
+def _loss_slopes(
+    loss: Loss, inputs: Inputs, config: Config, chunk: slice, logprobs: Floats, *, shift: np.float32
+) -> Floats:
     return loss.slopes(logprobs + shift, {name: values[chunk] for name, values in inputs.items()}, config)
 
 
 def optim_step(service: Service, request: request_models.OptimStep) -> Json:
-    def work(model: Model) -> Json:
+    def work(model: LiveModel) -> Json:
         norm = model.parts()[1].step(request.adam_params.params())
         service.usage.note(model.session_id, "optim_step")
         return {"metrics": {"grad_norm:mean": norm} if math.isfinite(norm) else {}}  # JSON has no other numbers
@@ -161,7 +165,7 @@ def optim_step(service: Service, request: request_models.OptimStep) -> Json:
 
 
 def save_weights(service: Service, request: request_models.SaveWeights) -> Json:
-    def work(model: Model) -> Json:
+    def work(model: LiveModel) -> Json:
         saved = _save(service, request, model, "weights", model.parts()[1].arrays(), overwrite=request.overwrite)
         return {"type": "save_weights", "path": saved.path}
 
@@ -169,23 +173,23 @@ def save_weights(service: Service, request: request_models.SaveWeights) -> Json:
 
 
 def save_for_sampler(service: Service, request: request_models.SaveForSampler) -> Json:
-    def work(model: Model) -> Json:
-        arrays = adapter_arrays(model.parts()[1].adapter)
+    def work(model: LiveModel) -> Json:
+        arrays = list_adapter_arrays(model.parts()[1].adapter)
         if request.path is not None:
             saved = _save(service, request, model, "sampler_weights", arrays, overwrite=False)
             return {"type": "save_weights_for_sampler", "path": saved.path}
-        sampler = _ephemeral(service, request, model)
+        sampler = _make_sampler(service, request, model)
         return {"type": "save_weights_for_sampler", "sampling_session_id": sampler.sampler_id}
 
     return _enqueue(service, request.model_id, request.seq_id, work)
 
 
-def _ephemeral(service: Service, request: request_models.SaveForSampler, model: Model) -> Sampler:
+def _make_sampler(service: Service, request: request_models.SaveForSampler, model: LiveModel) -> LiveSampler:
     """A sampler with these weights. With `inflight`, the earlier samplers of that kind move on to them too."""
     base, learner = model.parts()
     weights = base, learner.adapter.copy()
     sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"
-    sampler = Sampler(sampler_id, model.session_id, model.base_model, None, lambda: weights)
+    sampler = LiveSampler(sampler_id, model.session_id, model.base_model, None, lambda: weights)
     service.models.samplers[sampler_id] = sampler
     if request.kind == "inflight":
         model.inflight.append(sampler)
@@ -201,18 +205,18 @@ def _ephemeral(service: Service, request: request_models.SaveForSampler, model: 
 def _save(
     service: Service,
     request: request_models.SaveWeights | request_models.SaveForSampler,
-    model: Model,
+    model: LiveModel,
     folder: Folder,
     arrays: Arrays,
     *,
     overwrite: bool,
 ) -> Checkpoint:
-    now, expires = datetime.now(UTC).isoformat(), expiry(request.ttl_seconds)
+    now, expires = datetime.now(UTC).isoformat(), expire_at(request.ttl_seconds)
     checkpoint = Checkpoint(model.run_id, folder, request.path or "", now, 0, expires, request.user_metadata)
     return service.checkpoints.save(checkpoint, arrays, overwrite=overwrite)
 
 
-def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[Model], bytes | Json]) -> Json:
+def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[LiveModel], bytes | Json]) -> Json:
     model = service.models.model(model_id)
     service.sessions.usable(model.session_id)
     mine = service.within(model.session_id, partial(work, model))

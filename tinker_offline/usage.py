@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from tinker_offline.journal import Entry, Journal
 
 Kind = Literal["training", "sampling_prefill", "sampling_sample"]
-Deed = Literal["forward_backward", "forward", "optim_step", "sample"]
+Operation = Literal["forward_backward", "forward", "optim_step", "sample"]
 
 
 class Bucket(NamedTuple):
@@ -30,7 +30,7 @@ class Bucket(NamedTuple):
     cached: bool
 
 
-class Usage:
+class UsageCounter:
     """Counted in memory, appended to a file per operation; the file is summed up at the next start.
 
     The entry of an operation is with the kernel before the operation's reply can be fetched: killing the server does
@@ -59,7 +59,7 @@ class Usage:
             self._deeds[session, deed] += times
 
     def add(
-        self, session: str, model: str, kind: Kind, tokens: int, *, cached: bool = False, did: Deed | None = None
+        self, session: str, model: str, kind: Kind, tokens: int, *, cached: bool = False, did: Operation | None = None
     ) -> None:
         """Tokens, and with `did` the operation that they are of."""
         if tokens:
@@ -67,7 +67,7 @@ class Usage:
             deed = {} if did is None else {"did": [session, did, 1]}
             self._record({"use": [hour, session, model, kind, cached, tokens], **deed})
 
-    def note(self, session: str, did: Deed) -> None:
+    def note(self, session: str, did: Operation) -> None:
         """An operation without tokens."""
         self._record({"did": [session, did, 1]})
 
@@ -89,23 +89,25 @@ class Usage:
     def events(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """Hourly events, ordered by hour, then by falling token count."""
         found = [
-            (bucket, tokens) for bucket, tokens in self._tokens.copy().items() if start <= _time(bucket.hour) < end
+            (bucket, tokens)
+            for bucket, tokens in self._tokens.copy().items()
+            if start <= _hour_start(bucket.hour) < end
         ]
         found.sort(key=lambda item: (item[0].hour, -item[1], item[0]))
-        return [_event(bucket, tokens) for bucket, tokens in found]
+        return [_describe_event(bucket, tokens) for bucket, tokens in found]
 
 
-def _time(hour: int) -> datetime:
+def _hour_start(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * 3600, UTC)
 
 
-def _event(bucket: Bucket, tokens: int) -> dict[str, Any]:
+def _describe_event(bucket: Bucket, tokens: int) -> dict[str, Any]:
     information = {"type": bucket.kind, "token_count": tokens}
     if bucket.kind == "sampling_prefill":
         information["cached"] = bucket.cached
     return {
-        "bucket_start": _time(bucket.hour).isoformat(),
-        "bucket_end": (_time(bucket.hour) + timedelta(hours=1)).isoformat(),
+        "bucket_start": _hour_start(bucket.hour).isoformat(),
+        "bucket_end": (_hour_start(bucket.hour) + timedelta(hours=1)).isoformat(),
         "base_model": bucket.model,
         "session_id": bucket.session,
         "event_info": information,

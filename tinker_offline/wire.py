@@ -19,7 +19,7 @@ CONTENT_TYPE = "application/x-protobuf"
 _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schema.DTYPE_INT32: np.int32}
 
 
-class Data(NamedTuple):
+class PassData(NamedTuple):
     """Examples, one after another: all tokens (positions,), the length of each, and the inputs of the loss by name,
     each (positions,) too."""
 
@@ -28,7 +28,7 @@ class Data(NamedTuple):
     inputs: Mapping[str, npt.NDArray[Any]]
 
 
-class Pass(NamedTuple):
+class PassRequest(NamedTuple):
     """A request for a forward pass, with or without the backward one. The data are decoded when they are needed."""
 
     model_id: str
@@ -38,59 +38,61 @@ class Pass(NamedTuple):
     config: Mapping[str, float | str]
     message: schema.ForwardBackwardRequest
 
-    def data(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> Data:
+    def data(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> PassData:
         """The data with those of their inputs, each with its default where it may be left out. Raises Refusal for what
         this model cannot read, and if it is `strict` for other inputs: who sends a mask relies on it."""
-        texts = [_text(datum.model_input, index) for index, datum in enumerate(self.message.data)]
+        texts = [_read_tokens(datum.model_input, index) for index, datum in enumerate(self.message.data)]
         given = [datum.loss_fn_inputs for datum in self.message.data]
         for index, one in enumerate(given):
             if strict and (others := sorted(set(one) - set(names))):
                 raise Refusal(f"datum {index} has {', '.join(others)}, and loss {self.loss!r} takes {', '.join(names)}")
         tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
         lengths = [len(text) // 4 for text in texts]
-        check_all(tokens, lengths, vocabulary)
-        return Data(tokens, lengths, {name: _input(given, name, one, lengths) for name, one in names.items()})
+        check_sequences(tokens, lengths, vocabulary)
+        return PassData(tokens, lengths, {name: _read_input(given, name, one, lengths) for name, one in names.items()})
 
 
-def read_pass(body: bytes) -> Pass:
+def read_pass(body: bytes) -> PassRequest:
     message = schema.ForwardBackwardRequest()
     try:
         message.ParseFromString(body)
     except DecodeError as error:
         raise Refusal(f"the body is not a ForwardBackwardRequest: {error}") from None
-    return Pass(message.model_id, message.seq_id, message.loss_fn, message.forward_only, _config(message), message)
+    return PassRequest(
+        message.model_id, message.seq_id, message.loss_fn, message.forward_only, _read_config(message), message
+    )
 
 
-def _config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]:
+def _read_config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]:
     """Clients write numbers twice, for older servers; text is in the second place only."""
     second = message.loss_fn_config_v2.items()
     return {**message.loss_fn_config, **{key: one.text if one.HasField("text") else one.number for key, one in second}}
 
 
-def check_all(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str = "") -> None:
+def check_sequences(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str = "") -> None:
     """Check sequences that follow one another. All at once; only where that fails, one by one, to name the first."""
     if not lengths:
         raise Refusal("there are no data")
-    if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _known(tokens, vocabulary):
+    if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _in_vocabulary(tokens, vocabulary):
         return
     for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
-        checked(sequence, vocabulary, f"datum {index}{what}")
+        check_tokens(sequence, vocabulary, f"datum {index}{what}")
 
 
-def checked(tokens: Ints, vocabulary: int, where: str) -> Ints:
+def check_tokens(tokens: Ints, vocabulary: int, where: str) -> Ints:
     """The tokens, if there are any, not too many, and all in the vocabulary."""
     if not 0 < len(tokens) <= characters.CONTEXT_LENGTH:
         raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {characters.CONTEXT_LENGTH} are possible")
-    if not _known(tokens, vocabulary):
+    if not _in_vocabulary(tokens, vocabulary):
         raise Refusal(f"{where} has a token outside the vocabulary of 0 to {vocabulary - 1}")
     return tokens
 
 
-def _known(tokens: Ints, vocabulary: int) -> bool:
+def _in_vocabulary(tokens: Ints, vocabulary: int) -> bool:
     return bool(tokens.view(np.uint64).max() < vocabulary)  # read as unsigned, a negative one is very large
 
 
-def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:
+def _read_tokens(chunks: Sequence[schema.Chunk], index: int) -> bytes:
     """The tokens of an input, as int32."""
     if len(chunks) == 1 and (text := chunks[0].encoded_text.tokens):
         return bytes(text)
@@ -102,17 +104,17 @@ def _text(chunks: Sequence[schema.Chunk], index: int) -> bytes:
 Given = Sequence[Mapping[str, schema.Tensor]]
 
 
-def _input(given: Given, name: str, default: float | None, lengths: Sequence[int]) -> npt.NDArray[Any]:
+def _read_input(given: Given, name: str, default: float | None, lengths: Sequence[int]) -> npt.NDArray[Any]:
     """An input of all data, one after another: all at once where they are alike, as nearly always."""
     tensors = [one.get(name) for one in given]
-    alike = _alike(tensors, lengths)
+    alike = _read_alike(tensors, lengths)
     if alike is not None:
         return alike
-    parts = [_tensor(one, name, index, default, lengths[index]) for index, one in enumerate(tensors)]
+    parts = [_read_tensor(one, name, index, default, lengths[index]) for index, one in enumerate(tensors)]
     return np.concatenate(parts)
 
 
-def _alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> npt.NDArray[Any] | None:
+def _read_alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> npt.NDArray[Any] | None:
     """One after another, if all are there, of one type and as long as the data; else None."""
     kind = tensors[0].dtype if tensors[0] is not None else None
     if kind not in _DTYPES or any(one is None or one.dtype != kind or len(one.shape) > 1 for one in tensors):
@@ -123,7 +125,7 @@ def _alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> n
     return np.frombuffer(b"".join(dense), dtype)
 
 
-def _tensor(
+def _read_tensor(
     tensor: schema.Tensor | None, name: str, index: int, default: float | None, length: int
 ) -> npt.NDArray[Any]:
     if tensor is None:
@@ -139,7 +141,7 @@ def _tensor(
     return values
 
 
-def pass_output(logprobs: Floats, lengths: Sequence[int], metrics: Mapping[str, float]) -> bytes:
+def encode_pass(logprobs: Floats, lengths: Sequence[int], metrics: Mapping[str, float]) -> bytes:
     """A ForwardBackwardOutput with the log-probabilities of the targets of data of these lengths."""
     record = schema.ArrayRecord(num_datums=len(lengths))
     field = record.fields["logprobs"]
@@ -167,7 +169,7 @@ class Top(NamedTuple):
     logprobs: Floats
 
 
-def sample_response(sequences: Sequence[Sampled], prompt: Floats | None, prompt_top: Top | None) -> bytes:
+def encode_samples(sequences: Sequence[Sampled], prompt: Floats | None, prompt_top: Top | None) -> bytes:
     """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible.
 
     The hits of the cache are of the first sequence, whose prompt is never in it here. That the prompt of all further
@@ -180,15 +182,15 @@ def sample_response(sequences: Sequence[Sampled], prompt: Floats | None, prompt_
         message.tokens = sequence.tokens.astype(np.int32).tobytes()
         message.logprobs = sequence.logprobs.astype(np.float32).tobytes()
         if sequence.top is not None:
-            message.topk_sampled_logprobs.CopyFrom(_top(sequence.top))
+            message.topk_sampled_logprobs.CopyFrom(_encode_top(sequence.top))
     if prompt is not None:
         response.prompt_logprobs = prompt.astype(np.float32).tobytes()
     if prompt_top is not None:
-        response.topk_prompt_logprobs.CopyFrom(_top(prompt_top))
+        response.topk_prompt_logprobs.CopyFrom(_encode_top(prompt_top))
     return bytes(response.SerializeToString())
 
 
-def _top(top: Top) -> schema.TopkLogprobs:
+def _encode_top(top: Top) -> schema.TopkLogprobs:
     length, k = top.tokens.shape
     tokens, logprobs = top.tokens.astype(np.int32).tobytes(), top.logprobs.astype(np.float32).tobytes()
     return schema.TopkLogprobs(token_ids=tokens, logprobs=logprobs, k=k, length=length)

@@ -58,7 +58,7 @@ class Futures:
                 future.set_result(reply)
 
         def piece() -> None:
-            loop.call_soon_threadsafe(settle, _outcome(work))
+            loop.call_soon_threadsafe(settle, _run_work(work))
 
         self._thread.submit(self._take, piece)
 
@@ -85,11 +85,11 @@ class Futures:
     async def counted(self) -> None:
         """Wait until all work started before this moment is done, and so counted; or put aside by a pause. What waits
         for a tick was not started."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)
 
     def fail(self, request_id: str, refusal: Refusal) -> None:
         if not self._open[request_id].done():
-            self._open[request_id].set_result(_refused(refusal))
+            self._open[request_id].set_result(_answer_refusal(refusal))
 
     async def wait(self, request_id: str, seconds: float) -> Reply | None:
         """The reply, as soon as there is one; None after `seconds`. A reply can be fetched again for a while."""
@@ -119,24 +119,24 @@ class Futures:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 
-def _outcome(work: Work) -> Reply:
+def _run_work(work: Work) -> Reply:
     try:
         with np.errstate(all="ignore"):  # a model that diverges is a result, not a warning
             return work()
     except Refusal as refusal:
-        return _refused(refusal)
+        return _answer_refusal(refusal)
     except Exception as error:  # noqa: BLE001 (a fault of ours is an answer too, and is in the log)
         _log.exception("work failed")
-        return _failure(f"{type(error).__name__}: {error}", "server")
+        return _answer_failure(f"{type(error).__name__}: {error}", "server")
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _refused(refusal: Refusal) -> Reply:
-    return _failure(refusal.message, "server" if refusal.status == HTTPStatus.GONE else "user")
+def _answer_refusal(refusal: Refusal) -> Reply:
+    return _answer_failure(refusal.message, "server" if refusal.status == HTTPStatus.GONE else "user")
 
 
-def _failure(message: str, category: str) -> Reply:
+def _answer_failure(message: str, category: str) -> Reply:
     return {"error": message, "category": category}

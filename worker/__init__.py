@@ -1,1 +1,1 @@
-"""The hands: attempts at stages, on Tinker or on what stands in for it."""
+"""The context: attempts at stages, on Tinker or on what stands in for it."""

@@ -15,15 +15,15 @@ from scheduler.settings import Settings, from_environment
 from scheduler.state.connection import connect, make_broker_url
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
-from worker.attempt import Hands
+from worker.attempt import WorkerContext
 from worker.examples import Examples
 from worker.leases import Leases
 from worker.maintenance.canary import Canaries
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
 from worker.rollouts.sandbox import limits_of
-from worker.sdk.endpoints import endpoint_of
-from worker.sdk.rate_limiter import pace_of
+from worker.sdk.endpoints import make_endpoints
+from worker.sdk.rate_limiter import make_rate_limiters
 
 spare_this_machine()  # before the SDK looks
 settings: Settings = from_environment()
@@ -57,19 +57,19 @@ app.conf.update(
     enable_utc=True,
 )
 
-_hands: Hands | None = None
+_context: WorkerContext | None = None
 
 
-def hands() -> Hands:
+def get_context() -> WorkerContext:
     """What the attempts of this process share."""
-    assert _hands is not None, "this process is no worker"
-    return _hands
+    assert _context is not None, "this process is no worker"
+    return _context
 
 
 @worker_init.connect
 def _prepare(**_: object) -> None:
     """Nothing here touches Tinker: the SDK's threads must not exist before the worker's own."""
-    global _hands  # noqa: PLW0603 - one per process, made when it is known to be a worker
+    global _context  # noqa: PLW0603 - one per process, made when it is known to be a worker
     store = Store(connect(server_url(settings)))
     artefacts = Artefacts(settings.store)
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
@@ -84,13 +84,13 @@ def _prepare(**_: object) -> None:
         parking=Timing(settings.silence).parking,
         about=about,
     )
-    _hands = Hands(
+    _context = WorkerContext(
         store,
         artefacts,
         leases,
         Examples(artefacts),
-        endpoint_of(settings),
-        pace_of(store.client, settings),
+        make_endpoints(settings),
+        make_rate_limiters(store.client, settings),
         limits_of(settings),
         settings.environments,
     )
@@ -98,13 +98,13 @@ def _prepare(**_: object) -> None:
 
 @worker_ready.connect
 def _begin(**_: object) -> None:
-    leases, client = hands().leases, hands().store.client
+    leases, client = get_context().leases, get_context().store.client
     leases.start()
     Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()
-    housekeeping = Housekeeping(hands(), period=settings.housekeeping, lag=settings.usage_lag)
+    housekeeping = Housekeeping(get_context(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires
-    canaries = Canaries(hands(), Timing(settings.silence))
+    canaries = Canaries(get_context(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
 
@@ -112,7 +112,9 @@ def _begin(**_: object) -> None:
 @worker_shutting_down.connect
 def _leave(**_: object) -> None:
     """Every attempt ends at its next step and gives its stage back; what hangs is left behind after the grace."""
-    threading.Thread(target=hands().leases.leave, daemon=True).start()  # a signal handler must not wait for a lock
+    threading.Thread(
+        target=get_context().leases.leave, daemon=True
+    ).start()  # a signal handler must not wait for a lock
     hard = threading.Timer(settings.grace, os._exit, args=(0,))
     hard.daemon = True
     hard.start()
@@ -120,4 +122,4 @@ def _leave(**_: object) -> None:
 
 @worker_shutdown.connect
 def _end(**_: object) -> None:
-    hands().leases.stop()
+    get_context().leases.stop()

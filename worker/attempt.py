@@ -15,34 +15,34 @@ from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
 from worker.examples import Examples
-from worker.leases import Asked, HeldLease, LeaseLost, Leases
+from worker.leases import EndRequest, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
-from worker.progress import Row, line
+from worker.progress import Row, format_line
 from worker.rollouts.sandbox import ArenaLimits
-from worker.sdk.futures import Pending
-from worker.sdk.hooks import Sign
-from worker.sdk.rate_limiter import Pace, unpaced
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.hooks import Signal
+from worker.sdk.rate_limiter import RateLimiter, unlimited_rate
 from worker.sdk.session import Endpoint
 
 T = TypeVar("T")
 PAUSE = 0.5  # seconds between two tries to reach Redis
 
 
-class Narrator(Protocol):
+class EventReporter(Protocol):
     """Tells Flower what happens, so that it shows what the store says."""
 
-    def progress(self, text: str) -> None:
+    def show_progress(self, text: str) -> None:
         """One line about where the attempt is."""
 
-    def adopted(self, label: str) -> "AbstractContextManager[Telling]":
+    def report_continued(self, label: str) -> "AbstractContextManager[ReportEnd]":
         """A stage that nobody was nudged for, because this worker went straight on with it."""
 
 
-Telling = Callable[[Outcome], None]  # told how it ended
+ReportEnd = Callable[[Outcome], None]  # told how it ended
 
 
 @dataclass
-class Hands:
+class WorkerContext:
     """What all attempts of this worker share."""
 
     store: Store
@@ -50,7 +50,7 @@ class Hands:
     leases: Leases
     examples: Examples
     endpoint: Callable[[str], Endpoint]
-    pace: Callable[[str], Pace] = unpaced
+    pace: Callable[[str], RateLimiter] = unlimited_rate
     arena: ArenaLimits = field(default_factory=ArenaLimits)
     environments: Path | None = None  # where modules of environments are looked for, behind all others
     chance: random.Random = field(default_factory=random.Random)
@@ -75,7 +75,7 @@ class Spending:
     def add(self, usage: Usage) -> None:
         self.usage = self.usage.plus(usage)
 
-    def passed(self, tokens: int) -> None:
+    def add_forward(self, tokens: int) -> None:
         """Add a forward pass over so many tokens."""
         self.add(self.rates.passed(tokens))
 
@@ -83,7 +83,7 @@ class Spending:
         """Is what is held enough for that as well?"""
         return self.rates.price(self.usage.plus(more)) <= self._reserved
 
-    def allow(self, needed: int) -> None:
+    def raise_limit(self, needed: int) -> None:
         """So many micro-dollars are held for what is next."""
         self._reserved = max(self._reserved, self.meter.micro_usd + needed)
 
@@ -92,20 +92,20 @@ class Spending:
         return Meter(self.usage.tokens, self.rates.price(self.usage))
 
 
-def stopped(asked: Asked, cost: Cost = "exact") -> Stopped:
+def make_stopped(asked: EndRequest, cost: Cost = "exact") -> Stopped:
     """The end of an attempt that was asked to end."""
-    return Stopped(cancelled=asked is Asked.CANCEL, cause=str(asked), cost=cost)
+    return Stopped(cancelled=asked is EndRequest.CANCEL, cause=str(asked), cost=cost)
 
 
 @dataclass(frozen=True)
 class Attempt:
     """What is to be done, by which right, and what it has used."""
 
-    hands: Hands
+    context: WorkerContext
     held: HeldLease
     work: Assignment
     spending: Spending
-    narrator: Narrator
+    reporter: EventReporter
     opening: Opening
 
     @property
@@ -120,41 +120,41 @@ class Attempt:
         """Raise LeaseLost, TimeIsUp or Stalled when nothing more may be started."""
         self.held.check()
 
-    def wait(self, pending: Pending[T]) -> T:
+    def wait(self, pending: PendingAnswer[T]) -> T:
         """What the service answers. Raises ServiceError, and what `check` raises."""
         answer = pending.wait(self.check)
-        self.held.answered()
+        self.held.note_answer()
         return answer
 
-    def seen(self, sign: Sign, reason: str) -> None:  # noqa: ARG002 - the reason is for people
+    def note_signal(self, sign: Signal, reason: str) -> None:  # noqa: ARG002 - the reason is for people
         """What the service lets us see while we wait: a pause that it tells of is no stall. On the SDK's thread."""
-        self.held.told.seen(sign)
-        if sign in (Sign.RATE_LIMITED, Sign.NO_CAPACITY):
-            self.held.told_to_wait()
+        self.held.client_status.note_signal(sign)
+        if sign in (Signal.RATE_LIMITED, Signal.NO_CAPACITY):
+            self.held.note_pause()
 
     def permit(self, tokens: int) -> None:
         """Wait until the fleet may send one more request with so many tokens. Raises what `check` raises."""
-        self.hands.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.still)
+        self.context.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.check_own_wait)
 
-    def still(self) -> None:
+    def check_own_wait(self) -> None:
         """`check`, while we wait for what is ours: that is no stall, and no sign that the service is away."""
-        self.held.waits_for_ourselves()
+        self.held.note_own_wait()
         self.check()
 
-    def asked_to_stop(self) -> Stopped | None:
+    def stop_if_asked(self) -> Stopped | None:
         """The answer to a request to end, if there is one."""
-        asked = self.held.asked
-        return stopped(asked) if asked else None
+        asked = self.held.end_request
+        return make_stopped(asked) if asked else None
 
-    def stop_before(self, whole: Usage) -> Stopped | None:
+    def stop_before_start(self, whole: Usage) -> Stopped | None:
         """The end of an evaluation that may not begin, whose whole use is known before anything is asked for.
 
-        Once it has begun, it is worth waiting for. Raises what `check` and `too_dear` raise.
+        Once it has begun, it is worth waiting for. Raises what `check` and `stop_if_unaffordable` raise.
         """
         self.check()
-        return self.asked_to_stop() or self.too_dear(whole)
+        return self.stop_if_asked() or self.stop_if_unaffordable(whole)
 
-    def too_dear(self, more: Usage) -> Stopped | None:
+    def stop_if_unaffordable(self, more: Usage) -> Stopped | None:
         """The end of an attempt that nobody can pay for any further; None where it may use this much more.
 
         Nothing is ever asked of the service that is not held for it before: where the estimate was too small, more is
@@ -168,30 +168,30 @@ class Attempt:
             raise LeaseLost(self.work.stage)
         if answer != "held":
             return Stopped(cancelled=False, cause=f"{answer}: ${needed / MICRO:.4f} for what is next cannot be held")
-        self.spending.allow(needed)
+        self.spending.raise_limit(needed)
         return None
 
     def _reserve(self, needed: int) -> str:
         """What the store says. While Redis is away it is asked again, until the lease would be over."""
         while True:
             try:
-                return self.hands.store.reserve_more(self.lease, self.spending.meter, needed)
+                return self.context.store.reserve_more(self.lease, self.spending.meter, needed)
             except Away:
                 self.check()
                 time.sleep(PAUSE)
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book what was used so far and show where it is. Redis may fail for a moment; the lease decides."""
-        self.narrator.progress(line(progress))
+        self.reporter.show_progress(format_line(progress))
         with suppress(*Away):
-            if not self.hands.store.report_progress(self.lease, self.spending.meter, progress, curve):
+            if not self.context.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
 
-    def say(self, text: str) -> None:
+    def log_event(self, text: str) -> None:
         """Leave a line about the attempt in the event log."""
         with suppress(*Away):
-            self.hands.store.log_event(self.lease, text)
+            self.context.store.log_event(self.lease, text)
 
-    def keep(self, name: str, content: bytes) -> str:
+    def write_artefact(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path carries the fencing number."""
-        return self.hands.artefacts.write(attempt_path(self.work.stage, self.lease.fence, name), content)
+        return self.context.artefacts.write(attempt_path(self.work.stage, self.lease.fence, name), content)

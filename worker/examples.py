@@ -12,11 +12,13 @@ from sweeps.rendering.render import Example, LossMask, render_rows
 from sweeps.stage import Json
 from sweeps.training.data_order import subset_order
 
-Rows = list[tuple[Example, ...]]  # of each record its examples: one, two of a pair, or one for each answer of a chat
+RenderedRows = list[
+    tuple[Example, ...]
+]  # of each record its examples: one, two of a pair, or one for each answer of a chat
 KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order
 
 
-def flat(rows: Iterable[Sequence[Example]]) -> list[Example]:
+def flatten(rows: Iterable[Sequence[Example]]) -> list[Example]:
     """The examples of all rows, one behind the other."""
     return [example for row in rows for example in row]
 
@@ -29,14 +31,14 @@ class Examples:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Any, ...], _Once] = OrderedDict()
 
-    def of(self, sha256: str, recipe: Mapping[str, Json]) -> Rows:
+    def render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         """The records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
         return self._slot(key, lambda: self._render(sha256, recipe)).value()
 
-    def items_of(self, recipe: Mapping[str, Any]) -> Rows:
+    def render_items(self, recipe: Mapping[str, Any]) -> RenderedRows:
         """What an evaluation is asked about: all of its items, or the part that a training sees, in that order."""
-        rows = self.of(recipe["items"], recipe)
+        rows = self.render(recipe["items"], recipe)
         part = recipe.get("part")
         if part is None:
             return rows
@@ -46,12 +48,12 @@ class Examples:
         """The records with this address."""
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
 
-    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> Rows:
+    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         tokenizer = tokenizer_of(recipe, self._artefacts)
         mask = cast(LossMask, recipe["loss_mask"])
         return render_rows(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
 
-    def _slot(self, key: tuple[Any, ...], make: Callable[[], Rows]) -> "_Once":
+    def _slot(self, key: tuple[Any, ...], make: Callable[[], RenderedRows]) -> "_Once":
         with self._lock:
             once = self._kept.setdefault(key, _Once(make))
             self._kept.move_to_end(key)
@@ -63,12 +65,12 @@ class Examples:
 class _Once:
     """A value that the first to ask makes. A failure is not kept: the next to ask tries again."""
 
-    def __init__(self, make: Callable[[], Rows]) -> None:
+    def __init__(self, make: Callable[[], RenderedRows]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._value: Rows | None = None
+        self._value: RenderedRows | None = None
 
-    def value(self) -> Rows:
+    def value(self) -> RenderedRows:
         with self._lock:
             if self._value is None:
                 self._value = self._make()

@@ -11,7 +11,7 @@ from scheduler.engine.breaker import Timing
 from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Away
 from scheduler.state.store import Lease, Renewal, Store
-from worker.sdk.client_status import Standing, Told
+from worker.sdk.client_status import ClientState, ClientStatus
 
 MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
 PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
@@ -19,7 +19,7 @@ TURNED_AWAY = 30.0  # seconds for which a creation may wait for others to end be
 GOODBYE = 2.0  # seconds for the last word to Redis
 
 
-class Asked(StrEnum):
+class EndRequest(StrEnum):
     """Why an attempt should come to its end at the next step."""
 
     NOTHING = ""
@@ -29,7 +29,7 @@ class Asked(StrEnum):
     LEAVE = "the worker is stopping"
 
 
-ENDINGS = {"stop": Asked.CANCEL, "yield": Asked.YIELD, "park": Asked.PARK}
+ENDINGS = {"stop": EndRequest.CANCEL, "yield": EndRequest.YIELD, "park": EndRequest.PARK}
 """What the store answers to a renewal, beyond that it is held or lost."""
 
 
@@ -40,7 +40,7 @@ class LeaseLost(Exception):
 class TimeIsUp(Exception):
     """Asked to end, the attempt could not within the time for it: wait for nothing more. The message is why."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: EndRequest) -> None:
         super().__init__(str(asked))
         self.asked = asked
 
@@ -67,11 +67,11 @@ class HeldLease:
         stall: float = math.inf,
         *,
         asked_at: float | None = None,
-        told: Told | None = None,
+        client_status: ClientStatus | None = None,
     ) -> None:
         """`asked_at` is when it was asked for (monotonic): on the way to the answer time may have passed."""
         self.lease = lease
-        self.told = told or Told()
+        self.client_status = client_status or ClientStatus()
         self.reported = ""  # the sign that the store knows of
         self._seconds = seconds
         self._stall = stall
@@ -80,34 +80,34 @@ class HeldLease:
         self._end_by = math.inf
         self._moved = time.monotonic()
         self._heard: float | None = None
-        self.asked = Asked.NOTHING
+        self.end_request = EndRequest.NOTHING
 
     def check(self) -> None:
         """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled unless it is right to begin something or to wait on."""
         if self.over:
             raise LeaseLost(self.lease.stage)
         if time.monotonic() > self._end_by:
-            raise TimeIsUp(self.asked)
-        sign, seconds = self.told.now
-        if sign is Standing.QUEUED and seconds > TURNED_AWAY:
+            raise TimeIsUp(self.end_request)
+        sign, seconds = self.client_status.now
+        if sign is ClientState.QUEUED and seconds > TURNED_AWAY:
             raise TurnedAway(f"the service had no room for another client in {seconds:.0f} s")
         if self.quiet > self._stall:
             raise Stalled(self._stall, answered=self._heard is not None)
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """The service did something for us: the attempt gets on."""
         self._heard = time.monotonic()
-        self.told.answered()
-        self.told_to_wait()
+        self.client_status.note_answer()
+        self.note_pause()
 
-    def told_to_wait(self) -> None:
+    def note_pause(self) -> None:
         """The service is there, and says that it has paused us: that is no stall, however long it takes."""
         self._moved = time.monotonic()
 
-    def waits_for_ourselves(self) -> None:
+    def note_own_wait(self) -> None:
         """It is our own limit that holds it back, and not the service."""
         self._heard = time.monotonic()
-        self.told_to_wait()
+        self.note_pause()
 
     @property
     def quiet(self) -> float:
@@ -118,7 +118,7 @@ class HeldLease:
     def pulse(self) -> Renewal:
         """What a renewal says of it."""
         heard = None if self._heard is None else time.monotonic() - self._heard
-        return Renewal(self.lease, self.quiet, heard, self.told.troubled)
+        return Renewal(self.lease, self.quiet, heard, self.client_status.troubled)
 
     @property
     def over(self) -> bool:
@@ -136,9 +136,9 @@ class HeldLease:
         """Does the server say that it is another's?"""
         return self._lost
 
-    def ask(self, what: Asked, *, within: float) -> None:
+    def request_end(self, what: EndRequest, *, within: float) -> None:
         """Come to an end at the next step, and in `within` seconds even from the midst of one."""
-        self.asked = self.asked or what
+        self.end_request = self.end_request or what
         self._end_by = min(self._end_by, time.monotonic() + within)
 
 
@@ -190,11 +190,11 @@ class Leases:
         with self._lock:
             self._leaving = True
             for held in self._held.values():
-                held.ask(Asked.LEAVE, within=self._patience)
+                held.request_end(EndRequest.LEAVE, within=self._patience)
         self._wake.set()
 
     @contextmanager
-    def thread(self) -> Iterator[None]:
+    def count_thread(self) -> Iterator[None]:
         """Count one thread of the worker as busy with a nudge."""
         self.heard += 1
         self._count(1)
@@ -204,17 +204,17 @@ class Leases:
             self._count(-1)
 
     @contextmanager
-    def holding(self, lease: Lease, *, asked_at: float, opened: bool = False) -> Iterator[HeldLease]:
+    def hold(self, lease: Lease, *, asked_at: float, opened: bool = False) -> Iterator[HeldLease]:
         """Renew a lease for as long as the block runs; `opened` with a client that is there already.
 
         It is the block's part to settle or give back.
         """
-        told = Told(self._wake.set, opened=opened)
-        held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at, told=told)
+        client_status = ClientStatus(self._wake.set, opened=opened)
+        held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at, client_status=client_status)
         with self._lock:
             self._held[lease] = held
             if self._leaving:
-                held.ask(Asked.LEAVE, within=0)
+                held.request_end(EndRequest.LEAVE, within=0)
         try:
             yield held
         finally:
@@ -279,7 +279,7 @@ class Leases:
     def _report_signs(self) -> None:
         """Pass on what the service tells each client, as soon as it changes."""
         for held in self._mine():
-            sign, seconds = held.told.now
+            sign, seconds = held.client_status.now
             if sign != held.reported and self._store.report_signal(held.lease, sign, ago=seconds):
                 held.reported = sign
 
@@ -297,7 +297,7 @@ class Leases:
             held.renewed(asked_at)
             if asked := ENDINGS.get(answer):
                 # What will be gone on with is worth its checkpoint, however long a step takes; a stall ends even that.
-                held.ask(asked, within=self._within(asked))
+                held.request_end(asked, within=self._within(asked))
 
-    def _within(self, asked: Asked) -> float:
-        return {Asked.CANCEL: self._patience, Asked.PARK: self._parking}.get(asked, math.inf)
+    def _within(self, asked: EndRequest) -> float:
+        return {EndRequest.CANCEL: self._patience, EndRequest.PARK: self._parking}.get(asked, math.inf)

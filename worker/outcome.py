@@ -8,7 +8,7 @@ from scheduler.state.store import Cost
 from sweeps.stage import Json
 
 
-class Unfit(Exception):
+class StageError(Exception):
     """The stage cannot be done as it is, and trying again would end the same. The message is its cause."""
 
 
@@ -63,7 +63,7 @@ class Lost:
 Outcome = Succeeded | Stopped | Failed | Orphaned | Lost
 
 
-def told(outcome: Outcome) -> str:
+def summarise(outcome: Outcome) -> str:
     """One line for Flower: what was measured, or why it ended without."""
     match outcome:
         case Succeeded(result):

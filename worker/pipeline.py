@@ -17,145 +17,151 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Opening
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
-from worker.attempt import PAUSE, Attempt, Hands, Narrator, Spending, stopped
+from worker.attempt import PAUSE, Attempt, EventReporter, Spending, WorkerContext, make_stopped
 from worker.evaluation.measure import evaluate
 from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
-from worker.maintenance.canary import COST, tried
-from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, Stopped, Succeeded, Unfit
+from worker.maintenance.canary import COST, try_service
+from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, StageError, Stopped, Succeeded
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Ending, Session, Trainer, responds
+from worker.sdk.session import Ending, Session, Trainer, is_responding
 from worker.training.methods import train
 
 JUDGED_WITHIN = 30.0  # seconds for a canary on whose word it hangs whether a stage has failed
 
 
-def attempt(hands: Hands, stage: str, number: int, narrator: Narrator) -> Outcome | None:
+def attempt(context: WorkerContext, stage: str, number: int, reporter: EventReporter) -> Outcome | None:
     """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
-    with hands.leases.thread():
+    with context.leases.count_thread():
         asked_at = time.monotonic()
         try:
-            lease = hands.store.claim(stage, attempt=number, worker=hands.leases.worker, lease=hands.leases.seconds)
+            lease = context.store.claim(
+                stage, attempt=number, worker=context.leases.worker, lease=context.leases.seconds
+            )
         except StoreBug as error:
-            return _condemned(hands, stage, error)
-        return None if lease is None else _run(hands, lease, narrator, asked_at)
+            return _fail_unrunnable(context, stage, error)
+        return None if lease is None else _run(context, lease, reporter, asked_at)
 
 
-def _run(hands: Hands, lease: Lease, narrator: Narrator, asked_at: float) -> Outcome:
+def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at: float) -> Outcome:
     with ExitStack() as behind:
-        with hands.leases.holding(lease, asked_at=asked_at) as held:
+        with context.leases.hold(lease, asked_at=asked_at) as held:
             try:
-                this = _attempt(hands, held, narrator)
-                session = _session(this)
+                this = _load_attempt(context, held, reporter)
+                session = _make_session(this)
             except Away:
                 raise
             except Exception as error:  # noqa: BLE001 - what is stored of it can be wrong in any way
-                return _condemned(hands, lease.stage, error, lease.fence)
+                return _fail_unrunnable(context, lease.stage, error, lease.fence)
             outcome, trainer = _perform(this, session)
-            behind.callback(_close, this, session, outcome)  # whatever comes, or it would outlive its slot
+            behind.callback(_close_session, this, session, outcome)  # whatever comes, or it would outlive its slot
             stands = conclude(this, outcome)
         if trainer is not None and stands and isinstance(outcome, Succeeded):
-            _go_on_if_possible(this, trainer)
+            _continue_if_possible(this, trainer)
     return outcome
 
 
-def _condemned(hands: Hands, stage: str, error: Exception, fence: str = "") -> Failed:
+def _fail_unrunnable(context: WorkerContext, stage: str, error: Exception, fence: str = "") -> Failed:
     """No attempt can be made at all: the stage fails, or it would be tried, and would fail like this, without end."""
-    fail_stage(hands.store, stage, error, hands.leases.worker, fence)
+    fail_stage(context.store, stage, error, context.leases.worker, fence)
     return Failed(Fault.STAGE, str(error))
 
 
-def _close(this: Attempt, session: Session, outcome: Outcome) -> None:
-    session.close(_ended(outcome)).add_done_callback(lambda _: _free(this))
+def _close_session(this: Attempt, session: Session, outcome: Outcome) -> None:
+    session.close(_choose_ending(outcome)).add_done_callback(lambda _: _free_slot(this))
 
 
-def _free(this: Attempt) -> None:
+def _free_slot(this: Attempt) -> None:
     """Its client is closed: another one may be opened. If that cannot be said, the slot runs out by itself."""
     try:
-        this.hands.store.free_slot(this.work.lane, this.work.slot)
+        this.context.store.free_slot(this.work.lane, this.work.slot)
     except Away:
         pass
     except Exception as error:  # noqa: BLE001 - on a thread of the SDK
-        record_bug(this.hands.store, error, this.hands.leases.worker, of=NOBODY)
+        record_bug(this.context.store, error, this.context.leases.worker, of=NOBODY)
 
 
-def _ended(outcome: Outcome) -> Ending:
+def _choose_ending(outcome: Outcome) -> Ending:
     if isinstance(outcome, Succeeded):
         return "success"
     return "errored" if isinstance(outcome, Failed) else "interrupted"
 
 
-def _attempt(hands: Hands, held: HeldLease, narrator: Narrator, opening: Opening | None = None) -> Attempt:
+def _load_attempt(
+    context: WorkerContext, held: HeldLease, reporter: EventReporter, opening: Opening | None = None
+) -> Attempt:
     """What is to be done. While Redis is away it is asked again, until the lease would be over."""
     while True:
         try:
-            work = hands.store.read_assignment(held.lease.stage)
+            work = context.store.read_assignment(held.lease.stage)
             break
         except Away:
             if held.over:
                 raise
             time.sleep(PAUSE)
     opening = opening or Opening(f"{work.stage}|{work.attempt}", Usage())
-    return Attempt(hands, held, work, Spending(work.rates, work.reserved), narrator, opening)
+    return Attempt(context, held, work, Spending(work.rates, work.reserved), reporter, opening)
 
 
-def _session(this: Attempt) -> Session:
+def _make_session(this: Attempt) -> Session:
     """Named so that whoever comes later can find it at the service, and tell it from those of another installation."""
     work = this.work
-    metadata = {"fleet": this.hands.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
+    metadata = {"fleet": this.context.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
     model = str(this.recipe["model"])
-    return Session(lambda: this.hands.endpoint(model), metadata, seen=this.seen, permit=this.permit)
+    return Session(lambda: this.context.endpoint(model), metadata, on_signal=this.note_signal, permit=this.permit)
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
     if this.work.kind == "evaluate":
-        return settled(this, lambda: (evaluate(this, session), None))
-    return settled(this, lambda: train(this, session))
+        return run_to_outcome(this, lambda: (evaluate(this, session), None))
+    return run_to_outcome(this, lambda: train(this, session))
 
 
-def settled(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
+def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
     """Do the work; every way in which it can end comes out as a value."""
     try:
         this.check()
-        _see_that_results_can_be_kept(this)
+        _check_store_is_writable(this)
         return work()
     except LeaseLost:
         return Lost(), None
     except TimeIsUp as up:
-        return stopped(up.asked, cost="at most"), None
+        return make_stopped(up.asked, cost="at most"), None
     except TurnedAway as away:
         return Stopped(cancelled=False, cause=str(away)), None
     except ParentGone as gone:
         return Orphaned(gone.parent, gone.path, str(gone)), None
     except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
-        return _failed(this, error), None
+        return _classify(this, error), None
 
 
-def _see_that_results_can_be_kept(this: Attempt) -> None:
+def _check_store_is_writable(this: Attempt) -> None:
     """Before any money is spent: a full disk must not let every stage be paid for, and its result be lost."""
-    this.keep("attempt.json", json.dumps({"attempt": this.work.attempt, "worker": this.hands.leases.worker}).encode())
+    this.write_artefact(
+        "attempt.json", json.dumps({"attempt": this.work.attempt, "worker": this.context.leases.worker}).encode()
+    )
 
 
-def _failed(this: Attempt, error: Exception) -> Failed:
+def _classify(this: Attempt, error: Exception) -> Failed:
     if isinstance(error, RedisError):
-        return _failed_at_redis(this, error)
+        return _classify_redis(this, error)
     match error:
         case ServiceError(fault=fault):
-            return _judged(this, error) if fault is Fault.GONE else Failed(fault, str(error))
+            return _classify_gone(this, error) if fault is Fault.GONE else Failed(fault, str(error))
         case Stalled():
-            return Failed(_stalled(this, error), str(error))
+            return Failed(_classify_stall(this, error), str(error))
         # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
         case ArtefactError() | ServiceRefused():
             return Failed(Fault.UNKNOWN if this.spending.usage.tokens else Fault.MACHINE, str(error))
-        case Unfit() | SweepsError() | SchedulerError():
+        case StageError() | SweepsError() | SchedulerError():
             return Failed(Fault.STAGE, str(error))
         case _:
             return Failed(Fault.UNKNOWN, f"{type(error).__name__}: {error}")
 
 
-def _failed_at_redis(this: Attempt, error: RedisError) -> Failed:
+def _classify_redis(this: Attempt, error: RedisError) -> Failed:
     match error:
         case StoreBug():
-            record_bug(this.hands.store, error, this.hands.leases.worker, of=this.work.stage, failed=True)
+            record_bug(this.context.store, error, this.context.leases.worker, of=this.work.stage, failed=True)
             return Failed(Fault.STAGE, str(error))
         case Refused():
             return Failed(Fault.MACHINE, str(error))
@@ -163,49 +169,49 @@ def _failed_at_redis(this: Attempt, error: RedisError) -> Failed:
             return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
 
 
-def _judged(this: Attempt, error: ServiceError) -> Failed:
+def _classify_gone(this: Attempt, error: ServiceError) -> Failed:
     """What is lost once is opened anew. Lost again without progress, and a canary says whose fault that is."""
-    if not _failures(this).get(Fault.GONE):
+    if not _read_failures(this).get(Fault.GONE):
         return Failed(Fault.GONE, str(error))
     cost = Usage(training=COST)
     if not this.spending.covers(cost):
         return Failed(Fault.GONE, f"twice: {error}")
     this.spending.add(cost)
     model = str(this.recipe["model"])
-    metadata = {"fleet": this.hands.fleet, "canary": this.work.stage}
-    verdict = tried(lambda: this.hands.endpoint(model), model, metadata, JUDGED_WITHIN)
+    metadata = {"fleet": this.context.fleet, "canary": this.work.stage}
+    verdict = try_service(lambda: this.context.endpoint(model), model, metadata, JUDGED_WITHIN)
     if verdict.word == "healthy":
         return Failed(Fault.GONE, f"twice, while a canary is well there: {error}")
     if verdict.word == "stopped":
         return Failed(Fault.ACCOUNT, verdict.cause)
     with suppress(*Away):  # whoever comes next suspects it too
-        this.hands.store.scripts.run("suspect_service", service_of(model), f"{error}; a canary: {verdict.cause}")
+        this.context.store.scripts.run("suspect_service", service_of(model), f"{error}; a canary: {verdict.cause}")
     return Failed(Fault.OUTAGE, f"{error}; a canary: {verdict.cause}")
 
 
-def _stalled(this: Attempt, error: Stalled) -> Fault:
+def _classify_stall(this: Attempt, error: Stalled) -> Fault:
     """A service that has never answered, or answers nobody, is no fault of the stage."""
-    here = error.answered and responds(this.hands.endpoint(str(this.recipe["model"])))
+    here = error.answered and is_responding(this.context.endpoint(str(this.recipe["model"])))
     return Fault.STALLED if here else Fault.OUTAGE
 
 
 def conclude(this: Attempt, outcome: Outcome) -> bool:
     """Tell the store how it ended; does that stand? While Redis is away it is told again, until the lease is over."""
-    give_up = time.monotonic() + this.hands.leases.seconds
+    give_up = time.monotonic() + this.context.leases.seconds
     while True:
         try:
-            return _tell(this, outcome)
+            return _settle(this, outcome)
         except Away:
             if this.held.over or time.monotonic() > give_up:
                 return False
             time.sleep(PAUSE)
         except Exception as error:  # noqa: BLE001 - it would be paid for again and again
-            fail_stage(this.hands.store, this.work.stage, error, this.hands.leases.worker, this.lease.fence)
+            fail_stage(this.context.store, this.work.stage, error, this.context.leases.worker, this.lease.fence)
             return False
 
 
-def _tell(this: Attempt, outcome: Outcome) -> bool:
-    store, lease, meter = this.hands.store, this.lease, this.spending.meter
+def _settle(this: Attempt, outcome: Outcome) -> bool:
+    store, lease, meter = this.context.store, this.lease, this.spending.meter
     match outcome:
         case Succeeded(result, steps):
             document = json.dumps(dict(result), allow_nan=False)
@@ -217,18 +223,18 @@ def _tell(this: Attempt, outcome: Outcome) -> bool:
         case Stopped(cause=cause, cost=cost):
             return store.give_back(lease, meter, delay=0, failure="", cost=cost, cause=cause)
         case Failed(fault, cause):
-            return _tell_failure(this, fault, cause)
+            return _settle_failure(this, fault, cause)
         case Orphaned(parent, path):
             return store.retrain_parent(lease, meter, parent, path)
         case Lost():
             return False
 
 
-def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
-    store, lease, meter = this.hands.store, this.lease, this.spending.meter
+def _settle_failure(this: Attempt, fault: Fault, cause: str) -> bool:
+    store, lease, meter = this.context.store, this.lease, this.spending.meter
     if fault is Fault.ACCOUNT:
         store.stop_service(service_of(str(this.recipe["model"])), cause)
-    match decide(fault, failures=_failures(this), chance=this.hands.chance):
+    match decide(fault, failures=_read_failures(this), chance=this.context.chance):
         case RetryAt(delay):
             return store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)
         case Park(delay):
@@ -237,45 +243,47 @@ def _tell_failure(this: Attempt, fault: Fault, cause: str) -> bool:
             return store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
 
 
-def _failures(this: Attempt) -> Mapping[str, int]:
+def _read_failures(this: Attempt) -> Mapping[str, int]:
     """Of each kind since the stage last got any further, which it may have done in this very attempt."""
     with suppress(*Away):
-        return this.hands.store.read_assignment(this.work.stage).failures
+        return this.context.store.read_assignment(this.work.stage).failures
     return this.work.failures
 
 
-def _go_on_if_possible(this: Attempt, trainer: Trainer) -> None:
+def _continue_if_possible(this: Attempt, trainer: Trainer) -> None:
     """What is not adopted will be dispatched."""
     try:
-        _go_on(this, trainer)
+        _continue_on_live_client(this, trainer)
     except Away:
         pass
     except StoreBug as error:
-        record_bug(this.hands.store, error, this.hands.leases.worker, of=this.work.stage)
+        record_bug(this.context.store, error, this.context.leases.worker, of=this.work.stage)
 
 
-def _go_on(this: Attempt, trainer: Trainer) -> None:
+def _continue_on_live_client(this: Attempt, trainer: Trainer) -> None:
     """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
-    hands, worker = this.hands, this.hands.leases.worker
+    context, worker = this.context, this.context.leases.worker
     opening = Opening(this.opening.attempt, this.spending.usage)
-    for child in hands.store.list_evaluations(this.work.stage):
-        if this.held.asked:
+    for child in context.store.list_evaluations(this.work.stage):
+        if this.held.end_request:
             return
-        payer, seconds, asked_at = this.work.payer, hands.leases.seconds, time.monotonic()
-        lease = hands.store.continue_on_client(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
+        payer, seconds, asked_at = this.work.payer, context.leases.seconds, time.monotonic()
+        lease = context.store.continue_on_client(child, sweep=payer, worker=worker, lease=seconds, opening=opening)
         if lease is not None:
-            with hands.leases.holding(lease, asked_at=asked_at, opened=True) as held:
-                used = _adopted(hands, held, trainer, this.narrator, opening)
+            with context.leases.hold(lease, asked_at=asked_at, opened=True) as held:
+                used = _evaluate_on_live_client(context, held, trainer, this.reporter, opening)
             if used is None:
                 return  # what it cost is read off the session, so nothing may come behind it there
             opening = Opening(opening.attempt, opening.usage.plus(used))
 
 
-def _adopted(hands: Hands, held: HeldLease, trainer: Trainer, narrator: Narrator, opening: Opening) -> Usage | None:
+def _evaluate_on_live_client(
+    context: WorkerContext, held: HeldLease, trainer: Trainer, reporter: EventReporter, opening: Opening
+) -> Usage | None:
     """What it used; None unless it succeeded, and that stands."""
-    this = _attempt(hands, held, narrator, opening)
-    with narrator.adopted(this.work.label) as tell:
-        outcome, _ = settled(this, lambda: (evaluate(this, trainer.asked_by(this.seen, this.permit)), None))
+    this = _load_attempt(context, held, reporter, opening)
+    with reporter.report_continued(this.work.label) as tell:
+        outcome, _ = run_to_outcome(this, lambda: (evaluate(this, trainer.bind(this.note_signal, this.permit)), None))
         stands = conclude(this, outcome)
         tell(outcome)
     return this.spending.usage if stands and isinstance(outcome, Succeeded) else None

@@ -27,7 +27,7 @@ class Curve:
         return chosen if not self.rows or chosen[-1] is self.rows[-1] else [*chosen, self.rows[-1]]
 
 
-class Beat:
+class ReportTimer:
     """Says when another report is due."""
 
     def __init__(self, seconds: float = PACE) -> None:
@@ -42,6 +42,6 @@ class Beat:
         return True
 
 
-def line(progress: Mapping[str, Json]) -> str:
+def format_line(progress: Mapping[str, Json]) -> str:
     """One line for Flower's row: "step 130/4000 nll 1.980"."""
     return f"step {progress['step']}/{progress['steps']} {loss_of(progress)}".rstrip()

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from scheduler.engine.dispatch import ATTEMPT
-from worker.app import app, hands
-from worker.attempt import Telling
-from worker.outcome import Failed, Outcome, told
+from worker.app import app, get_context
+from worker.attempt import ReportEnd
+from worker.outcome import Failed, Outcome, summarise
 from worker.pipeline import attempt
 
 
@@ -23,25 +23,25 @@ def attempt_stage(self: Any, stage: str, number: int) -> str:
 
     What it returns is for Flower's eyes only: the truth is in the store.
     """
-    outcome = attempt(hands(), stage, number, Events(self))
+    outcome = attempt(get_context(), stage, number, CeleryEvents(self))
     if isinstance(outcome, Failed):
         raise StageFailed(outcome.cause)
-    return "not the current attempt" if outcome is None else told(outcome)
+    return "not the current attempt" if outcome is None else summarise(outcome)
 
 
-class Events:
+class CeleryEvents:
     """Narrates a task to Flower through Celery's own events; what cannot be told is not worth an attempt."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
 
-    def progress(self, text: str) -> None:
+    def show_progress(self, text: str) -> None:
         """Flower shows the result of a custom event in the row of the task, live."""
         with suppress(Exception):
             self._task.send_event("task-progress", result=text)
 
     @contextmanager
-    def adopted(self, label: str) -> Iterator[Telling]:
+    def report_continued(self, label: str) -> Iterator[ReportEnd]:
         """A row of its own for a stage that came without a message."""
         row, began = str(uuid.uuid4()), time.monotonic()
         outcomes: list[Outcome] = []
@@ -52,7 +52,7 @@ class Events:
         if isinstance(outcome, Failed):
             self._send("task-failed", row, exception=f"StageFailed({outcome.cause!r})", traceback="")
         else:
-            self._send("task-succeeded", row, result=told(outcome), runtime=time.monotonic() - began)
+            self._send("task-succeeded", row, result=summarise(outcome), runtime=time.monotonic() - began)
 
     def _send(self, kind: str, row: str, **fields: object) -> None:
         with (

@@ -9,7 +9,7 @@ from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import small
 from tests.acceptance.test_plain_errors import refused
 from tests.tinker_offline.process import KEY, Server
-from worker.sdk.rest import Account
+from worker.sdk.rest import AccountClient
 from worker.sdk.session import Endpoint
 
 LIVE = ("doctor", "--live", "--model", "offline/ngram-s")
@@ -46,15 +46,15 @@ def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) 
 
 def test_stopped_in_the_midst_it_leaves_nothing_open(desk: Desk, tinker: Server) -> None:
     desk.environment["SWEEP_OFFLINE_URL"] = tinker.url
-    account = Account(Endpoint(tinker.url, KEY))
+    account = AccountClient(Endpoint(tinker.url, KEY))
     with tinker.control() as control:
         control.set(max_clients=0)
-    before = len(account.sessions_of({}))
+    before = len(account.find_sessions({}))
     with desk.sweeping(*LIVE) as process:
-        until(lambda: len(account.sessions_of({})) > before, "it has begun to ask")
+        until(lambda: len(account.find_sessions({})) > before, "it has begun to ask")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, desk.said()
-    assert {session.status for session in account.sessions_of({})} == {"client_finished"}
+    assert {session.status for session in account.find_sessions({})} == {"client_finished"}
 
 
 def test_what_cannot_be_asked_says_what_would_be_right(desk: Desk) -> None:

@@ -26,11 +26,11 @@ from sweeps.training.schedule import learning_rate_at
 from tests.support import redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
-from worker.attempt import Hands
-from worker.examples import Examples, flat
+from worker.attempt import WorkerContext
+from worker.examples import Examples, flatten
 from worker.leases import Leases
 from worker.outcome import Succeeded
-from worker.sdk.session import Batch, Endpoint
+from worker.sdk.session import Endpoint, ExampleBatch
 
 STEPS = 60
 REPETITIONS = 6
@@ -78,7 +78,7 @@ def workshop() -> Iterator[tuple[Workshop, Control]]:
         leases = Leases(store, worker="w", threads=1, seconds=30, grace=3, about={})
         leases.start()
         endpoint = Endpoint(base_url=server.url, api_key=KEY)
-        hands = Hands(store, artefacts, leases, Examples(artefacts), lambda _: endpoint)
+        hands = WorkerContext(store, artefacts, leases, Examples(artefacts), lambda _: endpoint)
         with server.control() as control:
             yield Workshop(hands, server, folder), control
         leases.stop()
@@ -124,13 +124,13 @@ def _wait(both: tuple[Any, Any]) -> None:
         each.result()
 
 
-def _batch(shop: Workshop, recipe: dict[str, Any], step: int) -> Batch:
+def _batch(shop: Workshop, recipe: dict[str, Any], step: int) -> ExampleBatch:
     data = recipe["data"]
-    examples = shop.hands.examples.of(data["records"], recipe)
+    examples = shop.context.examples.render(data["records"], recipe)
     subset = subset_order(len(examples), recipe["seeds"]["subset"])[: data["size"]]
     rows = batch_rows(step, size=data["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"])
-    chosen = flat(examples[int(subset[int(row)])] for row in rows)
-    return Batch(chosen, scale=1.0 / sum(float(example.weights.sum()) for example in chosen))
+    chosen = flatten(examples[int(subset[int(row)])] for row in rows)
+    return ExampleBatch(chosen, scale=1.0 / sum(float(example.weights.sum()) for example in chosen))
 
 
 def _adam(recipe: dict[str, Any], step: int) -> tinker.AdamParams:

@@ -11,12 +11,12 @@ from tinker import types
 
 from tests.tinker_offline.examples import SMALL, batch, logprobs, tokens, train
 from tests.tinker_offline.process import KEY, Server
-from tinker_offline.checkpoints import Checkpoint, Checkpoints, Run, expiry
+from tinker_offline.checkpoints import Checkpoint, CheckpointStore, TrainingRun, expire_at
 from tinker_offline.errors import Refusal
 from tinker_offline.journal import Journal
 from tinker_offline.request_models import CreateSession, FinishReason, FinishSession
 from tinker_offline.sessions import Sessions
-from tinker_offline.usage import Usage
+from tinker_offline.usage import UsageCounter
 
 PROMPT = types.ModelInput.from_ints(tokens("abcdefghi"))
 NOW = datetime.now(UTC)
@@ -145,12 +145,12 @@ def a_checkpoint(name: str, expires_at: str | None) -> Checkpoint:
 
 
 def test_an_expired_checkpoint_vanishes(tmp_path: Path) -> None:
-    store = Checkpoints(tmp_path)
-    store.add_run(Run("run", "session", SMALL, 4, NOW.isoformat(), None))
+    store = CheckpointStore(tmp_path)
+    store.add_run(TrainingRun("run", "session", SMALL, 4, NOW.isoformat(), None))
     arrays = {"x": np.zeros(3)}
     store.save(a_checkpoint("late", (NOW - timedelta(seconds=1)).isoformat()), arrays, overwrite=False)
-    kept = store.save(a_checkpoint("kept", expiry(3600)), arrays, overwrite=False)
-    again = Checkpoints(tmp_path)
+    kept = store.save(a_checkpoint("kept", expire_at(3600)), arrays, overwrite=False)
+    again = CheckpointStore(tmp_path)
     assert again.list() == [kept]
     assert again.find("tinker://run/weights/late") is None
     assert {path.name for path in (tmp_path / "run" / "weights").iterdir()} == {"kept.json", "kept.npz"}
@@ -161,7 +161,7 @@ def test_an_expired_checkpoint_vanishes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b"])
 def test_a_name_stays_in_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(Refusal, match="name"):
-        Checkpoints(tmp_path).save(a_checkpoint(name, None), {}, overwrite=False)
+        CheckpointStore(tmp_path).save(a_checkpoint(name, None), {}, overwrite=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -191,24 +191,24 @@ def test_sessions_are_found_by_what_they_carry(server: Server) -> None:
 
 def test_a_line_that_was_cut_off_is_no_entry(tmp_path: Path) -> None:
     path = tmp_path / "usage.jsonl"
-    Usage(path).add("session", SMALL, "training", 5)
+    UsageCounter(path).add("session", SMALL, "training", 5)
     with path.open("a") as file:
         file.write('{"use":[1,"sess')
-    usage = Usage(path)
+    usage = UsageCounter(path)
     usage.add("session", SMALL, "training", 2)
     assert [
-        event["event_info"]["token_count"] for event in Usage(path).events(datetime.min.replace(tzinfo=UTC), NOW)
+        event["event_info"]["token_count"] for event in UsageCounter(path).events(datetime.min.replace(tzinfo=UTC), NOW)
     ] == [7]
     assert len(Journal(path).read()) == 1
 
 
 def test_a_new_time_to_live_and_a_deletion_outlive_a_restart(tmp_path: Path) -> None:
-    store = Checkpoints(tmp_path)
-    store.add_run(Run("run", "session", SMALL, 4, NOW.isoformat(), None))
+    store = CheckpointStore(tmp_path)
+    store.add_run(TrainingRun("run", "session", SMALL, 4, NOW.isoformat(), None))
     saved = [store.save(a_checkpoint(name, None), {"x": np.zeros(3)}, overwrite=False) for name in ("one", "two")]
     store.set_ttl(saved[0].path, 3600)
     store.delete(saved[1].path)
-    [kept] = Checkpoints(tmp_path).list()
+    [kept] = CheckpointStore(tmp_path).list()
     assert kept == store.get(saved[0].path)
     assert kept.expires_at is not None
 

@@ -1,4 +1,4 @@
-"""A worker's hands on real things: a Redis, a tinker_offline, the SDK. Only time and the nudge are the test's own."""
+"""A worker on real things: a Redis, a tinker_offline, the SDK. Only time and the messages are the test's own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from tests.support import RedisServer, redis_server
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.odd_service import Odd, odd_service
 from tests.worker.workshop import Workshop
-from worker.attempt import Attempt, Hands
+from worker.attempt import Attempt, WorkerContext
 from worker.examples import Examples
-from worker.leases import Asked, LeaseLost, Leases
+from worker.leases import EndRequest, LeaseLost, Leases
 from worker.outcome import Stopped
 from worker.sdk.session import Endpoint
 
@@ -53,20 +53,20 @@ def control(moody: Server) -> Iterator[Control]:
 
 
 @pytest.fixture
-def stops(monkeypatch: pytest.MonkeyPatch) -> list[Asked | LeaseLost]:
+def stops(monkeypatch: pytest.MonkeyPatch) -> list[EndRequest | LeaseLost]:
     """What happens at each following step: nothing, a request to end, or the loss of the lease."""
-    script: list[Asked | LeaseLost] = []
-    ask = Attempt.asked_to_stop
+    script: list[EndRequest | LeaseLost] = []
+    ask = Attempt.stop_if_asked
 
     def asked(this: Attempt) -> Stopped | None:
-        event = script.pop(0) if script else Asked.NOTHING
+        event = script.pop(0) if script else EndRequest.NOTHING
         if isinstance(event, LeaseLost):
             raise event
         if event:
-            this.held.ask(event, within=60)
+            this.held.request_end(event, within=60)
         return ask(this)
 
-    monkeypatch.setattr(Attempt, "asked_to_stop", asked)
+    monkeypatch.setattr(Attempt, "stop_if_asked", asked)
     return script
 
 
@@ -78,7 +78,7 @@ def workshop(redis: RedisServer, tinker: Server, tmp_path: Path) -> Iterator[Wor
     leases = Leases(store, worker="w1", threads=4, seconds=LEASE, grace=GRACE, about={})
     leases.start()
     endpoint = Endpoint(base_url=tinker.url, api_key=KEY)
-    yield Workshop(Hands(store, artefacts, leases, Examples(artefacts), lambda _: endpoint), tinker, tmp_path)
+    yield Workshop(WorkerContext(store, artefacts, leases, Examples(artefacts), lambda _: endpoint), tinker, tmp_path)
     leases.stop()
     client.close()
 

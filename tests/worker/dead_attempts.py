@@ -15,7 +15,7 @@ from worker.sdk.session import Session
 
 
 def make_housekeeping(workshop: Workshop, *, lag: float = 0) -> Housekeeping:
-    return Housekeeping(workshop.hands, period=0, lag=lag)
+    return Housekeeping(workshop.context, period=0, lag=lag)
 
 
 def submit_training(workshop: Workshop) -> Stage:
@@ -32,7 +32,7 @@ def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: in
         return None
 
     with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "asked_to_stop", asked)
+        patch.setattr(Attempt, "stop_if_asked", asked)
         patch.setattr(Session, "close", lambda _session, _status: Future())
         assert isinstance(workshop.attempt(stage), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})

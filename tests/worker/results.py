@@ -11,19 +11,19 @@ from sweeps.cost import Usage
 from sweeps.stage import Json, Stage
 from tests.worker.workshop import Workshop
 from worker.maintenance import reconcile
-from worker.sdk.rest import Account, Used
+from worker.sdk.rest import AccountClient, SessionUsage
 
 
-def list_service_usage(workshop: Workshop) -> list[Used]:
+def list_service_usage(workshop: Workshop) -> list[SessionUsage]:
     """The usage that the service counted in the sessions of this installation."""
     now = datetime.now(UTC)
-    found = Account(workshop.hands.endpoint("offline/ngram-s"))
-    spans = reconcile.spans(now - timedelta(hours=1), now)
+    account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
+    spans = reconcile.split_into_windows(now - timedelta(hours=1), now)
     return [
         each
         for start, end in spans
-        for each in found.used(start, end)
-        if each.metadata.get("fleet") == workshop.hands.fleet
+        for each in account.read_usage(start, end)
+        if each.metadata.get("fleet") == workshop.context.fleet
     ]
 
 

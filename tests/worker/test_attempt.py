@@ -79,10 +79,10 @@ def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
 
 def test_a_refused_key_costs_the_stage_nothing_and_tells_no_key(workshop: Workshop) -> None:
     refused = Endpoint(base_url=workshop.tinker.url, api_key="tml-refused")
-    hands = workshop.hands.__class__(**{**vars(workshop.hands), "endpoint": lambda _: refused})
+    context = workshop.context.__class__(**{**vars(workshop.context), "endpoint": lambda _: refused})
     plan = workshop.submit().plan
     train = next(stage for stage in plan.stages if stage.kind == "train")
-    outcome = Workshop(hands, workshop.tinker, workshop.folder).attempt(train)
+    outcome = Workshop(context, workshop.tinker, workshop.folder).attempt(train)
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.ACCOUNT
     row = workshop.store.client.hgetall(keys.stage(train.id))
@@ -96,10 +96,10 @@ def test_a_message_that_is_not_the_current_one_does_nothing(workshop: Workshop) 
 
     plan = workshop.submit().plan
     train = next(stage for stage in plan.stages if stage.kind == "train")
-    assert attempt(workshop.hands, train.id, 1, Silent()) is None  # never dispatched
+    assert attempt(workshop.context, train.id, 1, Silent()) is None  # never dispatched
     workshop.attempt(train)
     before = workshop.store.client.hgetall(keys.stage(train.id))
-    assert attempt(workshop.hands, train.id, 1, Silent()) is None  # delivered again, after the end
+    assert attempt(workshop.context, train.id, 1, Silent()) is None  # delivered again, after the end
     assert workshop.store.client.hgetall(keys.stage(train.id)) == before
 
 
@@ -111,7 +111,7 @@ def test_a_lease_counts_from_when_it_was_asked_for(workshop: Workshop, monkeypat
     def answered_late(*words: Any, **more: Any) -> Any:
         nonlocal late
         lease = claim(*words, **more)
-        late = workshop.hands.leases.seconds
+        late = workshop.context.leases.seconds
         return lease
 
     opened: list[object] = []
@@ -128,7 +128,7 @@ def test_a_checkpoint_that_comes_too_late_ends_the_attempt_at_once(
     """Before the next renewal says so: what the service does from here on is paid for nothing."""
     stage = next(stage for stage in workshop.submit().plan.stages if stage.kind == "train")
     submitted: list[int] = []
-    submit, keep = Training._submit, Attempt.keep
+    submit, keep = Training._submit, Attempt.write_artefact
 
     def counted(training: Training, step: int) -> None:
         submitted.append(step)
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_comes_too_late_ends_the_attempt_at_once(
         return keep(this, name, content)
 
     monkeypatch.setattr(Training, "_submit", counted)
-    monkeypatch.setattr(Attempt, "keep", kept)
+    monkeypatch.setattr(Attempt, "write_artefact", kept)
     monkeypatch.setattr(Leases, "_renew", lambda _: None)
     assert isinstance(workshop.attempt(stage), Lost)
     assert submitted == list(range(6))

@@ -17,8 +17,8 @@ from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
-from worker.attempt import Attempt, stopped
-from worker.leases import Asked, Leases
+from worker.attempt import Attempt, make_stopped
+from worker.leases import EndRequest, Leases
 from worker.maintenance.canary import Canaries
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped, Succeeded
@@ -33,8 +33,8 @@ def impatient(workshop: Workshop, moody: Server) -> Iterator[Workshop]:
     leases = Leases(workshop.store, worker="w", threads=4, seconds=30, grace=3, about={}, stall=STALL)
     leases.start()
     endpoint = Endpoint(base_url=moody.url, api_key=KEY)
-    hands = replace(workshop.hands, leases=leases, endpoint=lambda _: endpoint)
-    yield Workshop(hands, moody, workshop.folder)
+    context = replace(workshop.context, leases=leases, endpoint=lambda _: endpoint)
+    yield Workshop(context, moody, workshop.folder)
     leases.stop()
 
 
@@ -93,10 +93,10 @@ def test_a_bill_that_is_not_paid_stops_all_spending_at_once(impatient: Workshop,
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
     assert impatient.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker", "all spending stops"
-    assert Canaries(impatient.hands, Timing()).turn("offline") is None, "until a person has acted, nobody tries"
+    assert Canaries(impatient.context, Timing()).turn("offline") is None, "until a person has acted, nobody tries"
     control.clear()
     impatient.store.scripts.run("resume_service", "offline")
-    verdict = Canaries(impatient.hands, Timing()).turn("offline")
+    verdict = Canaries(impatient.context, Timing()).turn("offline")
     assert verdict is not None
     assert verdict.word == "healthy"
     assert isinstance(again(impatient, stage), Succeeded)
@@ -132,7 +132,7 @@ def test_a_model_that_is_lost_while_it_is_opened_costs_no_checkpoint(
     """As when the service starts anew just then: a 404, though the checkpoint is there as before."""
     stage, steps = training(impatient), iter(range(14))
     with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
+        patch.setattr(Attempt, "stop_if_asked", lambda _: make_stopped(EndRequest.LEAVE) if next(steps) == 9 else None)
         assert isinstance(impatient.attempt(stage), Stopped)
     before = impatient.store.read_assignment(stage.id).checkpoint
     assert before is not None
@@ -165,7 +165,7 @@ def test_whether_a_checkpoint_is_there_is_not_guessed(
 ) -> None:
     stage, steps = training(impatient), iter(range(14))
     with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "asked_to_stop", lambda _: stopped(Asked.LEAVE) if next(steps) == 9 else None)
+        patch.setattr(Attempt, "stop_if_asked", lambda _: make_stopped(EndRequest.LEAVE) if next(steps) == 9 else None)
         assert isinstance(impatient.attempt(stage), Stopped)
     before = impatient.store.read_assignment(stage.id).checkpoint
     rules = [{"on": "load_weights", "answer": {"status": 404}}, {"on": "weights_info", "answer": {"status": 503}}]
@@ -197,7 +197,7 @@ def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient:
     """Longer than a worker that stops may take: nobody is in a hurry, and what was paid for is kept."""
     leases = Leases(impatient.store, worker="calm", threads=1, seconds=3, grace=0.5, about={})
     leases.start()
-    calm = Workshop(replace(impatient.hands, leases=leases), impatient.tinker, impatient.folder)
+    calm = Workshop(replace(impatient.context, leases=leases), impatient.tinker, impatient.folder)
     stage = training(calm)
     control.set(rules=[{"on": "optim_step", "slow": 1.5}])
     outcomes: list[Outcome] = []
@@ -208,7 +208,7 @@ def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient:
     calm.spread()
     thread.join(30)
     leases.stop()
-    assert outcomes == [Stopped(cancelled=False, cause=str(Asked.YIELD), cost="exact")]
+    assert outcomes == [Stopped(cancelled=False, cause=str(EndRequest.YIELD), cost="exact")]
     checkpoint = calm.store.read_assignment(stage.id).checkpoint
     assert checkpoint is not None
     assert str(Usage.read(checkpoint["usage"]).tokens) == row(calm, stage)["tokens"], "all that was paid for is in it"
@@ -216,7 +216,7 @@ def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient:
 
 def test_a_creation_that_waits_for_room_is_no_stall_either(impatient: Workshop, control: Control) -> None:
     stage = training(impatient)
-    other = Session(lambda: impatient.hands.endpoint(""), {})
+    other = Session(lambda: impatient.context.endpoint(""), {})
     other.create("offline/ngram-s", rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
     control.set(max_clients=1)
     leaving = threading.Timer(2 * STALL, other.close, args=("success",))

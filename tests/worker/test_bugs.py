@@ -42,7 +42,7 @@ def test_a_stage_of_which_nothing_can_be_read_fails_at_once(workshop: Workshop, 
     from tests.worker.workshop import Silent
     from worker.pipeline import attempt
 
-    assert isinstance(attempt(workshop.hands, stage.id, sent.attempt, Silent()), Failed)
+    assert isinstance(attempt(workshop.context, stage.id, sent.attempt, Silent()), Failed)
     assert workshop.state(stage) == "failed"
     assert "JSONDecodeError" in next(bug.said for bug in read_bugs(workshop.store))
 
@@ -54,5 +54,5 @@ def test_what_keeps_leases_alive_is_named_soon_and_nothing_new_is_started(worksh
     sent = workshop.store.dispatch(stage.id, sweep="one", patience=20)
     lease = workshop.store.claim(stage.id, attempt=sent.attempt, worker="w1", lease=30)
     assert lease is not None
-    with workshop.hands.leases.holding(lease, asked_at=0.0):
+    with workshop.context.leases.hold(lease, asked_at=0.0):
         wait_until(lambda: [bug.verb for bug in read_stopping_bugs(workshop.store)] == [verb], "it to be named")

@@ -23,16 +23,16 @@ class Deaf:
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("REDIS_URL", "redis://localhost:1/0")
-    from worker.tasks import Events
+    from worker.tasks import CeleryEvents
 
-    return Events(Deaf())
+    return CeleryEvents(Deaf())
 
 
 def test_an_attempt_succeeds_while_the_broker_is_away_and_its_client_is_closed(workshop: Workshop, events: Any) -> None:
     stages: list[Stage] = list(workshop.submit().plan.stages)
     train = next(stage for stage in stages if stage.kind == "train")
     sent = workshop.store.dispatch(train.id, sweep="one", patience=20)
-    assert isinstance(attempt(workshop.hands, train.id, sent.attempt, events), Succeeded)
+    assert isinstance(attempt(workshop.context, train.id, sent.attempt, events), Succeeded)
     workshop.spread()
     assert {workshop.state(stage) for stage in stages if train.id in stage.parents} == {"succeeded"}, "and its children"
 
@@ -41,12 +41,12 @@ def test_a_client_is_closed_and_its_slot_free_however_the_attempt_goes_on(worksh
     """Kept open, it would go on beside the one that takes its slot when that has run out."""
 
     class Broken(Silent):
-        def adopted(self, label: str) -> Any:
+        def report_continued(self, label: str) -> Any:
             raise RuntimeError(label)
 
     train = next(stage for stage in workshop.submit().plan.stages if stage.kind == "train")
     sent = workshop.store.dispatch(train.id, sweep="one", patience=20)
     with pytest.raises(RuntimeError):
-        attempt(workshop.hands, train.id, sent.attempt, Broken())
+        attempt(workshop.context, train.id, sent.attempt, Broken())
     slots = keys.slots("offline/training")
     wait_until(lambda: workshop.store.client.zcard(slots) == 0, "the slot to be given back", seconds=10)

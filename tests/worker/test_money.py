@@ -15,7 +15,7 @@ from tests.worker.workshop import SPEC, Workshop
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import Account
+from worker.sdk.rest import AccountClient
 from worker.training.training_loop import Training
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
@@ -134,7 +134,7 @@ def test_what_the_service_bills_stands_beside_what_was_metered(workshop: Worksho
     assert read_costs(workshop.store, "one").billed == ()
     train = next(stage for stage in plan.stages if stage.kind == "train")
     assert isinstance(workshop.attempt(train), Succeeded)
-    keeper = Housekeeping(workshop.hands, period=0, lag=0)
+    keeper = Housekeeping(workshop.context, period=0, lag=0)
     for _ in range(2):  # a total: looking twice counts nothing twice
         keeper.round()
         (billed,) = read_costs(workshop.store, "one").billed
@@ -149,8 +149,8 @@ def test_a_key_that_may_not_read_bills_leaves_what_is_known(
     def forbidden(*_: object) -> None:
         raise ServiceError(Fault.ACCOUNT, "403")
 
-    monkeypatch.setattr(Account, "used", forbidden)
-    keeper = Housekeeping(workshop.hands, period=0, lag=0)
+    monkeypatch.setattr(AccountClient, "read_usage", forbidden)
+    keeper = Housekeeping(workshop.context, period=0, lag=0)
     for _ in range(2):
         keeper.round()
     assert read_costs(workshop.store, "one").billed == ()

@@ -17,7 +17,7 @@ from tests.worker.workshop import SPEC, Workshop
 from worker import leases as timings
 from worker.leases import Leases
 from worker.maintenance import canary
-from worker.maintenance.canary import Canaries, tried
+from worker.maintenance.canary import Canaries, try_service
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Outcome, Stopped, Succeeded
 from worker.sdk.session import Endpoint, Session
@@ -34,7 +34,7 @@ def brisk(workshop: Workshop, moody: Server) -> Iterator[Workshop]:
     endpoint = Endpoint(base_url=moody.url, api_key=KEY)
     leases = Leases(workshop.store, worker="w2", threads=4, seconds=LEASE, grace=3, about={}, parking=PARKING)
     leases.start()
-    yield replace(workshop, hands=replace(workshop.hands, leases=leases, endpoint=lambda _: endpoint), tinker=moody)
+    yield replace(workshop, context=replace(workshop.context, leases=leases, endpoint=lambda _: endpoint), tinker=moody)
     leases.stop()
 
 
@@ -77,7 +77,7 @@ def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost
     brisk: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = training(brisk, 20)
-    other = Session(lambda: brisk.hands.endpoint(MODEL), {})
+    other = Session(lambda: brisk.context.endpoint(MODEL), {})
     other.create(MODEL, rank=8, seed=0, layers=ALL_LAYERS).wait(lambda: None)
     control.set(max_clients=1)
     monkeypatch.setattr(timings, "TURNED_AWAY", 3.0)
@@ -111,7 +111,7 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     wait_until(lambda: bool(brisk.store.client.exists(keys.checkpoints(stage.id))), "a checkpoint")
     control.set(rules=[{"on": "*", "answer": {"status": 503}}])
     brisk.store.scripts.run("suspect_service", "offline", "nothing gets on")
-    canaries = Canaries(brisk.hands, Timing(silence=4))
+    canaries = Canaries(brisk.context, Timing(silence=4))
     for _ in range(Timing().tries):
         verdict = canaries.turn("offline")
         assert verdict is not None
@@ -143,7 +143,7 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
 )
 def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any], word: str, said: str) -> None:
     control.set(**document)
-    verdict = tried(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 6.0)
+    verdict = try_service(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 6.0)
     assert verdict.word == word
     assert said in verdict.cause
     assert KEY not in verdict.cause
@@ -151,7 +151,7 @@ def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any
 
 def test_a_canary_whose_model_the_service_refuses_has_been_answered(moody: Server, control: Control) -> None:
     control.set(rules=[{"on": "create_model", "answer": {"status": 400}}])
-    verdict = tried(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 6.0)
+    verdict = try_service(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 6.0)
     assert (verdict.word, "400" in verdict.cause) == ("healthy", True), "no other model is ever tried while it is open"
 
 
@@ -162,12 +162,12 @@ def test_canaries_outlive_an_error_of_our_own(brisk: Workshop, monkeypatch: pyte
         if broken:
             broken.clear()
             raise RuntimeError("can't start new thread")
-        return brisk.hands.endpoint(model)
+        return brisk.context.endpoint(model)
 
     monkeypatch.setattr(canary, "LOOK_EVERY", 0.05)
     brisk.store.client.hset(keys.breaker("offline"), mapping={"model": MODEL, "rates": ""})
     brisk.store.scripts.run("suspect_service", "offline", "nothing gets on")
-    canaries = Canaries(replace(brisk.hands, endpoint=endpoint), Timing(silence=4))
+    canaries = Canaries(replace(brisk.context, endpoint=endpoint), Timing(silence=4))
     canaries.start()
     wait_until(lambda: brisk.store.client.hget(keys.breaker("offline"), "state") == "closed", "a second try")
     canaries.stop()

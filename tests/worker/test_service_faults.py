@@ -8,7 +8,7 @@ import tinker
 from tinker.lib.retryable_exception import RetryableException
 
 from scheduler.engine.retry import Fault
-from worker.sdk.failures import plain
+from worker.sdk.failures import translate
 
 KEY = "tml-secret"
 REQUEST = httpx.Request("POST", "http://tinker/api/v1/x", headers={"X-API-Key": KEY})
@@ -57,10 +57,10 @@ def every_error(base: type[BaseException]) -> set[type[BaseException]]:
 def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> None:
     """At a submit the SDK raises the error itself; while waiting it hides it as the cause of a ValueError."""
     error = status_error(status)
-    assert plain(error).fault is fault
+    assert translate(error).fault is fault
     hidden = ValueError("Error retrieving result")
     hidden.__cause__ = error
-    assert plain(hidden).fault is fault
+    assert translate(hidden).fault is fault
 
 
 @pytest.mark.parametrize(
@@ -76,22 +76,22 @@ def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> 
     ],
 )
 def test_what_the_sdk_says_of_its_own_insides_is_not_told_and_leaves_no_half_a_sentence(said: str, kept: str) -> None:
-    assert str(plain(RuntimeError(said))) == f"RuntimeError: {kept}"
+    assert str(translate(RuntimeError(said))) == f"RuntimeError: {kept}"
 
 
 def test_a_lost_connection_and_a_time_out_are_the_way_to_the_service() -> None:
     errors = [tinker.APIConnectionError(request=REQUEST), tinker.APITimeoutError(REQUEST), TimeoutError()]
-    assert {plain(error).fault for error in errors} == {Fault.OUTAGE}
+    assert {translate(error).fault for error in errors} == {Fault.OUTAGE}
 
 
 def test_a_promise_that_the_service_forgot_is_broken() -> None:
-    assert plain(RetryableException("gone")).fault is Fault.BROKEN
+    assert translate(RetryableException("gone")).fault is Fault.BROKEN
 
 
 def test_an_answer_that_is_none_is_the_services() -> None:
     """A proxy's page with status 200 in the midst of an outage refuses nothing, least of all a checkpoint."""
     page = httpx.Response(200, request=REQUEST, text="<html>we will be back soon</html>")
-    error = plain(tinker.APIResponseValidationError(response=page, body=None))
+    error = translate(tinker.APIResponseValidationError(response=page, body=None))
     assert (error.fault, error.about_the_checkpoint) == (Fault.BROKEN, False)
 
 
@@ -100,11 +100,11 @@ def test_an_answer_that_is_none_is_the_services() -> None:
 )
 def test_a_failed_request_is_whose_the_service_says_it_is(category: str, fault: Fault) -> None:
     error = tinker.RequestFailedError("it failed", request_id="r", category=tinker.types.RequestErrorCategory(category))
-    assert plain(error).fault is fault
+    assert translate(error).fault is fault
 
 
 def test_what_is_nobodys_known_fault_is_unknown() -> None:
-    assert plain(RuntimeError("poisoned")).fault is Fault.UNKNOWN
+    assert translate(RuntimeError("poisoned")).fault is Fault.UNKNOWN
 
 
 def test_every_error_that_the_sdk_names_is_in_the_table() -> None:
@@ -122,5 +122,5 @@ def test_every_error_that_the_sdk_names_is_in_the_table() -> None:
 def test_no_key_leaves_with_an_error() -> None:
     for status in (400, 401, 500):
         error = status_error(status)
-        assert KEY.encode() not in pickle.dumps(str(plain(error)))
-        assert plain(error).__cause__ is None
+        assert KEY.encode() not in pickle.dumps(str(translate(error)))
+        assert translate(error).__cause__ is None

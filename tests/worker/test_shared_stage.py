@@ -21,7 +21,7 @@ def quick(workshop: Workshop) -> Iterator[Workshop]:
     """Leases of 3 seconds, so that what is asked of an attempt reaches it in half a second."""
     leases = Leases(workshop.store, worker="quick", threads=4, seconds=3, grace=3, about={})
     leases.start()
-    yield Workshop(replace(workshop.hands, leases=leases), workshop.tinker, workshop.folder)
+    yield Workshop(replace(workshop.context, leases=leases), workshop.tinker, workshop.folder)
     leases.stop()
 
 

@@ -58,7 +58,7 @@ def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hang
     wait_until(lambda: bool(workshop.store.client.exists(keys.checkpoints(stage.id))), "it trains")
     tinker._process.send_signal(signal.SIGSTOP)
     try:
-        workshop.hands.leases.leave()
+        workshop.context.leases.leave()
         thread.join(GRACE)
         assert not thread.is_alive()
     finally:
@@ -71,7 +71,7 @@ def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hang
 def test_a_service_that_hangs_ends_the_attempt_and_is_not_charged(workshop: Workshop, tinker: Server) -> None:
     """The server lives and keeps its connections, and never answers: the SDK alone would wait for ever."""
     stage = training(workshop, steps=2000)
-    workshop.hands.leases._stall = 1.5
+    workshop.context.leases._stall = 1.5
     assert tinker._process is not None
     thread, outcomes = beside(lambda: workshop.attempt(stage))
     wait_until(lambda: bool(workshop.store.client.exists(keys.checkpoints(stage.id))), "it trains")
@@ -142,9 +142,9 @@ def test_a_worker_that_knows_no_service_for_a_model_parks_it(workshop: Workshop)
     def nowhere(model: str) -> Endpoint:
         raise ServiceError(Fault.MACHINE, f"{model} is served nowhere")
 
-    hands = replace(workshop.hands, endpoint=nowhere)
+    context = replace(workshop.context, endpoint=nowhere)
     stage = training(workshop)
-    outcome = Workshop(hands, workshop.tinker, workshop.folder).attempt(stage)
+    outcome = Workshop(context, workshop.tinker, workshop.folder).attempt(stage)
     assert isinstance(outcome, Failed)
     uncharged(workshop, stage, "is served nowhere")
 

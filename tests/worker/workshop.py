@@ -19,7 +19,7 @@ from scheduler.state.store import Store
 from sweeps.spec.parse import parse
 from sweeps.stage import Stage
 from tests.tinker_offline.process import CACHE, KEY, Server
-from worker.attempt import Hands, Telling
+from worker.attempt import ReportEnd, WorkerContext
 from worker.outcome import Outcome
 from worker.pipeline import attempt
 from worker.sdk.session import Endpoint
@@ -40,11 +40,11 @@ checkpoint: {every_steps: 6}
 class Silent:
     """Nobody watches."""
 
-    def progress(self, text: str) -> None:
+    def show_progress(self, text: str) -> None:
         """Not told."""
 
     @contextmanager
-    def adopted(self, label: str) -> Iterator[Telling]:  # noqa: ARG002 - the protocol's name
+    def report_continued(self, label: str) -> Iterator[ReportEnd]:  # noqa: ARG002 - the protocol's name
         yield lambda _: None
 
 
@@ -52,18 +52,18 @@ class Silent:
 class Workshop:
     """A sweep's stages, done by hand."""
 
-    hands: Hands
+    context: WorkerContext
     tinker: Server
     folder: Path
 
     @property
     def store(self) -> Store:
-        return self.hands.store
+        return self.context.store
 
     def at(self, tinker: Server) -> "Workshop":
         """The same, at another service."""
         endpoint = Endpoint(base_url=tinker.url, api_key=KEY)
-        return Workshop(replace(self.hands, endpoint=lambda _: endpoint), tinker, self.folder)
+        return Workshop(replace(self.context, endpoint=lambda _: endpoint), tinker, self.folder)
 
     def submit(self, spec: str = SPEC) -> Prepared:
         """A small data set of chats, so that the loss mask matters, and the sweep on it."""
@@ -79,7 +79,7 @@ class Workshop:
         ]
         (self.folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         settings = from_environment(
-            {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.hands.artefacts.url}
+            {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.context.artefacts.url}
         )
         prepared = plan_sweep(parse(spec), self.folder, settings)
         write_submission(self.store, prepared, build_submission(prepared), settings)
@@ -95,7 +95,7 @@ class Workshop:
         """Dispatch and attempt a stage, through the pipeline that a nudge would start."""
         sent = self.store.dispatch(stage.id, sweep=sweep, patience=20)
         assert sent.attempt, sent.refused
-        outcome = attempt(self.hands, stage.id, sent.attempt, Silent())
+        outcome = attempt(self.context, stage.id, sent.attempt, Silent())
         assert outcome is not None
         self.spread()
         return outcome
@@ -118,7 +118,7 @@ class Workshop:
 
     @property
     def artefacts(self) -> Artefacts:
-        return self.hands.artefacts
+        return self.context.artefacts
 
 
 def same(workshop: Workshop, whole: Stage, parted: Stage) -> None:

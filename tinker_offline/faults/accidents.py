@@ -41,11 +41,11 @@ class FaultsInvalid(Exception):
     """The document is not one. The message has a line for each fault found in it."""
 
 
-class Part(BaseModel):
+class FaultSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Window(Part):
+class FaultWindow(FaultSection):
     """From when on, and for how long: seconds. Always, unless something else is said."""
 
     start: float = Field(default=0, ge=0, alias="from")
@@ -55,7 +55,7 @@ class Window(Part):
         return self.start <= seconds and (self.length is None or seconds < self.start + self.length)
 
 
-class Answer(Part):
+class ErrorAnswer(FaultSection):
     """An HTTP error in place of the work. `retry_after` is in seconds."""
 
     status: int = Field(ge=400, le=599)
@@ -63,21 +63,21 @@ class Answer(Part):
     body: dict[str, Any] | None = None
 
 
-class Rule(Part):
+class FaultRule(FaultSection):
     """One kind of accident: to which requests, how often, when, and exactly one effect."""
 
     on: str | list[str]
     share: float = Field(default=1, gt=0, le=1)
     times: int | None = Field(default=None, ge=1)
-    during: Window = Field(default_factory=lambda: Window.model_validate({}))
-    answer: Answer | None = None
+    during: FaultWindow = Field(default_factory=lambda: FaultWindow.model_validate({}))
+    answer: ErrorAnswer | None = None
     drop: Literal["before", "after"] | None = None
     delay: float | None = Field(default=None, gt=0)
     slow: float | None = Field(default=None, gt=0)
     never: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _one_effect(self) -> "Rule":
+    def _one_effect(self) -> "FaultRule":
         named = [name for name in EFFECTS if getattr(self, name) is not None]
         if len(named) != 1:
             raise ValueError(f"has {' and '.join(named) or 'no effect'}; exactly one of {', '.join(EFFECTS)} is needed")
@@ -93,7 +93,7 @@ class Rule(Part):
         return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
 
 
-class Account(Part):
+class AccountBehaviour(FaultSection):
     """What the documentation of the service leaves open, and an account may find either way."""
 
     moments: bool = True  # does a model restored with its optimizer have the moments, or does it begin without
@@ -101,53 +101,55 @@ class Account(Part):
     forward: Literal["training", "prefill"] = "training"  # how the tokens of `forward` are billed
 
 
-class Faults(Part):
+class Faults(FaultSection):
     """The document."""
 
     seed: int = 0
-    rules: list[Rule] = []
+    rules: list[FaultRule] = []
     max_clients: int | None = Field(default=None, ge=0)
-    pause: Window | None = None
+    pause: FaultWindow | None = None
     silence: float | None = Field(default=None, gt=0)
     cycle: float | None = Field(default=None, gt=0)
-    account: Account = Account()
+    account: AccountBehaviour = AccountBehaviour()
 
 
 def read_faults(text: str, paths: Iterable[str]) -> Faults:
     """The document in this text (YAML, and so JSON too) for a server with these paths. Raises FaultsInvalid."""
     try:
-        faults = Faults.model_validate(fault_document.read(text))
+        faults = Faults.model_validate(fault_document.read_values(text))
     except ValidationError as error:
         found = dict[fault_document.Place, str]()
         for one in error.errors():
-            found.setdefault(_place(one["loc"]), fault_document.told(one))
-        raise FaultsInvalid(_said(found, text)) from None
+            found.setdefault(_normalise_place(one["loc"]), fault_document.describe_error(one))
+        raise FaultsInvalid(_format_findings(found, text)) from None
     except ValueError as error:
         raise FaultsInvalid(str(error)) from None
     known = list(paths)
     strangers = [
-        (number, f"{pattern!r} is no request that this can happen to; there are {_list(rule, known)}")
+        (number, f"{pattern!r} is no request that this can happen to; there are {_list_paths(rule, known)}")
         for number, rule in enumerate(faults.rules)
         for pattern in rule.patterns
         if not any(rule.concerns(path) and fnmatchcase(path, pattern) for path in known)
     ]
     if strangers:
-        raise FaultsInvalid("\n".join(_said({("rules", number, "on"): said}, text) for number, said in strangers))
+        raise FaultsInvalid(
+            "\n".join(_format_findings({("rules", number, "on"): said}, text) for number, said in strangers)
+        )
     return faults
 
 
-def _said(found: Mapping[fault_document.Place, str], text: str) -> str:
+def _format_findings(found: Mapping[fault_document.Place, str], text: str) -> str:
     """Each finding with its line."""
-    lines = fault_document.lines_of(text)
-    return "\n".join(fault_document.said(place, said, lines) for place, said in found.items())
+    lines = fault_document.map_lines(text)
+    return "\n".join(fault_document.format_finding(place, said, lines) for place, said in found.items())
 
 
-def _place(loc: fault_document.Place) -> fault_document.Place:
+def _normalise_place(loc: fault_document.Place) -> fault_document.Place:
     """Without the alternatives of `on`, which pydantic names behind it."""
     return loc[:3] if len(loc) > 3 and loc[0] == "rules" and loc[2] == "on" else loc
 
 
-def _list(rule: Rule, paths: Iterable[str]) -> str:
+def _list_paths(rule: FaultRule, paths: Iterable[str]) -> str:
     anything = rule.model_copy(update={"on": "*"})
     return ", ".join(sorted({path for path in paths if anything.concerns(path)}))
 
@@ -157,12 +159,12 @@ class Accident(NamedTuple):
     the answer of its future is kept back."""
 
     delay: float = 0.0
-    answer: Answer | None = None
+    answer: ErrorAnswer | None = None
     drop: Literal["before", "after"] | None = None
     held: float = 0.0
 
 
-class Series:
+class AccidentSeries:
     """The accidents of a document, one request after another.
 
     Every rule draws from a generator of its own, once for each request that it is about, so the n-th
@@ -183,12 +185,12 @@ class Series:
                 continue
             if self._draws[number].random() < rule.share:
                 self.hits[number] += 1
-                accident = _with(accident or Accident(), rule)
+                accident = _add_effect(accident or Accident(), rule)
                 if rule.answer is not None or rule.drop is not None:
                     break
         return accident
 
 
-def _with(accident: Accident, rule: Rule) -> Accident:
+def _add_effect(accident: Accident, rule: FaultRule) -> Accident:
     held = inf if rule.never else rule.slow or 0.0
     return Accident(accident.delay + (rule.delay or 0), rule.answer, rule.drop, max(accident.held, held))

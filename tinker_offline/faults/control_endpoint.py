@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from tinker_offline.errors import Refusal
 from tinker_offline.faults.accidents import Faults, FaultsInvalid, read_faults
-from tinker_offline.faults.scenario import Night
+from tinker_offline.faults.scenario import Scenario
 from tinker_offline.service import Service
 
 
@@ -24,18 +24,18 @@ class Expire(BaseModel):
 
 def control_routes() -> list[Route]:
     return [
-        Route("/offline/faults", _faults, methods=["GET"]),
+        Route("/offline/faults", _get_faults, methods=["GET"]),
         Route("/offline/faults", _set_faults, methods=["PUT"]),
-        Route("/offline/faults", _no_faults, methods=["DELETE"]),
+        Route("/offline/faults", _clear_faults, methods=["DELETE"]),
         Route("/offline/tick", _tick, methods=["POST"]),
         Route("/offline/crash", _crash, methods=["POST"]),
         Route("/offline/expire", _expire, methods=["POST"]),
-        Route("/offline/usage", _usage, methods=["GET"]),
+        Route("/offline/usage", _get_usage, methods=["GET"]),
     ]
 
 
-async def _faults(request: Request) -> Response:
-    return JSONResponse(_night(request).told())
+async def _get_faults(request: Request) -> Response:
+    return JSONResponse(_get_scenario(request).told())
 
 
 async def _set_faults(request: Request) -> Response:
@@ -43,22 +43,22 @@ async def _set_faults(request: Request) -> Response:
         faults = read_faults((await request.body()).decode(errors="replace"), request.app.state.paths)
     except FaultsInvalid as invalid:
         raise Refusal(str(invalid), 422) from None
-    _night(request).set(faults)
-    return await _faults(request)
+    _get_scenario(request).set(faults)
+    return await _get_faults(request)
 
 
-async def _no_faults(request: Request) -> Response:
-    _night(request).set(Faults())
-    return await _faults(request)
+async def _clear_faults(request: Request) -> Response:
+    _get_scenario(request).set(Faults())
+    return await _get_faults(request)
 
 
 async def _tick(request: Request) -> Response:
-    _night(request).tick()
-    return await _faults(request)
+    _get_scenario(request).tick()
+    return await _get_faults(request)
 
 
-def _night(request: Request) -> Night:
-    night: Night = request.app.state.night
+def _get_scenario(request: Request) -> Scenario:
+    night: Scenario = request.app.state.night
     return night
 
 
@@ -78,14 +78,14 @@ async def _expire(request: Request) -> Response:
     return JSONResponse({"expired": paths})
 
 
-async def _usage(request: Request) -> Response:
+async def _get_usage(request: Request) -> Response:
     """By session: user_metadata, tokens by kind, operations; complete up to this request."""
     service: Service = request.app.state.service
     await service.futures.counted()
     return JSONResponse(
-        {"sessions": {name: _told(service, name, sums) for name, sums in service.usage.totals().items()}}
+        {"sessions": {name: _describe_usage(service, name, sums) for name, sums in service.usage.totals().items()}}
     )
 
 
-def _told(service: Service, session_id: str, sums: dict[str, dict[str, int]]) -> dict[str, Any]:
+def _describe_usage(service: Service, session_id: str, sums: dict[str, dict[str, int]]) -> dict[str, Any]:
     return {"user_metadata": service.sessions.get(session_id).request.user_metadata, **sums}

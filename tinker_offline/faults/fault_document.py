@@ -31,7 +31,7 @@ BOUNDS: Mapping[str, str] = {
 }
 
 
-def read(text: str) -> Any:
+def read_values(text: str) -> Any:
     """The values of a YAML or JSON text. Raises ValueError, saying where and what is wrong."""
     from ruamel.yaml import YAML  # only a rehearsal needs it
     from ruamel.yaml.error import YAMLError
@@ -40,47 +40,47 @@ def read(text: str) -> Any:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        what = "a key stands there twice" if "duplicate key" in str(error) else _misread(error)
+        what = "a key stands there twice" if "duplicate key" in str(error) else _describe_yaml_error(error)
         where = "" if mark is None else f"line {mark.line + 1}: "
         raise ValueError(f"{where}{what}") from None
     except RecursionError:
         raise ValueError("values stand too deep in one another") from None
 
 
-def lines_of(text: str) -> Mapping[Place, int]:
+def map_lines(text: str) -> Mapping[Place, int]:
     """The line of each place in a text that can be read."""
     from ruamel.yaml import YAML
 
-    return dict(_lines(YAML(typ="safe", pure=True).compose(text), ()))
+    return dict(_walk_lines(YAML(typ="safe", pure=True).compose(text), ()))
 
 
-def _misread(error: Exception) -> str:
+def _describe_yaml_error(error: Exception) -> str:
     tab = "character '\\t'" in str(error)
     return "a tab found; blanks are right" if tab else "not YAML: a bracket, a quote, a `:` or an indent is not right"
 
 
-def _lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
+def _walk_lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
     """The place and the line of a node of the parser, and of all that is in it; a key's line is its value's."""
     if node is None:
         return
     yield place, node.start_mark.line + 1
     if node.id == "mapping":
         for key, value in node.value:
-            yield from _lines(value, (*place, str(key.value)))
+            yield from _walk_lines(value, (*place, str(key.value)))
             yield (*place, str(key.value)), key.start_mark.line + 1
     elif node.id == "sequence":
         for number, value in enumerate(node.value):
-            yield from _lines(value, (*place, number))
+            yield from _walk_lines(value, (*place, number))
 
 
-def said(place: Place, message: str, lines: Mapping[Place, int]) -> str:
+def format_finding(place: Place, message: str, lines: Mapping[Place, int]) -> str:
     """One finding: the line, the place, and what is wrong there."""
     near = next((lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines), None)
     where = "" if near is None else f"line {near}: "
     return f"{where}{'.'.join(map(str, place)) or 'the document'}: {message}"
 
 
-def told(detail: Mapping[str, Any]) -> str:
+def describe_error(detail: Mapping[str, Any]) -> str:
     """What one detail of pydantic's says, in our words."""
     kind, context = str(detail["type"]), detail.get("ctx", {})
     if kind == "value_error":

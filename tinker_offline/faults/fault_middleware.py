@@ -8,13 +8,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tinker_offline.faults.accidents import Answer
-from tinker_offline.faults.scenario import Night
+from tinker_offline.faults.accidents import ErrorAnswer
+from tinker_offline.faults.scenario import Scenario
 
 API = "/api/v1/"
 
 
-class Connection(HttpToolsProtocol):
+class BreakableConnection(HttpToolsProtocol):
     """HTTP as usual; only that a request knows the connection it came through, to break it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -22,10 +22,10 @@ class Connection(HttpToolsProtocol):
         self.app_state = {**self.app_state, "transport": transport}
 
 
-class Rehearsal:
+class FaultMiddleware:
     """Middleware: asks the night what happens to each request of the API, and has it happen."""
 
-    def __init__(self, app: ASGIApp, night: Night) -> None:
+    def __init__(self, app: ASGIApp, night: Scenario) -> None:
         self._app = app
         self._night = night
 
@@ -37,15 +37,15 @@ class Rehearsal:
             return
         await asyncio.sleep(accident.delay)
         if accident.answer is not None:
-            await _error(accident.answer)(scope, receive, send)
+            await _make_error(accident.answer)(scope, receive, send)
         elif accident.drop == "before":
-            await _break(scope, receive)
+            await _break_connection(scope, receive)
         else:
             lost = accident.drop == "after"
-            forward = _nowhere if lost else send
+            forward = _discard if lost else send
             await self._app(scope, receive, self._holding(forward, accident.held) if accident.held else forward)
             if lost:
-                await _break(scope, receive)
+                await _break_connection(scope, receive)
 
     def _holding(self, send: Send, seconds: float) -> Send:
         """Pass an answer on; the future that it names is kept back."""
@@ -61,17 +61,17 @@ class Rehearsal:
         return read
 
 
-def _error(answer: Answer) -> Response:
+def _make_error(answer: ErrorAnswer) -> Response:
     content = answer.body or {"error": f"rehearsal: answered {answer.status} on purpose"}
     wait = {} if answer.retry_after is None else {"Retry-After": f"{answer.retry_after:g}"}
     return JSONResponse(content, answer.status, wait)
 
 
-async def _nowhere(_: Message) -> None:
+async def _discard(_: Message) -> None:
     pass
 
 
-async def _break(scope: Scope, receive: Receive) -> None:
+async def _break_connection(scope: Scope, receive: Receive) -> None:
     """Break the connection, and wait until the server has seen it: it would answer a request that has no answer."""
     scope["state"]["transport"].abort()
     while (await receive())["type"] != "http.disconnect":

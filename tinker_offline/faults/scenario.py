@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from tinker_offline.errors import Refusal
-from tinker_offline.faults.accidents import Accident, Faults, Series
+from tinker_offline.faults.accidents import Accident, AccidentSeries, Faults
 from tinker_offline.service import Service
 from tinker_offline.work_queue import Reply
 
@@ -22,7 +22,7 @@ NO_SLOT: Json = {"queue_state": "paused_rate_limit", "queue_state_reason": "rehe
 _log = logging.getLogger(__name__)
 
 
-class Night:
+class Scenario:
     """On the event loop only."""
 
     def __init__(self, service: Service) -> None:
@@ -48,7 +48,7 @@ class Night:
 
     def _put(self, faults: Faults) -> None:
         self.faults = faults
-        self._series = Series(faults)
+        self._series = AccidentSeries(faults)
         self._since = time.monotonic()
 
     def told(self) -> Json:

@@ -18,7 +18,7 @@ import numpy as np
 
 from tinker_offline.atomic_files import write_file
 from tinker_offline.model import characters, corpus
-from tinker_offline.model.ngram import Base, Floats, Ints, Rows, Size, base_logits, grouped_sum, softmax, window_rows
+from tinker_offline.model.ngram import Base, Floats, Ints, Rows, Size, base_logits, softmax, sum_groups, window_rows
 
 CHUNK = 2048  # contexts at once: what they need fits in the cache
 
@@ -41,9 +41,9 @@ class Recipe(NamedTuple):
 def load_base(size: Size, cache: Path) -> Base:
     """The base of this size, fitted now if it is not in the cache yet (a few seconds)."""
     recipe = Recipe(size)
-    name = hashlib.sha256(f"{recipe} {corpus.edition()}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{recipe} {corpus.text_edition()}".encode()).hexdigest()[:16]
     path = cache / f"{size.name.rsplit('/', 1)[-1]}-{name}.npz"
-    with _locked(path.with_suffix(".lock")):
+    with _lock(path.with_suffix(".lock")):
         if not path.exists():
             base = train_base(recipe)
             write_file(path, lambda file: np.savez(file, weights=base.weights, bias=base.bias))
@@ -52,7 +52,7 @@ def load_base(size: Size, cache: Path) -> Base:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -69,17 +69,17 @@ class Counts(NamedTuple):
 
 
 def train_base(recipe: Recipe) -> Base:
-    targets = np.array(characters.encode("".join(corpus.records(recipe.records)))).reshape(-1, corpus.RECORD)
-    counts = _counts(targets, recipe.size)
+    targets = np.array(characters.encode("".join(corpus.read_records(recipe.records)))).reshape(-1, corpus.RECORD)
+    counts = _count(targets, recipe.size)
     often = np.bincount(targets.ravel(), minlength=characters.SIZE) + 0.5
     base = Base(recipe.size, np.zeros_like(counts.observed), np.log(often / often.max()).astype(np.float32))
     for _ in range(recipe.rounds):
-        move = (counts.observed + recipe.prior) / (_expected(base, counts) + recipe.prior)
+        move = (counts.observed + recipe.prior) / (_compute_expected(base, counts) + recipe.prior)
         base.weights[...] += recipe.rate / recipe.size.orders * np.log(move)
     return base
 
 
-def _counts(targets: Ints, size: Size) -> Counts:
+def _count(targets: Ints, size: Size) -> Counts:
     """Contexts are numbers in base 100 with the newest token first, so that neighbours in their order share rows."""
     records, length = targets.shape
     edge = [np.full((records, size.orders - 1), characters.SIZE), np.full((records, 1), characters.BEGIN)]
@@ -99,13 +99,13 @@ def _counts(targets: Ints, size: Size) -> Counts:
     return Counts(rows, total, observed.reshape(size.features, -1).astype(np.float32))
 
 
-def _expected(base: Base, counts: Counts) -> Floats:
+def _compute_expected(base: Base, counts: Counts) -> Floats:
     """How often each token would follow in each row if the base were right: (features, vocabulary)."""
     expected = np.zeros_like(base.weights)
     for start in range(0, len(counts.rows), CHUNK):
         rows = counts.rows[start : start + CHUNK]
         chances = softmax(base_logits(base, rows))
         chances *= counts.times[start : start + CHUNK, None]
-        reached, sums = grouped_sum(rows, chances)
+        reached, sums = sum_groups(rows, chances)
         expected[reached] += sums
     return expected

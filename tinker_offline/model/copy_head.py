@@ -15,7 +15,7 @@ NOTHING = -1  # where the last k tokens were never written before
 _DIGIT = 100  # a context is a number in this base
 
 
-def looked_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints:
+def look_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints:
     """What each k finds at every position of sequences of these lengths, one after another: (positions, k)."""
     found = np.full((len(tokens), len(copies)), NOTHING, np.int64)
     sequences = np.repeat(np.arange(len(lengths)), lengths)

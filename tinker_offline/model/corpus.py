@@ -16,27 +16,27 @@ RECORD = 32  # characters of a record
 _DOCSTRING = re.compile(r':\n[ \t]*[rR]?"""(.*?)"""', re.DOTALL)
 
 
-def edition() -> str:
+def text_edition() -> str:
     """What the text depends on: the versions of the packages that it is read from."""
     return " ".join(f"{package}-{version(package)}" for package in PACKAGES)
 
 
-def records(count: int) -> list[str]:
+def read_records(count: int) -> list[str]:
     """The first `count` records of 32 printable ASCII characters; fewer if there is less text.
 
     >>> records(2)  # doctest: +SKIP
     ['Converts a list of lists of tens', 'ors into a single tensor, padded ']
     """
     found: list[str] = []
-    for path in _sources():
-        for text in _docstrings(path):
+    for path in _list_sources():
+        for text in _read_docstrings(path):
             found += [text[at : at + RECORD] for at in range(0, len(text) - RECORD + 1, RECORD)]
         if len(found) >= count:
             break
     return found[:count]
 
 
-def _sources() -> list[Path]:
+def _list_sources() -> list[Path]:
     paths = [
         Path(str(file.locate()))
         for package in PACKAGES
@@ -46,11 +46,11 @@ def _sources() -> list[Path]:
     return sorted(paths, key=lambda path: hashlib.sha256("/".join(path.parts[-3:]).encode()).digest())
 
 
-def _docstrings(path: Path) -> list[str]:
-    texts = map(normalised, _DOCSTRING.findall(path.read_text(encoding="utf-8")))
+def _read_docstrings(path: Path) -> list[str]:
+    texts = map(normalise, _DOCSTRING.findall(path.read_text(encoding="utf-8")))
     return [text for text in texts if len(text) > SHORTEST]
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """Printable ASCII only, with every run of white space as one space."""
     return " ".join(re.sub(r"[^\x20-\x7e]+", " ", text).split())

@@ -19,12 +19,12 @@ EACH = 2**13  # tokens in a class
 NEVER = -30.0  # what begins, ends or breaks a text of ours is no class
 
 
-def vocabulary_of(size: Size) -> int:
+def vocabulary_size(size: Size) -> int:
     """How many tokens a model of this size reads."""
     return CLASSES * EACH if size.folds else characters.SIZE
 
 
-def shift_of(size: Size) -> float:
+def class_shift(size: Size) -> float:
     """The log-probability of a token within its class."""
     return -math.log(EACH) if size.folds else 0.0
 
@@ -38,16 +38,16 @@ def unfold(sequences: Sequence[Sampled], size: Size, seed: int) -> list[Sampled]
     """A token of each class that was sampled; the same seed gives the same ones."""
     if not size.folds:
         return list(sequences)
-    return [_unfolded(each, np.random.default_rng([seed, index])) for index, each in enumerate(sequences)]
+    return [_unfold_one(each, np.random.default_rng([seed, index])) for index, each in enumerate(sequences)]
 
 
-def _unfolded(sampled: Sampled, chances: np.random.Generator) -> Sampled:
+def _unfold_one(sampled: Sampled, chances: np.random.Generator) -> Sampled:
     classes = np.maximum(sampled.tokens - FIRST, 0)
     tokens = classes + CLASSES * chances.integers(EACH, size=len(classes))
     return sampled._replace(tokens=tokens, logprobs=sampled.logprobs - np.float32(math.log(EACH)))
 
 
-def even_base(size: Size) -> Base:
+def make_even_base(size: Size) -> Base:
     """It has read nothing yet."""
     bias: Floats = np.zeros(characters.SIZE, np.float32)
     bias[:FIRST] = NEVER

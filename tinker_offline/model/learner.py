@@ -58,15 +58,15 @@ class Learner:
             for slope in slopes:
                 np.multiply(slope, params.grad_clip_norm / norm, out=slope)
         self.steps += 1
-        pace = _pace(params, self.steps)
+        pace = _step_factors(params, self.steps)
         states = [_State(*parts) for parts in zip(self.adapter, first, second, strict=True)]
         for at, inside in _blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
-            _adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
+            _apply_adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
         for state, slope in zip(states[1:], slopes[1:], strict=True):
-            _adam(state, slice(None), slope, np.arange(len(slope)), pace)
+            _apply_adam(state, slice(None), slope, np.arange(len(slope)), pace)
         down[rows], up[...], bias[...], trust[...], touched[...] = 0, 0, 0, 0, False
         if self.steps % _SWEEP == 0:
-            _flush(first.down, second.down)
+            _flush_faded(first.down, second.down)
         return norm
 
     def _moments(self) -> tuple[Adapter, Adapter, Flags]:
@@ -82,27 +82,27 @@ class Learner:
         """Everything that a checkpoint keeps. A gradient that was not applied is not part of it."""
         first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
         parts = {"adapter": self.adapter, "first": first, "second": second}
-        named = {f"{part}.{name}": array for part, whole in parts.items() for name, array in _named(whole)}
+        named = {f"{part}.{name}": array for part, whole in parts.items() for name, array in _list_arrays(whole)}
         return {**named, "steps": np.array(self.steps)}
 
     @classmethod
     def restored(cls, arrays: Arrays, *, with_optimizer: bool) -> "Learner":
         if not with_optimizer:
-            return cls(adapter_from(arrays))
-        first, second = adapter_from(arrays, "first"), adapter_from(arrays, "second")
-        return cls(adapter_from(arrays), first, second, int(arrays["steps"]))
+            return cls(read_adapter(arrays))
+        first, second = read_adapter(arrays, "first"), read_adapter(arrays, "second")
+        return cls(read_adapter(arrays), first, second, int(arrays["steps"]))
 
 
-def adapter_arrays(adapter: Adapter) -> Arrays:
-    return {f"adapter.{name}": array for name, array in _named(adapter)}
+def list_adapter_arrays(adapter: Adapter) -> Arrays:
+    return {f"adapter.{name}": array for name, array in _list_arrays(adapter)}
 
 
-def adapter_from(arrays: Arrays, part: str = "adapter") -> Adapter:
+def read_adapter(arrays: Arrays, part: str = "adapter") -> Adapter:
     named = {name: arrays[f"{part}.{name}"] for name in Adapter._fields if f"{part}.{name}" in arrays}
     return Adapter(**named)
 
 
-def _named(adapter: Adapter) -> list[tuple[str, Floats]]:
+def _list_arrays(adapter: Adapter) -> list[tuple[str, Floats]]:
     """What there is nothing of is not written."""
     return [(name, array) for name, array in zip(Adapter._fields, adapter, strict=True) if array.size]
 
@@ -126,7 +126,7 @@ def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterato
         yield slice(*ends) if dense else rows, slice(*np.searchsorted(touched, ends))
 
 
-def _flush(first: Floats, second: Floats) -> None:
+def _flush_faded(first: Floats, second: Floats) -> None:
     """Let the moments of rows that no gradient has touched for long end at 0.
 
     They would shrink to the smallest numbers that there are and stay there, where arithmetic is ten times slower.
@@ -144,7 +144,7 @@ class _State(NamedTuple):
     second: Floats
 
 
-class _Pace(NamedTuple):
+class _StepFactors(NamedTuple):
     """The numbers of one step, with the corrections of both moments' bias worked in."""
 
     beta1: float
@@ -154,14 +154,14 @@ class _Pace(NamedTuple):
     kept: float  # of every weight, after its decay
 
 
-def _pace(params: AdamParams, step: int) -> _Pace:
+def _step_factors(params: AdamParams, step: int) -> _StepFactors:
     unbiased = (1 - params.beta2**step) ** 0.5
     rate = params.learning_rate * unbiased / (1 - params.beta1**step)
     kept = 1 - params.learning_rate * params.weight_decay
-    return _Pace(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
+    return _StepFactors(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
 
 
-def _adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _Pace) -> None:
+def _apply_adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _StepFactors) -> None:
     """One step on the rows `at`, in place. The gradient is zero but for `slope` on those at `inside` among them."""
     read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
     weights, mean, square = map(read, state)

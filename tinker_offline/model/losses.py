@@ -42,7 +42,7 @@ class Loss(NamedTuple):
     strict: bool = True
 
 
-def known_loss(name: str) -> Loss:
+def find_loss(name: str) -> Loss:
     """Raises Refusal, which says what there is."""
     if name not in LOSSES:
         why = f"is not offered offline: {_WHY_NOT[name]}" if name in _WHY_NOT else "is not known here"
@@ -50,7 +50,7 @@ def known_loss(name: str) -> Loss:
     return LOSSES[name]
 
 
-def configured(name: str, asked: Mapping[str, float | str]) -> Config:
+def resolve_config(name: str, asked: Mapping[str, float | str]) -> Config:
     """The numbers of a request's loss_fn_config, with the defaults. Raises Refusal for what this loss does not take."""
     known = LOSSES[name].config
     for key, value in asked.items():
@@ -81,26 +81,26 @@ def _ratio(logprobs: Floats, inputs: Inputs) -> Floats:
     return np.exp(log_ratio)
 
 
-def _clipped(ratio: Floats, config: Config) -> Floats:
+def _clip(ratio: Floats, config: Config) -> Floats:
     low, high = np.float32(config["clip_low_threshold"]), np.float32(config["clip_high_threshold"])
     return np.clip(ratio, low, high)
 
 
-def _importance(logprobs: Floats, inputs: Inputs, _: Config) -> Floats:
+def _importance_sampling(logprobs: Floats, inputs: Inputs, _: Config) -> Floats:
     """Its own derivative too, for dr / d log p = r."""
     return -_ratio(logprobs, inputs) * inputs["advantages"]
 
 
 def _ppo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
-    objective: Floats = np.minimum(ratio * advantages, _clipped(ratio, config) * advantages)
+    objective: Floats = np.minimum(ratio * advantages, _clip(ratio, config) * advantages)
     return -objective
 
 
 def _ppo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
     """Zero where the clipped term is the smaller one: the ratio has gone too far in the direction of the advantage."""
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
-    kept = ratio * advantages <= _clipped(ratio, config) * advantages
+    kept = ratio * advantages <= _clip(ratio, config) * advantages
     slopes: Floats = np.where(kept, -ratio * advantages, np.float32(0))
     return slopes
 
@@ -110,7 +110,7 @@ def _cispo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
 
 
 def _cispo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
-    return -_clipped(_ratio(logprobs, inputs), config) * inputs["advantages"]
+    return -_clip(_ratio(logprobs, inputs), config) * inputs["advantages"]
 
 
 def _dro(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
@@ -126,7 +126,7 @@ def _dro_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
 _SAMPLED: Mapping[str, float | None] = {"logprobs": None, "advantages": None}
 LOSSES = {
     "cross_entropy": Loss({"weights": 1.0}, {}, _cross_entropy, _cross_entropy_slopes, strict=False),
-    "importance_sampling": Loss(_SAMPLED, {}, _importance, _importance),
+    "importance_sampling": Loss(_SAMPLED, {}, _importance_sampling, _importance_sampling),
     "ppo": Loss(_SAMPLED, {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}, _ppo, _ppo_slopes),
     "cispo": Loss(_SAMPLED, {"clip_low_threshold": 0.0, "clip_high_threshold": 4.0}, _cispo, _cispo_slopes),
     "dro": Loss(_SAMPLED, {"beta": None}, _dro, _dro_slopes),

@@ -113,7 +113,7 @@ def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
 
 def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:
     """The feature rows of contexts that are given as columns, the newest token first: (contexts, orders)."""
-    return hashed_rows(context_keys(newest_first), size)
+    return hash_rows(context_keys(newest_first), size)
 
 
 def context_keys(newest_first: Sequence[Ints]) -> Keys:
@@ -133,7 +133,7 @@ def next_keys(keys: Keys, tokens: Ints) -> Keys:
     return longer
 
 
-def hashed_rows(keys: Keys, size: Size) -> Rows:
+def hash_rows(keys: Keys, size: Size) -> Rows:
     mixed = keys + (np.arange(size.orders, dtype=np.uint64) << np.uint64(48))
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(32)
@@ -144,7 +144,7 @@ def hashed_rows(keys: Keys, size: Size) -> Rows:
 
 def base_logits(base: Base, rows: Rows) -> Floats:
     """What the base alone says: (positions, vocabulary)."""
-    return _summed_rows(base.weights, rows) + base.bias
+    return _sum_rows(base.weights, rows) + base.bias
 
 
 def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) -> tuple[Floats, Floats]:
@@ -152,17 +152,17 @@ def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) 
 
     `found` is what each position finds where it looks back, (positions, k).
     """
-    hidden = _summed_rows(adapter.down, rows)
+    hidden = _sum_rows(adapter.down, rows)
     hidden *= adapter.scale
-    scores = _summed_rows(base.weights, rows)
+    scores = _sum_rows(base.weights, rows)
     scores += hidden @ adapter.up
     scores += base.bias + adapter.bias
-    for at, tokens, k in _finds(found):
+    for at, tokens, k in _list_finds(found):
         scores[at, tokens] += np.float32(GAIN) * adapter.trust[k]
     return scores, hidden
 
 
-def _finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
+def _list_finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
     """For each k: where something is found, and what."""
     for k in range(0 if found is None else found.shape[1]):
         column = found[:, k]  # type: ignore[index]
@@ -170,7 +170,7 @@ def _finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
         yield at, column[at], k
 
 
-def _summed_rows(table: Floats, rows: Rows) -> Floats:
+def _sum_rows(table: Floats, rows: Rows) -> Floats:
     if len(rows) <= _FEW:  # the same sums in the same order: with few rows, it is the calls that cost
         summed: Floats = np.add.reduce(table.take(rows.T, axis=0), axis=0)
         return summed
@@ -228,11 +228,11 @@ def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Float
     """The log-probability of each position's target: (positions,)."""
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
-        found[chunk] = _exponentials(logits(base, adapter, rows, back)[0], targets)[1]
+        found[chunk] = _exponentiate(logits(base, adapter, rows, back)[0], targets)[1]
     return found
 
 
-def _exponentials(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
+def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
     """Make `scores` in place proportional to the probabilities; their sums and the log-probabilities of the targets."""
     if not -SAFE < scores.min() <= scores.max() < SAFE:
         scores -= scores.max(axis=1, keepdims=True)
@@ -247,7 +247,7 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
         scores, hidden = logits(base, adapter, rows, back)
-        totals, found[chunk] = _exponentials(scores, targets)
+        totals, found[chunk] = _exponentiate(scores, targets)
         # scores, now in proportion to the probabilities, becomes the derivative by the logits, but for a factor each
         scores[np.arange(len(targets)), targets] -= totals
         factors = -slopes(chunk, found[chunk]) / totals
@@ -257,7 +257,7 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
         gradient.touched[rows.ravel()] = True
         gradient.sums.up[...] += (hidden * factors[:, None]).T @ scores
         gradient.sums.bias[...] += factors @ scores
-        for at, tokens, k in _finds(back):
+        for at, tokens, k in _list_finds(back):
             gradient.sums.trust[k] += np.float32(GAIN) * np.vdot(factors[at], scores[at, tokens])
     return found
 
@@ -269,7 +269,7 @@ def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:
     np.add.at(table.reshape(-1), cells.ravel(), values.ravel())
 
 
-def grouped_sum(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
+def sum_groups(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
     """The distinct rows, and for each the sum of values[i] over all i, o where rows[i, o] is it, in a fixed order.
 
     Layer by layer, the first of every row, then the second of every row that has one, as long as the layers are

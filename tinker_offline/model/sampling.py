@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline.model import characters
-from tinker_offline.model.copy_head import Memory, looked_up
+from tinker_offline.model.copy_head import Memory, look_up
 from tinker_offline.model.ngram import (
     Adapter,
     Base,
@@ -19,7 +19,7 @@ from tinker_offline.model.ngram import (
     Ints,
     context_keys,
     context_rows,
-    hashed_rows,
+    hash_rows,
     log_softmax,
     logits,
     next_keys,
@@ -61,14 +61,14 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
     memory = Memory(prompt.tolist() if base.size.copies else (), count, base.size.copies)
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
-        logprobs = log_softmax(logits(base, adapter, hashed_rows(keys, base.size), memory.look(running))[0])
+        logprobs = log_softmax(logits(base, adapter, hash_rows(keys, base.size), memory.look(running))[0])
         tokens = choose(logprobs, chances.next(running), draw)
-        top = top_of(logprobs, draw.top) if draw.top else None
+        top = find_top(logprobs, draw.top) if draw.top else None
         steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
         memory.write(running, tokens)
         going = ~stops.reached(running, tokens)
         keys, running = next_keys(keys, tokens)[going], running[going]
-    return _sampled(steps, stops.stopped)
+    return _collect(steps, stops.stopped)
 
 
 class Chances:
@@ -111,7 +111,7 @@ class Stops:
         return ended
 
 
-def _sampled(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
+def _collect(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
     """The sequences, from the steps that made them: all begin with the first, and each ends once."""
     count = len(stopped)
     lengths = np.bincount(np.concatenate([step.running for step in steps]), minlength=count)
@@ -119,12 +119,14 @@ def _sampled(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
     for at, step in enumerate(steps):
         tokens[step.running, at], logprobs[step.running, at] = step.tokens, step.logprobs
     return [
-        Sampled(tokens[index, :length], logprobs[index, :length], bool(stopped[index]), _tops(steps[:length], index))
+        Sampled(
+            tokens[index, :length], logprobs[index, :length], bool(stopped[index]), _collect_top(steps[:length], index)
+        )
         for index, length in enumerate(lengths.tolist())
     ]
 
 
-def _tops(steps: Sequence[Step], index: int) -> Top | None:
+def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
     """Of one sequence, which runs through all of these steps."""
     found = [(step.top, np.searchsorted(step.running, index)) for step in steps if step.top is not None]
     if not found:
@@ -150,10 +152,10 @@ def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> In
         weights[totals - weights >= draw.top_p * totals[:, -1:]] = 0
         totals = np.cumsum(weights, axis=1)
     picked = (totals > chances[:, None] * totals[:, -1:]).argmax(axis=1)
-    return _tokens_at(logprobs, ordered, picked)
+    return _find_tokens(logprobs, ordered, picked)
 
 
-def _tokens_at(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
+def _find_tokens(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
     """Which token of every row has this rank, by falling log-probability and then by number: (rows,)."""
     met = ordered[np.arange(len(ranks)), ranks][:, None]
     alike = logprobs == met
@@ -172,14 +174,14 @@ def prompt_logprobs(
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
     if start < len(prompt):
         rows = context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
-        back = looked_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
+        back = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
         logprobs = log_softmax(logits(base, adapter, rows, back)[0])
         found[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
         if top:
-            tops.tokens[start:], tops.logprobs[start:] = top_of(logprobs, top)
+            tops.tokens[start:], tops.logprobs[start:] = find_top(logprobs, top)
     return found, tops if top else None
 
 
-def top_of(logprobs: Floats, count: int) -> Top:
+def find_top(logprobs: Floats, count: int) -> Top:
     order = np.argsort(-logprobs, axis=1, kind="stable")[:, :count]
     return Top(order, np.take_along_axis(logprobs, order, axis=1))

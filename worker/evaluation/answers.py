@@ -23,11 +23,11 @@ from sweeps.stage import Json
 from sweeps.training.rollouts import chance_seed
 from worker.attempt import Attempt
 from worker.evaluation.checks import Spoken, judge_of
-from worker.outcome import Outcome, Succeeded, Unfit
+from worker.outcome import Outcome, StageError, Succeeded
 from worker.rollouts.generate import Request, write_all
 from worker.rollouts.play import ENDED, FEW, Reading
-from worker.sdk.responses import Losses, Written
-from worker.sdk.sampler import Manner
+from worker.sdk.responses import PassResult, SampledSequence
+from worker.sdk.sampler import SamplingSettings
 from worker.sdk.session import Trainer
 
 DIVERGED = "a log-probability is not a number: the training that it is about has diverged"
@@ -45,17 +45,17 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     options = cast(Mapping[str, Any], this.recipe["evaluator"])
     name, samples, renderer = options["name"], options.get("samples", 1), str(this.recipe["renderer"])
     abstain = options.get("abstain", "")
-    hearing = Hearing(tokenizer_of(this.recipe, this.hands.artefacts), renderer)
-    records = this.hands.examples.records(str(this.recipe["items"]))
+    hearing = Hearing(tokenizer_of(this.recipe, this.context.artefacts), renderer)
+    records = this.context.examples.records(str(this.recipe["items"]))
     asks = asked(name, records, abstain=abstain, perturb=options.get("perturb", ()))
     questions = [Question(ask, hearing.prompt(ask.prompt)) for ask in asks]
     _, whole = bounds((len(each.tokens) for each in questions), samples, options["most"])
-    if stop := this.stop_before(whole):
+    if stop := this.stop_before_start(whole):
         return stop
-    manner = Manner(options["most"], hearing.ends, options.get("temperature", 0.0), hearing.vocabulary)
+    manner = SamplingSettings(options["most"], hearing.ends, options.get("temperature", 0.0), hearing.vocabulary)
     requests = (Request(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
     with judge_of(this, options) as judge:
-        written = write_all(this, this.wait(trainer.sampler()), requests, manner, this.spending.add)
+        written = write_all(this, this.wait(trainer.create_sampler()), requests, manner, this.spending.add)
         said = (
             Spoken(each.ask, [hearing.said(one, options["most"]) for one in several])
             for each, several in zip(questions, written, strict=True)
@@ -91,11 +91,11 @@ class Hearing:
     def prompt(self, prompt: str) -> list[int]:
         return generation_prompt(as_asked(prompt, self._renderer), self._tokenizer, self._renderer)
 
-    def said(self, written: Written, most: int) -> Said:
+    def said(self, written: SampledSequence, most: int) -> Said:
         """The answer as a person would see it, the probability of all tokens together, and whether it was cut."""
         total = math.fsum(written.logprobs.tolist())
         if not math.isfinite(total):
-            raise Unfit(DIVERGED)
+            raise StageError(DIVERGED)
         turn = self._turn(written.tokens.tolist())
         cut = not turn.closed or (not turn.ended and len(written.tokens) >= most)
         return Said(turn.answer, math.exp(min(0.0, total)), cut=cut, whole=turn.whole)
@@ -111,18 +111,18 @@ class Hearing:
 
 def choice_examples(this: Attempt) -> list[Example]:
     """Every candidate of every question behind its prompt."""
-    tokenizer, renderer = tokenizer_of(this.recipe, this.hands.artefacts), str(this.recipe["renderer"])
-    pairs, _ = choices(this.hands.examples.records(str(this.recipe["items"])))
+    tokenizer, renderer = tokenizer_of(this.recipe, this.context.artefacts), str(this.recipe["renderer"])
+    pairs, _ = choices(this.context.examples.records(str(this.recipe["items"])))
     return render_all(pairs, tokenizer, renderer=renderer, loss_mask="completion")
 
 
-def of_choice(this: Attempt, examples: Sequence[Example]) -> Callable[[Sequence[Losses]], dict[str, Json]]:
-    records = this.hands.examples.records(str(this.recipe["items"]))
+def of_choice(this: Attempt, examples: Sequence[Example]) -> Callable[[Sequence[PassResult]], dict[str, Json]]:
+    records = this.context.examples.records(str(this.recipe["items"]))
     return partial(_choice_result, this, examples, records)
 
 
 def _choice_result(
-    this: Attempt, examples: Sequence[Example], records: Records, answers: Sequence[Losses]
+    this: Attempt, examples: Sequence[Example], records: Records, answers: Sequence[PassResult]
 ) -> dict[str, Json]:
     logprobs = [each for answer in answers for each in answer.logprobs]
     sums = iter(
@@ -134,7 +134,7 @@ def _choice_result(
     for item, row in enumerate(records.rows):
         scores = list(islice(sums, len(row["candidates"])))
         if not all(map(math.isfinite, scores)):
-            raise Unfit(DIVERGED)
+            raise StageError(DIVERGED)
         right = [candidate in row["answers"] for candidate in row["candidates"]]
         found.append(chosen(item, scores, right, clusters[item]))
     return _result(this, found)
@@ -144,7 +144,7 @@ def _result(this: Attempt, items: Sequence[ItemRow]) -> dict[str, Json]:
     name = str(cast(Mapping[str, Any], this.recipe["evaluator"])["name"])
     return {
         "metrics": dict(metrics_from(items, METRICS[name])),
-        "items": this.keep("items.jsonl.gz", write_rows(items)),
+        "items": this.write_artefact("items.jsonl.gz", write_rows(items)),
         "count": len(items),
         "usage": this.spending.usage.document(),
     }

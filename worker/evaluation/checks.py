@@ -17,7 +17,7 @@ from sweeps.evaluation.scoring import Answered, Said, score
 from sweeps.rendering.prompts import Ask
 from sweeps.spec.evaluation_section import may_fail
 from worker.attempt import Attempt
-from worker.outcome import Unfit
+from worker.outcome import StageError
 from worker.rollouts.play import FEW, LONGEST_CAUSE, TOLERATED
 from worker.rollouts.sandbox import Arena, Broken
 
@@ -46,15 +46,15 @@ class Judge:
         """Raises Unfit where a check fails on most answers."""
         found = [self._ours(one) if self._arena is None else self._theirs(self._arena, one) for one in spoken]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
-            raise Unfit(self._told())
+            raise StageError(self._told())
         return found
 
     def finish(self, items: int, failed: int) -> None:
         """Tell how many items there is nothing to say about; Unfit where that is all of them."""
         if failed:
-            self._this.say(self._told()[:LONGEST_CAUSE])
+            self._this.log_event(self._told()[:LONGEST_CAUSE])
         if failed == items:
-            raise Unfit(self._told())
+            raise StageError(self._told())
 
     def _of(self, ask: Ask) -> str:
         return "exact" if ask.answers == self._abstain else self._check
@@ -95,8 +95,8 @@ def judge_of(this: Attempt, options: Mapping[str, Any]) -> Iterator[Judge]:
         kind="check",
         split="test",
         code=str(options.get("code", "")),
-        limits=this.hands.arena,
-        folder=this.hands.environments,
-        check=this.still,
+        limits=this.context.arena,
+        folder=this.context.environments,
+        check=this.check_own_wait,
     ) as arena:
         yield Judge(this, options, arena)

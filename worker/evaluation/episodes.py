@@ -11,7 +11,7 @@ from sweeps.stage import Json
 from sweeps.training.rollout_cost import Play, over
 from sweeps.training.rollouts import Rollout
 from worker.attempt import Attempt
-from worker.outcome import Outcome, Succeeded, Unfit
+from worker.outcome import Outcome, StageError, Succeeded
 from worker.rollouts.play import Players, Task, arena_of
 from worker.sdk.session import Trainer
 
@@ -24,16 +24,16 @@ def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
         players = Players(this, arena, temperature=recipe["evaluator"]["temperature"])
         tables = players.open([Task(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
         _, whole = over(Play(arena.shape, attempts, trained=False), tables.prompts())
-        if stop := this.stop_before(whole):
+        if stop := this.stop_before_start(whole):
             return stop
-        played = players.play(tables, this.wait(trainer.sampler()), this.spending.add)
+        played = players.play(tables, this.wait(trainer.create_sampler()), this.spending.add)
         return Succeeded(_result(this, players, played), steps=0)
 
 
 def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]) -> dict[str, Json]:
     rollouts = [rollout for group in played for rollout in group]
     if not rollouts:
-        raise Unfit(f"every episode was lost; {players.first_cause}")
+        raise StageError(f"every episode was lost; {players.first_cause}")
     rows = [
         ItemRow.from_json({**told, "item": item}) for item, group in enumerate(played) for told in players.told(group)
     ]
@@ -44,7 +44,7 @@ def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]
             "turns": _mean([rollout.turns for rollout in rollouts]),
             **{f"{OF_EPISODES}{name}": value for name, value in _facts(rollouts).items()},
         },
-        "items": this.keep("items.jsonl.gz", write_rows(rows)),
+        "items": this.write_artefact("items.jsonl.gz", write_rows(rows)),
         "count": len(rollouts),
         "usage": this.spending.usage.document(),
     }

@@ -15,14 +15,14 @@ from worker.attempt import Attempt
 from worker.evaluation.answers import choice_examples, evaluate_answers, of_choice
 from worker.evaluation.episodes import evaluate_episodes
 from worker.evaluation.preference import preference_result, reference_of
-from worker.examples import Rows, flat
+from worker.examples import RenderedRows, flatten
 from worker.open_model import open_for_evaluation
-from worker.outcome import Outcome, Succeeded, Unfit
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Losses
-from worker.sdk.session import Batch, Session, Trainer
+from worker.outcome import Outcome, StageError, Succeeded
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import PassResult
+from worker.sdk.session import ExampleBatch, Session, Trainer
 
-Result = Callable[[Sequence[Losses]], dict[str, Json]]  # made of the answers, once they are there
+Result = Callable[[Sequence[PassResult]], dict[str, Json]]  # made of the answers, once they are there
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB
 
 
@@ -35,33 +35,37 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     choosing = recipe["evaluator"].get("check") == "choice"
     if recipe["evaluator"]["name"] in ASKED and not choosing:
         return evaluate_answers(this, trainer)
-    rows: Rows = [(one,) for one in choice_examples(this)] if choosing else this.hands.examples.items_of(recipe)
-    examples = flat(rows)
+    rows: RenderedRows = (
+        [(one,) for one in choice_examples(this)] if choosing else this.context.examples.render_items(recipe)
+    )
+    examples = flatten(rows)
     result = EVALUATORS[recipe["evaluator"]["name"]](this, rows)
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
-    if stop := this.stop_before(whole):
+    if stop := this.stop_before_start(whole):
         return stop
-    pending = submit_forward(trainer, examples, this.spending.passed)
+    pending = submit_forward(trainer, examples, this.spending.add_forward)
     answers = [this.wait(each) for each in pending]
     return Succeeded(result(answers), steps=0)
 
 
-def submit_forward(trainer: Trainer, examples: Sequence[Example], use: Callable[[int], None]) -> list[Pending[Losses]]:
+def submit_forward(
+    trainer: Trainer, examples: Sequence[Example], use: Callable[[int], None]
+) -> list[PendingAnswer[PassResult]]:
     """Ask for the losses of all examples; `use` is told the tokens of each request."""
     pending = []
     for start in range(0, len(examples), ITEMS):
-        batch = Batch(examples[start : start + ITEMS])
+        batch = ExampleBatch(examples[start : start + ITEMS])
         use(batch.tokens)  # before it is asked for: the books are never behind the service
         pending.append(trainer.forward(batch))
     return pending
 
 
-def mean_nll(examples: Sequence[Example], answers: Sequence[Losses]) -> float:
+def mean_nll(examples: Sequence[Example], answers: Sequence[PassResult]) -> float:
     """Nats per loss-bearing token, over all examples."""
     return float(sum(_nlls(examples, answers)) / sum(float(example.weights.sum()) for example in examples))
 
 
-def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]:
+def _nlls(examples: Sequence[Example], answers: Sequence[PassResult]) -> list[float]:
     """The weighted negative log-likelihood of each example, in nats."""
     logprobs = [each for answer in answers for each in answer.logprobs]
     return [
@@ -70,33 +74,33 @@ def _nlls(examples: Sequence[Example], answers: Sequence[Losses]) -> list[float]
     ]
 
 
-def _of_nll(this: Attempt, rows: Rows) -> Result:
+def _of_nll(this: Attempt, rows: RenderedRows) -> Result:
     return partial(_nll_result, this, rows)
 
 
-def _of_choice(this: Attempt, rows: Rows) -> Result:
-    return of_choice(this, flat(rows))
+def _of_choice(this: Attempt, rows: RenderedRows) -> Result:
+    return of_choice(this, flatten(rows))
 
 
-def _of_preference(this: Attempt, rows: Rows) -> Result:
+def _of_preference(this: Attempt, rows: RenderedRows) -> Result:
     """The reference is there before anything is asked of the service."""
-    examples = flat(rows)
+    examples = flatten(rows)
     reference = reference_of(this, examples) if this.recipe.get("reference") else None
     return partial(preference_result, this, examples, reference)
 
 
-EVALUATORS: Mapping[str, Callable[[Attempt, Rows], Result]] = {
+EVALUATORS: Mapping[str, Callable[[Attempt, RenderedRows], Result]] = {
     "nll": _of_nll,
     "preference": _of_preference,
     "answers": _of_choice,
 }
 
 
-def _nll_result(this: Attempt, rows: Rows, answers: Sequence[Losses]) -> dict[str, Json]:
+def _nll_result(this: Attempt, rows: RenderedRows, answers: Sequence[PassResult]) -> dict[str, Json]:
     """An item is a row, also where each of its answers was asked for by itself."""
-    nlls = _nlls(flat(rows), answers)
+    nlls = _nlls(flatten(rows), answers)
     if not math.isfinite(sum(nlls)):
-        raise Unfit("the held-out loss is not a number: the training that it is about has diverged")
+        raise StageError("the held-out loss is not a number: the training that it is about has diverged")
     left = iter(nlls)
     items = [
         ItemRow(
@@ -109,11 +113,11 @@ def _nll_result(this: Attempt, rows: Rows, answers: Sequence[Losses]) -> dict[st
         )
         for item, row in enumerate(rows)
     ]
-    tokens = sum(float(example.weights.sum()) for example in flat(rows))
-    text_bytes = sum(example.text_bytes for example in flat(rows))
+    tokens = sum(float(example.weights.sum()) for example in flatten(rows))
+    text_bytes = sum(example.text_bytes for example in flatten(rows))
     return {
         "metrics": {"nll": sum(nlls) / tokens, "bits_per_byte": sum(nlls) / np.log(2).item() / text_bytes},
-        "items": this.keep("items.jsonl.gz", write_rows(items)),
+        "items": this.write_artefact("items.jsonl.gz", write_rows(items)),
         "count": len(rows),
         "usage": this.spending.usage.document(),
     }

@@ -12,8 +12,8 @@ from sweeps.rendering.render import Example
 from sweeps.stage import Json
 from sweeps.training.preference_loss import Floats, accuracy, completions, counts, divergence, margins, rewards
 from worker.attempt import Attempt
-from worker.outcome import ParentGone, Unfit
-from worker.sdk.responses import Losses
+from worker.outcome import ParentGone, StageError
+from worker.sdk.responses import PassResult
 
 
 def reference_of(this: Attempt, examples: Sequence[Example]) -> list[Floats]:
@@ -22,19 +22,19 @@ def reference_of(this: Attempt, examples: Sequence[Example]) -> list[Floats]:
     Raises ParentGone where that is no more: it is measured again, at the starting point, while this stage waits.
     """
     stage = str(this.recipe["reference"])
-    result = this.hands.store.read_result(stage)
+    result = this.context.store.read_result(stage)
     path = str(result["logprobs"]) if result else ""
-    if not path or not this.hands.artefacts.has(path):
+    if not path or not this.context.artefacts.has(path):
         raise ParentGone(stage, path)
-    values = np.load(io.BytesIO(this.hands.artefacts.read(path)), allow_pickle=False).astype(np.float64)
+    values = np.load(io.BytesIO(this.context.artefacts.read(path)), allow_pickle=False).astype(np.float64)
     tokens = counts(examples)
     if len(values) != tokens.sum():
-        raise Unfit(f"the reference {stage} has {len(values)} tokens, and the pairs have {tokens.sum()}")
+        raise StageError(f"the reference {stage} has {len(values)} tokens, and the pairs have {tokens.sum()}")
     return np.split(values, np.cumsum(tokens)[:-1])
 
 
 def preference_result(
-    this: Attempt, examples: Sequence[Example], reference: Sequence[Floats] | None, answers: Sequence[Losses]
+    this: Attempt, examples: Sequence[Example], reference: Sequence[Floats] | None, answers: Sequence[PassResult]
 ) -> dict[str, Json]:
     """The metrics of all pairs, and each pair. A starting point is its own reference: nothing is decided there.
 
@@ -42,7 +42,7 @@ def preference_result(
     """
     found = completions(examples, [each for answer in answers for each in answer.logprobs])
     if not all(np.isfinite(values).all() for values in found):
-        raise Unfit("a held-out log-probability is not a number: the training that it is about has diverged")
+        raise StageError("a held-out log-probability is not a number: the training that it is about has diverged")
     start = found if reference is None else reference
     margin = margins(rewards(found, start))
     sums = np.array([math.fsum(values) for values in found])
@@ -53,8 +53,8 @@ def preference_result(
             "preference_kl": divergence(found, start),
             "likelihood_accuracy": accuracy(margins(sums)),
         },
-        "items": this.keep("items.jsonl.gz", write_rows(_rows(sums, margin, counts(examples)))),
-        "logprobs": this.keep("logprobs.npy", _array(found)),
+        "items": this.write_artefact("items.jsonl.gz", write_rows(_rows(sums, margin, counts(examples)))),
+        "logprobs": this.write_artefact("logprobs.npy", _array(found)),
         "count": len(margin),
         "usage": this.spending.usage.document(),
     }

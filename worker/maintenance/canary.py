@@ -16,32 +16,32 @@ from scheduler.services import SERVICES
 from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
 from sweeps.rendering.render import Example
-from worker.attempt import Hands
+from worker.attempt import WorkerContext
 from worker.open_model import ALL_LAYERS, EVALUATION_RANK
-from worker.sdk.client_status import Standing, Told
+from worker.sdk.client_status import ClientState, ClientStatus
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Adam, Batch, Endpoint, Session, probe
+from worker.sdk.session import AdamSettings, Endpoint, ExampleBatch, Session, probe
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
 COST = len(TOKENS) - 1  # tokens of training
-STILL = Adam(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+STILL = AdamSettings(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 
 log = logging.getLogger(__name__)
 
 
-Word = Literal["healthy", "down", "stopped", "unsure"]
+VerdictWord = Literal["healthy", "down", "stopped", "unsure"]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a try found."""
 
-    word: Word
+    word: VerdictWord
     cause: str
 
 
-FOUND: Mapping[Fault, Word] = {
+FOUND: Mapping[Fault, VerdictWord] = {
     Fault.ACCOUNT: "stopped",
     Fault.STAGE: "healthy",
     Fault.MALFORMED: "healthy",  # it is there; what it answers is told by each stage that it fails
@@ -61,8 +61,8 @@ class Paused(Exception):
 class Canaries:
     """Tries a service whenever its breaker asks for it; one worker of the fleet does at a time."""
 
-    def __init__(self, hands: Hands, timing: Timing) -> None:
-        self._hands = hands
+    def __init__(self, context: WorkerContext, timing: Timing) -> None:
+        self._context = context
         self._timing = timing
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="canaries", daemon=True)
@@ -82,28 +82,28 @@ class Canaries:
                 except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
                 except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
-                    record_bug(self._hands.store, error, f"canaries of {self._hands.leases.worker}", of=NOBODY)
+                    record_bug(self._context.store, error, f"canaries of {self._context.leases.worker}", of=NOBODY)
 
     def turn(self, service: str) -> Verdict | None:
         """One try, if it is time for one."""
-        store, name = self._hands.store, uuid.uuid4().hex
+        store, name = self._context.store, uuid.uuid4().hex
         patience, pace = self._timing.patience, self._timing.pace
         model = store.take_canary(service, name, tokens=COST, patience=patience, pace=pace)
         if not model:
             return None
-        metadata = {"fleet": self._hands.fleet, "canary": name}
-        verdict = tried(lambda: self._hands.endpoint(model), model, metadata, 0.9 * patience)
+        metadata = {"fleet": self._context.fleet, "canary": name}
+        verdict = try_service(lambda: self._context.endpoint(model), model, metadata, 0.9 * patience)
         state = store.record_canary_result(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
         log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
         return verdict
 
 
-def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
+def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
     """Ask for one step within so many seconds. Whatever comes of it is a verdict."""
-    told, give_up = Told(), time.monotonic() + seconds
+    told, give_up = ClientStatus(), time.monotonic() + seconds
 
     def check() -> None:
-        if told.now[0] in (Standing.QUEUED, Standing.LIMITED, Standing.STARVED):
+        if told.now[0] in (ClientState.QUEUED, ClientState.LIMITED, ClientState.STARVED):
             raise Paused(f"it answers, and has paused us ({told.now[0]})")
         if time.monotonic() > give_up:
             raise TooLate(f"a single step was not done within {seconds:.0f} s")
@@ -112,31 +112,31 @@ def tried(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str]
     try:
         where = endpoint()
         probe(where, within=seconds / 3)
-        session = Session(lambda: where, metadata, seen=lambda sign, _: told.seen(sign))
-        _step(session, model, check)
+        session = Session(lambda: where, metadata, on_signal=lambda sign, _: told.note_signal(sign))
+        _do_step(session, model, check)
     except Paused as paused:
         return Verdict("healthy", str(paused))
     except TooLate as late:
         return Verdict("down", str(late))
     except ServiceError as error:
-        return Verdict(FOUND.get(error.fault) or _of_the_answer(error.status), str(error))
+        return Verdict(FOUND.get(error.fault) or _judge_status(error.status), str(error))
     finally:
         if session is not None:
             session.close("success")
     return Verdict("healthy", "a step was done")
 
 
-def _of_the_answer(status: int | None) -> Word:
+def _judge_status(status: int | None) -> VerdictWord:
     """A refusal is an answer too: the model may have been withdrawn, or we may ask too often."""
     return "healthy" if status is not None and status < 500 and status != 408 else "down"
 
 
-def _step(session: Session, model: str, check: Callable[[], None]) -> None:
+def _do_step(session: Session, model: str, check: Callable[[], None]) -> None:
     tokens = np.asarray(TOKENS, dtype=np.int32)
     example = Example(tokens=tokens, weights=np.ones(len(tokens) - 1, dtype=np.float32), text_bytes=len(tokens))
     trainer = session.create(model, rank=EVALUATION_RANK, seed=0, layers=ALL_LAYERS).wait(check)
     try:
-        losses, applied = trainer.forward_backward(Batch([example])), trainer.step(STILL)
+        losses, applied = trainer.forward_backward(ExampleBatch([example])), trainer.step(STILL)
         losses.wait(check)
         applied.wait(check)
     except ServiceError as error:

@@ -21,12 +21,12 @@ from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
 from scheduler.state.reconciliation import DiscardedCheckpoint, NeededCheckpoints, Reconciliation, UnreconciledAttempt
 from scheduler.state.service_facts import ASKED_ANEW, PendingBill, read_facts, record_facts
-from worker.attempt import Hands
+from worker.attempt import WorkerContext
 from worker.maintenance import reconcile
-from worker.maintenance.probes import billed
-from worker.sdk.capabilities import Offered
+from worker.maintenance.probes import find_billed_kind
+from worker.sdk.capabilities import ServiceCapabilities
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import DEADLINE, Account, Used
+from worker.sdk.rest import DEADLINE, AccountClient, SessionUsage
 from worker.sdk.session import Endpoint
 
 MOST = 100  # entries of each kind in one round
@@ -41,7 +41,7 @@ NOT_OURS = "the service does not let us finish sessions of workers that died; th
 log = logging.getLogger(__name__)
 
 
-class Entry(Protocol):
+class HousekeepingEntry(Protocol):
     """Something to do at the service that has the model."""
 
     @property
@@ -50,11 +50,11 @@ class Entry(Protocol):
     def model(self) -> str: ...
 
 
-E = TypeVar("E", bound=Entry)
+E = TypeVar("E", bound=HousekeepingEntry)
 
 
 @dataclass(frozen=True)
-class Kept:
+class HousekeepingSummary:
     """What a round has done."""
 
     reaped: int = 0  # sessions finished
@@ -84,14 +84,14 @@ class Round:
 class Housekeeping:
     """Keeps house every `period` seconds. `lag` is after how many the bills of the live service are complete."""
 
-    def __init__(self, hands: Hands, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
-        self._hands = hands
-        self._reconciliation = Reconciliation(hands.store)
+    def __init__(self, context: WorkerContext, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
+        self._context = context
+        self._reconciliation = Reconciliation(context.store)
         self._period = period
         self._lag = lag
         self._deadline = deadline
-        self._accounts: dict[Endpoint, Account] = {}
-        self._offered = Offered(hands.store)
+        self._accounts: dict[Endpoint, AccountClient] = {}
+        self._offered = ServiceCapabilities(context.store)
         self._asked: set[str] = set()  # sessions that we asked to end
         self._finished: set[str] = set()  # those that did
         self._bills_due: dict[str, float] = {}  # service -> when to look for the bill of an inquiry again
@@ -115,13 +115,13 @@ class Housekeeping:
 
     @property
     def _who(self) -> str:
-        return self._hands.leases.worker
+        return self._context.leases.worker
 
     def _turn(self, duty: float) -> None:
         if not self._reconciliation.take_duty(self._who, duty):
             return
         kept = self.round()
-        if kept != Kept():
+        if kept != HousekeepingSummary():
             log.info("housekeeping: %s", kept)
 
     def _guarded(self, action: Callable[[], object]) -> None:
@@ -130,9 +130,9 @@ class Housekeeping:
         except Away as error:
             log.warning("housekeeping waits for Redis: %s", error)
         except Exception as error:  # noqa: BLE001 - whatever it is, attempts do not depend on it
-            record_bug(self._hands.store, error, f"housekeeping of {self._who}", of=NOBODY)
+            record_bug(self._context.store, error, f"housekeeping of {self._who}", of=NOBODY)
 
-    def round(self) -> Kept:
+    def round(self) -> HousekeepingSummary:
         """Everything that is due, once: sessions first, for what they count is final only when they are over."""
         this = Round(time.monotonic() + self._period + self._deadline)
         reaped = self._reap(this)
@@ -141,37 +141,37 @@ class Housekeeping:
         self._bill(this)
         extended = self._each(this, keys.EXPIRING, self._reconciliation.read_needed(MOST), self._extend)
         deleted = self._each(this, keys.DISCARDED, self._reconciliation.read_discarded(MOST), self._delete)
-        return Kept(reaped, deleted, extended, resolved)
+        return HousekeepingSummary(reaped, deleted, extended, resolved)
 
     def _reap(self, this: Round) -> int:
         attempts = [attempt for attempt in self._reconciliation.read_unreconciled(MOST) if attempt.over is None]
         return self._each(this, keys.UNRECONCILED, attempts, self._see_to_its_end)
 
-    def _see_to_its_end(self, account: Account, attempt: UnreconciledAttempt) -> int:
+    def _see_to_its_end(self, account: AccountClient, attempt: UnreconciledAttempt) -> int:
         """Finish the sessions of an attempt that has ended; once they are over, note what they left."""
         if attempt.in_use:
             self._put_off(attempt)
             return 0
-        service, metadata = service_of(attempt.model), reconcile.metadata_of(self._hands.fleet, attempt.opener)
-        found = self._offered.ask(service, "search", lambda: account.sessions_of(metadata), None)
+        service, metadata = service_of(attempt.model), reconcile.build_metadata(self._context.fleet, attempt.opener)
+        found = self._offered.ask(service, "search", lambda: account.find_sessions(metadata), None)
         lag = 0.0 if service == "offline" else self._lag
         if found is None:  # what it counted is found by the metadata, once nothing more can come
             self._reconciliation.record_session_end(attempt, began=None, lag=lag + UNFINISHED, sessions=(), paths=())
             return 0
-        open_yet = reconcile.to_finish(found, self._asked) if self._may_finish(attempt.model) else []
+        open_yet = reconcile.select_unfinished(found, self._asked) if self._may_finish(attempt.model) else []
         finished = [session for session in open_yet if self._finish(account, service, session)]
-        if finished or not reconcile.over(found, self._finished):
+        if finished or not reconcile.are_over(found, self._finished):
             self._put_off(attempt)  # what was under way when it was finished may still be ending
             return len(finished)
         sessions = [session.id for session in found]
         nothing: list[str] = []
-        paths = self._offered.ask(service, "checkpoints", lambda: _saved_in(account, sessions), nothing)
+        paths = self._offered.ask(service, "checkpoints", lambda: _list_checkpoints(account, sessions), nothing)
         self._reconciliation.record_session_end(
-            attempt, began=reconcile.began(found), lag=lag, sessions=sessions, paths=paths
+            attempt, began=reconcile.find_start(found), lag=lag, sessions=sessions, paths=paths
         )
         return 0
 
-    def _finish(self, account: Account, service: str, session: str) -> bool:
+    def _finish(self, account: AccountClient, service: str, session: str) -> bool:
         allowed = self._offered.ask(service, "finish", lambda: account.finish(session), False)
         self._asked.add(session)  # not before: one that the service could not be told of is tried again
         if not allowed:
@@ -182,7 +182,7 @@ class Housekeeping:
 
     def _may_finish(self, model: str) -> bool:
         """Where an inquiry has found that it is of no use, it is not tried."""
-        allowed = read_facts(self._hands.store, service_of(model)).finish is not False
+        allowed = read_facts(self._context.store, service_of(model)).finish is not False
         if not allowed:
             self._note(NOT_OURS)
         return allowed
@@ -203,14 +203,14 @@ class Housekeeping:
             for model, attempts in by_model.items()
         )
 
-    def _settle(self, attempts: Sequence[UnreconciledAttempt], account: Account) -> int:
+    def _settle(self, attempts: Sequence[UnreconciledAttempt], account: AccountClient) -> int:
         now = datetime.now(UTC)
-        used = self._used(account, service_of(attempts[0].model), reconcile.windows(attempts, now))
+        used = self._used(account, service_of(attempts[0].model), reconcile.plan_windows(attempts, now))
         if used is None:
             return sum(self._leave_open(attempt, now) for attempt in attempts)
-        fleet = self._hands.fleet
+        fleet = self._context.fleet
         return sum(
-            self._reconciliation.reconcile(attempt, reconcile.usage_of(attempt, used, fleet)) for attempt in attempts
+            self._reconciliation.reconcile(attempt, reconcile.sum_usage(attempt, used, fleet)) for attempt in attempts
         )
 
     def _leave_open(self, attempt: UnreconciledAttempt, now: datetime) -> bool:
@@ -220,11 +220,13 @@ class Housekeeping:
         self._put_off(attempt, REFUSED)
         return False
 
-    def _used(self, account: Account, service: str, spans: Iterable[tuple[datetime, datetime]]) -> list[Used] | None:
+    def _used(
+        self, account: AccountClient, service: str, spans: Iterable[tuple[datetime, datetime]]
+    ) -> list[SessionUsage] | None:
         """What the service counted; None where it does not say, or the key may not read it."""
 
-        def used() -> list[Used]:
-            return [each for start, end in spans for each in account.used(start, end)]
+        def used() -> list[SessionUsage]:
+            return [each for start, end in spans for each in account.read_usage(start, end)]
 
         try:
             return self._offered.ask(service, "usage", used, None)
@@ -245,10 +247,10 @@ class Housekeeping:
             names = [name for name, models in recent.items() if service in map(service_of, models)]
             self._try(this, "", model, [], partial(self._note_bills, service, names))
 
-    def _note_bills(self, service: str, sweeps: Sequence[str], account: Account) -> int:
+    def _note_bills(self, service: str, sweeps: Sequence[str], account: AccountClient) -> int:
         now = datetime.now(UTC)
-        used = self._used(account, service, reconcile.spans(now - reconcile.LONGEST_WINDOW, now))
-        bills = {} if used is None else reconcile.bills(used, self._hands.fleet)
+        used = self._used(account, service, reconcile.split_into_windows(now - reconcile.LONGEST_WINDOW, now))
+        bills = {} if used is None else reconcile.sum_bills(used, self._context.fleet)
         for sweep in sweeps if used is not None else ():
             bill = bills.get(sweep, reconcile.Bill())
             self._reconciliation.record_billed(sweep, service, bill.tokens, bill.micro_usd)
@@ -257,7 +259,7 @@ class Housekeeping:
     def _learn_from_bills(self, this: Round) -> None:
         """Read the bill that an inquiry left to come, once it can be there."""
         for service in SERVICES:
-            pending = read_facts(self._hands.store, service).pending
+            pending = read_facts(self._context.store, service).pending
             if pending is None or time.monotonic() < self._bills_due.get(service, 0):
                 continue
             age = (datetime.now(UTC) - pending.since).total_seconds()
@@ -265,21 +267,21 @@ class Housekeeping:
                 self._bills_due[service] = time.monotonic() + REFUSED
                 self._try(this, keys.UNRECONCILED, pending.model, [], partial(self._read_bill, service, pending))
 
-    def _read_bill(self, service: str, pending: PendingBill, account: Account) -> int:
+    def _read_bill(self, service: str, pending: PendingBill, account: AccountClient) -> int:
         try:
-            kind = billed(account, pending)
+            kind = find_billed_kind(account, pending)
         except ServiceError as error:
             if not error.missing and error.fault is not Fault.ACCOUNT:
                 raise
             self._note("this key may not read the bills: as what `forward` is billed stays unknown")
-            record_facts(self._hands.store, service, {"pending": ""}, bill=pending)
+            record_facts(self._context.store, service, {"pending": ""}, bill=pending)
             return 0
         if kind is not None:
-            record_facts(self._hands.store, service, {"forward": kind, "pending": ""}, bill=pending)
+            record_facts(self._context.store, service, {"forward": kind, "pending": ""}, bill=pending)
             log.info("housekeeping: `forward` is billed as %s at %s", kind, service)
         return 0
 
-    def _extend(self, account: Account, needed: NeededCheckpoints) -> int:
+    def _extend(self, account: AccountClient, needed: NeededCheckpoints) -> int:
         def extend() -> int:
             for path in needed.paths:
                 account.extend(path, needed.seconds)
@@ -289,7 +291,7 @@ class Housekeeping:
         self._reconciliation.postpone(keys.EXPIRING, needed.name, needed.seconds / 2 if extended else LACKING)
         return extended
 
-    def _delete(self, account: Account, checkpoint: DiscardedCheckpoint) -> int:
+    def _delete(self, account: AccountClient, checkpoint: DiscardedCheckpoint) -> int:
         if not self._reconciliation.is_discarded(checkpoint):
             return 0
 
@@ -304,17 +306,17 @@ class Housekeeping:
             self._reconciliation.postpone(keys.DISCARDED, checkpoint.name, LACKING)
         return deleted
 
-    def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[Account, E], int]) -> int:
+    def _each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[AccountClient, E], int]) -> int:
         """Do it for each, and count."""
         return sum(self._try(this, key, entry.model, [entry.name], partial(_swapped, do, entry)) for entry in entries)
 
-    def _try(self, this: Round, key: str, model: str, names: Sequence[str], do: Callable[[Account], int]) -> int:
+    def _try(self, this: Round, key: str, model: str, names: Sequence[str], do: Callable[[AccountClient], int]) -> int:
         """Do one thing at the service. What it fails to do, or refuses, is put off, so that the rest has its turn."""
         if this.over or self._done.is_set():
             return 0
         wait = self._period
         try:
-            endpoint = self._hands.endpoint(model)
+            endpoint = self._context.endpoint(model)
             if endpoint not in this.away:
                 return self._at(this, endpoint, do)
         except ServiceError as error:
@@ -325,8 +327,8 @@ class Housekeeping:
             self._reconciliation.postpone(key, name, wait)
         return 0
 
-    def _at(self, this: Round, endpoint: Endpoint, do: Callable[[Account], int]) -> int:
-        account = self._accounts.setdefault(endpoint, Account(endpoint, deadline=self._deadline))
+    def _at(self, this: Round, endpoint: Endpoint, do: Callable[[AccountClient], int]) -> int:
+        account = self._accounts.setdefault(endpoint, AccountClient(endpoint, deadline=self._deadline))
         try:
             return do(account)
         except ServiceError as error:
@@ -341,9 +343,9 @@ class Housekeeping:
             log.warning("housekeeping: %s", text)
 
 
-def _saved_in(account: Account, sessions: Sequence[str]) -> list[str]:
-    return [path for session in sessions for path in account.checkpoints_of(session)]
+def _list_checkpoints(account: AccountClient, sessions: Sequence[str]) -> list[str]:
+    return [path for session in sessions for path in account.list_checkpoints(session)]
 
 
-def _swapped(do: Callable[[Account, E], int], entry: E, account: Account) -> int:
+def _swapped(do: Callable[[AccountClient, E], int], entry: E, account: AccountClient) -> int:
     return do(account, entry)

@@ -21,14 +21,14 @@ from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from sweeps.planning.prices import PriceBook
 from sweeps.stage import MICRO
-from worker.maintenance.probes import FIRST, TOKENS, Inquiry, Question
-from worker.sdk.endpoints import endpoint_of
+from worker.maintenance.probes import FIRST, TOKENS, ProbeName, Probes
+from worker.sdk.endpoints import make_endpoints
 from worker.sdk.failures import ServiceError
 
 MOST = 50_000  # micro-dollars that an inquiry may cost
 
 
-def bound(model: str, prices: PriceBook) -> int:
+def bound_cost(model: str, prices: PriceBook) -> int:
     """Micro-dollars that an inquiry costs at most. Raises SchedulerError where that is not known, or too much."""
     rates, each = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
     if not all(map(rates.know, each)):
@@ -42,8 +42,8 @@ def bound(model: str, prices: PriceBook) -> int:
     return most
 
 
-def ask(
-    this: Inquiry, *, clients: int, pending: PendingBill | None = None
+def run_probes(
+    this: Probes, *, clients: int, pending: PendingBill | None = None
 ) -> tuple[list[ProbeAnswer], PendingBill | None]:
     """Every question once, the last with at most so many clients (0: not at all), and whose bill is still to come.
 
@@ -55,7 +55,7 @@ def ask(
         answer, pending = this.forward(pending)
         return answer
 
-    questions: list[tuple[Question, Callable[[], ProbeAnswer]]] = [
+    questions: list[tuple[ProbeName, Callable[[], ProbeAnswer]]] = [
         ("calls", this.calls),
         ("moments", this.moments),
         ("finish", this.finish),
@@ -63,65 +63,65 @@ def ask(
     ]
     if clients:
         questions.append(("clients", lambda: this.clients(clients)))
-    answers = [_guarded(what, question) for what, question in questions]
+    answers = [_probe(what, question) for what, question in questions]
     return answers, pending
 
 
-def _guarded(what: Question, question: Callable[[], ProbeAnswer]) -> ProbeAnswer:
+def _probe(what: ProbeName, question: Callable[[], ProbeAnswer]) -> ProbeAnswer:
     try:
         return question()
     except ServiceError as error:
         return ProbeAnswer(what, "unknown", str(error))
 
 
-def _open(this: Inquiry) -> None:
+def _act_as_other_process(this: Probes) -> None:
     """Be the other process: open a session, tell its name, and when told to, see whether it can be worked in still."""
     with this.session("finish") as session:
         try:
-            trainer = this.opened(session)
+            trainer = this.open_trainer(session)
         except ServiceError as error:
-            _say({"error": str(error)})
+            _write_json({"error": str(error)})
             return
-        _say({"session": trainer.session_id})
+        _write_json({"session": trainer.session_id})
         if not sys.stdin.readline():
             return
         try:
             this.wait(trainer.forward(FIRST))
-            _say({"refused": "no"})
+            _write_json({"refused": "no"})
         except ServiceError as error:
-            _say({"refused": str(error) if error.fault in (Fault.OUTAGE, Fault.ACCOUNT) else "yes"})
+            _write_json({"refused": str(error) if error.fault in (Fault.OUTAGE, Fault.ACCOUNT) else "yes"})
 
 
-def _say(document: object) -> None:
+def _write_json(document: object) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The status: 0, 1 where nothing could be asked, 130 where it was stopped."""
-    told = _arguments(arguments)
+    told = _parse_arguments(arguments)
     try:
         settings = from_environment()
-        cost = bound(told.model, read_price_book(settings))
-        this = Inquiry(endpoint_of(settings)(told.model), told.model, name=told.open)
+        cost = bound_cost(told.model, read_price_book(settings))
+        this = Probes(make_endpoints(settings)(told.model), told.model, name=told.open)
         if told.open:
-            _open(this)
+            _act_as_other_process(this)
             return 0
-        answers, pending = ask(this, clients=told.clients, pending=_pending(told.pending))
-        _say(asdict(ProbeReport(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
+        answers, pending = run_probes(this, clients=told.clients, pending=_read_pending(told.pending))
+        _write_json(asdict(ProbeReport(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
     except (SchedulerError, SweepsError, ServiceError) as error:
-        _say({"error": str(error)})
+        _write_json({"error": str(error)})
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _pending(words: Sequence[str] | None) -> PendingBill | None:
+def _read_pending(words: Sequence[str] | None) -> PendingBill | None:
     return PendingBill(words[0], words[1], datetime.fromisoformat(words[2])) if words else None
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m worker.maintenance.probe_main", description=str(__doc__).partition("\n")[0]
     )

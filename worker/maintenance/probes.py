@@ -24,11 +24,11 @@ from worker.maintenance.reconcile import FINAL
 from worker.open_model import ALL_LAYERS
 from worker.sdk import futures
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import Account
-from worker.sdk.session import Adam, Batch, Ending, Endpoint, Session, Trainer, responds
+from worker.sdk.rest import AccountClient
+from worker.sdk.session import AdamSettings, Ending, Endpoint, ExampleBatch, Session, Trainer, is_responding
 
 T = TypeVar("T")
-Question = Literal["calls", "moments", "finish", "forward", "clients"]
+ProbeName = Literal["calls", "moments", "finish", "forward", "clients"]
 
 LENGTH = 24  # tokens of a batch: one datum
 BEFORE, AFTER = 4, 3  # steps before the checkpoint, and from there on: once without a break, twice resumed
@@ -36,7 +36,7 @@ TOKENS = LENGTH * (BEFORE + 3 * AFTER + 2)  # of all questions, at most: one `fo
 
 RANK = 8
 KEPT = 3600  # seconds that the checkpoint would live if it could not be deleted: the least that the service takes
-ADAM = Adam(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 TELLING = 1e-3  # nats: losses that moments change by less tell nothing
 CLEARLY = 4.0  # times nearer to the one than the other is from it
 
@@ -46,17 +46,17 @@ CALL = 20.0  # seconds for a call of the account
 LEAVE = 15.0  # seconds for a session to close
 
 
-def _batch(first: int, factor: int) -> Batch:
+def _make_batch(first: int, factor: int) -> ExampleBatch:
     """A datum of small token ids that every vocabulary has: what they spell does not matter."""
     tokens = np.array([first + factor * place * place % 53 for place in range(LENGTH + 1)], np.int32)
-    return Batch([Example(tokens, np.ones(LENGTH, np.float32), 0)], scale=1 / LENGTH)
+    return ExampleBatch([Example(tokens, np.ones(LENGTH, np.float32), 0)], scale=1 / LENGTH)
 
 
 # Two, so that the gradients turn: where they stay as they are, Adam steps alike with moments and without.
-FIRST, SECOND = _batch(30, 7), _batch(33, 11)
+FIRST, SECOND = _make_batch(30, 7), _make_batch(33, 11)
 
 
-class Inquiry:
+class Probes:
     """The questions, each on sessions of its own that name this inquiry in their metadata."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Inquiry:
     ) -> None:
         self.model = model
         self.name = name or uuid.uuid4().hex
-        self.account = Account(endpoint, deadline=min(patience, CALL))
+        self.account = AccountClient(endpoint, deadline=min(patience, CALL))
         self._endpoint = endpoint
         self._patience = patience
         self._slot = slot
@@ -80,13 +80,13 @@ class Inquiry:
         nothing, now = f"tinker://inquiry-{self.name}/weights/none", datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
         questions: dict[str, Callable[[], object]] = {
-            "search": lambda: self.account.sessions_of({"inquiry": self.name}),
+            "search": lambda: self.account.find_sessions({"inquiry": self.name}),
             "ttl": lambda: self.account.extend(nothing, KEPT),
             "delete": lambda: self.account.delete(nothing),
-            "checkpoints": lambda: self.account.checkpoints_of(f"inquiry-{self.name}"),
-            "usage": lambda: self.account.used(hour - timedelta(hours=1), hour),
+            "checkpoints": lambda: self.account.list_checkpoints(f"inquiry-{self.name}"),
+            "usage": lambda: self.account.read_usage(hour - timedelta(hours=1), hour),
         }
-        lacking = {call: status for call, ask in questions.items() if (status := _lacks(ask)) is not None}
+        lacking = {call: status for call, ask in questions.items() if (status := _find_lack(ask)) is not None}
         if not lacking:
             return ProbeAnswer("calls", ALL, "it has every call that we have a use for")
         said = "; ".join(f"no `{call}`: so {LACKED[call]}" for call in lacking)
@@ -95,14 +95,14 @@ class Inquiry:
     def moments(self) -> ProbeAnswer:
         """Train, save, train on; then again from the checkpoint, with the optimizer and, as a control, without."""
         with self.session("moments") as session:
-            trainer = self.opened(session)
+            trainer = self.open_trainer(session)
             with self._nothing_kept(trainer.session_id):
                 self._train(trainer, FIRST, BEFORE)
                 path = self.wait(trainer.save("inquiry", ttl_seconds=KEPT, metadata={"inquiry": self.name}))
                 unbroken = self._train(trainer, SECOND, AFTER)
-                _leave(session, "success")  # where one client is allowed, the next has its place
+                _close_session(session, "success")  # where one client is allowed, the next has its place
                 resumed, control = (self._resumed(path, optimizer=optimizer) for optimizer in (True, False))
-        return judged(unbroken, resumed, control)
+        return judge_moments(unbroken, resumed, control)
 
     def _resumed(self, path: str, *, optimizer: bool) -> list[float]:
         with self.session("moments") as session:
@@ -116,7 +116,7 @@ class Inquiry:
                 return ProbeAnswer(
                     "finish", "no", "the service refuses it; sessions of workers that died end by themselves"
                 )
-            found = self.account.sessions_of({"inquiry": self.name, "asks": "finish"})
+            found = self.account.find_sessions({"inquiry": self.name, "asks": "finish"})
             over = any(each.id == session and each.status in FINAL for each in found)
             go_on()
             refused = told()["refused"]
@@ -131,11 +131,11 @@ class Inquiry:
         if pending is None:
             began = datetime.now(UTC)
             with self.session("forward") as session:
-                trainer = self.opened(session)
+                trainer = self.open_trainer(session)
                 self.wait(trainer.forward(FIRST))
             pending = PendingBill(trainer.session_id, self.model, began)
         try:
-            kind = billed(self.account, pending)
+            kind = find_billed_kind(self.account, pending)
         except ServiceError as error:
             if error.missing or error.fault is Fault.ACCOUNT:
                 return ProbeAnswer("forward", "unknown", f"this key may not read the bills: {error}"), None
@@ -161,18 +161,18 @@ class Inquiry:
     def _opens(self, session: Session) -> bool:
         """Not within a while, though the service answers: then it waits for a slot, of which the SDK tells nobody."""
         try:
-            self.opened(session, seconds=self._slot)
+            self.open_trainer(session, seconds=self._slot)
         except ServiceError as error:
-            if error.fault is not Fault.OUTAGE or not responds(self._endpoint):
+            if error.fault is not Fault.OUTAGE or not is_responding(self._endpoint):
                 raise
             return False
         return True
 
-    def opened(self, session: Session, seconds: float | None = None) -> Trainer:
+    def open_trainer(self, session: Session, seconds: float | None = None) -> Trainer:
         """A fresh adapter."""
         return self.wait(session.create(self.model, rank=RANK, seed=0, layers=ALL_LAYERS), seconds)
 
-    def wait(self, pending: futures.Pending[T], seconds: float | None = None) -> T:
+    def wait(self, pending: futures.PendingAnswer[T], seconds: float | None = None) -> T:
         """The answer. Raises ServiceError, also when it does not come in time."""
         seconds = self._patience if seconds is None else seconds
         give_up = time.monotonic() + seconds
@@ -184,7 +184,7 @@ class Inquiry:
         return pending.wait(check)
 
     @contextmanager
-    def session(self, asks: Question) -> Iterator[Session]:
+    def session(self, asks: ProbeName) -> Iterator[Session]:
         """A session that is closed when the block is left, and waited for until it is."""
         session = Session(lambda: self._endpoint, {"inquiry": self.name, "asks": asks})
         ending: Ending = "interrupted"
@@ -192,7 +192,7 @@ class Inquiry:
             yield session
             ending = "success"
         finally:
-            _leave(session, ending)
+            _close_session(session, ending)
 
     @contextmanager
     def _nothing_kept(self, session: str) -> Iterator[None]:
@@ -201,10 +201,10 @@ class Inquiry:
             yield
         finally:
             with suppress(ServiceError):  # it expires by itself
-                for path in self.account.checkpoints_of(session):
+                for path in self.account.list_checkpoints(session):
                     self.account.delete(path)
 
-    def _train(self, trainer: Trainer, batch: Batch, steps: int) -> list[float]:
+    def _train(self, trainer: Trainer, batch: ExampleBatch, steps: int) -> list[float]:
         """The mean loss of each step, before it is applied."""
         pending = [(trainer.forward_backward(batch), trainer.step(ADAM)) for _ in range(steps)]
         losses = [self.wait(losses) for losses, _ in pending]
@@ -232,7 +232,7 @@ class Inquiry:
 
         def told() -> dict[str, str]:
             try:
-                line = futures.abandonable(speaks.readline).result(self._patience)
+                line = futures.run_abandonable(speaks.readline).result(self._patience)
                 found: dict[str, str] = json.loads(line)
             except (TimeoutError, ValueError):
                 raise ServiceError(Fault.OUTAGE, "the other process could not open a session, or went away") from None
@@ -256,7 +256,7 @@ class Inquiry:
             speaks.close()
 
 
-def _lacks(ask: Callable[[], object]) -> int | None:
+def _find_lack(ask: Callable[[], object]) -> int | None:
     """The status by which the service says that it has no such call; None where it has."""
     try:
         ask()
@@ -265,12 +265,12 @@ def _lacks(ask: Callable[[], object]) -> int | None:
     return None
 
 
-def _leave(session: Session, ending: Ending) -> None:
+def _close_session(session: Session, ending: Ending) -> None:
     with suppress(TimeoutError):  # the SDK hangs: the service drops what is silent
         session.close(ending).result(LEAVE)
 
 
-def judged(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> ProbeAnswer:
+def judge_moments(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> ProbeAnswer:
     """Whose losses are those of the resumed run: the uninterrupted one's, or those of a run with cold moments?"""
     off, cold, effect = _distance(resumed, unbroken), _distance(resumed, control), _distance(control, unbroken)
     seen = f"losses differ by {off:.2g} after a resume and by {effect:.2g} without moments"
@@ -287,10 +287,10 @@ def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(np.max(np.abs(np.subtract(ours, theirs))))  # NaN if any is
 
 
-def billed(account: Account, pending: PendingBill) -> Forward | None:
+def find_billed_kind(account: AccountClient, pending: PendingBill) -> Forward | None:
     """As what the session's tokens are in the bills; None if they are not. Raises ServiceError."""
     hour = pending.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    used = account.used(hour - timedelta(hours=1), hour + timedelta(hours=3))
+    used = account.read_usage(hour - timedelta(hours=1), hour + timedelta(hours=3))
     counted = [each.usage for each in used if each.session == pending.session]
     if any(usage.training for usage in counted):
         return "training"

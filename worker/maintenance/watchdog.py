@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What was seen at one moment."""
 
     waiting: bool  # is there a nudge in the queue?
@@ -28,14 +28,14 @@ class Look:
     heard: int  # nudges received so far
 
 
-class Deafness:
+class SilenceTimer:
     """For how long nudges have waited, a thread was free, and none of them came."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._heard = -1
 
-    def after(self, look: Look, now: float) -> float:
+    def after(self, look: Observation, now: float) -> float:
         """Seconds, as of this look."""
         if not (look.waiting and look.free) or look.heard != self._heard:
             self._since = None
@@ -68,18 +68,18 @@ class Watchdog:
         self._thread.start()
 
     def _watch(self) -> None:
-        deafness = Deafness()
+        deafness = SilenceTimer()
         while (deaf := self._look(deafness)) < self._patience:
             time.sleep(self._patience / LOOKS)
         log.error("nudges wait, a thread is free, and none has come for %.0f s: this worker ends", deaf)
         self._leave()
 
-    def _look(self, deafness: Deafness) -> float:
+    def _look(self, deafness: SilenceTimer) -> float:
         try:
             waiting = self._waiting() > 0
         except RedisError:  # then nobody can hear anything
             waiting = False
-        return deafness.after(Look(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
+        return deafness.after(Observation(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
 
     def _leave(self) -> None:
         """As on SIGTERM, which the thread that should handle it may not notice any more."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from sweeps.cost import Usage
 from worker.attempt import Attempt
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Written
-from worker.sdk.sampler import Answer, Manner, Sampler, most_of
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import SampledSequence
+from worker.sdk.sampler import Sampler, SampleResult, SamplingSettings, bound_usage
 
 AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 
@@ -24,17 +24,17 @@ class Request(NamedTuple):
 
 
 def write_all(
-    this: Attempt, sampler: Sampler, requests: Iterable[Request], manner: Manner, use: Use
-) -> Iterator[list[Written]]:
+    this: Attempt, sampler: Sampler, requests: Iterable[Request], manner: SamplingSettings, use: Use
+) -> Iterator[list[SampledSequence]]:
     """What is written to each request, in their order.
 
     `use` is told the most that a request can count as before it is asked for, and what that was too much by when the
     answer is there. Raises what waiting raises.
     """
-    waiting: deque[tuple[Usage, Pending[Answer]]] = deque()
+    waiting: deque[tuple[Usage, PendingAnswer[SampleResult]]] = deque()
     for prompt, samples, seed in requests:
         this.check()
-        bound = most_of(len(prompt), samples, manner.most)
+        bound = bound_usage(len(prompt), samples, manner.most)
         use(bound)
         waiting.append((bound, sampler.write(prompt, samples, manner, seed=seed)))
         if len(waiting) >= AT_ONCE:
@@ -43,7 +43,7 @@ def write_all(
         yield _taken(this, *waiting.popleft(), use)
 
 
-def _taken(this: Attempt, bound: Usage, pending: Pending[Answer], use: Use) -> list[Written]:
+def _taken(this: Attempt, bound: Usage, pending: PendingAnswer[SampleResult], use: Use) -> list[SampledSequence]:
     answer = this.wait(pending)
     use(answer.usage.minus(bound))
     return answer.written

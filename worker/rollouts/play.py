@@ -18,11 +18,11 @@ from sweeps.rendering.turns import generation_prompt, go_on, stops
 from sweeps.stage import Json
 from sweeps.training.rollouts import Rollout, chance_seed
 from worker.attempt import Attempt
-from worker.outcome import Unfit
+from worker.outcome import StageError
 from worker.rollouts.generate import Request, Use, write_all
 from worker.rollouts.sandbox import Arena, Broken
-from worker.sdk.responses import Written
-from worker.sdk.sampler import Manner, Sampler
+from worker.sdk.responses import SampledSequence
+from worker.sdk.sampler import Sampler, SamplingSettings
 
 TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken
 FEW = 16  # episodes are looked at before that is said, and at a time: each of them may take all the time it is given
@@ -116,7 +116,7 @@ class Seat:
         self.acted += [False] * len(tokens)
         self.logprobs += [0.0] * len(tokens)
 
-    def said(self, written: Written) -> None:
+    def said(self, written: SampledSequence) -> None:
         self.tokens += written.tokens.tolist()
         self.acted += [True] * len(written.tokens)
         self.logprobs += written.logprobs.tolist()
@@ -150,7 +150,7 @@ class Players:
         self._this = this
         self._arena = arena
         self._temperature = temperature
-        self._reading = Reading(tokenizer_of(this.recipe, this.hands.artefacts), str(this.recipe["renderer"]))
+        self._reading = Reading(tokenizer_of(this.recipe, this.context.artefacts), str(this.recipe["renderer"]))
         self._numbers = 0
         self._lost: list[str] = []  # the causes, of all that was ever played
         self._told = 0
@@ -195,9 +195,9 @@ class Players:
             for seat, one in zip(together, written, strict=True):
                 seat.said(one)
 
-    def _manner(self, *, spoken: bool) -> Manner:
+    def _manner(self, *, spoken: bool) -> SamplingSettings:
         most, stop = self._arena.shape.action[1], self._reading.stops(self._arena.stop, spoken=spoken)
-        return Manner(most, stop, self._temperature, self._reading.vocabulary)
+        return SamplingSettings(most, stop, self._temperature, self._reading.vocabulary)
 
     def _answer(self, playing: Sequence[Seat]) -> None:
         """What the environment says to the last action of each."""
@@ -237,14 +237,14 @@ class Players:
         count, among = len(self._lost), len(self._lost) + self._answered
         if count >= FEW and count > TOLERATED * among:
             name = _named(self._this)["name"]
-            raise Unfit(f"{name}: {count} episodes were lost, of {among} steps; the first one {self._lost[0]}")
+            raise StageError(f"{name}: {count} episodes were lost, of {among} steps; the first one {self._lost[0]}")
 
     def _tell(self, among: int) -> None:
         """Name what broke, in the events: once for all episodes that were played together, with the first cause."""
         if told := self._lost[self._told :]:
             self._told = len(self._lost)
             name = str(_named(self._this)["name"])
-            self._this.say(f"{name}: {len(told)} of {among} episodes are lost; {told[0]}"[:LONGEST_CAUSE])
+            self._this.log_event(f"{name}: {len(told)} of {among} episodes are lost; {told[0]}"[:LONGEST_CAUSE])
 
     @property
     def first_cause(self) -> str:
@@ -292,9 +292,9 @@ def arena_of(this: Attempt, split: Split) -> Arena:
         str(named["name"]),
         split=split,
         code=str(named["code"]),
-        limits=this.hands.arena,
-        folder=this.hands.environments,
-        check=this.still,
+        limits=this.context.arena,
+        folder=this.context.environments,
+        check=this.check_own_wait,
     )
 
 

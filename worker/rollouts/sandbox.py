@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from scheduler.settings import Settings
 from sweeps.environments import Shape, Split, Text, Turn
-from worker.outcome import Unfit
+from worker.outcome import StageError
 from worker.rollouts.sandbox_process import Died, Playhouse
 
 GIB = 2**30
@@ -237,10 +237,10 @@ class Arena:
         try:
             (line,) = self._house.ask([], answers=1, seconds=self.limits.start)
         except Died as death:
-            raise Unfit(f"the {self._name} could not be loaded: it {death}") from None
+            raise StageError(f"the {self._name} could not be loaded: it {death}") from None
         verb, _, content = line.partition(b" ")
         if verb != b"ready":
-            raise Unfit(json.loads(content))
+            raise StageError(json.loads(content))
         self.version, shape, stop = json.loads(content)
         self.shape = Shape(*(tuple(span) for span in shape))
         self.stop = tuple(stop)

@@ -17,7 +17,7 @@ LOOK_AGAIN = 60.0  # seconds for which what the store knows is taken for granted
 log = logging.getLogger(__name__)
 
 
-class Offered:
+class ServiceCapabilities:
     """Asks what a service may lack, and goes by what it has answered before."""
 
     def __init__(self, store: Store) -> None:

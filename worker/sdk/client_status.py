@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from worker.sdk.hooks import Sign
+from worker.sdk.hooks import Signal
 
 
-class Standing(StrEnum):
+class ClientState(StrEnum):
     """How a client stands with the service."""
 
     OPENING = "opening"
@@ -26,7 +26,7 @@ class Standing(StrEnum):
 LASTING = 5.0  # seconds without an answer after which an error of the service counts: a single one means nothing
 
 
-class Told:
+class ClientStatus:
     """Written by the SDK's thread and the attempt's, read by the one that renews leases."""
 
     def __init__(self, changed: Callable[[], None] = lambda: None, *, opened: bool = False) -> None:
@@ -34,12 +34,12 @@ class Told:
         self._changed = changed
         self._lock = threading.Lock()
         self._opened = opened
-        self._sign = Standing.ACTIVE if opened else Standing.OPENING
+        self._sign = ClientState.ACTIVE if opened else ClientState.OPENING
         self._since = time.monotonic()
         self._trouble: float | None = None
 
     @property
-    def now(self) -> tuple[Standing, float]:
+    def now(self) -> tuple[ClientState, float]:
         """The sign, and for how many seconds it has stood."""
         with self._lock:
             return self._sign, time.monotonic() - self._since
@@ -50,34 +50,34 @@ class Told:
         with self._lock:
             return self._trouble is not None and time.monotonic() - self._trouble > LASTING
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """The service did something: the client is there."""
         with self._lock:
             self._opened, self._trouble = True, None
-        self._see(Standing.ACTIVE)
+        self._see(ClientState.ACTIVE)
 
-    def seen(self, sign: Sign) -> None:
+    def note_signal(self, sign: Signal) -> None:
         """What the SDK hears while something is waited for."""
         match sign:
-            case Sign.ACTIVE:
-                self._hear(Standing.ACTIVE if self._opened else Standing.OPENING)
-            case Sign.RATE_LIMITED:
-                self._hear(Standing.LIMITED if self._opened else Standing.QUEUED)
-            case Sign.NO_CAPACITY:
-                self._hear(Standing.STARVED)
-            case Sign.TROUBLE:
+            case Signal.ACTIVE:
+                self._hear(ClientState.ACTIVE if self._opened else ClientState.OPENING)
+            case Signal.RATE_LIMITED:
+                self._hear(ClientState.LIMITED if self._opened else ClientState.QUEUED)
+            case Signal.NO_CAPACITY:
+                self._hear(ClientState.STARVED)
+            case Signal.TROUBLE:
                 with self._lock:
                     self._trouble = self._trouble or time.monotonic()
                 if self.troubled:  # a pause that it told of before is no news, and must not hide that it is away
-                    self._see(Standing.ACTIVE if self._opened else Standing.OPENING)
+                    self._see(ClientState.ACTIVE if self._opened else ClientState.OPENING)
 
-    def _hear(self, sign: Standing) -> None:
+    def _hear(self, sign: ClientState) -> None:
         """The service is there, whatever it says."""
         with self._lock:
             self._trouble = None
         self._see(sign)
 
-    def _see(self, sign: Standing) -> None:
+    def _see(self, sign: ClientState) -> None:
         with self._lock:
             if sign is self._sign:
                 return

@@ -9,7 +9,7 @@ from worker.sdk.failures import ServiceError
 from worker.sdk.session import Endpoint
 
 
-def endpoint_of(settings: Settings) -> Callable[[str], Endpoint]:
+def make_endpoints(settings: Settings) -> Callable[[str], Endpoint]:
     """A function from a model to where it is served."""
 
     def endpoint(model: str) -> Endpoint:

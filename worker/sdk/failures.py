@@ -28,48 +28,48 @@ class ServiceError(Exception):
         return self.missing or self.fault is Fault.STAGE
 
 
-def plain(error: Exception, call: str = "") -> ServiceError:
+def translate(error: Exception, call: str = "") -> ServiceError:
     """What an exception of the SDK means, with nothing of it kept but text; `call` is what was asked, if known."""
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
     status = getattr(cause, "status_code", None)
-    fault, dead = _fault(cause), _says_that_it_is_dead(cause)
-    lacking = status in LACKING or (status == 404 and _is_no_route(cause))
-    if (dead and fault in DEADLY) or lacking or _says_that_it_is_taken(cause):
+    fault, dead = _classify(cause), _says_dead(cause)
+    lacking = status in LACKING or (status == 404 and _says_no_route(cause))
+    if (dead and fault in DEADLY) or lacking or _says_taken(cause):
         fault = Fault.GONE
     missing = dead or isinstance(cause, tinker.NotFoundError)
     if isinstance(cause, tinker.APIResponseValidationError):
-        return _unfit(cause)
-    message = f"{call}{': ' if call else ''}{type(error).__name__}: {_text(error)}"
+        return _translate_invalid(cause)
+    message = f"{call}{': ' if call else ''}{type(error).__name__}: {_clean_message(error)}"
     return ServiceError(fault, message, missing=missing, status=status, lacking=lacking)
 
 
-def unread(call: str, error: Exception) -> ServiceError:
+def translate_unreadable(call: str, error: Exception) -> ServiceError:
     """The same of one that came while the answer of a call was waited for: it may be the answer that cannot be read."""
     if isinstance(error.__cause__, tinker.APIError) or not isinstance(error, UNREADABLE):
-        return plain(error, call)
+        return translate(error, call)
     if isinstance(error, json.JSONDecodeError | AttributeError):  # a proxy's page: nobody refused anything
         return ServiceError(Fault.BROKEN, f"{call}: expected an answer, got what is no JSON object")
-    wrong = _misfit(error.__cause__)
+    wrong = _describe_misfit(error.__cause__)
     if wrong is not None:  # it may be the page of somebody in between: once more
         return ServiceError(Fault.GONE, f"{call}: {wrong}")
     for sign, sentence in _UNREAD:
         if said := re.search(sign, str(error)):
             return ServiceError(Fault.MALFORMED, f"{call}: {said.expand(sentence)}")
-    found = f"got what it does not ({_text(error)})"
+    found = f"got what it does not ({_clean_message(error)})"
     return ServiceError(Fault.MALFORMED, f"{call}: expected what tinker {tinker.__version__} reads, {found}")
 
 
-def _unfit(error: tinker.APIResponseValidationError) -> ServiceError:
+def _translate_invalid(error: tinker.APIResponseValidationError) -> ServiceError:
     """An answer with a good status to a request that is not due to it: by itself, not by a promise."""
-    call, wrong = error.request.url.path.rpartition("/")[2], _misfit(error.__cause__)
+    call, wrong = error.request.url.path.rpartition("/")[2], _describe_misfit(error.__cause__)
     if wrong is not None:
         return ServiceError(Fault.GONE, f"{call}: {wrong}", status=error.status_code)
     got = " ".join(error.response.text[:200].split())[:80] or "nothing"
     return ServiceError(Fault.BROKEN, f"{call}: expected a JSON object, got {got}", status=error.status_code)
 
 
-def _misfit(cause: Any) -> str | None:
+def _describe_misfit(cause: Any) -> str | None:
     """Where the fields of a JSON object are not those that the SDK asks of it, by its validation."""
     if not hasattr(cause, "errors"):
         return None
@@ -101,7 +101,7 @@ DEADLY = (Fault.STAGE, Fault.ACCOUNT, Fault.UNKNOWN)
 LACKING = (405, 501)  # however it says so, the service has no such call
 
 
-def _is_no_route(cause: object) -> bool:
+def _says_no_route(cause: object) -> bool:
     """Is it what a server says of a path that it does not know? Of a thing that is not there it says which."""
     body = getattr(cause, "body", None)
     if isinstance(body, dict):
@@ -128,7 +128,7 @@ _BEFORE = (
 _DEAD = re.compile(rf"{_HANDLE}(?:\W+[^\s.;]+){{0,6}}?\W+{_BEHIND}|{_BEFORE}\W+(?:\w+\W+){{0,2}}?{_HANDLE}", _FLAGS)
 
 
-def _says_that_it_is_dead(cause: BaseException | None) -> bool:
+def _says_dead(cause: BaseException | None) -> bool:
     """Does a refusal say that what we hold (a model, a session, a sampler, a promise) is no more?
 
     Servers differ in the status that they give it; a request that is wrong is refused in other words.
@@ -138,15 +138,17 @@ def _says_that_it_is_dead(cause: BaseException | None) -> bool:
     ):
         return False
     refused = not isinstance(cause, tinker.APIStatusError) or 400 <= cause.status_code < 500
-    return refused and bool(_DEAD.search(_text(cause).replace("_", " ")))
+    return refused and bool(_DEAD.search(_clean_message(cause).replace("_", " ")))
 
 
-def _says_that_it_is_taken(cause: BaseException | None) -> bool:
+def _says_taken(cause: BaseException | None) -> bool:
     """A name that is there already, at a service that writes nothing over: our own, if an answer was lost."""
-    return isinstance(cause, tinker.ConflictError) and bool(re.search(r"exist|taken|duplicate|in use", _text(cause)))
+    return isinstance(cause, tinker.ConflictError) and bool(
+        re.search(r"exist|taken|duplicate|in use", _clean_message(cause))
+    )
 
 
-def _text(error: BaseException) -> str:
+def _clean_message(error: BaseException) -> str:
     """Its message without what the SDK appends of its own insides (`… with status 402 for self.request_id=…`)."""
     return re.split(r"( for| of)? self\.request_id=", str(error))[0].rstrip(" ,:;(")[:500]
 
@@ -161,7 +163,7 @@ _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
 )
 
 
-def _by_its_class(status: int) -> Fault:
+def _classify_status(status: int) -> Fault:
     """A refusal, in a number that is rare; or somebody in between who sends us elsewhere."""
     return Fault.STAGE if 400 <= status < 500 else Fault.BROKEN
 
@@ -170,7 +172,7 @@ def _by_its_class(status: int) -> Fault:
 _STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
 
-def _fault(error: BaseException | None) -> Fault:
+def _classify(error: BaseException | None) -> Fault:
     if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none here, or it cannot be one
         return Fault.MACHINE
     if isinstance(error, tinker.RequestFailedError):
@@ -178,5 +180,5 @@ def _fault(error: BaseException | None) -> Fault:
     if isinstance(error, tinker.APIStatusError) and error.status_code in _STATUSES:
         return _STATUSES[error.status_code]
     if type(error) is tinker.APIStatusError:
-        return _by_its_class(error.status_code)
+        return _classify_status(error.status_code)
     return next((fault for kinds, fault in _FAULTS if isinstance(error, kinds)), Fault.UNKNOWN)

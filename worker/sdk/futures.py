@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from scheduler.engine.retry import Fault
-from worker.sdk.failures import ServiceError, plain, unread
-from worker.sdk.handles import There, trusted
-from worker.sdk.hooks import Seen, unseen, watched
+from worker.sdk.failures import ServiceError, translate, translate_unreadable
+from worker.sdk.handles import StillExists, assume_it_exists
+from worker.sdk.hooks import OnSignal, ignore_signal, watch
 
 T = TypeVar("T")
 Check = Callable[[], None]  # raises when the attempt must not go on waiting
@@ -22,14 +22,16 @@ Permit = Callable[[int], None]  # returns when a request with so many tokens may
 LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
 
 
-def unlimited(tokens: int) -> None:
+def permit_everything(tokens: int) -> None:
     """Any request may be sent at once."""
 
 
-class Pending(Generic[T]):
+class PendingAnswer(Generic[T]):
     """An answer that is on its way."""
 
-    def __init__(self, call: str, future: "Future[Any]", read: Callable[[Any], T], there: There = trusted) -> None:
+    def __init__(
+        self, call: str, future: "Future[Any]", read: Callable[[Any], T], there: StillExists = assume_it_exists
+    ) -> None:
         self._call = call
         self._future = future
         self._read = read
@@ -44,7 +46,7 @@ class Pending(Generic[T]):
                 if self._future.done():
                     raise ServiceError(Fault.OUTAGE, "the service timed out") from None
             except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
-                raise self._judged(unread(self._call, error)) from None
+                raise self._judged(translate_unreadable(self._call, error)) from None
             else:
                 return self._read(answer)
             check()
@@ -58,45 +60,47 @@ class Pending(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Asking:
+class Requester:
     """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way.
 
     `there` tells, should a request be refused, whether that which is asked is at the service still.
     """
 
-    seen: Seen = unseen
-    permit: Permit = unlimited
-    there: There = trusted
+    on_signal: OnSignal = ignore_signal
+    permit: Permit = permit_everything
+    there: StillExists = assume_it_exists
     on_the_way: "set[Future[Any]]" = field(default_factory=set)
 
     def submit(
         self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0
-    ) -> Pending[T]:
+    ) -> PendingAnswer[T]:
         """Send a request that holds so many tokens. Raises ServiceError, and what the permit raises."""
         self.permit(tokens)
         try:
-            with watched(self.seen):
+            with watch(self.on_signal):
                 return self._awaited(name, call(), read, self.there)
         except Exception as error:  # noqa: BLE001 - as in Pending.wait
-            raise plain(error) from None
+            raise translate(error) from None
 
-    def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> Pending[T]:
+    def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> PendingAnswer[T]:
         """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
         self.permit(0)
-        return self._awaited(name, _from_afar(call, self.seen), read, trusted)
+        return self._awaited(name, _submit_abandonable(call, self.on_signal), read, assume_it_exists)
 
     def abandon(self) -> None:
         """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
         for future in list(self.on_the_way):
             future.cancel()
 
-    def _awaited(self, name: str, future: "Future[Any]", read: Callable[[Any], T], there: There) -> Pending[T]:
+    def _awaited(
+        self, name: str, future: "Future[Any]", read: Callable[[Any], T], there: StillExists
+    ) -> PendingAnswer[T]:
         self.on_the_way.add(future)
         future.add_done_callback(self.on_the_way.discard)
-        return Pending(name, future, read, there)
+        return PendingAnswer(name, future, read, there)
 
 
-def abandonable(call: Callable[[], T]) -> "Future[T]":
+def run_abandonable(call: Callable[[], T]) -> "Future[T]":
     """Run a blocking call where it can be left alone: opening a session at a dead server blocks for minutes."""
     answer: Future[T] = Future()
 
@@ -110,13 +114,13 @@ def abandonable(call: Callable[[], T]) -> "Future[T]":
     return answer
 
 
-def _from_afar(begin: Callable[[], "Future[T]"], seen: Seen) -> "Future[T]":
+def _submit_abandonable(begin: Callable[[], "Future[T]"], on_signal: OnSignal) -> "Future[T]":
     """What a future of the SDK will hold, when even to ask for it may block. Cancelling it cancels that one too."""
     answer: Future[T] = Future()
 
     def run() -> None:
         try:
-            with watched(seen):
+            with watch(on_signal):
                 future = begin()
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             with suppress(InvalidStateError):  # nobody waits any more

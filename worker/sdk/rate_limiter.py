@@ -16,7 +16,7 @@ SLICE = 0.5  # seconds between two looks at whether the attempt may still wait
 Check = Callable[[], None]  # raises when it may not
 
 
-class Source(Protocol):
+class PermitSource(Protocol):
     """Where permits come from; a `Rate` is one."""
 
     batch: int
@@ -29,7 +29,7 @@ class Permits:
 
     def __init__(
         self,
-        source: Source,
+        source: PermitSource,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -83,7 +83,7 @@ class Permits:
         return wait
 
 
-class Pace:
+class RateLimiter:
     """The limits of one service; None where there is none, and then nothing is asked of anybody."""
 
     def __init__(self, requests: Permits | None = None, tokens: Permits | None = None) -> None:
@@ -97,22 +97,22 @@ class Pace:
                 permits.take(count, check)
 
 
-_UNLIMITED = Pace()
+_UNLIMITED = RateLimiter()
 
 
-def unpaced(model: str) -> Pace:  # noqa: ARG001 - as pace_of gives one
+def unlimited_rate(model: str) -> RateLimiter:  # noqa: ARG001 - as pace_of gives one
     """No service has a limit."""
     return _UNLIMITED
 
 
-def pace_of(client: Client, settings: Settings) -> Callable[[str], Pace]:
+def make_rate_limiters(client: Client, settings: Settings) -> Callable[[str], RateLimiter]:
     """A function from a model to how fast its service may be asked."""
 
     def permits(what: str, service: str, per_second: float) -> Permits | None:
         return Permits(Rate(client, f"{what}|{service}", per_second=per_second)) if per_second else None
 
     paces = {
-        service: Pace(
+        service: RateLimiter(
             permits("requests", service, settings.requests_per_second),
             permits("tokens", service, settings.tokens_per_minute / 60),
         )

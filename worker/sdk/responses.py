@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from scheduler.engine.retry import Fault
 from worker.sdk.failures import ServiceError
-from worker.training.loss_from_logprobs import Worth
+from worker.training.loss_from_logprobs import LossFunction
 
 Floats = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int32]
@@ -30,7 +30,7 @@ PATH = re.compile(r"tinker://[^/\s]+/(?:weights|sampler_weights)/\S+")
 
 
 @dataclass(frozen=True)
-class Losses:
+class PassResult:
     """What a pass gave: natural log-probabilities of each datum's targets, and the weighted loss, summed.
 
     The loss is None where the service does not say it and it cannot be told from the log-probabilities. A
@@ -42,33 +42,33 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Written:
+class SampledSequence:
     """What was written, with the natural log-probability of each token by the model itself."""
 
     tokens: Tokens
     logprobs: Floats
 
 
-def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: Worth) -> Losses:
+def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: LossFunction) -> PassResult:
     """`bearing` is what each target of each datum bears, (n,): where that is 0 its log-probability is not looked at.
 
     Raises ServiceError.
     """
     outputs = list(answer.loss_fn_outputs or ())
     if len(outputs) != len(bearing):
-        refuse(call, f"{len(bearing)} outputs, one for each datum", f"{len(outputs)}")
+        reject(call, f"{len(bearing)} outputs, one for each datum", f"{len(outputs)}")
     logprobs = [
-        _of_targets(f"{call}, datum {number} of {len(bearing)}", output, bears)
+        _read_target_logprobs(f"{call}, datum {number} of {len(bearing)}", output, bears)
         for number, (output, bears) in enumerate(zip(outputs, bearing, strict=True), 1)
     ]
-    loss = _loss(call, (answer.metrics or {}).get("loss:sum"), partial(worth, logprobs))
+    loss = _read_loss(call, (answer.metrics or {}).get("loss:sum"), partial(worth, logprobs))
     if loss is None or math.isfinite(loss):  # where it is not, the training has diverged, which is told as that
         for number, (values, bears) in enumerate(zip(logprobs, bearing, strict=True), 1):
-            _see_that_finite(f"{call}, datum {number} of {len(bearing)} ", values, bears != 0)
-    return Losses(loss, logprobs)
+            _check_finite(f"{call}, datum {number} of {len(bearing)} ", values, bears != 0)
+    return PassResult(loss, logprobs)
 
 
-def _loss(call: str, named: float | None, reckon: Callable[[], float | None]) -> float | None:
+def _read_loss(call: str, named: float | None, reckon: Callable[[], float | None]) -> float | None:
     """What the service names, or what is reckoned; one that is no number must be so by its log-probabilities, too."""
     if named is not None and math.isfinite(named):
         return float(named)
@@ -77,51 +77,51 @@ def _loss(call: str, named: float | None, reckon: Callable[[], float | None]) ->
     if named is None:
         return reckoned
     if reckoned is not None and abs(reckoned) <= LARGEST:
-        refuse(call, "a finite `loss:sum`", f"{named}, where the log-probabilities amount to {reckoned:.4g}")
+        reject(call, "a finite `loss:sum`", f"{named}, where the log-probabilities amount to {reckoned:.4g}")
     return float(named)
 
 
-def _of_targets(call: str, output: Any, bears: Floats) -> Floats:
+def _read_target_logprobs(call: str, output: Any, bears: Floats) -> Floats:
     if "logprobs" not in output:
-        refuse(call, "a field `logprobs`", f"{', '.join(sorted(map(str, output))) or 'no field'}")
-    values = _floats(call, output["logprobs"].to_numpy())
+        reject(call, "a field `logprobs`", f"{', '.join(sorted(map(str, output))) or 'no field'}")
+    values = _to_floats(call, output["logprobs"].to_numpy())
     if values.shape != bears.shape:
-        refuse(call, f"{len(bears)} log-probabilities, one for each target", _shape(values))
+        reject(call, f"{len(bears)} log-probabilities, one for each target", _describe_shape(values))
     idle = (bears == 0) & ~np.isfinite(values)
     if idle.any():
         values = np.where(idle, np.float32(0), values)
-    _see_that_logarithms(call, values[bears != 0])
+    _check_logprobs(call, values[bears != 0])
     return values
 
 
-def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int | None = None) -> list[Written]:
+def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int | None = None) -> list[SampledSequence]:
     """`count` sequences of `most` tokens at most each, of a vocabulary of this size. Raises ServiceError."""
     sequences = list(answer.sequences or ())
     if len(sequences) != count:
-        refuse(call, f"{count} sequences", f"{len(sequences)}")
+        reject(call, f"{count} sequences", f"{len(sequences)}")
     written = [
-        _sequence(f"{call}, sequence {number} of {count}", each, most) for number, each in enumerate(sequences, 1)
+        _read_sequence(f"{call}, sequence {number} of {count}", each, most) for number, each in enumerate(sequences, 1)
     ]
     highest = max((int(each.tokens.max()) for each in written if len(each.tokens)), default=0)
     if vocabulary is not None and highest >= vocabulary * PADDED:
-        refuse(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"{highest} among them")
+        reject(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"{highest} among them")
     return written
 
 
-def _sequence(call: str, sequence: Any, most: int) -> Written:
+def _read_sequence(call: str, sequence: Any, most: int) -> SampledSequence:
     if sequence.stop_reason not in STOPS:
-        refuse(call, f"the stop reason {' or '.join(STOPS)}", repr(sequence.stop_reason))
+        reject(call, f"the stop reason {' or '.join(STOPS)}", repr(sequence.stop_reason))
     tokens = np.asarray([] if sequence.tokens_np is None else sequence.tokens_np, np.int32)
     if tokens.ndim != 1 or len(tokens) > most:
-        refuse(call, f"{most} tokens at most", _shape(tokens))
+        reject(call, f"{most} tokens at most", _describe_shape(tokens))
     if (tokens < 0).any():
-        refuse(call, "tokens", f"{int(tokens.min())} among them")
-    logprobs = _floats(call, [] if sequence.logprobs_np is None else sequence.logprobs_np)
+        reject(call, "tokens", f"{int(tokens.min())} among them")
+    logprobs = _to_floats(call, [] if sequence.logprobs_np is None else sequence.logprobs_np)
     if logprobs.shape != tokens.shape:
-        refuse(call, f"{len(tokens)} log-probabilities, one for each token", _shape(logprobs))
-    _see_that_finite(call, logprobs, np.ones(len(logprobs), np.bool_))
-    _see_that_logarithms(call, logprobs)
-    return Written(tokens, logprobs)
+        reject(call, f"{len(tokens)} log-probabilities, one for each token", _describe_shape(logprobs))
+    _check_finite(call, logprobs, np.ones(len(logprobs), np.bool_))
+    _check_logprobs(call, logprobs)
+    return SampledSequence(tokens, logprobs)
 
 
 def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
@@ -131,17 +131,17 @@ def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
     one number fewer, and all are numbers.
     """
     expected = f"{tokens} log-probabilities of the prompt, none for the first token"
-    values = _floats(call, [] if answer.prompt_logprobs_np is None else answer.prompt_logprobs_np)
+    values = _to_floats(call, [] if answer.prompt_logprobs_np is None else answer.prompt_logprobs_np)
     if values.shape == (tokens - 1,) and np.isfinite(values).all():
         found = values
     elif values.shape != (tokens,):
-        refuse(call, expected, _shape(values))
+        reject(call, expected, _describe_shape(values))
     elif np.isfinite(values[0]) and values[0] != 0:
-        refuse(call, expected, f"{values[0]:.4g} for it: they stand one place too early")
+        reject(call, expected, f"{values[0]:.4g} for it: they stand one place too early")
     else:
         found = values[1:]
-    _see_that_finite(call, found, np.ones(len(found), np.bool_))
-    _see_that_logarithms(call, found)
+    _check_finite(call, found, np.ones(len(found), np.bool_))
+    _check_logprobs(call, found)
     return found
 
 
@@ -149,7 +149,7 @@ def read_hits(call: str, answer: Any, prompt: int) -> int:
     """How many of a prompt's tokens were in the cache. Raises ServiceError: less than none must not be booked."""
     hits = int(answer.prompt_cache_hit_tokens or 0)
     if not 0 <= hits <= prompt:
-        refuse(call, f"0 to {prompt} tokens of the prompt in the cache", f"{hits}")
+        reject(call, f"0 to {prompt} tokens of the prompt in the cache", f"{hits}")
     return hits
 
 
@@ -157,34 +157,34 @@ def read_path(call: str, answer: Any) -> str:
     """Where something was saved. Raises ServiceError."""
     path = answer.path
     if not isinstance(path, str) or not PATH.fullmatch(path):
-        refuse(call, "a path as tinker://RUN/weights/NAME", repr(path))
+        reject(call, "a path as tinker://RUN/weights/NAME", repr(path))
     return path
 
 
-def _floats(call: str, values: Any) -> Floats:
+def _to_floats(call: str, values: Any) -> Floats:
     try:
         return np.asarray(values, np.float32)
     except (TypeError, ValueError):
-        refuse(call, "numbers", type(values).__name__)
+        reject(call, "numbers", type(values).__name__)
 
 
-def _see_that_finite(call: str, values: Floats, where: npt.NDArray[np.bool_]) -> None:
+def _check_finite(call: str, values: Floats, where: npt.NDArray[np.bool_]) -> None:
     odd = np.flatnonzero(where & ~np.isfinite(values))
     if len(odd):
         got = f"{values[odd[0]]} at {odd[0] + 1} of {len(values)}"
-        refuse(call, "finite log-probabilities", f"{got}; a model whose training has diverged answers so too")
+        reject(call, "finite log-probabilities", f"{got}; a model whose training has diverged answers so too")
 
 
-def _see_that_logarithms(call: str, values: Floats) -> None:
+def _check_logprobs(call: str, values: Floats) -> None:
     """Losses in their place, or probabilities, would be reckoned with in silence."""
     if len(values) and np.nanmax(np.nan_to_num(values, nan=-1.0, posinf=np.inf)) > ROUNDING:
-        refuse(call, "log-probabilities, which are 0 at most", f"{np.nanmax(values):.4g} among them")
+        reject(call, "log-probabilities, which are 0 at most", f"{np.nanmax(values):.4g} among them")
 
 
-def _shape(values: npt.NDArray[Any]) -> str:
+def _describe_shape(values: npt.NDArray[Any]) -> str:
     return f"{len(values)}" if values.ndim == 1 else f"the shape {'×'.join(map(str, values.shape)) or 'of one number'}"
 
 
-def refuse(call: str, expected: str, got: str) -> NoReturn:
+def reject(call: str, expected: str, got: str) -> NoReturn:
     """Raise that an answer is none."""
     raise ServiceError(Fault.MALFORMED, f"{call}: expected {expected}, got {got[:SHOWN]}")

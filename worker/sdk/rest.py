@@ -16,8 +16,8 @@ from tinker.types import SessionSearchRequest, SessionSearchResponse
 
 from scheduler.engine.retry import Fault
 from sweeps.cost import Usage
-from worker.sdk.failures import ServiceError, plain
-from worker.sdk.futures import abandonable
+from worker.sdk.failures import ServiceError, translate
+from worker.sdk.futures import run_abandonable
 from worker.sdk.session import Endpoint
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ NOT_FOR_US = (403, 404, 405)  # how a service may refuse to let one process fini
 OVER = (409, 410)
 
 
-class Answered(Exception):
+class ExpectedRefusal(Exception):
     """The service said no in a way that was to be expected."""
 
     def __init__(self, status: int) -> None:
@@ -42,7 +42,7 @@ class Answered(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class SessionRecord:
     """A session at the service."""
 
     id: str
@@ -51,7 +51,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Used:
+class SessionUsage:
     """What the service counted in a session, and bills for it; that of one session comes in several."""
 
     session: str
@@ -60,7 +60,7 @@ class Used:
     usd: float | None = None  # None where it names no amount
 
 
-class Account:
+class AccountClient:
     """What one key may see and do at one service."""
 
     def __init__(self, endpoint: Endpoint, *, deadline: float = DEADLINE) -> None:
@@ -68,13 +68,13 @@ class Account:
         self._deadline = deadline
         self._opening: Future[_Clients] | None = None
 
-    def sessions_of(self, metadata: Mapping[str, str]) -> list[Found]:
+    def find_sessions(self, metadata: Mapping[str, str]) -> list[SessionRecord]:
         """The sessions that were opened with this metadata, the newest first."""
-        request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[Found]()
+        request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[SessionRecord]()
         for _ in range(PAGES):
             body = request.model_dump(mode="json", exclude_none=True)
-            page = self._ask(_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
-            found += [_found(each) for each in page.sessions]
+            page = self._ask(_make_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
+            found += [_read_session(each) for each in page.sessions]
             if page.next_cursor is None:
                 break
             request = request.model_copy(update={"cursor": page.next_cursor})
@@ -84,12 +84,12 @@ class Account:
         """Finish a session that another process opened. False where the service does not allow it."""
         body = {"reason": {"type": "interrupted"}, "detail": "the attempt that opened it has ended"}
         try:
-            self._ask(_post(FINISH.format(session), body, type(None)), NOT_FOR_US + OVER)
-        except Answered as answer:
+            self._ask(_make_post(FINISH.format(session), body, type(None)), NOT_FOR_US + OVER)
+        except ExpectedRefusal as answer:
             return answer.status in OVER
         return True
 
-    def checkpoints_of(self, session: str) -> list[str]:
+    def list_checkpoints(self, session: str) -> list[str]:
         """The paths of all that was saved in a session, and is there still."""
         found = []
         try:
@@ -109,14 +109,14 @@ class Account:
         """Let a checkpoint live so long from now on. That one is gone, its stage finds out by itself."""
         self._unless_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
 
-    def used(self, start: datetime, end: datetime) -> list[Used]:
+    def read_usage(self, start: datetime, end: datetime) -> list[SessionUsage]:
         """The tokens of every session between two full hours, at most 14 days apart."""
         answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end), about_nothing=True)
         return [
-            Used(
+            SessionUsage(
                 event.session_id,
-                _metadata(answer, event.session_id),
-                _usage(event.event_info),
+                _find_metadata(answer, event.session_id),
+                _read_event(event.event_info),
                 event.estimated_cost_usd,
             )
             for event in answer.data
@@ -140,10 +140,10 @@ class Account:
         except TimeoutError:
             raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
         except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `plain` sorts
-            said = plain(error)
+            said = translate(error)
             said.lacking = said.lacking or (about_nothing and said.missing)
             if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not said.lacking:
-                raise Answered(error.status_code) from None
+                raise ExpectedRefusal(error.status_code) from None
             raise said from None
 
     def _answer(self, call: "Call[T]") -> T:
@@ -153,7 +153,7 @@ class Account:
         """Opened once: while a dead server keeps that waiting, for minutes, nobody else need begin to."""
         opening = self._opening
         if opening is None or (opening.done() and opening.exception() is not None):
-            opening = self._opening = abandonable(self._open)
+            opening = self._opening = run_abandonable(self._open)
         return opening.result(self._deadline)
 
     def _open(self) -> "_Clients":
@@ -173,7 +173,7 @@ class _Answer(Protocol[T_co]):
 Call = Callable[[_Clients], _Answer[T]]
 
 
-def _post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
+def _make_post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
     """What the SDK has no call for (0.38), or none that it promises to keep, on its own connection with its own key."""
 
     def call(clients: _Clients) -> _Answer[T]:
@@ -188,7 +188,7 @@ def _post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
     return call
 
 
-def _usage(counted: Any) -> Usage:
+def _read_event(counted: Any) -> Usage:
     """Tokens by kind, of a billing event that counts tokens."""
     tokens = int(counted.token_count)
     match counted:
@@ -205,11 +205,11 @@ def _usage(counted: Any) -> Usage:
 _WITHOUT_TOKENS = (types.CheckpointBillingEvent, types.StorageBillingEvent)
 
 
-def _found(session: types.SessionSummary) -> Found:
+def _read_session(session: types.SessionSummary) -> SessionRecord:
     status = session.status.type if session.status else None
-    return Found(session.session_id, status, session.created_at)
+    return SessionRecord(session.session_id, status, session.created_at)
 
 
-def _metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:
+def _find_metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:
     of = usage.sessions.get(session)
     return (of.user_metadata if of else None) or {}

@@ -24,62 +24,62 @@ from sweeps.training.preference_loss import (
 )
 from worker.attempt import Attempt
 from worker.evaluation.preference import reference_of
-from worker.examples import flat
-from worker.open_model import Start
+from worker.examples import flatten
+from worker.open_model import StartingPoint
 from worker.progress import Row
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Losses
-from worker.sdk.session import Batch
-from worker.training.supervised import Supervised
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import PassResult
+from worker.sdk.session import ExampleBatch
+from worker.training.supervised import SupervisedTraining
 
 
-class Preferring(Supervised):
+class DPOTraining(SupervisedTraining):
     """A training on pairs. Its reference is read and never made here: the weights at hand may have moved already."""
 
     SHOWN = COLUMN = "dpo_loss"
 
-    def __init__(self, this: Attempt, start: Start) -> None:
+    def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
         self._beta: float = self._recipe["beta"]
         self._by_length: bool = self._recipe["length_normalise"]
-        self._reference = dict(zip(flat(self._rows), self._starting_point(), strict=True))
+        self._reference = dict(zip(flatten(self._rows), self._starting_point(), strict=True))
 
     def _starting_point(self) -> list[Floats]:
         """What the starting point gave each completion of the subset."""
-        every = self._this.hands.examples.of(self._recipe["data"]["records"], self._recipe)
+        every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
         if len(self._rows) < len(every):
-            return reference_of(self._this, flat(self._rows))
-        found = reference_of(self._this, flat(every))  # the same stage for every order of all pairs
+            return reference_of(self._this, flatten(self._rows))
+        found = reference_of(self._this, flatten(every))  # the same stage for every order of all pairs
         rows = subset_order(len(every), self._recipe["seeds"]["subset"]).tolist()
         return [found[2 * row + side] for row in rows for side in (0, 1)]
 
     def _gradient_usage(self, tokens: int) -> Usage:
         return super()._gradient_usage(tokens).plus(self._this.spending.rates.passed(tokens))
 
-    def _gradient(self, examples: Sequence[Example], row: Row) -> Pending[Losses]:
+    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:
         """Behind the last step, which need not be waited for: the service works on one model in order."""
         margin = self._margins(examples, row)
         scales = weights(slopes(margin, self._beta), counts(examples), length_normalise=self._by_length)
-        batch = Batch(examples, scale=scales.tolist())
+        batch = ExampleBatch(examples, scale=scales.tolist())
         self._this.check()  # a frozen process may wake up here
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
 
     def _margins(self, examples: Sequence[Example], row: Row) -> Floats:
         """By how much each chosen completion is preferred now, in nats: (pairs,)."""
-        batch = Batch(examples)
+        batch = ExampleBatch(examples)
         self._use(self._this.spending.rates.passed(batch.tokens))  # before it is asked for
         policy = completions(examples, self._this.wait(self._trainer.forward(batch)).logprobs)
         reference = [self._reference[example] for example in examples]
         found = rewards(policy, reference, length_normalise=self._by_length)
         margin = margins(found)
         row[self.COLUMN] = value = loss(margin, self._beta)
-        self._see_that_it_converges(value, row)
+        self._check_convergence(value, row)
         row["accuracy"], row["margin"] = accuracy(margin), self._beta * float(margin.mean())
         row["chosen_reward"] = self._beta * float(found[0::2].mean())
         row["rejected_reward"] = self._beta * float(found[1::2].mean())
         row["kl"] = divergence(policy, reference)
         return margin
 
-    def _conclude(self, answers: Sequence[Losses], row: Row) -> float:  # noqa: ARG002 - the loss of that cross-entropy says nothing
+    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float:  # noqa: ARG002 - the loss of that cross-entropy says nothing
         return float(str(row[self.COLUMN]))

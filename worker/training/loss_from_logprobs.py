@@ -17,37 +17,39 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Worth = Callable[[Sequence[Floats]], float | None]
+LossFunction = Callable[[Sequence[Floats]], float | None]
 """The loss of all data, summed, by the log-probabilities of each; None where it cannot be told."""
 
 TOLD = ("importance_sampling", "ppo", "cispo", "dro")
 CLIPPED: Mapping[str, tuple[float, float]] = {"ppo": (0.8, 1.2), "cispo": (0.0, 4.0)}
 
 
-def cross_entropy(weights: Sequence[Floats]) -> Worth:
+def make_cross_entropy(weights: Sequence[Floats]) -> LossFunction:
     """Of the weight that each target bears."""
 
     def worth(logprobs: Sequence[Floats]) -> float:
-        return -sum(float(_wide(each) @ _wide(values)) for each, values in zip(weights, logprobs, strict=True))
+        return -sum(
+            float(_to_double(each) @ _to_double(values)) for each, values in zip(weights, logprobs, strict=True)
+        )
 
     return worth
 
 
-def policy_loss(
+def make_policy_loss(
     name: str, config: Mapping[str, float], sampled: Sequence[Floats], advantages: Sequence[Floats]
-) -> Worth:
+) -> LossFunction:
     """Of a loss on what was acted, by the name that the service gives it."""
 
     def worth(logprobs: Sequence[Floats]) -> float | None:
         if name not in TOLD:
             return None
         data = zip(logprobs, sampled, advantages, strict=True)
-        return sum(_of_one(name, config, *(_wide(each) for each in one)) for one in data)
+        return sum(_datum_loss(name, config, *(_to_double(each) for each in one)) for one in data)
 
     return worth
 
 
-def _of_one(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", advantage: "Wide") -> float:
+def _datum_loss(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", advantage: "Wide") -> float:
     if name == "dro":
         return float((config["beta"] / 2 * np.square(now - then) - now * advantage).sum())
     acted = advantage != 0  # elsewhere `then` may be anything
@@ -65,5 +67,5 @@ def _of_one(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", a
 Wide = npt.NDArray[np.float64]
 
 
-def _wide(values: Floats) -> Wide:
+def _to_double(values: Floats) -> Wide:
     return values.astype(np.float64)

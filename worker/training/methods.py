@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from worker.attempt import Attempt
-from worker.open_model import begin
+from worker.open_model import open_for_training
 from worker.outcome import Outcome
 from worker.sdk.session import Session, Trainer
-from worker.training.dpo import Preferring
-from worker.training.rl import Reinforcing
-from worker.training.supervised import Supervised
+from worker.training.dpo import DPOTraining
+from worker.training.rl import RLTraining
+from worker.training.supervised import SupervisedTraining
 from worker.training.training_loop import Training
 
-METHODS: Mapping[str, type[Training]] = {"sl": Supervised, "dpo": Preferring, "rl": Reinforcing}
+METHODS: Mapping[str, type[Training]] = {"sl": SupervisedTraining, "dpo": DPOTraining, "rl": RLTraining}
 
 
 def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
     """Train a stage to its end, or to where it is asked to stop."""
-    start = begin(this, session)
+    start = open_for_training(this, session)
     training = METHODS[str(this.recipe["method"])](this, start)
-    return training.to_the_end(), start.trainer
+    return training.run(), start.trainer

@@ -18,61 +18,61 @@ from sweeps.stage import Json
 from sweeps.training.rollout_cost import NONE, Play
 from sweeps.training.rollouts import Floats, Group, Rollout, learnt_from, parted, task_seed, weighed
 from worker.attempt import Attempt
-from worker.open_model import Start, forget_if_gone
-from worker.outcome import Outcome, Succeeded, Unfit
+from worker.open_model import StartingPoint, forget_if_gone
+from worker.outcome import Outcome, StageError, Succeeded
 from worker.progress import Row
 from worker.rollouts.play import Players, Tables, Task, arena_of
 from worker.sdk.failures import ServiceError
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Losses
-from worker.sdk.sampler import Read, Sampler
-from worker.sdk.session import Acted
-from worker.training.training_loop import Sent, Training
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import PassResult
+from worker.sdk.sampler import PromptLogprobs, Sampler
+from worker.sdk.session import RolloutBatch
+from worker.training.training_loop import PendingStep, Training
 
-Hand = list[list[Rollout]]
+IterationRollouts = list[list[Rollout]]
 """The rollouts of an iteration, by task."""
 
 
-class Reinforcing(Training):
+class RLTraining(Training):
     """A training on what the model itself does. Its rewards are its curve."""
 
     SHOWN = COLUMN = "reward"
 
-    def __init__(self, this: Attempt, start: Start) -> None:
+    def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
         self._tables: dict[int, Tables] = {}  # open, by iteration
-        self._behind: Pending[Sampler] | None = None  # the weights behind the last step
+        self._behind: PendingAnswer[Sampler] | None = None  # the weights behind the last step
         self._sampler: Sampler | None = None
         self._hand = self._handed_down(start.kept)  # played, and not yet trained on
-        self._last: Hand = []
+        self._last: IterationRollouts = []
         self._untold = False  # is there a loss that the service does not tell?
         self._sent: deque[list[Rollout]] = deque()  # what the steps on their way are made of
-        self._path = _path(start.kept, "reference")  # of the weights that the training started from
+        self._path = _read_path(start.kept, "reference")  # of the weights that the training started from
         self._reference: Sampler | None = None
 
-    def to_the_end(self) -> Outcome:
+    def run(self) -> Outcome:
         with ExitStack() as stack:
             arena = stack.enter_context(arena_of(self._this, "train"))
             self._players = Players(self._this, arena, temperature=self._recipe["temperature"])
             referred = self._recipe["kl_penalty"] > 0
             self._play = Play(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
-            if referred and not self._enough(self._start.step):
+            if referred and not self._is_done(self._start.step):
                 self._reference = self._opened_reference()
-            self._behind = self._trainer.sampler()  # before anything moves
-            return super().to_the_end()
+            self._behind = self._trainer.create_sampler()  # before anything moves
+            return super().run()
 
-    def _enough(self, done: int) -> bool:
+    def _is_done(self, done: int) -> bool:
         """So many iterations; or as many as come nearest to so many tokens."""
         if self._hand is not None:
             return False  # what has been played ahead is paid for, and is learnt from
         if self._recipe["steps"] is not None:
-            return super()._enough(done)
+            return super()._is_done(done)
         each = self._usage.tokens / done if done else 0.0
         return bool(done and self._usage.tokens + each / 2 > self._recipe["tokens"])
 
-    def _planned(self) -> int:
+    def _planned_steps(self) -> int:
         if self._recipe["steps"] is not None:
-            return super()._planned()
+            return super()._planned_steps()
         done = len(self._curve.rows)
         whole: int = self._recipe["tokens"]
         return max(done, round(done * whole / max(1, self._usage.tokens)))
@@ -110,15 +110,15 @@ class Reinforcing(Training):
             self._tables[iteration] = self._players.open(tasks, self._recipe["group_size"])
         return self._tables[iteration]
 
-    def _roll(self, iteration: int, sampler: Sampler) -> Hand:
+    def _roll(self, iteration: int, sampler: Sampler) -> IterationRollouts:
         hand = self._players.play(self._open(iteration), sampler, self._use)
         del self._tables[iteration]
         if not any(hand):
             name = self._recipe["environment"]["name"]
-            raise Unfit(f"{name}: every episode of iteration {iteration} was lost; {self._players.first_cause}")
+            raise StageError(f"{name}: every episode of iteration {iteration} was lost; {self._players.first_cause}")
         return hand
 
-    def _send(self, step: int, rate: float) -> Sent:
+    def _send(self, step: int, rate: float) -> PendingStep:
         hand, self._hand = self._hand, None
         if hand is None:
             hand = self._roll(step, self._weights())
@@ -130,22 +130,22 @@ class Reinforcing(Training):
             self._this.check()  # a frozen process may wake up here
             losses.append(self._gradient(part))
             applied.append(self._trainer.step(self._adam(rate)))
-        return Sent(row, losses, applied)
+        return PendingStep(row, losses, applied)
 
-    def _gradient(self, groups: Sequence[Group]) -> Pending[Losses]:
+    def _gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
         rollouts = [rollout for group in groups for rollout in group]
         moved = self._moved(rollouts) if self._play.referred else None
-        acted = Acted(rollouts, weighed(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
+        acted = RolloutBatch(rollouts, weighed(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
         self._use(Usage(training=acted.tokens))  # before it is asked for
         return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])
 
     def _send_behind(self, done: int, row: Row) -> None:
         """The weights that the next iteration is played with; with a lag, the iteration itself, with those before."""
-        if self._enough(done):
+        if self._is_done(done):
             return
         before = self._weights() if self._recipe["lag"] else None
         if row["num_learnt"]:
-            self._behind = self._trainer.sampler()
+            self._behind = self._trainer.create_sampler()
         if before is not None:
             self._hand = self._roll(done, before)
 
@@ -160,12 +160,12 @@ class Reinforcing(Training):
         """The weights that it is held to: kept before the first step, for later nobody could tell what they were."""
         if self._path is None:
             if self._start.step:
-                raise Unfit("the weights that it started from were not kept with its checkpoint")
+                raise StageError("the weights that it started from were not kept with its checkpoint")
             days = self._execution["checkpoint"].get("ttl_days")
             ttl = None if days is None else round(days * 86_400)
             self._path = self._this.wait(self._trainer.save_for_sampling("reference", ttl_seconds=ttl))
         try:
-            return self._this.wait(self._trainer.sampler_of(self._path))
+            return self._this.wait(self._trainer.open_sampler(self._path))
         except ServiceError as error:
             forget_if_gone(self._this, self._start.kept, self._path, error)
             raise
@@ -180,12 +180,12 @@ class Reinforcing(Training):
         answers = [self._read(each) for each in asked]
         return [rollout.logprobs - start for rollout, start in zip(rollouts, answers, strict=True)]
 
-    def _read(self, asked: Pending[Read]) -> Floats:
+    def _read(self, asked: PendingAnswer[PromptLogprobs]) -> Floats:
         answer = self._this.wait(asked)
         self._use(Usage(prefill=-answer.cached, cached_prefill=answer.cached))
         return answer.logprobs
 
-    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
+    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float | None:
         rollouts = self._sent.popleft()
         if not answers:
             return None
@@ -195,18 +195,20 @@ class Reinforcing(Training):
         row["kl_sample_train"] = float(np.concatenate(apart).mean())
         return loss
 
-    def _loss_of(self, answers: Sequence[Losses], row: Row) -> float | None:
+    def _loss_of(self, answers: Sequence[PassResult], row: Row) -> float | None:
         """None where the service does not say it and it cannot be told; nor can, then, that it diverged."""
         known = [answer.loss for answer in answers if answer.loss is not None]
         if len(known) < len(answers):
             if not self._untold:
-                self._this.say(f"the service names no `loss:sum`, and `{self._recipe['loss']}` is told by nothing else")
+                self._this.log_event(
+                    f"the service names no `loss:sum`, and `{self._recipe['loss']}` is told by nothing else"
+                )
             self._untold = True
             return None
         row["loss"] = loss = sum(known)
         return loss
 
-    def _row(self, step: int, rate: float, hand: Hand, kept: Sequence[Group]) -> Row:
+    def _row(self, step: int, rate: float, hand: IterationRollouts, kept: Sequence[Group]) -> Row:
         """The metrics of an iteration: of all that was played, whether or not there is something to learn from it."""
         played = [rollout for group in hand for rollout in group]
         learnt = [rollout for group in kept for rollout in group]
@@ -231,29 +233,31 @@ class Reinforcing(Training):
         }
 
     def _keep(self, step: int) -> Mapping[str, Json]:
-        if self._enough(step):
+        if self._is_done(step):
             return {}  # nobody goes on from the last one with what this method needs
         kept: dict[str, Json] = {} if self._path is None else {"reference": self._path}
         if self._hand is not None:
             rows = [[rollout.document() for rollout in group] for group in self._hand]
             content = compress_rows([{"group": list(group)} for group in rows])
-            kept["rollouts"] = self._this.keep(f"rollouts-{step:06d}.jsonl.gz", content)
+            kept["rollouts"] = self._this.write_artefact(f"rollouts-{step:06d}.jsonl.gz", content)
         return kept
 
-    def _handed_down(self, kept: Mapping[str, Any]) -> Hand | None:
+    def _handed_down(self, kept: Mapping[str, Any]) -> IterationRollouts | None:
         """What the last attempt had played ahead when it saved the checkpoint from which this one goes on."""
-        path = _path(kept, "rollouts")
+        path = _read_path(kept, "rollouts")
         if path is None:
             return None
-        rows: list[Any] = decode_rows(self._this.hands.artefacts.read(path))
+        rows: list[Any] = decode_rows(self._this.context.artefacts.read(path))
         return [[Rollout.read(one) for one in row["group"]] for row in rows]
 
     def _result(self, steps: int) -> Succeeded:
         done = super()._result(steps)
         rows = [row for group in self._last for row in self._players.told(group)]
-        return Succeeded({**done.result, "rollouts": self._this.keep("rollouts.jsonl.gz", compress_rows(rows))}, steps)
+        return Succeeded(
+            {**done.result, "rollouts": self._this.write_artefact("rollouts.jsonl.gz", compress_rows(rows))}, steps
+        )
 
 
-def _path(kept: Mapping[str, Any], key: str) -> str | None:
+def _read_path(kept: Mapping[str, Any], key: str) -> str | None:
     value = kept.get(key)
     return None if value is None else str(value)

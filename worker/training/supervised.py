@@ -7,67 +7,67 @@ from sweeps.rendering.render import Example
 from sweeps.training.data_order import batch_rows, subset_order
 from worker.attempt import Attempt
 from worker.evaluation.measure import submit_forward
-from worker.examples import Rows, flat
-from worker.open_model import Start
+from worker.examples import RenderedRows, flatten
+from worker.open_model import StartingPoint
 from worker.progress import Row
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Losses
-from worker.sdk.session import Batch
-from worker.training.training_loop import Sent, Training, Validated
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import PassResult
+from worker.sdk.session import ExampleBatch
+from worker.training.training_loop import PendingStep, PendingValidation, Training
 
 
-def tokens_of(examples: Sequence[Example]) -> int:
+def count_tokens(examples: Sequence[Example]) -> int:
     """That are read, and billed."""
     return sum(len(example) for example in examples)
 
 
-def loss_tokens_of(examples: Sequence[Example]) -> float:
+def count_loss_tokens(examples: Sequence[Example]) -> float:
     """That are asked for."""
     return sum(float(example.weights.sum()) for example in examples)
 
 
-class Supervised(Training):
+class SupervisedTraining(Training):
     """Another method on examples has another gradient, or other examples; what they are drawn from is the same."""
 
     SHOWN = "nll"
     COLUMN = "train_mean_nll"
 
-    def __init__(self, this: Attempt, start: Start) -> None:
+    def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
         self._rows = self._subset()
         self._validation = self._validation_set()
 
     def _needs(self, step: int) -> Usage:
-        usage = self._gradient_usage(tokens_of(self._examples_of(step)))
+        usage = self._gradient_usage(count_tokens(self._examples_of(step)))
         if self._looks_after(step + 1):
-            usage = usage.plus(self._this.spending.rates.passed(tokens_of(self._validation)))
+            usage = usage.plus(self._this.spending.rates.passed(count_tokens(self._validation)))
         return usage
 
     def _gradient_usage(self, tokens: int) -> Usage:
         """What one gradient over so many tokens counts as."""
         return Usage(training=tokens)
 
-    def _send(self, step: int, rate: float) -> Sent:
+    def _send(self, step: int, rate: float) -> PendingStep:
         examples = self._examples_of(step)
         row = self._row(step, rate, examples)
         self._this.check()  # a frozen process may wake up here
         losses = self._gradient(examples, row)
-        return Sent(row, [losses], [self._trainer.step(self._adam(rate))])
+        return PendingStep(row, [losses], [self._trainer.step(self._adam(rate))])
 
-    def _gradient(self, examples: Sequence[Example], row: Row) -> Pending[Losses]:  # noqa: ARG002 - other methods say more
+    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:  # noqa: ARG002 - other methods say more
         """Ask for the gradient of a step; what is known of the step already goes into its row."""
-        batch = Batch(examples, scale=1.0 / loss_tokens_of(examples))
+        batch = ExampleBatch(examples, scale=1.0 / count_loss_tokens(examples))
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
 
-    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
+    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float | None:
         row[self.COLUMN] = loss = answers[0].loss
         return loss
 
     def _send_behind(self, done: int, row: Row) -> None:
         if self._looks_after(done):
             losses = submit_forward(self._trainer, self._validation, self._use_forward)
-            self._waiting.append(Validated(row, losses, self._validation))
+            self._waiting.append(PendingValidation(row, losses, self._validation))
 
     def _looks_after(self, done: int) -> bool:
         """Is the validation set looked at when so many steps are done?"""
@@ -78,7 +78,7 @@ class Supervised(Training):
         self._use(self._this.spending.rates.passed(tokens))
 
     def _examples_of(self, step: int) -> list[Example]:
-        return flat(self._rows[position] for position in self._rows_of(step))
+        return flatten(self._rows[position] for position in self._rows_of(step))
 
     def _rows_of(self, step: int) -> list[int]:
         recipe = self._recipe
@@ -96,16 +96,16 @@ class Supervised(Training):
             "progress": step / recipe["steps"],
             "learning_rate": rate,
             "num_sequences": len(examples),
-            "num_tokens": tokens_of(examples),
-            "num_loss_tokens": loss_tokens_of(examples),
+            "num_tokens": count_tokens(examples),
+            "num_loss_tokens": count_loss_tokens(examples),
         }
 
-    def _subset(self) -> Rows:
+    def _subset(self) -> RenderedRows:
         data = self._recipe["data"]
-        rows = self._this.hands.examples.of(data["records"], self._recipe)
+        rows = self._this.context.examples.render(data["records"], self._recipe)
         chosen = subset_order(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
         return [rows[place] for place in chosen.tolist()]
 
     def _validation_set(self) -> list[Example]:
         sha256 = self._execution.get("validation")
-        return flat(self._this.hands.examples.of(sha256, self._recipe)) if sha256 else []
+        return flatten(self._this.context.examples.render(sha256, self._recipe)) if sha256 else []

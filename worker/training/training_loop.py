@@ -16,41 +16,41 @@ from sweeps.training.schedule import learning_rate_at
 from worker.attempt import Attempt
 from worker.evaluation.measure import mean_nll
 from worker.leases import LeaseLost
-from worker.open_model import Start
-from worker.outcome import Outcome, Stopped, Succeeded, Unfit
-from worker.progress import Beat, Curve, Row
-from worker.sdk.futures import Pending
-from worker.sdk.responses import Losses
-from worker.sdk.session import Adam
+from worker.open_model import StartingPoint
+from worker.outcome import Outcome, StageError, Stopped, Succeeded
+from worker.progress import Curve, ReportTimer, Row
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.responses import PassResult
+from worker.sdk.session import AdamSettings
 
 AHEAD = 1  # steps sent before the oldest is waited for: the service works in clock cycles
 
 
 @dataclass(frozen=True)
-class Sent:
+class PendingStep:
     """A step on its way: its gradients, and the moves that they make. A step without any has nothing to learn from."""
 
     row: Row
-    losses: Sequence[Pending[Losses]]
-    applied: Sequence[Pending[None]]
+    losses: Sequence[PendingAnswer[PassResult]]
+    applied: Sequence[PendingAnswer[None]]
 
 
 @dataclass(frozen=True)
-class Validated:
+class PendingValidation:
     """A look at the validation set on its way, after `row`'s step."""
 
     row: Row
-    losses: list[Pending[Losses]]
+    losses: list[PendingAnswer[PassResult]]
     examples: list[Example]
 
 
 @dataclass(frozen=True)
-class Saved:
+class PendingCheckpoint:
     """A checkpoint on its way: everything sent before it is in it, nothing after."""
 
     step: int
     usage: Usage  # that it embodies, whichever attempts paid for it
-    path: Pending[str]
+    path: PendingAnswer[str]
     kept: Mapping[str, Json] = field(default_factory=dict)  # what else the method needs to go on from it
 
 
@@ -64,7 +64,7 @@ class Training(ABC):
     SHOWN: ClassVar[str]  # the name of what is shown while it goes on
     COLUMN: ClassVar[str]  # and the column of a step's metrics that holds it
 
-    def __init__(self, this: Attempt, start: Start) -> None:
+    def __init__(self, this: Attempt, start: StartingPoint) -> None:
         self._this = this
         self._recipe = cast(Mapping[str, Any], this.recipe)
         self._execution = cast(Mapping[str, Any], this.work.execution)
@@ -72,8 +72,8 @@ class Training(ABC):
         self._start = start
         self._usage = start.usage
         self._curve = Curve(start.rows)
-        self._waiting: deque[Sent | Validated | Saved] = deque()
-        self._beat = Beat()
+        self._waiting: deque[PendingStep | PendingValidation | PendingCheckpoint] = deque()
+        self._beat = ReportTimer()
         self._saved_at = time.monotonic()
         self._saved_step = start.step
 
@@ -82,11 +82,11 @@ class Training(ABC):
         """All that is asked for up to the next step, at most: then it can stop where a checkpoint can be made."""
 
     @abstractmethod
-    def _send(self, step: int, rate: float) -> Sent:
+    def _send(self, step: int, rate: float) -> PendingStep:
         """Ask for the gradients of a step, and for the moves that they make, before any of it is waited for."""
 
     @abstractmethod
-    def _conclude(self, answers: Sequence[Losses], row: Row) -> float | None:
+    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float | None:
         """The loss of a step whose answers are there, noted in its row; None where nothing was asked for."""
 
     def _send_behind(self, done: int, row: Row) -> None:  # noqa: B027 - most methods ask for nothing
@@ -96,12 +96,12 @@ class Training(ABC):
         """What else is needed to go on from a checkpoint."""
         return {}
 
-    def to_the_end(self) -> Outcome:
+    def run(self) -> Outcome:
         """All the steps that are left, then the final checkpoint."""
         step = self._start.step
-        while not self._enough(step):
+        while not self._is_done(step):
             self._this.check()
-            if stop := self._this.asked_to_stop() or self._this.too_dear(self._needs(step)):
+            if stop := self._this.stop_if_asked() or self._this.stop_if_unaffordable(self._needs(step)):
                 return self._stop(stop, step)
             self._submit(step)
             self._finish(leave=AHEAD)
@@ -110,11 +110,11 @@ class Training(ABC):
         self._finish(leave=0)
         return self._result(step)
 
-    def _enough(self, done: int) -> bool:
+    def _is_done(self, done: int) -> bool:
         """Is the training over when so many steps are done?"""
         return bool(done >= self._recipe["steps"])
 
-    def _planned(self) -> int:
+    def _planned_steps(self) -> int:
         """How many steps there will be, as far as can be told."""
         return int(self._recipe["steps"])
 
@@ -141,37 +141,37 @@ class Training(ABC):
 
     def _finish(self, *, leave: int) -> None:
         """Wait for the oldest until at most `leave` steps are on their way."""
-        while sum(isinstance(each, Sent) for each in self._waiting) > leave or (self._waiting and not leave):
+        while sum(isinstance(each, PendingStep) for each in self._waiting) > leave or (self._waiting and not leave):
             match self._waiting.popleft():
-                case Sent() as sent:
+                case PendingStep() as sent:
                     self._finish_step(sent)
-                case Validated(row, losses, examples):
+                case PendingValidation(row, losses, examples):
                     answers = [self._this.wait(each) for each in losses]
                     row["test/nll"] = mean_nll(examples, answers)
-                case Saved() as saved:
+                case PendingCheckpoint() as saved:
                     self._commit(saved)
 
-    def _finish_step(self, sent: Sent) -> None:
+    def _finish_step(self, sent: PendingStep) -> None:
         loss = self._conclude([self._this.wait(each) for each in sent.losses], sent.row)
         for each in sent.applied:
             self._this.wait(each)
         if loss is not None:
-            self._see_that_it_converges(loss, sent.row)
+            self._check_convergence(loss, sent.row)
         self._curve.add(sent.row)
         if self._beat.due():
-            self._this.report(self._progress(), self._shown())
+            self._this.report(self._progress(), self._curve_points())
 
-    def _see_that_it_converges(self, loss: float, row: Row) -> None:
+    def _check_convergence(self, loss: float, row: Row) -> None:
         """A loss that is no number, or beyond the bound, never comes back: each further step would be money burned."""
         bound = self._execution.get("diverged_above") or math.inf
         if math.isfinite(loss) and loss <= bound:
             return
         if self._curve.rows:  # how far it came
-            self._this.report(self._progress(), self._shown())
+            self._this.report(self._progress(), self._curve_points())
         found = f"above {bound:g}" if math.isfinite(loss) else "not a number"
         before = self._curve.rows[-1][self.COLUMN] if self._curve.rows else None
         was = f", from {before:.4g} the step before" if isinstance(before, float) else ""
-        raise Unfit(
+        raise StageError(
             f"diverged: the loss became {loss:.4g} at step {row['step']}{was}, which is {found}; "
             f"the learning rate there was {row['learning_rate']:.3g}"
         )
@@ -187,14 +187,16 @@ class Training(ABC):
             ttl_seconds=None if days is None else round(days * 86_400),
             metadata={"sweep": work.payer, "stage": work.stage, "step": str(step)},
         )
-        self._waiting.append(Saved(step, self._usage, path, self._keep(step)))
+        self._waiting.append(PendingCheckpoint(step, self._usage, path, self._keep(step)))
         self._saved_at = time.monotonic()
         self._saved_step = step
 
-    def _commit(self, saved: Saved) -> None:
+    def _commit(self, saved: PendingCheckpoint) -> None:
         """Record the checkpoint once the service has confirmed it: with it comes back all that a resume needs."""
         path = self._this.wait(saved.path)
-        metrics = self._this.keep(f"metrics-{saved.step:06d}.jsonl", encode_rows(self._curve.rows[: saved.step]))
+        metrics = self._this.write_artefact(
+            f"metrics-{saved.step:06d}.jsonl", encode_rows(self._curve.rows[: saved.step])
+        )
         record: dict[str, Json] = {
             "path": path,
             "model": self._recipe["model"],
@@ -207,11 +209,11 @@ class Training(ABC):
             "micro_usd": self._this.spending.rates.price_at_least(saved.usage),
             **saved.kept,
         }
-        if not self._this.hands.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
+        if not self._this.context.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
             raise LeaseLost(self._this.work.stage)
 
     def _checkpoint_due(self, done: int) -> bool:
-        if self._enough(done):
+        if self._is_done(done):
             return False  # the final one is always made
         cadence = self._execution["checkpoint"]
         by_steps = cadence.get("every_steps") and done % cadence["every_steps"] == 0
@@ -228,28 +230,28 @@ class Training(ABC):
             done, schedule=recipe["schedule"], warmup=recipe["warmup"], steps=whole, peak=recipe["learning_rate"]
         )
 
-    def _adam(self, learning_rate: float) -> Adam:
-        return Adam(learning_rate=learning_rate, **self._recipe["adam"])
+    def _adam(self, learning_rate: float) -> AdamSettings:
+        return AdamSettings(learning_rate=learning_rate, **self._recipe["adam"])
 
     def _progress(self) -> dict[str, Json]:
         last = self._curve.rows[-1]
         return {
             "step": len(self._curve.rows),
-            "steps": self._planned(),
+            "steps": self._planned_steps(),
             self.SHOWN: last[self.COLUMN],
             "run": self._trainer.run_id,
         }
 
-    def _shown(self) -> list[Row]:
+    def _curve_points(self) -> list[Row]:
         return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thinned()]
 
     def _result(self, steps: int) -> Succeeded:
-        self._this.report(self._progress(), self._shown())
+        self._this.report(self._progress(), self._curve_points())
         last = self._curve.rows[-1]
         return Succeeded(
             result={
                 "metrics": {f"train_{self.SHOWN}": last[self.COLUMN]},
-                "metrics_file": self._this.keep("metrics.jsonl", encode_rows(self._curve.rows)),
+                "metrics_file": self._this.write_artefact("metrics.jsonl", encode_rows(self._curve.rows)),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,
             },

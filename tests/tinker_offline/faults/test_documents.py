@@ -7,7 +7,7 @@ import pytest
 
 from tinker_offline.__main__ import _check
 from tinker_offline.faults.accidents import FaultsInvalid, read_faults
-from tinker_offline.routes import paths
+from tinker_offline.routes import list_paths
 
 # The text, the line, and what of it must be said.
 WRONG = {
@@ -35,7 +35,7 @@ WRONG = {
 def test_what_is_wrong_is_named_with_its_line_in_our_words(kind: str) -> None:
     text, line, part = WRONG[kind]
     with pytest.raises(FaultsInvalid) as raised:
-        read_faults(text, paths())
+        read_faults(text, list_paths())
     said = str(raised.value)
     assert said.startswith(f"line {line}: "), said
     assert part in said, said

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tinker_offline.process import ROOT
-from tinker_offline.faults.accidents import Accident, Faults, FaultsInvalid, Series, read_faults
-from tinker_offline.routes import paths
+from tinker_offline.faults.accidents import Accident, AccidentSeries, Faults, FaultsInvalid, read_faults
+from tinker_offline.routes import list_paths
 
 NIGHT = """
 seed: 7
@@ -47,7 +47,7 @@ account: {moments: false, forward: prefill}
 )
 def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> None:
     with pytest.raises(FaultsInvalid) as caught:
-        read_faults(text, paths())
+        read_faults(text, list_paths())
     assert said in str(caught.value)
 
 
@@ -58,13 +58,13 @@ def test_every_example_of_the_page_is_a_document() -> None:
     [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert (len(rules), len(whole)) == (12, 8)
     for text in [block, *whole, *(f"rules: [{rule}]" for rule in rules)]:
-        read_faults(text, paths())
+        read_faults(text, list_paths())
 
 
 def test_every_path_of_the_api_can_be_named() -> None:
-    for path in paths():
+    for path in list_paths():
         pattern = path.replace("{", "*").partition("*")[0] + ("*" if "{" in path else "")
-        read_faults(f"rules: [{{on: '{pattern}', delay: 1}}]", paths())
+        read_faults(f"rules: [{{on: '{pattern}', delay: 1}}]", list_paths())
 
 
 requests = st.lists(st.sampled_from(["forward_backward", "optim_step", "save_weights", "healthz"]), max_size=60)
@@ -72,7 +72,7 @@ requests = st.lists(st.sampled_from(["forward_backward", "optim_step", "save_wei
 
 def fates(asked: list[str], path: str) -> list[Accident | None]:
     """Of the requests of this path, all asked 12 seconds into the night."""
-    series = Series(read_faults(NIGHT.replace("times: 2", "during: {from: 50}"), paths()))
+    series = AccidentSeries(read_faults(NIGHT.replace("times: 2", "during: {from: 50}"), list_paths()))
     return [fate for one, fate in [(one, series.next(one, 12.0)) for one in asked] if one == path]
 
 
@@ -83,10 +83,12 @@ def test_the_same_document_gives_the_same_series_whatever_else_is_asked(asked: l
 
 
 def test_a_share_is_a_share_and_a_seed_another_series() -> None:
-    faults = read_faults(NIGHT, paths())
+    faults = read_faults(NIGHT, list_paths())
 
     def hit(seed: int) -> list[bool]:
-        series = Series(Faults.model_validate({"seed": seed, "rules": faults.model_dump(by_alias=True)["rules"][:1]}))
+        series = AccidentSeries(
+            Faults.model_validate({"seed": seed, "rules": faults.model_dump(by_alias=True)["rules"][:1]})
+        )
         return [series.next("forward_backward", 0.0) is not None for _ in range(1000)]
 
     assert 250 < sum(hit(7)) < 350  # 0.3 of 1000, give or take 3 standard deviations
@@ -94,7 +96,7 @@ def test_a_share_is_a_share_and_a_seed_another_series() -> None:
 
 
 def test_windows_times_and_order() -> None:
-    series = Series(
+    series = AccidentSeries(
         read_faults(
             """
             rules:
@@ -104,7 +106,7 @@ def test_windows_times_and_order() -> None:
               - {on: "*", drop: before, during: {from: 20}}
               - {on: "*", never: true}
             """,
-            paths(),
+            list_paths(),
         )
     )
     assert [series.next("healthz", at) for at in (0, 10, 14.9, 15)] == [

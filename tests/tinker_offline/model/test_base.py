@@ -18,7 +18,7 @@ def base() -> Base:
 
 def unseen_nll(base: Base) -> float:
     """Nats per character of records that no base here was fitted to."""
-    texts = corpus.records(RECORDS + 1500)[-500:]
+    texts = corpus.read_records(RECORDS + 1500)[-500:]
     ids = np.array(characters.encode("".join(texts))).reshape(-1, corpus.RECORD)
     read = np.column_stack([np.full(len(ids), characters.BEGIN), ids[:, :-1]])
     rows = context_rows(read.ravel(), [corpus.RECORD] * len(ids), base.size)
@@ -42,8 +42,8 @@ def test_more_text_and_more_orders_make_a_better_base(base: Base) -> None:
 
 
 def test_text_is_prose_in_whole_records() -> None:
-    records = corpus.records(3000)
+    records = corpus.read_records(3000)
     assert len(records) == 3000
-    assert records[:10] == corpus.records(10)
+    assert records[:10] == corpus.read_records(10)
     assert {len(record) for record in records} == {corpus.RECORD}
     assert "".join(records).count("self.") < 10  # source code that was taken for a docstring has hundreds

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tinker_offline.model.problem import SEED, TINY, make_problem
 from tinker_offline.model.characters import END, SIZE
-from tinker_offline.model.ngram import Floats, context_keys, hashed_rows, next_keys, window_rows
+from tinker_offline.model.ngram import Floats, context_keys, hash_rows, next_keys, window_rows
 from tinker_offline.model.sampling import BLOCK, Draw, choose, sample
 
 DRAWS = [
@@ -103,4 +103,4 @@ def test_contexts_carried_on_are_contexts_read_anew() -> None:
     for at in range(3, 30):
         keys = next_keys(keys, tokens[:, at])
         anew = window_rows([tokens[:, at - back] for back in range(TINY.orders)], TINY)
-        assert (hashed_rows(keys, TINY) == anew).all()
+        assert (hash_rows(keys, TINY) == anew).all()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.tinker_offline.model.problem import SEED, add_loss_gradient, make_problem, weighted_loss
-from tinker_offline.model.copy_head import NOTHING, Memory, looked_up
-from tinker_offline.model.learner import AdamParams, Learner, adapter_arrays, adapter_from
+from tinker_offline.model.copy_head import NOTHING, Memory, look_up
+from tinker_offline.model.learner import AdamParams, Learner, list_adapter_arrays, read_adapter
 from tinker_offline.model.ngram import SIZES, Positions, context_rows, new_adapter, target_logprobs
 from tinker_offline.model.sampling import Draw, prompt_logprobs, sample
 
@@ -24,7 +24,7 @@ def defined(written: list[int], k: int) -> int:
 
 def test_it_finds_what_followed_the_last_time() -> None:
     tokens, lengths = np.random.default_rng(SEED).integers(3, size=60), [1, 25, 34]
-    found, start = looked_up(tokens, lengths, COPIES), 0
+    found, start = look_up(tokens, lengths, COPIES), 0
     for length in lengths:
         for at in range(length):
             written = tokens[start : start + at + 1].tolist()
@@ -36,7 +36,7 @@ def test_it_finds_what_followed_the_last_time() -> None:
 def test_what_grows_finds_the_same() -> None:
     tokens = np.random.default_rng(SEED).integers(3, size=40)
     memory, both = Memory(tokens[:5].tolist(), 2, COPIES), np.arange(2)
-    whole = looked_up(tokens, [40], COPIES)
+    whole = look_up(tokens, [40], COPIES)
     for at in range(5, 40):
         assert (memory.look(both) == whole[at - 1]).all()
         memory.write(both, tokens[[at, at]])
@@ -70,7 +70,7 @@ def test_a_sample_is_as_likely_as_a_pass_says() -> None:
     for one in sample(base, adapter, prompt, 3, Draw(12, 1)):
         whole = np.concatenate([prompt, one.tokens])
         read, length = whole[:-1], [len(whole) - 1]
-        positions = Positions(context_rows(read, length, base.size), whole[1:], looked_up(read, length, COPIES))
+        positions = Positions(context_rows(read, length, base.size), whole[1:], look_up(read, length, COPIES))
         passed = target_logprobs(base, adapter, positions)[len(prompt) - 1 :]
         assert np.allclose(passed, one.logprobs, atol=1e-5)
         assert np.allclose(prompt_logprobs(base, adapter, whole, None, 0)[0][len(prompt) :], one.logprobs, atol=1e-5)
@@ -79,6 +79,6 @@ def test_a_sample_is_as_likely_as_a_pass_says() -> None:
 def test_the_other_sizes_keep_nothing_of_it() -> None:
     """Their checkpoints are as they were; and one without trust is read."""
     small, reads = (new_adapter(SIZES[name], 2, 0) for name in ("offline/ngram-s", "offline/ngram-r"))
-    assert set(adapter_arrays(small)) == {"adapter.down", "adapter.up", "adapter.bias"}
-    assert len(adapter_from(adapter_arrays(small)).trust) == 0
-    assert len(adapter_from(adapter_arrays(reads)).trust) == len(READER.copies)
+    assert set(list_adapter_arrays(small)) == {"adapter.down", "adapter.up", "adapter.bias"}
+    assert len(read_adapter(list_adapter_arrays(small)).trust) == 0
+    assert len(read_adapter(list_adapter_arrays(reads)).trust) == len(READER.copies)

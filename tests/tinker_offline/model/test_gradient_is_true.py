@@ -11,8 +11,8 @@ from tinker_offline.model.ngram import (
     Floats,
     Positions,
     context_rows,
-    grouped_sum,
     new_adapter,
+    sum_groups,
     target_logprobs,
 )
 
@@ -103,7 +103,7 @@ def test_grouped_sum_is_add_at() -> None:
     expected = np.zeros((1000, 5))
     for order in range(4):
         np.add.at(expected, rows[:, order], values)
-    reached, sums = grouped_sum(rows, values)
+    reached, sums = sum_groups(rows, values)
     found = np.zeros((1000, 5))
     found[reached] = sums
     assert len(set(reached.tolist())) == len(reached)

@@ -10,7 +10,7 @@ import tinker
 from tinker import types
 
 from tests.tinker_offline.examples import SMALL, TEXT, datum, logprobs, raw_datum, tokens, train
-from tinker_offline.model.losses import LOSSES, configured
+from tinker_offline.model.losses import LOSSES, resolve_config
 from tinker_offline.model.ngram import Floats
 
 SEED = 20261125
@@ -183,7 +183,7 @@ DEFAULTS = {"ppo": (0.8, 1.2), "cispo": (0.0, 4.0)}
 
 def parts(name: str, ratio: float, worth: float, **config: float) -> tuple[float, float, float]:
     """At one position: the value, the derivative by log p, and what the formula says of the value."""
-    chosen = configured(name, {**CONFIG.get(name, {}), **config})
+    chosen = resolve_config(name, {**CONFIG.get(name, {}), **config})
     p, q = np.array([-1.5], np.float32), np.array([-1.5 - np.log(ratio)], np.float32)
     inputs = {"logprobs": q, "advantages": np.array([worth], np.float32)}
     loss = LOSSES[name]
@@ -202,7 +202,7 @@ def test_each_value_is_the_formula(name: str, ratio: float, worth: float) -> Non
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_the_defaults_are_the_documented_ones(name: str) -> None:
-    assert tuple(configured(name, {}).values()) == DEFAULTS[name]
+    assert tuple(resolve_config(name, {}).values()) == DEFAULTS[name]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_position_without_advantage_contributes_nothing_whatever_is_said_of_it
 ) -> None:
     p = np.array([-3.0], np.float32)
     inputs = {"logprobs": np.array([there], np.float32), "advantages": np.zeros(1, np.float32)}
-    config = configured(name, {})
+    config = resolve_config(name, {})
     assert LOSSES[name].values(p, inputs, config) == 0
     assert LOSSES[name].slopes(p, inputs, config) == 0
 

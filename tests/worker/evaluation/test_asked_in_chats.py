@@ -20,7 +20,7 @@ from tests.worker.workshop import Workshop
 from worker import examples
 from worker.evaluation import answers
 from worker.evaluation.answers import Hearing
-from worker.sdk.responses import Written
+from worker.sdk.responses import SampledSequence
 
 END = "<end>"
 
@@ -97,7 +97,7 @@ def _are_answers(workshop: Workshop, stage: Stage) -> None:
 
 def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
     tokens = tokenizer.encode(text)
-    written = Written(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
+    written = SampledSequence(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
     return Hearing(tokenizer, renderer).said(written, len(written.tokens) + 1).text
 
 

@@ -24,7 +24,7 @@ from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
 from worker.evaluation.checks import Judge, Spoken, judge_of
-from worker.outcome import Succeeded, Unfit
+from worker.outcome import StageError, Succeeded
 from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
 
 ROOT = Path(__file__).parents[3]
@@ -70,9 +70,9 @@ def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.Monk
 
 def test_other_code_than_was_planned_is_not_called() -> None:
     assert len(verdicts(["a"], code=find_check(f"{CHECKS}:odd", ROOT).code)) == 1
-    with pytest.raises(Unfit, match=r"the check's code changed since this was planned \(.*: 0123 then, .* now\)"):
+    with pytest.raises(StageError, match=r"the check's code changed since this was planned \(.*: 0123 then, .* now\)"):
         verdicts(["a"], code="0123")
-    with pytest.raises(Unfit, match="has no 'gone'"):
+    with pytest.raises(StageError, match="has no 'gone'"):
         verdicts(["a"], name="gone")
 
 
@@ -153,13 +153,13 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     with Arena(name, kind="check", split="test", folder=ROOT) as arena:
         judge = Judge(cast(Any, None), {"check": name}, arena)
         assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
-        with pytest.raises(Unfit, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
+        with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             judge.judged(spoken[15:])
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
-    hands = SimpleNamespace(arena=HASTY, environments=ROOT)
-    this = cast(Any, SimpleNamespace(hands=hands, still=lambda: None))
+    context = SimpleNamespace(arena=HASTY, environments=ROOT)
+    this = cast(Any, SimpleNamespace(context=context, still=lambda: None))
     spoken = [Spoken(Ask(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])]
     with judge_of(this, {"check": "regex"}) as judge:
         endless, good = judge.judged(spoken)

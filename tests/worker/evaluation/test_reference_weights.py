@@ -17,7 +17,7 @@ from worker.attempt import Attempt
 from worker.leases import LeaseLost
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Failed, Lost, Stopped, Succeeded
-from worker.sdk.rest import Account
+from worker.sdk.rest import AccountClient
 from worker.sdk.session import Session
 from worker.training import rl
 
@@ -32,7 +32,7 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, stage: Stage, sw
         return None
 
     with monkeypatch.context() as patch:
-        patch.setattr(Attempt, "asked_to_stop", asked)
+        patch.setattr(Attempt, "stop_if_asked", asked)
         patch.setattr(Session, "close", lambda _session, _status: Future())
         assert isinstance(workshop.attempt(stage, sweep), Lost)
     workshop.store.client.zadd(keys.state("running"), {stage.id: 0})
@@ -41,17 +41,17 @@ def killed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, stage: Stage, sw
 
 
 def rounds(workshop: Workshop) -> None:
-    keeper = Housekeeping(workshop.hands, period=0, lag=0)
+    keeper = Housekeeping(workshop.context, period=0, lag=0)
     for _ in range(3):
         keeper.round()
 
 
-def at_the_service(workshop: Workshop) -> Account:
-    return Account(workshop.hands.endpoint("offline/ngram-s"))
+def at_the_service(workshop: Workshop) -> AccountClient:
+    return AccountClient(workshop.context.endpoint("offline/ngram-s"))
 
 
 def kept_in_the_run_of(workshop: Workshop, path: str) -> list[str]:
-    return at_the_service(workshop).checkpoints_of(path.removeprefix("tinker://").partition(":")[0])
+    return at_the_service(workshop).list_checkpoints(path.removeprefix("tinker://").partition(":")[0])
 
 
 def test_they_outlive_the_attempt_that_kept_them_and_go_when_the_training_is_done(

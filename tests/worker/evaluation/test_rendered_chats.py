@@ -23,9 +23,9 @@ def test_by_the_template_of_the_plan_or_not_at_all(tmp_path: Path, monkeypatch: 
     recipe = {"model": "some/model", "tokenizer": "local", "renderer": renderer, "loss_mask": "completion"}
 
     monkeypatch.setattr(examples, "tokenizer_of", lambda *_: tokenizer)
-    rendered = Examples(artefacts).of(records.sha256, recipe)
+    rendered = Examples(artefacts).render(records.sha256, recipe)
     assert [len(one) for (one,) in rendered] == lengths(records, tokenizer, renderer).tolist()
 
     monkeypatch.setattr(examples, "tokenizer_of", lambda *_: speaking("headers"))
     with pytest.raises(DataError, match="the same version of the tokenizer on every machine"):
-        Examples(artefacts).of(records.sha256, recipe)
+        Examples(artefacts).render(records.sha256, recipe)

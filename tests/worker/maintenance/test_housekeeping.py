@@ -16,16 +16,16 @@ from tests.worker.dead_attempts import kill_training, make_housekeeping, read_le
 from tests.worker.workshop import Workshop
 from worker.attempt import Attempt
 from worker.maintenance import reconcile
-from worker.maintenance.housekeeping import Housekeeping, Kept
-from worker.maintenance.probes import FIRST, Inquiry
+from worker.maintenance.housekeeping import Housekeeping, HousekeepingSummary
+from worker.maintenance.probes import FIRST, Probes
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import Account
+from worker.sdk.rest import AccountClient
 
 
 def sessions(workshop: Workshop, stage: Stage, attempt: int = 1) -> dict[str, str | None]:
-    account = Account(workshop.hands.endpoint("offline/ngram-s"))
-    found = account.sessions_of(reconcile.metadata_of(workshop.hands.fleet, f"{stage.id}|{attempt}"))
+    account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
+    found = account.find_sessions(reconcile.build_metadata(workshop.context.fleet, f"{stage.id}|{attempt}"))
     return {each.id: each.status for each in found}
 
 
@@ -35,7 +35,7 @@ def counted(workshop: Workshop) -> int:
     url = f"{workshop.tinker.url}/api/v1/billing/usage/events"
     usage = httpx.get(url, params=window, headers={"X-API-Key": KEY}).json()
     mine = {
-        name for name, each in usage["sessions"].items() if each["user_metadata"].get("fleet") == workshop.hands.fleet
+        name for name, each in usage["sessions"].items() if each["user_metadata"].get("fleet") == workshop.context.fleet
     }
     return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
 
@@ -52,7 +52,7 @@ def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service
     assert read_ledger(workshop)["unreconciled"] > 0, "it is not reckoned before it is over"
     assert keeper.round().resolved == 1
     assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["unreconciled"]) == (counted(workshop), 0)
-    assert keeper.round() == Kept()
+    assert keeper.round() == HousekeepingSummary()
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert read_ledger(workshop)["tokens"] == counted(workshop)
 
@@ -60,8 +60,8 @@ def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service
 def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second attempt works while the first is reaped and reckoned, in the midst of it."""
     stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
-    rounds: list[Kept] = []
-    ask = Attempt.asked_to_stop
+    rounds: list[HousekeepingSummary] = []
+    ask = Attempt.stop_if_asked
 
     def asked(this: Attempt) -> Stopped | None:
         if len(rounds) < 3:
@@ -69,7 +69,7 @@ def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypa
             assert set(sessions(workshop, stage, 2).values()) == {"active"}
         return ask(this)
 
-    monkeypatch.setattr(Attempt, "asked_to_stop", asked)
+    monkeypatch.setattr(Attempt, "stop_if_asked", asked)
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert [each.reaped for each in rounds] == [1, 0, 0]
     assert read_ledger(workshop)["tokens"] == counted(workshop)
@@ -79,18 +79,18 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = kill_training(workshop, monkeypatch)
-    account = Account(workshop.hands.endpoint("offline/ngram-s"))
+    account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
     (session,) = sessions(workshop, stage)
     client = workshop.store.client
     newest = str((workshop.store.read_assignment(stage.id).checkpoint or {})["path"])
-    (before,) = set(account.checkpoints_of(session)) - {newest}
+    (before,) = set(account.list_checkpoints(session)) - {newest}
     pipe = client.pipeline()
     getattr(pipe, "lpop")(keys.checkpoints(stage.id))  # noqa: B009 - our protocol of a client lists what our code calls
     pipe.execute()
     keeper = make_housekeeping(workshop)
-    assert before in account.checkpoints_of(session)
+    assert before in account.list_checkpoints(session)
     assert sum(keeper.round().deleted for _ in range(2)) == 1
-    assert account.checkpoints_of(session) == [newest]
+    assert account.list_checkpoints(session) == [newest]
     assert client.zcard(keys.DISCARDED) == 0
 
 
@@ -99,12 +99,12 @@ def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(wo
     assert isinstance(workshop.attempt(stage), Succeeded)
     discarded = [each.path for each in Reconciliation(workshop.store).read_discarded(10)]
     assert len(discarded) >= 2
-    account = Account(workshop.hands.endpoint("offline/ngram-s"))
+    account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
     account.delete(discarded[0])
     assert make_housekeeping(workshop).round().deleted == len(discarded)
     (session,) = sessions(workshop, stage)
-    assert account.checkpoints_of(session) == [(workshop.store.read_assignment(stage.id).checkpoint or {})["path"]]
-    assert make_housekeeping(workshop).round() == Kept()
+    assert account.list_checkpoints(session) == [(workshop.store.read_assignment(stage.id).checkpoint or {})["path"]]
+    assert make_housekeeping(workshop).round() == HousekeepingSummary()
 
 
 def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
@@ -139,7 +139,7 @@ def test_money_that_may_not_be_looked_up_stays_booked(
     def forbidden(*_: object) -> None:
         raise ServiceError(Fault.ACCOUNT, "403")
 
-    monkeypatch.setattr(Account, "used", forbidden)
+    monkeypatch.setattr(AccountClient, "read_usage", forbidden)
     for _ in range(3):
         keeper.round()
         for attempt in workshop.store.client.zrange(keys.UNRECONCILED, 0, -1):
@@ -152,9 +152,9 @@ def test_a_service_that_does_not_let_us_finish_is_waited_for(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kill_training(workshop, monkeypatch)
-    monkeypatch.setattr(Account, "finish", lambda _account, _session: False)
+    monkeypatch.setattr(AccountClient, "finish", lambda _account, _session: False)
     keeper = make_housekeeping(workshop)
-    assert [keeper.round() for _ in range(3)] == [Kept()] * 3
+    assert [keeper.round() for _ in range(3)] == [HousekeepingSummary()] * 3
     assert read_ledger(workshop)["unreconciled"] > 0
     assert caplog.text.count("does not let us finish") == 1
 
@@ -164,7 +164,7 @@ def test_what_an_inquiry_found_no_use_in_is_not_tried(
 ) -> None:
     stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
     record_facts(workshop.store, "offline", {"finish": "no"})
-    assert [keeper.round() for _ in range(3)] == [Kept()] * 3
+    assert [keeper.round() for _ in range(3)] == [HousekeepingSummary()] * 3
     assert list(sessions(workshop, stage).values()) == ["active"]
     assert caplog.text.count("does not let us finish") == 1
     record_facts(workshop.store, "offline", {"finish": "yes"})
@@ -188,7 +188,7 @@ def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
         raise ServiceError(Fault.ACCOUNT, "403")
 
     record_facts(workshop.store, "offline", {"pending": "s offline/ngram-s"})
-    monkeypatch.setattr(Account, "used", forbidden)
+    monkeypatch.setattr(AccountClient, "read_usage", forbidden)
     make_housekeeping(workshop).round()
     assert read_facts(workshop.store, "offline").pending is None
     assert "stays unknown" in caplog.text
@@ -196,9 +196,9 @@ def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
 
 def measured(workshop: Workshop) -> str:
     """A session in which nothing but `forward` was done."""
-    inquiry = Inquiry(workshop.hands.endpoint("offline/ngram-s"), "offline/ngram-s")
+    inquiry = Probes(workshop.context.endpoint("offline/ngram-s"), "offline/ngram-s")
     with inquiry.session("forward") as session:
-        trainer = inquiry.opened(session)
+        trainer = inquiry.open_trainer(session)
         inquiry.wait(trainer.forward(FIRST))
     return trainer.session_id
 
@@ -212,7 +212,7 @@ def test_a_service_that_hangs_costs_one_call_and_nothing_is_forgotten(
     assert process is not None
     process.send_signal(signal.SIGSTOP)
     try:
-        assert Housekeeping(workshop.hands, period=0, lag=0, deadline=0.3).round() == Kept()
+        assert Housekeeping(workshop.context, period=0, lag=0, deadline=0.3).round() == HousekeepingSummary()
     finally:
         process.send_signal(signal.SIGCONT)
     assert caplog.text.count("no answer") == 1
@@ -230,8 +230,8 @@ def test_a_session_that_could_not_be_finished_is_tried_again(
         raise ServiceError(Fault.OUTAGE, "503")
 
     with monkeypatch.context() as outage:
-        outage.setattr(Account, "finish", away)
-        assert keeper.round() == Kept()
+        outage.setattr(AccountClient, "finish", away)
+        assert keeper.round() == HousekeepingSummary()
     assert (keeper.round().reaped, keeper.round().resolved) == (1, 1)
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
     assert read_ledger(workshop)["unreconciled"] == 0

@@ -13,10 +13,10 @@ from sweeps.planning.prices import Price, PriceBook
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from worker.maintenance import probe_main
-from worker.maintenance.probe_main import ask, bound
-from worker.maintenance.probes import TOKENS, Inquiry, judged
+from worker.maintenance.probe_main import bound_cost, run_probes
+from worker.maintenance.probes import TOKENS, Probes, judge_moments
 from worker.sdk.failures import ServiceError
-from worker.sdk.rest import Account
+from worker.sdk.rest import AccountClient
 from worker.sdk.session import Endpoint
 
 MODEL = "offline/ngram-s"
@@ -38,20 +38,20 @@ def control(questioned: Server) -> Iterator[Control]:
 
 
 @pytest.fixture
-def this(questioned: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inquiry]:  # noqa: ARG001
+def this(questioned: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probes]:  # noqa: ARG001
     """An inquiry; afterwards nothing that it opened is open, and nothing that it saved is there."""
     monkeypatch.setenv("SWEEP_OFFLINE_URL", questioned.url)
-    made = Inquiry(Endpoint(questioned.url, KEY), MODEL, patience=20, slot=1.0)
+    made = Probes(Endpoint(questioned.url, KEY), MODEL, patience=20, slot=1.0)
     yield made
     wait_until(lambda: "active" not in statuses(made), "all sessions to be over")
     assert questioned.rest().list_user_checkpoints().result(30).checkpoints == []
 
 
-def statuses(made: Inquiry) -> list[str | None]:
-    return [session.status for session in made.account.sessions_of({"inquiry": made.name})]
+def statuses(made: Probes) -> list[str | None]:
+    return [session.status for session in made.account.find_sessions({"inquiry": made.name})]
 
 
-def spent(made: Inquiry, control: Control) -> int:
+def spent(made: Probes, control: Control) -> int:
     """By the service's own count."""
     sessions = control.usage().values()
     mine = [each["tokens"] for each in sessions if each["user_metadata"].get("inquiry") == made.name]
@@ -71,27 +71,27 @@ THE_OTHER = {"calls": "all", "moments": "no", "finish": "no", "forward": "prefil
     ids=["one way", "the other"],
 )
 def test_each_answer_is_found_and_for_no_more_tokens_than_were_reckoned(
-    this: Inquiry, control: Control, document: dict[str, object], found: dict[str, str]
+    this: Probes, control: Control, document: dict[str, object], found: dict[str, str]
 ) -> None:
     control.set(**document)
-    answers, pending = ask(this, clients=4)
+    answers, pending = run_probes(this, clients=4)
     assert {answer.what: answer.answer for answer in answers} == found, answers
     assert pending is None
     assert 0 < spent(this, control) <= TOKENS
 
 
-def test_one_slot_is_enough_for_every_question(this: Inquiry, control: Control) -> None:
+def test_one_slot_is_enough_for_every_question(this: Probes, control: Control) -> None:
     control.set(max_clients=1)
     assert this.moments().answer == "yes"
     assert this.clients(1).answer == "1+"
 
 
-def test_that_not_one_client_opens_is_no_number_to_go_by(this: Inquiry, control: Control, questioned: Server) -> None:
+def test_that_not_one_client_opens_is_no_number_to_go_by(this: Probes, control: Control, questioned: Server) -> None:
     control.set(max_clients=0)
-    assert Inquiry(Endpoint(questioned.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
+    assert Probes(Endpoint(questioned.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
 
 
-def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: Control) -> None:
+def test_bills_that_the_key_may_not_read_leave_it_open(this: Probes, control: Control) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
     answer, pending = this.forward(None)
     assert (answer.answer, pending) == ("unknown", None)
@@ -99,11 +99,11 @@ def test_bills_that_the_key_may_not_read_leave_it_open(this: Inquiry, control: C
 
 
 def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
-    this: Inquiry, control: Control, questioned: Server, monkeypatch: pytest.MonkeyPatch
+    this: Probes, control: Control, questioned: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 503}}])
     with monkeypatch.context() as patch:
-        patch.setattr(this, "account", Account(Endpoint(questioned.url, KEY), deadline=0.5))
+        patch.setattr(this, "account", AccountClient(Endpoint(questioned.url, KEY), deadline=0.5))
         answer, pending = this.forward(None)
     assert answer.answer == "pending"
     assert pending is not None
@@ -113,25 +113,25 @@ def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
     assert spent(this, control) == before > 0
 
 
-def test_an_inquiry_that_is_stopped_leaves_nothing_behind(this: Inquiry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inquiry_that_is_stopped_leaves_nothing_behind(this: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> list[float]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Inquiry, "_resumed", stop)
+    monkeypatch.setattr(Probes, "_resumed", stop)
     with pytest.raises(KeyboardInterrupt):
-        ask(this, clients=1)
+        run_probes(this, clients=1)
     assert statuses(this) == ["client_finished"]
 
 
 def test_what_cannot_be_told_does_not_keep_the_rest_from_being_asked(
-    this: Inquiry, control: Control, monkeypatch: pytest.MonkeyPatch
+    this: Probes, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: Inquiry) -> ProbeAnswer:
+    def away(_: Probes) -> ProbeAnswer:
         raise ServiceError(Fault.OUTAGE, "no answer")
 
-    monkeypatch.setattr(Inquiry, "finish", away)
+    monkeypatch.setattr(Probes, "finish", away)
     control.set(rules=[{"on": "save_weights", "answer": {"status": 400}}])
-    answers, _ = ask(this, clients=0)
+    answers, _ = run_probes(this, clients=0)
     assert [(answer.what, answer.answer) for answer in answers] == [
         ("calls", "all"), ("moments", "unknown"), ("finish", "unknown"), ("forward", "training"),
     ]  # fmt: skip
@@ -150,7 +150,7 @@ def book(usd: int) -> PriceBook:
 def test_what_could_cost_too_much_is_not_asked_and_the_figure_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert bound(MODEL, book(10)) == 10 * TOKENS
+    assert bound_cost(MODEL, book(10)) == 10 * TOKENS
     monkeypatch.setenv("SWEEP_OFFLINE_URL", "http://127.0.0.1:1")  # nobody is there to be asked
     monkeypatch.setattr(probe_main, "read_price_book", lambda _: book(1000))
     assert probe_main.main([MODEL]) == 1
@@ -179,4 +179,4 @@ def test_a_model_without_a_price_is_not_asked(capsys: pytest.CaptureFixture[str]
 def test_moments_are_judged_by_whose_losses_the_resumed_run_has(
     resumed: list[float], control: list[float], answer: str
 ) -> None:
-    assert judged([3.0, 2.0], resumed, control).answer == answer
+    assert judge_moments([3.0, 2.0], resumed, control).answer == answer

@@ -11,14 +11,14 @@ from scheduler.state.connection import connect
 from scheduler.state.store import Lease, Store
 from tests.support import RedisServer, wait_until
 from worker.leases import Leases
-from worker.maintenance.watchdog import Deafness, Look, Watchdog
+from worker.maintenance.watchdog import Observation, SilenceTimer, Watchdog
 
-WAITS = Look(waiting=True, free=True, heard=7)
+WAITS = Observation(waiting=True, free=True, heard=7)
 
 
-def deaf_for(looks: list[Look]) -> list[float]:
+def deaf_for(looks: list[Observation]) -> list[float]:
     """One look a second."""
-    deafness = Deafness()
+    deafness = SilenceTimer()
     return [deafness.after(look, second) for second, look in enumerate(looks)]
 
 
@@ -29,14 +29,14 @@ def test_deafness_is_counted_while_nudges_wait_a_thread_is_free_and_none_comes()
 @pytest.mark.parametrize(
     "excuse",
     [
-        Look(waiting=False, free=True, heard=7),
-        Look(waiting=True, free=False, heard=7),
-        Look(waiting=True, free=True, heard=8),
+        Observation(waiting=False, free=True, heard=7),
+        Observation(waiting=True, free=False, heard=7),
+        Observation(waiting=True, free=True, heard=8),
     ],
     ids=["nothing waits", "no thread is free", "one came"],
 )
-def test_an_excuse_begins_the_count_anew(excuse: Look) -> None:
-    after = Look(waiting=True, free=True, heard=excuse.heard)
+def test_an_excuse_begins_the_count_anew(excuse: Observation) -> None:
+    after = Observation(waiting=True, free=True, heard=excuse.heard)
     assert deaf_for([WAITS, WAITS, WAITS, excuse, after, after])[3:] == [0, 0, 1]
 
 
@@ -64,7 +64,7 @@ def test_a_worker_that_is_busy_stays(leases: Leases) -> None:
         looks.append(1)
         return 3
 
-    with leases.thread():
+    with leases.count_thread():
         Watchdog(leases, waiting, patience=0.2, grace=1, exit=ended.append).start()
         wait_until(lambda: len(looks) > 15, "it has looked for longer than its patience")
         assert ended == []
@@ -76,7 +76,7 @@ def test_threads_that_hang_are_offered_so_that_it_is_seen_that_nothing_takes_wha
     def busy() -> str | None:
         return leases._store.client.hget(keys.worker("w1"), "busy")
 
-    with leases.thread(), leases.holding(Lease("train-nobodys", "1-1"), asked_at=time.monotonic()) as held:
+    with leases.count_thread(), leases.hold(Lease("train-nobodys", "1-1"), asked_at=time.monotonic()) as held:
         wait_until(lambda: held.lost, "the server says that it is another's")
         leases._wake.set()
         wait_until(lambda: busy() == "0", "it reports a free thread")

@@ -16,7 +16,7 @@ from sweeps.environments import Text, Turn
 from tests.support import wait_until
 from tests.worker import trials
 from worker.leases import LeaseLost
-from worker.outcome import Unfit
+from worker.outcome import StageError
 from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
 
 ROOT = Path(__file__).parents[3]
@@ -168,7 +168,7 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
         pytest.raises(
-            Unfit, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
+            StageError, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
         ),
         arena("Mixed", code="0123"),
     ):
@@ -182,7 +182,7 @@ def test_what_cannot_be_loaded_ends_the_attempt_with_the_cause(tmp_path: Path) -
         ("nowhere:Environment", "no module 'nowhere'"),
         ("leaving:Environment", r"could not be loaded: it ended its process with status 5 \(.*no licence\)"),
     ):
-        with pytest.raises(Unfit, match=cause), Arena(name, split="test", folder=tmp_path):
+        with pytest.raises(StageError, match=cause), Arena(name, split="test", folder=tmp_path):
             pytest.fail("it was loaded")
 
 

@@ -7,7 +7,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.results import count_at_service, read_usage
 from tests.worker.workshop import SPEC, Workshop, same
-from worker.leases import Asked, LeaseLost
+from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Stopped, Succeeded
 
 TURNS = (
@@ -55,10 +55,10 @@ def test_the_answers_of_a_row_are_in_one_batch_and_a_row_is_one_item(workshop: W
     assert first["num_loss_tokens"] == json.loads(workshop.metrics(whole[0]).splitlines()[0])["num_loss_tokens"]
 
 
-def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) -> None:
+def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost]) -> None:
     whole, parted = planned(workshop, "whole", "turns: each")[0], planned(workshop, "parted", "turns: each")[0]
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [Asked.NOTHING] * 4 + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * 4 + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)

@@ -14,7 +14,7 @@ from tests.tinker_offline.process import Control, Server
 from tests.worker.specs import RL_SPEC as ACTING
 from tests.worker.workshop import SPEC, Workshop
 from worker.outcome import Succeeded
-from worker.sdk.futures import Asking, Check, Pending
+from worker.sdk.futures import Check, PendingAnswer, Requester
 
 TURNS = 2  # of an episode of that environment: each needs an answer before the next
 
@@ -23,14 +23,16 @@ TURNS = 2  # of an episode of that environment: each needs an answer before the 
 def ticks(control: Control, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How much was sent before each tick."""
     passed: list[int] = []
-    sent: list[Pending[Any]] = []  # and not begun
-    submit, wait = Asking.submit, Pending.wait
+    sent: list[PendingAnswer[Any]] = []  # and not begun
+    submit, wait = Requester.submit, PendingAnswer.wait
 
-    def noted(asking: Asking, name: str, call: Any, read: Callable[[Any], Any], *, tokens: int = 0) -> Pending[Any]:
-        sent.append(submit(asking, name, call, read, tokens=tokens))
+    def noted(
+        requester: Requester, name: str, call: Any, read: Callable[[Any], Any], *, tokens: int = 0
+    ) -> PendingAnswer[Any]:
+        sent.append(submit(requester, name, call, read, tokens=tokens))
         return sent[-1]
 
-    def ticked(pending: Pending[Any], check: Check) -> Any:
+    def ticked(pending: PendingAnswer[Any], check: Check) -> Any:
         if any(each is pending for each in sent):
             wait_until(lambda: control.cycles()["waiting"] == len(sent), "all that was sent to arrive", seconds=20)
             passed.append(len(sent))
@@ -39,8 +41,8 @@ def ticks(control: Control, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return wait(pending, check)
 
     control.set(cycle=3600)
-    monkeypatch.setattr(Asking, "submit", noted)
-    monkeypatch.setattr(Pending, "wait", ticked)
+    monkeypatch.setattr(Requester, "submit", noted)
+    monkeypatch.setattr(PendingAnswer, "wait", ticked)
     return passed
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from worker.sdk import client_status as told_module
-from worker.sdk.client_status import Standing, Told
-from worker.sdk.hooks import Sign
+from worker.sdk.client_status import ClientState, ClientStatus
+from worker.sdk.hooks import Signal
 
 
 @pytest.fixture
@@ -15,31 +15,31 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-@pytest.mark.parametrize("pause", [Sign.RATE_LIMITED, Sign.NO_CAPACITY])
-def test_a_service_that_says_that_we_are_paused_is_in_no_trouble(time: list[float], pause: Sign) -> None:
-    told = Told(opened=True)
-    told.seen(Sign.TROUBLE)
+@pytest.mark.parametrize("pause", [Signal.RATE_LIMITED, Signal.NO_CAPACITY])
+def test_a_service_that_says_that_we_are_paused_is_in_no_trouble(time: list[float], pause: Signal) -> None:
+    told = ClientStatus(opened=True)
+    told.note_signal(Signal.TROUBLE)
     time[0] += 1
-    told.seen(pause)
+    told.note_signal(pause)
     time[0] += 60
     assert not told.troubled
 
 
 @pytest.mark.parametrize(
-    ("opened", "stands"), [(True, Standing.ACTIVE), (False, Standing.OPENING)], ids=["there", "on its way"]
+    ("opened", "stands"), [(True, ClientState.ACTIVE), (False, ClientState.OPENING)], ids=["there", "on its way"]
 )
-@pytest.mark.parametrize("pause", [Sign.RATE_LIMITED, Sign.NO_CAPACITY])
+@pytest.mark.parametrize("pause", [Signal.RATE_LIMITED, Signal.NO_CAPACITY])
 def test_who_was_told_to_wait_and_hears_nothing_but_errors_since_waits_for_no_word(
-    time: list[float], pause: Sign, opened: bool, stands: Standing
+    time: list[float], pause: Signal, opened: bool, stands: ClientState
 ) -> None:
     """Else nobody would ever suspect a service that dies in a pause."""
-    told = Told(opened=opened)
-    told.seen(pause)
+    told = ClientStatus(opened=opened)
+    told.note_signal(pause)
     paused = told.now[0]
-    told.seen(Sign.TROUBLE)
+    told.note_signal(Signal.TROUBLE)
     assert told.now[0] is paused, "a single error means nothing"
     time[0] += told_module.LASTING + 1
-    told.seen(Sign.TROUBLE)
+    told.note_signal(Signal.TROUBLE)
     assert told.now[0] is stands
-    told.seen(pause)
+    told.note_signal(pause)
     assert told.now[0] is paused

@@ -12,10 +12,10 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.odd_service import NO_ROUTE, Odd
 from tests.worker.workshop import SPEC, Workshop
-from worker.leases import Asked, LeaseLost
-from worker.maintenance.canary import tried
+from worker.leases import EndRequest, LeaseLost
+from worker.maintenance.canary import try_service
 from worker.outcome import Failed, Stopped, Succeeded
-from worker.sdk.failures import plain
+from worker.sdk.failures import translate
 
 REQUEST = httpx.Request("POST", "http://tinker/api/v1/forward_backward")
 KINDS = {400: tinker.BadRequestError, 403: tinker.PermissionDeniedError, 409: tinker.ConflictError}
@@ -73,17 +73,17 @@ def status_error(status: int, body: Any) -> Exception:
 
 @pytest.mark.parametrize(("status", "said"), DEAD)
 def test_it_is_told_by_its_words_whatever_its_status(status: int, said: str) -> None:
-    found = plain(status_error(status, {"error": said}))
+    found = translate(status_error(status, {"error": said}))
     expected = Fault.BROKEN if status == 409 else Fault.GONE  # which a 409 is in any case
     assert (found.fault, found.missing) == (expected, True)
     hidden = ValueError("Error retrieving result")
     hidden.__cause__ = status_error(status, {"detail": said})
-    assert plain(hidden).missing
+    assert translate(hidden).missing
 
 
 @pytest.mark.parametrize(("status", "said"), WRONG)
 def test_a_request_that_is_wrong_is_refused_in_other_words(status: int, said: str) -> None:
-    found = plain(status_error(status, {"error": said}))
+    found = translate(status_error(status, {"error": said}))
     assert (found.fault, found.missing) == (Fault.STAGE, False)
 
 
@@ -92,7 +92,7 @@ def test_so_is_a_request_that_failed_by_the_users_fault() -> None:
     said = {"model not loaded": Fault.GONE, "target_tokens must be below 4096": Fault.STAGE}
     for text, fault in said.items():
         error = tinker.RequestFailedError(f"Request failed: {text}", request_id="r", category=category)
-        assert plain(error).fault is fault
+        assert translate(error).fault is fault
 
 
 @pytest.mark.parametrize(
@@ -110,19 +110,19 @@ def test_so_is_a_request_that_failed_by_the_users_fault() -> None:
 def test_that_there_is_no_such_call_is_told_from_that_there_is_no_such_thing(
     status: int, body: Any, lacking: bool
 ) -> None:
-    found = plain(status_error(status, body))
+    found = translate(status_error(status, body))
     assert found.lacking is lacking
     assert (found.fault is Fault.GONE) is lacking
 
 
 @pytest.mark.parametrize(("status", "fault"), [(302, Fault.BROKEN), (418, Fault.STAGE), (451, Fault.STAGE)])
 def test_a_status_that_is_rare_is_sorted_by_its_class(status: int, fault: Fault) -> None:
-    assert plain(status_error(status, {"error": "no"})).fault is fault
+    assert translate(status_error(status, {"error": "no"})).fault is fault
 
 
 def test_a_name_that_is_taken_is_no_outage() -> None:
-    assert plain(status_error(409, {"error": "checkpoint step-000006 already exists"})).fault is Fault.GONE
-    assert plain(status_error(409, None)).fault is Fault.BROKEN
+    assert translate(status_error(409, {"error": "checkpoint step-000006 already exists"})).fault is Fault.GONE
+    assert translate(status_error(409, None)).fault is Fault.BROKEN
 
 
 # What becomes of a stage.
@@ -246,11 +246,11 @@ def test_progress_in_between_forgives(among_odds: Workshop, odd: Odd) -> None:
 
 
 def test_a_session_that_is_gone_while_a_checkpoint_is_opened_costs_no_checkpoint(
-    among_odds: Workshop, odd: Odd, stops: list[Asked | LeaseLost]
+    among_odds: Workshop, odd: Odd, stops: list[EndRequest | LeaseLost]
 ) -> None:
     """It was taken for a checkpoint that is refused, and forgotten."""
     stage = training(among_odds)
-    stops[:] = [Asked.NOTHING] * 9 + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * 9 + [EndRequest.LEAVE]
     assert isinstance(among_odds.attempt(stage), Stopped)
     before = among_odds.store.read_assignment(stage.id).checkpoint
     assert before is not None
@@ -278,7 +278,7 @@ def test_a_sampler_and_a_model_that_is_measured_are_opened_anew(among_odds: Work
 
 def test_a_canary_that_loses_its_model_tells_that_the_service_is_down(among_odds: Workshop, odd: Odd) -> None:
     def verdict() -> str:
-        return tried(lambda: among_odds.hands.endpoint("offline/ngram-s"), "offline/ngram-s", {}, 9.0).word
+        return try_service(lambda: among_odds.context.endpoint("offline/ngram-s"), "offline/ngram-s", {}, 9.0).word
 
     for answer in (LOST, (404, {"error": "no such model"}), NO_ROUTE, (410, {"error": "session is gone"})):
         odd.refuse("POST optim_step", *answer)

@@ -21,14 +21,14 @@ from tests.tinker_offline.process import KEY, Control, Server
 from worker.open_model import ALL_LAYERS
 from worker.sdk import hooks
 from worker.sdk.failures import ServiceError
-from worker.sdk.futures import Pending
-from worker.sdk.hooks import CORNERS, Sign
-from worker.sdk.sampler import Manner
-from worker.sdk.session import Adam, Endpoint, Session, Trainer
+from worker.sdk.futures import PendingAnswer
+from worker.sdk.hooks import CORNERS, Signal
+from worker.sdk.sampler import SamplingSettings
+from worker.sdk.session import AdamSettings, Endpoint, Session, Trainer
 
-ADAM = Adam(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
+ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
 SOON = 5.0  # seconds, on a machine that is busy; the SDK by itself takes minutes
-NO_SLOT = (Sign.RATE_LIMITED, "rehearsal: too many training clients")
+NO_SLOT = (Signal.RATE_LIMITED, "rehearsal: too many training clients")
 
 SIGNATURES = {
     "QueueStateLogger": ["identifier", "message_prefix"],
@@ -51,12 +51,12 @@ class Eyes:
     """Everything that one session lets be seen."""
 
     def __init__(self) -> None:
-        self.signs: list[tuple[Sign, str]] = []
+        self.signs: list[tuple[Signal, str]] = []
 
-    def __call__(self, sign: Sign, reason: str) -> None:
+    def __call__(self, sign: Signal, reason: str) -> None:
         self.signs.append((sign, reason))
 
-    def wait_for(self, sign: tuple[Sign, str], *, seconds: float = SOON) -> None:
+    def wait_for(self, sign: tuple[Signal, str], *, seconds: float = SOON) -> None:
         wait_until(lambda: sign in self.signs, f"{sign}, not {set(self.signs)}", seconds=seconds)
 
 
@@ -70,8 +70,8 @@ def opened(moody: Server, control: Control) -> Iterator[Callable[[Eyes], Session
     """Sessions that are over with the test."""
     sessions: list[Session] = []
 
-    def session(seen: Eyes) -> Session:
-        sessions.append(Session(lambda: Endpoint(base_url=moody.url, api_key=KEY), {}, seen=seen))
+    def session(eyes: Eyes) -> Session:
+        sessions.append(Session(lambda: Endpoint(base_url=moody.url, api_key=KEY), {}, on_signal=eyes))
         return sessions[-1]
 
     yield session
@@ -79,11 +79,11 @@ def opened(moody: Server, control: Control) -> Iterator[Callable[[Eyes], Session
         each.close("errored")
 
 
-def create(session: Session) -> Pending[Trainer]:
+def create(session: Session) -> PendingAnswer[Trainer]:
     return session.create("offline/ngram-s", rank=4, seed=0, layers=ALL_LAYERS)
 
 
-def wait(pending: Pending[Any]) -> Any:
+def wait(pending: PendingAnswer[Any]) -> Any:
     return pending.wait(lambda: None)
 
 
@@ -97,7 +97,7 @@ def test_every_corner_is_there_as_we_know_it(owner: Any, name: str) -> None:
 
 def test_a_corner_that_is_not_there_is_named_with_the_version() -> None:
     with pytest.raises(ImportError, match=rf"^tinker {tinker.__version__} has no .*AsyncAPIClient._gone, "):
-        hooks._corner(AsyncAPIClient, "_gone")
+        hooks._find_corner(AsyncAPIClient, "_gone")
 
 
 def test_to_install_them_again_changes_nothing() -> None:
@@ -116,7 +116,7 @@ def test_two_sessions_see_their_own_each(opened: Callable[[Eyes], Session], cont
     stepping.start()
     waiting.wait_for(NO_SLOT)
     stepping.join()
-    assert {sign for sign, _ in busy.signs} == {Sign.ACTIVE}
+    assert {sign for sign, _ in busy.signs} == {Signal.ACTIVE}
     assert set(waiting.signs) == {NO_SLOT}
     assert not first._future.done()
 
@@ -140,8 +140,8 @@ def test_a_pause_of_what_trains_is_seen_and_its_end(
     trainer = wait(create(opened(eyes)))
     control.set(pause={"for": 1.5})
     wait(trainer.step(ADAM))
-    assert (Sign.NO_CAPACITY, "rehearsal: no capacity") in eyes.signs
-    assert eyes.signs[-1][0] is Sign.ACTIVE
+    assert (Signal.NO_CAPACITY, "rehearsal: no capacity") in eyes.signs
+    assert eyes.signs[-1][0] is Signal.ACTIVE
 
 
 @pytest.mark.parametrize("on", ["optim_step", "retrieve_future"])
@@ -179,18 +179,18 @@ def test_what_the_sdk_tries_again_is_seen_at_once(
         trainer.save("a", ttl_seconds=None, metadata={})
     else:
         trainer.step(ADAM)
-    eyes.wait_for((Sign.TROUBLE, f"{status} at {on}"))
+    eyes.wait_for((Signal.TROUBLE, f"{status} at {on}"))
 
 
-MANNER = Manner(2, (), 1.0)
+MANNER = SamplingSettings(2, (), 1.0)
 
 
 def test_a_sample_that_is_held_back_is_seen(opened: Callable[[Eyes], Session], control: Control, eyes: Eyes) -> None:
     """However long that takes, it is no stall: the service is there."""
-    sampler = wait(wait(create(opened(eyes))).sampler())
+    sampler = wait(wait(create(opened(eyes))).create_sampler())
     control.set(rules=[{"on": "asample", "answer": {"status": 429}, "times": 1}])
     asked = sampler.write([70, 71], 1, MANNER, seed=1)
-    eyes.wait_for((Sign.RATE_LIMITED, "429 at asample"))
+    eyes.wait_for((Signal.RATE_LIMITED, "429 at asample"))
     assert len(wait(asked).written) == 1
 
 
@@ -201,7 +201,9 @@ def test_what_was_sampled_and_is_lost_is_not_sampled_again_behind_our_back(
     """The SDK would ask anew, under another number: it would be billed twice, and be in the books once."""
     trainer = wait(create(opened(eyes)))
     sampler = wait(
-        trainer.sampler_of(wait(trainer.save_for_sampling("a", ttl_seconds=None))) if kept else trainer.sampler()
+        trainer.open_sampler(wait(trainer.save_for_sampling("a", ttl_seconds=None)))
+        if kept
+        else trainer.create_sampler()
     )
     control.set(rules=[{"on": "retrieve_future", "answer": {"status": 410}, "times": 1}])
     with pytest.raises(ServiceError) as raised:
@@ -214,9 +216,9 @@ def test_that_nobody_is_there_is_seen(eyes: Eyes) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        session = Session(lambda: Endpoint(base_url=url, api_key=KEY), {}, seen=eyes)
+        session = Session(lambda: Endpoint(base_url=url, api_key=KEY), {}, on_signal=eyes)
         create(session)
-        eyes.wait_for((Sign.TROUBLE, "no answer at config"))
+        eyes.wait_for((Signal.TROUBLE, "no answer at config"))
         session.close("errored")
 
 

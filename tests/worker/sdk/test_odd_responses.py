@@ -22,12 +22,12 @@ from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Succeeded
 from worker.sdk.failures import ServiceError
 from worker.sdk.responses import read_prompt
-from worker.sdk.sampler import Manner
+from worker.sdk.sampler import SamplingSettings
 from worker.sdk.session import Endpoint, Session, Trainer
-from worker.training.loss_from_logprobs import policy_loss
+from worker.training.loss_from_logprobs import make_policy_loss
 
 PROMPT = [70, 71, 72, 73]
-MANNER = Manner(most=4, stop=(), temperature=1.0, vocabulary=99)
+MANNER = SamplingSettings(most=4, stop=(), temperature=1.0, vocabulary=99)
 
 
 def floats(*values: float) -> bytes:
@@ -189,7 +189,7 @@ WRITTEN = {
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_what_was_written_is_as_much_as_was_asked_for(trainer: Trainer, odd: Odd, kind: str) -> None:
     change, expected, got = WRITTEN[kind]
-    sampler = wait(trainer.sampler())
+    sampler = wait(trainer.create_sampler())
     odd.changes = {"Sample": change}
     error = refused(lambda: wait(sampler.write(PROMPT, 2, MANNER, seed=1)))
     assert error.fault is Fault.MALFORMED
@@ -202,7 +202,7 @@ def test_an_answer_without_a_token_is_one(trainer: Trainer, odd: Odd) -> None:
     def nothing(sequence: Any) -> None:
         sequence.tokens, sequence.logprobs, sequence.stop_reason = b"", b"", 0
 
-    sampler = wait(trainer.sampler())
+    sampler = wait(trainer.create_sampler())
     odd.changes = {"Sample": first_of(nothing)}
     assert [len(each.tokens) for each in wait(sampler.write(PROMPT, 2, MANNER, seed=1)).written] == [0, 4]
 
@@ -233,7 +233,7 @@ NONE = np.nan
 def test_log_probabilities_of_a_prompt_that_are_not_told_once(
     trainer: Trainer, odd: Odd, values: list[float], got: str
 ) -> None:
-    sampler = wait(trainer.sampler())
+    sampler = wait(trainer.create_sampler())
     odd.changes = {"Sample": prompt_of(*values)}
     error = refused(lambda: wait(sampler.read(PROMPT)))
     assert (error.fault, got in str(error)) == (Fault.MALFORMED, True), str(error)
@@ -243,7 +243,7 @@ def test_log_probabilities_of_a_prompt_that_are_not_told_once(
 def test_that_nothing_comes_before_the_first_token_is_said_in_three_ways(
     trainer: Trainer, odd: Odd, values: list[float]
 ) -> None:
-    sampler = wait(trainer.sampler())
+    sampler = wait(trainer.create_sampler())
     odd.changes = {"Sample": prompt_of(*values)}
     assert wait(sampler.read(PROMPT)).logprobs.tolist() == [-1.0, -2.0, -3.0]
 
@@ -256,7 +256,7 @@ def test_what_is_no_row_of_numbers_is_no_error_of_numpys(values: Any) -> None:
 
 def there(trainer: Trainer, odd: Odd, *answers: tuple[int, Any]) -> list[Fault]:
     """What a sampler's refusal, in words of its own, is taken for where the service answers so when it is asked."""
-    sampler, found = wait(trainer.sampler()), []
+    sampler, found = wait(trainer.create_sampler()), []
     for status, body in answers:
         odd.forget()
         odd.refuse("POST asample", 400, {"error": "stale handle"})
@@ -406,5 +406,5 @@ def test_the_reckoning_of_each_loss_is_that_of_its_formula() -> None:
     }
     for name, value in expected.items():
         config = {"beta": 0.1} if name == "dro" else {}
-        assert policy_loss(name, config, [then], [advantages])([now]) == pytest.approx(value, rel=1e-6), name
-    assert policy_loss("gspo", {}, [then], [advantages])([now]) is None
+        assert make_policy_loss(name, config, [then], [advantages])([now]) == pytest.approx(value, rel=1e-6), name
+    assert make_policy_loss("gspo", {}, [then], [advantages])([now]) is None

@@ -16,9 +16,9 @@ from tests.worker.dead_attempts import kill_training, make_housekeeping, read_le
 from tests.worker.odd_service import NO_ROUTE, Odd
 from tests.worker.workshop import Workshop
 from worker.maintenance.housekeeping import Housekeeping
-from worker.maintenance.probes import Inquiry
+from worker.maintenance.probes import Probes
 from worker.outcome import Succeeded
-from worker.sdk.session import Endpoint, keeps, responds
+from worker.sdk.session import Endpoint, has_checkpoint, is_responding
 
 REQUESTS = {
     "search": "POST sessions/search",
@@ -173,7 +173,7 @@ def test_an_inquiry_finds_what_is_lacking_without_spending(
     strange: tuple[Server, Odd], odd: Odd, lacking: list[str]
 ) -> None:
     odd.lack(*(REQUESTS[call] for call in lacking))
-    answer = Inquiry(Endpoint(strange[0].url, KEY), "offline/ngram-s", patience=20).calls()
+    answer = Probes(Endpoint(strange[0].url, KEY), "offline/ngram-s", patience=20).calls()
     assert answer.answer == (" ".join(f"{call}=404" for call in lacking) or "all")
     assert not odd.count("POST create_session")
 
@@ -189,7 +189,7 @@ def test_whether_a_checkpoint_is_there_is_asked_in_two_ways_and_then_not_known(
     strange: tuple[Server, Odd], odd: Odd, lacking: list[str], there: bool | None
 ) -> None:
     odd.lack(*lacking)
-    assert keeps(Endpoint(strange[0].url, KEY), PATH) is there
+    assert has_checkpoint(Endpoint(strange[0].url, KEY), PATH) is there
 
 
 def test_a_checkpoint_of_which_nobody_can_be_asked_is_given_up_the_second_time(
@@ -209,10 +209,10 @@ def test_a_service_that_names_no_models_is_there_and_another_server_is_not_it(
     strange: tuple[Server, Odd], odd: Odd
 ) -> None:
     url = strange[0].url
-    assert responds(Endpoint(url, KEY))
+    assert is_responding(Endpoint(url, KEY))
     assert len(served_models(url, KEY)) > 1
     odd.lack("GET get_server_capabilities")
-    assert responds(Endpoint(url, KEY))
+    assert is_responding(Endpoint(url, KEY))
     assert served_models(url, KEY) == []
     odd.lack("GET healthz")
     with pytest.raises(ServiceRefused, match="TINKER_BASE_URL"):

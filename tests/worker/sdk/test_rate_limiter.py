@@ -14,7 +14,7 @@ from tests.support import RedisServer
 from tests.worker.workshop import Workshop
 from worker.leases import LeaseLost, Leases
 from worker.outcome import Succeeded
-from worker.sdk.rate_limiter import Pace, Permits, pace_of
+from worker.sdk.rate_limiter import Permits, RateLimiter, make_rate_limiters
 
 
 class Tap:
@@ -119,7 +119,7 @@ def test_any_interleaving_spends_what_was_drawn_and_no_more(redis: RedisServer, 
 
 def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:
     settings = from_environment({"SWEEP_REQUESTS_PER_SECOND": "4000", "SWEEP_TOKENS_PER_MINUTE": "240000000"})
-    pace = pace_of(client, settings)("offline/ngram-s")
+    pace = make_rate_limiters(client, settings)("offline/ngram-s")
     pace.take(requests=1, tokens=1000, check=go_on)
     before = asked(client)
     for _ in range(900):
@@ -131,7 +131,7 @@ def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:
 
 
 def test_no_limit_asks_nothing_at_all(client: Client) -> None:
-    pace = pace_of(client, from_environment({}))("offline/ngram-s")
+    pace = make_rate_limiters(client, from_environment({}))("offline/ngram-s")
     before = asked(client)
     for _ in range(100):
         pace.take(requests=1, tokens=1000, check=go_on)
@@ -155,9 +155,9 @@ def test_our_own_limit_is_no_stall(workshop: Workshop) -> None:
         def draw(self) -> float:
             return max(0.0, until - time.monotonic())
 
-    pace = Pace(requests=Permits(Shut()))
-    hands = replace(workshop.hands, leases=leases, pace=lambda _: pace)
-    slow = Workshop(hands, workshop.tinker, workshop.folder)
+    pace = RateLimiter(requests=Permits(Shut()))
+    context = replace(workshop.context, leases=leases, pace=lambda _: pace)
+    slow = Workshop(context, workshop.tinker, workshop.folder)
     stage = next(stage for stage in slow.submit().plan.stages if stage.kind == "train")
     assert isinstance(slow.attempt(stage), Succeeded)
     assert time.monotonic() > until

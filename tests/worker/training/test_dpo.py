@@ -16,7 +16,7 @@ from sweeps.stage import Plan, Stage
 from tests.worker.long_runs import LONG
 from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage
 from tests.worker.workshop import Workshop, same, tokens
-from worker.leases import Asked, LeaseLost
+from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Lost, Orphaned, Stopped, Succeeded
 from worker.training.training_loop import Training
 
@@ -63,10 +63,10 @@ def forget(workshop: Workshop, reference: Stage) -> None:
 
 
 @pytest.mark.parametrize("at", AT)
-def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int) -> None:
+def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost], at: int) -> None:
     (_, whole), (_, parted) = referenced(workshop, "whole"), referenced(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * at + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
@@ -74,11 +74,11 @@ def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost],
 
 
 @pytest.mark.parametrize("at", [0, 15], ids=["before the first step", "behind a checkpoint"])
-def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int) -> None:
+def test_lost_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost], at: int) -> None:
     """Killed between the reference pass and the first step, or in the midst: the reference is read, not made again."""
     (_, whole), (reference, parted) = referenced(workshop, "whole"), referenced(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [*[Asked.NOTHING] * at, LeaseLost()]
+    stops[:] = [*[EndRequest.NOTHING] * at, LeaseLost()]
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     assert take_back(workshop.store, stall=60) == 1
@@ -88,13 +88,13 @@ def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at
 
 
 def test_a_reference_that_is_gone_is_measured_again_where_the_training_began(
-    workshop: Workshop, stops: list[Asked | LeaseLost]
+    workshop: Workshop, stops: list[EndRequest | LeaseLost]
 ) -> None:
     """Between two attempts, when the weights have long moved: the same numbers come back, and the same bits follow."""
     (_, whole), (reference, parted) = referenced(workshop, "whole"), referenced(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
     before = logprobs(workshop, reference)
-    stops[:] = [*[Asked.NOTHING] * 13, Asked.LEAVE]
+    stops[:] = [*[EndRequest.NOTHING] * 13, EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     forget(workshop, reference)
     assert isinstance(workshop.attempt(parted, "parted"), Orphaned)

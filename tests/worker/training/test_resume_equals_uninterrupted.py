@@ -11,7 +11,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.tinker_offline.process import Server
 from tests.worker.workshop import SPEC, Workshop, same, tokens
-from worker.leases import Asked, LeaseLost
+from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Orphaned, Stopped, Succeeded
 
 AT = (1, 6, 7, 19)  # a stop at the first step, at a checkpoint, behind one, and before the last step
@@ -24,11 +24,11 @@ def train_stage(workshop: Workshop, name: str) -> Stage:
 
 
 @pytest.mark.parametrize("at", AT)
-def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int) -> None:
+def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost], at: int) -> None:
     """A stop on request saves where it stands: not one step is done twice."""
     whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * at + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert workshop.state(parted) == "ready"
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
@@ -36,11 +36,11 @@ def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost],
     assert tokens(workshop, parted) == tokens(workshop, whole)
 
 
-def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) -> None:
+def test_lost_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost]) -> None:
     """An attempt that dies at step 15 is gone on with from its checkpoint at 12, and writes nothing more itself."""
     whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [*[Asked.NOTHING] * 15, LeaseLost()]
+    stops[:] = [*[EndRequest.NOTHING] * 15, LeaseLost()]
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
     assert workshop.state(parted) == "running"  # nobody has been told: the lease must run out
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
@@ -54,12 +54,12 @@ def test_lost_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost]) ->
 
 @pytest.mark.parametrize("gone", [1, 2])
 def test_a_checkpoint_that_is_gone_is_replaced_by_the_one_before_and_then_by_the_start(
-    workshop: Workshop, stops: list[Asked | LeaseLost], tinker: Server, gone: int
+    workshop: Workshop, stops: list[EndRequest | LeaseLost], tinker: Server, gone: int
 ) -> None:
     """Lost at step 15, with checkpoints at 6 and 12. The event log says where each attempt went on from."""
     whole, parted = train_stage(workshop, "whole"), train_stage(workshop, "parted")
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [*[Asked.NOTHING] * 15, LeaseLost()]
+    stops[:] = [*[EndRequest.NOTHING] * 15, LeaseLost()]
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     take_back(workshop.store, stall=60)

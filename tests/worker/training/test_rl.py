@@ -16,7 +16,7 @@ from sweeps.training.rollouts import Rollout
 from tests.worker.results import count_at_service, read_result, read_usage
 from tests.worker.specs import LAG, PENALTY, RL_SPEC, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same, tokens
-from worker.leases import Asked, LeaseLost
+from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
 from worker.rollouts.play import Players, Tables, Task
 from worker.rollouts.sandbox import ArenaLimits
@@ -25,10 +25,10 @@ BY_TOKENS = ("steps: 6", "tokens: 3000")
 
 
 @pytest.mark.parametrize(("at", "train"), [(2, LAG), (3, PENALTY)])
-def test_stopped_and_resumed(workshop: Workshop, stops: list[Asked | LeaseLost], at: int, train: str) -> None:
+def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost], at: int, train: str) -> None:
     """With a lag, whoever goes on trains on what was played ahead; with a penalty, it is held to the same start."""
     whole, parted = train_the_first_of_two(workshop, train)
-    stops[:] = [Asked.NOTHING] * at + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * at + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
@@ -67,7 +67,7 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
 
 
 def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
-    workshop: Workshop, stops: list[Asked | LeaseLost]
+    workshop: Workshop, stops: list[EndRequest | LeaseLost]
 ) -> None:
     found = {}
     for name in ("whole", "parted"):
@@ -75,7 +75,7 @@ def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
         found[name] = workshop.submit(spec).plan.stages[0]
     whole, parted = found.values()
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
-    stops[:] = [Asked.NOTHING] * 3 + [Asked.LEAVE]
+    stops[:] = [EndRequest.NOTHING] * 3 + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
@@ -105,7 +105,7 @@ def test_nothing_is_played_ahead_that_is_not_learnt_from(
     monkeypatch.setattr(Players, "play", playing)
     monkeypatch.setattr(Players, "open", opening)
     stage = workshop.submit(RL_SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
-    monkeypatch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+    monkeypatch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
     assert isinstance(workshop.attempt(stage), Succeeded)
     rows = workshop.metrics(stage).splitlines()
     assert played == list(range(len(rows)))
@@ -145,7 +145,7 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     (tmp_path / "bad_trials.py").write_text(BAD)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    workshop.hands.arena = ArenaLimits(step=0.5)
+    workshop.context.arena = ArenaLimits(step=0.5)
     plan = workshop.submit(RL_SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     rows: list[Any] = decode_rows(workshop.metrics(plan.stages[0]))
@@ -232,7 +232,7 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
     for name in ("cold", "warm"):
         (stage, *_) = submit_rl(workshop, name, PENALTY).stages
         with monkeypatch.context() as patch:
-            patch.setattr("worker.pipeline._go_on", lambda *_: None)  # it is not about what is measured
+            patch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
             if name == "warm":
                 patch.setattr("worker.sdk.sampler.read_hits", hit)
             assert isinstance(workshop.attempt(stage, name), Succeeded)
