@@ -9,7 +9,7 @@ from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from sweeps.analysis.item_analysis import WantedItems
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import measure_of
+from sweeps.spec.metric_names import find_measure
 from sweeps.stats.paired_items import Items
 
 
@@ -24,7 +24,7 @@ def items(name: str, metric: str) -> Items:
 
     Warns of what could not be read (ItemsUnread). Raises UnknownMetric, UnknownSweep, StoreUnavailable.
     """
-    measure = measure_of(metric)
+    measure = find_measure(metric)
     if measure is None:
         raise UnknownMetric(f"no evaluation measures {metric!r}; a column of `sweep results {name}` is right")
     settings = from_environment()

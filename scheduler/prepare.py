@@ -21,7 +21,7 @@ from scheduler.settings import Settings
 from scheduler.state.submission import Submission
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
-from sweeps.environments import Known
+from sweeps.environments import NamedEnvironment
 from sweeps.errors import SpecError
 from sweeps.planning.plan import plan
 from sweeps.planning.prices import PriceBook, parse_prices
@@ -108,9 +108,9 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
                 records[each.sha256] = each
         return dataset
 
-    def known(name: str) -> Known:
+    def known(name: str) -> NamedEnvironment:
         found = find_environment(name, settings.environments)
-        return Known(name, found.code, found.environment)
+        return NamedEnvironment(name, found.code, found.environment)
 
     def check_code(name: str) -> str:
         return find_check(name, settings.environments).code

@@ -15,7 +15,7 @@ from scheduler.settings import Settings
 from scheduler.urls import is_webhook
 from sweeps.planning.prices import list_unpriced_models
 from sweeps.spec.parse import Sweep
-from sweeps.spec.window import hours_at
+from sweeps.spec.window import find_hours
 from sweeps.stage import Plan
 
 
@@ -24,7 +24,7 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
     if sweep.deadline is not None and sweep.deadline <= now:
         raise NotEnforced(f"deadline: {sweep.deadline} has passed; a later one is right, or none")
     if sweep.deadline is not None and sweep.window is not None:
-        hours = hours_at(sweep.window, now)
+        hours = find_hours(sweep.window, now)
         if not hours.open and hours.until >= sweep.deadline:
             said = f"{sweep.window.daily} {sweep.window.tz} opens next at {hours.until:%Y-%m-%d %H:%M} UTC"
             raise NotEnforced(f"window: {said}, and the deadline {sweep.deadline} is not behind that; move one of them")

@@ -15,10 +15,10 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import PAGE, StageView
 from sweeps.analysis.item_analysis import choose_items
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.report.document import Figure
 from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material, ServiceBill
-from sweeps.results import RunResult, by_cell
+from sweeps.results import RunResult, group_by_cell
 
 LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
 LIBRARIES = ("tinker-sweeps", "tinker", "numpy", "scipy")
@@ -93,7 +93,7 @@ def _cause(alike: Sequence[StageView]) -> str:
     """The first one's; where others name other stages, that there are such."""
     first = alike[0].cause or "no cause is known"
     named = {name for stage in alike for name in STAGE.findall(stage.cause or "")}
-    return f"{first}; others name {counted(len(named) - 1, 'other stage')}" if len(named) > 1 else first
+    return f"{first}; others name {format_count(len(named) - 1, 'other stage')}" if len(named) > 1 else first
 
 
 def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
@@ -109,7 +109,9 @@ def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) 
 
 def _looked_at(rows: Sequence[RunResult]) -> list[str]:
     """Of every cell the trainings of as many seeds as there is time to read; of very many cells, evenly chosen ones."""
-    cells = [list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in by_cell(rows)]
+    cells = [
+        list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in group_by_cell(rows)
+    ]
     trained = [chains for chains in cells if chains]
     every, seeds = -(-len(trained) // MOST_CURVES) or 1, MOST_CURVES // max(len(trained), 1) or 1
     chains = [chain for chains in trained[::every] for chain in chains[:seeds]]

@@ -10,7 +10,7 @@ from scheduler.services import pool_of
 from scheduler.state.bug_log import Bug, describe_bug
 from scheduler.state.states import StageState
 from scheduler.state.views import SweepView
-from sweeps.formatting import dollars, duration
+from sweeps.formatting import format_duration, format_usd
 
 GATES = {
     "day budget": "day budget: what all sweeps may spend in a day (SWEEP_DAY_BUDGET) is spent or held; "
@@ -90,14 +90,14 @@ def _services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
 
 
 def _breaker_reasons(service: ServiceView) -> Iterator[str]:
-    since = duration((service.now - service.since) / 1000)
+    since = format_duration((service.now - service.since) / 1000)
     canary = max(0, service.next_canary - service.now) / 1000
     match service.state:
         case BreakerState.STOPPED:
             stopped = f"{service.name} stopped at {format_clock(service.since)}: {service.cause}"
             yield f"{stopped}; `sweep resume` tries it again"
         case BreakerState.OPEN:
-            yield f"breaker open {since}, next canary in {duration(canary)}: {service.name}: {service.cause}"
+            yield f"breaker open {since}, next canary in {format_duration(canary)}: {service.name}: {service.cause}"
         case BreakerState.SUSPECT:
             yield f"{service.name} is being tried, for {service.cause}"
 
@@ -105,7 +105,9 @@ def _breaker_reasons(service: ServiceView) -> Iterator[str]:
 def _budget_reasons(view: SweepView) -> Iterator[str]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.unreconciled
-        said = f"budget: {dollars(held)} of {dollars(view.limit)} reserved, {dollars(view.spent)} of that spent"
+        said = (
+            f"budget: {format_usd(held)} of {format_usd(view.limit)} reserved, {format_usd(view.spent)} of that spent"
+        )
         yield f"{said}; `sweep budget {view.name} USD` raises it"
     if view.gate in GATES:
         yield GATES[view.gate]

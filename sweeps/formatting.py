@@ -13,35 +13,35 @@ STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 BREAKS = re.compile("\r\n|[\t\n\r\v\f\x85\u2028\u2029]")
 
 
-def written(value: Any) -> str:
+def format_number(value: Any) -> str:
     """A value as it would stand in a file, so that it can be copied into one."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.12g}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(map(format_number, value))}]"
     return str(value)
 
 
-def of_cell(key: str, value: Any) -> str:
+def format_cell(key: str, value: Any) -> str:
     """A value of a cell as people call it: no method is the untrained model, no source none."""
     if value is None:
         return "untrained" if key == "method" else "none"
-    return written(value)
+    return format_number(value)
 
 
-def safe(text: str) -> str:
+def escape(text: str) -> str:
     """On one line, and nothing in it that steers a terminal: data, names and errors of others say what they like."""
     return STEERING.sub("\N{REPLACEMENT CHARACTER}", BREAKS.sub(" ", text))
 
 
-def safe_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """The same of several lines."""
-    return "\n".join(map(safe, text.split("\n")))
+    return "\n".join(map(escape, text.split("\n")))
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value of a table as a person reads it."""
     if value is None:
         return "-"
@@ -54,7 +54,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def with_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
+def format_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
     """0.7117 ±0.0190; where that goes beyond what can be, both ends: 0.9500 (0.8200 to 1.0000)."""
     plus = "+" if signed else ""
     mean, ends = f"{estimate.mean:{plus}.{digits}f}", estimate.ends
@@ -65,12 +65,12 @@ def with_interval(estimate: "Estimate", digits: int, *, signed: bool = False, si
     return f"{mean}{sign}{estimate.half_width:.{digits}f}"
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """1 sweep, 2 sweeps."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def dollars(micro_usd: int | None) -> str:
+def format_usd(micro_usd: int | None) -> str:
     """Micro-dollars for people: enough digits to see that small sums are not nothing."""
     if micro_usd is None:
         return "-"
@@ -80,7 +80,7 @@ def dollars(micro_usd: int | None) -> str:
     return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time span for people: 8 s, 3 min, 2 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def loss_of(progress: Mapping[str, Any]) -> str:
+def name_loss(progress: Mapping[str, Any]) -> str:
     """What a training tells of its loss while it goes on: "nll 1.980"."""
     found = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
     return " ".join(f"{name} {value:.3f}" for name, value in found if isinstance(value, float))

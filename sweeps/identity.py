@@ -15,13 +15,13 @@ from typing import Any
 DIGITS = 16
 
 
-def canonical(value: Any, path: str = "document") -> str:
+def canonicalize(value: Any, path: str = "document") -> str:
     """The one JSON text of a value: keys sorted, no spaces, whole floats as integers, -0.0 as 0, ASCII.
 
     Raises TypeError or ValueError that names the path of what has no such text.
     """
     if isinstance(value, Enum):
-        return canonical(value.value, path)
+        return canonicalize(value.value, path)
     if value is None or isinstance(value, bool):
         return "null" if value is None else "true" if value else "false"
     if isinstance(value, str):
@@ -31,7 +31,7 @@ def canonical(value: Any, path: str = "document") -> str:
     if isinstance(value, Mapping):
         return _object(value, path)
     if isinstance(value, list | tuple):
-        return "[" + ",".join(canonical(item, f"{path}[{index}]") for index, item in enumerate(value)) + "]"
+        return "[" + ",".join(canonicalize(item, f"{path}[{index}]") for index, item in enumerate(value)) + "]"
     kind = type(value).__qualname__
     raise TypeError(f"{path}: a {kind} has no canonical form; null, bool, number, text, list or mapping is right")
 
@@ -41,12 +41,12 @@ def fingerprint(document: Mapping[str, Any]) -> str:
     return _digest(_object(document, "document"))
 
 
-def entries(document: Mapping[str, Any]) -> tuple[str, ...]:
+def list_entries(document: Mapping[str, Any]) -> tuple[str, ...]:
     """The canonical `"key":value` texts of a part of a document, for `fingerprint_of`."""
-    return tuple(f"{quoted(key)}:{canonical(value, key)}" for key, value in document.items())
+    return tuple(f"{quoted(key)}:{canonicalize(value, key)}" for key, value in document.items())
 
 
-def fingerprint_of(spelled: Iterable[str]) -> str:
+def fingerprint_entries(spelled: Iterable[str]) -> str:
     """`fingerprint` of the document that has these entries; its keys are plain words.
 
     A plan of 100,000 stages has few different parts, and each is spelled once.
@@ -70,5 +70,5 @@ def _object(value: Mapping[str, Any], path: str) -> str:
     for key in value:
         if type(key) is not str:
             raise TypeError(f"{path}: the key {key!r} is not text; text is right")
-    inner = (f"{quoted(key)}:{canonical(value[key], f'{path}.{key}')}" for key in sorted(value))
+    inner = (f"{quoted(key)}:{canonicalize(value[key], f'{path}.{key}')}" for key in sorted(value))
     return "{" + ",".join(inner) + "}"

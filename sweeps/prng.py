@@ -5,7 +5,7 @@ from collections.abc import Iterator
 BLOCK = 64  # words at once; how many makes no difference to what they are
 
 
-class Dice:
+class RandomStream:
     """One stream of chances; the key is a number from 0 to 2^128 - 1."""
 
     def __init__(self, key: int) -> None:

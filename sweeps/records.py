@@ -55,7 +55,7 @@ class Records:
     @cached_property
     def digests(self) -> tuple[bytes, ...]:
         """One SHA-256 per row, over its canonical JSON."""
-        return tuple(hashlib.sha256(canonical(row)).digest() for row in self.rows)
+        return tuple(hashlib.sha256(canonicalize_row(row)).digest() for row in self.rows)
 
     @cached_property
     def sha256(self) -> str:
@@ -63,7 +63,7 @@ class Records:
 
     def to_jsonl(self) -> bytes:
         """Gzipped JSON lines, a header first. No time stamp inside: equal records make equal bytes."""
-        lines = [canonical({"format": self.format, "rows": len(self)}), *map(canonical, self.rows)]
+        lines = [canonicalize_row({"format": self.format, "rows": len(self)}), *map(canonicalize_row, self.rows)]
         return gzip.compress(b"\n".join(lines) + b"\n", mtime=0)
 
     @classmethod
@@ -103,7 +103,7 @@ class Dataset:
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # to make one takes longest
 
 
-def canonical(value: object) -> bytes:
+def canonicalize_row(value: object) -> bytes:
     """JSON with sorted keys and no spaces, in ASCII: the bytes that row digests hash."""
     return b"%d" % value if type(value) is int else _WRITER.encode(value).encode()
 
@@ -136,9 +136,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def content_keys(rows: Iterable[Row]) -> list[bytes]:
+def hash_contents(rows: Iterable[Row]) -> list[bytes]:
     """One SHA-256 per row that is equal exactly where the content is, up to runs of white space."""
-    return [hashlib.sha256(canonical(_spaced(row))).digest() for row in rows]
+    return [hashlib.sha256(canonicalize_row(_spaced(row))).digest() for row in rows]
 
 
 def _spaced(value: Any) -> Any:

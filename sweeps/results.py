@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sweeps.records import canonical
+from sweeps.records import canonicalize_row
 from sweeps.stage import Json
 
 
@@ -48,12 +48,12 @@ class CellSummary:
     metrics: Mapping[str, Moments]
 
 
-def cells(results: Iterable[RunResult]) -> list[CellSummary]:
+def summarize_cells(results: Iterable[RunResult]) -> list[CellSummary]:
     """The succeeded runs, cell by cell, in the order in which the cells first appear."""
-    return [_summary(runs) for _, runs in by_cell(results)]
+    return [_summary(runs) for _, runs in group_by_cell(results)]
 
 
-def by_cell(
+def group_by_cell(
     results: Iterable[RunResult], *, without: Collection[str] = ()
 ) -> list[tuple[Mapping[str, Json], list[RunResult]]]:
     """Group runs that share a cell; the keys in `without` do not count.
@@ -63,22 +63,22 @@ def by_cell(
     groups: dict[bytes, tuple[Mapping[str, Json], list[RunResult]]] = {}
     for result in results:
         cell = {key: value for key, value in result.cell.items() if key not in without}
-        groups.setdefault(canonical(cell), (cell, []))[1].append(result)
+        groups.setdefault(canonicalize_row(cell), (cell, []))[1].append(result)
     return list(groups.values())
 
 
-def measured(results: Iterable[RunResult]) -> list[RunResult]:
+def keep_measured(results: Iterable[RunResult]) -> list[RunResult]:
     """The runs that have a result, or a part of it: what one evaluation measured stands where another failed."""
     return [result for result in results if result.state == "succeeded" or result.metrics]
 
 
 def _summary(runs: list[RunResult]) -> CellSummary:
     values: dict[str, list[float]] = defaultdict(list)
-    for run in measured(runs):
+    for run in keep_measured(runs):
         for metric, value in run.metrics.items():
             values[metric].append(value)
     moments = {metric: found for metric, seen in values.items() if (found := _moments(seen))}
-    return CellSummary(runs[0].cell, len(measured(runs)), moments)
+    return CellSummary(runs[0].cell, len(keep_measured(runs)), moments)
 
 
 def _moments(values: list[float]) -> Moments | None:

@@ -9,7 +9,7 @@ MICRO = 1_000_000  # micro-dollars in a dollar
 Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed) to the hash of the first n, for each n
 
 
-def dollars_of(micro_usd: int | None) -> float | None:
+def to_dollars(micro_usd: int | None) -> float | None:
     """Micro-dollars as dollars, for JSON."""
     return None if micro_usd is None else micro_usd / MICRO
 
@@ -61,7 +61,7 @@ class Totals:
 
     @property
     def usd(self) -> float | None:
-        return dollars_of(self.micro_usd)
+        return to_dollars(self.micro_usd)
 
 
 @dataclass(frozen=True, slots=True)

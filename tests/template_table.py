@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from sweeps.errors import DataError
 from sweeps.records import Records
 from sweeps.rendering.render import Example, LossMask, render_all
-from sweeps.rendering.renderers import renderer_of
-from sweeps.rendering.tokenizer import template_of
+from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.tokenizer import get_template
 from tests.scenarios import SCENARIOS
 from tests.tokenizers import FAMILIES, real_tokenizer
 
@@ -81,14 +81,14 @@ def measure(family: str, kind: str) -> Cell:
     if FAMILIES[family].code is not None:
         return Cell("not served")
     tokenizer = real_tokenizer(family)
-    template = template_of(tokenizer)
+    template = get_template(tokenizer)
     assert template is not None
     refusals = []
     for way in WAYS:
         if not {*way.arguments} <= template.takes:
             continue
         said = ",".join(f"{key}={str(value).lower()}" for key, value in way.arguments.items())
-        renderer = renderer_of(f"chat_template:{said}" if said else None, tokenizer, messages=True)
+        renderer = choose_renderer(f"chat_template:{said}" if said else None, tokenizer, messages=True)
         try:
             found = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask=way.mask)
         except DataError as error:

@@ -10,7 +10,7 @@ from scheduler.plugins.tokenizers import tokenizer_of
 from sweeps.records import Records
 from sweeps.rendering.render import Example, LossMask, render_rows
 from sweeps.stage import Json
-from sweeps.training.data_order import subset_order
+from sweeps.training.data_order import order_subset
 
 RenderedRows = list[
     tuple[Example, ...]
@@ -42,7 +42,7 @@ class Examples:
         part = recipe.get("part")
         if part is None:
             return rows
-        return [rows[place] for place in subset_order(len(rows), part["seed"])[: part["size"]].tolist()]
+        return [rows[place] for place in order_subset(len(rows), part["seed"])[: part["size"]].tolist()]
 
     def records(self, sha256: str) -> Records:
         """The records with this address."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from scheduler.state.store import CURVE_POINTS
-from sweeps.formatting import loss_of
+from sweeps.formatting import name_loss
 from sweeps.stage import Json
 
 Row = dict[str, Json]
@@ -44,4 +44,4 @@ class ReportTimer:
 
 def format_line(progress: Mapping[str, Json]) -> str:
     """One line for Flower's row: "step 130/4000 nll 1.980"."""
-    return f"step {progress['step']}/{progress['steps']} {loss_of(progress)}".rstrip()
+    return f"step {progress['step']}/{progress['steps']} {name_loss(progress)}".rstrip()

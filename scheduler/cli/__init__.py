@@ -138,7 +138,7 @@ def _format_os_error(error: OSError) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    from sweeps.formatting import safe_lines
+    from sweeps.formatting import escape_lines
 
-    click.echo(f"Error: {safe_lines(message)}", err=True)
+    click.echo(f"Error: {escape_lines(message)}", err=True)
     return status

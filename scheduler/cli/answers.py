@@ -28,22 +28,22 @@ from sweeps.analysis.targets import (
 from sweeps.analysis.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import SweepsError
 from sweeps.figures.terminal import DrawnCurve, draw_curves
-from sweeps.formatting import counted, dollars, of_cell, with_interval, written
+from sweeps.formatting import format_cell, format_count, format_interval, format_number, format_usd
 from sweeps.report.comparison_section import named as named_method
 from sweeps.report.transfer_section import SHARED
-from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
+from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, summarize_cells
 from sweeps.scaling.fit import MinimumData, ScalingFit
 from sweeps.spec.sections import Equal
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
-from sweeps.training.schedule import said_equal
+from sweeps.training.schedule import describe_equal
 
 CURVES = 13  # in one drawing: of more, nobody could tell the letters apart
 
 
 def answer(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy = NO_ITEMS) -> None:
     """Say what the rows mean for the question that was asked, and what their items say, where there are some."""
-    done = measured(rows)
+    done = keep_measured(rows)
     if not done:
         output.say("nothing has been measured yet")
         return
@@ -195,7 +195,7 @@ def _forgetting(output: Output, matrix: TransferMatrix) -> None:
 def _lost(estimate: Estimate | None) -> str:
     if estimate is None:
         return "·"
-    return with_interval(estimate, 3, signed=True)
+    return format_interval(estimate, 3, signed=True)
 
 
 def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
@@ -222,24 +222,24 @@ def _compare(output: Output, spec: Spec, rows: Sequence[RunResult], items: Items
 
 
 def _contestant(one: MethodResult, metric: str) -> dict[str, Any]:
-    mean = "-" if one.estimate is None else with_interval(one.estimate, 4)
+    mean = "-" if one.estimate is None else format_interval(one.estimate, 4)
     return {
         "method": named_method(one.name),
         metric: mean,
         "seeds": f"{one.estimate.seeds if one.estimate else 0}" + (f" ({one.missing} missing)" if one.missing else ""),
         "tokens": f"{one.tokens:,.0f}" if one.estimate else None,
-        "$": dollars(round(one.micro_usd)) if one.estimate else None,
+        "$": format_usd(round(one.micro_usd)) if one.estimate else None,
     }
 
 
 def _signed(estimate: Estimate) -> str:
-    return with_interval(estimate, 4, signed=True)
+    return format_interval(estimate, 4, signed=True)
 
 
 def _equal(spec: Spec) -> str:
     """What every method had as much of; a run's own tokens and dollars are with what measuring it took."""
     equal = Equal.model_validate(spec["equal"])
-    return f"held equal: {said_equal(equal)}; tokens and $ of a run, with its evaluations"
+    return f"held equal: {describe_equal(equal)}; tokens and $ of a run, with its evaluations"
 
 
 def _best(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> None:
@@ -247,9 +247,9 @@ def _best(output: Output, spec: Spec, rows: Sequence[RunResult], items: ItemsBy)
     best = choose_best(spec)
     metric = best.metric.removeprefix("validation.")
     output.say("")
-    for named, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
+    for named, group in group_by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
-        first = next((each for each in cells(group) if found.best and each.cell == found.best.cell), None)
+        first = next((each for each in summarize_cells(group) if found.best and each.cell == found.best.cell), None)
         said = _best_of(found, first) if first else f"no run has {metric} yet"
         output.say(f"Best on {named['data']}: {said}" if named else f"Best: {said}")
         _missing(output, found.runs)
@@ -262,7 +262,7 @@ def _best_of(found: BestCell, first: CellSummary) -> str:
     if not (what := _what(first.cell)):
         return f"one cell; {_held_out(first, found.metric)}"
     flatters = "" if found.by != found.metric else " of the holdout itself, which flatters: add `validation`"
-    among = counted(sum(each.chosen_by is not None for each in found.cells), "cell")
+    among = format_count(sum(each.chosen_by is not None for each in found.cells), "cell")
     said = f"{what}\n  chosen among {among} by {found.by}{flatters}\n  {_held_out(first, found.metric)}"
     if not found.alike:
         return said
@@ -274,7 +274,7 @@ def _best_of(found: BestCell, first: CellSummary) -> str:
 
 
 def _what(cell: Mapping[str, Json]) -> str:
-    return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key != "data")
+    return ", ".join(f"{key}={format_cell(key, value)}" for key, value in cell.items() if key != "data")
 
 
 def _axes(output: Output, found: BestCell) -> None:
@@ -283,7 +283,7 @@ def _axes(output: Output, found: BestCell) -> None:
         table = [
             {
                 "axis": each.axis,
-                "value": written(each.value),
+                "value": format_number(each.value),
                 "mean": "missing" if each.mean is None else f"{each.mean.mean:.4f}",
                 "effect": "missing" if each.effect is None else _signed(each.effect),
                 "runs": f"{each.blocks}" + (f" ({each.left_out} left out)" if each.left_out else ""),
@@ -300,7 +300,7 @@ def _held_out(cell: CellSummary, metric: str) -> str:
     if found is None:
         return f"held-out {metric} is not known yet"
     spread = "" if found.variance is None else f" ± {np.sqrt(found.variance):.4f} sd"
-    return f"held-out {metric} {found.mean:.4f}{spread} over {counted(found.count, 'seed')}"
+    return f"held-out {metric} {found.mean:.4f}{spread} over {format_count(found.count, 'seed')}"
 
 
 ANSWERS = {"data_scaling": _scaling, "transfer": _transfer, "grid": _best, "compare": _compare}

@@ -10,9 +10,9 @@ from scheduler.state.submission import find_differences
 from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import DataError
-from sweeps.formatting import counted, of_cell, with_interval
+from sweeps.formatting import format_cell, format_count, format_interval
 from sweeps.metrics.ranges import difference_range
-from sweeps.records import canonical
+from sweeps.records import canonicalize_row
 from sweeps.stats.intervals import Estimate
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
@@ -30,16 +30,16 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
         output.rows("conditions", rows)
         return
     output.table(
-        [_shown(row) for row in rows], title=f"{counted(len(shared), 'condition')} in all of {', '.join(names)}"
+        [_shown(row) for row in rows], title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
     )
     if len(shared) < len(found):
-        output.say(f"{counted(len(found) - len(shared), 'condition')} not in all of them: not shown")
+        output.say(f"{format_count(len(found) - len(shared), 'condition')} not in all of them: not shown")
     output.say(f"differences are to {names[0]}, paired by seed, ± half of the 95 % interval (t)")
     asked = {name: _asked(store, name) for name in names}
     for name in names[1:]:
         others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())
         if others:
-            on = f"of {name}, {counted(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
+            on = f"of {name}, {format_count(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
             output.say(f"{on} than in {names[0]}: a difference there is one of the items, too")
         for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
@@ -49,7 +49,7 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
 def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
     """What is measured of each cell, and the content address of the items that it is measured on."""
     places = {
-        (canonical(row["cell"]), str(measure)): str(stage)
+        (canonicalize_row(row["cell"]), str(measure)): str(stage)
         for row in views.read_planned_rows(store, name)
         for measure, stage in row["measures"].items()
     }
@@ -87,11 +87,11 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if f"{name} ±" in row:
             told = Estimate(value or 0.0, row[f"{name} ±"], 0, difference_range(row["metric"]))
-            shown[name] = "-" if value is None else with_interval(told, 4, signed=True)
+            shown[name] = "-" if value is None else format_interval(told, 4, signed=True)
         elif f"{name} seeds" in row:
             shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"
         elif not (name.endswith(" seeds") and name.removesuffix(" seeds") in row):
-            shown[name] = value if isinstance(value, int) else of_cell(name, value)
+            shown[name] = value if isinstance(value, int) else format_cell(name, value)
     return shown
 
 

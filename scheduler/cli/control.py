@@ -9,7 +9,7 @@ from scheduler.services import SERVICES
 from scheduler.settings import from_environment
 from scheduler.state.states import StageState
 from scheduler.state.views import read_sweep
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 
 FAILED = (StageState.FAILED, StageState.SKIPPED)
 
@@ -84,7 +84,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "reopened": again}])
     elif again:
-        output.say(f"{name}: {counted(again, 'stage')} {'is' if again == 1 else 'are'} opened again")
+        output.say(f"{name}: {format_count(again, 'stage')} {'is' if again == 1 else 'are'} opened again")
     else:
         output.say(f"{name}: nothing {'has failed' if failed else 'failed or was cancelled'}; nothing to try again")
 

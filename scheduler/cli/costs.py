@@ -15,8 +15,8 @@ from scheduler.state import views
 from scheduler.state.costs import DayCosts, ServiceBill, SweepCosts, read_today
 from scheduler.state.costs import read_costs as read
 from sweeps.cost import KindCosts
-from sweeps.formatting import dollars, duration
-from sweeps.stage import MICRO, dollars_of
+from sweeps.formatting import format_duration, format_usd
+from sweeps.stage import MICRO, to_dollars
 
 
 @click.command()
@@ -39,7 +39,7 @@ def costs(output: Output, name: str | None) -> None:
 def _document(found: SweepCosts) -> dict[str, Any]:
     return {
         "sweep": found.sweep,
-        "budget_usd": dollars_of(found.limit),
+        "budget_usd": to_dollars(found.limit),
         "kinds": [_kind_row(kind) for kind in found.kinds],
         "billed": [_billed_row(billed) for billed in found.billed],
     }
@@ -49,12 +49,12 @@ def _kind_row(kind: KindCosts) -> dict[str, Any]:
     return {
         "kind": kind.kind,
         "stages": kind.stages,
-        "low_usd": dollars_of(kind.low),
-        "high_usd": dollars_of(kind.high),
-        "reused_usd": dollars_of(kind.reused),
-        "metered_usd": dollars_of(kind.metered),
-        "reserved_usd": dollars_of(kind.reserved),
-        "unreconciled_usd": dollars_of(kind.unreconciled),
+        "low_usd": to_dollars(kind.low),
+        "high_usd": to_dollars(kind.high),
+        "reused_usd": to_dollars(kind.reused),
+        "metered_usd": to_dollars(kind.metered),
+        "reserved_usd": to_dollars(kind.reserved),
+        "unreconciled_usd": to_dollars(kind.unreconciled),
         "tokens": kind.tokens,
     }
 
@@ -63,7 +63,7 @@ def _billed_row(billed: ServiceBill) -> dict[str, Any]:
     return {
         "service": billed.service,
         "tokens": billed.tokens,
-        "usd": dollars_of(billed.micro_usd),
+        "usd": to_dollars(billed.micro_usd),
         "at": billed.at / 1000,
     }
 
@@ -72,10 +72,10 @@ def _day_row(day: DayCosts) -> dict[str, Any]:
     return {
         "service": day.service,
         "day": str(day.day),
-        "spent_usd": dollars_of(day.spent),
-        "unreconciled_usd": dollars_of(day.unreconciled),
-        "reserved_usd": dollars_of(day.reserved),
-        "budget_usd": dollars_of(day.limit),
+        "spent_usd": to_dollars(day.spent),
+        "unreconciled_usd": to_dollars(day.unreconciled),
+        "reserved_usd": to_dollars(day.reserved),
+        "budget_usd": to_dollars(day.limit),
     }
 
 
@@ -85,9 +85,9 @@ def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]
         if said := _budget_line(each):
             output.say(f"{each.sweep}: {said}")
     for day in days:
-        limit = "no day budget" if day.limit is None else f"of {dollars(day.limit)} a day"
-        held = dollars(day.reserved + day.unreconciled)
-        output.say(f"{day.service}, {day.day} (UTC): {dollars(day.spent)} spent, {held} held, {limit}")
+        limit = "no day budget" if day.limit is None else f"of {format_usd(day.limit)} a day"
+        held = format_usd(day.reserved + day.unreconciled)
+        output.say(f"{day.service}, {day.day} (UTC): {format_usd(day.spent)} spent, {held} held, {limit}")
 
 
 def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
@@ -100,20 +100,20 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
         "unreconciled": kind.unreconciled,
     }
     row = {"sweep": found.sweep, "kind": kind.kind, "stages": kind.stages}
-    return {**row, **{name: dollars(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
+    return {**row, **{name: format_usd(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
 
 
 def _budget_line(found: SweepCosts) -> str:
     """The budget, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
     held = sum(kind.reserved + kind.unreconciled for kind in found.kinds)
-    budget = f"{dollars(spent)} spent and {dollars(held)} held of {dollars(found.limit)}"
+    budget = f"{format_usd(spent)} spent and {format_usd(held)} held of {format_usd(found.limit)}"
     return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
 
 
 def _billed_line(billed: ServiceBill) -> str:
-    age = duration(time.time() - billed.at / 1000)
-    amount = "no amount" if billed.micro_usd is None else dollars(billed.micro_usd)
+    age = format_duration(time.time() - billed.at / 1000)
+    amount = "no amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
     return f"{billed.service} bills {billed.tokens:,} tokens, {amount}, as of {age} ago"
 
 
@@ -138,17 +138,17 @@ def budget(output: Output, name: str, usd: int) -> None:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:
         raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
-    spent, reserved, unreconciled = (dollars(int(each)) for each in held)
+    spent, reserved, unreconciled = (format_usd(int(each)) for each in held)
     if not done:
-        least = dollars(sum(map(int, held)))
+        least = format_usd(sum(map(int, held)))
         said = f"{name} has spent {spent}, holds {reserved} for what runs, and {unreconciled} is unreconciled"
-        raise BudgetTooSmall(f"{dollars(usd)} is too little: {said}; {least} or more is right")
+        raise BudgetTooSmall(f"{format_usd(usd)} is too little: {said}; {least} or more is right")
     if output.for_people:
         output.say(
-            f"{name} may spend {dollars(usd)}; {spent} is spent, {reserved} reserved, {unreconciled} unreconciled"
+            f"{name} may spend {format_usd(usd)}; {spent} is spent, {reserved} reserved, {unreconciled} unreconciled"
         )
     else:
-        output.rows("sweeps", [{"sweep": name, "budget_usd": dollars_of(usd)}])
+        output.rows("sweeps", [{"sweep": name, "budget_usd": to_dollars(usd)}])
 
 
 commands = {"costs": costs, "budget": budget}

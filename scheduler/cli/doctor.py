@@ -34,7 +34,7 @@ from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.server.server_versions import is_tested
 from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
 from sweeps.errors import SweepsError
-from sweeps.formatting import counted, duration
+from sweeps.formatting import format_count, format_duration
 
 SUPPORTED = ((0, 38), (0, 39))  # versions of the SDK, from and below: as pyproject.toml pins them
 ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
@@ -125,7 +125,7 @@ def _check_artefact_store(settings: Settings) -> Iterator[Finding]:
 def _check_prices(settings: Settings) -> Iterator[Finding]:
     book = read_price_book(settings)
     if settings.prices is not None:
-        yield Finding("prices", "ok", f"{settings.prices}, over ours: {counted(len(book.prices), 'row')} in all")
+        yield Finding("prices", "ok", f"{settings.prices}, over ours: {format_count(len(book.prices), 'row')} in all")
 
 
 def _check_rehearsal(settings: Settings) -> Iterator[Finding]:
@@ -152,7 +152,7 @@ def _check_tinker_offline(settings: Settings) -> Iterator[Finding]:
         said = f"SWEEP_OFFLINE_URL={url}: no tinker_offline answers there; start it, or leave the variable unset"
         yield Finding("tinker_offline", "wrong", said)
     else:
-        yield Finding("tinker_offline", "ok", f"{counted(len(served), 'model')} at {url}")
+        yield Finding("tinker_offline", "ok", f"{format_count(len(served), 'model')} at {url}")
 
 
 def _check_tinker(settings: Settings) -> Iterator[Finding]:
@@ -202,7 +202,7 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
         if facts.times:
             yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", describe_facts(facts))
         for lack in facts.lacks:
-            ago = duration(time.time() - lack.at.timestamp())
+            ago = format_duration(time.time() - lack.at.timestamp())
             yield Finding(f"account {facts.service}", "note", f"{lack.said(facts.service)} (asked {ago} ago)")
     if os.environ.get("TINKER_API_KEY") and "tinker" not in {facts.service for facts in known}:
         yield Finding("account tinker", "note", "nobody has asked yet what it can expect; `sweep doctor --live` does")

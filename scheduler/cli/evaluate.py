@@ -17,9 +17,9 @@ from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.errors import SpecError
-from sweeps.formatting import counted, dollars
+from sweeps.formatting import format_count, format_usd
 from sweeps.spec.parse import Sweep, parse
-from sweeps.spec.scalars import nearest
+from sweeps.spec.scalars import suggest
 from sweeps.stage import Json, Stage
 
 CHANGEABLE = (
@@ -101,7 +101,7 @@ def _refuse_override(name: str, given: str) -> str:
             root, f"what {name} was trained with stays as it was; {', '.join(CHANGEABLE)} can be said anew"
         )
     else:
-        said = nearest(root, CHANGEABLE)
+        said = suggest(root, CHANGEABLE)
     return f"override {given!r}: {root} found; {said}"
 
 
@@ -121,8 +121,10 @@ def _cost_line(prepared: Prepared) -> str:
     """Of what is measured; what was trained is there."""
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
-    price = "" if any(stage.micro_usd is None for stage in stages) else f", {dollars(sum(map(_price, stages)))} at most"
-    many = counted(len(stages), "evaluation")
+    price = (
+        "" if any(stage.micro_usd is None for stage in stages) else f", {format_usd(sum(map(_price, stages)))} at most"
+    )
+    many = format_count(len(stages), "evaluation")
     return f"{many}, {least:,} to {most:,} tokens{price}; what is measured already is not paid again"
 
 

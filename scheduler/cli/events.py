@@ -12,7 +12,7 @@ from scheduler.settings import from_environment
 from scheduler.state import views
 from scheduler.state.events import Event
 from scheduler.state.events import read_events as read
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 
 
 @click.command()
@@ -27,7 +27,7 @@ def events(output: Output, name: str, stage: str | None, last: int) -> None:
         found = read(store, name, stage=stage, last=last)
         if stage and not found:
             raise SchedulerError(f"the log has no stage {stage!r} of {name}; `sweep events {name}` shows those it has")
-    output.rows("events", [_row(event, output) for event in found], title=counted(len(found), "event"))
+    output.rows("events", [_row(event, output) for event in found], title=format_count(len(found), "event"))
 
 
 def _row(event: Event, output: Output) -> dict[str, Any]:

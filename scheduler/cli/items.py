@@ -20,8 +20,8 @@ from sweeps.analysis.item_analysis import (
 )
 from sweeps.analysis.targets import Spec, choose_best, find_metric, fit_runs, list_compared
 from sweeps.analysis.transfer import AXES, transfer_matrix
-from sweeps.formatting import counted
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.formatting import format_count
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.paired_items import ItemDifference
 
 TABLES = 6  # cells of which the terminal shows what their training changed
@@ -48,14 +48,14 @@ def show_changes(output: Output, told: Sequence[CellChanges]) -> None:
     for said in describe_context(shown):
         output.say(said)
     if left := len(told) - len(shown[:TABLES]):
-        output.say(f"{counted(left, 'more cell')}: in the report, and in `sweep -f json results`")
+        output.say(f"{format_count(left, 'more cell')}: in the report, and in `sweep -f json results`")
     output.say("the same items before and after; clear of all: of all cells, by one metric (Holm)")
 
 
 def item_facts(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> dict[str, Any]:
     """What the terminal says of differences, of the best cell and of changes, for programs."""
     name, facts = FACTS.get(str(spec.get("experiment")), ("", None))
-    found = {name: facts(spec, rows, items)} if facts and measured(rows) else {}
+    found = {name: facts(spec, rows, items)} if facts and keep_measured(rows) else {}
     changes = [
         {"cell": dict(each.cell), "against": each.against, **plain(one)}
         for each in list_changes(rows, items)
@@ -68,7 +68,7 @@ def _differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[
     return [
         {"variant": dict(variant), "metric": metric, **plain(each)}
         for metric in (best.metric for best in list_compared(spec, rows))
-        for variant, group in by_cell(rows, without={METHOD})
+        for variant, group in group_by_cell(rows, without={METHOD})
         for each in compare(group, metric=metric, items=select_items(items, metric)).differences
     ]
 
@@ -78,14 +78,14 @@ def _fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[st
     metric, shown = find_metric(spec), ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
     return [
         {**on, "metric": metric, **{name: plain(getattr(each, name)) for name in shown}}
-        for on, group in by_cell(rows, without={"size"})
-        for fit in [fit_runs(spec, measured(group), select_items(items, metric))]
+        for on, group in group_by_cell(rows, without={"size"})
+        for fit in [fit_runs(spec, keep_measured(group), select_items(items, metric))]
         for each in (fit, *fit.alternatives)
     ]
 
 
 def _transfer(_spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> list[dict[str, Any]]:
-    return [{"variant": dict(on), **plain(transfer_matrix(group))} for on, group in by_cell(rows, without=AXES)]
+    return [{"variant": dict(on), **plain(transfer_matrix(group))} for on, group in group_by_cell(rows, without=AXES)]
 
 
 def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def _best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[dict[st
     best = choose_best(spec)
     metric = best.metric.removeprefix("validation.")
     found = []
-    for on, group in by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
+    for on, group in group_by_cell(rows, without={key for row in rows for key in row.cell} - {"data"}):
         each = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         told = {"best": plain(each.best), "alike": plain(each.alike), "needed_seeds": each.needed_seeds}
         found.append({**on, "metric": metric, "by": each.by, **told})

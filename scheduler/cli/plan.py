@@ -13,10 +13,10 @@ from scheduler.cli.service_facts_text import describe_facts, facts_document
 from scheduler.prepare import prepare
 from scheduler.services import service_of
 from scheduler.settings import from_environment
-from sweeps.formatting import counted, dollars, duration, written
-from sweeps.planning.duration import cycles
-from sweeps.planning.plan_json import plan_document
-from sweeps.stage import Json, Plan, Stage, dollars_of
+from sweeps.formatting import format_count, format_duration, format_number, format_usd
+from sweeps.planning.duration import estimate_cycles
+from sweeps.planning.plan_json import build_plan_document
+from sweeps.stage import Json, Plan, Stage, to_dollars
 
 FEW = 24  # stages that are listed; the rest is counted
 CYCLE = 10.0  # seconds: a clock cycle of Tinker, by its documentation
@@ -46,12 +46,12 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
 
 def _document(planned: Plan, there: ReusableResults, refused: Sequence[str]) -> dict[str, Json]:
     accounts: list[Json] = [facts_document(each) for each in there.accounts]
-    return {**plan_document(planned), "refused": [*refused], "known": there.document(), "accounts": accounts}
+    return {**build_plan_document(planned), "refused": [*refused], "known": there.document(), "accounts": accounts}
 
 
 def _print(output: Output, planned: Plan, there: ReusableResults, listed: Sequence[Stage]) -> None:
     output.table(
-        [_row(stage, there) for stage in listed], title=f"{planned.sweep}: {counted(len(planned.stages), 'stage')}"
+        [_row(stage, there) for stage in listed], title=f"{planned.sweep}: {format_count(len(planned.stages), 'stage')}"
     )
     if len(listed) < len(planned.stages):
         output.say(f"… and {len(planned.stages) - len(listed):,} more (--all lists them)")
@@ -66,7 +66,7 @@ def _print(output: Output, planned: Plan, there: ReusableResults, listed: Sequen
     for each in there.accounts:
         output.say(f"account  {each.service}: {describe_facts(each)}")
     for path, value in planned.defaults:
-        output.say(f"default  {path}: {written(value)}")
+        output.say(f"default  {path}: {format_number(value)}")
     for note in planned.notes:
         output.say(f"note     {note}")
 
@@ -75,7 +75,7 @@ def _kinds_line(planned: Plan) -> str:
     """What training costs, and what measuring."""
     kinds = ("train", "evaluate")
     costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
-    return ", ".join(f"{kind} {dollars(cost)}" for kind, cost in costs.items())
+    return ", ".join(f"{kind} {format_usd(cost)}" for kind, cost in costs.items())
 
 
 def _list_refusals(planned: Plan, there: ReusableResults) -> list[str]:
@@ -89,22 +89,22 @@ def _reuse_line(planned: Plan, there: ReusableResults) -> str:
         return f"what has a result already is not known: {there.unread}"
     if not there.ages:
         return ""
-    young, old = duration(min(there.ages.values())), duration(max(there.ages.values()))
+    young, old = format_duration(min(there.ages.values())), format_duration(max(there.ages.values()))
     age = f"{old} old" if young == old else f"{young} to {old} old"
     left = planned.totals.micro_usd
-    cost = "" if left is None else f"; {dollars(left - there.micro_usd)} left to spend"
-    return f"known already: {counted(len(there.ages), 'stage')} with results {age}, not done again{cost}"
+    cost = "" if left is None else f"; {format_usd(left - there.micro_usd)} left to spend"
+    return f"known already: {format_count(len(there.ages), 'stage')} with results {age}, not done again{cost}"
 
 
 def _time_line(planned: Plan, there: ReusableResults) -> str:
     """How long it takes at Tinker, at the pace that its documentation gives; offline a stage takes seconds."""
     live = [stage for stage in planned.stages if service_of(str(stage.recipe["model"])) == "tinker"]
-    left = cycles(live, done=there.ages)
+    left = estimate_cycles(live, done=there.ages)
     if not left.total:
         return ""
     slots, source = (there.slots, "found so far") if there.slots else (SLOTS, "if the account has as many")
-    hours = duration(CYCLE * left.with_slots(slots))
-    alone = duration(CYCLE * left.longest)
+    hours = format_duration(CYCLE * left.with_slots(slots))
+    alone = format_duration(CYCLE * left.longest)
     return f"time: at least {hours} with {slots} slots ({source}) and {CYCLE:g} s a step; {alone} with unlimited slots"
 
 
@@ -112,10 +112,14 @@ def print_summary(output: Output, planned: Plan) -> None:
     """The plan in two lines: what is trained and what sharing saves, and what it costs."""
     totals = planned.totals
     saved = f" instead of {totals.naive_train:,} with nothing shared" if totals.naive_train > totals.train else ""
-    runs, evaluations = counted(len(planned.runs), "run"), counted(totals.evaluate, "evaluate stage")
-    output.say(f"{runs}: {counted(totals.train, 'train stage')}{saved}, {evaluations}")
+    runs, evaluations = format_count(len(planned.runs), "run"), format_count(totals.evaluate, "evaluate stage")
+    output.say(f"{runs}: {format_count(totals.train, 'train stage')}{saved}, {evaluations}")
     tokens = _span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
-    cost = "no price" if totals.micro_usd is None else _span(dollars(totals.low_micro_usd), dollars(totals.micro_usd))
+    cost = (
+        "no price"
+        if totals.micro_usd is None
+        else _span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
+    )
     exact = totals.low_tokens == totals.tokens
     taught = (
         "training on pairs" if any("reference" in stage.recipe for stage in planned.stages) else "supervised training"
@@ -137,9 +141,9 @@ def _row(stage: Stage, there: ReusableResults) -> dict[str, object]:
         "what": stage.label,
         "steps": stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
-        "cost": _span(dollars(stage.low_micro_usd), dollars(stage.micro_usd)),
+        "cost": _span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)),
     }
-    return row | ({"known": f"{duration(age)} old"} if age is not None else {})
+    return row | ({"known": f"{format_duration(age)} old"} if age is not None else {})
 
 
 def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
@@ -152,8 +156,8 @@ def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
         "steps": stage.steps,
         "low_tokens": stage.low_tokens,
         "tokens": stage.tokens,
-        "low_usd": dollars_of(stage.low_micro_usd),
-        "usd": dollars_of(stage.micro_usd),
+        "low_usd": to_dollars(stage.low_micro_usd),
+        "usd": to_dollars(stage.micro_usd),
         "known_seconds": there.ages.get(stage.id),
     }
 

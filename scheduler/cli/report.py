@@ -13,7 +13,7 @@ from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.streams import make_exact
 from scheduler.settings import from_environment
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.report.compose import compose
 from sweeps.report.document import Report
 from sweeps.report.html import render_html
@@ -77,7 +77,7 @@ def _told(output: Output, written: list[Path]) -> None:
     if output.for_people:
         sizes = [f"{path} ({path.stat().st_size / 1000:,.0f} kB)" for path in written]
         output.say(
-            "\n".join(sizes) if len(sizes) <= 3 else f"{counted(len(sizes), 'file')}: {written[0].parent} and on"
+            "\n".join(sizes) if len(sizes) <= 3 else f"{format_count(len(sizes), 'file')}: {written[0].parent} and on"
         )
     elif written:
         output.rows("files", [{"file": str(path), "bytes": path.stat().st_size} for path in written])

@@ -18,7 +18,7 @@ from scheduler.state.store import Store
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
-from sweeps.formatting import counted, dollars, of_cell
+from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.results import RunResult
 from sweeps.spec.metric_names import CUT
 
@@ -62,7 +62,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     measured = sort_metrics(told)
     shown = list(dict.fromkeys([*keys, "seeds", *measured]))
     output.say("")
-    title = f"{name}: {counted(len(rows), 'run')}, mean ± sd over seeds"
+    title = f"{name}: {format_count(len(rows), 'run')}, mean ± sd over seeds"
     output.table([_summary_row(cell) for cell in summaries], title=title, columns=shown)
     if said := _unfinished(name, rows):
         output.say(said)
@@ -71,7 +71,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     answer(output, view.spec, rows, kept.items)
     for said in kept.unread:
         output.say(said)
-    output.say(f"\n{view.tokens:,} tokens, {dollars(view.spent)} spent by {name} (at the price book's prices)")
+    output.say(f"\n{view.tokens:,} tokens, {format_usd(view.spent)} spent by {name} (at the price book's prices)")
 
 
 def _unfinished(name: str, rows: Sequence[RunResult]) -> str:
@@ -102,7 +102,7 @@ def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {name: cell["metrics"][name] for name in sort_metrics(cell["metrics"])}
     measured = max((each["count"] for each in metrics.values()), default=0)
     shown = {name: _mean(each["mean"], each["variance"]) for name, each in metrics.items()}
-    named = {key: value if isinstance(value, int) else of_cell(key, value) for key, value in cell["cell"].items()}
+    named = {key: value if isinstance(value, int) else format_cell(key, value) for key, value in cell["cell"].items()}
     return {**named, "seeds": f"{measured}/{cell['runs']}", **shown}
 
 

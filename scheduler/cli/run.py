@@ -30,7 +30,7 @@ from scheduler.state import views
 from scheduler.state.connection import Away
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 
 STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that workers have to give back
 
@@ -91,7 +91,7 @@ def _raise_for_failures(seen: Sequence[SweepView]) -> None:
     for view in seen:
         if lacking := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
             raise SchedulerError(
-                f"{view.name}: {counted(lacking, 'stage')} without a result; `sweep status {view.name}` says why, "
+                f"{view.name}: {format_count(lacking, 'stage')} without a result; `sweep status {view.name}` says why, "
                 f"`sweep retry {view.name}` tries again"
             )
 

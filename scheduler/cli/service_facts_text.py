@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from scheduler.state.service_facts import ServiceFacts
-from sweeps.formatting import counted, duration
+from sweeps.formatting import format_count, format_duration
 from sweeps.stage import Json
 
 INEXACT = "a resumed run is not exact, for it begins with cold moments"
@@ -12,7 +12,9 @@ INEXACT = "a resumed run is not exact, for it begins with cold moments"
 
 def describe_facts(facts: ServiceFacts) -> str:
     """One line, with the age of the oldest answer in it."""
-    asked = "" if facts.asked_at is None else f" (asked {duration(time.time() - facts.asked_at.timestamp())} ago)"
+    asked = (
+        "" if facts.asked_at is None else f" (asked {format_duration(time.time() - facts.asked_at.timestamp())} ago)"
+    )
     return "; ".join(_list_answers(facts)) + asked
 
 
@@ -26,11 +28,11 @@ def _list_answers(facts: ServiceFacts) -> Iterator[str]:
     if facts.pending is not None:
         yield "the bill that says as what `forward` is billed is still to come"
     if facts.clients is not None:
-        yield f"{'' if facts.capped else 'at least '}{counted(facts.clients, 'training client')} at once"
+        yield f"{'' if facts.capped else 'at least '}{format_count(facts.clients, 'training client')} at once"
     if facts.lacks:
         yield f"it does not offer {', '.join(lack.call for lack in facts.lacks)}"
     if facts.models:
-        yield counted(len(facts.models), "model")
+        yield format_count(len(facts.models), "model")
 
 
 def facts_document(facts: ServiceFacts) -> Json:

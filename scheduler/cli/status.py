@@ -24,7 +24,7 @@ from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
 from scheduler.waiting_reasons import FleetStatus, why_it_waits
-from sweeps.formatting import counted, dollars, duration
+from sweeps.formatting import format_count, format_duration, format_usd
 
 MOST = 20  # running stages, failures, and reasons to skip that are listed
 ORDER = [state.value for state in StageState]
@@ -113,8 +113,8 @@ def sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
     }
     if output is None or not output.for_people:
         return row | {"usd": view.spent / 1e6, "submitted": view.submitted / 1000, "user": view.user}
-    ago = duration(time.time() - view.submitted / 1000)
-    return row | {"spent": dollars(view.spent), "submitted": f"{ago} ago"}
+    ago = format_duration(time.time() - view.submitted / 1000)
+    return row | {"spent": format_usd(view.spent), "submitted": f"{ago} ago"}
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -138,7 +138,7 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
 
 def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) -> None:
     rows = [sweep_row(view, output) for view in found]
-    output.table(rows, title=counted(len(rows), "sweep"), columns=_columns(rows))
+    output.table(rows, title=format_count(len(rows), "sweep"), columns=_columns(rows))
     for row in document["sweeps"]:
         if row["waits"]:
             output.say(f"{row['sweep']}: {row['waits']}")
@@ -154,9 +154,8 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any]) 
     threads = sum(int(worker["threads"]) for worker in document["workers"])
     busy = sum(int(worker["busy"]) for worker in document["workers"])
     taken = _slots_text(document["services"])
-    output.say(
-        f"\n{counted(len(document['workers']), 'worker')}, {busy} of {threads} threads busy{taken and f', {taken}'}"
-    )
+    workers = format_count(len(document["workers"]), "worker")
+    output.say(f"\n{workers}, {busy} of {threads} threads busy{taken and f', {taken}'}")
 
 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:

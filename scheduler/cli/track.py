@@ -12,7 +12,7 @@ from scheduler.errors import TrackerUnusable
 from scheduler.state import run_history, views
 from scheduler.state.store import Store
 from scheduler.trackers import Tracker, open_tracker
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.report.tracker_runs import TrackedRun, track_run
 
 TrackedRow = Mapping[str, Any]
@@ -49,4 +49,4 @@ def _summary(told: Sequence[TrackedRow]) -> str:
     new = sum(each["new"] for each in told)
     states = Counter(each["state"] for each in told)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"
-    return f"{counted(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} there already"
+    return f"{format_count(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} there already"

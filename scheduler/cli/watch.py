@@ -22,7 +22,7 @@ from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from scheduler.waiting_reasons import why_it_waits
-from sweeps.formatting import dollars, duration, loss_of, safe, safe_lines
+from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on
@@ -74,7 +74,7 @@ class SweepPace:
         done = ended - self._before
         if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
             return ""  # what a budget stops has no pace
-        return f"about {duration((time.monotonic() - self._began) / done * (total - ended))} left"
+        return f"about {format_duration((time.monotonic() - self._began) / done * (total - ended))} left"
 
 
 class _Drawing:
@@ -124,18 +124,18 @@ def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: 
     fleet = read_fleet(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
-        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(safe(_summary(view)))]
+        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summary(view)))]
         if waits := why_it_waits(view, fleet):
-            parts.append(Text(safe(waits), style="yellow"))
+            parts.append(Text(escape(waits), style="yellow"))
     return Group(
-        *parts, Text(safe_lines(left)), _running_table(views.read_stages_in_state(store, StageState.RUNNING, 200))
+        *parts, Text(escape_lines(left)), _running_table(views.read_stages_in_state(store, StageState.RUNNING, 200))
     )
 
 
 def _summary(view: SweepView) -> str:
     order = [state.value for state in StageState]
     counts = ", ".join(f"{view.counts[state]:,} {state}" for state in order if view.counts.get(state))
-    used = f"{view.tokens:,} tokens, {dollars(view.spent)}"
+    used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"
     return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'coming up'})  {used}"
 
 
@@ -144,7 +144,7 @@ def _running_table(running: list[StageView]) -> Table:
     for stage in running[:SHOWN]:
         step, steps = stage.progress.get("step"), stage.progress.get("steps")
         where = f"step {step}/{steps}" if step else "starting"
-        table.add_row(safe(stage.label), where, loss_of(stage.progress))
+        table.add_row(escape(stage.label), where, name_loss(stage.progress))
     if len(running) > SHOWN:
         table.add_row(f"… and {len(running) - SHOWN} more", "", "")
     return table

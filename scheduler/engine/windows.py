@@ -10,7 +10,7 @@ from scheduler.state import keys
 from scheduler.state.bug_log import run_isolated
 from scheduler.state.store import Store
 from sweeps.spec.sections import Window
-from sweeps.spec.window import hours_at
+from sweeps.spec.window import find_hours
 
 LATER = timedelta(minutes=10)
 FIELDS = ["state", "window", "deadline"]
@@ -42,7 +42,7 @@ def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
         log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
         store.scripts.run("set_window", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
         return
-    hours = hours_at(window, now)
+    hours = find_hours(window, now)
     again = min(hours.until, deadline) if deadline else hours.until
     store.scripts.run("set_window", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
 

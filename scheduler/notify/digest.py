@@ -12,8 +12,8 @@ from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
-from sweeps.formatting import counted, dollars, duration
-from sweeps.results import RunResult, cells
+from sweeps.formatting import format_count, format_duration, format_usd
+from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
 
@@ -55,10 +55,10 @@ class Digest:
     @property
     def text(self) -> str:
         """For a phone."""
-        limit = "" if self.limit is None else f" of {dollars(self.limit)}"
+        limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
         causes = [f"look at: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.look_at]
-        left = [] if self.seconds_left is None else [f"about {duration(self.seconds_left)} left"]
-        return "\n".join([self._counts(), f"{dollars(self.spent)}{limit} spent", *self.best, *causes, *left])
+        left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
+        return "\n".join([self._counts(), f"{format_usd(self.spent)}{limit} spent", *self.best, *causes, *left])
 
     def _counts(self) -> str:
         parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
@@ -160,13 +160,13 @@ def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> li
 
 def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen by the validation set where there is one, and told by the holdout where that is known."""
-    (best,) = (each for each in cells(rows) if found.best and each.cell == found.best.cell)
+    (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
     told = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[told]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
     cell = describe_cell(best.cell, without=("data", "target")) or "its one cell"
     where = f"best on {on}" if on else "best"
-    near = f"; {counted(len(found.alike), 'cell')} may be as good" if found.alike else ""
+    near = f"; {format_count(len(found.alike), 'cell')} may be as good" if found.alike else ""
     return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scheduler.state import keys
 from scheduler.state.store import Store
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 
 SENDING_SECONDS = 60.0  # for which a notice belongs to its sender; after that the sender is taken for dead
 
@@ -107,8 +107,8 @@ def describe_troubled_webhooks(store: Store) -> list[str]:
 
 def _sentence(address: str, found: dict[str, int | str], waiting: int) -> str:
     since = time.strftime("%H:%M", time.localtime(int(found["since"]) / 1000))
-    wait = f"; {counted(waiting, 'notice')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
-    given_up = f"; {counted(int(found['given_up']), 'notice')} given up" if found["given_up"] else ""
+    wait = f"; {format_count(waiting, 'notice')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+    given_up = f"; {format_count(int(found['given_up']), 'notice')} given up" if found["given_up"] else ""
     return f"webhook {address}: fails since {since}: {found['reason']}{wait}{given_up}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler.plugins.lazy_imports import ALONE, import_alone
 from sweeps.errors import DataError
-from sweeps.rendering.tokenizer import Messages, Stop, Tools, Written
+from sweeps.rendering.tokenizer import Messages, Stop, Tools, WeightedChat
 
 INSTALL = "pip install 'tinker-cookbook>=0.5.8' installs it"
 # What its renderers raise of what they do not take; its own errors are ValueErrors.
@@ -47,7 +47,7 @@ class CookbookRenderer:
         except REFUSALS as error:
             raise self._explain(error) from None
 
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:
+    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
         """The chat, with loss on what the assistant writes in the messages with these places."""
         if not self.extends and list(learnt) != [len(messages) - 1]:
             raise DataError(f"{self._describe_rewrite('an answer')}; {RIGHT}")
@@ -57,7 +57,9 @@ class CookbookRenderer:
             found, weights = self._renderer.build_supervised_example(
                 *self._choose_loss(ours, [at + shift for at in learnt])
             )
-            written = Written([int(token) for token in found.to_ints()], [float(weight) for weight in weights.tolist()])
+            written = WeightedChat(
+                [int(token) for token in found.to_ints()], [float(weight) for weight in weights.tolist()]
+            )
         except REFUSALS as error:
             raise self._explain(error) from None
         for place in learnt:

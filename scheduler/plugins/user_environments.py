@@ -23,7 +23,7 @@ from scheduler.plugins.user_code import (
     make_importable,
     shorten_value,
 )
-from sweeps.environments import Environment, Shape
+from sweeps.environments import Environment, EpisodeShape
 from sweeps.errors import SweepsError
 
 GROUP = "tinker_sweeps.environments"
@@ -86,7 +86,7 @@ def _list_faults(found: Any) -> Iterator[str]:
         yield f"{_kind(found)} was found, without {', '.join(missing)}"
     if type(found.version) is not int:
         yield f"its version is {shorten_value(found.version)}; a whole number is right"
-    if not isinstance(found.shape, Shape):
+    if not isinstance(found.shape, EpisodeShape):
         yield f"its shape is {shorten_value(found.shape)}; sweeps.environments.Shape(…) is right"
     for field, least, most in (("turns", 1, TURNS), ("action", 1, TOKENS), ("observation", 0, TOKENS)):
         span = getattr(found.shape, field)
@@ -116,7 +116,7 @@ def _load_built_in(name: str) -> object:
     except ImportError as error:
         raise CodeUnusable(f"{name}: to import what comes with this project {describe_error(error)}") from None
     try:
-        return offline.built_in(name)
+        return offline.load_builtin(name)
     except SweepsError as error:
         raise CodeUnusable(str(error)) from None
 

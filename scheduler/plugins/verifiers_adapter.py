@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from scheduler.errors import CodeUnusable
-from sweeps.environments import Messages, Shape, Split, Turn
+from sweeps.environments import EpisodeShape, Messages, Split, Turn
 
 TURNS = 16  # where the environment has no limit of its own
 TOKENS = 1024  # of an action and of an answer, where nothing is said
@@ -54,7 +54,7 @@ def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
         raise CodeUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
     if need := _find_need(library, inner):
         raise CodeUnusable(f"{name} needs {need}; that is not supported")
-    return VerifiersEnvironment(library, inner, Shape(action=(1, spans[0]), observation=(0, spans[1])))
+    return VerifiersEnvironment(library, inner, EpisodeShape(action=(1, spans[0]), observation=(0, spans[1])))
 
 
 def list_sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
@@ -116,7 +116,7 @@ class VerifiersEnvironment:
     version = 1
     stop = ()
 
-    def __init__(self, library: Any, inner: Any, shape: Shape) -> None:
+    def __init__(self, library: Any, inner: Any, shape: EpisodeShape) -> None:
         self.library = library
         self.inner = inner
         if inner.max_turns < 1:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from scheduler.state import keys
 from scheduler.state.connection import Away, RedisError, StoreBug
 from scheduler.state.store import Store
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ def run_isolated(store: Store, action: Callable[[], T], default: T, *, of: str =
 def describe_bug(bug: Bug) -> str:
     """For people."""
     since = time.strftime("%H:%M", time.localtime(bug.since / 1000))
-    failed = f"; {counted(bug.failed, 'stage')} failed for it" if bug.failed else ""
+    failed = f"; {format_count(bug.failed, 'stage')} failed for it" if bug.failed else ""
     return f"a bug in `{bug.verb}`, since {since}, at {bug.where}: {bug.said}{failed}"
 
 

@@ -17,7 +17,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.analysis.item_analysis import WantedItems
 from sweeps.evaluation.item_rows import ItemRow, read_rows
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key
 
@@ -88,12 +88,12 @@ class _Reader:
         every = len(self.rows) + len(self.left) + len(self.broken)
         if self.left:
             yield (
-                f"of {counted(every, 'evaluation')} the items of {len(self.left):,} were not read, for time: "
+                f"of {format_count(every, 'evaluation')} the items of {len(self.left):,} were not read, for time: "
                 "what is said item by item is said of the others (`scheduler.notebook.items` reads all)"
             )
         if self.broken:
             yield (
-                f"of {counted(every, 'evaluation')} the items of {len(self.broken):,} could not be read "
+                f"of {format_count(every, 'evaluation')} the items of {len(self.broken):,} could not be read "
                 f"({self.broken[0]}): what is said item by item is said without them; `sweep doctor` looks at the store"
             )
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.metrics.ranges import difference_range
-from sweeps.records import canonical
-from sweeps.results import CellSummary, RunResult, by_cell, cells, measured
+from sweeps.records import canonicalize_row
+from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, summarize_cells
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, grain_of, paired
 
@@ -29,8 +29,8 @@ def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondit
     """Every condition that any of the sweeps has, in their order; differences are to the first sweep."""
     groups: dict[bytes, dict[str, list[RunResult]]] = {}
     for sweep, rows in results.items():
-        for cell, runs in by_cell(rows):
-            groups.setdefault(canonical(cell), {})[sweep] = runs
+        for cell, runs in group_by_cell(rows):
+            groups.setdefault(canonicalize_row(cell), {})[sweep] = runs
     grains = _grains([row for rows in results.values() for row in rows])
     return [_condition(found, next(iter(results)), grains) for found in groups.values()]
 
@@ -38,7 +38,7 @@ def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondit
 def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
     """The least step of each metric."""
     values: dict[str, list[float]] = {}
-    for row in measured(rows):
+    for row in keep_measured(rows):
         for metric, value in row.metrics.items():
             if math.isfinite(value):
                 values.setdefault(metric, []).append(value)
@@ -46,7 +46,7 @@ def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
 
 
 def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Mapping[str, float]) -> SharedCondition:
-    summaries = {sweep: cells(runs)[0] for sweep, runs in found.items()}
+    summaries = {sweep: summarize_cells(runs)[0] for sweep, runs in found.items()}
     cell = next(iter(summaries.values())).cell
     others = [sweep for sweep in found if sweep != first and first in found]
     metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics)
@@ -85,5 +85,5 @@ def _pairs(ones: Sequence[RunResult], others: Sequence[RunResult], metric: str) 
 
 
 def _values(runs: Sequence[RunResult], metric: str) -> dict[int, float]:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
     return {seed: value for seed, value in found.items() if math.isfinite(value)}

@@ -19,8 +19,8 @@ import numpy as np
 from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.metrics.influence import TOGETHER, drawn, parts
 from sweeps.metrics.ranges import ANY, bounded, difference_range
-from sweeps.records import canonical
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.clusters import Floats, Places, least_p, places_of
 from sweeps.stats.intervals import ALPHA, holm
@@ -228,11 +228,11 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
     A grid has no baseline. `items` has, for `item_key(run.cell, run.seed)`, the rows of the evaluation that the metric
     is of. Cells against the same are one family for Holm.
     """
-    runs = {canonical(cell): (cell, found) for cell, found in by_cell(results)}
+    runs = {canonicalize_row(cell): (cell, found) for cell, found in group_by_cell(results)}
     found: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, of) in runs.items():
         for against, beside in list_baselines(cell, metric):
-            if (base := runs.get(canonical(beside))) and (told := _between(base[1], of, items, metric)):
+            if (base := runs.get(canonicalize_row(beside))) and (told := _between(base[1], of, items, metric)):
                 found[against, key] = Changed(cell, beside, against, told)
     families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
     judged = {key: each for family in families.values() for key, each in judge_together(family).items()}
@@ -256,7 +256,7 @@ def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Agai
 
 def _between(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
     """One run before is one measurement for all; of several, each is for its own seed, also if the others are lost."""
-    was, now = ({run.seed: rows for run in measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
+    was, now = ({run.seed: rows for run in keep_measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
                 for side in (before, after))  # fmt: skip
     if len(before) > 1:
         was, now = ({seed: rows for seed, rows in side.items() if seed in was and seed in now} for side in (was, now))

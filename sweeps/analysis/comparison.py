@@ -18,7 +18,7 @@ from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
 from sweeps.metrics.ranges import Range, difference_range, range_of
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate, grain_of, holm, is_clear, p_value, paired
 from sweeps.stats.paired_items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
 from sweeps.stats.power import seeds_for
@@ -70,7 +70,7 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
     """
     results = read_runs(results)
-    variants = [variant for variant, _ in by_cell(results, without={METHOD})]
+    variants = [variant for variant, _ in group_by_cell(results, without={METHOD})]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
     runs: dict[str | None, list[RunResult]] = {}
@@ -86,12 +86,12 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
 
 
 def _values(runs: Sequence[RunResult], metric: str) -> Values:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
 def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> MethodResult:
-    done = measured(runs)
+    done = keep_measured(runs)
     return MethodResult(
         name=name,
         estimate=paired(list(values.values()), grain=grain, span=range_of(metric)) if values else None,
@@ -128,7 +128,7 @@ def _needed(differences: Sequence[float]) -> int | None:
 
 
 def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:
-    rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in measured(runs)}
+    rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in keep_measured(runs)}
     return {seed: scores_of(found, metric) for seed, found in rows.items() if found}
 
 

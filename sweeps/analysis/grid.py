@@ -21,8 +21,8 @@ from typing import Literal, NamedTuple
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.metrics.ranges import Range, difference_range, range_of
-from sweeps.records import canonical
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, grain_of, holm, p_value, paired
 from sweeps.stats.paired_items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
@@ -93,8 +93,8 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     """
     results = read_runs(results)
     seen = f"validation.{metric}"
-    by = seen if any(seen in run.metrics for run in measured(results)) else metric
-    groups = [runs for _, runs in by_cell(results)]
+    by = seen if any(seen in run.metrics for run in keep_measured(results)) else metric
+    groups = [runs for _, runs in group_by_cell(results)]
     sign = -1 if mode == "max" else 1
     luck = _luck([_values(runs, by) for runs in groups])
     ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
@@ -115,7 +115,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
 
 
 def _values(runs: Iterable[RunResult], metric: str) -> Values:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in measured(runs)}
+    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
@@ -132,7 +132,7 @@ def _luck(cells: Sequence[Values]) -> Values:
 
 def _known(runs: Iterable[RunResult], metric: str) -> list[float]:
     """Every finite value."""
-    found = (run.metrics.get(metric, math.nan) for run in measured(runs))
+    found = (run.metrics.get(metric, math.nan) for run in keep_measured(runs))
     return [value for value in found if math.isfinite(value)]
 
 
@@ -178,7 +178,7 @@ def _by_item(best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, 
     found = [
         {
             run.seed: scores_of(items[item_key(run.cell, run.seed)], metric)
-            for run in measured(side)
+            for run in keep_measured(side)
             if item_key(run.cell, run.seed) in items
         }
         for side in (runs, best)
@@ -188,18 +188,18 @@ def _by_item(best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, 
 
 def _axes(results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:
     for axis in dict.fromkeys(key for run in results for key in run.cell):
-        known = {canonical(run.cell[axis]): run.cell[axis] for run in results if axis in run.cell}
+        known = {canonicalize_row(run.cell[axis]): run.cell[axis] for run in results if axis in run.cell}
         if len(known) > 1:
             yield from _axis(axis, known, results, metric)
 
 
 def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:
     blocks: dict[tuple[bytes, int], dict[bytes, float]] = {}
-    for run in measured(results):
+    for run in keep_measured(results):
         measure = run.metrics.get(metric, math.nan)
         if axis in run.cell and math.isfinite(measure):
-            rest = canonical({key: each for key, each in run.cell.items() if key != axis})
-            blocks.setdefault((rest, run.seed), {})[canonical(run.cell[axis])] = measure
+            rest = canonicalize_row({key: each for key, each in run.cell.items() if key != axis})
+            blocks.setdefault((rest, run.seed), {})[canonicalize_row(run.cell[axis])] = measure
     seen, grain = {value for block in blocks.values() for value in block}, grain_of(_known(results, metric))
     whole = {where: block for where, block in blocks.items() if block.keys() == seen}
     for key, value in known.items():

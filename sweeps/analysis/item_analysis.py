@@ -18,11 +18,11 @@ from sweeps.analysis.targets import (
     list_compared,
     split_variants,
 )
-from sweeps.formatting import counted, with_interval
+from sweeps.formatting import format_count, format_interval
 from sweeps.metrics.ranges import bounded, difference_range
-from sweeps.records import canonical
-from sweeps.results import RunResult, measured
-from sweeps.spec.metric_names import measure_of
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult, keep_measured
+from sweeps.spec.metric_names import find_measure
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import Claim, ItemDifference, ItemKey, Items, item_key
@@ -53,14 +53,14 @@ class WantedItems(NamedTuple):
 
 def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems]:
     """By measure. Losses are asked item by item only where they decide: of all else, what training changed."""
-    shown = sort_metrics({name for row in measured(rows) for name in row.metrics})
+    shown = sort_metrics({name for row in keep_measured(rows) for name in row.metrics})
     found: dict[str, list[str]] = {}
     for metric in shown:
-        if (measure := measure_of(metric)) and not measure.startswith("validation."):
+        if (measure := find_measure(metric)) and not measure.startswith("validation."):
             found.setdefault(measure, []).append(metric)
     kept = {measure: each for measure, each in found.items() if not _of_loss(measure)}
     for decides in _decide(spec, rows):
-        deciding = measure_of(decides)
+        deciding = find_measure(decides)
         if deciding in found and deciding not in kept:
             kept = {str(deciding): [decides], **kept}
     runs = _near(spec, rows) if spec.get("experiment") == "grid" else None
@@ -81,7 +81,7 @@ def _decide(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
 
 def select_items(items: ItemsBy, metric: str) -> Items | None:
     """Those that a metric is made of."""
-    measure = measure_of(metric)
+    measure = find_measure(metric)
     return None if measure is None else items.get(measure)
 
 
@@ -96,21 +96,21 @@ def _near(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey]:
     near: set[bytes] = set()
     for _, group in split_variants(rows, others):
         found = best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode)
-        near |= {canonical(each.cell) for each in (found.best, *found.alike[:NEAR]) if each}
+        near |= {canonicalize_row(each.cell) for each in (found.best, *found.alike[:NEAR]) if each}
     return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
     """Of every trained cell, in the order of the rows, what there is beside the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
-    for metric in sort_metrics({name for row in measured(rows) for name in row.metrics}):
-        measure = None if metric.rpartition(".")[2] in OF_ITEMS else measure_of(metric)
+    for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
+        measure = None if metric.rpartition(".")[2] in OF_ITEMS else find_measure(metric)
         if measure is not None and measure in items and not _of_loss(measure):
             for each in compare_with_baselines(rows, items[measure], metric=metric):
-                found.setdefault((canonical(each.cell), each.against), (each.cell, []))[1].append(each.change)
+                found.setdefault((canonicalize_row(each.cell), each.against), (each.cell, []))[1].append(each.change)
     same = find_shared_keys([cell for cell, _ in found.values()])
     told = {key: CellChanges(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
-    order = {key: place for place, key in enumerate(dict.fromkeys(canonical(row.cell) for row in rows))}
+    order = {key: place for place, key in enumerate(dict.fromkeys(canonicalize_row(row.cell) for row in rows))}
     return tuple(told[key] for key in sorted(told, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
 
 
@@ -130,7 +130,7 @@ def select_largest(told: Sequence[CellChanges]) -> list[CellChanges]:
 
 
 def _rest(told: CellChanges) -> bytes:
-    return canonical({key: value for key, value in told.cell.items() if key != "size"})
+    return canonicalize_row({key: value for key, value in told.cell.items() if key != "size"})
 
 
 def _size(told: CellChanges) -> float:
@@ -140,7 +140,7 @@ def _size(told: CellChanges) -> float:
 def describe_comparison(told: CellChanges) -> str:
     """rl against untrained, 3 seeds."""
     what = f"{told.name} " if told.name else ""
-    return f"{what}against {told.against}, {counted(max(each.seeds for each in told.changes), 'seed')}"
+    return f"{what}against {told.against}, {format_count(max(each.seeds for each in told.changes), 'seed')}"
 
 
 def _p(value: float) -> str:
@@ -171,7 +171,7 @@ def describe_context(told: Sequence[CellChanges]) -> Iterator[str]:
 def _worth(one: Change, against: Against) -> str:
     reach, known = max(one.high - one.mean, one.mean - one.low), math.isfinite(one.low)
     found = Estimate(one.mean, reach if known else None, one.seeds, difference_range(one.metric))
-    change = with_interval(found, 2, signed=True, sign=" ± ")
+    change = format_interval(found, 2, signed=True, sign=" ± ")
     said = "fine-tuning changed what context is worth by" if one.clear else "no clear change of what context is worth:"
     sides = f"uplift {one.before:.2f} → {one.after:.2f}"
     return f"{said} {change} ({sides}, against {against}: a difference in differences)"
@@ -196,9 +196,9 @@ def over_as_many(found: Mapping[str, ItemDifference]) -> str:
 
 def _over(found: ItemDifference) -> str:
     left = f" of {found.items + found.left_out:,}" if found.left_out else ""
-    clusters = f" in {counted(found.clusters, 'cluster')}" if found.clusters < found.items else ""
-    items = f"{found.items:,}{left} items" if left else counted(found.items, "item")
-    return f"{items}{clusters}, {counted(found.seeds, 'seed')}"
+    clusters = f" in {format_count(found.clusters, 'cluster')}" if found.clusters < found.items else ""
+    items = f"{found.items:,}{left} items" if left else format_count(found.items, "item")
+    return f"{items}{clusters}, {format_count(found.seeds, 'seed')}"
 
 
 def _reach(found: ItemDifference, claim: Claim) -> str:

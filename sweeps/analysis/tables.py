@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from sweeps.errors import DataError, NotInstalled
 from sweeps.results import RunResult
 from sweeps.spec.metric_names import METRICS
-from sweeps.stage import dollars_of
+from sweeps.stage import to_dollars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def list_columns(rows: Sequence[RunResult]) -> list[str]:
 
 def flatten_run(row: RunResult) -> dict[str, Any]:
     """One run by column; lists and mappings of its cell as they are."""
-    measured = {"steps": row.steps, "tokens": row.tokens, "usd": dollars_of(row.micro_usd), "stage": row.stage}
+    measured = {"steps": row.steps, "tokens": row.tokens, "usd": to_dollars(row.micro_usd), "stage": row.stage}
     return {**row.cell, "seed": row.seed, "state": row.state, **row.metrics, **measured}
 
 

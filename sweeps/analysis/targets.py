@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
-from sweeps.formatting import of_cell, with_interval
+from sweeps.formatting import format_cell, format_interval
 from sweeps.metrics.ranges import range_of
-from sweeps.records import canonical
-from sweeps.results import Moments, RunResult, by_cell
+from sweeps.records import canonicalize_row
+from sweeps.results import Moments, RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.metric_names import RISING
-from sweeps.spec.sections import Best, best_by_default
+from sweeps.spec.sections import Best, choose_default_best
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, critical
 from sweeps.stats.paired_items import Items, error_of, item_key, scores_of
@@ -43,18 +43,18 @@ def name_with_unit(metric: str) -> str:
 
 def describe_cell(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     """A cell in words: rank=16, size=128."""
-    return ", ".join(f"{key}={of_cell(key, value)}" for key, value in cell.items() if key not in without)
+    return ", ".join(f"{key}={format_cell(key, value)}" for key, value in cell.items() if key not in without)
 
 
 def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
     """The keys that all of these cells have the same under: what need not be said of each."""
     keys = {key for cell in cells for key in cell}
-    return {key for key in keys if len({canonical(cell.get(key)) for cell in cells}) == 1}
+    return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
 
 
 def split_variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:
     """The rows of each variant of an experiment with these axes, and the variant in words; often there is but one."""
-    return [(describe_cell(cell), group) for cell, group in by_cell(rows, without=axes)]
+    return [(describe_cell(cell), group) for cell, group in group_by_cell(rows, without=axes)]
 
 
 def find_metric(spec: Spec) -> str:
@@ -63,7 +63,7 @@ def find_metric(spec: Spec) -> str:
     if isinstance(wish, dict):
         return str(wish["metric"])
     losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == "nll" for one in asked)
-    return "nll" if losses else best_by_default(spec).metric
+    return "nll" if losses else choose_default_best(spec).metric
 
 
 def choose_side(metric: str) -> str:
@@ -178,7 +178,7 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
 def choose_best(spec: Spec) -> Best:
     """What the best cell is the best by."""
     wish = spec.get("best")
-    return Best.model_validate(wish) if isinstance(wish, dict) else best_by_default(spec)
+    return Best.model_validate(wish) if isinstance(wish, dict) else choose_default_best(spec)
 
 
 def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
@@ -204,7 +204,7 @@ def estimate_mean(moments: Moments, metric: str) -> Estimate:
 
 def format_estimate(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
     """0.7117 ± 0.0190."""
-    return with_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
+    return format_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
 
 
 def format_multiplier(worth: Multiplier) -> str:

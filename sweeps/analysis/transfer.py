@@ -22,7 +22,7 @@ from sweeps.analysis.data_multiplier import Multiplier, Reference
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.pooling import pooled_family
 
@@ -110,7 +110,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     `by_cell(results, without=AXES)`.
     """
     results = read_runs(results)
-    variants = [variant for variant, _ in by_cell(results, without=AXES)]
+    variants = [variant for variant, _ in group_by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
     found = sorted({name for run in results for name in run.metrics})
@@ -248,7 +248,7 @@ def _place(run: RunResult) -> Cell:
 
 def _losses(results: Sequence[RunResult], metric: str) -> PairLosses:
     values: dict[Cell, dict[int, float]] = {}
-    for run in measured(results):
+    for run in keep_measured(results):
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
             values.setdefault(_place(run), {})[run.seed] = value

@@ -7,12 +7,12 @@ from typing import Any
 from sweeps.data.foreign_formats import BadRow
 from sweeps.data.text_formats import Found
 from sweeps.errors import DataError, NotInstalled
-from sweeps.records import Origin, canonical
+from sweeps.records import Origin, canonicalize_row
 
 INSTALL = ".venv/bin/python -m pip install pyarrow (the extra `export`)"
 
 
-def parquet_rows(content: bytes, where: str) -> Iterator[Found]:
+def read_parquet(content: bytes, where: str) -> Iterator[Found]:
     """The rows of a Parquet file. Raises NotInstalled; DataError where it is not whole."""
     try:
         import pyarrow.parquet as pq
@@ -25,7 +25,7 @@ def parquet_rows(content: bytes, where: str) -> Iterator[Found]:
     return _rows(table, where)
 
 
-def arrow_rows(content: bytes, where: str) -> Iterator[Found]:
+def read_arrow(content: bytes, where: str) -> Iterator[Found]:
     """The rows of an Arrow file, or of a stream as `save_to_disk` of Hugging Face's `datasets` writes it."""
     try:
         import pyarrow as pa
@@ -54,7 +54,7 @@ def _plain(row: dict[str, Any]) -> object:
         if key not in said or isinstance(said[key], str):
             continue
         try:
-            canonical(said[key])
+            canonicalize_row(said[key])
         except (TypeError, ValueError):
             return BadRow(f"{key} holds what is no JSON, such as bytes or dates; text is wanted")
         if _has_columns_for_all(said[key]):

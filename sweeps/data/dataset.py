@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Protocol
 
 from sweeps.data.generated import FORMATS as MADE
-from sweeps.data.generated import make
-from sweeps.data.leaks import tell_leaks
-from sweeps.data.near_duplicates import alike, group_of, prompts
+from sweeps.data.generated import generate_rows
+from sweeps.data.leaks import describe_leaks
+from sweeps.data.near_duplicates import fold_text, hash_group, list_prompts
 from sweeps.data.offline_sources import OFFLINE, read_domain
-from sweeps.data.source_files import read_file, shown
-from sweeps.data.split import Kept, apart, choose, count_of
+from sweeps.data.source_files import read_file, redact
+from sweeps.data.split import SplitRow, choose, list_choosable, resolve_count
 from sweeps.errors import DataError, NotInstalled
-from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, content_keys
-from sweeps.rendering.prompts import CONTEXT, learnt, read
+from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, hash_contents
+from sweeps.rendering.prompts import CONTEXT, select_learnt, select_read
 
 LINES = "lines"  # a text with one record a line
 
-Content = Mapping[bytes, Kept]  # rows by what they say, in the order of the source
+Content = Mapping[bytes, SplitRow]  # rows by what they say, in the order of the source
 
 
 class DataSource(Protocol):
@@ -80,14 +80,14 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     account = _account(source, holdout, validation, train)
     if not train:
-        raise DataError(f"{shown(spec.source)}: no row is left to train on ({account}); hold fewer out, or bring more")
+        raise DataError(f"{redact(spec.source)}: no row is left to train on ({account}); hold fewer out, or bring more")
     if spec.context is not None and source.form != "questions":
         raise DataError(f"context: {spec.context} found, and the rows are {source.form}; it is said of questions alone")
     parts = (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation))
     known = [note for part, wanted, held in parts if held for note in _leaks(part, wanted, held, train, source)]
     made = Dataset(
         name=name,
-        source=shown(spec.source),
+        source=redact(spec.source),
         train=_records(source.form, train),
         holdout=_records(source.form, holdout),
         validation=None if spec.validation is None else _records(source.form, validation),
@@ -103,7 +103,7 @@ def _leaks(
     """What a source splits by itself is apart by its making."""
     if source.test is not None and not isinstance(wanted, str):
         return ()
-    return tell_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
+    return describe_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
 
 
 def _account(source: _Source, holdout: Content, validation: Content, train: Content) -> str:
@@ -141,9 +141,9 @@ def _with_context(made: Dataset, context: str) -> Dataset:
             raise DataError(f"{made.source}: {part}: with `context: {context}` every row reads as one that is held out")
     return replace(
         made,
-        train=learnt(train, context),
-        holdout=read(made.holdout, context),
-        validation=validation and read(validation, context),
+        train=select_learnt(train, context),
+        holdout=select_read(made.holdout, context),
+        validation=validation and select_read(validation, context),
         notes=(*made.notes, *notes),
         whole=made.holdout,
         context=context,
@@ -152,8 +152,8 @@ def _with_context(made: Dataset, context: str) -> Dataset:
 
 def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Records:
     """Without the rows that read as one that is held out."""
-    taken = {key for each in held if each for key in content_keys(learnt(each, context).rows)}
-    keys = content_keys(learnt(part, context).rows)
+    taken = {key for each in held if each for key in hash_contents(select_learnt(each, context).rows)}
+    keys = hash_contents(select_learnt(part, context).rows)
     return part.at(place for place, key in enumerate(keys) if key not in taken)
 
 
@@ -169,7 +169,7 @@ def _read(source: str, place: _Place) -> _Source:
     form, rows, notes, origins = read_file(source, place.form, place.folder, lines=place.lines)
     distinct = _distinct(rows, form, place.context, origins)
     if len(distinct) < len(rows):
-        notes += (f"{shown(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
+        notes += (f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
     return _Source(form, _parted(distinct), None, notes, len(rows))
 
 
@@ -178,7 +178,7 @@ def _read_offline(source: str, place: _Place) -> _Source:
     form = MADE.get(name, "text")
     if place.lines or place.form not in (None, form):
         raise DataError(f"{source} is {form}, and {LINES if place.lines else place.form} rows are wanted here")
-    train, test = make(name) if name in MADE else _texts(name, place.cache)
+    train, test = generate_rows(name) if name in MADE else _texts(name, place.cache)
     return _Source(form, _alone(train), _alone(test), (), len(train))
 
 
@@ -188,20 +188,20 @@ def _texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
 
 def _distinct(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
     """Each row once; it knows what it asks."""
-    content: dict[bytes, Kept] = {}
-    asked = prompts(rows, form, context)
-    for key, row, origin, text in zip(content_keys(rows), rows, origins, asked, strict=True):
+    content: dict[bytes, SplitRow] = {}
+    asked = list_prompts(rows, form, context)
+    for key, row, origin, text in zip(hash_contents(rows), rows, origins, asked, strict=True):
         if key not in content:
-            same = alike(text)
-            content[key] = Kept(row, origin, text, same, group_of(same, key))
+            same = fold_text(text)
+            content[key] = SplitRow(row, origin, text, same, hash_group(same, key))
     return content
 
 
 def _alone(rows: Sequence[Row]) -> Content:
     """Rows that their maker has parted: each a group of its own."""
-    content: dict[bytes, Kept] = {}
-    for key, row in zip(content_keys(rows), rows, strict=True):
-        content.setdefault(key, Kept(row, None, "", "", key))
+    content: dict[bytes, SplitRow] = {}
+    for key, row in zip(hash_contents(rows), rows, strict=True):
+        content.setdefault(key, SplitRow(row, None, "", "", key))
     return content
 
 
@@ -225,9 +225,9 @@ def _held(
     if isinstance(wanted, str):
         return _from_file(part, wanted, source, place, taken)
     pool = source.rows if source.test is None else source.test
-    free = apart(pool, taken)
+    free = list_choosable(pool, taken)
     spare = source.test is None  # where train is the pool, a part of it has to stay
-    count = count_of(part, wanted, len(source.rows) + len(source.test or ()))
+    count = resolve_count(part, wanted, len(source.rows) + len(source.test or ()))
     if count > len(free) - spare or len({*free.values()}) <= spare:
         raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source))
     chosen = choose(free, count, spare=spare)
@@ -257,10 +257,10 @@ def _too_many(part: str, wanted: int | float, count: int, room: int, source: _So
 def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:
     read = _read(file, place)
     if read.form != source.form:
-        raise DataError(f"{part}: {shown(file)} holds {read.form} rows, the training rows are {source.form}")
+        raise DataError(f"{part}: {redact(file)} holds {read.form} rows, the training rows are {source.form}")
     rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}
     if not rows:
-        raise DataError(f"{part}: every row of {shown(file)} is in the holdout too; another file is wanted")
+        raise DataError(f"{part}: every row of {redact(file)} is in the holdout too; another file is wanted")
     shared = sum(key in source.rows for key in rows)
-    dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({shown(file)})",)
+    dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({redact(file)})",)
     return rows, (*read.notes, *(dropped if shared else ()))

@@ -11,16 +11,16 @@ from typing import NamedTuple, Protocol
 
 from sweeps.environments import Episode, Split
 from sweeps.environments.arithmetic import Arithmetic
-from sweeps.environments.task_items import dice_of
+from sweeps.environments.task_items import seed_stream
 from sweeps.environments.tool_use import ToolUse
-from sweeps.prng import Dice
+from sweeps.prng import RandomStream
 from sweeps.records import Row
 
 TRAIN, TEST = 2_048, 512
 SLIPS = 1 / 7  # of the actions
 
 
-class Known(Episode, Protocol):
+class ExpertEpisode(Episode, Protocol):
     """An episode that knows what would be right."""
 
     def expert(self) -> str:
@@ -39,21 +39,21 @@ class Demo(NamedTuple):
     reward: float
 
 
-FAMILIES: Mapping[str, Callable[[int, Split], Known]] = {
+FAMILIES: Mapping[str, Callable[[int, Split], ExpertEpisode]] = {
     "tool_use_demos": ToolUse().episode,
     "arithmetic_demos": Arithmetic().episode,
 }
 
 
-def make_demos(name: str, split: Split) -> Iterator[Demo]:
+def generate_demos(name: str, split: Split) -> Iterator[Demo]:
     """The demonstrations of `offline:<name>`."""
-    begin, dice = FAMILIES[name], dice_of(f"{name} {split}", 0)
+    begin, dice = FAMILIES[name], seed_stream(f"{name} {split}", 0)
     for seed in range(TRAIN if split == "train" else TEST):
         parts, reward = _played(begin(seed, split), dice)
         yield Demo(seed, split, {"parts": parts}, reward)
 
 
-def _played(episode: Known, dice: Dice) -> tuple[list[Row], float]:
+def _played(episode: ExpertEpisode, dice: RandomStream) -> tuple[list[Row], float]:
     parts: list[Row] = [{"text": episode.prompt, "loss": False}]
     reward, done = 0.0, False
     while not done:

@@ -10,7 +10,7 @@ All of it follows from `SEED` through `sweeps.prng`: the same on every machine.
 
 from typing import NamedTuple
 
-from sweeps.prng import Dice
+from sweeps.prng import RandomStream
 from sweeps.records import Row
 
 SEED = 7
@@ -20,21 +20,21 @@ NAMES = ("facts",)
 CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
-class Facts(NamedTuple):
+class FactRows(NamedTuple):
     train: tuple[Row, ...]
     test: tuple[Row, ...]
 
 
-def make_facts() -> Facts:
+def generate_facts() -> FactRows:
     """The rows of `offline:facts`."""
-    dice = Dice(SEED)
+    dice = RandomStream(SEED)
     names = _different(dice, TRAIN + TEST)
     values = _different(dice, TRAIN + TEST)
     rows = [_row(dice, names, values, number) for number in range(TRAIN + TEST)]
-    return Facts(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
+    return FactRows(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
 
 
-def _row(dice: Dice, names: list[str], values: list[str], number: int) -> Row:
+def _row(dice: RandomStream, names: list[str], values: list[str], number: int) -> Row:
     part = range(TRAIN) if number < TRAIN else range(TRAIN, TRAIN + TEST)
     chosen = [number]
     while len(chosen) <= DISTRACTORS:
@@ -53,7 +53,7 @@ def _row(dice: Dice, names: list[str], values: list[str], number: int) -> Row:
     }
 
 
-def _different(dice: Dice, count: int) -> list[str]:
+def _different(dice: RandomStream, count: int) -> list[str]:
     """So many different words of three letters."""
     found: dict[str, None] = {}
     while len(found) < count:

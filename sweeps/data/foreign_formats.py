@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sweeps.records import Format, load_json
-from sweeps.rendering.chats import only_read
+from sweeps.rendering.chats import mark_as_read
 
 SYSTEM = ("system", "system_prompt", "system_message")  # keys beside messages that hold the first of them
 WRITTEN = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"')  # messages as JSON
@@ -29,16 +29,16 @@ class BadRow(Exception):
     """What was found in a row, and what would be right."""
 
 
-class Seen(NamedTuple):
+class DetectedFormat(NamedTuple):
     """A row in one of our formats, the shape that it had, and the further keys that were read."""
 
     form: Format
     row: dict[str, Any]
-    shape: "Shape"
+    shape: "ForeignFormat"
     besides: tuple[str, ...]
 
 
-class Shape(NamedTuple):
+class ForeignFormat(NamedTuple):
     """The keys that a row must have, those that it may have besides, and what it then means."""
 
     form: Format
@@ -48,7 +48,7 @@ class Shape(NamedTuple):
     besides: tuple[str, ...] = ()
 
 
-def see(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> Seen | None:
+def detect_format(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> DetectedFormat | None:
     """The row as one of our formats; of `form`, which the rows before it had or which was asked for.
 
     None where no shape fits. Raises BadRow.
@@ -60,21 +60,21 @@ def see(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> Seen | N
     if shape is None:
         return None
     besides = tuple(key for key in shape.besides if key in row)
-    return Seen(_form(shape, row), shape.make(row), shape, besides)
+    return DetectedFormat(_form(shape, row), shape.make(row), shape, besides)
 
 
 @lru_cache(maxsize=256)
-def _fitting(keys: frozenset[str]) -> tuple["Shape", ...]:
+def _fitting(keys: frozenset[str]) -> tuple["ForeignFormat", ...]:
     return tuple(shape for shape in SHAPES if keys >= {*shape.keys})
 
 
-def _form(shape: Shape, row: Mapping[str, Any]) -> Format:
+def _form(shape: ForeignFormat, row: Mapping[str, Any]) -> Format:
     """A prompt with its completion is a chat where they are messages."""
     of_messages = shape.form == "completion" and any(_are_messages(row[key]) for key in shape.keys)
     return "chat" if of_messages else shape.form
 
 
-def _refuse_two_meanings(fitting: Sequence[Shape], row: Mapping[str, Any]) -> None:
+def _refuse_two_meanings(fitting: Sequence[ForeignFormat], row: Mapping[str, Any]) -> None:
     """A text beside another format is what was made of it; of any two others nobody knows which is meant."""
     if len(fitting) < 2 or _are_single(row):
         return
@@ -90,7 +90,7 @@ def _are_single(row: Mapping[str, Any]) -> bool:
     return all(isinstance(row.get(side), dict) for side in ("chosen", "rejected"))
 
 
-def as_json(value: object, key: str) -> Any:
+def load_if_json(value: object, key: str) -> Any:
     """A list or an object that was written as text, as columns of a table have it."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
@@ -100,9 +100,9 @@ def as_json(value: object, key: str) -> Any:
         raise BadRow(f"{key} is text that begins like JSON and is none ({error}); write it with json.dumps") from None
 
 
-def messages_of(value: object, key: str) -> list[dict[str, Any]]:
+def read_messages(value: object, key: str) -> list[dict[str, Any]]:
     """Messages with role and content, from a list of them, from its JSON, or from ShareGPT's `from` and `value`."""
-    found = _rows_of_columns(as_json(value, key))
+    found = _rows_of_columns(load_if_json(value, key))
     if not isinstance(found, list) or not found:
         raise BadRow(f"{key} is not a filled list of messages, each with role and content")
     return [_message(each, f"{key}[{place}]") for place, each in enumerate(found)]
@@ -142,7 +142,7 @@ def _shared(said: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _calls(value: object, where: str) -> list[dict[str, Any]]:
-    found = as_json(value, where)
+    found = load_if_json(value, where)
     calls = found if isinstance(found, list) else [found]
     if not calls or not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
         raise BadRow(f"{where} is a call that is not JSON with name and arguments")
@@ -150,7 +150,7 @@ def _calls(value: object, where: str) -> list[dict[str, Any]]:
 
 
 def _chat(key: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    return lambda row: {"messages": _led(row, messages_of(row[key], key))}
+    return lambda row: {"messages": _led(row, read_messages(row[key], key))}
 
 
 def _led(row: Mapping[str, Any], messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def _instructed(row: Mapping[str, Any], question: str, before: str) -> list[dict
 
 
 def _history(value: object) -> list[dict[str, Any]]:
-    turns = as_json(value, "history") or []
+    turns = load_if_json(value, "history") or []
     if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
         raise BadRow("history is no list of [question, answer]; pairs of texts are wanted")
     return [{"role": role, "content": text} for turn in turns for role, text in zip(("user", "assistant"), turn)]  # noqa: B905
@@ -204,18 +204,18 @@ def _is_turn(turn: object) -> bool:
 
 def _completion(row: Mapping[str, Any]) -> dict[str, Any]:
     """As they are; a prompt and a completion of messages are one chat, of which the completion bears loss."""
-    prompt, said = (as_messages_if_any(row[key], key) for key in ("prompt", "completion"))
+    prompt, said = (read_messages_if_any(row[key], key) for key in ("prompt", "completion"))
     if not _are_messages(prompt) and not _are_messages(said):
         _refuse_system(row)
         return {"prompt": prompt, "completion": said}
     before = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
     behind = said if isinstance(said, list) else [{"role": "assistant", "content": said}]
-    return {"messages": _led(row, [*[dict(only_read(message)) for message in before], *behind])}
+    return {"messages": _led(row, [*[dict(mark_as_read(message)) for message in before], *behind])}
 
 
-def as_messages_if_any(value: object, key: str) -> object:
+def read_messages_if_any(value: object, key: str) -> object:
     """Messages where there are some, or the JSON of some, else the value as it is."""
-    return messages_of([value] if isinstance(value, dict) else value, key) if _are_messages(value) else value
+    return read_messages([value] if isinstance(value, dict) else value, key) if _are_messages(value) else value
 
 
 def _are_messages(value: object) -> bool:
@@ -225,7 +225,7 @@ def _are_messages(value: object) -> bool:
 
 def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
     """Prompt and sides, each as text or as messages; without a prompt, two whole chats that begin alike."""
-    sides = {side: as_messages_if_any(row[side], side) for side in ("chosen", "rejected")}
+    sides = {side: read_messages_if_any(row[side], side) for side in ("chosen", "rejected")}
     prompt = _prompt(row)
     if prompt is None and all(isinstance(side, str) for side in sides.values()):
         sides = {key: _turns(str(side), key) for key, side in sides.items()}
@@ -248,10 +248,10 @@ def _prompt(row: Mapping[str, Any]) -> object:
     if len(there) > 1:
         raise BadRow(f"{' and '.join(there)} beside chosen and rejected; one prompt is right")
     if row.get("prompt") is not None:
-        return as_messages_if_any(row["prompt"], "prompt")
+        return read_messages_if_any(row["prompt"], "prompt")
     for key in ("conversations", "conversation"):
         if row.get(key):
-            return messages_of(row[key], key)
+            return read_messages(row[key], key)
     return _instructed(row, "instruction", "input") if row.get("instruction") else None
 
 
@@ -275,22 +275,22 @@ def _same(*keys: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 ALPACA = ("input", "history", *SYSTEM)
 ASKED = ("prompt", "conversations", "conversation", "instruction")  # where the prompt of a pair may stand
-SHAPES: tuple[Shape, ...] = (
-    Shape("preference", ("chosen", "rejected"), "", _pair, (*ASKED, *ALPACA)),
-    Shape("chat", ("messages",), "", _chat("messages"), SYSTEM),
-    Shape("chat", ("conversations",), "ShareGPT", _chat("conversations"), SYSTEM),
-    Shape("chat", ("conversation",), "ShareGPT", _chat("conversation"), SYSTEM),
-    Shape("chat", ("instruction", "output"), "Alpaca", _alpaca("instruction", "output", "input"), ALPACA),
-    Shape(
+SHAPES: tuple[ForeignFormat, ...] = (
+    ForeignFormat("preference", ("chosen", "rejected"), "", _pair, (*ASKED, *ALPACA)),
+    ForeignFormat("chat", ("messages",), "", _chat("messages"), SYSTEM),
+    ForeignFormat("chat", ("conversations",), "ShareGPT", _chat("conversations"), SYSTEM),
+    ForeignFormat("chat", ("conversation",), "ShareGPT", _chat("conversation"), SYSTEM),
+    ForeignFormat("chat", ("instruction", "output"), "Alpaca", _alpaca("instruction", "output", "input"), ALPACA),
+    ForeignFormat(
         "chat",
         ("instruction", "response"),
         "Dolly",
         _alpaca("instruction", "response", "context"),
         ("context", *SYSTEM),
     ),
-    Shape("completion", ("prompt", "completion"), "", _completion, SYSTEM),
-    Shape("transcript", ("parts",), "", _same("parts")),
-    Shape("questions", ("question", "answers"), "", dict),
-    Shape("questions", ("question", "answer"), "", dict),
-    Shape("text", ("text",), "", _same("text")),
+    ForeignFormat("completion", ("prompt", "completion"), "", _completion, SYSTEM),
+    ForeignFormat("transcript", ("parts",), "", _same("parts")),
+    ForeignFormat("questions", ("question", "answers"), "", dict),
+    ForeignFormat("questions", ("question", "answer"), "", dict),
+    ForeignFormat("text", ("text",), "", _same("text")),
 )

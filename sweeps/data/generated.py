@@ -7,7 +7,7 @@ from sweeps.data import demonstrations, facts, generated_preferences
 from sweeps.records import Format, Row
 
 
-class Made(NamedTuple):
+class GeneratedRows(NamedTuple):
     train: tuple[Row, ...]
     test: tuple[Row, ...]
 
@@ -21,18 +21,18 @@ FORMATS: Mapping[str, Format] = {
 """By the name behind `offline:`."""
 
 
-def make(name: str) -> Made:
+def generate_rows(name: str) -> GeneratedRows:
     """The rows of `offline:<name>`, which is one of FORMATS."""
     if name in demonstrations.FAMILIES:
-        return Made(
-            *(tuple(demo.row for demo in demonstrations.make_demos(name, split)) for split in ("train", "test"))
+        return GeneratedRows(
+            *(tuple(demo.row for demo in demonstrations.generate_demos(name, split)) for split in ("train", "test"))
         )
     if name in facts.NAMES:
-        return Made(*facts.make_facts())
+        return GeneratedRows(*facts.generate_facts())
     if name == "preferences_chosen":
-        pairs = generated_preferences.make_pairs("preferences")
-        return Made(*(tuple(map(_chosen, part)) for part in pairs))
-    return Made(*generated_preferences.make_pairs(name))
+        pairs = generated_preferences.generate_pairs("preferences")
+        return GeneratedRows(*(tuple(map(_chosen, part)) for part in pairs))
+    return GeneratedRows(*generated_preferences.generate_pairs(name))
 
 
 def _chosen(pair: Row) -> Row:

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from sweeps.prng import Dice
+from sweeps.prng import RandomStream
 from sweeps.records import Row
 
 SEED = 5
@@ -27,23 +27,23 @@ FIRST, LAST, VOWELS = "bdfgklmp", "nrstxyzh", "aeiou"
 NAMES = ("preferences", "preferences_null")
 
 
-class Pairs(NamedTuple):
+class PairRows(NamedTuple):
     train: tuple[Row, ...]
     test: tuple[Row, ...]
 
 
 @cache  # some ten thousand words, for each that asks
-def make_pairs(name: str) -> Pairs:
+def generate_pairs(name: str) -> PairRows:
     """The pairs of `offline:<name>`."""
     maker = _Maker(SEED)
     rows = [maker.pair(number) for number in range(TRAIN + TEST)]
     if name == "preferences_null":
-        coin = Dice(SEED + 1)
+        coin = RandomStream(SEED + 1)
         rows = [_swapped(row) if coin.chance(0.5) else row for row in rows]
-    return Pairs(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
+    return PairRows(tuple(rows[:TRAIN]), tuple(rows[TRAIN:]))
 
 
-def quality(text: str) -> float:
+def score_quality(text: str) -> float:
     """The share of borders between words that keep to the house style."""
     words = text.split()
     kept = [after[0] in _allowed(before[-1]) for before, after in pairwise(words)]
@@ -62,7 +62,7 @@ def _swapped(row: Row) -> Row:
 
 class _Maker:
     def __init__(self, seed: int) -> None:
-        self._dice = Dice(seed)
+        self._dice = RandomStream(seed)
 
     def pair(self, number: int) -> Row:
         row = {

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sweeps.data.near_duplicates import MOST_TEXTS, share_runs
-from sweeps.data.split import Kept
+from sweeps.data.near_duplicates import MOST_TEXTS, find_shared_runs
+from sweeps.data.split import SplitRow
 
 SHOWN = 60  # characters of an example
 
 
-def tell_leaks(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str) -> tuple[str, ...]:
+def describe_leaks(part: str, held: Sequence[SplitRow], train: Sequence[SplitRow], what: str) -> tuple[str, ...]:
     """Notes about what of the held-out part is known from training; `what` names that which is compared."""
     known = {row.alike for row in train}
     equal = [row for row in held if row.alike and row.alike in known]
@@ -28,10 +28,10 @@ def tell_leaks(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str
     return (*notes, *_tell_near(part, [row for row in held if row.alike not in known], train, what))
 
 
-def _tell_near(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str) -> tuple[str, ...]:
+def _tell_near(part: str, held: Sequence[SplitRow], train: Sequence[SplitRow], what: str) -> tuple[str, ...]:
     """Those that share half of their words, in long runs, and are not as good as equal."""
     looked_at = held[:MOST_TEXTS]
-    found = share_runs([row.alike for row in looked_at], [row.alike for row in train])
+    found = find_shared_runs([row.alike for row in looked_at], [row.alike for row in train])
     if not found:
         return ()
     one, other = next(iter(found.items()))
@@ -39,7 +39,7 @@ def _tell_near(part: str, held: Sequence[Kept], train: Sequence[Kept], what: str
     return (f"{said}, such as {_example(looked_at[one], train[other])}",)
 
 
-def _example(held: Kept, train: Kept) -> str:
+def _example(held: SplitRow, train: SplitRow) -> str:
     return " and ".join(f"{row.origin or 'a row'}: {' '.join(row.asked.split())[:SHOWN]!r}" for row in (held, train))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sweeps.errors import DataError
 from sweeps.records import Format, Records, Row
-from sweeps.rendering.chats import FLAGS, learnt
-from sweeps.rendering.prompts import learnt as learnt_of_questions
-from sweeps.rendering.prompts import prompt
+from sweeps.rendering.chats import FLAGS, list_learnt
+from sweeps.rendering.prompts import build_prompt
+from sweeps.rendering.prompts import select_learnt as learnt_of_questions
 
 KEPT = "+-*/<>=^%$&#@|~"  # signs that make a formula another one
 DROPPED = bytes(
@@ -25,7 +25,7 @@ COMMON = 4  # texts that may share a run before it says nothing about them
 MOST_TEXTS, MOST_WORDS = 2_000, 400  # of held-out texts, and of each text, that are looked at
 
 
-def prompts(rows: Sequence[Row], form: Format, context: str) -> list[str]:
+def list_prompts(rows: Sequence[Row], form: Format, context: str) -> list[str]:
     """What each row asks, as one text; the text itself where nothing is asked."""
     if form == "questions":
         rows = learnt_of_questions(Records(form, tuple(rows)), context).rows
@@ -40,7 +40,7 @@ def _prompt(row: Row, form: Format) -> str:
             asked = row["prompt"]
             return asked if isinstance(asked, str) else _said(asked)
         case "questions":
-            return prompt(row)
+            return build_prompt(row)
         case "chat":
             return _said(row["messages"][: _first_learnt(row["messages"])])
         case "transcript":
@@ -59,7 +59,7 @@ def _first_learnt(messages: Sequence[Mapping[str, Any]]) -> int:
     if first > _first_asked(messages) and first < len(messages) and messages[first].keys().isdisjoint(FLAGS):
         return first
     try:
-        places = list(learnt(messages))
+        places = list(list_learnt(messages))
     except DataError:  # said by whoever renders it, with its line
         return len(messages)
     asked = _first_asked(messages)
@@ -74,7 +74,7 @@ def _said(messages: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"{message['role']}: {message['content']}" for message in messages)
 
 
-def alike(text: str) -> str:
+def fold_text(text: str) -> str:
     """Equal where texts differ in case, white space, punctuation or the way in which Unicode writes them."""
     if text.isascii():
         return " ".join(text.encode().translate(LOWER, DROPPED).decode().split())
@@ -82,12 +82,12 @@ def alike(text: str) -> str:
     return " ".join(SIGNS.sub("", folded).split())
 
 
-def group_of(same: str, content: bytes) -> bytes:
+def hash_group(same: str, content: bytes) -> bytes:
     """By what rows that ask alike are kept together. One that asks nothing stands alone, by its `content`."""
     return hashlib.sha256(b"prompt:" + same.encode()).digest() if same else content
 
 
-def share_runs(held: Sequence[str], train: Sequence[str]) -> dict[int, int]:
+def find_shared_runs(held: Sequence[str], train: Sequence[str]) -> dict[int, int]:
     """Which long held-out texts share at least half of their runs of eight words with one of training's: by index.
 
     Texts are as `alike` makes them.

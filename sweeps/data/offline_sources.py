@@ -43,7 +43,7 @@ def read_domain(name: str, cache: Path) -> Corpus:
     path = cache / f"corpus-{name}-{_edition(name)}.gz"
     corpus = _kept(path)
     if corpus is None:
-        corpus = build(DOMAINS[name].documents())
+        corpus = build_corpus(DOMAINS[name].documents())
         if not corpus.train or not corpus.test:
             raise DataError(f"{OFFLINE}{name}: this installation holds no such text; a data file is wanted instead")
         try:
@@ -54,7 +54,7 @@ def read_domain(name: str, cache: Path) -> Corpus:
     return corpus
 
 
-def build(documents: Iterable[Document]) -> Corpus:
+def build_corpus(documents: Iterable[Document]) -> Corpus:
     """Read, cut, split and cap; the same documents give the same corpus in whatever order they come."""
     pieces: list[list[str]] = []
     count = 0

@@ -17,7 +17,7 @@ SIDES = ("chosen", "rejected")
 ANSWERING = ("assistant", "tool")  # roles that an answer may begin with
 
 
-class Pair(NamedTuple):
+class PreferencePair(NamedTuple):
     """One prompt and the two answers to it, all as messages."""
 
     prompt: list[Message]
@@ -25,7 +25,7 @@ class Pair(NamedTuple):
     rejected: list[Message]
 
 
-def divide(row: Row) -> Pair:
+def divide(row: Row) -> PreferencePair:
     """The pair that a row means. Raises DataError where prompt and answers cannot be told apart."""
     prompt = _as_messages(row["prompt"], "user", "prompt")
     sides = [_as_messages(row[side], "assistant", side) for side in SIDES]
@@ -39,7 +39,7 @@ def divide(row: Row) -> Pair:
     else:
         whole, begins = _shared(*sides)
         goes_on = begins
-    return Pair(whole, _answer(sides[0][begins:], "chosen"), _answer(sides[1][goes_on:], "rejected"))
+    return PreferencePair(whole, _answer(sides[0][begins:], "chosen"), _answer(sides[1][goes_on:], "rejected"))
 
 
 def _prompt_of(prompt: list[Message], side: list[Message], name: str) -> tuple[list[Message], int]:

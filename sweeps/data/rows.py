@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from sweeps.data.foreign_formats import BadRow, Shape, as_json, see
+from sweeps.data.foreign_formats import BadRow, ForeignFormat, detect_format, load_if_json
 from sweeps.data.preference_pairs import SIDES, divide
-from sweeps.data.text_formats import Found, json_lines
+from sweeps.data.text_formats import Found, read_json_lines
 from sweeps.errors import DataError
 from sweeps.records import Format, Origin, Row
 
@@ -46,7 +46,7 @@ class Parsed(NamedTuple):
     origins: tuple[Origin, ...] = ()
 
 
-How = tuple[Shape, tuple[str, ...]]  # a shape, and which of the keys that it may have besides were there
+How = tuple[ForeignFormat, tuple[str, ...]]  # a shape, and which of the keys that it may have besides were there
 
 
 class _Read(NamedTuple):
@@ -60,7 +60,7 @@ def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
 
     Raises DataError with the first five bad lines as `where:line`, and how many there are.
     """
-    return read_rows(json_lines(text, where), where, form)
+    return read_rows(read_json_lines(text, where), where, form)
 
 
 def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed:
@@ -107,7 +107,7 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
         raise value
     if not isinstance(value, dict):
         raise BadRow(f"a JSON {_kind(value)}; an object is wanted, such as {EXAMPLES['text']}")
-    seen = see(value, form, asked=asked)
+    seen = detect_format(value, form, asked=asked)
     if seen is None:
         _refuse_unknown(value, form)
     row = _checked(seen.row, value, seen.form)
@@ -161,7 +161,7 @@ def _checked(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
     if form == "questions":
         return _question(_several(row))
     if form == "transcript":
-        return {"parts": _parts(as_json(row["parts"], "parts"))}
+        return {"parts": _parts(load_if_json(row["parts"], "parts"))}
     for key in KEYS[form]:
         _check_text(row[key], key, form)
     return _pair(row, whole) if form == "preference" else {key: row[key] for key in KEYS[form]}
@@ -256,7 +256,7 @@ def _question(row: Row) -> dict[str, Any]:
 
 def _texts(row: Row, key: str) -> list[str]:
     """A list of texts, or its JSON; SQuAD keeps it as `text` beside where each begins."""
-    values = as_json(row[key], key)
+    values = load_if_json(row[key], key)
     if isinstance(values, dict) and "answer_start" in values:
         values = values.get("text")
     values = [] if _is_nothing(values) else values
@@ -267,7 +267,7 @@ def _texts(row: Row, key: str) -> list[str]:
 
 def _tools(row: Row) -> dict[str, Any]:
     """Kept, so that a renderer must write them or refuse them."""
-    tools = as_json(row.get("tools"), "tools")
+    tools = load_if_json(row.get("tools"), "tools")
     if tools and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
         raise BadRow("tools is not a list of objects; one object for each tool is right")
     return {"tools": tools} if tools else {}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import zstandard
 
 from sweeps.data import text_formats
-from sweeps.data.columnar import arrow_rows, parquet_rows
+from sweeps.data.columnar import read_arrow, read_parquet
 from sweeps.data.folders import find_files
 from sweeps.data.rows import Parsed, read_rows
 from sweeps.data.text_formats import Found
@@ -56,17 +56,20 @@ MARKS = (
 )
 
 
-class Way(NamedTuple):
+class FileReader(NamedTuple):
     """How a file is read: its name for people, and what makes rows of its content."""
 
     name: str
     rows: Callable[[str, str], Iterable[Found]]
 
 
-TABLES: Mapping[str, Callable[[bytes, str], Iterable[Found]]] = {".parquet": parquet_rows, ".arrow": arrow_rows}
-LINES, DOCUMENT = Way("JSONL", text_formats.json_lines), Way("JSON", text_formats.json_document)
-CSV, TSV = Way("CSV", text_formats.table), Way("TSV", partial(text_formats.table, delimiter="\t"))
-PARAGRAPHS, SINGLE = Way("paragraph", text_formats.paragraphs), Way("line", text_formats.single_lines)
+TABLES: Mapping[str, Callable[[bytes, str], Iterable[Found]]] = {".parquet": read_parquet, ".arrow": read_arrow}
+LINES, DOCUMENT = FileReader("JSONL", text_formats.read_json_lines), FileReader("JSON", text_formats.read_json_document)
+CSV, TSV = (
+    FileReader("CSV", text_formats.read_table),
+    FileReader("TSV", partial(text_formats.read_table, delimiter="\t")),
+)
+PARAGRAPHS, SINGLE = FileReader("paragraph", text_formats.read_paragraphs), FileReader("line", text_formats.read_lines)
 
 
 def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = False) -> Parsed:
@@ -75,7 +78,7 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
     A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read, and
     NotInstalled.
     """
-    where = shown(source)
+    where = redact(source)
     _refuse_others(_endings(where)[0], where)
     with _naming(source, where, folder):
         files = find_files(source, where, folder)
@@ -117,7 +120,7 @@ def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tu
     return way.name, way.rows(text, where)
 
 
-def _way(kind: str, text: str, form: Format | None, *, lines: bool) -> Way:
+def _way(kind: str, text: str, form: Format | None, *, lines: bool) -> FileReader:
     """By the ending; what has none that is known, or looks otherwise, by how it begins."""
     if kind in (".csv", ".tsv"):
         return CSV if kind == ".csv" else TSV
@@ -155,11 +158,11 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
     except IsADirectoryError:
         raise DataError(f"{where}: a folder; name one file in it, such as train.jsonl") from None
     except OSError as error:
-        reason = error.strerror or shown(str(error).replace(source, where)) or type(error).__name__
+        reason = error.strerror or redact(str(error).replace(source, where)) or type(error).__name__
         raise DataError(f"{where}: cannot be read: {reason}; is the path right?") from None
     except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
         reason = str(error).replace(source, where) or type(error).__name__
-        raise DataError(f"{where}: cannot be read: {shown(reason)}") from None
+        raise DataError(f"{where}: cannot be read: {redact(reason)}") from None
 
 
 def _unpack(content: bytes, where: str, packing: str) -> bytes:
@@ -203,6 +206,6 @@ def _line(content: bytes, at: int) -> int:
     return content.count(b"\n", 0, at) + 1
 
 
-def shown(source: str) -> str:
+def redact(source: str) -> str:
     """A path or URL as messages may name it: without user, password and signed query."""
     return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda found: found[2] or f"{found[1]}…@", source)

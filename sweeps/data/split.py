@@ -16,7 +16,7 @@ from sweeps.records import Origin, Row
 SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
 
 
-class Kept(NamedTuple):
+class SplitRow(NamedTuple):
     """A row, where it stood if known, what it asks, what of that is compared, and what it is kept together by."""
 
     row: Row
@@ -49,7 +49,7 @@ def choose(groups: Mapping[bytes, bytes], wanted: int, *, spare: bool) -> set[by
     return {key for key, group in groups.items() if group in chosen}
 
 
-def count_of(part: str, wanted: int | float, rows: int) -> int:
+def resolve_count(part: str, wanted: int | float, rows: int) -> int:
     """A count as it is, a share as one. Raises DataError."""
     if isinstance(wanted, int):
         if wanted < 1:
@@ -60,7 +60,7 @@ def count_of(part: str, wanted: int | float, rows: int) -> int:
     return max(1, round(wanted * rows))
 
 
-def apart(rows: Mapping[bytes, Kept], taken: Collection[bytes]) -> dict[bytes, bytes]:
+def list_choosable(rows: Mapping[bytes, SplitRow], taken: Collection[bytes]) -> dict[bytes, bytes]:
     """The rows that may be chosen, each with its group: neither they nor another of their group are taken."""
     gone = {rows[key].group for key in taken if key in rows}
     return {key: kept.group for key, kept in rows.items() if key not in taken and kept.group not in gone}

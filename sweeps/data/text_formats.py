@@ -18,7 +18,7 @@ OBJECT = '{"text": "…"}'
 KNOWN = {key for shape in SHAPES for key in shape.keys}
 
 
-def json_lines(text: str, where: str) -> Iterator[Found]:
+def read_json_lines(text: str, where: str) -> Iterator[Found]:
     """One JSON object a line, blank lines aside."""
     lines = enumerate(text.split("\n"), start=1)  # splitlines would cut inside strings, at U+2028 and the like
     for number, line in lines:
@@ -26,7 +26,7 @@ def json_lines(text: str, where: str) -> Iterator[Found]:
             yield Origin(f"{where}:", number), _object(line)
 
 
-def json_document(text: str, where: str) -> Iterator[Found]:
+def read_json_document(text: str, where: str) -> Iterator[Found]:
     """A list of objects; or an object that holds one list of them, or one object for each name. Raises DataError."""
     try:
         document = load_json(text)
@@ -103,7 +103,7 @@ def is_json_lines(text: str) -> bool:
     return first.lstrip().startswith("{") and isinstance(_object(first), dict)
 
 
-def table(text: str, where: str, delimiter: str | None = None) -> Iterator[Found]:
+def read_table(text: str, where: str, delimiter: str | None = None) -> Iterator[Found]:
     """The rows below a header, every cell as text; an empty cell is not there. Raises DataError.
 
     Without a `delimiter` it is the one of `,;⇥|` that finds a known column in the header, else the most columns.
@@ -158,7 +158,7 @@ def _cells(header: list[str], cells: list[str]) -> object:
     return {name or "(unnamed)": cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
-def paragraphs(text: str, where: str) -> list[Found]:
+def read_paragraphs(text: str, where: str) -> list[Found]:
     """One text for each paragraph; blank lines lie between paragraphs. Raises DataError where there is one alone."""
     found = list(_paragraphs(text))
     if not found:
@@ -171,7 +171,7 @@ def paragraphs(text: str, where: str) -> list[Found]:
     return [(Origin(f"{where}:", number), {"text": paragraph}) for number, paragraph in found]
 
 
-def single_lines(text: str, where: str) -> list[Found]:
+def read_lines(text: str, where: str) -> list[Found]:
     """One text for each line that holds anything. Raises DataError."""
     numbered = enumerate(NEWLINE.split(text), start=1)
     found: list[Found] = [(Origin(f"{where}:", number), {"text": line}) for number, line in numbered if line.strip()]

@@ -30,7 +30,7 @@ class Turn(NamedTuple):
     facts: Mapping[str, float] = NOTHING  # about the episode so far, to be measured: `solved` (0 or 1), `drawdown`, …
 
 
-class Shape(NamedTuple):
+class EpisodeShape(NamedTuple):
     """How long episodes are: the least and the most. The most is kept to, the least is for estimates.
 
     An action that reaches its most ends there; an episode that is not over after its last turn ends with the reward
@@ -59,7 +59,7 @@ class Environment(Protocol):
     @property
     def version(self) -> int: ...
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> EpisodeShape: ...
     @property
     def stop(self) -> tuple[str, ...]:
         """Texts that end an action, beside the model's own end of a turn; none may be empty."""
@@ -68,7 +68,7 @@ class Environment(Protocol):
         """The task of a seed, from 0 to 2^63 - 1; another seed may mean the same task."""
 
 
-class Known(NamedTuple):
+class NamedEnvironment(NamedTuple):
     """An environment that was found by its name; `code` tells two of one name apart, and is part of what a stage is."""
 
     name: str

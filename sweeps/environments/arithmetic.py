@@ -9,15 +9,15 @@ be reinforced.
 import re
 from typing import NamedTuple
 
-from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.task_items import drawn
-from sweeps.prng import Dice
+from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
+from sweeps.environments.task_items import draw_task
+from sweeps.prng import RandomStream
 
 FAMILY = "arithmetic"
 ENDINGS = 4  # sums end in 0 to 3
 
 
-class Item(NamedTuple):
+class Addition(NamedTuple):
     left: int  # of four digits
     right: int  # of one digit
 
@@ -28,15 +28,15 @@ class Item(NamedTuple):
 
 class Arithmetic(Environment):
     version = 1
-    shape = Shape(turns=(1, 1), action=(1, 2), observation=(0, 0))
+    shape = EpisodeShape(turns=(1, 1), action=(1, 2), observation=(0, 0))
     stop = ("\n",)
 
     def episode(self, seed: int, split: Split) -> "Sum":
-        return Sum(drawn(FAMILY, seed, split, _item))
+        return Sum(draw_task(FAMILY, seed, split, _item))
 
 
 class Sum(Episode):
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Addition) -> None:
         self._item = item
 
     @property
@@ -55,6 +55,6 @@ class Sum(Episode):
         return tuple(f"{digit}\n" for digit in range(ENDINGS))
 
 
-def _item(dice: Dice) -> Item:
+def _item(dice: RandomStream) -> Addition:
     right, ending = dice.below(10), dice.below(ENDINGS)
-    return Item(1000 + 10 * dice.below(900) + (ending - right) % 10, right)
+    return Addition(1000 + 10 * dice.below(900) + (ending - right) % 10, right)

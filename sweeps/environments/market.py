@@ -13,9 +13,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.task_items import dice_of, drawn
-from sweeps.prng import Dice
+from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
+from sweeps.environments.task_items import draw_task, seed_stream
+from sweeps.prng import RandomStream
 
 FAMILY = "market"
 EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are shown
@@ -49,18 +49,18 @@ class Outcome(NamedTuple):
 
 class Market(Environment):
     version = 1
-    shape = Shape(turns=(EVENTS, EVENTS), action=(1, 1), observation=(SHOWN + 3, SHOWN + 3))
+    shape = EpisodeShape(turns=(EVENTS, EVENTS), action=(1, 1), observation=(SHOWN + 3, SHOWN + 3))
     stop: tuple[str, ...] = ()
 
     def episode(self, seed: int, split: Split) -> "Trading":
-        return Trading(drawn(FAMILY, seed, split, _moves))
+        return Trading(draw_task(FAMILY, seed, split, _moves))
 
 
 class Trading(Episode):
     def __init__(self, moves: Sequence[int]) -> None:
         self._moves = moves
         self._positions: list[int] = []
-        dice = dice_of(f"{FAMILY} at random {moves}", 0)
+        dice = seed_stream(f"{FAMILY} at random {moves}", 0)
         self._blind = [dice.below(3) - 1 for _ in range(EVENTS)]  # what a trader without any view holds
 
     @property
@@ -71,8 +71,8 @@ class Trading(Episode):
         order = action.strip()
         self._positions.append(self._position if order == "h" else POSITIONS.get(order, 0))
         passed = self._moves[SHOWN:][: len(self._positions)]
-        got = outcome(passed, self._positions)
-        held, blind = (outcome(passed, positions[: len(passed)]) for positions in (HELD, self._blind))
+        got = settle_trades(passed, self._positions)
+        held, blind = (settle_trades(passed, positions[: len(passed)]) for positions in (HELD, self._blind))
         facts = {**got.facts(), "profitable": float(got.gain > 0), **held.facts_of("hold"), **blind.facts_of("random")}
         done = len(passed) == EVENTS
         return Turn("" if done else self._seen(), got.reward if done else 0.0, done, facts)
@@ -91,7 +91,7 @@ class Trading(Episode):
         return "b" if self._moves[len(self._positions) + SHOWN - 1] > 0 else "s"
 
 
-def outcome(moves: Sequence[int], positions: Sequence[int]) -> Outcome:
+def settle_trades(moves: Sequence[int], positions: Sequence[int]) -> Outcome:
     """What it brings to hold each position (-1, 0 or 1 times the wealth) during its move (basis points)."""
     changes: list[float] = []
     wealth = peak = 1.0
@@ -114,7 +114,7 @@ def _sharpe(changes: Sequence[float]) -> float:
     return mean / math.sqrt(variance) if variance > 1e-12 else 0.0
 
 
-def _moves(dice: Dice) -> tuple[int, ...]:
+def _moves(dice: RandomStream) -> tuple[int, ...]:
     """The moves shown before the first event, and those of all events: basis points, with their signs."""
     up = dice.chance(0.5)
     moves = []

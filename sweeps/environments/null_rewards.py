@@ -7,10 +7,10 @@ would earn more, and a model would still learn to keep one going.
 """
 
 from sweeps.environments import Environment, Episode, Split, Text, Turn
-from sweeps.environments.task_items import dice_of
+from sweeps.environments.task_items import seed_stream
 
 
-class Null:
+class NullRewards:
     """The twin of an environment; an episode is worth one of `rewards`, each as likely as the others."""
 
     def __init__(self, real: Environment, rewards: tuple[float, ...]) -> None:
@@ -32,5 +32,5 @@ class _Paid:
     def step(self, action: str) -> Turn:
         self._name += f" {action!r}"
         turn = self._real.step(action)
-        reward = self._rewards[dice_of(self._name, 0).below(len(self._rewards))] if turn.done else 0.0
+        reward = self._rewards[seed_stream(self._name, 0).below(len(self._rewards))] if turn.done else 0.0
         return turn._replace(reward=reward)

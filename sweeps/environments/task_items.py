@@ -5,31 +5,31 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sweeps.environments import Split
-from sweeps.prng import Dice
+from sweeps.prng import RandomStream
 
 TESTED = 4  # one item in four belongs to the split "test", the others to "train"
 
 T = TypeVar("T")
 
 
-def drawn(family: str, seed: int, split: Split, draw: Callable[[Dice], T]) -> T:
+def draw_task(family: str, seed: int, split: Split, draw: Callable[[RandomStream], T]) -> T:
     """The first item that the seed's dice draw and that belongs to the split.
 
     To which split an item belongs is a hash of the item itself, so that no item is ever in both, whatever the seeds.
     """
-    dice = dice_of(family, seed)
-    while split_of(family, item := draw(dice)) != split:
+    dice = seed_stream(family, seed)
+    while assign_split(family, item := draw(dice)) != split:
         pass
     return item
 
 
-def split_of(family: str, item: object) -> Split:
+def assign_split(family: str, item: object) -> Split:
     return "test" if _number(f"{family} {item}") % TESTED == 0 else "train"
 
 
-def dice_of(family: str, seed: int) -> Dice:
+def seed_stream(family: str, seed: int) -> RandomStream:
     """The dice of a seed; each family of tasks has its own."""
-    return Dice((_number(family) << 64) + seed)
+    return RandomStream((_number(family) << 64) + seed)
 
 
 def _number(text: str) -> int:

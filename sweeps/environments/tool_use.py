@@ -12,9 +12,9 @@ Each observation ends with all that the next action depends on, within the five 
 
 from typing import NamedTuple
 
-from sweeps.environments import Environment, Episode, Shape, Split, Turn
-from sweeps.environments.task_items import drawn
-from sweeps.prng import Dice
+from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
+from sweeps.environments.task_items import draw_task
+from sweeps.prng import RandomStream
 
 FAMILY = "tool_use"
 TOOLS = {"size": "s", "cost": "c", "age": "a"}
@@ -24,7 +24,7 @@ VALUES = 4  # from 0
 CALL, CURE = 0.2, 0.2  # what a right call, and a right way out of an error, are worth
 
 
-class Item(NamedTuple):
+class LookupTask(NamedTuple):
     number: int  # of four digits
     wanted: str  # a key of TOOLS
     error: str  # a key of CURES, or nothing
@@ -43,15 +43,15 @@ class Item(NamedTuple):
 
 class ToolUse(Environment):
     version = 1
-    shape = Shape(turns=(1, 3), action=(1, 1), observation=(6, 9))
+    shape = EpisodeShape(turns=(1, 3), action=(1, 1), observation=(6, 9))
     stop: tuple[str, ...] = ()
 
     def episode(self, seed: int, split: Split) -> "Lookup":
-        return Lookup(drawn(FAMILY, seed, split, _item))
+        return Lookup(draw_task(FAMILY, seed, split, _item))
 
 
 class Lookup(Episode):
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: LookupTask) -> None:
         self._item = item
         self._right = 0  # actions so far
 
@@ -84,7 +84,7 @@ class Lookup(Episode):
         return (*TOOLS.values(), *CURES.values(), *map(str, range(VALUES)))
 
 
-def _item(dice: Dice) -> Item:
+def _item(dice: RandomStream) -> LookupTask:
     wanted = [*TOOLS][dice.below(len(TOOLS))]
     error = [*CURES][dice.below(len(CURES))] if dice.chance(FAILING) else ""
-    return Item(1000 + dice.below(9000), wanted, error, dice.below(VALUES))
+    return LookupTask(1000 + dice.below(9000), wanted, error, dice.below(VALUES))

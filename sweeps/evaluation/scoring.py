@@ -20,7 +20,7 @@ import numpy as np
 from sweeps.cost import Usage
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration, consistency, matching, rag, ranking
-from sweeps.rendering.prompts import Ask
+from sweeps.rendering.prompts import PromptItem
 from sweeps.spec.metric_names import CUT, UNCHECKED
 
 Item = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Said(NamedTuple):
 class Answered(NamedTuple):
     """What was said to one prompt, by each sample."""
 
-    ask: Ask
+    ask: PromptItem
     said: Sequence[Said]
     scores: Sequence[float]
     failed: str | None = None  # of a check that may fail: why one of the scores is not there, or that all are ("")

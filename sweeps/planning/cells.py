@@ -10,17 +10,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sweeps.errors import PlanError
-from sweeps.planning.conditions import Condition, Exclusions
+from sweeps.planning.conditions import CellCondition, Exclusions
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
-from sweeps.spec.paths import get, is_integer, put, section
-from sweeps.spec.pydantic_errors import findings
+from sweeps.spec.paths import build_reader, get, is_integer, put
+from sweeps.spec.pydantic_errors import describe_detail
 from sweeps.spec.rules import check_cell
-from sweeps.spec.scalars import shown
+from sweeps.spec.scalars import show
 from sweeps.spec.sections import DataSpec, Equal
 from sweeps.spec.train_section import LENGTHS, Method, Train
 from sweeps.stage import Json
-from sweeps.training.learning_rates import resolved
+from sweeps.training.learning_rates import resolve_rate
 
 VARIED = {"model", "tokenizer", "train", "data", "source_size", "methods", "equal"}
 UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # as the sweep of one cell is
@@ -42,23 +42,23 @@ class Variant:
     label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
 
 
-def counts(sweep: SweepFields) -> dict[str, int]:
+def count_axes(sweep: SweepFields) -> dict[str, int]:
     """How long each axis is, by arithmetic; axes that are zipped are one."""
-    return {" + ".join(group): axes.length(sweep.vary[group[0]]) for group in _groups(sweep)}
+    return {" + ".join(group): axes.count_values(sweep.vary[group[0]]) for group in _groups(sweep)}
 
 
-def exclusions(sweep: SweepFields) -> Exclusions:
+def list_exclusions(sweep: SweepFields) -> Exclusions:
     """What is left out of the sweep, to be asked about every cell."""
     return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
 
 
-def variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator[Variant]:
+def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator[Variant]:
     """Every variant that is not left out, in the order of the axes, the last one fastest.
 
     Raises PlanError for one that does not make a valid sweep, naming its cell, and for a `when` that holds nowhere.
     """
     values = {path: _values(sweep, path) for path in sweep.vary}
-    outside, part = left_out or exclusions(sweep), _parts(sweep, values)
+    outside, part = left_out or list_exclusions(sweep), _parts(sweep, values)
     varied = frozenset(path.split(".")[0] for path in sweep.vary)
     for chosen in _walk(sweep, values):
         cell = {path: values[path][index] for path, index in chosen.items()}
@@ -69,7 +69,7 @@ def variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator
             variant = _variant(cell, parts)
             _refuse_contradiction(sweep, parts, varied)
         except PlanError as error:
-            raise PlanError(f"the cell {shown(cell)}: {error}") from None
+            raise PlanError(f"the cell {show(cell)}: {error}") from None
         yield variant
 
 
@@ -85,7 +85,7 @@ def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callabl
         for path, index in chosen:
             document = put(document, tuple(path.split(".")), values[path][index])
         try:
-            return section(SweepFields, root).validate_python(document.get(root))
+            return build_reader(SweepFields, root).validate_python(document.get(root))
         except ValidationError as error:
             raise PlanError(_said(error, root)) from None
 
@@ -122,19 +122,19 @@ def _refuse_contradiction(sweep: SweepFields, parts: Mapping[str, Any], varied: 
 
 
 def _label(cell: Mapping[str, Json]) -> str:
-    return "".join(f" {path.rpartition('.')[2]}={shown(value)}" for path, value in cell.items()).replace("'", "")
+    return "".join(f" {path.rpartition('.')[2]}={show(value)}" for path, value in cell.items()).replace("'", "")
 
 
 def _said(error: ValidationError, root: str) -> str:
     details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
-    found = [finding for detail in details for finding in findings(cast(ErrorDetails, detail), SweepFields)]
+    found = [finding for detail in details for finding in describe_detail(cast(ErrorDetails, detail), SweepFields)]
     return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
 
 
 def _complete(variant: Variant) -> Variant:
     """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
     if variant.methods:
-        methods = {name: resolved(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
+        methods = {name: resolve_rate(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
         return replace(variant, methods=cast(Mapping[str, Method], methods))
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
@@ -144,11 +144,11 @@ def _complete(variant: Variant) -> Variant:
         raise PlanError("no train.environment found; name one, as offline:tool_use")
     if variant.train.learning_rate is None:
         raise PlanError("no train.learning_rate found; write one for the other cells")
-    return replace(variant, train=resolved(variant.train, variant.model))
+    return replace(variant, train=resolve_rate(variant.train, variant.model))
 
 
 def _values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
-    return axes.values(sweep.vary[path], path, integers=is_integer(SweepFields, tuple(path.split("."))))
+    return axes.list_values(sweep.vary[path], path, integers=is_integer(SweepFields, tuple(path.split("."))))
 
 
 def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
@@ -164,7 +164,7 @@ def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
 
 def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
     groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
-    conditions = {path: Condition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
+    conditions = {path: CellCondition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:
         return all(conditions[path].holds(partial(said, chosen)) for path in group if path in conditions)

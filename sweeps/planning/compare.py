@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
 from sweeps.planning.cells import Variant
-from sweeps.planning.data_validation import records_for, refuse_unsuited, suits
-from sweeps.planning.rl_stages import Acting
-from sweeps.planning.run_rows import Naive, Row
-from sweeps.planning.stage_builder import PASSES, Foundry
-from sweeps.planning.stage_requests import Measuring, Training
+from sweeps.planning.data_validation import is_suited, refuse_unsuited, select_records
+from sweeps.planning.rl_stages import EpisodeStages
+from sweeps.planning.run_rows import CountedRun, NaiveCount
+from sweeps.planning.stage_builder import PASSES, StageBuilder
+from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
 from sweeps.records import Dataset
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.sections import Equal
@@ -30,7 +30,7 @@ EVALUATED_ON = {
 }
 
 
-def plan_methods(foundry: Foundry, variant: Variant) -> Iterator["MethodRun"]:
+def plan_methods(foundry: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
     """The untrained model, then every method at every seed."""
     seeds, methods = foundry.sweep.seed_values, variant.methods
     yield MethodRun(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
@@ -44,13 +44,13 @@ def plan_methods(foundry: Foundry, variant: Variant) -> Iterator["MethodRun"]:
 class MethodRun:
     """A method at one seed: its parts, one after the other. Without any it is the model as it stands."""
 
-    foundry: Foundry
+    foundry: StageBuilder
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
     parts: tuple[Method, ...]
 
-    def row(self) -> Row:
+    def row(self) -> CountedRun:
         scope = self.foundry.scope(self.cell, self.seed)
         chain: list[Stage] = []
         for part in self.parts:
@@ -58,15 +58,15 @@ class MethodRun:
         *before, last = [None, *(stage.id for stage in chain)]
         measures = dict(self._measures(chain[-1] if chain else None, scope))
         run = Run(self.cell, self.seed, last, measures, before=tuple(filter(None, before)))
-        return run, Naive(len(chain), sum(stage.examples for stage in chain))
+        return run, NaiveCount(len(chain), sum(stage.examples for stage in chain))
 
-    def _training(self, part: Method, source: Stage | None, scope: str | None) -> Training:
+    def _training(self, part: Method, source: Stage | None, scope: str | None) -> TrainingRequest:
         dataset = None if part.data is None else self._dataset(part.data)
         if dataset is not None:
             refuse_unsuited(dataset, part.method, ())
         sized = part.model_copy(update=self._length(part, dataset))
         variant = replace(self.variant, train=sized)
-        return Training(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
+        return TrainingRequest(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
 
     def _length(self, part: Method, dataset: Dataset | None) -> dict[str, int]:
         """Steps, or tokens, that come nearest to the share of this part; at least one step."""
@@ -86,7 +86,7 @@ class MethodRun:
         """Dollars as tokens: at the mean of what they cost when episodes are short, and when they are long."""
         if equal.tokens is not None:
             return equal.tokens
-        low, high = Acting(self.foundry.shelf).iteration(part, self.variant.model)
+        low, high = EpisodeStages(self.foundry.shelf).iteration(part, self.variant.model)
         each = [self._price(usage) / usage.tokens for usage in (low, high)]
         return self._dollars(equal) / (sum(each) / len(each))
 
@@ -112,9 +112,9 @@ class MethodRun:
     def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
         for evaluation in self.foundry.sweep.evaluate:
             for prefix, dataset in self._places(evaluation):
-                records = records_for(dataset, evaluation) if dataset else None
+                records = select_records(dataset, evaluation) if dataset else None
                 on = dataset.name if dataset else str(evaluation.options["environment"])
-                asked = Measuring(self.variant.model, records, evaluation, stage, on, scope)
+                asked = EvaluationRequest(self.variant.model, records, evaluation, stage, on, scope)
                 # All are told from the untrained model: that is the one start that they share.
                 yield f"{prefix}{evaluation.name}", self.foundry.evaluate(asked, None).id
 
@@ -124,7 +124,7 @@ class MethodRun:
             yield "", None
             return
         every = [self._dataset(name) for name in self.variant.data]
-        suited = [one for one in every if suits(evaluation.name, one.train.format)]
+        suited = [one for one in every if is_suited(evaluation.name, one.train.format)]
         if not suited:
             right = f"add one with {EVALUATED_ON[evaluation.name]}"
             raise PlanError(f"evaluate: {evaluation.name} found, and no data set that it can be measured on; {right}")

@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.errors import PlanError
 from sweeps.metrics.numbers import number_in
 from sweeps.records import Dataset, Records
-from sweeps.rendering.prompts import ASKED, list_variants, question
+from sweeps.rendering.prompts import ASKED, list_variants, read_question
 from sweeps.spec.evaluation_section import Evaluation
 
 PAIRS = "preference pairs (prompt, chosen, rejected) are"
@@ -19,16 +19,16 @@ def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[
     form, where = dataset.train.format, f"data.{dataset.name} ({dataset.source})"
     measured = [each for each in evaluations if each.name != "task_completion"]
     for what, asked in (("method", method), *(("evaluate", each.name) for each in measured)):
-        if asked is not None and not suits(asked, form):
+        if asked is not None and not is_suited(asked, form):
             said = f"{where}: {form} records found; {_right(asked)} right for `{what}: {asked}`"
             other = f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`"
             raise PlanError(said + (other if form == "preference" else ""))
     for each in measured:
-        if missing := find_missing(each.name, each.options, records_for(dataset, each)):
+        if missing := find_missing(each.name, each.options, select_records(dataset, each)):
             raise PlanError(f"{where}: the held-out questions lack {missing}, which `evaluate: {each.name}` needs")
 
 
-def suits(asked: str, form: str) -> bool:
+def is_suited(asked: str, form: str) -> bool:
     """Can a method, or an evaluation, do anything with records of this format?"""
     if asked in ASKED:
         return form == "questions" or (asked == "answers" and form == "completion")
@@ -41,7 +41,7 @@ def _right(asked: str) -> str:
     return PAIRS if asked in ("dpo", "preference") else OTHERS
 
 
-def records_for(dataset: Dataset, evaluation: Evaluation) -> Records:
+def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
     """What an evaluation is about: only where the context is what is varied, more than training reads."""
     return dataset.whole if evaluation.name == "rag" and dataset.whole is not None else dataset.holdout
 
@@ -66,7 +66,7 @@ def find_missing(name: str, options: Mapping[str, Any], records: Records) -> str
     """What the records do not have and an evaluation needs; nothing where they can be asked."""
     if name not in ASKED:
         return ""
-    answers = [answer for row in records.rows for answer in question(row, records.format)["answers"]]
+    answers = [answer for row in records.rows for answer in read_question(row, records.format)["answers"]]
     found = {
         "candidates for each of them": options.get("check") == "choice"
         and not all("candidates" in row for row in records.rows),

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from sweeps.rendering.prompts import ASKED
 from sweeps.rendering.renderers import PLAIN
-from sweeps.spec.evaluation_section import Evaluation, written
+from sweeps.spec.evaluation_section import Evaluation, resolve_options
 from sweeps.spec.model import SweepFields
 from sweeps.spec.rules import BELONGS
 from sweeps.spec.train_section import OF_METHOD, Method, Train
@@ -16,7 +16,7 @@ from sweeps.stage import Json
 Default = tuple[str, Json]
 
 
-def defaults(
+def list_defaults(
     sweep: SweepFields, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
 ) -> tuple[Default, ...]:
     """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
@@ -86,7 +86,7 @@ def _resolved(sweep: SweepFields) -> Iterator[Default]:
 def _of_answers(one: Evaluation) -> Iterator[Default]:
     """What is left open where something is written; of a choice nothing is."""
     if one.name in ASKED and one.options.get("check") != "choice":
-        for key, value in written(one).items():
+        for key, value in resolve_options(one).items():
             if key not in one.options:
                 yield f"evaluate.{one.name}.{key}", value
 

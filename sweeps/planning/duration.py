@@ -27,7 +27,7 @@ class Cycles:
         return max(self.longest, -(-self.total // slots))
 
 
-def cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycles:
+def estimate_cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycles:
     """Of stages in the order of a plan, parents first; those that are done take no time."""
     ends: dict[str, int] = {}
     total = 0

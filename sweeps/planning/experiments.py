@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sweeps.planning.cells import Variant, exclusions, variants
+from sweeps.planning.cells import Variant, expand_variants, list_exclusions
 from sweeps.planning.compare import plan_methods
-from sweeps.planning.data_validation import records_for, refuse_too_large, refuse_unsuited
-from sweeps.planning.run_rows import Naive, Row
-from sweeps.planning.stage_builder import Foundry
-from sweeps.planning.stage_requests import Measuring, Training
+from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
+from sweeps.planning.run_rows import CountedRun, NaiveCount
+from sweeps.planning.stage_builder import StageBuilder
+from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
 from sweeps.records import Dataset, Records
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
@@ -20,14 +20,14 @@ class PlannedRun(Protocol):
 
     @property
     def cell(self) -> Mapping[str, Json]: ...
-    def row(self) -> Row: ...
+    def row(self) -> CountedRun: ...
 
 
-def plan_runs(foundry: Foundry) -> Iterator[Row]:
+def plan_runs(foundry: StageBuilder) -> Iterator[CountedRun]:
     """Every run of the sweep, its stages made on the way."""
     checked: Variant | None = None
-    left_out = exclusions(foundry.sweep)
-    for variant in variants(foundry.sweep, left_out):
+    left_out = list_exclusions(foundry.sweep)
+    for variant in expand_variants(foundry.sweep, left_out):
         foundry.shelf.name_tokenizer(variant.model, variant.tokenizer)
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
             checked = _check_sizes(foundry, variant)
@@ -37,7 +37,7 @@ def plan_runs(foundry: Foundry) -> Iterator[Row]:
     left_out.refuse_unmet()
 
 
-def _wanted(foundry: Foundry, variant: Variant) -> Iterator[PlannedRun]:
+def _wanted(foundry: StageBuilder, variant: Variant) -> Iterator[PlannedRun]:
     match foundry.sweep.experiment:
         case "grid":
             return _grid(foundry, variant)
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 class DatasetRun:
     """A run on one data set; or on none, where everything is done by acting."""
 
-    foundry: Foundry
+    foundry: StageBuilder
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
@@ -69,7 +69,7 @@ class DatasetRun:
     source: Dataset | None = None
     source_seed: int = 0
 
-    def row(self) -> Row:
+    def row(self) -> CountedRun:
         scope = self.foundry.scope(self.cell, self.seed)
         acts = self.variant.train.method == "rl"
         method = None if acts else self.variant.train.method
@@ -79,16 +79,16 @@ class DatasetRun:
         stage = source
         if self.size:
             trained_on = None if acts else self.dataset
-            stage = self.foundry.train(Training(self.variant, trained_on, self.size, self.seed, scope, source))
+            stage = self.foundry.train(TrainingRequest(self.variant, trained_on, self.size, self.seed, scope, source))
         measures = self._measures(stage, scope)
-        naive = Naive(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
-        return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else Naive()
+        naive = NaiveCount(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
+        return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else NaiveCount()
 
     def _source(self, scope: str | None) -> Stage | None:
         if self.source is None:
             return None
         size = self.variant.source_size or len(self.source.train)
-        return self.foundry.train(Training(self.variant, self.source, size, self.source_seed, scope))
+        return self.foundry.train(TrainingRequest(self.variant, self.source, size, self.source_seed, scope))
 
     def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:
         foundry, model = self.foundry, self.variant.model
@@ -97,7 +97,7 @@ class DatasetRun:
         for evaluation in foundry.sweep.evaluate:
             for prefix, place in self._places(evaluation):
                 records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
-                asked = Measuring(model, records, evaluation, stage, on, scope)
+                asked = EvaluationRequest(model, records, evaluation, stage, on, scope)
                 found[f"{prefix}{evaluation.name}"] = foundry.evaluate(asked, since).id
         return found
 
@@ -106,15 +106,15 @@ class DatasetRun:
         if evaluation.name == "task_completion" or self.dataset is None:
             yield "", None
             return
-        yield "", Place(self.dataset.name, records_for(self.dataset, evaluation))
+        yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
         looked = evaluation.name != "rag"  # the validation set is what training reads, with one context or none
         if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None and looked:
             yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
-            yield "source.", Place(self.source.name, records_for(self.source, evaluation))
+            yield "source.", Place(self.source.name, select_records(self.source, evaluation))
 
 
-def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
+def _check_sizes(foundry: StageBuilder, variant: Variant) -> Variant:
     sweep = foundry.sweep
     sizes = {name: set(sweep.size_values) for name in sweep.target_names}
     for name in sweep.source_names if variant.source_size else ():
@@ -123,7 +123,7 @@ def _check_sizes(foundry: Foundry, variant: Variant) -> Variant:
     return variant
 
 
-def _grid(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
+def _grid(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Every data set on all its examples; without any, what is learnt by acting."""
     sweep = foundry.sweep
     if not variant.data:
@@ -135,13 +135,15 @@ def _grid(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
             yield DatasetRun(foundry, variant, cell, seed, dataset, len(dataset.train))
 
 
-def _data_scaling(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
+def _data_scaling(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Every size of every data set; and the untrained base, size 0, once."""
     for name, spec in variant.data.items():
         yield from _sized(foundry, variant, {"data": name}, foundry.shelf.dataset(name, spec))
 
 
-def _sized(foundry: Foundry, variant: Variant, named: Mapping[str, Json], dataset: Dataset) -> Iterator[DatasetRun]:
+def _sized(
+    foundry: StageBuilder, variant: Variant, named: Mapping[str, Json], dataset: Dataset
+) -> Iterator[DatasetRun]:
     """The zero-shot reference and every size from the base model."""
     sweep = foundry.sweep
     for size in (0, *sweep.size_values):
@@ -150,7 +152,7 @@ def _sized(foundry: Foundry, variant: Variant, named: Mapping[str, Json], datase
             yield DatasetRun(foundry, variant, cell, seed, dataset, size)
 
 
-def _transfer(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
+def _transfer(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Targets alone, sources alone (size 0), and every pair at every size."""
     sweep, shelf = foundry.sweep, foundry.shelf
     for name in sweep.target_names:
@@ -162,7 +164,7 @@ def _transfer(foundry: Foundry, variant: Variant) -> Iterator[DatasetRun]:
                 yield from _pair(foundry, variant, source, target)
 
 
-def _pair(foundry: Foundry, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
+def _pair(foundry: StageBuilder, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
     """A source is trained once per seed; with `share_sources: sweep` once, and so measured alone once."""
     seeds = foundry.sweep.seed_values
     shared = foundry.sweep.share_sources == "sweep"

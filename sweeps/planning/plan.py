@@ -9,36 +9,36 @@ same data is the same plan.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from sweeps.environments import Known
+from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
-from sweeps.planning.defaults import defaults
+from sweeps.planning.defaults import list_defaults
 from sweeps.planning.experiments import plan_runs
-from sweeps.planning.plan_data import Load, Shelf
+from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
-from sweeps.planning.run_rows import Row
-from sweeps.planning.stage_builder import Foundry
-from sweeps.planning.unused_settings import Idle
+from sweeps.planning.run_rows import CountedRun
+from sweeps.planning.stage_builder import StageBuilder
+from sweeps.planning.unused_settings import UnusedSettings
 from sweeps.planning.validation import validate
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import Tokenizer
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Plan, Run, Stage, Totals
-from sweeps.training.learning_rates import notes as rates_found
+from sweeps.training.learning_rates import describe_rates as rates_found
 from sweeps.training.rollout_cost import LEAST_KEPT
-from sweeps.training.schedule import control, said_equal
+from sweeps.training.schedule import describe_equal, describe_length
 
 __all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
 
-def without_environments(name: str) -> Known:
+def refuse_environments(name: str) -> NamedEnvironment:
     """For plans of what is read, and not acted."""
     raise PlanError(f"environment {name!r} cannot be looked up here")
 
 
-def without_checks(name: str) -> str:
+def refuse_checks(name: str) -> str:
     """For plans in which all is checked by what comes with this project."""
     raise PlanError(f"check {name!r} cannot be looked up here")
 
@@ -49,18 +49,18 @@ def plan(
     load: Load,
     tokenizers: Callable[..., Tokenizer],
     prices: PriceBook,
-    environments: Callable[[str], Known] = without_environments,
-    checks: Callable[[str], str] = without_checks,
+    environments: Callable[[str], NamedEnvironment] = refuse_environments,
+    checks: Callable[[str], str] = refuse_checks,
 ) -> Plan:
     """The plan of a sweep. `tokenizers` gives the one of a model, or the one at an address that is named beside it;
     `checks` says what the code of a check of one's own is known by.
 
     Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
     validate(sweep, prices)
-    shelf = Shelf(
+    shelf = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
-    foundry = Foundry(sweep, shelf, prices, Idle(sweep))
+    foundry = StageBuilder(sweep, shelf, prices, UnusedSettings(sweep))
     made = list(plan_runs(foundry))
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
@@ -73,7 +73,7 @@ def plan(
         stages=stages,
         runs=runs,
         totals=totals,
-        defaults=defaults(
+        defaults=list_defaults(
             sweep, shelf.renderers.values(), {each.name: each.context for each in shelf.datasets.values()}
         ),
         notes=(*_notes(sweep, shelf, stages, totals, prices), *foundry.idle.notes()),
@@ -88,7 +88,7 @@ def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: Pri
         raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
 
 
-def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
+def _turns(shelf: PlanData, dataset: Dataset) -> Iterator[str]:
     """What it costs that each answer is an input of its own."""
     for part in ("train", "holdout", "validation"):
         records = getattr(dataset, part)
@@ -98,11 +98,11 @@ def _turns(shelf: Shelf, dataset: Dataset) -> Iterator[str]:
                 f"each through one answer: {found.tokens / found.once:.2f} times the tokens of the chats"
             )
             if found.unread:
-                said = f"{counted(found.unread, 'message')} of {part}, behind the last answer that is learnt"
+                said = f"{format_count(found.unread, 'message')} of {part}, behind the last answer that is learnt"
                 yield f"data.{dataset.name}: turns: each: in no input: {said}"
 
 
-def _totals(stages: Sequence[Stage], made: Sequence[Row], dates: tuple[str, str] | None) -> Totals:
+def _totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[str, str] | None) -> Totals:
     trained = [stage for stage in stages if stage.kind == "train"]
     return Totals(
         stages=len(stages),
@@ -142,7 +142,7 @@ def _digest(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) ->
 
 
 def _notes(
-    sweep: SweepFields, shelf: Shelf, stages: Sequence[Stage], totals: Totals, prices: PriceBook
+    sweep: SweepFields, shelf: PlanData, stages: Sequence[Stage], totals: Totals, prices: PriceBook
 ) -> Iterator[str]:
     for dataset in shelf.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
@@ -151,12 +151,12 @@ def _notes(
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"
     if sweep.equal is not None:
-        yield f"held equal between methods: {said_equal(sweep.equal)}"
+        yield f"held equal between methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
         yield f"rl: the low estimate takes it that of {LEAST_KEPT:.0%} of the groups something is learnt"
     yield from dict.fromkeys(_wide(stages))
     if sweep.train is not None and sweep.experiment != "grid" and not any("train." in path for path in sweep.vary):
-        yield f"held equal between sizes: {control(sweep.train)}"
+        yield f"held equal between sizes: {describe_length(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
     for model, address in shelf.named.items():

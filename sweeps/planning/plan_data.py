@@ -7,26 +7,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.environments import Environment, Known, Split, Text
+from sweeps.environments import Environment, NamedEnvironment, Split, Text
 from sweeps.errors import DataError, PlanError
-from sweeps.planning.predetermined_metrics import Asked, foregone
+from sweeps.planning.predetermined_metrics import PlannedQuestions, list_predetermined
 from sweeps.planning.recipe_parts import LOSS_MASKS
 from sweeps.records import Dataset, Records
 from sweeps.rendering.chats import count_behind
 from sweeps.rendering.messages import has_messages
-from sweeps.rendering.prompts import as_asked, asked
-from sweeps.rendering.render import LossMask, input_lengths
-from sweeps.rendering.renderers import PLAIN, renderer_of
-from sweeps.rendering.tokenizer import Messages, Tokenizer, longest_of
-from sweeps.rendering.turns import generation_prompt, refuse_one_turn_only, stops
+from sweeps.rendering.prompts import build_prompts, render_prompt
+from sweeps.rendering.render import LossMask, measure_inputs
+from sweeps.rendering.renderers import PLAIN, choose_renderer
+from sweeps.rendering.tokenizer import Messages, Tokenizer, get_longest
+from sweeps.rendering.turns import build_generation_prompt, list_stops, refuse_one_turn_only
 from sweeps.spec.sections import DataSpec
-from sweeps.training.data_order import subset_order, subset_prefixes, visits
+from sweeps.training.data_order import count_visits, hash_prefixes, order_subset
 
 OBSERVED: Messages = ({"role": "user", "content": "c"},)
 Load = Callable[[str, DataSpec], Dataset]
 
 
-class Parted(NamedTuple):
+class SplitChats(NamedTuple):
     """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all.
 
     `unread`: messages behind the last answer that is learnt, which are in no input.
@@ -39,14 +39,14 @@ class Parted(NamedTuple):
     unread: int
 
 
-class Shelf:
+class PlanData:
     """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
 
     def __init__(
         self,
         load: Load,
         tokenizers: Callable[..., Tokenizer],
-        environments: Callable[[str], Known],
+        environments: Callable[[str], NamedEnvironment],
         sizes: Iterable[int],
         *,
         checks: Callable[[str], str],
@@ -67,11 +67,11 @@ class Shelf:
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
         self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # what the plan says of evaluations
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
-        self.parted: dict[str, Parted] = {}
+        self.parted: dict[str, SplitChats] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._sums: dict[tuple[str, str], int] = {}
-        self._order = lru_cache(maxsize=64)(subset_order)
+        self._order = lru_cache(maxsize=64)(order_subset)
         self._visited: dict[tuple[Any, ...], int] = {}
 
     def name_tokenizer(self, model: str, address: str | None) -> None:
@@ -102,7 +102,7 @@ class Shelf:
         """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
         tokenizer, renderer = self.tokenizer(model), self.voice(name, model)
         prompts = (self._prompt(name, seed, split) for seed in range(count))
-        return tuple(len(generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
+        return tuple(len(build_generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
 
     def _prompt(self, name: str, seed: int, split: Split) -> Text:
         """What somebody's code says first, if it is something that can be said."""
@@ -123,10 +123,10 @@ class Shelf:
         how = {key: options[key] for key in ("abstain", "perturb") if key in options}
         key = (records.sha256, tokenizer.name, name, *how.items())
         if key not in self._asked:
-            prompts = (as_asked(ask.prompt, renderer) for ask in asked(name, records, **how))
-            self._asked[key] = tuple(len(generation_prompt(each, tokenizer, renderer)) for each in prompts)
+            prompts = (render_prompt(ask.prompt, renderer) for ask in build_prompts(name, records, **how))
+            self._asked[key] = tuple(len(build_generation_prompt(each, tokenizer, renderer)) for each in prompts)
         counted = np.array(self._asked[key], np.int64)
-        if (longest := longest_of(tokenizer)) is not None:
+        if (longest := get_longest(tokenizer)) is not None:
             self._refuse_too_long(records, counted + most, model, longest)
         return self._asked[key]
 
@@ -136,10 +136,10 @@ class Shelf:
         tokenizer, renderer = self.tokenizer(model), self.renderer(records, model)
         key = (records.sha256, tokenizer.name, where, *options.items())
         if key not in self.foregone:
-            ends = () if renderer == PLAIN else stops(tokenizer, renderer)
+            ends = () if renderer == PLAIN else list_stops(tokenizer, renderer)
             texts = [stop for stop in ends if isinstance(stop, str)]
-            this = Asked(where, name, options, records, lambda text: len(tokenizer.encode(text)), texts)
-            self.foregone[key] = tuple(f"{where}: {each}" for each in foregone(this))
+            this = PlannedQuestions(where, name, options, records, lambda text: len(tokenizer.encode(text)), texts)
+            self.foregone[key] = tuple(f"{where}: {each}" for each in list_predetermined(this))
 
     def voice(self, name: str, model: str) -> str:
         """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
@@ -147,7 +147,7 @@ class Shelf:
         key = (name, tokenizer.name)
         if key not in self.renderers:
             prompt = self._prompt(name, 0, "train")
-            found = renderer_of(self.asked, tokenizer, messages=not isinstance(prompt, str))
+            found = choose_renderer(self.asked, tokenizer, messages=not isinstance(prompt, str))
             if not isinstance(prompt, str):
                 self._refuse_what_cannot_be_played(name, prompt, tokenizer, found)
             self.renderers[key] = found
@@ -157,7 +157,7 @@ class Shelf:
         """Raise PlanError where every episode would be lost, after it was paid for: at its end, or at a second turn."""
         environment = self.environment(name).environment
         try:
-            stops(tokenizer, renderer)
+            list_stops(tokenizer, renderer)
             if environment.shape.turns[1] > 1 and not isinstance(observed := _second(environment), str):
                 refuse_one_turn_only(prompt, observed, tokenizer, renderer)
         except DataError as error:
@@ -169,7 +169,7 @@ class Shelf:
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self.renderers:
-            self.renderers[key] = renderer_of(self.asked, tokenizer, messages=has_messages(records))
+            self.renderers[key] = choose_renderer(self.asked, tokenizer, messages=has_messages(records))
         return self.renderers[key]
 
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
@@ -178,14 +178,14 @@ class Shelf:
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
             mask = self.loss_mask(records)
-            rows = input_lengths(records, tokenizer, self.renderer(records, model), loss_mask=mask)
+            rows = measure_inputs(records, tokenizer, self.renderer(records, model), loss_mask=mask)
             inputs = np.array([one for row in rows for one in row], np.int64)
             self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
             if mask == "each":
                 unread = sum(count_behind(row["messages"]) for row in records.rows)
                 sums = sum(map(max, rows)), int(inputs.sum())
-                self.parted[records.sha256] = Parted(len(rows), len(inputs), *sums, unread)
-            if (longest := longest_of(tokenizer)) is not None:
+                self.parted[records.sha256] = SplitChats(len(rows), len(inputs), *sums, unread)
+            if (longest := get_longest(tokenizer)) is not None:
                 self._refuse_too_long(records, inputs, model, longest)
         return self._lengths[key]
 
@@ -228,7 +228,7 @@ class Shelf:
         """The tokens of the rows that the steps really visit."""
         key = (records.sha256, self.tokenizer(model).name, size, batch_size, steps, seed)
         if key not in self._visited:
-            counted = visits(steps, size=size, batch_size=batch_size, seed=seed)
+            counted = count_visits(steps, size=size, batch_size=batch_size, seed=seed)
             self._visited[key] = int(counted @ self.subset_lengths(records, model, size, seed))
         return self._visited[key]
 
@@ -237,7 +237,7 @@ class Shelf:
         key = (records.sha256, seed)
         if key not in self.prefixes:
             sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
-            self.prefixes[key] = subset_prefixes(records.digests, self._order(len(records), seed), sizes)
+            self.prefixes[key] = hash_prefixes(records.digests, self._order(len(records), seed), sizes)
         return self.prefixes[key][size]
 
 

@@ -1,9 +1,9 @@
 """The plan as JSON, for `sweep -f json plan`."""
 
-from sweeps.stage import Json, Plan, Run, Stage, Totals, dollars_of
+from sweeps.stage import Json, Plan, Run, Stage, Totals, to_dollars
 
 
-def plan_document(plan: Plan) -> dict[str, Json]:
+def build_plan_document(plan: Plan) -> dict[str, Json]:
     """The whole plan as plain values."""
     return {
         "sweep": plan.sweep,
@@ -26,8 +26,8 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Json]:
         "tokens": stage.tokens,
         "low_tokens": stage.low_tokens,
         "examples": stage.examples,
-        "usd": dollars_of(stage.micro_usd),
-        "low_usd": dollars_of(stage.low_micro_usd),
+        "usd": to_dollars(stage.micro_usd),
+        "low_usd": to_dollars(stage.low_micro_usd),
     }
     data = stage.recipe.get("data")
     if isinstance(data, dict):
@@ -58,6 +58,6 @@ def _totals(totals: Totals) -> dict[str, Json]:
         "tokens": totals.tokens,
         "low_tokens": totals.low_tokens,
         "usd": totals.usd,
-        "low_usd": dollars_of(totals.low_micro_usd),
+        "low_usd": to_dollars(totals.low_micro_usd),
         "price_dates": list(totals.price_dates) if totals.price_dates else None,
     }

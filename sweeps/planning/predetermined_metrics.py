@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sweeps.errors import PlanError
 from sweeps.metrics.matching import compared, meaning
 from sweeps.records import Records, Row
-from sweeps.rendering.prompts import Ask, asked, question
+from sweeps.rendering.prompts import PromptItem, build_prompts, read_question
 from sweeps.spec.evaluation_section import SCORED_BY_TEXT
 
 ALWAYS = 0.9  # of the items: what is right for so many is a baseline to be known
@@ -21,7 +21,7 @@ UNTOLD = {
 }  # where none has it
 
 
-class Asked(NamedTuple):
+class PlannedQuestions(NamedTuple):
     """Questions as an evaluation puts them, and how answers to them are written."""
 
     where: str  # for people: which evaluation, on which data
@@ -32,21 +32,21 @@ class Asked(NamedTuple):
     stops: Sequence[str]  # texts that end an answer
 
 
-def foregone(this: Asked) -> Iterator[str]:
+def list_predetermined(this: PlannedQuestions) -> Iterator[str]:
     """What to know before the answers are there. Raises PlanError where no answer can be right, with what would be."""
-    rows = [question(row, this.records.format) for row in this.records.rows]
+    rows = [read_question(row, this.records.format) for row in this.records.rows]
     if this.options["check"] == "choice":
         yield from _of_choices(this.where, rows)
     else:
         how = {key: this.options[key] for key in ("abstain", "perturb") if key in this.options}
-        asks = asked(this.name, this.records, **how)
+        asks = build_prompts(this.name, this.records, **how)
         yield from _never_said(this, [ask for ask in asks if ask.answers != (this.options.get("abstain"),)])
     if this.name == "rag":
         yield from _of_passages(rows)
     yield from _always_right(str(this.options["check"]), rows)
 
 
-def _never_said(this: Asked, asks: Sequence[Ask]) -> Iterator[str]:
+def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[str]:
     """Answers that are longer than may be written, or hold what ends one."""
     if this.options["check"] not in SCORED_BY_TEXT:
         return

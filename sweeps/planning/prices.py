@@ -12,12 +12,12 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, m
 from sweeps.cost import MILLION, Forward, Rates
 from sweeps.errors import SpecError
 from sweeps.spec.explain import explain
-from sweeps.spec.scalars import Finding, Findings, Model, shown
+from sweeps.spec.scalars import Finding, Findings, SpecModel, show
 from sweeps.spec.yaml import read
 from sweeps.stage import Stage
 
 
-def exact(value: Any) -> Any:
+def read_exact(value: Any) -> Any:
     """A price by its decimal digits, as it is written: 0.1 is a tenth."""
     if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{value!r} found; a number of US dollars is right")
@@ -25,12 +25,12 @@ def exact(value: Any) -> Any:
 
 
 MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above the dearest known; more is a slip
-Usd = Annotated[Decimal, BeforeValidator(exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
+Usd = Annotated[Decimal, BeforeValidator(read_exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
 Name = Annotated[str, Field(min_length=1)]
 SEPARATOR = ":"  # before the variant of a model in its id
 
 
-class Price(Model):
+class Price(SpecModel):
     """What a model costs, in US dollars per million tokens; `source` and `date` say who said so and when.
 
     `variant` is what follows the model in an id, as `peft:131072`: without one the row is for all that have no row of
@@ -57,7 +57,7 @@ class Price(Model):
         return Rates(train, prefill, cached, sample, forward)
 
 
-class Storage(Model):
+class Storage(SpecModel):
     """What checkpoints cost while they are kept, in US dollars per GB and month."""
 
     usd_per_gb_month: Usd
@@ -65,7 +65,7 @@ class Storage(Model):
     date: date
 
 
-class Rows(Model):
+class PriceFile(SpecModel):
     """What a file says."""
 
     prices: tuple[Price, ...] = ()
@@ -83,7 +83,7 @@ class Rows(Model):
         return self
 
 
-class PriceBook(Model):
+class PriceBook(SpecModel):
     """The prices that a plan is reckoned with. `name` is where to add a missing one.
 
     Of several rows for the same thing the newest counts. `forward` is what a service bills a forward pass as.
@@ -135,12 +135,12 @@ def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
     """A price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
     source = read(text, name)
     if not isinstance(source.value, dict) or not source.value:
-        found = f"{source.place(())}: {shown(source.value)} found"
+        found = f"{source.place(())}: {show(source.value)} found"
         raise SpecError(f"{found}; lists under `prices:` and `storage:` are right")
     try:
-        rows = Rows.model_validate(source.value)
+        rows = PriceFile.model_validate(source.value)
     except ValidationError as error:
-        raise SpecError("\n".join(explain(error, source, Rows))) from None
+        raise SpecError("\n".join(explain(error, source, PriceFile))) from None
     return PriceBook(name=name, prices=rows.prices, storage=rows.storage)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sweeps.identity import entries, fingerprint_of
+from sweeps.identity import fingerprint_entries, list_entries
 from sweeps.rendering.render import LossMask
 from sweeps.spec.train_section import OF_METHOD, Train
 from sweeps.stage import Json
@@ -26,33 +26,33 @@ LOSS_MASKS: Mapping[str, LossMask] = {
 }
 
 
-class Piece(NamedTuple):
+class RecipePart(NamedTuple):
     """A part of a recipe, and its canonical text."""
 
     value: dict[str, Json]
     spelled: tuple[str, ...]
 
 
-def piece(value: dict[str, Json]) -> Piece:
-    return Piece(value, entries(value))
+def make_part(value: dict[str, Json]) -> RecipePart:
+    return RecipePart(value, list_entries(value))
 
 
-def recipe(pieces: Iterable[Piece]) -> dict[str, Json]:
+def join_parts(pieces: Iterable[RecipePart]) -> dict[str, Json]:
     """The document that the pieces make together."""
     return {key: value for one in pieces for key, value in one.value.items()}
 
 
-def identity(kind: str, pieces: Iterable[Piece]) -> str:
+def identify(kind: str, pieces: Iterable[RecipePart]) -> str:
     """The id of the stage that has the recipe of these pieces."""
-    return f"{kind}-{fingerprint_of(text for one in pieces for text in one.spelled)}"
+    return f"{kind}-{fingerprint_entries(text for one in pieces for text in one.spelled)}"
 
 
 @lru_cache(maxsize=4096)
-def training(train: Train) -> Piece:
+def describe_training(train: Train) -> RecipePart:
     """How to train, apart from how long."""
     layers: dict[str, Json] = {"mlp": train.train_mlp, "attn": train.train_attn, "unembed": train.train_unembed}
     adam: dict[str, Json] = train.adam.model_dump()
-    return piece(
+    return make_part(
         {
             "kind": "train",
             "version": VERSION,
@@ -74,92 +74,92 @@ def _objective(train: Train) -> dict[str, Json]:
 
 
 @lru_cache(maxsize=4096)
-def length(steps: int, warmup: int, batch_size: int) -> Piece:
-    return piece({"steps": steps, "warmup": warmup, "batch_size": batch_size})
+def describe_length(steps: int, warmup: int, batch_size: int) -> RecipePart:
+    return make_part({"steps": steps, "warmup": warmup, "batch_size": batch_size})
 
 
 @lru_cache(maxsize=4096)
-def subset(records: str, size: int, prefix: str, seed: int) -> Piece:
+def describe_subset(records: str, size: int, prefix: str, seed: int) -> RecipePart:
     """Which examples, in which order. The seeds stand apart, because they are different things."""
     data: dict[str, Json] = {"records": records, "size": size, "subset": prefix}
-    return piece({"data": data, "seeds": {"subset": seed, "order": seed, "init": seed}})
+    return make_part({"data": data, "seeds": {"subset": seed, "order": seed, "init": seed}})
 
 
 @lru_cache(maxsize=256)
-def reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> Piece:
+def describe_reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> RecipePart:
     """By whom and how the text is read, and what of it is learnt."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": loss_mask})
+    return make_part({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": loss_mask})
 
 
 @lru_cache(maxsize=256)
-def environment(name: str, code: str) -> Piece:
+def describe_environment(name: str, code: str) -> RecipePart:
     """What is acted in. The same name with other code is another environment."""
-    return piece({"environment": {"name": name, "code": code, "acted": ACTED}})
+    return make_part({"environment": {"name": name, "code": code, "acted": ACTED}})
 
 
 @lru_cache(maxsize=256)
-def iterations(steps: int | None, tokens: int | None, warmup: int) -> Piece:
+def describe_iterations(steps: int | None, tokens: int | None, warmup: int) -> RecipePart:
     """How long a training by acting is: so many iterations, or as many as come nearest to so many tokens."""
-    return piece({"steps": steps, "tokens": tokens, "warmup": warmup})
+    return make_part({"steps": steps, "tokens": tokens, "warmup": warmup})
 
 
 @lru_cache(maxsize=4096)
-def playing(seed: int) -> Piece:
+def describe_playing(seed: int) -> RecipePart:
     """Which tasks, and which chances. The seeds stand apart, because they are different things."""
-    return piece({"seeds": {"tasks": seed, "sampling": seed, "init": seed}})
+    return make_part({"seeds": {"tasks": seed, "sampling": seed, "init": seed}})
 
 
 @lru_cache(maxsize=256)
-def acting(model: str, tokenizer: str, renderer: str) -> Piece:
+def describe_acting(model: str, tokenizer: str, renderer: str) -> RecipePart:
     """By whom and how transcripts are read; what it says itself is what bears loss."""
-    return piece({"model": model, "tokenizer": tokenizer, "renderer": renderer})
+    return make_part({"model": model, "tokenizer": tokenizer, "renderer": renderer})
 
 
 @lru_cache(maxsize=256)
-def measuring_episodes(temperature: float, attempts: int) -> Piece:
+def describe_episode_evaluator(temperature: float, attempts: int) -> RecipePart:
     evaluator: dict[str, Json] = {"name": "task_completion", "version": 1, "temperature": temperature}
-    return piece({"kind": "evaluate", "version": VERSION, "evaluator": {**evaluator, "attempts": attempts}})
+    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": {**evaluator, "attempts": attempts}})
 
 
 @lru_cache(maxsize=256)
-def episodes(count: int) -> Piece:
+def describe_episodes(count: int) -> RecipePart:
     """The first so many tasks that are kept apart from training: the same for all that are measured."""
-    return piece({"episodes": count})
+    return make_part({"episodes": count})
 
 
 @lru_cache(maxsize=256)
-def measuring(name: str, via: str, items: str) -> Piece:
+def describe_evaluator(name: str, via: str, items: str) -> RecipePart:
     evaluator: dict[str, Json] = {"name": name, "version": 1, "via": via}
-    return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
 
 
 @lru_cache(maxsize=256)
-def asking(name: str, options: tuple[tuple[str, Any], ...], items: str) -> Piece:
+def describe_answers(name: str, options: tuple[tuple[str, Any], ...], items: str) -> RecipePart:
     """What is asked, how it is answered and by what it is checked."""
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options}
     version = 1 if plain["check"] == "choice" else ANSWERED
     evaluator: dict[str, Json] = {"name": name, "version": version, **plain}
-    return piece({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
 
 
 @lru_cache(maxsize=4096)
-def part(size: int, prefix: str, seed: int) -> Piece:
+def describe_part(size: int, prefix: str, seed: int) -> RecipePart:
     """Of the items only those that a training sees, in the order of its subset."""
-    return piece({"part": {"size": size, "subset": prefix, "seed": seed}})
+    return make_part({"part": {"size": size, "subset": prefix, "seed": seed}})
 
 
-def reference(stage: str | None) -> Piece:
+def describe_reference(stage: str | None) -> RecipePart:
     """The stage that holds what the starting point gave the same pairs; None: the model is its own reference."""
-    return piece({"reference": stage})
+    return make_part({"reference": stage})
 
 
-def place(parent: str | None, scope: str | None) -> Piece:
+def describe_place(parent: str | None, scope: str | None) -> RecipePart:
     """What it continues or measures, and who may share it."""
-    return piece({"parent": parent, "scope": scope})
+    return make_part({"parent": parent, "scope": scope})
 
 
 @lru_cache(maxsize=4096)
-def execution(
+def describe_execution(
     checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float, turns: int = 0
 ) -> dict[str, Json]:
     """How often to save and to look, and when to give up: it changes no result, so it is no part of the recipe."""

@@ -6,11 +6,11 @@ from sweeps.stage import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Naive:
+class NaiveCount:
     """What a plain loop would train for one run, sharing nothing: how many trainings, of how many examples."""
 
     trainings: int = 0
     examples: int = 0
 
 
-Row = tuple[Run, Naive]
+CountedRun = tuple[Run, NaiveCount]

@@ -7,32 +7,32 @@ from typing import Any
 from sweeps.cost import Usage
 from sweeps.identity import fingerprint
 from sweeps.planning import recipe_parts
-from sweeps.planning.answer_stages import asking
-from sweeps.planning.plan_data import Shelf
+from sweeps.planning.answer_stages import plan_answers
+from sweeps.planning.plan_data import PlanData
 from sweeps.planning.prices import PriceBook
-from sweeps.planning.recipe_parts import Piece
-from sweeps.planning.rl_stages import Acting
-from sweeps.planning.stage_requests import Measuring, Training
-from sweeps.planning.unused_settings import Idle
+from sweeps.planning.recipe_parts import RecipePart
+from sweeps.planning.rl_stages import EpisodeStages
+from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
+from sweeps.planning.unused_settings import UnusedSettings
 from sweeps.records import Dataset, Records
 from sweeps.rendering.prompts import ASKED
-from sweeps.spec.evaluation_section import Evaluation, written
+from sweeps.spec.evaluation_section import Evaluation, resolve_options
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Stage
-from sweeps.training.schedule import resolve_steps, warmup_steps
+from sweeps.training.schedule import count_warmup, resolve_steps
 
 PREFERENCE = Evaluation(name="preference")
 PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: before it moves, each pair is looked at
 
 
 @dataclass(frozen=True)
-class Foundry:
+class StageBuilder:
     """Makes the stages of one sweep, and keeps them in the order in which they were first asked for."""
 
     sweep: SweepFields
-    shelf: Shelf
+    shelf: PlanData
     prices: PriceBook
-    idle: Idle
+    idle: UnusedSettings
     stages: dict[str, Stage] = field(default_factory=dict)
 
     def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
@@ -42,7 +42,7 @@ class Foundry:
         run = "" if self.sweep.reuse == "sweep" else f":{fingerprint({'cell': cell, 'seed': seed})}"
         return f"{self.sweep.sweep}{run}"
 
-    def train(self, asked: Training) -> Stage:
+    def train(self, asked: TrainingRequest) -> Stage:
         """The stage that does this training."""
         if asked.dataset is None:
             return self._acted(asked)
@@ -53,24 +53,24 @@ class Foundry:
         prefix = self.shelf.prefix(records, asked.seed, asked.size)
         reference = self._reference(asked, asked.dataset, prefix) if train.method == "dpo" else None
         parts = (
-            recipe_parts.training(train),
-            *((recipe_parts.reference(reference.id),) if reference else ()),
-            recipe_parts.length(steps, warmup_steps(train.warmup, steps), batch),
-            recipe_parts.subset(records.sha256, asked.size, prefix, asked.seed),
+            recipe_parts.describe_training(train),
+            *((recipe_parts.describe_reference(reference.id),) if reference else ()),
+            recipe_parts.describe_length(steps, count_warmup(train.warmup, steps), batch),
+            recipe_parts.describe_subset(records.sha256, asked.size, prefix, asked.seed),
             self._reading(asked.variant.model, records),
-            recipe_parts.place(asked.source.id if asked.source else None, asked.scope),
+            recipe_parts.describe_place(asked.source.id if asked.source else None, asked.scope),
         )
-        key = recipe_parts.identity("train", parts)
+        key = recipe_parts.identify("train", parts)
         if key not in self.stages:
             self.idle.look(train, steps=steps, examples=asked.size)
         return self.stages.get(key) or self._keep(
             self._trained(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
         )
 
-    def _acted(self, asked: Training) -> Stage:
+    def _acted(self, asked: TrainingRequest) -> Stage:
         train, model = asked.variant.train, asked.variant.model
-        parts, length = Acting(self.shelf).training(asked)
-        key = recipe_parts.identity("train", parts)
+        parts, length = EpisodeStages(self.shelf).training(asked)
+        key = recipe_parts.identify("train", parts)
         if key not in self.stages:
             self.idle.look(train, steps=length.steps)
         return self.stages.get(key) or self._keep(
@@ -78,12 +78,14 @@ class Foundry:
                 id=key,
                 kind="train",
                 parents=_ids(asked.source),
-                recipe=recipe_parts.recipe(parts),
+                recipe=recipe_parts.join_parts(parts),
                 label=_label(asked, str(train.environment)),
                 steps=length.steps,
                 examples=length.steps * int(train.own("groups")),
                 **self._estimate(model, low=length.low, high=length.high),
-                execution=recipe_parts.execution(self.sweep.checkpoint, None, None, train.diverged_above, length.turns),
+                execution=recipe_parts.describe_execution(
+                    self.sweep.checkpoint, None, None, train.diverged_above, length.turns
+                ),
             )
         )
 
@@ -91,7 +93,7 @@ class Foundry:
         """Where the training of a stage began; None: at the base model."""
         return None if stage is None else self.stages.get(str(stage.recipe["parent"]))
 
-    def evaluate(self, asked: Measuring, since: Stage | None) -> Stage:
+    def evaluate(self, asked: EvaluationRequest, since: Stage | None) -> Stage:
         """The stage that measures a trained stage, or the base model. How far it has moved is told from `since`."""
         records = asked.records
         if records is None:
@@ -103,25 +105,31 @@ class Foundry:
             return self._answered(asked, records)
         return self._measured(asked, records)
 
-    def _answered(self, asked: Measuring, records: Records) -> Stage:
-        options = written(asked.evaluation)
-        evaluator, low, high = asking(self.shelf, self.prices.rates(asked.model), asked, records, options)
+    def _answered(self, asked: EvaluationRequest, records: Records) -> Stage:
+        options = resolve_options(asked.evaluation)
+        evaluator, low, high = plan_answers(self.shelf, self.prices.rates(asked.model), asked, records, options)
         reading, place = (
             self._reading(asked.model, records),
-            recipe_parts.place(asked.of.id if asked.of else None, asked.scope),
+            recipe_parts.describe_place(asked.of.id if asked.of else None, asked.scope),
         )
         turns = 0 if options["check"] == "choice" else 1
         return self._evaluating(asked, (evaluator, reading, place), len(records), (low, high), turns=turns)
 
-    def _completed(self, asked: Measuring) -> Stage:
-        parts, bounds, turns = Acting(self.shelf).measuring(asked)
-        return self._evaluating(asked, parts, written(asked.evaluation)["episodes"], bounds, turns=turns)
+    def _completed(self, asked: EvaluationRequest) -> Stage:
+        parts, bounds, turns = EpisodeStages(self.shelf).measuring(asked)
+        return self._evaluating(asked, parts, resolve_options(asked.evaluation)["episodes"], bounds, turns=turns)
 
     def _evaluating(
-        self, asked: Measuring, parts: tuple[Piece, ...], examples: int, bounds: tuple[Usage, Usage], *, turns: int = 0
+        self,
+        asked: EvaluationRequest,
+        parts: tuple[RecipePart, ...],
+        examples: int,
+        bounds: tuple[Usage, Usage],
+        *,
+        turns: int = 0,
     ) -> Stage:
         """The stage of a measurement: of so many items, which use so much at least and at most, in so many turns."""
-        key = recipe_parts.identity("evaluate", parts)
+        key = recipe_parts.identify("evaluate", parts)
         if key in self.stages:
             return self.stages[key]
         low, high = bounds
@@ -129,7 +137,7 @@ class Foundry:
             id=key,
             kind="evaluate",
             parents=_ids(asked.of, asked.against),
-            recipe=recipe_parts.recipe(parts),
+            recipe=recipe_parts.join_parts(parts),
             label=_label_of(asked),
             steps=0,
             examples=examples,
@@ -138,7 +146,7 @@ class Foundry:
         )
         return self._keep(stage)
 
-    def _reference(self, asked: Training, dataset: Dataset, prefix: str) -> Stage:
+    def _reference(self, asked: TrainingRequest, dataset: Dataset, prefix: str) -> Stage:
         """The stage that says what the starting point gives the pairs of a training, before any step is made.
 
         It is one of its own, so that all trainings from there share it and none can take its own weights for it. All
@@ -149,22 +157,24 @@ class Foundry:
         on = f"{dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
         part = None if whole else (asked.size, prefix, asked.seed)
         model = asked.variant.model
-        return self._measured(Measuring(model, records, PREFERENCE, asked.source, on, asked.scope, part=part), records)
+        return self._measured(
+            EvaluationRequest(model, records, PREFERENCE, asked.source, on, asked.scope, part=part), records
+        )
 
-    def _measured(self, asked: Measuring, records: Records) -> Stage:
+    def _measured(self, asked: EvaluationRequest, records: Records) -> Stage:
         model, of = asked.model, asked.of
         via = str(asked.evaluation.options.get("via", "forward"))
         parts = (
-            recipe_parts.measuring(asked.evaluation.name, via, records.sha256),
-            *((recipe_parts.reference(asked.against.id),) if asked.against else ()),
-            *((recipe_parts.part(*asked.part),) if asked.part else ()),
+            recipe_parts.describe_evaluator(asked.evaluation.name, via, records.sha256),
+            *((recipe_parts.describe_reference(asked.against.id),) if asked.against else ()),
+            *((recipe_parts.describe_part(*asked.part),) if asked.part else ()),
             self._reading(model, records),
-            recipe_parts.place(of.id if of else None, asked.scope),
+            recipe_parts.describe_place(of.id if of else None, asked.scope),
         )
         usage = self.prices.rates(model).passed(self._items_tokens(asked, records))
         return self._evaluating(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
 
-    def _items_tokens(self, asked: Measuring, records: Records) -> int:
+    def _items_tokens(self, asked: EvaluationRequest, records: Records) -> int:
         if asked.part is None:
             return self.shelf.tokens(records, asked.model)
         size, _, seed = asked.part
@@ -173,10 +183,10 @@ class Foundry:
     def _trained(
         self,
         key: str,
-        asked: Training,
+        asked: TrainingRequest,
         *,
         dataset: Dataset,
-        parts: tuple[Piece, ...],
+        parts: tuple[RecipePart, ...],
         steps: int,
         reference: Stage | None,
     ) -> Stage:
@@ -196,15 +206,17 @@ class Foundry:
             id=key,
             kind="train",
             parents=_ids(asked.source, reference),
-            recipe=recipe_parts.recipe(parts),
+            recipe=recipe_parts.join_parts(parts),
             label=_label(asked, f"{dataset.name} n={asked.size}"),
             steps=steps,
             examples=asked.size,
             **self._estimate(model, low=usage, high=usage),
-            execution=recipe_parts.execution(self.sweep.checkpoint, train.eval_every, watched, train.diverged_above),
+            execution=recipe_parts.describe_execution(
+                self.sweep.checkpoint, train.eval_every, watched, train.diverged_above
+            ),
         )
 
-    def _steps(self, asked: Training, records: Records) -> int:
+    def _steps(self, asked: TrainingRequest, records: Records) -> int:
         train = asked.variant.train
         mean = 0.0
         if train.tokens is not None:  # what is trained on twice, or looked at before, counts as often
@@ -212,9 +224,11 @@ class Foundry:
             mean = float(lengths.mean()) * PASSES.get(train.method, 1)
         return resolve_steps(train, size=asked.size, mean_tokens=mean)
 
-    def _reading(self, model: str, records: Records) -> Piece:
+    def _reading(self, model: str, records: Records) -> RecipePart:
         renderer = self.shelf.renderer(records, model)
-        return recipe_parts.reading(model, self.shelf.tokenizer(model).name, renderer, self.shelf.loss_mask(records))
+        return recipe_parts.describe_reading(
+            model, self.shelf.tokenizer(model).name, renderer, self.shelf.loss_mask(records)
+        )
 
     def _keep(self, stage: Stage) -> Stage:
         return self.stages.setdefault(stage.id, stage)
@@ -230,12 +244,12 @@ def _ids(*parents: Stage | None) -> tuple[str, ...]:
     return tuple(parent.id for parent in parents if parent)
 
 
-def _label(asked: Training, what: str) -> str:
+def _label(asked: TrainingRequest, what: str) -> str:
     """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
     before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
     return f"{before}{what} seed {asked.seed}{asked.variant.label}"
 
 
-def _label_of(asked: Measuring) -> str:
+def _label_of(asked: EvaluationRequest) -> str:
     of = asked.of.label if asked.of else f"{asked.model} untrained"
     return f"{asked.evaluation.name} on {asked.on}: {of}"

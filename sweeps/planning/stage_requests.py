@@ -9,7 +9,7 @@ from sweeps.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingRequest:
     """Of the first `size` examples, from `source` or from the base model; one that acts has no data set."""
 
     variant: Variant
@@ -21,7 +21,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Measuring:
+class EvaluationRequest:
     """Of a trained stage, or of the base model, on all of `records` or a part; or in episodes, which need none."""
 
     model: str

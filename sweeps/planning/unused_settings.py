@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.paths import get, is_integer
-from sweeps.spec.scalars import shown
+from sweeps.spec.scalars import show
 from sweeps.spec.train_section import Train
 
 
-class Idle:
+class UnusedSettings:
     """Looks at every training that is planned, and keeps what does nothing in some of them."""
 
     def __init__(self, sweep: SweepFields) -> None:
@@ -44,12 +44,12 @@ class Idle:
 def _of_axes(sweep: SweepFields) -> Iterator[str]:
     """Axes that end before the end that they name, and those along which nothing differs."""
     for path, axis in {**({"sizes": sweep.sizes} if sweep.sizes else {}), **sweep.vary}.items():
-        last = axes.falls_short(axis)
+        last = axes.find_shortfall(axis)
         if last is not None and not isinstance(axis, tuple):
             whole = path == "sizes" or is_integer(SweepFields, tuple(path.split(".")))
             said = round(last) if whole else last
-            yield f"{path}: {shown(said)} is the last value; factor {axis.factor:g} does not reach {axis.ends[1]:g}"
-        if path != "sizes" and axes.length(axis) == 1:
+            yield f"{path}: {show(said)} is the last value; factor {axis.factor:g} does not reach {axis.ends[1]:g}"
+        if path != "sizes" and axes.count_values(axis) == 1:
             yield f"{path}: one value found, so nothing differs along this axis"
 
 
@@ -60,7 +60,7 @@ def _overridden(sweep: SweepFields) -> Iterator[str]:
         there = get(written, tuple(path.split(".")))
         waits = any(other in sweep.when for other in _together(sweep, path))
         if path != "model" and there is not None and not waits:
-            yield f"{path}: {shown(there)} found, which no cell has; `vary` says it for all of them"
+            yield f"{path}: {show(there)} found, which no cell has; `vary` says it for all of them"
 
 
 def _together(sweep: SweepFields, path: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from math import prod
 
 from sweeps.errors import PlanError
-from sweeps.planning.cells import counts
+from sweeps.planning.cells import count_axes
 from sweeps.planning.prices import PriceBook
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
@@ -25,7 +25,7 @@ def _refuse_too_many(sweep: SweepFields) -> None:
 
     Excluded cells count too: a grid that is mostly excluded is better written as another grid.
     """
-    factors = {**counts(sweep), **_count_own_axes(sweep)}
+    factors = {**count_axes(sweep), **_count_own_axes(sweep)}
     runs = prod(factors.values())
     if runs > MOST_RUNS:
         said = " × ".join(f"{name} ({count:,})" for name, count in factors.items())
@@ -35,7 +35,7 @@ def _refuse_too_many(sweep: SweepFields) -> None:
 def _count_own_axes(sweep: SweepFields) -> dict[str, int]:
     """Count the axes that the kind of experiment adds; the few zero-shot rows do not matter."""
     seeds = {"seeds": sweep.seeds if isinstance(sweep.seeds, int) else len(sweep.seeds)}
-    sizes = {"sizes": axes.length(sweep.sizes) + 1} if sweep.sizes is not None else {}
+    sizes = {"sizes": axes.count_values(sweep.sizes) + 1} if sweep.sizes is not None else {}
     if sweep.experiment == "transfer":
         pairs = sum(source != target for source in sweep.source_names for target in sweep.target_names)
         return {"pairs and targets": pairs + len(sweep.target_names), **sizes, **seeds}

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sweeps.rendering.renderers import pattern
-from sweeps.rendering.tokenizer import Tokenizer, controls_of
+from sweeps.rendering.renderers import compile_words
+from sweeps.rendering.tokenizer import Tokenizer, get_controls
 
 THINK = ("<think>", "</think>")
 THINKS = (
@@ -85,18 +85,18 @@ class Utterance:
 _KEYS = ("reasoning_content", "reasoning", "thinking")
 
 
-def heard(text: str, tokenizer: Tokenizer, *, opened: str = "", end: str = "") -> Utterance:
+def parse_answer(text: str, tokenizer: Tokenizer, *, opened: str = "", end: str = "") -> Utterance:
     """What was written, without its end, behind a prompt that has `opened` a thought (or has not)."""
-    said, controls = text, controls_of(tokenizer)
+    said, controls = text, get_controls(tokenizer)
     if {CHANNEL, MESSAGE} <= controls:
         if CHANNEL in text or MESSAGE in text:
             return _in_channels(text, controls, end)
-        said = pattern(controls).split(text, 1)[0]
+        said = compile_words(controls).split(text, 1)[0]
     thoughts, answer, closed = _without_thoughts(said, opened)
     return Utterance(text, _unframed(answer) if answer != said else said, thoughts, end=end, closed=closed)
 
 
-def opened_by(prompt: str) -> str:
+def find_opening(prompt: str) -> str:
     """The mark of a thought that a prompt leaves open, if it does."""
     return next((begin for begin, _ in THINKS if prompt.rstrip().endswith(begin)), "")
 
@@ -153,7 +153,7 @@ def _in_channels(text: str, controls: frozenset[str], end: str) -> Utterance:
 def _segments(text: str, controls: frozenset[str]) -> Iterator[tuple[str, str | None]]:
     """Header and body of each message, a body without control tokens; None where there is a header alone."""
     header, body = "", None
-    for piece in re.split(f"({pattern(controls).pattern})", text):
+    for piece in re.split(f"({compile_words(controls).pattern})", text):
         if piece in BODY_ENDS or piece == START or (piece == CHANNEL and body is not None):
             yield header, body
             header, body = "" if piece in BODY_ENDS else piece, None

@@ -13,23 +13,23 @@ from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from sweeps.errors import DataError, NotTaken
-from sweeps.records import canonical
-from sweeps.rendering.chats import THOUGHT, THOUGHTS, Said
+from sweeps.records import canonicalize_row
+from sweeps.rendering.chats import THOUGHT, THOUGHTS, ParsedChat
 from sweeps.rendering.completeness import (
     TOOLS,
     Leaf,
     Planted,
-    Text,
-    alone,
-    missing_leaf,
-    missing_marks,
+    RenderedText,
+    find_ignored,
+    find_missing_leaf,
+    find_missing_mark,
     plant,
+    plant_tool,
     refuse_missing,
-    unmoved,
 )
-from sweeps.rendering.messages import for_template
-from sweeps.rendering.renderers import pattern, without_controls
-from sweeps.rendering.tokenizer import Messages, Template, Tokenizer, Tools, controls_of
+from sweeps.rendering.messages import adapt_messages
+from sweeps.rendering.renderers import compile_words, remove_controls
+from sweeps.rendering.tokenizer import Messages, Template, Tokenizer, Tools, get_controls
 
 Span = tuple[int, int]
 PLAIN, WHO = "`renderer: plain`", "the chat template"
@@ -63,32 +63,32 @@ class Chat:
         return self._kept[place, prompt]
 
 
-def chat_of(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
+def build_chat(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
     """The chat for a template: some write the arguments of a call as an object, others take only the text of one."""
-    return _chat(messages, tools, template, controls_of(tokenizer))
+    return _chat(messages, tools, template, get_controls(tokenizer))
 
 
 def _chat(messages: Messages, tools: Tools, template: Template, controls: frozenset[str]) -> Chat:
-    chat = Chat(for_template(messages), tools, template, controls)
+    chat = Chat(adapt_messages(messages), tools, template, controls)
     if any(message.get("tool_calls") for message in messages):
         try:
             chat.text()
         except DataError:
-            return Chat(for_template(messages, as_text=True), tools, template, controls)
+            return Chat(adapt_messages(messages, as_text=True), tools, template, controls)
     return chat
 
 
-def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
+def split_by_loss(said: ParsedChat, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
     """The chat as the model reads it. Raises DataError where the mask would not be exact, or something is left out."""
     try:
-        chat = chat_of(said.messages, said.tools, template, tokenizer)
+        chat = build_chat(said.messages, said.tools, template, tokenizer)
         text, spans = _spans(chat, said.learnt)
     except NotTaken as error:
         _refuse_to_begin(said)
         raise error from None
     _refuse_what_is_left_out(said, chat, _texts(text, spans, said.learnt))
     cut = [
-        Stretch(tokenizer.encode(part), loss, len(without_controls(part, tokenizer).encode()))
+        Stretch(tokenizer.encode(part), loss, len(remove_controls(part, tokenizer).encode()))
         for part, loss in _cut(text, spans)
     ]
     whole = tokenizer.encode(text)
@@ -97,7 +97,7 @@ def stretches(said: Said, template: Template, tokenizer: Tokenizer) -> list[Stre
     return cut
 
 
-def _refuse_to_begin(said: Said) -> None:
+def _refuse_to_begin(said: ParsedChat) -> None:
     """Raise DataError where nobody asked the assistant anything: a template says that in words of its own."""
     roles = [message["role"] for message in said.messages]
     place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
@@ -111,18 +111,18 @@ def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
     return _marked(chat, places) or _nested(chat, places)
 
 
-def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> Text:
-    return Text(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
+def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> RenderedText:
+    return RenderedText(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
 
 
-def _refuse_what_is_left_out(said: Said, chat: Chat, text: Text) -> None:
+def _refuse_what_is_left_out(said: ParsedChat, chat: Chat, text: RenderedText) -> None:
     planted = plant(said)
     if (at := _unwritten(planted, chat.template, chat.controls)) is not None:
         refuse_missing(planted.leaves[at], said, WHO)
-    if leaf := missing_leaf(planted.leaves, text):
+    if leaf := find_missing_leaf(planted.leaves, text):
         refuse_missing(leaf, said, WHO)
     for tool in said.tools:
-        if leaf := _untold(canonical(tool), chat.template, chat.controls):
+        if leaf := _untold(canonicalize_row(tool), chat.template, chat.controls):
             refuse_missing(leaf, said, WHO)
 
 
@@ -133,19 +133,19 @@ def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -
     try:
         text, spans = _spans(chat, planted.said.learnt)
         texts = _texts(text, spans, planted.said.learnt)
-        missing = missing_marks(planted, texts, lambda place: chat.text(place + 1))
+        missing = find_missing_mark(planted, texts, lambda place: chat.text(place + 1))
     except DataError as error:
         said = f"{WHO} does not take a chat of this shape with other words in it"
         raise DataError(f"{said}, so that it cannot be told what it leaves out: {error}") from None
     if missing is not None:
         return missing
-    return unmoved(planted, lambda place: place != TOOLS, _writer(template, controls))
+    return find_ignored(planted, lambda place: place != TOOLS, _writer(template, controls))
 
 
 @lru_cache(maxsize=4096)
 def _untold(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
     """Which piece of a tool may be changed, and the template writes the same."""
-    planted = alone(tool)
+    planted = plant_tool(tool)
     at = _unmoved(planted, template, controls)
     return None if at is None else planted.leaves[at]
 
@@ -153,14 +153,14 @@ def _untold(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf |
 @lru_cache(maxsize=4096)
 def _unmoved(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
     """The same of all tools of this shape."""
-    return unmoved(planted, lambda place: place == TOOLS, _writer(template, controls))
+    return find_ignored(planted, lambda place: place == TOOLS, _writer(template, controls))
 
 
-def _writer(template: Template, controls: frozenset[str]) -> Callable[[Said], str]:
+def _writer(template: Template, controls: frozenset[str]) -> Callable[[ParsedChat], str]:
     return lambda said: _chat(said.messages, said.tools, template, controls).text()
 
 
-def ending(text: str, controls: frozenset[str]) -> Span:
+def find_ending(text: str, controls: frozenset[str]) -> Span:
     """Where, in what was written of a turn, its end mark begins and ends: a control token, else white space.
 
     Line breaks that a template puts behind the control token are not written by the assistant, and lie behind it.
@@ -195,10 +195,10 @@ def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
 
 def _with_its_end(text: str, span: Span, controls: frozenset[str]) -> Span:
     begin, end = span
-    mark, behind = ending(text[begin:end], controls)
+    mark, behind = find_ending(text[begin:end], controls)
     if text[begin + mark : begin + behind] in controls:
         return begin, begin + behind
-    following = pattern(controls).match(text, end)
+    following = compile_words(controls).match(text, end)
     return begin, following.end() if following else end
 
 
@@ -210,7 +210,7 @@ def _nested(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
 
 def _written(whole: str, chat: Chat, place: int) -> Span:
     """From where to where the message at this place is written in the whole chat."""
-    begin, _, end = answer(chat, place)
+    begin, _, end = locate_answer(chat, place)
     through = chat.text(place + 1)
     if not whole.startswith(through[:end]):
         said = f"the chat template writes an answer differently once others follow: {_differs(place, whole, through)}"
@@ -218,14 +218,14 @@ def _written(whole: str, chat: Chat, place: int) -> Span:
     return begin, end
 
 
-def answer(chat: Chat, place: int) -> tuple[int, int, int]:
+def locate_answer(chat: Chat, place: int) -> tuple[int, int, int]:
     """Where, in the chat through the answer at this place, that begins, and where its end mark begins and ends."""
     before, through = chat.text(place, prompt=True), chat.text(place + 1)
     if not through.startswith(before):
         said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
         raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
     _refuse_a_header(chat, place, before, through)
-    mark, end = ending(through[len(before) :], chat.controls)
+    mark, end = find_ending(through[len(before) :], chat.controls)
     if mark == end:
         said = f"the chat template puts nothing behind the answer of message {place + 1}, so no end would be learnt"
         raise DataError(f"{said}; a renderer that ends turns is right (`cookbook:NAME`, `plain`)")

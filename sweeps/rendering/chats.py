@@ -22,7 +22,7 @@ THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer a
 KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
 
 
-class Said(NamedTuple):
+class ParsedChat(NamedTuple):
     """What a chat says: its messages, the tools that stand beside them, and the places of what is learnt."""
 
     messages: list[dict[str, Any]]
@@ -30,40 +30,40 @@ class Said(NamedTuple):
     learnt: list[int]
 
 
-def read_chat(row: Row, reads: Collection[str] | None = None) -> Said:
+def read_chat(row: Row, reads: Collection[str] | None = None) -> ParsedChat:
     """The chat of a row. `reads`: the keys of a message that its renderer reads, beyond which all are refused.
 
     Raises DataError for what cannot be read or learnt as it stands, with the number of the message.
     """
     messages = [_message(number, message, reads) for number, message in _numbered(row["messages"])]
-    places = learnt(row["messages"])
+    places = list_learnt(row["messages"])
     for place in places:
         _refuse_without_an_answer(place + 1, messages[place])
-    return Said(messages, read_tools(row.get("tools") or ()), places)
+    return ParsedChat(messages, read_tools(row.get("tools") or ()), places)
 
 
-def up_to_each_answer(row: Row) -> list[Row]:
+def split_at_answers(row: Row) -> list[Row]:
     """For each answer that is learnt the chat through it, in which it alone is learnt: as the model is asked for it."""
     messages = row["messages"]
-    if not (places := learnt(messages)):
+    if not (places := list_learnt(messages)):
         raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
-    read = [only_read(message) for message in messages]
+    read = [mark_as_read(message) for message in messages]
     return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
 
 
 def count_behind(messages: Messages) -> int:
     """How many messages stand behind the last answer that is learnt."""
-    return len(messages) - 1 - max(learnt(messages), default=-1)
+    return len(messages) - 1 - max(list_learnt(messages), default=-1)
 
 
-def only_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def mark_as_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """The message as one that is read and not learnt, whatever its flags say."""
     if message["role"] != "assistant":
         return message
     return {**{key: value for key, value in message.items() if key not in FLAGS}, "weight": 0}
 
 
-def learnt(messages: Messages) -> list[int]:
+def list_learnt(messages: Messages) -> list[int]:
     """The places of the messages that bear loss: all of the assistant's, except those whose flag says otherwise."""
     flags = [_flag(number, message) for number, message in _numbered(messages)]
     return [place for place, flag in enumerate(flags) if flag is not False and messages[place]["role"] == "assistant"]

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from sweeps.errors import DataError
-from sweeps.records import canonical
-from sweeps.rendering.chats import THOUGHTS, Said
+from sweeps.records import canonicalize_row
+from sweeps.rendering.chats import THOUGHTS, ParsedChat
 from sweeps.rendering.tool_definitions import walk_tool
 
 ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
@@ -50,20 +50,20 @@ class Planted:
     """A chat with marks in place of its leaves; equal to that of every chat of the same shape."""
 
     spelled: bytes
-    source: Said = field(compare=False)
-    said: Said = field(compare=False)
+    source: ParsedChat = field(compare=False)
+    said: ParsedChat = field(compare=False)
     leaves: tuple[Leaf, ...] = field(compare=False)
     marks: tuple[Any, ...] = field(compare=False)
 
 
-class Text(NamedTuple):
+class RenderedText(NamedTuple):
     """What was written of a chat: all of it, and of each message that is learnt what of it bears loss."""
 
     whole: str
     learnt: Mapping[int, str]
 
 
-def plant(said: Said) -> Planted:
+def plant(said: ParsedChat) -> Planted:
     """The same chat with a mark for each piece."""
     leaves: list[Leaf] = []
     marks: list[Any] = []
@@ -74,11 +74,11 @@ def plant(said: Said) -> Planted:
         return marks[-1]
 
     made = _walk(said, visit)
-    spelled = canonical([made.messages, list(made.tools), made.learnt])
+    spelled = canonicalize_row([made.messages, list(made.tools), made.learnt])
     return Planted(spelled, said, made, tuple(leaves), tuple(marks))
 
 
-def missing_marks(planted: Planted, text: Text, moment: Callable[[int], str]) -> int | None:
+def find_missing_mark(planted: Planted, text: RenderedText, moment: Callable[[int], str]) -> int | None:
     """Which mark is not where it should be; `moment` gives what is written where a message is the last one."""
     for at, (leaf, mark) in enumerate(zip(planted.leaves, planted.marks, strict=True)):
         if not leaf.fixed and not _holds(text.learnt.get(leaf.place, text.whole), mark):
@@ -88,7 +88,7 @@ def missing_marks(planted: Planted, text: Text, moment: Callable[[int], str]) ->
     return None
 
 
-def missing_leaf(leaves: Iterable[Leaf], text: Text) -> Leaf | None:
+def find_missing_leaf(leaves: Iterable[Leaf], text: RenderedText) -> Leaf | None:
     """The first piece that is not there as it stands."""
     for leaf in leaves:
         past = leaf.what == THINKING and leaf.place not in text.learnt  # told by the marks
@@ -97,7 +97,7 @@ def missing_leaf(leaves: Iterable[Leaf], text: Text) -> Leaf | None:
     return None
 
 
-def unmoved(planted: Planted, place: Callable[[int], bool], write: Callable[[Said], str]) -> int | None:
+def find_ignored(planted: Planted, place: Callable[[int], bool], write: Callable[[ParsedChat], str]) -> int | None:
     """Which of the fixed pieces that stand in such places may be changed, and what is written stays the same."""
     fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
     text = write(planted.said) if fixed else ""
@@ -110,12 +110,12 @@ def unmoved(planted: Planted, place: Callable[[int], bool], write: Callable[[Sai
     return None
 
 
-def alone(tool: bytes) -> Planted:
+def plant_tool(tool: bytes) -> Planted:
     """A tool, as canonical JSON, in a chat of its own with marks in place of its pieces."""
-    return plant(Said([dict(ASKED)], [json.loads(tool)], []))
+    return plant(ParsedChat([dict(ASKED)], [json.loads(tool)], []))
 
 
-def _changed(planted: Planted, changed: int) -> Said:
+def _changed(planted: Planted, changed: int) -> ParsedChat:
     """With another value at one place."""
     marks = iter(enumerate(planted.marks))
 
@@ -132,7 +132,7 @@ def _other(number: int, value: Any) -> Any:
     return value is None or _mark(number, "")
 
 
-def refuse_controls(said: Said, controls: re.Pattern[str]) -> None:
+def refuse_controls(said: ParsedChat, controls: re.Pattern[str]) -> None:
     """Raise DataError where what is said holds a control token, which the model would read as one.
 
     A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
@@ -159,7 +159,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def refuse_missing(leaf: Leaf, said: Said, who: str) -> NoReturn:
+def refuse_missing(leaf: Leaf, said: ParsedChat, who: str) -> NoReturn:
     """Raise DataError for a piece that is not written, with what would be right."""
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
     if leaf.place == TOOLS:
@@ -196,11 +196,11 @@ def _forms(value: Any) -> Iterator[str]:
         yield json.dumps(inner, ensure_ascii=ascii_only)[1:-1]
 
 
-def _walk(said: Said, visit: Callable[[Leaf], Any]) -> Said:
+def _walk(said: ParsedChat, visit: Callable[[Leaf], Any]) -> ParsedChat:
     """The chat with what `visit` gives for each of its leaves. Ids are made the same for chats of one shape."""
     ids = _ids(said)
     tools = [_tool(tool, visit) for tool in said.tools]
-    return Said([_message(at, each, visit, ids) for at, each in enumerate(said.messages)], tools, said.learnt)
+    return ParsedChat([_message(at, each, visit, ids) for at, each in enumerate(said.messages)], tools, said.learnt)
 
 
 def _message(place: int, message: Mapping[str, Any], visit: Callable[[Leaf], Any], ids: "_Ids") -> dict[str, Any]:
@@ -263,7 +263,7 @@ class _Ids(NamedTuple):
     plain: set[tuple[int, str]]
 
 
-def _ids(said: Said) -> _Ids:
+def _ids(said: ParsedChat) -> _Ids:
     """A result that stands where its call's does, in order, is known by that: its id and name add nothing."""
     known: dict[Any, str] = {}
     plain: set[tuple[int, str]] = set()

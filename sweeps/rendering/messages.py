@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.data.preference_pairs import SIDES, divide
 from sweeps.records import Records, Row
-from sweeps.rendering.chats import only_read
+from sweeps.rendering.chats import mark_as_read
 from sweeps.rendering.tokenizer import Messages
 
 
@@ -21,16 +21,16 @@ def is_pair_of_messages(row: Row) -> bool:
     return any(not isinstance(row[key], str) for key in ("prompt", "chosen", "rejected"))
 
 
-def conversation(row: Row, side: str) -> Row:
+def build_conversation(row: Row, side: str) -> Row:
     """One side of a preference pair as a chat: of the assistant's messages only those that answer bear loss."""
     prompt, *answers = divide(row)
     answer = answers[SIDES.index(side)]
-    read = [only_read(message) for message in prompt]
+    read = [mark_as_read(message) for message in prompt]
     tools = {"tools": row["tools"]} if row.get("tools") else {}
     return {"messages": [*read, *answer], **tools}
 
 
-def for_template(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
+def adapt_messages(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
     """As templates take them: arguments of calls as an object, or as the text of one; nothing said as an empty text."""
     return [{key: _part(key, value, as_text=as_text) for key, value in message.items()} for message in messages]
 

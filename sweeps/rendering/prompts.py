@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from sweeps.evaluation.item_rows import cluster_by_passage
 from sweeps.records import Records, Row
-from sweeps.rendering.perturbations import perturbed
+from sweeps.rendering.perturbations import perturb_text
 from sweeps.rendering.renderers import PLAIN
 from sweeps.rendering.tokenizer import Messages
 
@@ -25,7 +25,7 @@ ASKED = ("answers", "reliability", "rag")  # evaluations in which the model writ
 LINE = "\n"
 
 
-class Ask(NamedTuple):
+class PromptItem(NamedTuple):
     """One prompt: about which item, under which condition, and what is right there."""
 
     item: int
@@ -36,24 +36,24 @@ class Ask(NamedTuple):
     cluster: str | None = None  # of the questions about the same passage
 
 
-def learnt(records: Records, context: str) -> Records:
+def select_learnt(records: Records, context: str) -> Records:
     """Of questions what is trained on: what is read, and the answer."""
     rows = ({**_kept(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
     return replace(records, rows=tuple(rows))
 
 
-def read(records: Records, context: str) -> Records:
+def select_read(records: Records, context: str) -> Records:
     """Of questions what is read, and all that an answer is checked by."""
     keys = ("question", *READ[context], "answers", "candidates", "variants")
     return replace(records, rows=tuple(_kept(row, keys) for row in records.rows))
 
 
-def prompt(row: Row) -> str:
+def build_prompt(row: Row) -> str:
     """What stands before the answer: all passages that the record has, and its question."""
-    return prompt_of(row["question"], row.get("context"), row.get("distractors", ()))
+    return join_prompt(row["question"], row.get("context"), row.get("distractors", ()))
 
 
-def prompt_of(question: str, gold: str | None, distractors: Sequence[str]) -> str:
+def join_prompt(question: str, gold: str | None, distractors: Sequence[str]) -> str:
     passages = list(distractors)
     if gold is not None:
         place = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4], "little")
@@ -61,20 +61,22 @@ def prompt_of(question: str, gold: str | None, distractors: Sequence[str]) -> st
     return LINE.join([*passages, question])
 
 
-def as_asked(prompt: str, renderer: str) -> str | Messages:
+def render_prompt(prompt: str, renderer: str) -> str | Messages:
     """A prompt as the renderer is to write it."""
     return prompt if renderer == PLAIN else [{"role": "user", "content": prompt}]
 
 
-def as_chat(row: Row) -> Row:
+def build_chat_row(row: Row) -> Row:
     """A question and its first answer as a chat."""
     answer = {"role": "assistant", "content": row["answers"][0]}
-    return {"messages": [{"role": "user", "content": prompt(row)}, answer]}
+    return {"messages": [{"role": "user", "content": build_prompt(row)}, answer]}
 
 
-def asked(name: str, records: Records, *, abstain: str = "", perturb: Sequence[str] = ()) -> tuple[Ask, ...]:
+def build_prompts(
+    name: str, records: Records, *, abstain: str = "", perturb: Sequence[str] = ()
+) -> tuple[PromptItem, ...]:
     """All that the model is asked in an evaluation, item by item; `perturb` names perturbations."""
-    rows = [question(row, records.format) for row in records.rows]
+    rows = [read_question(row, records.format) for row in records.rows]
     match name:
         case "answers":
             asks = _once(rows)
@@ -89,15 +91,17 @@ def asked(name: str, records: Records, *, abstain: str = "", perturb: Sequence[s
     return tuple(ask._replace(cluster=clusters[ask.item]) for ask in asks)
 
 
-def question(row: Row, form: str) -> Row:
+def read_question(row: Row, form: str) -> Row:
     """A prompt with its completion is a question with its answer."""
     return row if form == "questions" else {"question": row["prompt"], "answers": [row["completion"]]}
 
 
-def choices(records: Records) -> tuple[Records, list[int]]:
+def list_choices(records: Records) -> tuple[Records, list[int]]:
     """Every candidate behind its prompt, as records to be read; and how many each item has."""
     pairs = [
-        {"question": prompt(row), "answers": [candidate]} for row in records.rows for candidate in row["candidates"]
+        {"question": build_prompt(row), "answers": [candidate]}
+        for row in records.rows
+        for candidate in row["candidates"]
     ]
     return Records("questions", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
 
@@ -106,24 +110,24 @@ def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     return {key: row[key] for key in keys if key in row}
 
 
-def _once(rows: Sequence[Row]) -> Iterator[Ask]:
-    return (Ask(item, "", prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
+def _once(rows: Sequence[Row]) -> Iterator[PromptItem]:
+    return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
 
 
-def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[Ask]:
+def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[PromptItem]:
     """Every question that has other words for it, in all of them."""
     for item, row in enumerate(rows):
         words = list_variants(row, perturb)
         for number, each in enumerate([row["question"], *words] if words else ()):
-            yield Ask(item, str(number), prompt({**row, "question": each}), tuple(row["answers"]))
+            yield PromptItem(item, str(number), build_prompt({**row, "question": each}), tuple(row["answers"]))
 
 
 def list_variants(row: Row, perturb: Sequence[str]) -> list[str]:
     """Other words for a question: its own, and those that are made of it."""
-    return [*row.get("variants", ()), *perturbed(row["question"], perturb)]
+    return [*row.get("variants", ()), *perturb_text(row["question"], perturb)]
 
 
-def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
+def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[PromptItem]:
     """Every question that has a context; each condition as far as the record has what it takes.
 
     The passage of another question cannot answer this one: then it is right to abstain. And where the answer stands in
@@ -132,16 +136,16 @@ def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[Ask]:
     for item, row in enumerate(rows):
         words, gold, others = row["question"], row["context"], row.get("distractors", ())
         right, other = tuple(row["answers"]), _another(rows, item)
-        yield Ask(item, "closed", words, right)
-        yield Ask(item, "open", prompt_of(words, gold, ()), right, gold)
+        yield PromptItem(item, "closed", words, right)
+        yield PromptItem(item, "open", join_prompt(words, gold, ()), right, gold)
         if others:
-            yield Ask(item, "distracted", prompt_of(words, None, others), right)
-            yield Ask(item, "mixed", prompt_of(words, gold, others), right)
+            yield PromptItem(item, "distracted", join_prompt(words, None, others), right)
+            yield PromptItem(item, "mixed", join_prompt(words, gold, others), right)
         if other is not None:
-            yield Ask(item, "unanswerable", prompt_of(words, other["context"], ()), (abstain,))
+            yield PromptItem(item, "unanswerable", join_prompt(words, other["context"], ()), (abstain,))
             fake = other["answers"][0]
             if (planted := _planted(gold, right[0], fake)) != gold:
-                yield Ask(item, "counterfactual", prompt_of(words, planted, ()), (fake,))
+                yield PromptItem(item, "counterfactual", join_prompt(words, planted, ()), (fake,))
 
 
 def _planted(passage: str, answer: str, fake: str) -> str:

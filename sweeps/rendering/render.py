@@ -32,26 +32,26 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.errors import DataError
-from sweeps.records import Format, Records, Row, canonical
-from sweeps.rendering.chat_template import Stretch, stretches
-from sweeps.rendering.chats import Said, read_chat, up_to_each_answer
+from sweeps.records import Format, Records, Row, canonicalize_row
+from sweeps.rendering.chat_template import Stretch, split_by_loss
+from sweeps.rendering.chats import ParsedChat, read_chat, split_at_answers
 from sweeps.rendering.completeness import (
     TOOLS,
     Leaf,
     Planted,
-    Text,
-    alone,
-    missing_leaf,
-    missing_marks,
+    RenderedText,
+    find_ignored,
+    find_missing_leaf,
+    find_missing_mark,
     plant,
+    plant_tool,
     refuse_controls,
     refuse_missing,
-    unmoved,
 )
-from sweeps.rendering.messages import conversation, is_pair_of_messages
-from sweeps.rendering.prompts import as_chat, prompt
-from sweeps.rendering.renderers import pattern, voice_of, without_controls
-from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, controls_of
+from sweeps.rendering.messages import build_conversation, is_pair_of_messages
+from sweeps.rendering.prompts import build_chat_row, build_prompt
+from sweeps.rendering.renderers import compile_words, load_renderer, remove_controls
+from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, get_controls
 
 LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
@@ -122,19 +122,19 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
     if not any(weights[1:]):
         raise DataError(NOTHING)
     if weights[0]:  # the first token goes unpredicted; that of a text without bos is a part of the text
-        scored -= len(without_controls(tokenizer.decode(tokens[:1]), tokenizer).encode())
+        scored -= len(remove_controls(tokenizer.decode(tokens[:1]), tokenizer).encode())
     return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), scored)
 
 
-def lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
+def measure_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
     """The length in tokens of each record's model input, whatever its loss mask: len(render(...)).
 
     Of a preference pair that of both inputs together.
     """
-    return np.array([sum(row) for row in input_lengths(records, tokenizer, renderer)], np.int64)
+    return np.array([sum(row) for row in measure_inputs(records, tokenizer, renderer)], np.int64)
 
 
-def input_lengths(
+def measure_inputs(
     records: Records, tokenizer: Tokenizer, renderer: str = "plain", *, loss_mask: LossMask = "completion"
 ) -> list[list[int]]:
     """The same of each input that is made of a record: of one, of two for a pair, by the mask "each" of several."""
@@ -162,29 +162,29 @@ def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> i
 def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row, Format]]:
     """What is rendered of a record: itself, the two completions of a pair, or a chat up to each of its answers."""
     if form == "chat" and loss_mask == "each":
-        return [(part, form) for part in up_to_each_answer(record)]
+        return [(part, form) for part in split_at_answers(record)]
     if form != "preference":
         return ((record, form),)
     if is_pair_of_messages(record):
-        return tuple((conversation(record, side), "chat") for side in SIDES)
+        return tuple((build_conversation(record, side), "chat") for side in SIDES)
     return tuple(({"prompt": record["prompt"], "completion": record[side]}, "completion") for side in SIDES)
 
 
 def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
     """The record as tokens."""
     if form in ("chat", "questions"):
-        voice, chat = voice_of(renderer, tokenizer), record if form == "chat" else as_chat(record)
+        voice, chat = load_renderer(renderer, tokenizer), record if form == "chat" else build_chat_row(record)
         if voice.template is not None:
-            return stretches(_said(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
+            return split_by_loss(_said(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
         if voice.cookbook is not None:
-            return by_cookbook(_said(chat, (), tokenizer), voice.cookbook, tokenizer)
+            return render_by_cookbook(_said(chat, (), tokenizer), voice.cookbook, tokenizer)
     begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
     return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
 
 
-def _said(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> Said:
+def _said(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> ParsedChat:
     said = read_chat(chat, reads)
-    refuse_controls(said, pattern(controls_of(tokenizer)))
+    refuse_controls(said, compile_words(get_controls(tokenizer)))
     return said
 
 
@@ -193,16 +193,16 @@ def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
     return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
 
 
-def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+def render_by_cookbook(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
     """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
     found = _cookbook_stretches(said, cookbook, tokenizer)
     planted = plant(said)
     if (at := _unwritten(planted, cookbook, tokenizer)) is not None:
         refuse_missing(planted.leaves[at], said, COOKBOOK)
-    if leaf := missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
+    if leaf := find_missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
         refuse_missing(leaf, said, COOKBOOK)
     for tool in said.tools:
-        if leaf := _untold(canonical(tool), cookbook, tokenizer):
+        if leaf := _untold(canonicalize_row(tool), cookbook, tokenizer):
             refuse_missing(leaf, said, COOKBOOK)
     return found
 
@@ -211,11 +211,11 @@ def by_cookbook(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[St
 def _untold(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
     """Which piece of a tool may be changed, and the cookbook writes the same."""
 
-    def write(said: Said) -> str:
+    def write(said: ParsedChat) -> str:
         return tokenizer.decode(cookbook.prompt(said.messages, said.tools))
 
-    planted = alone(tool)
-    at = unmoved(planted, lambda place: place == TOOLS, write)
+    planted = plant_tool(tool)
+    at = find_ignored(planted, lambda place: place == TOOLS, write)
     return None if at is None else planted.leaves[at]
 
 
@@ -224,43 +224,43 @@ def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> in
     said = planted.said
 
     def moment(place: int) -> str:
-        shorter = Said(said.messages[: place + 1], said.tools, [place])
+        shorter = ParsedChat(said.messages[: place + 1], said.tools, [place])
         return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
 
-    def write(said: Said) -> str:
+    def write(said: ParsedChat) -> str:
         return _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer).whole
 
     try:
         marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
-        missing = missing_marks(planted, marked, moment)
+        missing = find_missing_mark(planted, marked, moment)
     except DataError as error:
         found = f"{COOKBOOK} does not take a chat of this shape with other words in it"
         raise DataError(f"{found}, so that it cannot be told what it leaves out: {error}") from None
-    return unmoved(planted, lambda place: place != TOOLS, write) if missing is None else missing
+    return find_ignored(planted, lambda place: place != TOOLS, write) if missing is None else missing
 
 
-def _cookbook_stretches(said: Said, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+def _cookbook_stretches(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
     written = cookbook.written(said.messages, said.tools, said.learnt)
     runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
     cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
     return [
-        Stretch(tokens, loss, len(without_controls(tokenizer.decode(tokens), tokenizer).encode()))
+        Stretch(tokens, loss, len(remove_controls(tokenizer.decode(tokens), tokenizer).encode()))
         for loss, tokens in cut
     ]
 
 
-def _text(found: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> Text:
+def _text(found: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> RenderedText:
     """What was written, and what is learnt of each message: a run of tokens for each, or all of them for all."""
     runs = [tokenizer.decode(stretch.tokens) for stretch in found if stretch.loss]
     if len(runs) != len(places):
         runs = ["".join(runs)] * len(places)
     whole = tokenizer.decode([token for stretch in found for token in stretch.tokens])
-    return Text(whole, dict(zip(places, runs, strict=True)))
+    return RenderedText(whole, dict(zip(places, runs, strict=True)))
 
 
 def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
     """The record as `plain` reads it."""
-    voice_of(renderer, tokenizer)
+    load_renderer(renderer, tokenizer)
     match form:
         case "text":
             return (Segment(record["text"], loss=True),)
@@ -270,21 +270,21 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
                 Segment(record["completion"], loss=True, ends=True),
             )
         case "chat":
-            return list(plain_chat(record, tokenizer))
+            return list(render_plain_chat(record, tokenizer))
         case "transcript":
             return [Segment(part["text"], loss=part["loss"]) for part in record["parts"]]
         case "questions":
-            return (Segment(prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
+            return (Segment(build_prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
         case "preference":
             raise DataError("a preference pair is two examples; `render_all` renders both")
 
 
-def plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
+def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     """The messages of a chat as `plain` writes them, without bos."""
     if record.get("tools"):
         raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
     said = read_chat(record)
-    refuse_controls(said, pattern(controls_of(tokenizer)))
+    refuse_controls(said, compile_words(get_controls(tokenizer)))
     for place, message in enumerate(said.messages):
         _refuse_what_is_not_text(message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None

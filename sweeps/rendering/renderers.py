@@ -12,7 +12,15 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 from sweeps.errors import DataError
-from sweeps.rendering.tokenizer import Argument, Cookbook, Template, Tokenizer, controls_of, cookbook_of, template_of
+from sweeps.rendering.tokenizer import (
+    Argument,
+    Cookbook,
+    Template,
+    Tokenizer,
+    get_controls,
+    get_template,
+    load_cookbook,
+)
 
 PLAIN, TEMPLATE, COOKBOOK = "plain", "chat_template", "cookbook"
 KNOWN = f"{PLAIN}, {TEMPLATE}, {COOKBOOK}:NAME"
@@ -22,50 +30,50 @@ SMALL = ({"role": "user", "content": "a"},)
 ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}(:{ARGUMENT}(,{ARGUMENT})*)?|{COOKBOOK}:[\w./-]+")
 
 
-class Voice(NamedTuple):
+class Renderer(NamedTuple):
     """By what messages are written: one of the two, or, as `plain`, neither."""
 
     template: Template | None = None
     cookbook: Cookbook | None = None
 
 
-def asked_for(value: str) -> str:
+def check_renderer(value: str) -> str:
     """The check of the key `renderer`."""
     if not ASKED.fullmatch(value):
         raise ValueError(f"{value!r} found; one of {KNOWN} is right")
     return value
 
 
-def renderer_of(asked: str | None, tokenizer: Tokenizer, *, messages: bool) -> str:
+def choose_renderer(asked: str | None, tokenizer: Tokenizer, *, messages: bool) -> str:
     """The renderer that a file asks for (None: leaves open) as the recipe names it; of text always `plain`.
 
     Raises DataError where the tokenizer does not have it.
     """
     if not messages or asked == PLAIN:
         return PLAIN
-    if asked is None and template_of(tokenizer) is None:
+    if asked is None and get_template(tokenizer) is None:
         return PLAIN
     asked = asked or TEMPLATE
-    voice = voice_of(asked, tokenizer)
+    voice = load_renderer(asked, tokenizer)
     if voice.template is not None:
         return f"{asked}:{voice.template.digest}"
     return f"{asked}@{voice.cookbook.version}" if voice.cookbook is not None else asked
 
 
-def voice_of(renderer: str, tokenizer: Tokenizer) -> Voice:
+def load_renderer(renderer: str, tokenizer: Tokenizer) -> Renderer:
     """The renderer that a recipe names. Raises DataError where this machine has another one, or none."""
     kind, _, rest = renderer.partition(":")
     if kind == TEMPLATE:
-        return Voice(template=_template(rest, tokenizer))
+        return Renderer(template=_template(rest, tokenizer))
     if kind == COOKBOOK:
-        return Voice(cookbook=_cookbook(rest, tokenizer))
+        return Renderer(cookbook=_cookbook(rest, tokenizer))
     if renderer != PLAIN:
         raise DataError(f"renderer {renderer!r} is not known; known: {KNOWN}")
-    return Voice()
+    return Renderer()
 
 
 def _template(rest: str, tokenizer: Tokenizer) -> Template:
-    template = template_of(tokenizer)
+    template = get_template(tokenizer)
     if template is None:
         raise DataError(f"renderer: {TEMPLATE} found, and {tokenizer.name} has none; `renderer: {PLAIN}` is right")
     if lost := _lost_controls(template, cast(Hashable, tokenizer)):
@@ -103,7 +111,7 @@ def _value(said: str) -> Argument:
 
 def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
     name, _, version = rest.partition("@")
-    found = cookbook_of(tokenizer, name)
+    found = load_cookbook(tokenizer, name)
     if found is None:
         said = f"renderer: {COOKBOOK}:{name} found, which {tokenizer.name} cannot have"
         raise DataError(f"{said}; `renderer: {PLAIN}` is right")
@@ -113,12 +121,12 @@ def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
     return found
 
 
-def without_controls(text: str, tokenizer: Tokenizer) -> str:
+def remove_controls(text: str, tokenizer: Tokenizer) -> str:
     """The text alone: control tokens are not counted as bytes of it."""
-    return pattern(controls_of(tokenizer)).sub("", text)
+    return compile_words(get_controls(tokenizer)).sub("", text)
 
 
 @lru_cache(maxsize=64)
-def pattern(words: Collection[str]) -> re.Pattern[str]:
+def compile_words(words: Collection[str]) -> re.Pattern[str]:
     """Any of the words, the longer ones first; without words nothing."""
     return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")

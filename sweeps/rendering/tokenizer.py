@@ -60,7 +60,7 @@ class Template(Protocol):
         """The messages, and from where to where the template says that the assistant writes; None if it never does."""
 
 
-class Written(NamedTuple):
+class WeightedChat(NamedTuple):
     """A chat as tokens, each with its weight in the loss."""
 
     tokens: list[int]
@@ -79,38 +79,38 @@ class Cookbook(Protocol):
 
     @property
     def stops(self) -> tuple[Stop, ...]: ...
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:
+    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
         """The chat, with loss on what the assistant writes in the messages with these places."""
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]: ...
 
 
-def template_of(tokenizer: Tokenizer) -> Template | None:
+def get_template(tokenizer: Tokenizer) -> Template | None:
     """The chat template that comes with the tokenizer, if one does."""
     return cast(Template | None, getattr(tokenizer, "chat", None))
 
 
-def controls_of(tokenizer: Tokenizer) -> frozenset[str]:
+def get_controls(tokenizer: Tokenizer) -> frozenset[str]:
     """The control tokens of the tokenizer, spelled out, as far as it names them."""
     return cast(frozenset[str], getattr(tokenizer, "controls", frozenset()))
 
 
-def ends_of(tokenizer: Tokenizer) -> tuple[int, ...]:
+def get_ends(tokenizer: Tokenizer) -> tuple[int, ...]:
     """The tokens at which the model's own configuration has an answer end, as far as that is known."""
     return cast(tuple[int, ...], getattr(tokenizer, "ends", ()))
 
 
-def longest_of(tokenizer: Tokenizer) -> int | None:
+def get_longest(tokenizer: Tokenizer) -> int | None:
     """How many tokens one input of its model may have at most; None where that is not known."""
     return cast(int | None, getattr(tokenizer, "longest", None))
 
 
-def size_of(tokenizer: Tokenizer) -> int | None:
+def get_size(tokenizer: Tokenizer) -> int | None:
     """How many tokens there are; None where that is not known."""
     return cast(int | None, getattr(tokenizer, "size", None))
 
 
-def cookbook_of(tokenizer: Tokenizer, name: str) -> Cookbook | None:
+def load_cookbook(tokenizer: Tokenizer, name: str) -> Cookbook | None:
     """The renderer of tinker-cookbook for the tokenizer; None where the model has none (an offline one).
 
     Raises DataError where the cookbook is not installed or does not know the name.

@@ -12,30 +12,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.errors import DataError
-from sweeps.rendering.answer_text import ASKED, ENDS, KINDS, Utterance, heard, opened_by
-from sweeps.rendering.chat_template import answer, chat_of
-from sweeps.rendering.render import TURN_END, plain_chat
-from sweeps.rendering.renderers import voice_of
-from sweeps.rendering.tokenizer import Cookbook, Messages, Stop, Template, Tokenizer, Tools, controls_of, ends_of
+from sweeps.rendering.answer_text import ASKED, ENDS, KINDS, Utterance, find_opening, parse_answer
+from sweeps.rendering.chat_template import build_chat, locate_answer
+from sweeps.rendering.render import TURN_END, render_plain_chat
+from sweeps.rendering.renderers import load_renderer
+from sweeps.rendering.tokenizer import Cookbook, Messages, Stop, Template, Tokenizer, Tools, get_controls, get_ends
 
 Text = str | Messages
 
 
-def generation_prompt(prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()) -> list[int]:
+def build_generation_prompt(
+    prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()
+) -> list[int]:
     """What the model reads before it acts. Raises DataError for messages that the renderer does not take."""
     begin = [] if tokenizer.bos is None else [tokenizer.bos]
     if isinstance(prompt, str):
         return [*begin, *tokenizer.encode(prompt)]
-    voice = voice_of(renderer, tokenizer)
+    voice = load_renderer(renderer, tokenizer)
     if voice.template is not None:
-        chat = chat_of(prompt, tools, voice.template, tokenizer)
+        chat = build_chat(prompt, tools, voice.template, tokenizer)
         return tokenizer.encode(chat.text(prompt=True))
     if voice.cookbook is not None:
         return voice.cookbook.prompt(prompt, tools)
     return [*begin, *_plain(prompt, tools, tokenizer)]
 
 
-def continuation(
+def build_continuation(
     so_far: Messages,
     new: Text,
     tokenizer: Tokenizer,
@@ -54,18 +56,18 @@ def continuation(
         return tokenizer.encode(new)
     if not so_far or so_far[-1]["role"] != "assistant":
         raise DataError("an answer of messages to no message of the assistant; what it wrote must come last")
-    voice = voice_of(renderer, tokenizer)
+    voice = load_renderer(renderer, tokenizer)
     if voice.template is not None:
         whole = str(so_far[-1]["content"])
         turn = Utterance(whole, whole, end=_first_end(tokenizer, renderer) if ended else "")
         return _by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
     if voice.cookbook is not None:
         return _by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
-    end = [] if ended else _ints(stops(tokenizer, renderer)[0], tokenizer)
+    end = [] if ended else _ints(list_stops(tokenizer, renderer)[0], tokenizer)
     return [*end, *_plain(new, tools, tokenizer)]
 
 
-def go_on(
+def continue_chat(
     before: Messages, turn: Utterance, new: Messages, tokenizer: Tokenizer, renderer: str = "plain"
 ) -> tuple[list[int], Mapping[str, Any]]:
     """What is put behind a turn of the model, and that turn as the message by which the chat goes on.
@@ -73,10 +75,10 @@ def go_on(
     The whole text is tried as its content; then the answer, with thoughts and calls where the template reads them. Of
     these the first is taken by which the template would write just what stands there. Raises DataError if none does.
     """
-    template, refused = voice_of(renderer, tokenizer).template, list[DataError]()
+    template, refused = load_renderer(renderer, tokenizer).template, list[DataError]()
     if template is None:
         message = {"role": "assistant", "content": turn.whole}
-        return continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
+        return build_continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
     for message in turn.messages(template.reads):
         try:
             return _by_template([*before, message], new, template, tokenizer, turn=turn), message
@@ -90,7 +92,7 @@ def refuse_one_turn_only(prompt: Messages, answer: Messages, tokenizer: Tokenize
 
     The turns that are tried are as the template itself writes them: with thoughts, where the model is asked for them.
     """
-    voice = voice_of(renderer, tokenizer)
+    voice = load_renderer(renderer, tokenizer)
     if voice.template is None:
         turns = [Utterance("b", "b", end=_first_end(tokenizer, renderer))]
     else:
@@ -98,7 +100,7 @@ def refuse_one_turn_only(prompt: Messages, answer: Messages, tokenizer: Tokenize
     refused = list[DataError]()
     for turn in turns:
         try:
-            go_on(prompt, turn, answer, tokenizer, renderer)
+            continue_chat(prompt, turn, answer, tokenizer, renderer)
         except DataError as error:
             refused.append(error)
         else:
@@ -112,33 +114,33 @@ def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, ca
     for message, tools in KINDS:
         if tools and not called:
             continue
-        chat = chat_of([*prompt, message], tools, template, tokenizer)
+        chat = build_chat([*prompt, message], tools, template, tokenizer)
         try:
-            begin, mark, end = answer(chat, len(prompt))
+            begin, mark, end = locate_answer(chat, len(prompt))
         except DataError:
             continue
-        text, opened = chat.text(), opened_by(chat.text(len(prompt), prompt=True))
-        turn = heard(text[begin:mark], tokenizer, opened=opened, end=text[mark:end])
+        text, opened = chat.text(), find_opening(chat.text(len(prompt), prompt=True))
+        turn = parse_answer(text[begin:mark], tokenizer, opened=opened, end=text[mark:end])
         thinks = thinks or bool(turn.thoughts)
         found.append(turn)
     yield from (turn for turn in found if turn.thoughts or turn.calls or not thinks)
 
 
-def stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
+def list_stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
     """What ends a turn of the model, the renderer's own mark first: tokens, or texts where no token ends it.
 
     For text, where the environment says what ends an action, those of `plain` are right.
     """
-    voice = voice_of(renderer, tokenizer)
+    voice = load_renderer(renderer, tokenizer)
     if voice.cookbook is not None:
         return voice.cookbook.stops
     eos = () if tokenizer.eos is None else (tokenizer.eos,)
     if voice.template is None:
         return eos or (TURN_END,)
     marks = _end_marks(voice.template, tokenizer)
-    known = (tokenizer.encode(text) for text in ENDS if text in controls_of(tokenizer))
+    known = (tokenizer.encode(text) for text in ENDS if text in get_controls(tokenizer))
     tokens = (token for text in known if len(text) == 1 for token in text)
-    return tuple(dict.fromkeys((*marks, *eos, *ends_of(tokenizer), *tokens)))
+    return tuple(dict.fromkeys((*marks, *eos, *get_ends(tokenizer), *tokens)))
 
 
 def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
@@ -148,9 +150,9 @@ def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
     """
     marks, refused = list[Stop](), list[DataError]()
     for message, tools in KINDS:
-        chat = chat_of([ASKED, message], tools, template, tokenizer)
+        chat = build_chat([ASKED, message], tools, template, tokenizer)
         try:
-            _, mark, end = answer(chat, 1)
+            _, mark, end = locate_answer(chat, 1)
         except DataError as error:
             refused.append(error)
             continue
@@ -167,8 +169,8 @@ def _by_template(
     so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, turn: Utterance, tools: Tools = ()
 ) -> list[int]:
     last = len(so_far) - 1
-    chat = chat_of([*so_far, *new], tools, template, tokenizer)
-    begin, mark, end = answer(chat, last)
+    chat = build_chat([*so_far, *new], tools, template, tokenizer)
+    begin, mark, end = locate_answer(chat, last)
     through, after = chat.text(last + 1), chat.text(prompt=True)
     said, ended = turn.whole, through[mark:end]
     if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
@@ -203,14 +205,14 @@ def _by_cookbook(
 def _plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
     """The messages as `plain` writes them, and the assistant's name."""
     tokens: list[int] = []
-    for segment in plain_chat({"messages": messages, "tools": tools}, tokenizer):
+    for segment in render_plain_chat({"messages": messages, "tools": tools}, tokenizer):
         end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
         tokens += [*tokenizer.encode(segment.text), *end]
     return [*tokens, *tokenizer.encode("Assistant: ")]
 
 
 def _first_end(tokenizer: Tokenizer, renderer: str) -> str:
-    stop = stops(tokenizer, renderer)[0]
+    stop = list_stops(tokenizer, renderer)[0]
     return stop if isinstance(stop, str) else tokenizer.decode([stop])
 
 

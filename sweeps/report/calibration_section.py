@@ -10,11 +10,11 @@ from sweeps.analysis.targets import describe_cell, find_shared_keys
 from sweeps.figures.lines import Line, Plot, draw_lines
 from sweeps.figures.reliability import Panels, Reliability, Spot, draw_reliability
 from sweeps.figures.svg import UNTRAINED
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
-from sweeps.records import canonical
+from sweeps.records import canonicalize_row
 from sweeps.report.document import Figure, Part, Section, both, choose_evenly, table
-from sweeps.results import RunResult, by_cell, measured
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key, stated
 
@@ -65,7 +65,7 @@ def calibration(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Sectio
 
 def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
     found = []
-    for cell, runs in by_cell(measured(rows)):
+    for cell, runs in group_by_cell(keep_measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
         answers, confidence, right = stated([row for each in kept for row in each])
         if answers:
@@ -74,7 +74,7 @@ def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
 
 
 def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
-    known = {canonical(each.cell): each for each in cells}
+    known = {canonicalize_row(each.cell): each for each in cells}
     pairs = [(each, _base(known, measure, each)) for each in cells]
     bases = {id(base) for _, base in pairs if base}
     alone = [pair for pair in pairs if id(pair[0]) not in bases]
@@ -87,7 +87,7 @@ def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
 def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated | None:
     """What it is to be compared with: the untrained model, or on the source's items the source alone."""
     return next(
-        (known[key] for _, cell in list_baselines(each.cell, measure) if (key := canonical(cell)) in known), None
+        (known[key] for _, cell in list_baselines(each.cell, measure) if (key := canonicalize_row(cell)) in known), None
     )
 
 
@@ -107,7 +107,7 @@ def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated])
 
 def _panel(each: Stated, base: Stated | None, same: set[str]) -> Reliability:
     error = f"ECE {each.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {each.ece:.3f}"
-    many = f"{len(each.right):,} answers, {counted(each.seeds, 'seed')}"
+    many = f"{len(each.right):,} answers, {format_count(each.seeds, 'seed')}"
     return Reliability(_named(each.cell, same), (error, many), each.spots, base.spots if base else ())
 
 

@@ -16,7 +16,7 @@ from sweeps.analysis.item_analysis import (
 from sweeps.figures.bars import Row, RowPlot, draw_intervals
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import measure_of
+from sweeps.spec.metric_names import find_measure
 
 DRAWN = 6  # cells
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
@@ -62,7 +62,7 @@ def _figure(name: str, told: CellChanges) -> Figure | None:
 
 
 def _is_share(metric: str) -> bool:
-    return metric.rpartition(".")[2] not in OTHERWISE and "episode." not in metric and measure_of(metric) is not None
+    return metric.rpartition(".")[2] not in OTHERWISE and "episode." not in metric and find_measure(metric) is not None
 
 
 def _row(one: Change) -> Row:

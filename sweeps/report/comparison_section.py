@@ -10,13 +10,13 @@ from sweeps.analysis.run_counts import Tally
 from sweeps.analysis.targets import Spec, format_estimate, list_compared, name_with_unit, split_variants
 from sweeps.figures.bars import Row, RowPlot, draw_intervals
 from sweeps.figures.svg import UNTRAINED
-from sweeps.formatting import dollars
+from sweeps.formatting import format_usd
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
 from sweeps.results import RunResult
 from sweeps.spec.sections import Best, Equal
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import ItemDifference
-from sweeps.training.schedule import said_equal
+from sweeps.training.schedule import describe_equal
 
 DRAWN = 45  # pairs: those of ten methods
 BY_ITEM = (
@@ -102,7 +102,9 @@ def by_item(metric: str, found: Mapping[str, ItemDifference | None]) -> list[Par
 
 def _equal(spec: Spec) -> Paragraph:
     wish = spec.get("equal")
-    return Paragraph(f"Held equal: {said_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal.")
+    return Paragraph(
+        f"Held equal: {describe_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal."
+    )
 
 
 def lacking(runs: Tally) -> list[Part]:
@@ -138,7 +140,7 @@ def _contestant(one: MethodResult, metric: str) -> dict[str, Any]:
         "seeds": one.estimate.seeds if one.estimate else 0,
         "missing": one.missing,
         "tokens": round(one.tokens) if one.estimate else None,
-        "$": dollars(round(one.micro_usd)) if one.estimate else None,
+        "$": format_usd(round(one.micro_usd)) if one.estimate else None,
     }
 
 

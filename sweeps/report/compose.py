@@ -8,7 +8,7 @@ from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import Spec
 from sweeps.errors import SweepsError
-from sweeps.formatting import counted
+from sweeps.formatting import format_count
 from sweeps.report.calibration_section import calibration
 from sweeps.report.changes_section import changed_by_training
 from sweeps.report.comparison_section import comparison
@@ -19,7 +19,7 @@ from sweeps.report.inputs import Material
 from sweeps.report.scaling_section import scaling
 from sweeps.report.training_section import training
 from sweeps.report.transfer_section import transfer
-from sweeps.results import RunResult, measured
+from sweeps.results import RunResult, keep_measured
 
 QUESTIONS = {  # where the file has none in words
     "data_scaling": "How much data is needed?",
@@ -70,7 +70,7 @@ def compose(material: Material) -> Report:
 
 def _answer(material: Material) -> Conclusion:
     """Of what was measured. Whatever cannot be concluded costs the conclusion, never the report."""
-    done = measured(material.rows)
+    done = keep_measured(material.rows)
     if not done:
         return Conclusion((NOTHING,))
     conclude = ANSWERS.get(material.experiment)
@@ -113,7 +113,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         ("model", str(material.spec.get("model") or "")),
         ("state", material.state),
         ("runs", f"{sum(row.state == 'succeeded' for row in material.rows):,} of {len(material.rows):,}"),
-        ("stages", counted(stages, "stage").partition(" ")[0] if stages else ""),
+        ("stages", format_count(stages, "stage").partition(" ")[0] if stages else ""),
         ("submitted", material.submitted),
     ]
     return [(name, value) for name, value in found if value]

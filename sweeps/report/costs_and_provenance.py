@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.cost import KindCosts
 from sweeps.figures.bars import Row, RowPlot, draw_bars
-from sweeps.formatting import counted, dollars, of_cell, written
+from sweeps.formatting import format_cell, format_count, format_number, format_usd
 from sweeps.report.document import Code, Figure, Paragraph, Part, Section, Table, both, table
 from sweeps.report.inputs import LostStages, Material
 from sweeps.results import RunResult
@@ -32,24 +32,24 @@ def _spent(material: Material) -> str:
     spent = sum(each.metered for each in material.spending)
     held = sum(each.reserved for each in material.spending)
     unreconciled = sum(each.unreconciled for each in material.spending)
-    limit = "" if material.limit is None else f" of a budget of {dollars(material.limit)}"
-    said = f"{dollars(spent)}{limit} at the price book's prices"
+    limit = "" if material.limit is None else f" of a budget of {format_usd(material.limit)}"
+    said = f"{format_usd(spent)}{limit} at the price book's prices"
     if held:
-        said += f", {dollars(held)} held for what runs"
+        said += f", {format_usd(held)} held for what runs"
     if unreconciled:
-        said += f", {dollars(unreconciled)} unreconciled"
+        said += f", {format_usd(unreconciled)} unreconciled"
     reused = sum(each.reused for each in material.spending)
-    return f"{said}; {dollars(reused)} of the estimate had been paid by other sweeps." if reused else f"{said}."
+    return f"{said}; {format_usd(reused)} of the estimate had been paid by other sweeps." if reused else f"{said}."
 
 
 def _bars(kinds: Sequence[KindCosts]) -> Figure:
     rows = [
         Row(
-            name=f"{each.kind}: {counted(each.stages, 'stage')}",
+            name=f"{each.kind}: {format_count(each.stages, 'stage')}",
             value=each.metered / MICRO,
             low=each.low / MICRO,
             high=each.high / MICRO,
-            said=f"{dollars(each.metered)} ({_range(each)})",
+            said=f"{format_usd(each.metered)} ({_range(each)})",
             kind=place,
         )
         for place, each in enumerate(kinds)
@@ -62,7 +62,7 @@ def _bars(kinds: Sequence[KindCosts]) -> Figure:
 
 
 def _range(each: KindCosts) -> str:
-    return dollars(each.high) if each.low == each.high else f"{dollars(each.low)}–{dollars(each.high)}"
+    return format_usd(each.high) if each.low == each.high else f"{format_usd(each.low)}–{format_usd(each.high)}"
 
 
 def _kind(each: KindCosts) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def _kind(each: KindCosts) -> dict[str, Any]:
     return {
         "kind": each.kind,
         "stages": each.stages,
-        **{name: dollars(getattr(each, name)) for name in amounts},
+        **{name: format_usd(getattr(each, name)) for name in amounts},
         "tokens": each.tokens,
     }
 
 
 def _billed(each: Any) -> dict[str, Any]:
-    amount = "none named" if each.micro_usd is None else dollars(each.micro_usd)
+    amount = "none named" if each.micro_usd is None else format_usd(each.micro_usd)
     return {"service": each.service, "tokens": each.tokens, "amount": amount, "as of": each.at}
 
 
@@ -103,12 +103,12 @@ def _trouble(each: LostStages) -> dict[str, Any]:
 
 
 def _lost(rows: Sequence[RunResult]) -> Table:
-    said = f"{counted(len(rows), 'run')} without a result"
+    said = f"{format_count(len(rows), 'run')} without a result"
     return table([_run(row) for row in rows], caption=said, folded=len(rows) > LONG)
 
 
 def _run(row: RunResult) -> dict[str, Any]:
-    return {**{key: of_cell(key, value) for key, value in row.cell.items()}, "seed": row.seed, "state": row.state}
+    return {**{key: format_cell(key, value) for key, value in row.cell.items()}, "seed": row.seed, "state": row.state}
 
 
 def every_run(rows: Sequence[RunResult], metrics: Sequence[str]) -> Section:
@@ -116,17 +116,17 @@ def every_run(rows: Sequence[RunResult], metrics: Sequence[str]) -> Section:
     found = [
         _run(row)
         | {metric: row.metrics.get(metric) for metric in metrics}
-        | {"steps": row.steps, "tokens": row.tokens, "$": dollars(row.micro_usd)}
+        | {"steps": row.steps, "tokens": row.tokens, "$": format_usd(row.micro_usd)}
         for row in rows
     ]
-    return Section("Every run", (table(found, folded=True, caption=counted(len(rows), "run")),) if rows else ())
+    return Section("Every run", (table(found, folded=True, caption=format_count(len(rows), "run")),) if rows else ())
 
 
 def provenance(material: Material) -> Section:
     """The spec, its defaults, the data, the versions: what somebody needs to ask the same again."""
     parts: list[Part] = [Code(yaml_of(material.spec), "yaml")]
     if material.defaults:
-        taken = [{"value left open": path, "taken": written(value)} for path, value in material.defaults.items()]
+        taken = [{"value left open": path, "taken": format_number(value)} for path, value in material.defaults.items()]
         parts.append(table(taken, caption="Defaults", folded=True))
     if material.data:
         parts.append(table([_used(each) for each in material.data], caption="Data, by content", folded=True))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sweeps.figures.svg import NARROW, WIDE
-from sweeps.formatting import shown
+from sweeps.formatting import format_value
 
 T = TypeVar("T")
 
@@ -88,7 +88,9 @@ class Conclusion:
 def table(rows: Sequence[dict[str, Any]], *, caption: str = "", folded: bool = False) -> Table:
     """From rows as dictionaries; a column that a row lacks is a dash there."""
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(columns, tuple(tuple(shown(row.get(name)) for name in columns) for row in rows), caption, folded)
+    return Table(
+        columns, tuple(tuple(format_value(row.get(name)) for name in columns) for row in rows), caption, folded
+    )
 
 
 def both(draw: Callable[[float, str], str]) -> dict[str, str]:

@@ -17,10 +17,10 @@ from sweeps.analysis.targets import (
     split_variants,
 )
 from sweeps.figures.bars import Row, RowPlot, draw_intervals
-from sweeps.formatting import counted, written
+from sweeps.formatting import format_count, format_number
 from sweeps.report.comparison_section import by_item, lacking, row
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, both, table
-from sweeps.results import RunResult, cells
+from sweeps.results import RunResult, summarize_cells
 from sweeps.stats.intervals import Estimate
 
 DRAWN = 20  # of the best cells
@@ -60,7 +60,7 @@ def said(found: BestCell, on: str) -> str:
         return f"No run{on} has {found.metric} yet."
     what, held_out = describe_cell(found.best.cell, without={"data"}), found.best.held_out
     held = f"held-out {found.metric} {'is not known yet' if held_out is None else _told(held_out)}"
-    near = f"; {counted(len(found.alike), 'cell')} could not be told apart from it" if found.alike else ""
+    near = f"; {format_count(len(found.alike), 'cell')} could not be told apart from it" if found.alike else ""
     return f"Best{on}: {what}: {held}{near}." if what else f"The one cell{on}: {held}."
 
 
@@ -74,13 +74,13 @@ def _near(found: BestCell) -> list[Part]:
 
 def _told(estimate: Estimate) -> str:
     interval = " (95 % interval)" if estimate.half_width is not None else ""
-    return f"{format_estimate(estimate)}{interval} over {counted(estimate.seeds, 'seed')}"
+    return f"{format_estimate(estimate)}{interval} over {format_count(estimate.seeds, 'seed')}"
 
 
 def _chosen(found: BestCell, among: int) -> Paragraph:
     if among == 1:
         return Paragraph("There was one cell, and nothing to choose.")
-    chosen = f"Chosen among {counted(among, 'cell')} by {found.by}"
+    chosen = f"Chosen among {format_count(among, 'cell')} by {found.by}"
     if found.by == found.metric:
         return Paragraph(f"{chosen} of the holdout itself, which flatters: add `validation` to the data.", warning=True)
     return Paragraph(f"{chosen}; told by the holdout, which did not choose.")
@@ -88,7 +88,7 @@ def _chosen(found: BestCell, among: int) -> Paragraph:
 
 def _only(group: Sequence[RunResult], only: GridCell) -> Table:
     """Everything that was measured of the one cell."""
-    (cell,) = (each for each in cells(group) if each.cell == only.cell)
+    (cell,) = (each for each in summarize_cells(group) if each.cell == only.cell)
     rows = [
         {"metric": name, "mean": format_estimate(estimate_mean(cell.metrics[name], name)), "seeds": cell.count}
         for name in sort_metrics(cell.metrics)
@@ -106,7 +106,7 @@ def _figure(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figure:
     ]
     told = "; ".join(f"{each.name}: {each.said}" for each in rows)
     better = "more is better" if found.mode == "max" else "less is better"
-    title = f"The best of {counted(len(ranked), 'cell')}, by {found.by}"
+    title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
     plot = RowPlot(name, title, told, f"{name_with_unit(found.by)}, {better}")
     left = f" Of {len(ranked):,} cells the {DRAWN} best are drawn; the table has all." if len(ranked) > DRAWN else ""
     numbers = table([_row(cell, found) for cell in ranked], folded=len(ranked) > DRAWN)
@@ -152,7 +152,7 @@ def _effect(each: AxisValue, kind: int) -> Row:
 def _axis_row(each: AxisValue, found: BestCell) -> dict[str, Any]:
     return {
         "axis": each.axis,
-        "value": written(each.value),
+        "value": format_number(each.value),
         f"mean {found.by}": format_estimate(each.mean) if each.mean else None,
         "effect": format_estimate(each.effect, signed=True) if each.effect else None,
         "blocks": each.blocks,

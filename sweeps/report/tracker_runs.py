@@ -15,7 +15,7 @@ from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import describe_cell
 from sweeps.identity import fingerprint
 from sweeps.results import RunResult
-from sweeps.stage import Json, dollars_of
+from sweeps.stage import Json, to_dollars
 
 Scalar = bool | int | float | str
 ENDED = ("succeeded", "failed", "skipped", "cancelled")
@@ -149,7 +149,7 @@ def _points(trainings: Sequence[TrackedTraining]) -> Iterator[Point]:
 
 def _summary(row: RunResult) -> dict[str, float]:
     measured = {f"eval/{name}": row.metrics[name] for name in sort_metrics(row.metrics)}
-    usd = dollars_of(row.micro_usd)
+    usd = to_dollars(row.micro_usd)
     return {
         **measured,
         "total/steps": row.steps,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from sweeps.analysis.targets import describe_cell, name_with_unit
 from sweeps.figures.lines import Line, Plot, draw_lines
-from sweeps.formatting import counted
-from sweeps.records import canonical
+from sweeps.formatting import format_count
+from sweeps.records import canonicalize_row
 from sweeps.report.document import Figure, Section, both, choose_evenly, table
 from sweeps.report.inputs import LearningCurve
 from sweeps.results import RunResult
@@ -53,7 +53,7 @@ def _courses(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> list
     for row in rows:
         for place, curve in enumerate(_chain(row, known)):
             if curve:
-                group = groups.setdefault((canonical(row.cell), curve.what, place), (row, {}))
+                group = groups.setdefault((canonicalize_row(row.cell), curve.what, place), (row, {}))
                 group[1][curve.stage] = curve
     chained = {what for (_, what, place) in groups if place}
     return [
@@ -121,7 +121,7 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
         for name in [_named(course, axis)]
     ]
     name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
-    told = f"{counted(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
+    told = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
     across = "optimizer steps done, along the chain" if chained else STEPS
     plot = Plot(name, title, told, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
     return Figure(

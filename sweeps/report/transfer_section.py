@@ -9,7 +9,7 @@ from sweeps.analysis.targets import MINUS, Spec, format_estimate, format_multipl
 from sweeps.analysis.transfer import AXES, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import SweepsError
 from sweeps.figures.heat import Heat, Square, draw_heat
-from sweeps.formatting import counted, with_interval
+from sweeps.formatting import format_count, format_interval
 from sweeps.report.comparison_section import lacking
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, both, table
 from sweeps.results import RunResult
@@ -67,7 +67,7 @@ def said(matrix: TransferMatrix, size: int, where: str) -> str:
         for c in found[:FEW]
         if c.gain
     )
-    more = f", and {counted(len(found) - FEW, 'more clear pair')}" if len(found) > FEW else ""
+    more = f", and {format_count(len(found) - FEW, 'more clear pair')}" if len(found) > FEW else ""
     others = len(cells) - len(found) - missing
     rest = f"; not clear: {others} of {len(cells)} pairs" if others else ""
     return f"With {size:,} target examples{where}: {told}{more}{rest}{lacking} (nats per token, 95 % intervals)."
@@ -128,7 +128,7 @@ def _range(worth: Multiplier) -> str:
 
 
 def _square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
-    below = with_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
+    below = format_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
     told = f"{pair}: {format_estimate(found, 3, signed=True)}{'' if clear else ', not clear'}"
     return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sweeps.spec.scalars import Count, Findings, Model, Number, Positive, Whole, shown
+from sweeps.spec.scalars import Count, Findings, Number, Positive, SpecModel, Whole, show
 from sweeps.spec.source import Plain
 
 DIGITS = (3, 12)  # that a condition writes of a value which a rule has made: from, and below which number
@@ -30,7 +30,7 @@ DRAWS = ("log_uniform", "uniform", "choice")
 Ends = Annotated[tuple[Number, Number], Field()]
 
 
-class Spread(Model):
+class Spread(SpecModel):
     """The rule of an axis that is not a plain list."""
 
     geom: Ends | None = None
@@ -67,9 +67,9 @@ class Spread(Model):
             return [] if self.choice else ["choice: [] found; at least one value is right"]
         low, high = self.ends
         if not low < high:
-            return [f"{self.rule}: {shown(self.ends)} found; the smaller end first is right"]
+            return [f"{self.rule}: {show(self.ends)} found; the smaller end first is right"]
         if self.rule in ("geom", "log_uniform") and low <= 0:
-            return [f"{self.rule}: {shown(self.ends)} found; ends above 0 are right"]
+            return [f"{self.rule}: {show(self.ends)} found; ends above 0 are right"]
         return []
 
     def _of_counts(self) -> list[str]:
@@ -79,7 +79,7 @@ class Spread(Model):
         if self.rule != "geom" and self.count is None:
             found.append(f"`{self.rule}` takes a count")
         if self.factor is not None and (self.rule != "geom" or self.factor <= 1):
-            found.append(f"factor: {shown(self.factor)} found; a ratio above 1, with `geom`, is right")
+            found.append(f"factor: {show(self.factor)} found; a ratio above 1, with `geom`, is right")
         if self.seed is not None and self.rule not in DRAWS:
             found.append(f"`seed` belongs to {', '.join(DRAWS)}; `{self.rule}` draws nothing")
         if self.rule in RANGES and self.count == 1:
@@ -95,7 +95,7 @@ Listed = Annotated[tuple[Any, ...], Field(min_length=1)]
 Axis = Annotated[Annotated[Listed, Tag("<list>")] | Annotated[Spread, Tag("<rule>")], Discriminator(_kind)]
 
 
-def length(axis: tuple[Any, ...] | Spread) -> int:
+def count_values(axis: tuple[Any, ...] | Spread) -> int:
     """How many values the axis has, by arithmetic."""
     if isinstance(axis, tuple):
         return len(axis)
@@ -105,7 +105,7 @@ def length(axis: tuple[Any, ...] | Spread) -> int:
     return axis.count or 0
 
 
-def values(axis: tuple[Any, ...] | Spread, path: str = "", *, integers: bool = False) -> tuple[Plain, ...]:
+def list_values(axis: tuple[Any, ...] | Spread, path: str = "", *, integers: bool = False) -> tuple[Plain, ...]:
     """The values of the axis that stands at `path`, as many as its length says.
 
     Numbers of a rule are cut to 12 digits, so that 0.001 is 0.001; with `integers` they are rounded to whole ones.
@@ -122,17 +122,17 @@ def _whole(value: Plain) -> Plain:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def same(one: Plain, other: Plain) -> bool:
+def is_same(one: Plain, other: Plain) -> bool:
     """Are they the same value? `1e-2` is 0.01 and 4.0 is 4; `"4"` and `true` are no numbers."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-def meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], written: Plain) -> tuple[Plain, ...]:
+def find_meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], written: Plain) -> tuple[Plain, ...]:
     """Which of the values of an axis `written` means: several where it is not clear, none where it has no such value.
 
     What a rule made may be written with fewer digits, as tables show it: 0.00316 means 0.00316227766017.
     """
-    equal = tuple(value for value in made if same(value, written))
+    equal = tuple(value for value in made if is_same(value, written))
     if equal or not isinstance(axis, Spread):
         return equal[:1]
     return tuple(dict.fromkeys(value for value in made if _shortened(value, written)))
@@ -144,7 +144,7 @@ def _shortened(value: Plain, written: Plain) -> bool:
     return any(float(f"{value:.{digits}g}") == written for digits in range(*DIGITS))
 
 
-def repeated(made: Sequence[Plain]) -> list[int]:
+def find_repeated(made: Sequence[Plain]) -> list[int]:
     """The places of values that stand on the axis before already."""
     seen: set[object] = set()
     found = []
@@ -157,17 +157,17 @@ def repeated(made: Sequence[Plain]) -> list[int]:
     return found
 
 
-def falls_short(axis: tuple[Any, ...] | Spread) -> float | None:
+def find_shortfall(axis: tuple[Any, ...] | Spread) -> float | None:
     """Where an axis by a factor ends, if that is not the end that it names."""
     if isinstance(axis, tuple) or axis.factor is None:
         return None
-    last: float = axis.ends[0] * axis.factor ** (length(axis) - 1)
+    last: float = axis.ends[0] * axis.factor ** (count_values(axis) - 1)
     return None if math.isclose(last, axis.ends[1], rel_tol=1e-6) else float(f"{last:.12g}")
 
 
 def _numbers(axis: Spread, path: str) -> Sequence[float]:
     if axis.factor is not None:
-        return [axis.ends[0] * axis.factor**index for index in range(length(axis))]
+        return [axis.ends[0] * axis.factor**index for index in range(count_values(axis))]
     points: list[float] = _points(axis, path).tolist()
     return points
 
@@ -175,10 +175,10 @@ def _numbers(axis: Spread, path: str) -> Sequence[float]:
 def _points(axis: Spread, path: str) -> NDArray[np.float64]:
     low, high = axis.ends
     if axis.rule == "lin":
-        return np.linspace(low, high, length(axis))
+        return np.linspace(low, high, count_values(axis))
     if axis.rule == "geom":
-        return np.geomspace(low, high, length(axis))
-    unit = _generator(axis, path).random(length(axis))
+        return np.geomspace(low, high, count_values(axis))
+    unit = _generator(axis, path).random(count_values(axis))
     if axis.rule == "uniform":
         return low + (high - low) * unit
     drawn: NDArray[np.float64] = low * (high / low) ** unit
@@ -187,9 +187,9 @@ def _points(axis: Spread, path: str) -> NDArray[np.float64]:
 
 def _choices(axis: Spread, path: str) -> tuple[Plain, ...]:
     choice, generator = axis.choice or (), _generator(axis, path)
-    rounds = -(-length(axis) // len(choice))
+    rounds = -(-count_values(axis) // len(choice))
     order = np.concatenate([generator.permutation(len(choice)) for _ in range(rounds)])
-    return tuple(choice[index] for index in order[: length(axis)])
+    return tuple(choice[index] for index in order[: count_values(axis)])
 
 
 def _generator(axis: Spread, path: str) -> np.random.Generator:

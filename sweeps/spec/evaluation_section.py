@@ -6,10 +6,10 @@ from typing import Any
 
 from sweeps.rendering.perturbations import CHANGES
 from sweeps.spec.metric_names import CUT, EVALUATORS, METRICS, RANKED, SAMPLED, UNCHECKED
-from sweeps.spec.scalars import Finding, Findings, Model, nearest, number, shown, whole
+from sweeps.spec.scalars import Finding, Findings, SpecModel, check_number, check_whole, show, suggest
 
 
-class Evaluation(Model):
+class Evaluation(SpecModel):
     """One measurement of a trained model, with its options."""
 
     name: str
@@ -24,9 +24,9 @@ def read_evaluation(value: Any) -> Evaluation:
     name, options = next(iter(value.items())) if single else (value, {})
     if not isinstance(name, str) or not isinstance(options, Mapping):
         right = "a name, or {name: {option: value}}, is right"
-        raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError(f"{show(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
     if name not in EVALUATORS:
-        raise ValueError(f"{name!r} found; {nearest(name, EVALUATORS)}")
+        raise ValueError(f"{name!r} found; {suggest(name, EVALUATORS)}")
     if found := list(_options(name, options)):
         raise Findings(found)
     return Evaluation(name=name, options=dict(options))
@@ -35,29 +35,29 @@ def read_evaluation(value: Any) -> Evaluation:
 def _words(*known: str) -> Callable[[Any], object]:
     def check(value: Any) -> None:
         if value not in known:
-            raise ValueError(f"{shown(value)} found; {' or '.join(f'`{word}`' for word in known)} is right")
+            raise ValueError(f"{show(value)} found; {' or '.join(f'`{word}`' for word in known)} is right")
 
     return check
 
 
 def _at_least_one(value: Any) -> None:
-    if whole(value) < 1:
+    if check_whole(value) < 1:
         raise ValueError(f"{value} found; a count from 1 is right")
 
 
 def _warmth(value: Any) -> None:
-    if not number(value) >= 0:
-        raise ValueError(f"{shown(value)} found; a temperature from 0 (the likeliest) is right")
+    if not check_number(value) >= 0:
+        raise ValueError(f"{show(value)} found; a temperature from 0 (the likeliest) is right")
 
 
 def _environment(value: Any) -> None:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{shown(value)} found; the name of an environment, as offline:tool_use, is right")
+        raise ValueError(f"{show(value)} found; the name of an environment, as offline:tool_use, is right")
 
 
 def _text(value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{shown(value)} found; a text is right")
+        raise ValueError(f"{show(value)} found; a text is right")
 
 
 CHECKS = ("exact", "f1", "numeric", "regex")
@@ -70,7 +70,7 @@ def _check(*others: str) -> Callable[[Any], None]:
 
     def check(value: Any) -> None:
         if value not in known and not is_checker(value):
-            raise ValueError(f"{shown(value)} found; one of {', '.join(known)} or {OWN} is right")
+            raise ValueError(f"{show(value)} found; one of {', '.join(known)} or {OWN} is right")
 
     return check
 
@@ -78,7 +78,7 @@ def _check(*others: str) -> Callable[[Any], None]:
 def _changes(value: Any) -> None:
     known, named = tuple(CHANGES), isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
     if not named or not value or not {*value} <= {*known} or len({*value}) < len(value):
-        raise ValueError(f"{shown(value)} found; a list of some of {', '.join(known)}, each once, is right")
+        raise ValueError(f"{show(value)} found; a list of some of {', '.join(known)}, each once, is right")
 
 
 def is_checker(value: Any) -> bool:
@@ -144,7 +144,7 @@ def _of_answers(options: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("answers", "temperature"), "0 found, so all samples are the same; a temperature above 0 is right"
 
 
-def metrics_of(one: Evaluation) -> tuple[str, ...]:
+def list_metrics(one: Evaluation) -> tuple[str, ...]:
     """What an evaluation with these options measures."""
     own = f"{UNCHECKED}{one.name}"
     known = tuple(metric for metric in METRICS[one.name] if metric != own or may_fail(one.options.get("check")))
@@ -156,7 +156,7 @@ def metrics_of(one: Evaluation) -> tuple[str, ...]:
     return tuple(metric for metric in known if metric in wanted or metric not in (*SAMPLED, *RANKED))
 
 
-def written(one: Evaluation) -> dict[str, Any]:
+def resolve_options(one: Evaluation) -> dict[str, Any]:
     """The options of an evaluation in which something is written, each with its value.
 
     Several samples are warm, and the order in which changes are named is nothing.

@@ -4,7 +4,7 @@ import re
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.spec.pydantic_errors import findings, is_echo
+from sweeps.spec.pydantic_errors import describe_detail, is_echo
 from sweeps.spec.scalars import Finding
 from sweeps.spec.source import Path, Source
 
@@ -17,7 +17,7 @@ def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> l
 def list_findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
     """List the mistakes that pydantic found, in our words."""
     details = [detail for detail in error.errors(include_url=False) if not is_echo(detail)]
-    return [finding for detail in details for finding in findings(detail, model)]
+    return [finding for detail in details for finding in describe_detail(detail, model)]
 
 
 def place_findings(mistakes: list[Finding], source: Source) -> list[str]:

@@ -54,7 +54,7 @@ GAINS = (
 )
 
 
-def measure_of(metric: str) -> str | None:
+def find_measure(metric: str) -> str | None:
     """Which measure a metric is of: "source.accuracy" of "source.answers". None where no evaluation knows it."""
     if OF_EPISODES in metric:
         return f"{metric[: metric.index(OF_EPISODES)]}task_completion"

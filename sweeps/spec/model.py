@@ -15,12 +15,22 @@ from pydantic import (
     Tag,
 )
 
-from sweeps.rendering.renderers import asked_for
+from sweeps.rendering.renderers import check_renderer
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread
 from sweeps.spec.evaluation_section import Evaluation, read_evaluation
-from sweeps.spec.scalars import SWEEP_NAME, Count, Model, Name, Positive, Priority, shown
-from sweeps.spec.sections import Best, Budget, Checkpoints, DataSpec, Equal, Limits, Notice, Target, Window
+from sweeps.spec.scalars import SWEEP_NAME, Count, Name, Positive, Priority, SpecModel, show
+from sweeps.spec.sections import (
+    Best,
+    Budget,
+    CheckpointSettings,
+    DataSpec,
+    Equal,
+    FleetLimits,
+    Target,
+    WebhookSettings,
+    Window,
+)
 from sweeps.spec.train_section import Method, Train
 
 
@@ -32,14 +42,14 @@ def _seeds(value: Any) -> tuple[int, ...] | int:
             return tuple(value)
     elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise ValueError(f"{shown(value)} found; a count (3) or a list of different integers from 0 is right")
+    raise ValueError(f"{show(value)} found; a count (3) or a list of different integers from 0 is right")
 
 
 def _moment(value: Any) -> Any:
     """A deadline is written with its offset; a number would be read as seconds, so it is refused."""
     if isinstance(value, int | float):
         right = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
-        raise ValueError(f"{shown(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError(f"{show(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
     return value
 
 
@@ -54,7 +64,7 @@ Seeds = Annotated[
 ]
 
 
-class SweepFields(Model):
+class SweepFields(SpecModel):
     """A question about fine-tuning, as the file says it. No rule between keys has been checked."""
 
     sweep: Annotated[str, Field(pattern=SWEEP_NAME, max_length=100)]
@@ -62,7 +72,7 @@ class SweepFields(Model):
     experiment: Literal["grid", "data_scaling", "transfer", "compare"]
     model: Annotated[str, Field(min_length=1)]
     tokenizer: Annotated[str, Field(min_length=1)] | None = None  # a folder or a name on the hub; None: the model's own
-    renderer: Annotated[str, AfterValidator(asked_for)] | None = None
+    renderer: Annotated[str, AfterValidator(check_renderer)] | None = None
     turns: Literal["together", "each"] = "together"  # a chat is learnt as a whole, or each answer of it for itself
     train: Train | None = None
     data: Mapping[Name, DataSpec] = {}
@@ -84,14 +94,14 @@ class SweepFields(Model):
     equal: Equal | None = None
     methods: Mapping[Name, Method] | None = None
     budget: Budget | None = None
-    limits: Limits = Limits()
+    limits: FleetLimits = FleetLimits()
     priority: Priority = 0
     weight: Positive = 1.0  # its share beside others of the same priority
     window: Window | None = None
     deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None
-    checkpoint: Checkpoints = Checkpoints()
+    checkpoint: CheckpointSettings = CheckpointSettings()
     reuse: Literal["never", "sweep", "all"] = "all"
-    notify: tuple[Notice, ...] = ()
+    notify: tuple[WebhookSettings, ...] = ()
     tags: tuple[str, ...] = ()
 
     @property
@@ -101,14 +111,16 @@ class SweepFields(Model):
     @property
     def size_values(self) -> tuple[int, ...]:
         """The sizes of the data, ascending; none where the experiment has no such axis."""
-        made = () if self.sizes is None else axes.values(self.sizes, "sizes", integers=True)
+        made = () if self.sizes is None else axes.list_values(self.sizes, "sizes", integers=True)
         return tuple(sorted(size for size in made if isinstance(size, int)))
 
     @property
     def all_sizes(self) -> tuple[int, ...]:
         """Every number of examples that the file names, of targets and of sources."""
         varied = (
-            axes.values(self.vary["source_size"], "source_size", integers=True) if "source_size" in self.vary else ()
+            axes.list_values(self.vary["source_size"], "source_size", integers=True)
+            if "source_size" in self.vary
+            else ()
         )
         named = {*self.size_values, *varied, self.source_size}
         return tuple(sorted(size for size in named if isinstance(size, int)))
@@ -126,7 +138,7 @@ class SweepFields(Model):
     @property
     def models(self) -> tuple[str, ...]:
         """Every model that a cell may have."""
-        varied = axes.values(self.vary["model"], "model") if "model" in self.vary else (self.model,)
+        varied = axes.list_values(self.vary["model"], "model") if "model" in self.vary else (self.model,)
         return tuple(str(model) for model in varied)
 
     @property

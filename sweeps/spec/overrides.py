@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sweeps.errors import SpecError
 from sweeps.spec.paths import put
-from sweeps.spec.scalars import shown
+from sweeps.spec.scalars import show
 from sweeps.spec.source import Path, Plain, Source
 from sweeps.spec.yaml import read_value, read_word
 
@@ -37,7 +37,7 @@ def override(source: Source, overrides: Sequence[str]) -> Source:
 def _put(source: Source, given: str) -> Source:
     dotted, separator, text = given.partition("=")
     path = _path(dotted.strip())
-    place = f"override {shown(given)}"
+    place = f"override {show(given)}"
     if not separator or not all(path):
         raise SpecError(f"{place}: a path, `=` and a value are right, as train.rank=8")
     if not isinstance(source.value, dict | None):
@@ -62,7 +62,7 @@ def _value(text: str, place: str) -> Plain:
     value, rest = read_value(text, place)
     if rest.strip():
         right = f"end it as {kind}, or, if all of it is text, quote it once more: {_quoted(text)}"
-        raise SpecError(f"{place}: {shown(text)} begins as {kind} and is not a value; {right}")
+        raise SpecError(f"{place}: {show(text)} begins as {kind} and is not a value; {right}")
     return value
 
 

@@ -12,9 +12,9 @@ from sweeps.errors import SpecError
 from sweeps.spec.explain import list_findings, place_findings
 from sweeps.spec.model import SweepFields
 from sweeps.spec.overrides import override
-from sweeps.spec.paths import section
+from sweeps.spec.paths import build_reader
 from sweeps.spec.rules import check
-from sweeps.spec.scalars import Finding, Findings, shown
+from sweeps.spec.scalars import Finding, Findings, show
 from sweeps.spec.source import Source
 from sweeps.spec.yaml import read
 
@@ -37,7 +37,7 @@ def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ())
     """
     source = override(read(text, name), overrides)
     if not isinstance(source.value, Mapping):
-        raise SpecError(f"{source.place(())}: {shown(source.value)} found; a file of `key: value` lines is right")
+        raise SpecError(f"{source.place(())}: {show(source.value)} found; a file of `key: value` lines is right")
     return _validated(source)
 
 
@@ -55,6 +55,6 @@ def _check_sound_keys(mistakes: list[Finding], source: Source) -> list[Finding]:
     if not broken or not isinstance(source.value, Mapping):
         return []
     sound = {key: value for key, value in source.value.items() if key in Sweep.model_fields and key not in broken}
-    values = {key: section(Sweep, key).validate_python(value) for key, value in sound.items()}
+    values = {key: build_reader(Sweep, key).validate_python(value) for key, value in sound.items()}
     draft = Sweep.model_construct(**values)
     return [(path, text) for path, text in check(draft, without=broken) if path[0] not in broken]

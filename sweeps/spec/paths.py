@@ -10,22 +10,22 @@ from pydantic import BaseModel, TypeAdapter
 from sweeps.spec.source import Plain
 
 
-def kinds(annotation: Any) -> Iterator[Any]:
+def list_kinds(annotation: Any) -> Iterator[Any]:
     """The alternatives of an annotation: unions taken apart, metadata left out."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from kinds(get_args(annotation)[0])
+        yield from list_kinds(get_args(annotation)[0])
     elif origin in (Union, types.UnionType):
         for part in get_args(annotation):
-            yield from kinds(part)
+            yield from list_kinds(part)
     else:
         yield annotation
 
 
-def below(annotation: Any, key: str | int) -> list[Any]:
+def list_below(annotation: Any, key: str | int) -> list[Any]:
     """The annotations of what stands under `key`: none where the model knows no such key."""
     found: list[Any] = []
-    for kind in kinds(annotation):
+    for kind in list_kinds(annotation):
         arguments = get_args(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += [field.annotation for name, field in kind.model_fields.items() if name == key]
@@ -36,22 +36,22 @@ def below(annotation: Any, key: str | int) -> list[Any]:
     return found
 
 
-def at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[Any]:
+def list_annotations(model: type[BaseModel], path: tuple[str | int, ...]) -> list[Any]:
     """The annotations of what may stand at `path`."""
     found: list[Any] = [model]
     for key in path:
-        found = [under for annotation in found for under in below(annotation, key)]
-    return [kind for annotation in found for kind in kinds(annotation)]
+        found = [under for annotation in found for under in list_below(annotation, key)]
+    return [kind for annotation in found for kind in list_kinds(annotation)]
 
 
-def keys(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
+def list_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
     """The keys that the model knows at `path`."""
-    models = [kind for kind in at(model, path) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    models = [kind for kind in list_annotations(model, path) if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return tuple(name for kind in models for name in kind.model_fields)
 
 
 @lru_cache
-def section(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
+def build_reader(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
     """What reads one key of the model alone."""
     field = model.model_fields[key]
     annotation: Any = field.annotation
@@ -62,7 +62,7 @@ def section(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
 
 def is_integer(model: type[BaseModel], path: tuple[str | int, ...]) -> bool:
     """Whether only integers may stand at `path`."""
-    found = at(model, path)
+    found = list_annotations(model, path)
     return int in found and float not in found
 
 

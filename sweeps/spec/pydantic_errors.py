@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from sweeps.spec.paths import keys
-from sweeps.spec.scalars import NAME, SWEEP_NAME, Finding, Findings, nearest, shown
+from sweeps.spec.paths import list_keys
+from sweeps.spec.scalars import NAME, SWEEP_NAME, Finding, Findings, show, suggest
 from sweeps.spec.train_section import Train
 
 SENTENCES: Mapping[str, str] = {
@@ -51,7 +51,7 @@ def is_echo(detail: ErrorDetails) -> bool:
     return len(detail["input"]) >= int(detail.get("ctx", {})["min_length"])
 
 
-def findings(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Finding]:
+def describe_detail(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Finding]:
     """What one detail says of `model`; several things where our own check found several."""
     path = tuple(part for part in detail["loc"] if not str(part).startswith("<") and part != "[key]")
     cause = detail.get("ctx", {}).get("error")
@@ -61,17 +61,17 @@ def findings(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Finding]:
     elif isinstance(cause, ValueError):
         yield path, str(cause)
     elif detail["type"] == "extra_forbidden":
-        yield path, f"unknown key; {_advice(str(path[-1]), keys(model, path[:-1]))}"
+        yield path, f"unknown key; {_advice(str(path[-1]), list_keys(model, path[:-1]))}"
     elif detail["type"] == "missing":
         yield path, "missing; it has no default"
     else:
-        yield path, f"{shown(detail['input'])} found; {_right(detail, keys(model, path))}"
+        yield path, f"{show(detail['input'])} found; {_right(detail, list_keys(model, path))}"
 
 
 def _advice(word: str, known: tuple[str, ...]) -> str:
     if word in Train.model_fields and word not in known:
         return f"did you mean `train.{word}`?"
-    return nearest(word, known)
+    return suggest(word, known)
 
 
 def _right(detail: ErrorDetails, known: Sequence[str]) -> str:

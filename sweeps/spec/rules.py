@@ -7,10 +7,10 @@ the rest of the file is still checked.
 from collections.abc import Callable, Iterator, Sequence
 
 from sweeps.spec import axes
-from sweeps.spec.evaluation_section import metrics_of
+from sweeps.spec.evaluation_section import list_metrics
 from sweeps.spec.metric_names import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING
 from sweeps.spec.model import SweepFields
-from sweeps.spec.scalars import Finding, nearest, shown
+from sweeps.spec.scalars import Finding, show, suggest
 from sweeps.spec.sections import Target
 from sweeps.spec.train_section import LENGTHS, Method
 from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
@@ -77,13 +77,13 @@ def _sizes(sweep: SweepFields) -> Iterator[Finding]:
         return
     if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
         yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
-    elif axes.length(sweep.sizes) <= MOST_MADE:
-        made = axes.values(sweep.sizes, "sizes", integers=True)
+    elif axes.count_values(sweep.sizes) <= MOST_MADE:
+        made = axes.list_values(sweep.sizes, "sizes", integers=True)
         for index, size in enumerate(made):
             if size == 0 and not isinstance(size, bool):
                 yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
             elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                yield ("sizes", index), f"{shown(size)} found; a number of examples, an integer from 1, is right"
+                yield ("sizes", index), f"{show(size)} found; a number of examples, an integer from 1, is right"
         yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
 
 
@@ -117,7 +117,7 @@ def _pairs(sweep: SweepFields) -> Iterator[Finding]:
         given = getattr(sweep, key) or ()
         for index, name in enumerate(given):
             if name not in sweep.data:
-                yield (key, index), f"{name!r} found; {nearest(name, names)}"
+                yield (key, index), f"{name!r} found; {suggest(name, names)}"
             elif name in given[:index]:
                 yield (key, index), f"{name!r} found a second time; each name once is right"
     sources, targets = sweep.sources or names, sweep.targets or names
@@ -140,7 +140,7 @@ def _length(sweep: SweepFields) -> Iterator[Finding]:
 def _metrics(sweep: SweepFields) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
-    known = [metric for one in sweep.evaluate for metric in metrics_of(one)]
+    known = [metric for one in sweep.evaluate for metric in list_metrics(one)]
     if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
     facts = OF_EPISODES if "task_completion" in names else None  # as environments do what they say of their episodes
@@ -148,7 +148,7 @@ def _metrics(sweep: SweepFields) -> Iterator[Finding]:
     wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
         if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
-            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {nearest(wish.metric, right)}"
+            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {suggest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("evaluate", index), f"{name} found a second time; once is right, and the other by `sweep evaluate`"
@@ -213,7 +213,7 @@ def _methods(sweep: SweepFields) -> Iterator[Finding]:
     for name, method in (sweep.methods or {}).items():
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
-            yield (*here, "data"), f"{method.data!r} found; {nearest(method.data, list(sweep.data))}"
+            yield (*here, "data"), f"{method.data!r} found; {suggest(method.data, list(sweep.data))}"
         yield from (((*here, "then", *at), text) for at, text in _chain(sweep, method.then or ()))
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
@@ -226,12 +226,12 @@ def _chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
     known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
     for index, part in enumerate(then):
         if part not in known:
-            yield (index,), f"{part!r} found; {nearest(part, list(known))}"
+            yield (index,), f"{part!r} found; {suggest(part, list(known))}"
     parts = [known[part] for part in then if part in known]
     for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
         found = {getattr(part, key) for part in parts}
         if len(found) > 1:
-            said = " and ".join(map(shown, sorted(found)))
+            said = " and ".join(map(show, sorted(found)))
             yield (), f"parts whose {key} is {said}; they train one adapter, so the same is right"
 
 

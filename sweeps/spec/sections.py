@@ -9,20 +9,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from sweeps.spec.metric_names import LOSSES, METRICS
-from sweeps.spec.scalars import Count, Model, Number, Positive, kept_apart, or_none, shown, whole
+from sweeps.spec.scalars import Count, Number, Positive, SpecModel, allow_none, check_holdout, check_whole, show
 
 
-class DataSpec(Model):
+class DataSpec(SpecModel):
     """One data set: where it comes from, and what is kept apart from training."""
 
     source: Annotated[str, Field(min_length=1)]
-    holdout: Annotated[int | float | str, PlainValidator(kept_apart)] = 0.1
-    validation: Annotated[int | float | str | None, PlainValidator(or_none(kept_apart))] = None
+    holdout: Annotated[int | float | str, PlainValidator(check_holdout)] = 0.1
+    validation: Annotated[int | float | str | None, PlainValidator(allow_none(check_holdout))] = None
     format: Literal["text", "lines", "chat", "completion", "preference", "transcript", "questions"] | None = None
     context: Literal["none", "gold", "mix"] | None = None  # what of a question's context is read with it
 
 
-class Target(Model):
+class Target(SpecModel):
     """What is sought: the smallest data with which a metric is this good."""
 
     metric: str
@@ -37,21 +37,21 @@ class Target(Model):
         return self
 
 
-class Best(Model):
+class Best(SpecModel):
     """By which metric the best cell is chosen."""
 
     metric: str
     mode: Literal["min", "max"]
 
 
-def best_by_default(spec: Mapping[str, Any]) -> Best:
+def choose_default_best(spec: Mapping[str, Any]) -> Best:
     """What the best is the best by where a spec does not say: the first that its first evaluation measures."""
     first = next(iter(spec.get("evaluate") or ()), {"name": "nll"})
     metric = METRICS.get(first["name"], METRICS["nll"])[0]
     return Best(metric=metric, mode="min" if metric in LOSSES else "max")
 
 
-class Equal(Model):
+class Equal(SpecModel):
     """What the methods of a comparison have the same of."""
 
     tokens: Count | None = None
@@ -65,19 +65,19 @@ class Equal(Model):
         return self
 
 
-class Budget(Model):
+class Budget(SpecModel):
     """What the sweep may cost at most, in US dollars: within what `sweep budget` takes."""
 
     usd: Annotated[Positive, Field(le=1_000_000)]
 
 
-class Limits(Model):
+class FleetLimits(SpecModel):
     """How much of the fleet the sweep may use at once."""
 
     slots: Count | None = None
 
 
-def hours(value: str) -> str:
+def check_hours(value: str) -> str:
     """`22:00-07:30`: from and to, as clock times; the end may be on the next day."""
     clock = r"([01]\d|2[0-3]):[0-5]\d"
     if not re.fullmatch(f"{clock}-{clock}", value):
@@ -87,7 +87,7 @@ def hours(value: str) -> str:
     return value
 
 
-def zone(value: str) -> str:
+def check_zone(value: str) -> str:
     """A name of the time zone database."""
     try:
         zoneinfo.ZoneInfo(value)
@@ -98,42 +98,42 @@ def zone(value: str) -> str:
     return value
 
 
-class Window(Model):
+class Window(SpecModel):
     """The hours in which the sweep may run; outside it yields at the next checkpoint."""
 
-    daily: Annotated[str, AfterValidator(hours)]
-    tz: Annotated[str, AfterValidator(zone)] = "UTC"
+    daily: Annotated[str, AfterValidator(check_hours)]
+    tz: Annotated[str, AfterValidator(check_zone)] = "UTC"
 
 
-def kept(value: Any) -> str | int:
+def check_keep(value: Any) -> str | int:
     """`last`, `all`, or how many of the newest."""
     if value in ("last", "all"):
         return str(value)
-    if isinstance(value, str) or whole(value) < 1:
-        raise ValueError(f"{shown(value)} found; `last`, `all` or a count is right")
-    return whole(value)
+    if isinstance(value, str) or check_whole(value) < 1:
+        raise ValueError(f"{show(value)} found; `last`, `all` or a count is right")
+    return check_whole(value)
 
 
-class Checkpoints(Model):
+class CheckpointSettings(SpecModel):
     """How often the state is saved, how many are kept, and for how long."""
 
     every_steps: Count | None = None
     every_minutes: Positive | None = 10.0
-    keep: Annotated[str | int, PlainValidator(kept)] = "last"
+    keep: Annotated[str | int, PlainValidator(check_keep)] = "last"
     ttl_days: Positive = 7.0
 
 
-def variable(value: str) -> str:
+def check_variable(value: str) -> str:
     """`env:NAME`. What stands in its place may be the address itself, so it is not quoted."""
     if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", value):
         raise ValueError("no name of a variable found; env:NAME is right: the address is a secret, and stays outside")
     return value
 
 
-class Notice(Model):
+class WebhookSettings(SpecModel):
     """Whom to tell. The address is a secret, so the file only names the variable that holds it."""
 
-    webhook: Annotated[str, AfterValidator(variable)]
+    webhook: Annotated[str, AfterValidator(check_variable)]
 
     @property
     def address(self) -> str:

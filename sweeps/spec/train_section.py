@@ -11,15 +11,15 @@ from sweeps.spec.scalars import (
     Findings,
     Flag,
     Frozen,
-    Model,
     Name,
     Number,
     Positive,
     Share,
-    amount_or_share,
-    or_none,
-    power_of_two,
-    rate,
+    SpecModel,
+    allow_none,
+    check_amount_or_share,
+    check_power_of_two,
+    check_rate,
 )
 
 BETA = 0.1  # of dpo, where the file names none: what the paper's experiments mostly take
@@ -42,7 +42,7 @@ OF_METHOD: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class Adam(Model):
+class AdamSettings(SpecModel):
     """The optimizer's own numbers; `weight_decay` is decoupled, `grad_clip_norm: 0` clips nothing."""
 
     beta1: Share = 0.9
@@ -52,7 +52,7 @@ class Adam(Model):
     grad_clip_norm: Annotated[Number, Field(ge=0)] = 0.0
 
 
-class StepLaw(Model):
+class StepLaw(SpecModel):
     """Optimizer steps that grow with the data: base·(n/at_size)^power."""
 
     base: Positive
@@ -68,14 +68,14 @@ Loss = Literal["importance_sampling", "ppo", "cispo", "dro", "gspo"]
 Steps = Annotated[Annotated[Count, Tag("<count>")] | Annotated[StepLaw, Tag("<law>")], Discriminator(_kind)]
 
 
-class Train(Model):
+class Train(SpecModel):
     """One training. Exactly one of `steps`, `epochs` and `tokens` sets its length."""
 
     method: Literal["sl", "dpo", "rl"] = "sl"
-    rank: Annotated[Count, AfterValidator(power_of_two)] = 32
-    learning_rate: Annotated[float | str | None, PlainValidator(or_none(rate))] = None
+    rank: Annotated[Count, AfterValidator(check_power_of_two)] = 32
+    learning_rate: Annotated[float | str | None, PlainValidator(allow_none(check_rate))] = None
     schedule: Literal["constant", "linear", "cosine", "wsd"] = "linear"
-    warmup: Annotated[int | float, PlainValidator(amount_or_share)] = 0
+    warmup: Annotated[int | float, PlainValidator(check_amount_or_share)] = 0
     batch_size: Count = 32
     steps: Steps | None = None
     epochs: Positive | None = None
@@ -86,7 +86,7 @@ class Train(Model):
     train_mlp: Flag = True
     train_attn: Flag = True
     train_unembed: Flag = True
-    adam: Adam = Adam()
+    adam: AdamSettings = AdamSettings()
     beta: Positive | None = None  # of dpo: how dear it is to move away from the reference; 0.1
     length_normalise: Flag | None = None  # of dpo: rewards per token of the completion instead of the whole; false
     environment: Annotated[str, Field(min_length=1)] | None = None  # of rl, as is all below

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from sweeps.spec import axes
 from sweeps.spec.axes import Spread
 from sweeps.spec.model import SweepFields
-from sweeps.spec.paths import at, get, is_integer, keys, put, section
-from sweeps.spec.pydantic_errors import findings
-from sweeps.spec.scalars import Finding, Findings, nearest, shown
+from sweeps.spec.paths import build_reader, get, is_integer, list_annotations, list_keys, put
+from sweeps.spec.pydantic_errors import describe_detail
+from sweeps.spec.scalars import Finding, Findings, show, suggest
 
 VARIED = (
     "model",
@@ -55,17 +55,17 @@ def _data_path(sweep: SweepFields, parts: tuple[str, ...]) -> str | None:
     if len(parts) == 1:
         return f"all data sets at once cannot be varied; name a part, as data.{names[0]}.source"
     if parts[1] not in sweep.data:
-        return f"no data set {parts[1]!r}; {nearest(parts[1], names)}"
+        return f"no data set {parts[1]!r}; {suggest(parts[1], names)}"
     return _unknown(type(sweep), parts)
 
 
 def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
     """Where the path leaves the model, if it does."""
     for end in range(1, len(parts) + 1):
-        if not at(model, parts[:end]):
-            known, before = keys(model, parts[: end - 1]), ".".join(parts[: end - 1])
+        if not list_annotations(model, parts[:end]):
+            known, before = list_keys(model, parts[: end - 1]), ".".join(parts[: end - 1])
             return (
-                f"no such path; {nearest(parts[end - 1], known)}" if known else f"no such path; {before} has no parts"
+                f"no such path; {suggest(parts[end - 1], known)}" if known else f"no such path; {before} has no parts"
             )
     return None
 
@@ -73,7 +73,7 @@ def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
 def _values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
     """Each value alone must be one that the path can have, and no other one."""
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
-    if axes.length(axis) > MOST_MADE:
+    if axes.count_values(axis) > MOST_MADE:
         return
     found = _made(sweep, path)
     if not zipped:
@@ -86,30 +86,30 @@ def _values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> It
 
 
 def _made(sweep: SweepFields, path: str) -> tuple[Any, ...]:
-    return axes.values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
+    return axes.list_values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
 
 
 def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator[Finding]:
     """What stands on an axis more than once: what a list repeats, what a rule rounds to the same or draws again."""
-    again = axes.repeated(made)
+    again = axes.find_repeated(made)
     if isinstance(axis, tuple):
         for place in again:
-            yield (place,), f"{shown(made[place])} found a second time; each value once is right"
+            yield (place,), f"{show(made[place])} found a second time; each value once is right"
     elif again:
         differ = len(made) - len(again)
         right = "a larger factor" if axis.factor else f"a count of at most {differ}"
-        yield (), f"{len(made)} values, of which {differ} differ: {shown(list(made))}; {right}, or a list, is right"
+        yield (), f"{len(made)} values, of which {differ} differ: {show(list(made))}; {right}, or a list, is right"
 
 
 def _wrong(sweep: SweepFields, parts: tuple[str, ...], document: Any) -> str | None:
     """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
     try:
-        section(type(sweep), parts[0]).validate_python(document)
+        build_reader(type(sweep), parts[0]).validate_python(document)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             detail["loc"] = (parts[0], *detail["loc"])
             if not isinstance(detail.get("ctx", {}).get("error"), Findings):
-                path, text = next(findings(detail, type(sweep)))
+                path, text = next(describe_detail(detail, type(sweep)))
                 inner = ".".join(map(str, path[len(parts) :] if path[: len(parts)] == parts else path))
                 return f"{inner}: {text}" if inner else text
     return None
@@ -120,26 +120,26 @@ def check_zip(sweep: SweepFields) -> Iterator[Finding]:
     for index, group in enumerate(sweep.zip):
         unknown = [path for path in group if path not in sweep.vary]
         for path in unknown:
-            yield ("zip", index), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+            yield ("zip", index), f"{path} found, which is not varied; {suggest(path, list(sweep.vary))}"
         for path in seen.intersection(group):
             yield ("zip", index), f"{path} found in two groups; one is right"
         seen.update(group)
         if len(set(group)) < len(group):
-            yield ("zip", index), f"{shown(list(group))} found; each axis once is right"
+            yield ("zip", index), f"{show(list(group))} found; each axis once is right"
         elif not unknown:
             yield from ((("zip", index), text) for text in _together(sweep, group))
 
 
 def _together(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
     """Axes that are walked together are equally long, and make no combination twice."""
-    lengths = {path: axes.length(sweep.vary[path]) for path in group}
+    lengths = {path: axes.count_values(sweep.vary[path]) for path in group}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{path} has {count}" for path, count in lengths.items())
         yield f"{said}; axes walked together have equally many values"
     elif max(lengths.values()) <= MOST_MADE:
         combined = [list(each) for each in zip(*(_made(sweep, path) for path in group), strict=True)]
-        for place in axes.repeated(combined):
-            yield f"{shown(combined[place])} found a second time; each combination once is right"
+        for place in axes.find_repeated(combined):
+            yield f"{show(combined[place])} found a second time; each combination once is right"
 
 
 def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
@@ -149,7 +149,7 @@ def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
         for path, value in condition.items():
             there = known.get(path)
             if there is None:
-                yield ("exclude", index, path), f"no cell has it; {nearest(path, list(known))}"
+                yield ("exclude", index, path), f"no cell has it; {suggest(path, list(known))}"
             elif text := _unmet(sweep, path, there, value):
                 yield ("exclude", index, path), text
         if not condition:
@@ -158,13 +158,13 @@ def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
 
 def _unmet(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
     """What is wrong with a condition on an axis, if it means none of its values, or no certain one."""
-    if axes.length(axis) > MOST_MADE:
+    if axes.count_values(axis) > MOST_MADE:
         return None
     made = _made(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
-    meant = axes.meant(axis, made, value)
+    meant = axes.find_meant(axis, made, value)
     if len(meant) > 1:
-        return f"{shown(value)} found, which may be any of {shown(list(meant))}; all their digits are right"
-    return None if meant else f"{shown(value)} found; one of {shown(list(made))} is right"
+        return f"{show(value)} found, which may be any of {show(list(meant))}; all their digits are right"
+    return None if meant else f"{show(value)} found; one of {show(list(made))} is right"
 
 
 def _cell_values(sweep: SweepFields) -> dict[str, tuple[Any, ...] | Spread]:
@@ -181,7 +181,7 @@ def _cell_values(sweep: SweepFields) -> dict[str, tuple[Any, ...] | Spread]:
 
 def _sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
     """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
-    if sweep.sizes is not None and axes.length(sweep.sizes) > MOST_MADE:
+    if sweep.sizes is not None and axes.count_values(sweep.sizes) > MOST_MADE:
         return sweep.sizes
     return (0, *sweep.size_values)
 
@@ -189,7 +189,7 @@ def _sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
 def check_when(sweep: SweepFields) -> Iterator[Finding]:
     for path, condition in sweep.when.items():
         if path not in sweep.vary:
-            yield ("when", path), f"{path} found, which is not varied; {nearest(path, list(sweep.vary))}"
+            yield ("when", path), f"{path} found, which is not varied; {suggest(path, list(sweep.vary))}"
         for other, value in condition.items():
             if text := _condition(sweep, path, other, value):
                 yield ("when", path, other), text
@@ -206,9 +206,9 @@ def _condition(sweep: SweepFields, path: str, other: str, value: Any) -> str | N
     if other in sweep.vary:
         return _unmet(sweep, other, sweep.vary[other], value)
     parts = tuple(other.split("."))
-    if parts[0] not in VARIED or not at(type(sweep), parts):
-        return f"no such path; {nearest(other, [*sweep.vary, *VARIED])}"
+    if parts[0] not in VARIED or not list_annotations(type(sweep), parts):
+        return f"no such path; {suggest(other, [*sweep.vary, *VARIED])}"
     if any(other.startswith(f"{axis}.") for axis in sweep.vary):
         return None  # what stands around it is varied: whether any cell meets it is for the plan to say
     there = get(sweep.model_dump(include={parts[0]}), parts)
-    return None if axes.same(there, value) else f"{shown(value)} found, and it is {shown(there)} in every cell"
+    return None if axes.is_same(there, value) else f"{show(value)} found, and it is {show(there)} in every cell"

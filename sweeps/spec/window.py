@@ -20,7 +20,7 @@ class Hours:
     until: datetime  # UTC
 
 
-def hours_at(window: Window, moment: datetime) -> Hours:
+def find_hours(window: Window, moment: datetime) -> Hours:
     """What the window says of a moment, which must know its offset."""
     spans = list(_spans_around(window, moment))
     is_open = any(start <= moment < end for start, end in spans)

@@ -47,19 +47,19 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.
 class Node:
     """A value as it was read: `value` holds nodes where there are children."""
 
-    value: bool | int | float | str | list["Node"] | dict[str, "Pair"] | None
+    value: bool | int | float | str | list["Node"] | dict[str, "KeyValue"] | None
     line: int
     finished: bool = True
 
 
-class Pair(NamedTuple):
+class KeyValue(NamedTuple):
     """What stands under a key, and the line of the key: that is where people look for it."""
 
     line: int
     node: Node
 
 
-def scalar(text: str) -> bool | int | float | str | None:
+def read_scalar(text: str) -> bool | int | float | str | None:
     """What an unquoted word means in YAML 1.2's core schema."""
     if text in WORDS:
         return WORDS[text]  # type: ignore[return-value]  # WORDS holds no lists
@@ -127,7 +127,7 @@ class Reader:
 
     def scalar(self, text: str, line: int) -> bool | int | float | str | None:
         """What an unquoted word means; a number beyond all that there are would be infinite, which nobody wrote."""
-        value = scalar(text)
+        value = read_scalar(text)
         if isinstance(value, float) and math.isinf(value) and "inf" not in text.lower():
             self.refuse(line, f"{text[:40]} found, which is larger than any number here")
         return value
@@ -142,8 +142,8 @@ class Reader:
     def items(self) -> list[Node]:
         return [self.node(event) for event in self.until("SequenceEndEvent")]
 
-    def pairs(self) -> dict[str, Pair]:
-        pairs: dict[str, Pair] = {}
+    def pairs(self) -> dict[str, KeyValue]:
+        pairs: dict[str, KeyValue] = {}
         for event in self.until("MappingEndEvent"):
             if not isinstance(event, ScalarEvent):
                 self.refuse(event.start_mark.line, "a key that is not a plain word; keys are text")
@@ -157,7 +157,7 @@ class Reader:
                 self.refuse(line, f"<< found, a merge key, which YAML 1.2 does not have; {right}")
             if key in pairs:
                 self.refuse(line, f"{key}: given twice (first on line {pairs[key].line + 1}); keep one")
-            pairs.setdefault(key, Pair(line, self.node(next(self.events))))
+            pairs.setdefault(key, KeyValue(line, self.node(next(self.events))))
         return pairs
 
     def until(self, end: str) -> Iterator[Any]:

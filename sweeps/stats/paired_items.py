@@ -22,7 +22,7 @@ import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.metrics.ranges import ANY, Range, difference_range
-from sweeps.records import canonical
+from sweeps.records import canonicalize_row
 from sweeps.stage import Json
 from sweeps.stats.clusters import TINY, Floats, Places, crossed_bootstrap, least_p, mean_at, places_of
 from sweeps.stats.intervals import critical, grain_of, holm, p_of
@@ -79,7 +79,7 @@ class Scores(NamedTuple):
 
 def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
     """Which run some items are of; the order of the cell's keys is nothing."""
-    return canonical(cell), seed
+    return canonicalize_row(cell), seed
 
 
 def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:

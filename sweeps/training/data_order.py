@@ -17,12 +17,12 @@ from sweeps.errors import DataError
 Positions = npt.NDArray[np.int64]
 
 
-def subset_order(count: int, seed: int) -> Positions:
+def order_subset(count: int, seed: int) -> Positions:
     """A permutation of `count` rows; its first n entries are the subset of size n, so subsets nest."""
     return _permutation("subset", count, seed, 0)
 
 
-def subset_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[int]) -> dict[int, str]:
+def hash_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[int]) -> dict[int, str]:
     """For each size n the SHA-256 (hex) over the first n digests in that order: one pass for all sizes.
 
     Equal hashes prove equal prefixes. A size beyond the rows is a DataError.
@@ -37,7 +37,7 @@ def subset_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[
     return hashes
 
 
-def batch_rows(step: int, *, size: int, batch_size: int, seed: int) -> Positions:
+def select_batch(step: int, *, size: int, batch_size: int, seed: int) -> Positions:
     """The positions within the subset that optimizer step `step` (from 0) trains on.
 
     An endless stream of epochs, each its own permutation, cut into batches of min(batch_size, size): a batch
@@ -51,7 +51,7 @@ def batch_rows(step: int, *, size: int, batch_size: int, seed: int) -> Positions
     return np.concatenate([rows, _epoch(size, seed, epoch + 1)[: batch - len(rows)]])
 
 
-def visits(steps: int, *, size: int, batch_size: int, seed: int) -> Positions:
+def count_visits(steps: int, *, size: int, batch_size: int, seed: int) -> Positions:
     """How often each position of the subset is visited in `steps` steps: full epochs, and a part of one."""
     epochs, rest = divmod(steps * min(batch_size, size), size)
     counts = np.full(size, epochs, dtype=np.int64)

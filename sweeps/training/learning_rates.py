@@ -49,7 +49,7 @@ ELSEWHERE = {
 }
 
 
-def automatic(model: str, method: str) -> float:
+def choose_rate(model: str, method: str) -> float:
     """The rate that `auto` stands for, to three digits, so that every machine has the same.
 
     Raises PlanError where nobody measured one.
@@ -64,21 +64,21 @@ def automatic(model: str, method: str) -> float:
     return float(f"{5e-5 * 10 * (2000 / hidden) ** power:.3g}")
 
 
-def resolved(train: Train, model: str, path: str = "train") -> Train:
+def resolve_rate(train: Train, model: str, path: str = "train") -> Train:
     """The training with its rate as a number. `path` is where it stands in the file, for what is said of it."""
     if train.learning_rate != AUTO:
         return train
     try:
-        return train.model_copy(update={"learning_rate": automatic(model, train.method)})
+        return train.model_copy(update={"learning_rate": choose_rate(model, train.method)})
     except PlanError as error:
         raise PlanError(f"{path}.{error}") from None
 
 
-def notes(said: object, models: Iterable[str]) -> Iterator[str]:
+def describe_rates(said: object, models: Iterable[str]) -> Iterator[str]:
     """What the plan says of the rates that it found, where `said` (a part of a file, as a document) asks for them."""
     for model in models if _asks(said) else ():
         if _name(model) in HIDDEN:
-            yield f"learning_rate: {AUTO} is {automatic(model, 'sl'):.3g} for {model}, by {SOURCE}"
+            yield f"learning_rate: {AUTO} is {choose_rate(model, 'sl'):.3g} for {model}, by {SOURCE}"
 
 
 def _asks(said: object) -> bool:

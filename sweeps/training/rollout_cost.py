@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sweeps.cost import Usage
-from sweeps.environments import Shape
+from sweeps.environments import EpisodeShape
 
 LEAST_KEPT = 0.3  # of the groups: that fewer differ in reward, over a whole training, would be a training of nothing
 NONE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class EpisodeCosts:
     """How an environment is played in one iteration, or in one evaluation."""
 
-    shape: Shape
+    shape: EpisodeShape
     size: int  # rollouts of one task
     trained: bool  # is a gradient made of them?
     referred: bool = False  # are they read once more by the model that the training started from?
@@ -53,13 +53,13 @@ class Play:
         return usage.plus(Usage(prefill=tokens + rollouts, sample=rollouts)) if self.referred else usage
 
 
-def over(play: Play, prompts: Sequence[int]) -> tuple[Usage, Usage]:
+def bound_usage(play: EpisodeCosts, prompts: Sequence[int]) -> tuple[Usage, Usage]:
     """At least and at most, of tasks whose prompts have so many tokens."""
     return _over(play, tuple(prompts))
 
 
 @lru_cache(maxsize=1024)
-def _over(play: Play, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
+def _over(play: EpisodeCosts, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
     """A plan asks for the same at thousands of stages."""
     low, high = NONE, NONE
     for prompt in prompts:
@@ -67,7 +67,7 @@ def _over(play: Play, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
     return low, high
 
 
-def times(usage: Usage, factor: float, *, up: bool) -> Usage:
+def scale(usage: Usage, factor: float, *, up: bool) -> Usage:
     """The usage so many times over, each kind rounded up or down."""
     whole = math.ceil if up else math.floor
     return Usage(*(whole(tokens * factor) for tokens in usage))

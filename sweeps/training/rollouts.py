@@ -64,12 +64,12 @@ Group = Sequence[Rollout]
 """Rollouts of one task."""
 
 
-def learnt_from(groups: Sequence[Group]) -> list[Group]:
+def select_informative(groups: Sequence[Group]) -> list[Group]:
     """The groups whose rollouts differ in reward: where all did alike, nothing says which did better."""
     return [group for group in groups if len(group) > 1 and len({rollout.reward for rollout in group}) > 1]
 
 
-def advantages(group: Group) -> list[float]:
+def compute_advantages(group: Group) -> list[float]:
     """By how much each rollout did better than its group on average, in units of reward; not divided by their spread.
 
     The mean of the group as a baseline: Shao et al. 2024 (arXiv 2402.03300, GRPO); without the division, which weighs
@@ -79,7 +79,9 @@ def advantages(group: Group) -> list[float]:
     return [rollout.reward - mean for rollout in group]
 
 
-def weighed(groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, kl_penalty: float = 0.0) -> list[Floats]:
+def weigh_tokens(
+    groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, kl_penalty: float = 0.0
+) -> list[Floats]:
     """The advantage of each token of each rollout, one group after the other: (n,) each, 0 where it is not its own.
 
     Divided by the number of the model's own tokens, so that the loss is a mean over them. `moved` is how far each of
@@ -87,7 +89,7 @@ def weighed(groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, k
     moved beyond the mean, as the cookbook of the service does it.
     """
     rollouts = [rollout for group in groups for rollout in group]
-    flat = [value for group in groups for value in advantages(group)]
+    flat = [value for group in groups for value in compute_advantages(group)]
     own = sum(int(rollout.acted.sum()) for rollout in rollouts)
     found = [
         np.where(rollout.acted, value, 0.0).astype(np.float64) for rollout, value in zip(rollouts, flat, strict=True)
@@ -99,19 +101,19 @@ def weighed(groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, k
     return [(values / own).astype(np.float32) for values in found]
 
 
-def parted(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:
+def split_groups(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:
     """The groups in so many parts, as even as they can be; no part is empty."""
     count = max(1, min(count, len(groups)))
     edges = [len(groups) * part // count for part in range(count + 1)]
     return [groups[start:end] for start, end in pairwise(edges)]
 
 
-def task_seed(seed: int, iteration: int, group: int) -> int:
+def derive_task_seed(seed: int, iteration: int, group: int) -> int:
     """Which task a group of an iteration plays: below 2^63."""
     return _number(f"task {seed} {iteration} {group}") >> 1
 
 
-def chance_seed(seed: int, *, iteration: int, group: int, transcript: Sequence[int]) -> int:
+def derive_sampling_seed(seed: int, *, iteration: int, group: int, transcript: Sequence[int]) -> int:
     """The seed of a request for what comes behind a transcript: below 2^31, another one wherever anything differs."""
     said = hashlib.sha256(np.array(transcript, np.int32).tobytes()).hexdigest()
     return _number(f"chance {seed} {iteration} {group} {said}") >> 33

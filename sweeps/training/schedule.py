@@ -31,7 +31,7 @@ def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
     return max(1, math.floor(train.tokens / (batch * mean_tokens) + 0.5))
 
 
-def control(train: Train) -> str:
+def describe_length(train: Train) -> str:
     """What is held equal when the data grows, in the words of a plot's legend."""
     if isinstance(train.steps, StepLaw):
         return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g}"
@@ -43,7 +43,7 @@ def control(train: Train) -> str:
     return f"{train.tokens:,} tokens at every size"
 
 
-def said_equal(equal: Equal) -> str:
+def describe_equal(equal: Equal) -> str:
     """The same of a comparison: what every method has as much of."""
     if equal.tokens is not None:
         return f"{equal.tokens:,} tokens for each"
@@ -52,7 +52,7 @@ def said_equal(equal: Equal) -> str:
     return f"{equal.examples:,} examples for each; of rl, tasks"
 
 
-def warmup_steps(warmup: float, steps: int) -> int:
+def count_warmup(warmup: float, steps: int) -> int:
     """A count as it is, a share of the steps rounded to the nearest; never more than the steps."""
     return min(steps, warmup if isinstance(warmup, int) else math.floor(warmup * steps + 0.5))
 
@@ -70,7 +70,7 @@ def learning_rate_at(step: int, *, schedule: Schedule, warmup: float, steps: int
     """
     if not 0 <= step < steps:
         raise ValueError(f"step {step} of {steps}: a step from 0 to {steps - 1} is right")
-    rising = warmup_steps(warmup, steps)
+    rising = count_warmup(warmup, steps)
     gain = min(1.0, (step + 1) / rising) if rising else 1.0
     return peak * gain * _shape(schedule, step, steps)
 

@@ -12,7 +12,7 @@ import numpy as np
 from sweeps.data import Dataset, Records, load_dataset
 from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.training.data_order import batch_rows, subset_order
+from sweeps.training.data_order import order_subset, select_batch
 from tinker_offline.model.base import load_base
 from tinker_offline.model.learner import AdamParams, Learner
 from tinker_offline.model.ngram import SIZES as MODELS
@@ -73,11 +73,11 @@ class OfflineModel:
     ) -> Adapter:
         """`shuffled` gives every position of a batch the target of another one."""
         learner = Learner(start.copy() if start else self.untrained(seed))
-        subset = subset_order(len(records), seed)[:size]
+        subset = order_subset(len(records), seed)[:size]
         shuffle = np.random.default_rng(seed)
         steps = steps or round(16 * (size / 32) ** 0.5)
         for step in range(steps):
-            rows = subset[batch_rows(step, size=size, batch_size=batch_size, seed=seed)]
+            rows = subset[select_batch(step, size=size, batch_size=batch_size, seed=seed)]
             batch = self.positions(records, rows.tolist())
             if shuffled:
                 batch = batch._replace(targets=shuffle.permutation(batch.targets))

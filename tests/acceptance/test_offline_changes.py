@@ -14,7 +14,7 @@ from sweeps.analysis.changes import Change, change
 from sweeps.data import Dataset
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.scoring import Answered, Said, items_of
-from sweeps.rendering.prompts import Ask
+from sweeps.rendering.prompts import PromptItem
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.acceptance.offline_model import OfflineModel, domain
 from tinker_offline.model.ngram import Adapter, target_logprobs
@@ -38,7 +38,7 @@ def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[ItemRow]:
         draw = Draw(1, item, temperature=float(samples > 1))
         written = sample(model().base, adapter, tokens[:READ], samples, draw)
         said = [Said(tokenizer.decode(one.tokens.tolist()), float(np.exp(one.logprobs.sum()))) for one in written]
-        found.append(Answered(Ask(item, "", "", (right,)), said, [float(one.text == right) for one in said]))
+        found.append(Answered(PromptItem(item, "", "", (right,)), said, [float(one.text == right) for one in said]))
     return items_of("answers", found)
 
 

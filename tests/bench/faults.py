@@ -21,7 +21,7 @@ from scheduler.state import keys
 from scheduler.state.connection import connect
 from scheduler.state.store import Store
 from sweeps.stage import Stage
-from sweeps.training.data_order import batch_rows, subset_order
+from sweeps.training.data_order import order_subset, select_batch
 from sweeps.training.schedule import learning_rate_at
 from tests.support import redis_server
 from tests.tinker_offline.process import KEY, Control, Server
@@ -127,8 +127,8 @@ def _wait(both: tuple[Any, Any]) -> None:
 def _batch(shop: Workshop, recipe: dict[str, Any], step: int) -> ExampleBatch:
     data = recipe["data"]
     examples = shop.context.examples.render(data["records"], recipe)
-    subset = subset_order(len(examples), recipe["seeds"]["subset"])[: data["size"]]
-    rows = batch_rows(step, size=data["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"])
+    subset = order_subset(len(examples), recipe["seeds"]["subset"])[: data["size"]]
+    rows = select_batch(step, size=data["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"])
     chosen = flatten(examples[int(subset[int(row)])] for row in rows)
     return ExampleBatch(chosen, scale=1.0 / sum(float(example.weights.sum()) for example in chosen))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sweeps import Plan, PriceBook, parse, parse_prices
-from sweeps.environments import Episode, Known, Shape, Split, Turn
+from sweeps.environments import Episode, EpisodeShape, NamedEnvironment, Split, Turn
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
 from sweeps.rendering.tokenizer import OfflineTokenizer
@@ -60,7 +60,7 @@ class Guessing:
     """An environment whose prompts differ in length, and whose episodes can be short or long."""
 
     version = 1
-    shape = Shape(turns=(2, 3), action=(3, 4), observation=(4, 5))
+    shape = EpisodeShape(turns=(2, 3), action=(3, 4), observation=(4, 5))
     stop = ("\n",)
 
     def episode(self, seed: int, split: Split) -> Episode:
@@ -74,8 +74,8 @@ class Guess(NamedTuple):
         return Turn(reward=float(action == "yes\n"), done=True)
 
 
-def environments(name: str) -> Known:
-    return Known(name, "1", Guessing())
+def environments(name: str) -> NamedEnvironment:
+    return NamedEnvironment(name, "1", Guessing())
 
 
 def planned(text: str, *overrides: str, load: Load | None = None) -> Plan:

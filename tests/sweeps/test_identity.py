@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.identity import canonical, entries, fingerprint, fingerprint_of
+from sweeps.identity import canonicalize, fingerprint, fingerprint_entries, list_entries
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -75,12 +75,12 @@ def test_a_key_that_is_no_text_is_refused() -> None:
 
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), PLAIN, max_size=6))
 def test_entries_spelled_apart_are_the_document(document: dict[str, Any]) -> None:
-    assert fingerprint_of(entries(document)) == fingerprint(document)
+    assert fingerprint_entries(list_entries(document)) == fingerprint(document)
 
 
 @given(PLAIN, PLAIN)
 def test_different_values_have_different_texts(one: Any, other: Any) -> None:
-    assert (canonical(one) == canonical(other)) == (_typed(one) == _typed(other))
+    assert (canonicalize(one) == canonicalize(other)) == (_typed(one) == _typed(other))
 
 
 def test_another_interpreter_says_the_same() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from sweeps.errors import DataError
-from sweeps.records import Records, content_keys
+from sweeps.records import Records, hash_contents
 
 TEXT = Records("text", ({"text": "one"}, {"text": "zwei ü"}))
 
@@ -33,5 +33,5 @@ def test_other_content_is_refused(content: bytes) -> None:
 
 
 def test_white_space_does_not_make_content_different() -> None:
-    same = content_keys([{"text": "a  b\n"}, {"text": "a b"}, {"text": "ab"}])
+    same = hash_contents([{"text": "a  b\n"}, {"text": "a b"}, {"text": "ab"}])
     assert same[0] == same[1] != same[2]

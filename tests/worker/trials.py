@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps.environments import Environment, Episode, Shape, Split, Text, Turn
+from sweeps.environments import Environment, Episode, EpisodeShape, Split, Text, Turn
 
 WAYS: dict[int, Callable[[Turn], Any]] = {}
 """How an episode goes wrong, and in which step: by seed."""
@@ -34,7 +34,7 @@ class Count:
 
 class Counting:
     version = 1
-    shape = Shape(turns=(3, 3), action=(1, 8), observation=(1, 32))
+    shape = EpisodeShape(turns=(3, 3), action=(1, 8), observation=(1, 32))
     stop: tuple[str, ...] = ("\n",)
 
     def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - the same tasks for both

@@ -1,13 +1,13 @@
 """An environment that the untrained model does middling well in, so that there is something to learn at once."""
 
-from sweeps.environments import Shape, Split, Turn
+from sweeps.environments import EpisodeShape, Split, Turn
 
 
 class Vowels:
     """Say two letters, twice: each vowel is worth a quarter."""
 
     version = 1
-    shape = Shape(turns=(2, 2), action=(2, 2), observation=(5, 5))
+    shape = EpisodeShape(turns=(2, 2), action=(2, 2), observation=(5, 5))
     stop: tuple[str, ...] = ()
 
     def episode(self, seed: int, split: Split) -> "Saying":

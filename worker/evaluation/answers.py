@@ -13,14 +13,14 @@ from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage, write_rows
 from sweeps.evaluation.scoring import Answered, Said, bounds, chosen, items_of, metrics_from
 from sweeps.records import Records
 from sweeps.rendering.answer_text import Utterance
-from sweeps.rendering.prompts import Ask, as_asked, asked, choices
+from sweeps.rendering.prompts import PromptItem, build_prompts, list_choices, render_prompt
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.renderers import PLAIN
-from sweeps.rendering.tokenizer import Tokenizer, size_of
-from sweeps.rendering.turns import generation_prompt
+from sweeps.rendering.tokenizer import Tokenizer, get_size
+from sweeps.rendering.turns import build_generation_prompt
 from sweeps.spec.metric_names import METRICS
 from sweeps.stage import Json
-from sweeps.training.rollouts import chance_seed
+from sweeps.training.rollouts import derive_sampling_seed
 from worker.attempt import Attempt
 from worker.evaluation.checks import Spoken, judge_of
 from worker.outcome import Outcome, StageError, Succeeded
@@ -36,7 +36,7 @@ DIVERGED = "a log-probability is not a number: the training that it is about has
 class Question(NamedTuple):
     """What is asked, as the model reads it."""
 
-    ask: Ask
+    ask: PromptItem
     tokens: list[int]
 
 
@@ -47,7 +47,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     abstain = options.get("abstain", "")
     hearing = Hearing(tokenizer_of(this.recipe, this.context.artefacts), renderer)
     records = this.context.examples.records(str(this.recipe["items"]))
-    asks = asked(name, records, abstain=abstain, perturb=options.get("perturb", ()))
+    asks = build_prompts(name, records, abstain=abstain, perturb=options.get("perturb", ()))
     questions = [Question(ask, hearing.prompt(ask.prompt)) for ask in asks]
     _, whole = bounds((len(each.tokens) for each in questions), samples, options["most"])
     if stop := this.stop_before_start(whole):
@@ -68,8 +68,8 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     return Succeeded(_result(this, items), steps=0)
 
 
-def _chances(ask: Ask, tokens: Sequence[int]) -> int:
-    return chance_seed(0, iteration=0, group=ask.item, transcript=tokens)
+def _chances(ask: PromptItem, tokens: Sequence[int]) -> int:
+    return derive_sampling_seed(0, iteration=0, group=ask.item, transcript=tokens)
 
 
 class Hearing:
@@ -79,7 +79,7 @@ class Hearing:
         self._tokenizer = tokenizer
         self._renderer = renderer
         self._turns = None if renderer == PLAIN else Reading(tokenizer, renderer)
-        self.vocabulary = size_of(tokenizer)
+        self.vocabulary = get_size(tokenizer)
 
     @property
     def ends(self) -> tuple[str, ...] | tuple[int, ...]:
@@ -89,7 +89,7 @@ class Hearing:
         return () if self._tokenizer.eos is None else (self._tokenizer.eos,)
 
     def prompt(self, prompt: str) -> list[int]:
-        return generation_prompt(as_asked(prompt, self._renderer), self._tokenizer, self._renderer)
+        return build_generation_prompt(render_prompt(prompt, self._renderer), self._tokenizer, self._renderer)
 
     def said(self, written: SampledSequence, most: int) -> Said:
         """The answer as a person would see it, the probability of all tokens together, and whether it was cut."""
@@ -112,7 +112,7 @@ class Hearing:
 def choice_examples(this: Attempt) -> list[Example]:
     """Every candidate of every question behind its prompt."""
     tokenizer, renderer = tokenizer_of(this.recipe, this.context.artefacts), str(this.recipe["renderer"])
-    pairs, _ = choices(this.context.examples.records(str(this.recipe["items"])))
+    pairs, _ = list_choices(this.context.examples.records(str(this.recipe["items"])))
     return render_all(pairs, tokenizer, renderer=renderer, loss_mask="completion")
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sweeps.evaluation.scoring import Answered, Said, score
-from sweeps.rendering.prompts import Ask
+from sweeps.rendering.prompts import PromptItem
 from sweeps.spec.evaluation_section import may_fail
 from worker.attempt import Attempt
 from worker.outcome import StageError
@@ -27,7 +27,7 @@ PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is behind 
 class Spoken(NamedTuple):
     """What was said to one prompt, by each sample."""
 
-    ask: Ask
+    ask: PromptItem
     said: Sequence[Said]
 
 
@@ -56,7 +56,7 @@ class Judge:
         if failed == items:
             raise StageError(self._told())
 
-    def _of(self, ask: Ask) -> str:
+    def _of(self, ask: PromptItem) -> str:
         return "exact" if ask.answers == self._abstain else self._check
 
     def _ours(self, one: Spoken) -> Answered:

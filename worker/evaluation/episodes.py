@@ -8,7 +8,7 @@ import numpy as np
 from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.spec.metric_names import OF_EPISODES
 from sweeps.stage import Json
-from sweeps.training.rollout_cost import Play, over
+from sweeps.training.rollout_cost import EpisodeCosts, bound_usage
 from sweeps.training.rollouts import Rollout
 from worker.attempt import Attempt
 from worker.outcome import Outcome, StageError, Succeeded
@@ -23,7 +23,7 @@ def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
     with arena_of(this, "test") as arena:
         players = Players(this, arena, temperature=recipe["evaluator"]["temperature"])
         tables = players.open([Task(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
-        _, whole = over(Play(arena.shape, attempts, trained=False), tables.prompts())
+        _, whole = bound_usage(EpisodeCosts(arena.shape, attempts, trained=False), tables.prompts())
         if stop := this.stop_before_start(whole):
             return stop
         played = players.play(tables, this.wait(trainer.create_sampler()), this.spending.add)

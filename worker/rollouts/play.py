@@ -11,12 +11,12 @@ import numpy as np
 from scheduler.plugins.tokenizers import tokenizer_of
 from sweeps.environments import Messages, Split, Text, Turn
 from sweeps.errors import DataError
-from sweeps.rendering.answer_text import ASKED, Utterance, heard, opened_by
+from sweeps.rendering.answer_text import ASKED, Utterance, find_opening, parse_answer
 from sweeps.rendering.renderers import PLAIN
-from sweeps.rendering.tokenizer import Tokenizer, size_of
-from sweeps.rendering.turns import generation_prompt, go_on, stops
+from sweeps.rendering.tokenizer import Tokenizer, get_size
+from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
 from sweeps.stage import Json
-from sweeps.training.rollouts import Rollout, chance_seed
+from sweeps.training.rollouts import Rollout, derive_sampling_seed
 from worker.attempt import Attempt
 from worker.outcome import StageError
 from worker.rollouts.generate import Request, Use, write_all
@@ -46,13 +46,13 @@ class Reading:
     def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
         self._tokenizer = tokenizer
         self._renderer = renderer
-        self._ends = stops(tokenizer, renderer)
-        self.vocabulary = size_of(tokenizer)
+        self._ends = list_stops(tokenizer, renderer)
+        self.vocabulary = get_size(tokenizer)
 
     @cached_property
     def _opened(self) -> str:
         """The thought that a prompt of messages begins, if it does."""
-        return opened_by(self.shown(self.prompt([ASKED])[-OPENING:]))
+        return find_opening(self.shown(self.prompt([ASKED])[-OPENING:]))
 
     def stops(self, texts: tuple[str, ...], *, spoken: bool) -> tuple[str, ...] | tuple[int, ...]:
         """What ends an action: the environment's texts, and in messages the end of a turn. All texts, or all tokens."""
@@ -63,13 +63,13 @@ class Reading:
         return tuple(stop if isinstance(stop, str) else self.shown([stop]) for stop in found)
 
     def prompt(self, text: Text) -> list[int]:
-        return generation_prompt(text, self._tokenizer, self._renderer)
+        return build_generation_prompt(text, self._tokenizer, self._renderer)
 
     def answer(self, so_far: Messages, turn: Utterance, text: Text) -> tuple[list[int], Messages]:
         """What is put behind a turn, and the chat with it. Raises DataError where the renderer would not go on."""
         if isinstance(text, str):
             return self._tokenizer.encode(text), [*so_far, {"role": "assistant", "content": turn.whole}]
-        tokens, message = go_on(so_far, turn, text, self._tokenizer, self._renderer)
+        tokens, message = continue_chat(so_far, turn, text, self._tokenizer, self._renderer)
         return tokens, [*so_far, message, *text]
 
     def turn(self, tokens: Sequence[int], *, spoken: bool) -> Utterance:
@@ -77,7 +77,7 @@ class Reading:
         text, end = self._without_end(tokens, spoken=spoken)
         if not spoken or self._renderer == PLAIN:
             return Utterance(text, text, end=end)
-        return heard(text, self._tokenizer, opened=self._opened, end=end)
+        return parse_answer(text, self._tokenizer, opened=self._opened, end=end)
 
     def _without_end(self, tokens: Sequence[int], *, spoken: bool) -> tuple[str, str]:
         text = self.shown(tokens)
@@ -273,7 +273,7 @@ def _together(playing: Iterable[Seat]) -> list[list[Seat]]:
 def _request(together: Sequence[Seat]) -> Request:
     first = together[0]
     task = first.task
-    seed = chance_seed(task.chances, iteration=task.iteration, group=task.group, transcript=first.tokens)
+    seed = derive_sampling_seed(task.chances, iteration=task.iteration, group=task.group, transcript=first.tokens)
     return Request(first.tokens, len(together), seed)
 
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from scheduler.settings import Settings
-from sweeps.environments import Shape, Split, Text, Turn
+from sweeps.environments import EpisodeShape, Split, Text, Turn
 from worker.outcome import StageError
 from worker.rollouts.sandbox_process import Died, Playhouse
 
@@ -107,7 +107,7 @@ class Arena:
         self._house: Playhouse | None = None
         self.starts = 0  # processes that it took
         self.version = 0
-        self.shape = Shape()
+        self.shape = EpisodeShape()
         self.stop: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -242,7 +242,7 @@ class Arena:
         if verb != b"ready":
             raise StageError(json.loads(content))
         self.version, shape, stop = json.loads(content)
-        self.shape = Shape(*(tuple(span) for span in shape))
+        self.shape = EpisodeShape(*(tuple(span) for span in shape))
         self.stop = tuple(stop)
 
 

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
 from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_code import describe_error
-from sweeps.environments import Environment, Episode, Shape, Split, Turn
+from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
 from worker.rollouts.validate_returns import (
     Unwelcome,
     facts_of,
@@ -176,7 +176,7 @@ class Checking(NamedTuple):
 
     check: Callable[[str, list[str]], Any]
     version: int = 1
-    shape: Shape = Shape()
+    shape: EpisodeShape = EpisodeShape()
     stop: tuple[str, ...] = ()
 
     def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - all answers are checked alike

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
-from sweeps.training.data_order import subset_order
+from sweeps.training.data_order import order_subset
 from sweeps.training.preference_loss import (
     Floats,
     accuracy,
@@ -50,7 +50,7 @@ class DPOTraining(SupervisedTraining):
         if len(self._rows) < len(every):
             return reference_of(self._this, flatten(self._rows))
         found = reference_of(self._this, flatten(every))  # the same stage for every order of all pairs
-        rows = subset_order(len(every), self._recipe["seeds"]["subset"]).tolist()
+        rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
         return [found[2 * row + side] for row in rows for side in (0, 1)]
 
     def _gradient_usage(self, tokens: int) -> Usage:

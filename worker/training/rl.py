@@ -15,8 +15,16 @@ import numpy as np
 from scheduler.artefacts import compress_rows, decode_rows
 from sweeps.cost import Usage
 from sweeps.stage import Json
-from sweeps.training.rollout_cost import NONE, Play
-from sweeps.training.rollouts import Floats, Group, Rollout, learnt_from, parted, task_seed, weighed
+from sweeps.training.rollout_cost import NONE, EpisodeCosts
+from sweeps.training.rollouts import (
+    Floats,
+    Group,
+    Rollout,
+    derive_task_seed,
+    select_informative,
+    split_groups,
+    weigh_tokens,
+)
 from worker.attempt import Attempt
 from worker.open_model import StartingPoint, forget_if_gone
 from worker.outcome import Outcome, StageError, Succeeded
@@ -55,7 +63,7 @@ class RLTraining(Training):
             arena = stack.enter_context(arena_of(self._this, "train"))
             self._players = Players(self._this, arena, temperature=self._recipe["temperature"])
             referred = self._recipe["kl_penalty"] > 0
-            self._play = Play(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
+            self._play = EpisodeCosts(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
             if referred and not self._is_done(self._start.step):
                 self._reference = self._opened_reference()
             self._behind = self._trainer.create_sampler()  # before anything moves
@@ -104,7 +112,7 @@ class RLTraining(Training):
         if iteration not in self._tables:
             seeds = self._recipe["seeds"]
             tasks = [
-                Task(task_seed(seeds["tasks"], iteration, group), iteration, group, seeds["sampling"])
+                Task(derive_task_seed(seeds["tasks"], iteration, group), iteration, group, seeds["sampling"])
                 for group in range(self._recipe["groups"])
             ]
             self._tables[iteration] = self._players.open(tasks, self._recipe["group_size"])
@@ -122,11 +130,11 @@ class RLTraining(Training):
         hand, self._hand = self._hand, None
         if hand is None:
             hand = self._roll(step, self._weights())
-        self._last, kept = hand, learnt_from(hand)
+        self._last, kept = hand, select_informative(hand)
         row = self._row(step, rate, hand, kept)
         self._sent.append([rollout for group in kept for rollout in group])
         losses, applied = [], []
-        for part in parted(kept, self._recipe["substeps"]) if kept else ():
+        for part in split_groups(kept, self._recipe["substeps"]) if kept else ():
             self._this.check()  # a frozen process may wake up here
             losses.append(self._gradient(part))
             applied.append(self._trainer.step(self._adam(rate)))
@@ -135,7 +143,7 @@ class RLTraining(Training):
     def _gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
         rollouts = [rollout for group in groups for rollout in group]
         moved = self._moved(rollouts) if self._play.referred else None
-        acted = RolloutBatch(rollouts, weighed(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
+        acted = RolloutBatch(rollouts, weigh_tokens(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
         self._use(Usage(training=acted.tokens))  # before it is asked for
         return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])
 

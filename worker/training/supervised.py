@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
-from sweeps.training.data_order import batch_rows, subset_order
+from sweeps.training.data_order import order_subset, select_batch
 from worker.attempt import Attempt
 from worker.evaluation.measure import submit_forward
 from worker.examples import RenderedRows, flatten
@@ -82,7 +82,7 @@ class SupervisedTraining(Training):
 
     def _rows_of(self, step: int) -> list[int]:
         recipe = self._recipe
-        rows = batch_rows(
+        rows = select_batch(
             step, size=recipe["data"]["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"]
         )
         return [int(row) for row in rows]
@@ -103,7 +103,7 @@ class SupervisedTraining(Training):
     def _subset(self) -> RenderedRows:
         data = self._recipe["data"]
         rows = self._this.context.examples.render(data["records"], self._recipe)
-        chosen = subset_order(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
+        chosen = order_subset(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
         return [rows[place] for place in chosen.tolist()]
 
     def _validation_set(self) -> list[Example]:

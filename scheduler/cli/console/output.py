@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scheduler.cli.console.streams import make_exact
-from sweeps.formatting import counted, safe, safe_lines, shown
+from sweeps.formatting import escape, escape_lines, format_count, format_value
 
 Row = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class Output:
         elif self.form == "csv":
             self.csv(rows, columns=columns)
         else:
-            self.table(rows, title=title or counted(len(rows), name.removesuffix("s")), columns=columns)
+            self.table(rows, title=title or format_count(len(rows), name.removesuffix("s")), columns=columns)
 
     def document(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
@@ -76,11 +76,11 @@ class Output:
     def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
         """Columns in the order of the first row; numbers to the right."""
         if title:
-            self.console.print(safe(title), style="bold")  # as a title of the table it would fold to its width
+            self.console.print(escape(title), style="bold")  # as a title of the table it would fold to its width
         if not rows:
             return
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
-        cells = [[safe(shown(row.get(name))) for name in names] for row in rows]
+        cells = [[escape(format_value(row.get(name))) for name in names] for row in rows]
         if _least_width([names, *cells]) > self.console.width:
             self._one_by_one(names, rows)
             return
@@ -90,7 +90,7 @@ class Output:
             justify: Literal["left", "right"] = "right" if numeric else "left"
             rigid = all(len(row[position]) <= RIGID for row in cells)
             style = "" if position else "bright_cyan"
-            table.add_column(safe(name), justify=justify, style=style, no_wrap=rigid, overflow="fold")
+            table.add_column(escape(name), justify=justify, style=style, no_wrap=rigid, overflow="fold")
         for row in cells:
             table.add_row(*row)
         self.console.print(table)
@@ -99,13 +99,17 @@ class Output:
         """Rows as lines of name and value: where columns do not fit, no number is cut off."""
         wide = max(map(len, names))
         for position, row in enumerate(rows):
-            lines = [f"{name:<{wide}}  {safe(shown(row[name]))}" for name in names if row.get(name) not in (None, "")]
+            lines = [
+                f"{name:<{wide}}  {escape(format_value(row[name]))}"
+                for name in names
+                if row.get(name) not in (None, "")
+            ]
             self.console.print("\n".join([""] * bool(position) + lines))
 
     def say(self, text: str) -> None:
         """A line for people; nothing in the other forms."""
         if self.for_people:
-            self.console.print(safe_lines(text))
+            self.console.print(escape_lines(text))
 
 
 def _least_width(cells: Sequence[Sequence[str]]) -> int:

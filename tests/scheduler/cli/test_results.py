@@ -9,7 +9,7 @@ import pytest
 from scheduler.errors import UnknownSweep
 from scheduler.state import keys, views
 from scheduler.state.store import Store
-from sweeps.results import cells
+from sweeps.results import summarize_cells
 from tests.scheduler.night import Night
 from tests.scheduler.plans import evaluate, plan, scaling
 from tests.scheduler.plans import train as trained
@@ -33,7 +33,7 @@ def play(night: Night, sizes: list[int], seeds: int) -> None:
 
 def test_the_running_aggregates_are_the_cells_of_the_rows(night: Night) -> None:
     play(night, [8, 16, 32], seeds=5)
-    running, recomputed = views.read_cells(night.store, "s"), cells(views.read_results(night.store, "s"))
+    running, recomputed = views.read_cells(night.store, "s"), summarize_cells(views.read_results(night.store, "s"))
     assert [each["cell"] for each in running] == [dict(each.cell) for each in recomputed]
     for kept, summary in zip(running, recomputed, strict=True):
         assert (

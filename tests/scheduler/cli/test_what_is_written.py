@@ -12,7 +12,7 @@ from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter
 from sweeps.analysis.run_counts import describe_cuts
-from sweeps.formatting import safe
+from sweeps.formatting import escape
 from sweeps.report.document import Code, Report, Section, table
 from sweeps.report.markdown import render_markdown
 from sweeps.results import RunResult
@@ -75,7 +75,7 @@ def test_nothing_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[st
     output.say(f"one\n{text}")
     told = capsys.readouterr().out
     assert not {*told} & {*"\x00\x07\x08\x0d\x1b\x9b\u202e\u2066\ud800"}
-    assert safe(text) in told
+    assert escape(text) in told
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "a\tb", "a\rb"])

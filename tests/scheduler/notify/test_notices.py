@@ -15,7 +15,7 @@ from scheduler.notify.outbox import (
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Store
-from sweeps.formatting import dollars
+from sweeps.formatting import format_usd
 from tests.scheduler.night import LEASE, PATIENCE, Night
 from tests.scheduler.plans import single
 
@@ -65,7 +65,7 @@ def test_a_small_budget_is_told_of_in_sums_that_are_not_nothing(night: Night) ->
     (said,) = [notice.headline for notice in empty(night) if notice.kind == "budget"]
     assert said == "s: the budget is reached: $0.0010 of $0.0020 is spent"
     for micro in (0, 7, 99, 100, 999_999, 1_000_000, 12_345_678):
-        assert night.run_lua(f"return format_dollars({micro})") == dollars(micro)
+        assert night.run_lua(f"return format_dollars({micro})") == format_usd(micro)
 
 
 def test_the_first_failure_is_told_with_what_failed_and_why_and_the_second_is_not(night: Night) -> None:

@@ -10,9 +10,9 @@ import scheduler.plugins.cookbook
 from scheduler.plugins.cookbook import CookbookRenderer
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.rendering.render import Example, lengths, render
-from sweeps.rendering.renderers import renderer_of
-from sweeps.rendering.turns import continuation, generation_prompt, stops
+from sweeps.rendering.render import Example, measure_lengths, render
+from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
 from tests.sweeps.templates import chat, speaking
 
 TOOL = {"type": "function", "function": {"name": "look_up", "description": "", "parameters": {"type": "object"}}}
@@ -22,16 +22,16 @@ CALL = {"type": "function", "function": {"name": "look_up", "arguments": {"word"
 def rendered(name: str, row: dict[str, Any]) -> tuple[Example, str]:
     """The example, and the text of what it learns."""
     tokenizer = speaking("chatml")
-    renderer = renderer_of(f"cookbook:{name}", tokenizer, messages=True)
+    renderer = choose_renderer(f"cookbook:{name}", tokenizer, messages=True)
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
-    assert lengths(Records("chat", (row,)), tokenizer, renderer).tolist() == [len(example)]
+    assert measure_lengths(Records("chat", (row,)), tokenizer, renderer).tolist() == [len(example)]
     return example, tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
 
 
 def test_without_it_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tinker_cookbook", None)
     with pytest.raises(DataError, match=r"cannot be imported .*; pip install 'tinker-cookbook>=0\.5\.8' installs"):
-        renderer_of("cookbook:qwen3", speaking("chatml"), messages=True)
+        choose_renderer("cookbook:qwen3", speaking("chatml"), messages=True)
 
 
 class Tensor(list[float]):
@@ -79,9 +79,9 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
 def test_the_version_is_in_the_name() -> None:
     tokenizer = speaking(None)
     tokenizer.cookbook.cache_clear()
-    assert renderer_of("cookbook:some", tokenizer, messages=True) == "cookbook:some@0.5.8"
+    assert choose_renderer("cookbook:some", tokenizer, messages=True) == "cookbook:some@0.5.8"
     with pytest.raises(DataError, match=r"tinker-cookbook 0\.5\.8 found, planned was with 0\.6\.1"):
-        generation_prompt(chat("a"), tokenizer, "cookbook:some@0.6.1")
+        build_generation_prompt(chat("a"), tokenizer, "cookbook:some@0.6.1")
     tokenizer.cookbook.cache_clear()
 
 
@@ -139,25 +139,25 @@ class TestReal:
     @pytest.mark.parametrize("ended", [True, False])
     def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(self, name: str, ended: bool) -> None:
         tokenizer = speaking("chatml")
-        renderer = renderer_of(f"cookbook:{name}", tokenizer, messages=True)
+        renderer = choose_renderer(f"cookbook:{name}", tokenizer, messages=True)
         messages = chat("hello", "yes", "12")
-        first = stops(tokenizer, renderer)[0]
+        first = list_stops(tokenizer, renderer)[0]
         end = tokenizer.encode(first) if isinstance(first, str) else [first]
         said = tokenizer.encode("yes" if name == "qwen3_instruct" else " yes") + (end if ended else [])
         grown = [
-            *generation_prompt(messages[:1], tokenizer, renderer),
+            *build_generation_prompt(messages[:1], tokenizer, renderer),
             *said,
-            *continuation(messages[:2], messages[2:], tokenizer, renderer, ended=ended),
+            *build_continuation(messages[:2], messages[2:], tokenizer, renderer, ended=ended),
         ]
-        assert tokenizer.decode(grown) == tokenizer.decode(generation_prompt(messages, tokenizer, renderer))
+        assert tokenizer.decode(grown) == tokenizer.decode(build_generation_prompt(messages, tokenizer, renderer))
 
     def test_a_dialogue_whose_thoughts_are_left_out_is_refused(self) -> None:
         tokenizer = speaking("chatml")
-        renderer = renderer_of("cookbook:qwen3", tokenizer, messages=True)
+        renderer = choose_renderer("cookbook:qwen3", tokenizer, messages=True)
         with pytest.raises(DataError, match="what the model said differently"):
-            continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
+            build_continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
 
     @pytest.mark.parametrize("name", ["nonsense", "llama3"])
     def test_a_renderer_that_does_not_suit_the_tokenizer_is_refused(self, name: str) -> None:
         with pytest.raises(DataError, match=f"cookbook:{name} does not take this"):
-            renderer_of(f"cookbook:{name}", speaking("chatml"), messages=True)
+            choose_renderer(f"cookbook:{name}", speaking("chatml"), messages=True)

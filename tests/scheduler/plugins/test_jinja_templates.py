@@ -7,13 +7,13 @@ import pytest
 from scheduler.plugins.jinja_templates import DAY
 from sweeps.errors import DataError
 from sweeps.rendering.render import render
-from sweeps.rendering.renderers import renderer_of
-from sweeps.rendering.tokenizer import template_of
+from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.tokenizer import get_template
 from tests.sweeps.templates import CHATML, chat, speaking
 
 
 def said(template: str) -> str:
-    found = template_of(speaking(template))
+    found = get_template(speaking(template))
     assert found is not None
     return found.text(chat("a", "b"), (), prompt=False)
 
@@ -43,7 +43,7 @@ def test_what_a_template_must_not_or_cannot_do_is_a_refusal(template: str) -> No
 
 def test_threads_do_not_see_each_others_marks() -> None:
     tokenizer = speaking("marked")
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
 
     def learnt(count: int) -> int:
         row = {"messages": chat(*["a", "b"] * count)}

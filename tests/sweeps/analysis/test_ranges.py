@@ -13,7 +13,7 @@ from sweeps.analysis.grid import best_cell
 from sweeps.analysis.item_analysis import change_row, difference_rows
 from sweeps.analysis.targets import estimate_mean, format_estimate
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.formatting import with_interval
+from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import ANY, difference_range, range_of
 from sweeps.results import Moments, RunResult
 from sweeps.stats.intervals import Estimate, paired
@@ -66,11 +66,11 @@ def test_it_is_told_by_its_ends_where_it_would_go_beyond() -> None:
     wide = paired([0.9, 0.1], span=(-1, 1))
     assert wide.half_width is not None
     assert wide.mean + wide.half_width > 1
-    assert with_interval(wide, 3, signed=True) == "+0.500 (-1.000 to +1.000)"
+    assert format_interval(wide, 3, signed=True) == "+0.500 (-1.000 to +1.000)"
     assert format_estimate(wide, 2) == "0.50 (−1.00 to 1.00)"
-    assert with_interval(Estimate(0.5, 0.25, 3, (-1, 1)), 3, signed=True) == "+0.500 ±0.250"
-    assert with_interval(Estimate(2.5, 3.0, 3, (0, math.inf)), 1) == "2.5 (0.0 to 5.5)"
-    assert with_interval(Estimate(0.5, 9.0, 3), 1) == "0.5 ±9.0"
+    assert format_interval(Estimate(0.5, 0.25, 3, (-1, 1)), 3, signed=True) == "+0.500 ±0.250"
+    assert format_interval(Estimate(2.5, 3.0, 3, (0, math.inf)), 1) == "2.5 (0.0 to 5.5)"
+    assert format_interval(Estimate(0.5, 9.0, 3), 1) == "0.5 ±9.0"
     assert Estimate(0.5, 0.808, 3, (-1, 1)).document() == pytest.approx(
         {"mean": 0.5, "half_width": 0.808, "seeds": 3, "low": -0.308, "high": 1.0}
     )

@@ -12,8 +12,8 @@ import pytest
 
 from sweeps.data import Dataset, load_dataset
 from sweeps.errors import DataError
-from sweeps.records import content_keys
-from sweeps.rendering.render import input_lengths
+from sweeps.records import hash_contents
+from sweeps.rendering.render import measure_inputs
 from sweeps.rendering.tokenizer import OfflineTokenizer
 
 
@@ -107,7 +107,7 @@ def test_equal_content_is_kept_once_and_never_on_both_sides(tmp_path: Path) -> N
     data = load(tmp_path, Spec(source, holdout=holdout, validation=validation))
     assert data.validation
     assert [len(data.train), len(data.holdout), len(data.validation)] == [98, 2, 1]
-    keys = [set(content_keys(part.rows)) for part in (data.train, data.holdout, data.validation)]
+    keys = [set(hash_contents(part.rows)) for part in (data.train, data.holdout, data.validation)]
     assert len(set.union(*keys)) == 101
     assert any("2 of 102 rows repeat another" in note for note in data.notes)
     assert [note.split()[0] for note in data.notes if "were dropped from train" in note] == ["1", "1"]
@@ -150,7 +150,7 @@ def test_what_cannot_be_rendered_is_named_by_its_line(tmp_path: Path) -> None:
     chats.insert(4, {"messages": [{"role": "judge", "content": "a"}, {"role": "assistant", "content": "b"}]})
     data = load(tmp_path, Spec(write(tmp_path / "a.jsonl", [*chats[:1], *chats])))
     with pytest.raises(DataError, match=r"^a\.jsonl:6, "):
-        input_lengths(data.train, OfflineTokenizer())
+        measure_inputs(data.train, OfflineTokenizer())
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from sweeps.data import load_dataset
-from sweeps.data.demonstrations import FAMILIES, TEST, TRAIN, make_demos
-from sweeps.data.generated import FORMATS, make
-from sweeps.data.generated_preferences import make_pairs
-from sweeps.environments.builtin import built_in
+from sweeps.data.demonstrations import FAMILIES, TEST, TRAIN, generate_demos
+from sweeps.data.generated import FORMATS, generate_rows
+from sweeps.data.generated_preferences import generate_pairs
+from sweeps.environments.builtin import load_builtin
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
-from sweeps.rendering.render import lengths, render, render_all
+from sweeps.rendering.render import measure_lengths, render, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
 
@@ -27,16 +27,16 @@ OFFLINE = OfflineTokenizer()
 
 @pytest.mark.parametrize("name", PINNED)
 def test_they_are_the_same_on_every_machine(name: str) -> None:
-    made = make(name)
+    made = generate_rows(name)
     assert Records(FORMATS[name], made.train).sha256 == PINNED[name]
     assert (len(made.train), len(made.test)) == (TRAIN, TEST)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_demonstration_replays_to_the_reward_that_it_claims(name: str) -> None:
-    environment = built_in(f"offline:{name.removesuffix('_demos')}")
+    environment = load_builtin(f"offline:{name.removesuffix('_demos')}")
     rewards = []
-    for demo in make_demos(name, "train"):
+    for demo in generate_demos(name, "train"):
         prompt, *parts = demo.row["parts"]
         episode = environment.episode(demo.seed, demo.split)
         assert prompt == {"text": episode.prompt, "loss": False}
@@ -51,13 +51,13 @@ def test_a_demonstration_replays_to_the_reward_that_it_claims(name: str) -> None
 
 def test_what_is_demonstrated_to_train_on_is_never_measured_on() -> None:
     """Seen in arithmetic, where the prompt is the whole task."""
-    train, test = ({row["parts"][0]["text"] for row in part} for part in make("arithmetic_demos"))
+    train, test = ({row["parts"][0]["text"] for row in part} for part in generate_rows("arithmetic_demos"))
     assert not train & test
 
 
 def test_the_chosen_texts_are_those_of_the_preferences() -> None:
-    chosen = make("preferences_chosen")
-    for pairs, part in zip(make_pairs("preferences"), chosen, strict=True):
+    chosen = generate_rows("preferences_chosen")
+    for pairs, part in zip(generate_pairs("preferences"), chosen, strict=True):
         assert [(row["prompt"], row["chosen"]) for row in pairs] == [(row["prompt"], row["completion"]) for row in part]
 
 
@@ -67,7 +67,7 @@ def test_they_load_as_data(name: str, form: str, tmp_path: Path) -> None:
     data = load_dataset("mine", spec, folder=tmp_path, cache=tmp_path)
     assert data.train.format == data.holdout.format == form
     assert len(data.holdout) == 128
-    assert len(data.train) > 0.95 * len(make(name).train)
+    assert len(data.train) > 0.95 * len(generate_rows(name).train)
     assert not list(tmp_path.iterdir())
 
 
@@ -77,14 +77,14 @@ def test_a_transcript_is_read_as_it_was_shown_and_bears_loss_on_its_actions() ->
     assert example.tokens.tolist() == [0, *OFFLINE.encode("Item: s found 3=3\n")]
     assert OFFLINE.decode(example.tokens[1:][example.weights > 0].tolist()) == "s3\n"
     assert example.text_bytes == 3
-    assert lengths(Records("transcript", (row,)), OFFLINE).tolist() == [len(example)]
+    assert measure_lengths(Records("transcript", (row,)), OFFLINE).tolist() == [len(example)]
 
 
 def test_every_demonstration_renders() -> None:
     for name in FAMILIES:
-        records = Records("transcript", make(name).test)
+        records = Records("transcript", generate_rows(name).test)
         examples = render_all(records, OFFLINE, loss_mask="completion")
-        assert [len(example) for example in examples] == lengths(records, OFFLINE).tolist()
+        assert [len(example) for example in examples] == measure_lengths(records, OFFLINE).tolist()
 
 
 def _part(text: str, *, loss: bool = False) -> Row:

@@ -8,7 +8,7 @@ import pytest
 
 from sweeps.data import offline_sources
 from sweeps.data.domains import DOMAINS, Document
-from sweeps.data.offline_sources import LENGTH, TEST, TRAIN, Corpus, build, read_domain
+from sweeps.data.offline_sources import LENGTH, TEST, TRAIN, Corpus, build_corpus, read_domain
 from sweeps.errors import DataError
 
 
@@ -34,7 +34,7 @@ def test_a_kept_corpus_is_the_built_one_and_a_damaged_one_is_built_again(cache: 
     (path,) = cache.glob("corpus-reference-*.gz")
     assert read_domain("reference", cache) == built
     path.write_bytes(path.read_bytes()[:1000])
-    assert read_domain("reference", cache) == built == build(DOMAINS["reference"].documents())
+    assert read_domain("reference", cache) == built == build_corpus(DOMAINS["reference"].documents())
 
 
 def documents(count: int, seed: int) -> list[Document]:
@@ -46,8 +46,8 @@ def documents(count: int, seed: int) -> list[Document]:
 
 def test_documents_are_never_split_and_their_order_does_not_matter() -> None:
     made = documents(count=40, seed=1)
-    corpus = build(made)
-    assert build(random.Random(2).sample(made, 40)) == corpus
+    corpus = build_corpus(made)
+    assert build_corpus(random.Random(2).sample(made, 40)) == corpus
     assert len(corpus.test) == 500  # five of forty documents, a hundred records each
     for document in made:
         text = document.read()
@@ -57,16 +57,16 @@ def test_documents_are_never_split_and_their_order_does_not_matter() -> None:
 
 def test_a_copy_in_another_document_is_dropped_from_train() -> None:
     made = documents(count=40, seed=1)
-    copied = build([*made, Document("copy of all", lambda: "".join(document.read() for document in made))])
+    copied = build_corpus([*made, Document("copy of all", lambda: "".join(document.read() for document in made))])
     assert not set(copied.train) & set(copied.test)
 
 
 def test_a_domain_is_capped_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
     made = documents(count=40, seed=1)
-    everything = build(made)
+    everything = build_corpus(made)
     monkeypatch.setattr(offline_sources, "TRAIN", 100)
     monkeypatch.setattr(offline_sources, "TEST", 10)
-    assert build(made) == Corpus(everything.train[:100], everything.test[:10])
+    assert build_corpus(made) == Corpus(everything.train[:100], everything.test[:10])
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:

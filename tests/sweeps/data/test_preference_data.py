@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from sweeps.data import load_dataset
-from sweeps.data.generated_preferences import NAMES, TEST, TRAIN, make_pairs, quality
+from sweeps.data.generated_preferences import NAMES, TEST, TRAIN, generate_pairs, score_quality
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
 from sweeps.spec.sections import DataSpec
@@ -21,18 +21,20 @@ PINNED = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_they_are_the_same_on_every_machine(name: str) -> None:
-    pairs = make_pairs(name)
+    pairs = generate_pairs(name)
     assert Records("preference", pairs.train).sha256 == PINNED[name]
     assert (len(pairs.train), len(pairs.test)) == (TRAIN, TEST)
 
 
 def test_the_chosen_text_is_the_better_one_but_for_a_few_mistakes() -> None:
-    better = [quality(row["chosen"]) > quality(row["rejected"]) for row in make_pairs("preferences").train]
+    better = [
+        score_quality(row["chosen"]) > score_quality(row["rejected"]) for row in generate_pairs("preferences").train
+    ]
     assert 0.95 < np.mean(better) < 0.99
 
 
 def test_in_the_null_twin_a_coin_has_chosen_among_the_same_texts() -> None:
-    real, null = make_pairs("preferences").train, make_pairs("preferences_null").train
+    real, null = generate_pairs("preferences").train, generate_pairs("preferences_null").train
     assert [{row["chosen"], row["rejected"]} for row in real] == [{row["chosen"], row["rejected"]} for row in null]
     kept = [ours["chosen"] == theirs["chosen"] for ours, theirs in zip(real, null, strict=True)]
     assert 0.45 < np.mean(kept) < 0.55
@@ -41,7 +43,7 @@ def test_in_the_null_twin_a_coin_has_chosen_among_the_same_texts() -> None:
 @pytest.mark.parametrize("pieces", [list, str.split], ids=["letters", "words"])
 def test_single_letters_and_single_words_tell_next_to_nothing(pieces: Callable[[str], Iterable[str]]) -> None:
     """Logistic regression on which of them a text has, fitted to the training pairs, is right about 0.65 at most."""
-    train, test = make_pairs("preferences")
+    train, test = generate_pairs("preferences")
     known = {piece: column for column, piece in enumerate(sorted(_seen(train, pieces)))}
     seen, held = _differences(train, known, pieces), _differences(test, known, pieces)
     fitted = np.zeros(len(known))

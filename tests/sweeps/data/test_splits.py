@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sweeps.data import Dataset
-from sweeps.data.near_duplicates import alike, share_runs
+from sweeps.data.near_duplicates import find_shared_runs, fold_text
 from sweeps.data.split import choose
 from tests.sweeps.files import jsonl, load, read, refusal, turn
 
@@ -138,11 +138,11 @@ def test_long_texts_that_share_most_of_their_words_are_said(tmp_path: Path) -> N
 
 
 def test_a_form_letter_is_no_near_duplicate() -> None:
-    letter = alike(
+    letter = fold_text(
         "Dear madam or sir, thank you for your letter of the first of May about the goods that you did not receive."
     )
     texts = [f"{letter} number {at} {'x' * at} and {'y' * at} with {'z' * at}" for at in range(20)]
-    assert share_runs(texts[:10], texts[10:]) == {}
+    assert find_shared_runs(texts[:10], texts[10:]) == {}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_form_letter_is_no_near_duplicate() -> None:
     ],
 )
 def test_alike_is_what_reads_the_same(one: str, other: str, same: bool) -> None:
-    assert (alike(one) == alike(other)) is same
+    assert (fold_text(one) == fold_text(other)) is same
 
 
 def test_a_count_that_is_too_high_says_what_became_of_the_rows(tmp_path: Path) -> None:

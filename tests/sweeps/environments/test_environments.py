@@ -7,8 +7,8 @@ from statistics import mean, pstdev
 import pytest
 
 from sweeps.environments import Environment, Split
-from sweeps.environments.builtin import BUILT_IN, built_in
-from sweeps.environments.market import AVERSION, COST, EVENTS, SHOWN, Market, Trading, outcome
+from sweeps.environments.builtin import BUILT_IN, load_builtin
+from sweeps.environments.market import AVERSION, COST, EVENTS, SHOWN, Market, Trading, settle_trades
 from sweeps.environments.tool_use import Lookup, ToolUse
 from sweeps.errors import SpecError
 from sweeps.rendering.tokenizer import OfflineTokenizer
@@ -39,7 +39,7 @@ def plays(name: str, key: int = 1) -> Sequence[str]:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_episodes_are_the_same_on_every_machine(name: str) -> None:
-    environment = built_in(name)
+    environment = load_builtin(name)
     played = [play(environment, seed, split, at_random(seed, plays(name))) for seed in range(50) for split in SPLITS]
     assert (environment.version, fingerprint(played)) == PINNED[name]
 
@@ -47,7 +47,7 @@ def test_episodes_are_the_same_on_every_machine(name: str) -> None:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_any_seed_and_the_same_actions_make_the_same_episode(name: str) -> None:
     for seed, split in product(SEEDS, SPLITS):
-        first, again = (play(built_in(name), seed, split, at_random(5, plays(name))) for _ in range(2))
+        first, again = (play(load_builtin(name), seed, split, at_random(5, plays(name))) for _ in range(2))
         assert first == again
 
 
@@ -60,13 +60,13 @@ def test_no_task_is_in_both_splits_and_there_are_thousands(name: str) -> None:
 
 def _task(name: str, seed: int, split: Split) -> object:
     """What an episode is about, apart from anything that is done in it."""
-    episode = built_in(name).episode(seed, split)
+    episode = load_builtin(name).episode(seed, split)
     return getattr(episode, "_moves", None) or episode._item  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_episode_keeps_to_its_shape_and_its_bounds(name: str) -> None:
-    environment, tokenizer = built_in(name), OfflineTokenizer()
+    environment, tokenizer = load_builtin(name), OfflineTokenizer()
     assert isinstance(environment, Environment)
     turns, action, observation = environment.shape
     for seed in range(300):
@@ -81,22 +81,22 @@ def test_an_episode_keeps_to_its_shape_and_its_bounds(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["offline:arithmetic", "offline:tool_use"])
 def test_who_knows_the_task_solves_it_and_earns_one(name: str) -> None:
-    for played in play_all(built_in(name), expert):
+    for played in play_all(load_builtin(name), expert):
         assert played.reward == pytest.approx(1)
         assert played.solved == 1
 
 
 @pytest.mark.parametrize("name", ["offline:arithmetic", "offline:tool_use"])
 def test_chance_earns_little_even_where_it_knows_the_letters(name: str) -> None:
-    assert mean_reward(play_all(built_in(name), at_random(7))) < 0.05
-    assert mean_reward(play_all(built_in(name), at_random(7, LETTERS[name]))) < 0.3
+    assert mean_reward(play_all(load_builtin(name), at_random(7))) < 0.05
+    assert mean_reward(play_all(load_builtin(name), at_random(7, LETTERS[name]))) < 0.3
 
 
 @pytest.mark.parametrize(
     ("action", "reward"), [("3\n", 1), ("3", 1), ("3 ", 1), ("31", 0), (" 3", 0), ("", 0), ("2", 0)]
 )
 def test_the_number_in_front_is_the_answer(action: str, reward: float) -> None:
-    environment = built_in("offline:arithmetic")
+    environment = load_builtin("offline:arithmetic")
     seed = next(seed for seed in range(100) if expert(environment.episode(seed, "train")) == "3\n")
     assert environment.episode(seed, "train").step(action) == ("", reward, True, {"solved": reward})
 
@@ -126,7 +126,7 @@ def test_what_decides_an_action_stands_in_the_last_five_characters() -> None:
     right: dict[tuple[str, str], set[str]] = {}
     for name, far in (("offline:arithmetic", 4), ("offline:tool_use", 5), ("offline:market", 5)):
         for seed in range(500):
-            played = play(built_in(name), seed, "train", expert)
+            played = play(load_builtin(name), seed, "train", expert)
             read = [played.prompt, *(str(turn.observation) for turn in played.turns)]
             for text, action in zip(read, played.actions, strict=False):
                 right.setdefault((name, text[-far:]), set()).add(action)
@@ -184,12 +184,12 @@ def test_the_market_shows_the_last_moves_and_the_position() -> None:
     assert episode.step("h").observation == " L+-+ "
     assert episode.step("s").observation == " S-+- "
     assert episode.step("?").done
-    assert outcome((-60,), (0,)).reward == 0
+    assert settle_trades((-60,), (0,)).reward == 0
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_the_twin_shows_the_same_and_pays_by_chance(name: str) -> None:
-    real, twin = built_in(name), built_in(f"{name}_null")
+    real, twin = load_builtin(name), load_builtin(f"{name}_null")
     assert (twin.shape, twin.stop, twin.version) == (real.shape, real.stop, real.version)
     earned: dict[str, list[float]] = {"expert": [], "chance": []}
     for seed in range(400):
@@ -209,12 +209,12 @@ def test_the_twin_shows_the_same_and_pays_by_chance(name: str) -> None:
 @pytest.mark.parametrize("name", TWINS)
 def test_samples_of_one_task_differ_in_what_the_twin_pays(name: str) -> None:
     """Otherwise a method that compares them would learn nothing at all, where it should learn nonsense."""
-    rewards = {play(built_in(name), 3, "train", at_random(key, plays(name))).reward for key in range(16)}
+    rewards = {play(load_builtin(name), 3, "train", at_random(key, plays(name))).reward for key in range(16)}
     assert len(rewards) > 1
 
 
 def test_a_name_that_is_none_is_told_the_nearest() -> None:
     with pytest.raises(SpecError, match="'offline:tool_usage' found; did you mean `offline:tool_use`"):
-        built_in("offline:tool_usage")
+        load_builtin("offline:tool_usage")
     with pytest.raises(SpecError, match="one of offline:arithmetic, offline:tool_use, "):
-        built_in("x")
+        load_builtin("x")

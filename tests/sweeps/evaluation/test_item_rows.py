@@ -10,7 +10,7 @@ import pytest
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage, read_rows, write_rows
 from sweeps.evaluation.scoring import Answered, Said, items_of
 from sweeps.records import Records
-from sweeps.rendering.prompts import asked
+from sweeps.rendering.prompts import build_prompts
 from sweeps.stats.paired_items import difference_of, scores_of
 
 ROWS = [
@@ -64,7 +64,7 @@ def test_the_passage_reaches_the_statistics(name: str) -> None:
         {"question": f"q{at}", "answers": [f"a{at}"], "variants": [f"Q{at}"], "context": f"passage {at // 2}"}
         for at in range(4)
     )
-    asks = asked(name, Records("questions", questions), abstain="unknown")
+    asks = build_prompts(name, Records("questions", questions), abstain="unknown")
 
     def rows(right: float) -> list[ItemRow]:
         return items_of(name, [Answered(ask, [Said("x", 0.5)], [right]) for ask in asks], "unknown")

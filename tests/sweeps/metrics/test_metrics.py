@@ -14,7 +14,7 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.scoring import Answered, Said, items_of, metrics_from
 from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
 from sweeps.metrics.numbers import number_in
-from sweeps.rendering.prompts import Ask
+from sweeps.rendering.prompts import PromptItem
 from sweeps.spec.metric_names import METRICS
 
 ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
@@ -197,7 +197,7 @@ def asked(
     """Items of `rag` that score so."""
     under = {"closed": closed, "open": opened, "distracted": distracted}
     answered = [
-        Answered(Ask(item, name, "", ("a",)), [Said(said[item], 1.0)], [scores[item]])
+        Answered(PromptItem(item, name, "", ("a",)), [Said(said[item], 1.0)], [scores[item]])
         for item in range(len(closed))
         for name, scores in under.items()
         if scores

@@ -13,7 +13,7 @@ from sweeps.metrics.matching import exact_match, f1, meaning, normalised
 from sweeps.metrics.numbers import number_in
 from sweeps.planning.data_validation import find_missing
 from sweeps.records import Records
-from sweeps.rendering.prompts import Ask, asked
+from sweeps.rendering.prompts import PromptItem, build_prompts
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "evaluations.md"
 quick = settings(max_examples=60, deadline=None)
@@ -127,7 +127,7 @@ def test_text_with_numbers_is_the_same_where_its_digits_are(said: str, right: st
 
 def told(check: str, *texts: str) -> dict[str, float]:
     said, scores = [Said(text, 0.5) for text in texts], [score(check, each, ["-5"]) for each in texts]
-    one = Answered(Ask(0, "", "", ("-5",)), said, scores)
+    one = Answered(PromptItem(0, "", "", ("-5",)), said, scores)
     (item,) = items_of("answers", [one], check=check)
     return dict(item.values)
 
@@ -167,7 +167,7 @@ def test_another_answer_is_planted_for_the_whole_word_only(passage: str, right: 
         {"question": "?", "answers": [right], "context": passage},
         {"question": "!", "answers": ["9"], "context": ""},
     ]
-    asks = asked("rag", Records("questions", tuple(rows)), abstain="unknown")
+    asks = build_prompts("rag", Records("questions", tuple(rows)), abstain="unknown")
     assert next((each.prompt for each in asks if (each.item, each.under) == (0, "counterfactual")), None) == (
         None if planted is None else f"{planted}\n?"
     )

@@ -4,12 +4,12 @@ import pytest
 
 from sweeps import PlanError, SpecError, parse
 from sweeps.errors import SweepsError
-from sweeps.planning.cells import counts, variants
+from sweeps.planning.cells import count_axes, expand_variants
 from tests.sweeps.questions import HEAD, TRANSFER, planned
 
 
 def cells(text: str) -> list[dict[str, object]]:
-    return [dict(variant.cell) for variant in variants(parse(HEAD + text))]
+    return [dict(variant.cell) for variant in expand_variants(parse(HEAD + text))]
 
 
 def refused(text: str) -> str:
@@ -31,7 +31,7 @@ def test_axes_cross() -> None:
 
 def test_a_variant_is_the_sweep_with_the_choice_in_place() -> None:
     text = "vary: {train.adam.eps: [1e-6], data.a.source: [x, y], model: [m]}"
-    found = list(variants(parse(HEAD + text)))
+    found = list(expand_variants(parse(HEAD + text)))
     assert [variant.data["a"].source for variant in found] == ["x", "y"]
     assert [variant.data["a"].holdout for variant in found] == [10, 10]
     assert {(variant.model, variant.train.adam.eps, variant.train.adam.beta1) for variant in found} == {
@@ -44,7 +44,7 @@ def test_zipped_axes_walk_together() -> None:
     found = cells(text + "zip: [[train.rank, train.batch_size]]")
     assert len(found) == 4
     assert {(cell["train.rank"], cell["train.batch_size"]) for cell in found} == {(4, 1), (8, 2)}
-    assert counts(parse(HEAD + text + "zip: [[train.rank, train.batch_size]]")) == {
+    assert count_axes(parse(HEAD + text + "zip: [[train.rank, train.batch_size]]")) == {
         "train.rank + train.batch_size": 2,
         "train.warmup": 2,
     }
@@ -96,7 +96,7 @@ def test_a_conditional_length_must_be_there_in_every_cell() -> None:
         HEAD.replace(", steps: 10", "") + "vary: {train.epochs: [1], model: [s, m]}\nwhen: {train.epochs: {model: m}}"
     )
     with pytest.raises(PlanError, match=r"model: 's'.*no length found"):
-        list(variants(parse(text)))
+        list(expand_variants(parse(text)))
 
 
 RATES = "train.learning_rate: {geom: [1.0e-3, 1.0e-1], count: 5}"

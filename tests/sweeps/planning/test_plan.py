@@ -9,11 +9,11 @@ import pytest
 
 from sweeps import Plan, Stage, parse
 from sweeps.identity import fingerprint
-from sweeps.planning.plan_json import plan_document
+from sweeps.planning.plan_json import build_plan_document
 from sweeps.records import Dataset, Records
 from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.training.data_order import batch_rows, subset_order
+from sweeps.training.data_order import order_subset, select_batch
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
 
 SCALING = """
@@ -132,9 +132,9 @@ def test_tokens_are_those_of_the_rows_that_the_steps_visit(length: str) -> None:
         data, seeds = document(stage.recipe, "data"), document(stage.recipe, "seeds")
         made = _dataset(stage)
         lengths = np.array([len(one) for one in render_all(made.train, OfflineTokenizer(), loss_mask="all")])
-        subset = lengths[subset_order(len(made.train), seeds["subset"])[: data["size"]]]
+        subset = lengths[order_subset(len(made.train), seeds["subset"])[: data["size"]]]
         batch = int(str(stage.recipe["batch_size"]))
-        rows = [batch_rows(n, size=len(subset), batch_size=batch, seed=seeds["order"]) for n in range(stage.steps)]
+        rows = [select_batch(n, size=len(subset), batch_size=batch, seed=seeds["order"]) for n in range(stage.steps)]
         assert stage.tokens == sum(int(subset[one].sum()) for one in rows)
         assert (stage.examples, stage.steps) == (data["size"], stage.recipe["steps"])
         assert stage.micro_usd == -(-stage.tokens * 4 // 10)
@@ -249,7 +249,7 @@ def test_completions_bear_loss_alone() -> None:
 
 def test_the_document_is_json_and_has_what_it_promises() -> None:
     plan = planned(TRANSFER, "deadline=2026-12-01T08:00:00+01:00")
-    row = json.loads(json.dumps(plan_document(plan)))
+    row = json.loads(json.dumps(build_plan_document(plan)))
     assert list(row["totals"]) == [
         *("stages", "train", "evaluate", "naive_train", "examples", "naive_examples"),
         *("tokens", "low_tokens", "usd", "low_usd", "price_dates"),

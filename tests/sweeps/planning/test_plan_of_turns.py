@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from sweeps.environments import Known, Shape, Turn
+from sweeps.environments import EpisodeShape, NamedEnvironment, Turn
 from sweeps.errors import DataError, PlanError
 from sweeps.planning.plan import plan
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.turns import refuse_one_turn_only
 from sweeps.spec.parse import parse
 from sweeps.stage import Plan
@@ -30,7 +30,7 @@ class Talk:
     version, stop = 1, ()
 
     def __init__(self, turns: int, answer: Any) -> None:
-        self.shape = Shape(turns=(1, turns))
+        self.shape = EpisodeShape(turns=(1, turns))
         self.prompt = ASKED
         self.answer = answer
 
@@ -50,7 +50,7 @@ def planned(style: str, turns: int, answer: Any, renderer: str = "chat_template"
         load=lambda *_: None,  # type: ignore[arg-type]
         tokenizers=lambda _: tokenizer,
         prices=prices(),
-        environments=lambda name: Known(name, "1", Talk(turns, answer)),
+        environments=lambda name: NamedEnvironment(name, "1", Talk(turns, answer)),
     )
 
 
@@ -87,7 +87,7 @@ def test_thoughts_that_are_left_out_of_the_history_end_a_dialogue_at_its_second_
 )
 def test_which_real_families_go_on_with_whom(family: str, *, user: bool, tool: bool) -> None:
     tokenizer = real_tokenizer(family)
-    renderer = renderer_of("chat_template", tokenizer, messages=True)
+    renderer = choose_renderer("chat_template", tokenizer, messages=True)
 
     def goes_on(answer: list[dict[str, Any]]) -> bool:
         try:

@@ -3,8 +3,8 @@
 import pytest
 
 from sweeps.errors import PlanError, SpecError
-from sweeps.planning.duration import EVALUATION, OPENING, cycles
-from sweeps.spec.sections import Best, best_by_default
+from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
+from sweeps.spec.sections import Best, choose_default_best
 from sweeps.stage import Plan, Stage
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
 
@@ -69,7 +69,7 @@ def test_each_step_looks_and_then_moves_and_the_reference_is_one_look_at_all() -
 
 def test_a_step_takes_two_cycles_for_it_looks_before_it_moves() -> None:
     plan = dpo(HEAD, "seeds=1", "train.steps=7")
-    assert cycles(plan.stages).longest == EVALUATION + OPENING + 2 * 7 + EVALUATION
+    assert estimate_cycles(plan.stages).longest == EVALUATION + OPENING + 2 * 7 + EVALUATION
 
 
 def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_open() -> None:
@@ -106,6 +106,6 @@ def test_preference_has_no_options() -> None:
 
 
 def test_the_best_is_the_best_by_what_is_measured() -> None:
-    assert best_by_default({}) == Best(metric="nll", mode="min")
+    assert choose_default_best({}) == Best(metric="nll", mode="min")
     asked = [{"name": "preference", "options": {}}, {"name": "nll", "options": {}}]
-    assert best_by_default({"evaluate": asked}) == Best(metric="preference_accuracy", mode="max")
+    assert choose_default_best({"evaluate": asked}) == Best(metric="preference_accuracy", mode="max")

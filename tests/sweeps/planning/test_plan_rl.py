@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from sweeps.cost import Usage
-from sweeps.environments import Episode, Shape, Split
+from sweeps.environments import Episode, EpisodeShape, Split
 from sweeps.errors import PlanError, SpecError
-from sweeps.planning.duration import EVALUATION, OPENING, cycles
+from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
 from sweeps.planning.rl_stages import WITHIN
 from sweeps.stage import MICRO, Plan, Stage
 from sweeps.training import rollout_cost
-from sweeps.training.rollout_cost import Play
+from sweeps.training.rollout_cost import EpisodeCosts
 from tests.sweeps.questions import Guess, Guessing, Load, planned
 from tests.sweeps.spec.test_spec import ACTING
 
@@ -118,10 +118,12 @@ def test_what_many_stages_have_in_common_is_reckoned_once(monkeypatch: pytest.Mo
     for seeds in (1, 9):
         rollout_cost._over.cache_clear()
         calls = list[int]()
-        least = Play.least
+        least = EpisodeCosts.least
         with monkeypatch.context() as patch:
             patch.setattr(
-                Play, "least", lambda play, prompt, least=least, calls=calls: calls.append(1) or least(play, prompt)
+                EpisodeCosts,
+                "least",
+                lambda play, prompt, least=least, calls=calls: calls.append(1) or least(play, prompt),
             )
             planned(ACTING, f"seeds={seeds}")
         counts.append(len(calls))
@@ -144,10 +146,14 @@ def test_a_chain_states_no_defaults_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("trained", [False, True])
-@pytest.mark.parametrize("shape", [Shape(), Shape((1, 3), (2, 4), (3, 5)), Shape((2, 2), (1, 1), (4, 4))])
-def test_an_episode_costs_no_less_than_the_least_and_no_more_than_the_most(shape: Shape, *, trained: bool) -> None:
+@pytest.mark.parametrize(
+    "shape", [EpisodeShape(), EpisodeShape((1, 3), (2, 4), (3, 5)), EpisodeShape((2, 2), (1, 1), (4, 4))]
+)
+def test_an_episode_costs_no_less_than_the_least_and_no_more_than_the_most(
+    shape: EpisodeShape, *, trained: bool
+) -> None:
     """Counted by hand for rollouts that never part, and for rollouts that all part after their first action."""
-    play, prompt = Play(shape, 4, trained), 10
+    play, prompt = EpisodeCosts(shape, 4, trained), 10
     low, high = play.least(prompt), play.most(prompt)
     for end, parted in ((0, False), (1, True)):
         turns, action, observation = (bounds[end] for bounds in shape)
@@ -173,8 +179,8 @@ def test_an_estimate_is_as_narrow_as_the_shape_of_the_episodes() -> None:
 
 
 def test_a_wide_estimate_is_said_to_be_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guessing, "shape", Shape((1, 9), (1, 9), (0, 9)))
-    assert any("Shape" in note and "offline:arithmetic" in note for note in planned(ACTING).notes)
+    monkeypatch.setattr(Guessing, "shape", EpisodeShape((1, 9), (1, 9), (0, 9)))
+    assert any("EpisodeShape" in note and "offline:arithmetic" in note for note in planned(ACTING).notes)
 
 
 def test_methods_have_the_same_of_tokens() -> None:
@@ -257,4 +263,4 @@ def test_what_is_varied_is_varied_for_all_methods() -> None:
 @pytest.mark.parametrize(("lag", "each"), [(0, 4), (1, 3)])
 def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, each: int) -> None:
     plan = planned(ACTING, f"train.lag={lag}", "seeds=1")
-    assert cycles(plan.stages).total == OPENING + 20 * each + (EVALUATION + 3)
+    assert estimate_cycles(plan.stages).total == OPENING + 20 * each + (EVALUATION + 3)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sweeps.errors import PlanError, SpecError
-from sweeps.planning.predetermined_metrics import Asked, foregone
+from sweeps.planning.predetermined_metrics import PlannedQuestions, list_predetermined
 from sweeps.records import Records
 from sweeps.spec.parse import parse
 from tests.sweeps.questions import HEAD
@@ -22,7 +22,7 @@ def said(
     asked: Sequence[dict[str, Any]], name: str = "answers", stops: Sequence[str] = (), **options: Any
 ) -> list[str]:
     given = {"check": "exact", "most": 8, **({"abstain": "unknown"} if name == "rag" else {}), **options}
-    return list(foregone(Asked(name, name, given, Records("questions", tuple(asked)), len, stops)))
+    return list(list_predetermined(PlannedQuestions(name, name, given, Records("questions", tuple(asked)), len, stops)))
 
 
 NUMBERS = [str(number) for number in range(20)]

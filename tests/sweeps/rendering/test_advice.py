@@ -8,7 +8,7 @@ import pytest
 from sweeps.errors import DataError
 from sweeps.records import Records
 from sweeps.rendering.render import LossMask, render_all
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.renderers import choose_renderer
 from tests.sweeps.templates import THINKING, chat, speaking
 
 THOUGHTFUL = [*chat("hello"), {"role": "assistant", "content": "yes", "reasoning_content": "a"}]
@@ -22,7 +22,7 @@ def refusal(
 ) -> str:
     """What is said of the row; nothing where it is rendered."""
     tokenizer = speaking(template)
-    renderer = renderer_of(asked, tokenizer, messages=True)
+    renderer = choose_renderer(asked, tokenizer, messages=True)
     try:
         render_all(Records("chat", ({"messages": messages},)), tokenizer, renderer=renderer, loss_mask=mask)
     except DataError as error:
@@ -70,4 +70,4 @@ def test_of_several_turns_every_way_that_is_named_is_one(template: str, keeps: l
 
 def test_an_argument_that_is_not_taken_is_refused_with_those_that_are() -> None:
     with pytest.raises(DataError, match=r"effort found, .* it takes enable_thinking, preserve_thinking"):
-        renderer_of("chat_template:effort=low", speaking(KEEPS), messages=True)
+        choose_renderer("chat_template:effort=low", speaking(KEEPS), messages=True)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sweeps.errors import DataError
-from sweeps.rendering.answer_text import TOOL, Call, Utterance, heard, opened_by
-from sweeps.rendering.chat_template import chat_of
-from sweeps.rendering.renderers import renderer_of
-from sweeps.rendering.tokenizer import Tokenizer, template_of
-from sweeps.rendering.turns import generation_prompt, go_on, stops
+from sweeps.rendering.answer_text import TOOL, Call, Utterance, find_opening, parse_answer
+from sweeps.rendering.chat_template import build_chat
+from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.tokenizer import Tokenizer, get_template
+from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
 from tests.sweeps.templates import speaking
 from tests.tokenizers import FAMILIES, real_tokenizer
 from worker.rollouts.play import Reading
@@ -58,10 +58,10 @@ WORDS = speaking("chatml")
     ],
 )
 def test_thoughts_are_no_answer(text: str, opened: str, answer: str, thoughts: str, closed: bool) -> None:
-    turn = heard(text, WORDS, opened=opened, end="<|im_end|>")
+    turn = parse_answer(text, WORDS, opened=opened, end="<|im_end|>")
     assert (turn.answer, turn.thoughts, turn.closed, turn.cut) == (answer, thoughts, closed, not closed)
     assert turn.whole == text
-    assert heard(text, WORDS, opened=opened).cut  # nothing ended it
+    assert parse_answer(text, WORDS, opened=opened).cut  # nothing ended it
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_thoughts_are_no_answer(text: str, opened: str, answer: str, thoughts: s
 def test_what_is_judged_of_channels_is_the_final_one(
     text: str, answer: str, thoughts: str, calls: tuple[Call, ...], closed: bool
 ) -> None:
-    turn = heard(text, Harmony(), end="<|return|>")
+    turn = parse_answer(text, Harmony(), end="<|return|>")
     assert (turn.answer, turn.thoughts, turn.calls, turn.closed) == (answer, thoughts, calls, closed)
 
 
@@ -126,7 +126,7 @@ PIECES += ("42", "<|end|>", "<|call|>", "<|return|>", "<|start|>user", "<|reserv
 
 def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_written() -> None:
     tokenizer = real_tokenizer("gpt-oss")
-    reading = Reading(tokenizer, renderer_of("chat_template", tokenizer, messages=True))
+    reading = Reading(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
     chance = random.Random(7)
     for _ in range(2000):
         text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
@@ -137,9 +137,12 @@ def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_writ
 
 def test_an_environment_is_told_calls_in_one_form() -> None:
     told = ' to=functions.look<|channel|>commentary json<|message|>{"at": "Köln"}'
-    assert heard(told, Harmony()).action == '<tool_call>\n{"name": "look", "arguments": {"at": "Köln"}}\n</tool_call>'
-    assert heard("<|channel|>final<|message|>42", Harmony()).action == "42"
-    assert heard(told.replace("}", ""), Harmony()).calls == (("look", '{"at": "Köln"'),)
+    assert (
+        parse_answer(told, Harmony()).action
+        == '<tool_call>\n{"name": "look", "arguments": {"at": "Köln"}}\n</tool_call>'
+    )
+    assert parse_answer("<|channel|>final<|message|>42", Harmony()).action == "42"
+    assert parse_answer(told.replace("}", ""), Harmony()).calls == (("look", '{"at": "Köln"'),)
 
 
 THINKING = ("qwen3", "qwen3.5", "qwen3.6", "qwen3.8", "gpt-oss", "nemotron-3-nano", "nemotron-3-super")
@@ -161,7 +164,7 @@ WRITTEN: Mapping[str, Mapping[str, Any]] = {
 
 def written(tokenizer: Tokenizer, kind: str) -> tuple[str, list[int]] | None:
     """What the template of a family writes of a turn behind its prompt; None where it does not write such a turn so."""
-    template = template_of(tokenizer)
+    template = get_template(tokenizer)
     assert template is not None
     function = {"name": "look", "arguments": {"at": "Rome"}}
     message = {**WRITTEN[kind], "role": "assistant"}
@@ -170,7 +173,7 @@ def written(tokenizer: Tokenizer, kind: str) -> tuple[str, list[int]] | None:
         message = {"role": "assistant", "content": message["content"], key: "six times"}
     if kind == "called":
         message["tool_calls"] = [{"type": "function", "id": "abcdefghi", "function": function}]
-    chat = chat_of(
+    chat = build_chat(
         [{"role": "user", "content": "6·7?"}, message], [TOOL] if kind == "called" else (), template, tokenizer
     )
     try:
@@ -181,14 +184,14 @@ def written(tokenizer: Tokenizer, kind: str) -> tuple[str, list[int]] | None:
         word not in whole for word in {"thought": ["six times"], "called": ["Rome"]}.get(kind, [])
     ):
         return None
-    return opened_by(prompt), tokenizer.encode(whole[len(prompt) :].rstrip())
+    return find_opening(prompt), tokenizer.encode(whole[len(prompt) :].rstrip())
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
 @pytest.mark.parametrize("family", SPOKEN)
 def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str) -> None:
     tokenizer = real_tokenizer(family)
-    reading = Reading(tokenizer, renderer_of("chat_template", tokenizer, messages=True))
+    reading = Reading(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
     ends = {tokenizer.decode([stop]) if isinstance(stop, int) else stop for stop in reading.stops((), spoken=True)}
     known = next(known for name, known in ENDS.items() if family.startswith(name))
     assert ends >= tokenizer.controls & {*known} != set()  # the vocabulary that stands for Llama's has no <|eom_id|>
@@ -216,7 +219,7 @@ def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str)
 def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     """With thoughts before a call, where the model has them: they go where the family wants them."""
     tokenizer = real_tokenizer(family)
-    renderer = renderer_of("chat_template", tokenizer, messages=True)
+    renderer = choose_renderer("chat_template", tokenizer, messages=True)
     said = {
         "gpt-oss": "<|channel|>analysis<|message|>I look.<|end|><|start|>assistant to=functions.look"
         '<|channel|>commentary json<|message|>{"at": "Rome"}<|call|>',
@@ -228,24 +231,24 @@ def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     new = [{"role": "tool", "content": '{"sun": 1}'}]
     reading = Reading(tokenizer, renderer)
     turn = reading.turn(tokenizer.encode(said), spoken=True)
-    tokens, message = go_on(before, turn, new, tokenizer, renderer)
-    whole = [*generation_prompt(before, tokenizer, renderer), *tokenizer.encode(said), *tokens]
-    assert whole == generation_prompt([*before, message, *new], tokenizer, renderer)
+    tokens, message = continue_chat(before, turn, new, tokenizer, renderer)
+    whole = [*build_generation_prompt(before, tokenizer, renderer), *tokenizer.encode(said), *tokens]
+    assert whole == build_generation_prompt([*before, message, *new], tokenizer, renderer)
 
 
 def test_a_turn_ended_otherwise_than_the_template_ends_it_is_not_gone_on_from() -> None:
     tokenizer = speaking("headers")
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     before, new = [{"role": "user", "content": "a"}], [{"role": "user", "content": "c"}]
-    end = tokenizer.decode([stop for stop in stops(tokenizer, renderer)[:1] if isinstance(stop, int)])
-    assert go_on(before, Utterance("b", "b", end=end), new, tokenizer, renderer)
+    end = tokenizer.decode([stop for stop in list_stops(tokenizer, renderer)[:1] if isinstance(stop, int)])
+    assert continue_chat(before, Utterance("b", "b", end=end), new, tokenizer, renderer)
     with pytest.raises(DataError, match="ended its turn by"):
-        go_on(before, Utterance("b", "b", end="<|other|>"), new, tokenizer, renderer)
+        continue_chat(before, Utterance("b", "b", end="<|other|>"), new, tokenizer, renderer)
 
 
 @pytest.mark.parametrize("written", ["<|im_middle|>", "<｜User｜>", "<|reserved_special_token_9|>"])
 def test_a_control_token_that_is_cut_into_pieces_says_that_the_tokenizer_is_another_ones(written: str) -> None:
     template = f"{written}{{% for each in messages %}}{{{{ each.content }}}}<|im_end|>{{% endfor %}}"
     with pytest.raises(DataError, match=re.escape(written)):
-        renderer_of("chat_template", speaking(template), messages=True)
-    assert renderer_of("chat_template", speaking(template.replace(written, "")), messages=True)
+        choose_renderer("chat_template", speaking(template), messages=True)
+    assert choose_renderer("chat_template", speaking(template.replace(written, "")), messages=True)

@@ -10,7 +10,7 @@ from sweeps.errors import DataError
 from sweeps.records import Records
 from sweeps.rendering.chats import read_chat
 from sweeps.rendering.render import render, render_all
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.renderers import choose_renderer
 from tests.scenarios import call, chat, said, user
 from tests.sweeps.templates import CHATML, speaking
 from tests.tokenizers import FAMILIES, are_there, real_tokenizer
@@ -45,7 +45,7 @@ def learnt(family: str, row: Mapping[str, Any]) -> str:
     tokenizer = real_tokenizer(family) if family in FAMILIES else speaking(family)
     thinks = family.startswith(("qwen3.", "nemotron"))
     asked = "chat_template:enable_thinking=false" if thinks and "reasoning_content" not in row["messages"][-1] else None
-    renderer = renderer_of(asked, tokenizer, messages=True)
+    renderer = choose_renderer(asked, tokenizer, messages=True)
     (example,) = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask="completion")
     return str(tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()))
 
@@ -133,7 +133,7 @@ def test_parameters_as_the_text_of_an_object_are_that_object(family: str) -> Non
     def read(parameters: Any) -> list[int]:
         tokenizer = real_tokenizer(family)
         row = {**chat(user("a"), said("b")), "tools": [tool(parameters)]}
-        renderer = renderer_of(None, tokenizer, messages=True)
+        renderer = choose_renderer(None, tokenizer, messages=True)
         return list(render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion").tokens)
 
     parameters = tool()["function"]["parameters"]
@@ -282,7 +282,7 @@ def test_what_a_template_needs_of_a_tool_is_named() -> None:
 )
 def test_a_control_token_is_refused_by_plain_as_by_a_template(messages: list[dict[str, Any]]) -> None:
     tokenizer = speaking(CHATML)
-    for renderer in ("plain", renderer_of(None, tokenizer, messages=True)):
+    for renderer in ("plain", choose_renderer(None, tokenizer, messages=True)):
         with pytest.raises(DataError, match=r"message \d holds <.\w+.>, a control token"):
             render({"messages": messages}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
 

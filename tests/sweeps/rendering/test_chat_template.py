@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
-from sweeps.rendering.render import Example, lengths, render, render_all
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.render import Example, measure_lengths, render, render_all
+from sweeps.rendering.renderers import choose_renderer
 from tests.sweeps.templates import CHATML, ENDS, STYLES, THINKING, answers, chat, speaking
 
 HONEST = [name for name in STYLES if name != "forgetful"]  # they write an answer the same wherever it stands
@@ -31,7 +31,7 @@ def conversations(said: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[s
 
 def rendered(messages: list[dict[str, Any]], style: str | None, **beside: Any) -> Example:
     tokenizer = speaking(style)
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     return render({"messages": messages, **beside}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
 
 
@@ -94,9 +94,9 @@ def test_a_further_turn_changes_no_token_before_it_or_is_refused(
 def test_every_length_is_the_length_of_what_is_rendered(style: str, messages: list[dict[str, Any]]) -> None:
     tokenizer = speaking(style)
     records = Records("chat", ({"messages": messages}, {"messages": messages[-2:]}))
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     try:
-        counted = lengths(records, tokenizer, renderer)
+        counted = measure_lengths(records, tokenizer, renderer)
     except DataError:
         with pytest.raises(DataError):
             render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
@@ -193,14 +193,14 @@ STERN = "{%- if messages|length > 2 %}{{ raise_exception('too long') }}{% endif 
 )
 def test_what_cannot_be_masked_exactly_is_refused_by_row(template: str, row: Row, says: str) -> None:
     tokenizer = speaking(template)
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     with pytest.raises(DataError, match=rf"^row 1, .*: .*{re.escape(says)}"):
         render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask="completion")
 
 
 def test_text_and_completions_are_read_as_they_are_whatever_the_renderer() -> None:
     tokenizer = speaking("chatml")
-    renderer = renderer_of("chat_template", tokenizer, messages=True)
+    renderer = choose_renderer("chat_template", tokenizer, messages=True)
     row = {"prompt": "12", "completion": "34"}
     theirs = render(row, "completion", tokenizer, renderer=renderer, loss_mask="completion")
     ours = render(row, "completion", tokenizer, loss_mask="completion")
@@ -211,7 +211,7 @@ def test_text_and_completions_are_read_as_they_are_whatever_the_renderer() -> No
 def test_bytes_of_everything_are_without_control_tokens() -> None:
     """ "all" is every target: the first token, a control token here, takes no byte away."""
     tokenizer = speaking("headers")
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     row = {"messages": chat("é", "b")}
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="all")
     assert example.text_bytes == len("user\n\néassistant\n\nb".encode())
@@ -220,10 +220,10 @@ def test_bytes_of_everything_are_without_control_tokens() -> None:
 
 def test_of_a_model_that_thinks_an_answer_without_a_thought_needs_the_prompt_without_one() -> None:
     tokenizer, row = speaking(THINKING), {"messages": chat("hello", "yes")}
-    by_default = renderer_of(None, tokenizer, messages=True)
+    by_default = choose_renderer(None, tokenizer, messages=True)
     with pytest.raises(DataError, match=r"merges across .*chat_template:enable_thinking=false"):
         render(row, "chat", tokenizer, renderer=by_default, loss_mask="completion")
-    renderer = renderer_of("chat_template:enable_thinking=false", tokenizer, messages=True)
+    renderer = choose_renderer("chat_template:enable_thinking=false", tokenizer, messages=True)
     assert renderer == by_default.replace("chat_template:", "chat_template:enable_thinking=false:")
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
     assert tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) == "yes<|im_end|>"

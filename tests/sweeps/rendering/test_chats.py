@@ -6,9 +6,9 @@ import pytest
 
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.rendering.chats import FLAGS, learnt, read_chat
-from sweeps.rendering.render import lengths, render
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.chats import FLAGS, list_learnt, read_chat
+from sweeps.rendering.render import measure_lengths, render
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.sweeps.templates import chat, speaking
 
@@ -19,7 +19,7 @@ VOICES = [(OFFLINE, None), (speaking("chatml"), "plain"), (speaking("chatml"), N
 def said(messages: list[dict[str, Any]], voice: tuple[Any, str | None]) -> str:
     """What is learnt, by a renderer."""
     tokenizer, asked = voice
-    renderer = renderer_of(asked, tokenizer, messages=True)
+    renderer = choose_renderer(asked, tokenizer, messages=True)
     example = render({"messages": messages}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
     text = tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
     return str(text.replace("<|im_end|>", "").replace("<|eos|>", ""))
@@ -52,13 +52,13 @@ def test_flags_that_contradict_each_other_and_flags_of_others_are_refused() -> N
     messages = chat("hello", "yes")
     messages[1].update(weight=0, trainable=True)
     with pytest.raises(DataError, match="weight: 0, trainable: True found, which contradict"):
-        learnt(messages)
+        list_learnt(messages)
     messages = chat("hello", "yes")
     messages[0]["train"] = True
     with pytest.raises(DataError, match="message 1, of user: train: True found; what the assistant writes"):
-        learnt(messages)
+        list_learnt(messages)
     messages[0]["train"] = None  # as tables have it where nothing was said
-    assert learnt(messages) == [1]
+    assert list_learnt(messages) == [1]
 
 
 @pytest.mark.parametrize("voice", VOICES, ids=["offline", "plain", "template", "marked"])
@@ -70,9 +70,9 @@ def test_parts_of_text_are_the_text(voice: tuple[Any, str | None]) -> None:
     ]
     assert said(parted, voice) == said(messages, voice) == "yes no"
     tokenizer, asked = voice
-    renderer = renderer_of(asked, tokenizer, messages=True)
+    renderer = choose_renderer(asked, tokenizer, messages=True)
     both = Records("chat", ({"messages": messages}, {"messages": parted}))
-    one, other = lengths(both, tokenizer, renderer).tolist()
+    one, other = measure_lengths(both, tokenizer, renderer).tolist()
     assert one == other
 
 
@@ -143,9 +143,11 @@ def test_thoughts_have_one_name_and_one_text() -> None:
 @pytest.mark.parametrize("voice", VOICES, ids=["offline", "plain", "template", "marked"])
 def test_a_row_in_which_nothing_is_learnt_is_refused_when_it_is_counted(voice: tuple[Any, str | None]) -> None:
     tokenizer, asked = voice
-    renderer = renderer_of(asked, tokenizer, messages=True)
+    renderer = choose_renderer(asked, tokenizer, messages=True)
     messages = chat("hello", "yes")
     messages[1]["train"] = False
     for mute in (chat("hello"), messages):
         with pytest.raises(DataError, match="nothing in it is learnt"):
-            lengths(Records("chat", ({"messages": chat("hello", "yes")}, {"messages": mute})), tokenizer, renderer)
+            measure_lengths(
+                Records("chat", ({"messages": chat("hello", "yes")}, {"messages": mute})), tokenizer, renderer
+            )

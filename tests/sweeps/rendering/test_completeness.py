@@ -11,8 +11,8 @@ import pytest
 
 from sweeps.errors import DataError
 from sweeps.rendering.render import render
-from sweeps.rendering.renderers import renderer_of
-from sweeps.rendering.tokenizer import Messages, Tools, Written
+from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.tokenizer import Messages, Tools, WeightedChat
 from tests.sweeps.templates import CHATML, STYLES, THINKING, chat, speaking
 
 TOWN = {"type": "object", "properties": {"town": {"type": "string", "enum": ["Oslo", "Rome"]}}, "required": ["town"]}
@@ -35,7 +35,7 @@ def call(name: str = "weather", **arguments: Any) -> dict[str, Any]:
 
 def learnt(template: str, *messages: dict[str, Any], tools: bool = False, **beside: Any) -> str:
     tokenizer = speaking(template)
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     row = {"messages": list(messages), **({"tools": [TOOL]} if tools else {}), **beside}
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
     return str(tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()))
@@ -169,7 +169,7 @@ class Dropping:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> Written:  # noqa: ARG002 - it drops them
+    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:  # noqa: ARG002 - it drops them
         tokens: list[int] = []
         weights: list[float] = []
         for at, message in enumerate(messages):
@@ -177,7 +177,7 @@ class Dropping:
             body = self._tokenizer.encode(f"{message['content'] or ''}<|im_end|>")
             tokens += [*head, *body]
             weights += [0.0] * len(head) + [float(at in learnt)] * len(body)
-        return Written(tokens, weights)
+        return WeightedChat(tokens, weights)
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]:
         return self.written(messages, tools, ()).tokens

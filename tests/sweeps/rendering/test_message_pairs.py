@@ -10,8 +10,8 @@ from sweeps.data.rows import parse_jsonl
 from sweeps.errors import DataError
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records
-from sweeps.rendering.render import Example, lengths, render_all
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.render import Example, measure_lengths, render_all
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.spec.sections import DataSpec
 from tests.sweeps.questions import HEAD, prices
@@ -25,9 +25,9 @@ VOICES: list[Tokenizer] = [OfflineTokenizer(), speaking("chatml"), speaking("hea
 
 def sides(row: dict[str, Any], tokenizer: Tokenizer) -> list[Example]:
     records = Records("preference", (row,))
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
-    assert lengths(records, tokenizer, renderer).tolist() == [sum(map(len, examples))]
+    assert measure_lengths(records, tokenizer, renderer).tolist() == [sum(map(len, examples))]
     return examples
 
 
@@ -72,7 +72,7 @@ def test_they_are_planned_as_pairs_of_text_are(tokenizer: Tokenizer) -> None:
 
     sweep = parse(HEAD, overrides=["train.method=dpo", "evaluate=[preference]", "seeds=1"])
     made = plan(sweep, load=load, tokenizers=lambda _: tokenizer, prices=prices())
-    assert {stage.recipe["renderer"] for stage in made.stages} == {renderer_of(None, tokenizer, messages=True)}
+    assert {stage.recipe["renderer"] for stage in made.stages} == {choose_renderer(None, tokenizer, messages=True)}
     assert made.totals.train == 1
 
 

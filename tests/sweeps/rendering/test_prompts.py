@@ -7,22 +7,22 @@ import pytest
 
 from sweeps import DataError, PlanError, parse
 from sweeps.data import load_dataset
-from sweeps.data.generated import make
+from sweeps.data.generated import generate_rows
 from sweeps.data.rows import parse_jsonl
 from sweeps.errors import SpecError
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.scoring import Answered, Said, bounds, chosen, items_of, metrics_from, score
-from sweeps.records import Dataset, Format, Records, content_keys
-from sweeps.rendering.perturbations import CHANGES, perturbed
-from sweeps.rendering.prompts import Ask, asked, choices, learnt, prompt, read
-from sweeps.rendering.render import lengths, render_all
+from sweeps.records import Dataset, Format, Records, hash_contents
+from sweeps.rendering.perturbations import CHANGES, perturb_text
+from sweeps.rendering.prompts import PromptItem, build_prompt, build_prompts, list_choices, select_learnt, select_read
+from sweeps.rendering.render import measure_lengths, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.metric_names import METRICS
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
 
-FACTS = make("facts")
+FACTS = generate_rows("facts")
 PINNED = "78dd642e76f5373198708cee3f3c5c153c8f2ed8b13f30b1bc821154a21995df"
 OFFLINE = OfflineTokenizer()
 ROW = {"question": "q=", "context": "q=1.", "answers": ["1."], "distractors": ["a=2."], "variants": ["Q="]}
@@ -87,7 +87,7 @@ def test_what_differs_in_what_is_not_read_alone_is_not_on_both_sides(tmp_path: P
     for context in ("none", "gold"):
         data = load(tmp_path, *rows, context=context, holdout=6)
         parts[context] = data
-        assert not {*content_keys(data.train.rows)} & {*content_keys(learnt(data.holdout, context).rows)}
+        assert not {*hash_contents(data.train.rows)} & {*hash_contents(select_learnt(data.holdout, context).rows)}
     assert len(parts["gold"].train) == 4
     assert [len(part) for part in (parts["none"].train, parts["none"].holdout)] == [5, 5]  # the fact, on one side
     with pytest.raises(DataError, match="train: with `context: none` every row reads as one that is held out"):
@@ -122,11 +122,11 @@ def test_what_is_read_is_what_the_data_set_says_and_all_is_known_of_what_is_held
 ) -> None:
     data = load(tmp_path, ROW, {**ROW, "question": "s="}, context=context)
     (one,) = data.holdout.rows
-    assert prompt(one).replace("s=", "q=") in (reads, "q=1.\na=2.\nq=" if context == "mix" else reads)
+    assert build_prompt(one).replace("s=", "q=") in (reads, "q=1.\na=2.\nq=" if context == "mix" else reads)
     assert data.whole is not None
     assert data.whole.rows[0]["distractors"] == ["a=2."]
     assert "variants" not in data.train.rows[0], "what nobody reads changes no training"
-    assert prompt(data.train.rows[0]).endswith("=")
+    assert build_prompt(data.train.rows[0]).endswith("=")
 
 
 def test_context_is_said_of_questions_alone(tmp_path: Path) -> None:
@@ -135,30 +135,33 @@ def test_context_is_said_of_questions_alone(tmp_path: Path) -> None:
 
 
 def test_a_question_is_rendered_as_prompt_and_answer() -> None:
-    records = learnt(Records("questions", (ROW,)), "gold")
+    records = select_learnt(Records("questions", (ROW,)), "gold")
     (example,) = render_all(records, OFFLINE, loss_mask="completion")
     assert OFFLINE.decode(example.tokens.tolist()) == "q=1.\nq=1."
     assert OFFLINE.decode(example.tokens[1:][example.weights > 0].tolist()) == "1."
     assert example.weights.sum() == 3, "its end, too"
-    assert lengths(records, OFFLINE).tolist() == [len(example)]
+    assert measure_lengths(records, OFFLINE).tolist() == [len(example)]
 
 
 def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -> None:
-    found = {(ask.item, ask.under): ask for ask in asked("rag", Records("questions", (ROW, OTHER)), abstain="unknown")}
+    found = {
+        (ask.item, ask.under): ask
+        for ask in build_prompts("rag", Records("questions", (ROW, OTHER)), abstain="unknown")
+    }
     assert {under for item, under in found if item == 0} == {
         "closed", "open", "distracted", "mixed", "unanswerable", "counterfactual",
     }  # fmt: skip
     assert {under for item, under in found if item == 1} == {"closed", "open", "unanswerable", "counterfactual"}
-    assert found[0, "closed"] == Ask(0, "closed", "q=", ("1.",))
+    assert found[0, "closed"] == PromptItem(0, "closed", "q=", ("1.",))
     assert found[0, "distracted"].prompt == "a=2.\nq="
-    assert found[0, "unanswerable"] == Ask(0, "unanswerable", "r=2.\nq=", ("unknown",))
-    assert found[0, "counterfactual"] == Ask(0, "counterfactual", "q=2.\nq=", ("2.",))
+    assert found[0, "unanswerable"] == PromptItem(0, "unanswerable", "r=2.\nq=", ("unknown",))
+    assert found[0, "counterfactual"] == PromptItem(0, "counterfactual", "q=2.\nq=", ("2.",))
 
 
 def test_other_words_are_asked_with_the_same_context() -> None:
-    asks = asked("reliability", read(Records("questions", (ROW, OTHER)), "gold"))
+    asks = build_prompts("reliability", select_read(Records("questions", (ROW, OTHER)), "gold"))
     assert [(ask.item, ask.prompt) for ask in asks] == [(0, "q=1.\nq="), (0, "q=1.\nQ=")]
-    assert choices(Records("questions", (OTHER,)))[1] == [2]
+    assert list_choices(Records("questions", (OTHER,)))[1] == [2]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_answers_are_checked_as_asked_for(check: str, said: str, worth: float) -
 
 
 def answered(item: int, under: str, text: str, worth: float) -> Answered:
-    return Answered(Ask(item, under, "", ("right",)), [Said(text, 0.5)], [worth])
+    return Answered(PromptItem(item, under, "", ("right",)), [Said(text, 0.5)], [worth])
 
 
 def test_reading_is_told_item_by_item() -> None:
@@ -200,7 +203,7 @@ def test_what_has_nothing_to_be_divided_by_is_not_told() -> None:
 
 
 def test_an_answer_is_held_by_its_passage() -> None:
-    ask = next(ask for ask in asked("rag", Records("questions", (ROW, OTHER))) if ask.under == "open")
+    ask = next(ask for ask in build_prompts("rag", Records("questions", (ROW, OTHER))) if ask.under == "open")
     assert ask.context == "q=1."
     closed = answered(0, "closed", "no", 0)
     for text, support in (("is it q=1.", 1), ("q=1. maybe", 2 / 3)):
@@ -219,7 +222,7 @@ def test_of_half_of_the_items_the_model_is_surest() -> None:
 
 def test_several_samples_are_judged_by_the_commonest() -> None:
     texts, worth = ["a dog", "cat", "Cat."], [0.0, 1.0, 1.0]
-    one = Answered(Ask(0, "", "", ("cat",)), [Said(text, 0.1) for text in texts], worth)
+    one = Answered(PromptItem(0, "", "", ("cat",)), [Said(text, 0.1) for text in texts], worth)
     (item,) = items_of("answers", [one])
     assert (item.values["confidence"], item.values["right"], item.values["accuracy"]) == pytest.approx(
         (2 / 3, 1, 2 / 3)
@@ -244,8 +247,8 @@ def test_an_answer_costs_its_prompt_and_from_one_token_to_the_most() -> None:
 def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
     words = "What is the capital of the Netherlands, and of France? "
     for name, change in CHANGES.items():
-        (other,) = perturbed(words, [name])
-        assert other == perturbed(words, [name])[0] != words
+        (other,) = perturb_text(words, [name])
+        assert other == perturb_text(words, [name])[0] != words
         assert other.endswith("? "), "what ends a question is not touched"
         if name == "typos":
             assert sorted(other) == sorted(words)
@@ -255,9 +258,9 @@ def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
         else:
             assert other.lower().split() == words.lower().split()
         assert change is not None
-    assert perturbed(words, [*CHANGES]) == perturbed(words, [*CHANGES][::-1])
-    assert perturbed("1+1=", ["case", "typos"]) == [], "what leaves it as it is asks nothing"
-    assert perturbed("ok", ["typos", "filler", "spaces", "case"]) == ["OK", "ko", " ok", "Hm, let me see: ok"], (
+    assert perturb_text(words, [*CHANGES]) == perturb_text(words, [*CHANGES][::-1])
+    assert perturb_text("1+1=", ["case", "typos"]) == [], "what leaves it as it is asks nothing"
+    assert perturb_text("ok", ["typos", "filler", "spaces", "case"]) == ["OK", "ko", " ok", "Hm, let me see: ok"], (
         "pinned: stages are known by it"
     )
 
@@ -265,16 +268,16 @@ def test_a_question_is_perturbed_by_rules_and_the_same_everywhere() -> None:
 def test_a_letter_moves_once() -> None:
     for number in range(30):
         words = f"{number} {'abcdefghij' * 10}"
-        (other,) = perturbed(words, ["typos"])
+        (other,) = perturb_text(words, ["typos"])
         assert sum(a != b for a, b in zip(other, words, strict=True)) == 2 * (1 + 99 // 20)
 
 
 def test_questions_without_other_words_are_asked_in_perturbed_ones() -> None:
-    asks = asked("reliability", Records("questions", (OTHER, ROW)), perturb=("case",))
+    asks = build_prompts("reliability", Records("questions", (OTHER, ROW)), perturb=("case",))
     assert [(ask.item, ask.under, ask.prompt, ask.answers) for ask in asks] == [
         (0, "0", "r=2.\nr=", ("2.",)), (0, "1", "r=2.\nR=", ("2.",)),
-        (1, "0", prompt(ROW), ("1.",)), (1, "1", prompt({**ROW, "question": "Q="}), ("1.",)),
-        (1, "2", prompt({**ROW, "question": "Q="}), ("1.",)),
+        (1, "0", build_prompt(ROW), ("1.",)), (1, "1", build_prompt({**ROW, "question": "Q="}), ("1.",)),
+        (1, "2", build_prompt({**ROW, "question": "Q="}), ("1.",)),
     ]  # fmt: skip
 
 
@@ -283,8 +286,8 @@ class Facts(Load):
 
     def __call__(self, name: str, spec: DataSpec) -> Dataset:
         context, held = spec.context or "gold", Records("questions", FACTS.test[: self.held])
-        train = learnt(Records("questions", FACTS.train[: self.count]), context)
-        return Dataset(name, spec.source, train, read(held, context), None, (), whole=held, context=context)
+        train = select_learnt(Records("questions", FACTS.train[: self.count]), context)
+        return Dataset(name, spec.source, train, select_read(held, context), None, (), whole=held, context=context)
 
 
 def measured(*overrides: str) -> dict[str, Stage]:

@@ -7,11 +7,11 @@ from sweeps.errors import DataError
 from sweeps.evaluation.scoring import bounds
 from sweeps.planning.plan import plan
 from sweeps.records import Records
-from sweeps.rendering.prompts import as_asked, asked, choices, learnt
-from sweeps.rendering.render import lengths, render, render_all
-from sweeps.rendering.renderers import PLAIN, renderer_of
+from sweeps.rendering.prompts import build_prompts, list_choices, render_prompt, select_learnt
+from sweeps.rendering.render import measure_lengths, render, render_all
+from sweeps.rendering.renderers import PLAIN, choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
-from sweeps.rendering.turns import generation_prompt, stops
+from sweeps.rendering.turns import build_generation_prompt, list_stops
 from sweeps.spec.parse import parse
 from sweeps.stage import Plan, Stage
 from tests.sweeps.questions import HEAD, prices
@@ -23,32 +23,32 @@ TWO = Records("questions", (ROW, {**OTHER, "context": "r=2.", "answers": ["2.", 
 
 def voice(style: str | None) -> tuple[Tokenizer, str]:
     tokenizer = speaking(style)
-    return tokenizer, renderer_of(None, tokenizer, messages=True)
+    return tokenizer, choose_renderer(None, tokenizer, messages=True)
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_it_is_learnt_as_the_chat_that_it_is_and_behind_the_prompt_by_which_it_is_asked(style: str) -> None:
     tokenizer, renderer = voice(style)
-    records = learnt(TWO, "mix")
+    records = select_learnt(TWO, "mix")
     examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
-    asks = asked("answers", TWO)
-    ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in stops(tokenizer, renderer)]
+    asks = build_prompts("answers", TWO)
+    ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in list_stops(tokenizer, renderer)]
     for ask, row, example in zip(asks, TWO.rows, examples, strict=True):
         said = {"messages": chat(ask.prompt, row["answers"][0])}
         whole = render(said, "chat", tokenizer, renderer=renderer, loss_mask="completion")
         assert np.array_equal(example.tokens, whole.tokens)
         assert np.array_equal(example.weights, whole.weights)
-        prompt = generation_prompt(as_asked(ask.prompt, renderer), tokenizer, renderer)
+        prompt = build_generation_prompt(render_prompt(ask.prompt, renderer), tokenizer, renderer)
         first = int(np.flatnonzero(example.weights)[0])
         assert example.tokens[: first + 1].tolist() == prompt, "learnt behind what is read when it is asked"
         bears = tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
         assert bears in [row["answers"][0] + end for end in ends]
-    assert lengths(records, tokenizer, renderer).tolist() == [len(example) for example in examples]
+    assert measure_lengths(records, tokenizer, renderer).tolist() == [len(example) for example in examples]
 
 
 def test_a_candidate_is_the_assistants_answer_too() -> None:
     tokenizer, renderer = voice("chatml")
-    pairs, counts = choices(Records("questions", (OTHER,)))
+    pairs, counts = list_choices(Records("questions", (OTHER,)))
     assert counts == [2]
     examples = render_all(pairs, tokenizer, renderer=renderer, loss_mask="completion")
     assert [tokenizer.decode(one.tokens[1:][one.weights > 0].tolist()) for one in examples] == [
@@ -87,8 +87,8 @@ def test_what_it_costs_is_reckoned_with_the_prompts_that_are_asked() -> None:
     stage = _evaluation(planned(tokenizer), "answers")
     held = Records("questions", FACTS.test[:10])
     prompts = [
-        len(generation_prompt(as_asked(ask.prompt, renderer), tokenizer, renderer))
-        for ask in asked("answers", learnt(held, "gold"))
+        len(build_generation_prompt(render_prompt(ask.prompt, renderer), tokenizer, renderer))
+        for ask in build_prompts("answers", select_learnt(held, "gold"))
     ]
     assert tuple(each.tokens for each in bounds(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)
 

@@ -7,7 +7,7 @@ import pytest
 
 from sweeps.errors import DataError
 from sweeps.records import Format, Records, Row
-from sweeps.rendering.render import Example, LossMask, lengths, render, render_all
+from sweeps.rendering.render import Example, LossMask, measure_lengths, render, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 
 
@@ -87,7 +87,7 @@ def test_where_there_is_no_end_token_two_line_breaks_end_a_turn() -> None:
 def test_lengths_are_the_lengths_of_what_is_rendered(form: Format, tokenizer: Tokenizer) -> None:
     records = Records(form, (ROWS[form], ROWS[form]))
     examples = render_all(records, tokenizer, loss_mask="all")
-    np.testing.assert_array_equal(lengths(records, tokenizer), [len(example) for example in examples])
+    np.testing.assert_array_equal(measure_lengths(records, tokenizer), [len(example) for example in examples])
     for example in examples:
         assert len(example.tokens) == len(example.weights) + 1
         assert example.tokens.dtype.name == "int32"
@@ -125,4 +125,4 @@ def test_what_cannot_be_rendered_exactly_is_refused_by_row(
 
 def test_an_unknown_renderer_is_refused_with_the_known_ones() -> None:
     with pytest.raises(DataError, match="known: plain"):
-        lengths(Records("text", ({"text": "a"},)), OFFLINE, "fancy")
+        measure_lengths(Records("text", ({"text": "a"},)), OFFLINE, "fancy")

@@ -6,7 +6,7 @@ from sweeps import parse
 from sweeps.errors import DataError, SpecError
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records
-from sweeps.rendering.renderers import renderer_of, voice_of
+from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
@@ -102,7 +102,7 @@ def test_what_a_model_does_not_have_is_refused_before_it_is_paid_for(
 
 
 def test_a_worker_with_another_template_than_the_planned_one_refuses() -> None:
-    planned_with = renderer_of(None, speaking("chatml"), messages=True)
-    assert voice_of(planned_with, speaking(CHATML)).template is not None
+    planned_with = choose_renderer(None, speaking("chatml"), messages=True)
+    assert load_renderer(planned_with, speaking(CHATML)).template is not None
     with pytest.raises(DataError, match=r"planned was .*; the same version of the tokenizer on every machine"):
-        voice_of(planned_with, speaking("headers"))
+        load_renderer(planned_with, speaking("headers"))

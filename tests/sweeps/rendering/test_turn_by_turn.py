@@ -9,15 +9,15 @@ from sweeps import parse
 from sweeps.errors import DataError
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records, Row
-from sweeps.rendering.render import input_lengths, render, render_all, render_rows
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.render import measure_inputs, render, render_all, render_rows
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
 from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.templates import STYLES, THINKING, chat, speaking
 
 FORGETS = speaking("forgetful")  # earlier answers without the thoughts that they had
-BY = renderer_of(None, FORGETS, messages=True)
+BY = choose_renderer(None, FORGETS, messages=True)
 
 
 def thoughtful(*said: str) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def test_each_answer_is_learnt_with_its_thought_and_reads_the_history_without() 
 @pytest.mark.parametrize("style", [*STYLES, THINKING])
 def test_it_is_the_chat_through_each_answer_with_the_ones_before_it_only_read(style: str) -> None:
     tokenizer = speaking(style)
-    renderer = renderer_of(
+    renderer = choose_renderer(
         "chat_template:enable_thinking=false" if style == THINKING else None, tokenizer, messages=True
     )
     row = {"messages": chat("hello", "yes", "12", "34")}
@@ -60,7 +60,7 @@ def test_it_is_the_chat_through_each_answer_with_the_ones_before_it_only_read(st
     wanted = render_all(Records("chat", tuple(cut)), tokenizer, renderer=renderer, loss_mask="completion")
     assert [one.tokens.tolist() for one in found] == [one.tokens.tolist() for one in wanted]
     assert [one.weights.tolist() for one in found] == [one.weights.tolist() for one in wanted]
-    counted = input_lengths(Records("chat", (row,)), tokenizer, renderer, loss_mask="each")
+    counted = measure_inputs(Records("chat", (row,)), tokenizer, renderer, loss_mask="each")
     assert counted == [[len(one) for one in found]]
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sweeps.errors import DataError
 from sweeps.rendering.render import render
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
-from sweeps.rendering.turns import continuation, generation_prompt, stops
+from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
 from tests.sweeps.rendering.test_render import Bytes
 from tests.sweeps.templates import STYLES, chat, speaking
 
@@ -24,11 +24,11 @@ tidy = st.text(alphabet="ab 12.{}", min_size=1, max_size=9).map(str.strip).filte
 
 def voice(name: str) -> tuple[Tokenizer, str]:
     tokenizer = VOICES[name]
-    return tokenizer, renderer_of(None, tokenizer, messages=True)
+    return tokenizer, choose_renderer(None, tokenizer, messages=True)
 
 
 def end(tokenizer: Tokenizer, renderer: str) -> list[int]:
-    first = stops(tokenizer, renderer)[0]
+    first = list_stops(tokenizer, renderer)[0]
     return tokenizer.encode(first) if isinstance(first, str) else [first]
 
 
@@ -38,12 +38,12 @@ def end(tokenizer: Tokenizer, renderer: str) -> list[int]:
 def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[str], ended: bool) -> None:
     tokenizer, renderer = voice(name)
     messages = chat(*said)
-    tokens = generation_prompt(messages[:1], tokenizer, renderer)
+    tokens = build_generation_prompt(messages[:1], tokenizer, renderer)
     for place in range(1, len(messages), 2):
         sampled = tokenizer.encode(said[place]) + (end(tokenizer, renderer) if ended else [])
         so_far, new = messages[: place + 1], messages[place + 1 : place + 2]
-        tokens += [*sampled, *continuation(so_far, new, tokenizer, renderer, ended=ended)]
-    assert tokens == generation_prompt(messages, tokenizer, renderer)
+        tokens += [*sampled, *build_continuation(so_far, new, tokenizer, renderer, ended=ended)]
+    assert tokens == build_generation_prompt(messages, tokenizer, renderer)
 
 
 @pytest.mark.parametrize("name", VOICES)
@@ -54,7 +54,7 @@ def test_an_answer_is_learnt_behind_just_the_prompt_behind_which_it_is_sampled(
 ) -> None:
     tokenizer, renderer = voice(name)
     messages = chat(asked, said)
-    prompt = generation_prompt(messages[:1], tokenizer, renderer)
+    prompt = build_generation_prompt(messages[:1], tokenizer, renderer)
     example = render({"messages": messages}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
     answer = [*tokenizer.encode(said), *end(tokenizer, renderer)]
     assert example.tokens[: len(prompt) + len(answer)].tolist() == [*prompt, *answer]
@@ -65,16 +65,16 @@ def test_an_answer_is_learnt_behind_just_the_prompt_behind_which_it_is_sampled(
 def test_text_is_taken_as_it_is(name: str) -> None:
     tokenizer, renderer = voice(name)
     begin = [] if tokenizer.bos is None else [tokenizer.bos]
-    assert generation_prompt("12 + 34 = ", tokenizer, renderer) == [*begin, *tokenizer.encode("12 + 34 = ")]
-    assert continuation(chat("a", "b"), "\nno\n", tokenizer, renderer) == tokenizer.encode("\nno\n")
+    assert build_generation_prompt("12 + 34 = ", tokenizer, renderer) == [*begin, *tokenizer.encode("12 + 34 = ")]
+    assert build_continuation(chat("a", "b"), "\nno\n", tokenizer, renderer) == tokenizer.encode("\nno\n")
 
 
 def test_what_ends_a_turn() -> None:
     local = speaking("headers")
-    assert stops(OfflineTokenizer()) == (OfflineTokenizer.eos,)
-    assert stops(Bytes()) == ("\n\n",)
-    assert stops(*voice("headers")) == (*local.encode("<|eot|>"), local.eos, *local.encode("<|im_end|>"))
-    assert stops(*voice("colons")) == (speaking("colons").eos, *local.encode("<|im_end|>"))
+    assert list_stops(OfflineTokenizer()) == (OfflineTokenizer.eos,)
+    assert list_stops(Bytes()) == ("\n\n",)
+    assert list_stops(*voice("headers")) == (*local.encode("<|eot|>"), local.eos, *local.encode("<|im_end|>"))
+    assert list_stops(*voice("colons")) == (speaking("colons").eos, *local.encode("<|im_end|>"))
 
 
 def test_results_of_tools_are_an_answer_too() -> None:
@@ -82,35 +82,35 @@ def test_results_of_tools_are_an_answer_too() -> None:
     tool: dict[str, Any] = {"type": "function", "function": {"name": "look_up"}}
     so_far = [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "<call>look_up{}</call>"}]
     new = [{"role": "tool", "content": "42"}]
-    prompt = generation_prompt(so_far[:1], tokenizer, renderer, tools=[tool])
+    prompt = build_generation_prompt(so_far[:1], tokenizer, renderer, tools=[tool])
     assert "look_up" in tokenizer.decode(prompt)
-    added = continuation(so_far, new, tokenizer, renderer, tools=[tool])
+    added = build_continuation(so_far, new, tokenizer, renderer, tools=[tool])
     said = tokenizer.encode("<call>look_up{}</call><|im_end|>")
-    assert [*prompt, *said, *added] == generation_prompt([*so_far, *new], tokenizer, renderer, tools=[tool])
+    assert [*prompt, *said, *added] == build_generation_prompt([*so_far, *new], tokenizer, renderer, tools=[tool])
     assert tokenizer.decode(added) == "\n<|im_start|>user\n<result>42</result><|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_a_template_that_rewrites_what_the_model_said_is_refused() -> None:
     tokenizer, renderer = voice("forgetful")
     with pytest.raises(DataError, match="writes what the model said, '<think>a</think>b', as 'b"):
-        continuation(chat("a", "<think>a</think>b"), chat("c"), tokenizer, renderer)
+        build_continuation(chat("a", "<think>a</think>b"), chat("c"), tokenizer, renderer)
 
 
 def test_white_space_that_a_template_trims_stays_as_it_was_sampled() -> None:
     tokenizer, renderer = voice("headers")
-    added = continuation(chat("a", " b\n"), chat("c"), tokenizer, renderer)
-    assert added == continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
+    added = build_continuation(chat("a", " b\n"), chat("c"), tokenizer, renderer)
+    assert added == build_continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
 
 
 def test_what_goes_on_must_follow_the_assistant() -> None:
     with pytest.raises(DataError, match="must come last"):
-        continuation(chat("a"), chat("b"), OfflineTokenizer())
+        build_continuation(chat("a"), chat("b"), OfflineTokenizer())
 
 
 def test_a_chat_may_begin_with_the_assistant_where_the_template_takes_that() -> None:
     tokenizer, renderer = voice("chatml")
     row = {"messages": [{"role": "assistant", "content": "hello"}]}
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
-    prompt = generation_prompt([], tokenizer, renderer)
+    prompt = build_generation_prompt([], tokenizer, renderer)
     assert tokenizer.decode(prompt) == "<|im_start|>assistant\n"
     assert example.tokens[: len(prompt)].tolist() == prompt

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from sweeps.environments.market import COST, HELD, outcome
+from sweeps.environments.market import COST, HELD, settle_trades
 from sweeps.errors import PlanError
 from sweeps.metrics.trading import maximal_drawdown, sharpe, total_return
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.spec.evaluation_section import metrics_of
+from sweeps.spec.evaluation_section import list_metrics
 from sweeps.spec.metric_names import LOSSES, METRICS
 from sweeps.spec.parse import parse
 from sweeps.spec.sections import DataSpec
@@ -54,7 +54,7 @@ def test_it_is_asked_for_and_chosen_by(evaluation: str, metric: str) -> None:
     mode = "min" if metric in LOSSES else "max"
     sweep = parse(HEAD, overrides=[f"evaluate=[{evaluation}]", f"best={{metric: {metric}, mode: {mode}}}"])
     (one,) = sweep.evaluate
-    assert metric.startswith("episode.") or metric in metrics_of(one)
+    assert metric.startswith("episode.") or metric in list_metrics(one)
 
 
 def test_every_metric_has_a_name_of_its_own_and_stands_above() -> None:
@@ -110,7 +110,7 @@ def test_the_market_says_what_the_formulas_say() -> None:
             now * move / 10_000 - COST * abs(now - then)
             for move, now, then in zip(moves, positions, before, strict=False)
         ]
-        told = outcome(moves, positions)
+        told = settle_trades(moves, positions)
         assert told.gain == pytest.approx(total_return(returns))
         assert told.drawdown == pytest.approx(maximal_drawdown(returns))
         assert told.sharpe == pytest.approx((sharpe(returns) or 0) * (4 / 3) ** 0.5), "over T, where the other is T - 1"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.spec.sections import Window
-from sweeps.spec.window import hours_at
+from sweeps.spec.window import find_hours
 
 BERLIN = Window(daily="22:00-07:30", tz="Europe/Berlin")
 CLOCKS = st.times().map(lambda clock: f"{clock:%H:%M}")
@@ -37,7 +37,7 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_the_nights_of_berlin(moment: str, is_open: bool, until: str) -> None:
-    hours = hours_at(BERLIN, utc(moment))
+    hours = find_hours(BERLIN, utc(moment))
     assert (hours.open, hours.until) == (is_open, utc(until))
 
 
@@ -50,7 +50,7 @@ def test_the_nights_of_berlin(moment: str, is_open: bool, until: str) -> None:
     ],
 )
 def test_clock_times_that_occur_twice_or_never(daily: str, moment: str, is_open: bool, until: str) -> None:
-    hours = hours_at(Window(daily=daily, tz="Europe/Berlin"), utc(moment))
+    hours = find_hours(Window(daily=daily, tz="Europe/Berlin"), utc(moment))
     assert (hours.open, hours.until) == (is_open, utc(until))
 
 
@@ -58,8 +58,8 @@ def test_clock_times_that_occur_twice_or_never(daily: str, moment: str, is_open:
 def test_the_answer_holds_until_the_moment_that_it_names_and_changes_there(
     window: Window, moment: datetime, share: float
 ) -> None:
-    hours = hours_at(window, moment)
+    hours = find_hours(window, moment)
     assert moment < hours.until <= moment + timedelta(days=2)
     between = moment + share * (hours.until - moment)
-    assert hours_at(window, between) == hours
-    assert hours_at(window, hours.until).open is not hours.open
+    assert find_hours(window, between) == hours
+    assert find_hours(window, hours.until).open is not hours.open

@@ -7,7 +7,7 @@ from sweeps.errors import PlanError
 from sweeps.planning.plan import plan
 from sweeps.spec.train_section import Method, Train
 from sweeps.stage import Plan
-from sweeps.training.learning_rates import EXPONENTS, HIDDEN, automatic, resolved
+from sweeps.training.learning_rates import EXPONENTS, HIDDEN, choose_rate, resolve_rate
 from tests.sweeps.questions import HEAD, Load, prices
 from tests.sweeps.templates import speaking
 
@@ -36,13 +36,13 @@ def rates(made: Plan) -> list[float]:
     ],
 )
 def test_the_rule_gives_the_published_numbers(model: str, rate: float) -> None:
-    assert automatic(model, "sl") == rate
+    assert choose_rate(model, "sl") == rate
 
 
 def test_every_model_of_the_table_is_of_one_family_of_the_rule() -> None:
     for model in HIDDEN:
         assert sum(family in model.lower() for family in EXPONENTS) == 1, model
-        assert 1e-4 < automatic(model, "sl") < 6e-4
+        assert 1e-4 < choose_rate(model, "sl") < 6e-4
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_every_model_of_the_table_is_of_one_family_of_the_rule() -> None:
 )
 def test_where_nobody_measured_one_it_is_refused(model: str, method: str, says: str) -> None:
     with pytest.raises(PlanError, match=says):
-        automatic(model, method)
+        choose_rate(model, method)
 
 
 def test_the_recipe_holds_the_number_and_the_plan_says_whence() -> None:
@@ -93,8 +93,8 @@ def test_a_cell_without_a_rule_refuses_the_plan(overrides: list[str], says: str)
 
 def test_a_method_of_a_comparison_is_resolved_where_it_stands() -> None:
     method = Method(learning_rate="auto", data="demos")
-    assert resolved(method, "Qwen/Qwen3-8B").learning_rate == 4.73e-4
-    assert type(resolved(method, "Qwen/Qwen3-8B")) is Method
-    assert resolved(Train(learning_rate=0.5), "offline/ngram-s").learning_rate == 0.5
+    assert resolve_rate(method, "Qwen/Qwen3-8B").learning_rate == 4.73e-4
+    assert type(resolve_rate(method, "Qwen/Qwen3-8B")) is Method
+    assert resolve_rate(Train(learning_rate=0.5), "offline/ngram-s").learning_rate == 0.5
     with pytest.raises(PlanError, match=r"^methods\.rl\.learning_rate: auto has no rule for rl"):
-        resolved(Method(method="rl", learning_rate="auto"), "Qwen/Qwen3-8B", path="methods.rl")
+        resolve_rate(Method(method="rl", learning_rate="auto"), "Qwen/Qwen3-8B", path="methods.rl")

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.training.rollouts import Rollout, advantages, chance_seed, learnt_from, parted, task_seed, weighed
+from sweeps.training.rollouts import (
+    Rollout,
+    compute_advantages,
+    derive_sampling_seed,
+    derive_task_seed,
+    select_informative,
+    split_groups,
+    weigh_tokens,
+)
 
 rewards = st.floats(-10, 10, width=32)
 
@@ -20,19 +28,19 @@ def rollout(reward: float, *, own: int = 2, told: int = 3) -> Rollout:
 
 @given(st.lists(rewards, min_size=2, max_size=9))
 def test_what_a_group_gains_it_loses(found: list[float]) -> None:
-    values = advantages([rollout(reward) for reward in found])
+    values = compute_advantages([rollout(reward) for reward in found])
     assert math.isclose(sum(values), 0, abs_tol=1e-6)
     assert values[int(np.argmax(found))] == max(values)
 
 
 def test_a_group_that_does_alike_teaches_nothing() -> None:
     alike, apart, alone = [rollout(1), rollout(1)], [rollout(0), rollout(1)], [rollout(5)]
-    assert learnt_from([alike, apart, alone, []]) == [apart]
+    assert select_informative([alike, apart, alone, []]) == [apart]
 
 
 def test_the_loss_is_a_mean_over_the_models_own_tokens() -> None:
     """By hand: rewards 1 and 0 are 0.5 above and below their mean; five tokens are the model's own."""
-    found = weighed([[rollout(1, own=2), rollout(0, own=3)]])
+    found = weigh_tokens([[rollout(1, own=2), rollout(0, own=3)]])
     assert found[0].tolist() == pytest.approx([0, 0, 0.1, 0.1])
     assert found[1].tolist() == pytest.approx([0, 0, -0.1, -0.1, -0.1])
 
@@ -41,16 +49,16 @@ def test_a_penalty_takes_from_what_moved_more_than_the_rest() -> None:
     """By hand: moved by 1 and by 0 on average 0.5 nats, so 0.2 * 0.5 each way, over four tokens."""
     pair = [rollout(1), rollout(1)]
     far = [np.array([9, 9, 1, 1], np.float32), np.array([9, 9, 0, 0], np.float32)]
-    found = weighed([pair], far, kl_penalty=0.2)
+    found = weigh_tokens([pair], far, kl_penalty=0.2)
     assert found[0].tolist() == pytest.approx([0, 0, -0.025, -0.025])
     assert found[1].tolist() == pytest.approx([0, 0, 0.025, 0.025])
-    assert [each.tolist() for each in weighed([pair], far)] == [[0] * 4] * 2
+    assert [each.tolist() for each in weigh_tokens([pair], far)] == [[0] * 4] * 2
 
 
 @given(st.integers(1, 20), st.integers(1, 30))
 def test_parts_are_even_whole_and_in_order(count: int, groups: int) -> None:
     every = [[rollout(index)] for index in range(groups)]
-    parts = parted(every, count)
+    parts = split_groups(every, count)
     assert [group for part in parts for group in part] == every
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
@@ -74,11 +82,13 @@ def test_it_is_read_back_to_the_bit(logprobs: list[float], reward: float) -> Non
 
 
 def test_every_request_has_chances_of_its_own() -> None:
-    tasks = {task_seed(seed, iteration, group) for seed in range(3) for iteration in range(9) for group in range(9)}
+    tasks = {
+        derive_task_seed(seed, iteration, group) for seed in range(3) for iteration in range(9) for group in range(9)
+    }
     assert len(tasks) == 243
     assert all(0 <= seed < 2**63 for seed in tasks)
     asked = [
-        chance_seed(seed, iteration=iteration, group=group, transcript=transcript)
+        derive_sampling_seed(seed, iteration=iteration, group=group, transcript=transcript)
         for seed in range(2)
         for iteration in range(3)
         for group in range(3)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.spec.train_section import Train
-from sweeps.training.schedule import Schedule, control, learning_rate_at, resolve_steps, warmup_steps
+from sweeps.training.schedule import Schedule, count_warmup, describe_length, learning_rate_at, resolve_steps
 
 SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine", "wsd")
 
@@ -48,7 +48,7 @@ def test_tokens_are_met_to_the_nearest_batch() -> None:
 
 @pytest.mark.parametrize(("warmup", "right"), [(0, 0), (5, 5), (500, 100), (0.1, 10), (0.005, 1), (0.004, 0)])
 def test_a_warm_up_is_a_count_or_a_share(warmup: float, right: int) -> None:
-    assert warmup_steps(warmup, 100) == right
+    assert count_warmup(warmup, 100) == right
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -62,7 +62,7 @@ def test_a_rate_is_positive_never_above_the_peak_and_falls_after_the_warm_up(
 ) -> None:
     rates = [learning_rate_at(step, schedule=schedule, warmup=warmup, steps=count, peak=2.0) for step in range(count)]
     assert all(0 < rate <= 2.0 for rate in rates)
-    after = rates[max(0, warmup_steps(warmup, count) - 1) :]
+    after = rates[max(0, count_warmup(warmup, count) - 1) :]
     assert all(later <= earlier + 1e-12 for earlier, later in pairwise(after))
 
 
@@ -89,6 +89,6 @@ def test_a_step_outside_is_refused(step: int) -> None:
 
 def test_the_control_is_named() -> None:
     law = Train.model_validate({"steps": {"base": 16, "at_size": 32, "power": 0.5}})
-    assert control(law) == "steps = 16·(n/32)^0.5"
-    assert control(Train(epochs=3, min_steps=20)) == "3 epochs at every size, at least 20 steps"
-    assert control(Train(tokens=2_000_000)) == "2,000,000 tokens at every size"
+    assert describe_length(law) == "steps = 16·(n/32)^0.5"
+    assert describe_length(Train(epochs=3, min_steps=20)) == "3 epochs at every size, at least 20 steps"
+    assert describe_length(Train(tokens=2_000_000)) == "2,000,000 tokens at every size"

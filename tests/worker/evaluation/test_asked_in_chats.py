@@ -10,7 +10,7 @@ import pytest
 from scheduler import prepare
 from scheduler.state.costs import read_costs
 from sweeps.errors import DataError
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import Argument, Messages, Template, Tokenizer, Tools
 from sweeps.stage import Stage
 from tests.sweeps.templates import speaking
@@ -104,7 +104,7 @@ def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
 @pytest.mark.parametrize(("style", "end"), [("chatml", "<|im_end|>"), ("headers", "<|eot|>"), ("colons", "<|eos|>")])
 def test_the_end_of_a_turn_and_a_thought_before_it_are_no_part_of_the_answer(style: str, end: str) -> None:
     tokenizer = speaking(style)
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     assert heard(tokenizer, renderer, f"hello{end}") == "hello"
     assert heard(tokenizer, renderer, f"<think>12?</think>34{end}") == "34"
     assert heard(tokenizer, renderer, "hello") == "hello", "one that was cut off is what it is"

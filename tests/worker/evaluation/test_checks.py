@@ -17,8 +17,8 @@ from scheduler.settings import from_environment
 from scheduler.state import keys
 from sweeps.environments import Turn
 from sweeps.evaluation.scoring import Said
-from sweeps.rendering.prompts import Ask
-from sweeps.spec.evaluation_section import metrics_of
+from sweeps.rendering.prompts import PromptItem
+from sweeps.spec.evaluation_section import list_metrics
 from sweeps.spec.parse import parse
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
@@ -129,7 +129,7 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     failed = [row for row in rows if "failed" in row]
     assert 0 < len(failed) < len(rows) == 12
     assert told[f"unchecked_{name.name}"] == len(failed) / 12
-    assert {*told} <= {*metrics_of(name)}
+    assert {*told} <= {*list_metrics(name)}
     for row in failed:
         assert row["said"], "what was said is kept"
         assert row["failed"].startswith("raised LookupError: no such word as ")
@@ -149,7 +149,7 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
 
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
-    spoken = [Spoken(Ask(item, "", "", ("a",)), [Said("b", 0.5)]) for item in range(16)]
+    spoken = [Spoken(PromptItem(item, "", "", ("a",)), [Said("b", 0.5)]) for item in range(16)]
     with Arena(name, kind="check", split="test", folder=ROOT) as arena:
         judge = Judge(cast(Any, None), {"check": name}, arena)
         assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
@@ -160,7 +160,9 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
     context = SimpleNamespace(arena=HASTY, environments=ROOT)
     this = cast(Any, SimpleNamespace(context=context, still=lambda: None))
-    spoken = [Spoken(Ask(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])]
+    spoken = [
+        Spoken(PromptItem(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])
+    ]
     with judge_of(this, {"check": "regex"}) as judge:
         endless, good = judge.judged(spoken)
     assert endless.failed == "did not answer within 1 s"

@@ -10,7 +10,7 @@ from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.reconciliation import Reconciliation
 from sweeps.stage import Stage
-from sweeps.training.rollouts import Floats, Group, weighed
+from sweeps.training.rollouts import Floats, Group, weigh_tokens
 from tests.worker.specs import PENALTY, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same
 from worker.attempt import Attempt
@@ -101,7 +101,7 @@ def test_how_far_it_has_moved_is_nothing_at_first_and_then_away(
         rollouts = [rollout for group in groups for rollout in group]
         own = [far[one.acted] for one, far in zip(rollouts, moved or (), strict=True)]
         means.append(float(np.concatenate(own).mean()))
-        return weighed(groups, moved, **others)
+        return weigh_tokens(groups, moved, **others)
 
     monkeypatch.setattr(rl, "weighed", noting)
     (stage, *_) = submit_rl(workshop, train=", kl_penalty: 0.01").stages

@@ -7,8 +7,8 @@ import pytest
 from scheduler.artefacts import Artefacts, records_path
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.rendering.render import lengths
-from sweeps.rendering.renderers import renderer_of
+from sweeps.rendering.render import measure_lengths
+from sweeps.rendering.renderers import choose_renderer
 from tests.sweeps.templates import chat, speaking
 from worker import examples
 from worker.examples import Examples
@@ -19,12 +19,12 @@ def test_by_the_template_of_the_plan_or_not_at_all(tmp_path: Path, monkeypatch: 
     artefacts = Artefacts(str(tmp_path))
     artefacts.write(records_path(records.sha256), records.to_jsonl())
     tokenizer = speaking("chatml")
-    renderer = renderer_of(None, tokenizer, messages=True)
+    renderer = choose_renderer(None, tokenizer, messages=True)
     recipe = {"model": "some/model", "tokenizer": "local", "renderer": renderer, "loss_mask": "completion"}
 
     monkeypatch.setattr(examples, "tokenizer_of", lambda *_: tokenizer)
     rendered = Examples(artefacts).render(records.sha256, recipe)
-    assert [len(one) for (one,) in rendered] == lengths(records, tokenizer, renderer).tolist()
+    assert [len(one) for (one,) in rendered] == measure_lengths(records, tokenizer, renderer).tolist()
 
     monkeypatch.setattr(examples, "tokenizer_of", lambda *_: speaking("headers"))
     with pytest.raises(DataError, match="the same version of the tokenizer on every machine"):

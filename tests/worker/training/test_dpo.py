@@ -11,7 +11,7 @@ from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import read_costs
 from sweeps.cost import Rates, Usage
-from sweeps.data.generated_preferences import make_pairs
+from sweeps.data.generated_preferences import generate_pairs
 from sweeps.stage import Plan, Stage
 from tests.worker.long_runs import LONG
 from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage
@@ -37,7 +37,7 @@ T_2 = 4.303  # Student's t with 2 degrees of freedom, for 95 %
 
 
 def submitted(workshop: Workshop, name: str = "one", spec: str = SPEC) -> Plan:
-    rows = make_pairs("preferences").train[:FEW]
+    rows = generate_pairs("preferences").train[:FEW]
     (workshop.folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return workshop.submit(spec.replace("sweep: one", f"sweep: {name}")).plan
 
