@@ -4,11 +4,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from scheduler.engine.breaker import BreakerState
 from scheduler.engine.fleet import PoolView, ServiceView
 from scheduler.services import pool_of
 from scheduler.state.bug_log import Bug, describe_bug
-from scheduler.state.states import StageState
+from scheduler.state.states import BreakerState, StageState
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_duration, format_usd
 

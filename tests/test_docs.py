@@ -10,7 +10,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from scheduler.cli import COMMANDS
-from scheduler.engine.breaker import TURNS
 from scheduler.engine.retry import BUDGETS, Fault
 from scheduler.notify.outbox import TITLES
 from scheduler.settings import DEFAULTS, from_environment
@@ -26,7 +25,7 @@ from scheduler.state.server.server_versions import (
     parse_version,
 )
 from scheduler.state.service_facts import LACKED
-from scheduler.state.states import MOVES
+from scheduler.state.states import BREAKER_MOVES, MOVES
 from sweeps.rendering.perturbations import CHANGES
 from sweeps.spec.metric_names import METRICS
 from tests.get_servers import PACKAGES, WHEELS
@@ -47,7 +46,7 @@ def test_the_diagram_of_the_breaker_is_its_table() -> None:
             r"^    (\w+) --> (\w+)$", (DOCS / "explanation" / "capacity-and-outages.md").read_text(), re.MULTILINE
         )
     )
-    assert drawn == {(source.value, target.value) for source, targets in TURNS.items() for target in targets}
+    assert drawn == {(source.value, target.value) for source, targets in BREAKER_MOVES.items() for target in targets}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -9,28 +9,6 @@ small training step with a deadline of its own, made by a worker (worker/mainten
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class BreakerState(StrEnum):
-    """How a service is to be worked with."""
-
-    CLOSED = "closed"
-    """As well as it can be."""
-    SUSPECT = "suspect"
-    """Nothing gets on there: a canary finds out why. Nothing new is started."""
-    OPEN = "open"
-    """It is down: what runs is parked, and a canary tries it again and again."""
-    STOPPED = "stopped"
-    """It refuses the key or the account: all spending stops until a person has acted."""
-
-
-TURNS: dict[BreakerState, frozenset[BreakerState]] = {
-    BreakerState.CLOSED: frozenset({BreakerState.SUSPECT, BreakerState.STOPPED}),
-    BreakerState.SUSPECT: frozenset({BreakerState.CLOSED, BreakerState.OPEN, BreakerState.STOPPED}),
-    BreakerState.OPEN: frozenset({BreakerState.CLOSED, BreakerState.STOPPED}),
-    BreakerState.STOPPED: frozenset({BreakerState.OPEN}),
-}
 
 LATELY = 60.0  # seconds for which an error of the service counts
 
@@ -76,9 +54,3 @@ def find_suspicion(pulse: ServiceHealth, timing: Timing) -> str | None:
         return None
     silent = (pulse.now - max(pulse.heard, pulse.waiting_since)) / 1000
     return f"nothing has got any further for {silent:.0f} s" if silent > timing.silence else None
-
-
-def turns_as_lua() -> str:
-    """The table as a Lua literal, for the prelude of every verb."""
-    rows = (f"{source}={{{','.join(f'{each}=true' for each in sorted(to))}}}" for source, to in TURNS.items())
-    return "{" + ",".join(rows) + "}"

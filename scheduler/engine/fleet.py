@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from scheduler.engine.breaker import LATELY, BreakerState, ServiceHealth, Timing, find_suspicion
+from scheduler.engine.breaker import LATELY, ServiceHealth, Timing, find_suspicion
 from scheduler.engine.capacity import Bounds, Capacity, PoolSnapshot, adapt_capacity, count_room
 from scheduler.services import CLIENTS
 from scheduler.state import keys
 from scheduler.state.service_facts import MORE
+from scheduler.state.states import BreakerState
 from scheduler.state.store import Store
 
 

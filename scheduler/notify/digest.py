@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scheduler.engine.breaker import BreakerState
 from scheduler.state import keys, views
-from scheduler.state.states import StageState, SweepState
+from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid import BestCell, best_cell

@@ -5,10 +5,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from scheduler.engine.breaker import turns_as_lua
 from scheduler.state.connection import Client, Word
 from scheduler.state.keys import PREFIX
-from scheduler.state.states import moves_as_lua
+from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, write_as_lua
 
 Clock = Callable[[], int]
 
@@ -38,8 +37,9 @@ def _load_preludes() -> str:
     folder = files("scheduler.state") / "lua"
     return "\n".join(
         [
-            f"local MOVES = {moves_as_lua()}",
-            f"local BREAKER_MOVES = {turns_as_lua()}",
+            f"local MOVES = {write_as_lua(MOVES)}",
+            f"local SWEEP_MOVES = {write_as_lua(SWEEP_MOVES)}",
+            f"local BREAKER_MOVES = {write_as_lua(BREAKER_MOVES)}",
             *((folder / name).read_text(encoding="utf-8") for name in PRELUDES),
         ]
     )

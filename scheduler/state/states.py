@@ -1,34 +1,38 @@
-"""The life of a stage: its states, and the one table of legal moves that Python and Lua both read."""
+"""The states of stages, sweeps and breakers, and their legal moves. Python and Lua read the same tables."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
+
+State = TypeVar("State", bound=StrEnum)
 
 
 class StageState(StrEnum):
     """Where a stage is. Parked is not a state: a parked stage is `ready`, and a gate is closed."""
 
     WAITING = "waiting"
-    """For its parents, or for somebody who wants it."""
+    """It waits for its parents, or for a sweep that wants it."""
     READY = "ready"
-    """Everything it needs is there; it waits for admission."""
+    """It has everything it needs and waits for admission."""
     DISPATCHED = "dispatched"
-    """A worker was nudged; slot and reservation are held until it claims or the claim runs out."""
+    """A worker was nudged. The stage holds a slot and a reservation until the claim comes or is overdue."""
     RUNNING = "running"
-    """A worker holds the lease."""
+    """A worker holds its lease."""
     SUCCEEDED = "succeeded"
-    """Its result stands."""
+    """It has a result."""
     FAILED = "failed"
-    """It cannot be done as it is; the cause is kept."""
+    """It cannot be done as it is. Its hash keeps the cause."""
     CANCELLED = "cancelled"
-    """Nobody wants it any more."""
+    """No sweep wants it any more."""
     SKIPPED = "skipped"
-    """A parent failed, so that it can never start."""
+    """A parent failed, so it can never start."""
 
 
-# Reopening always leads back to `waiting`: whether the parents still stand is `reconsider`'s decision alone.
+# Reopening always leads back to `waiting`: the verb reconsider_stages alone decides whether the parents are still good.
 MOVES: dict[StageState, frozenset[StageState]] = {
     StageState.WAITING: frozenset({StageState.READY, StageState.SKIPPED, StageState.CANCELLED}),
-    # Back to `waiting`: a parent was opened again, because the checkpoint that it left has gone.
-    # To `failed` from where nothing was tried yet: a verb of ours cannot do with it (see condemn).
+    # Back to `waiting`: a parent was reopened because its checkpoint is gone.
+    # To `failed` without an attempt: one of our verbs raises an error on this stage (see fail_stage).
     StageState.READY: frozenset({StageState.DISPATCHED, StageState.CANCELLED, StageState.WAITING, StageState.FAILED}),
     StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.READY, StageState.CANCELLED, StageState.FAILED}),
     StageState.RUNNING: frozenset({StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.READY}),
@@ -39,27 +43,58 @@ MOVES: dict[StageState, frozenset[StageState]] = {
 }
 
 FINISHED = frozenset({StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.SKIPPED})
-"""No attempt follows unless somebody reopens the stage."""
+"""No attempt follows, unless a person or another sweep reopens the stage."""
 
 
 class SweepState(StrEnum):
     """Where a sweep is."""
 
     OPENING = "opening"
-    """Its stages are being written; nothing of it runs yet, and submitting again completes it."""
+    """Its stages are being written. Nothing of it runs yet; submitting it again completes it."""
     ACTIVE = "active"
-    """Its stages are wanted, and it pays for them."""
+    """It wants its stages and pays for them."""
     PAUSED = "paused"
-    """Its stages are wanted, and it pays for none of them until it is resumed."""
+    """It wants its stages and pays for none of them until a person resumes it."""
     CANCELLED = "cancelled"
-    """Its stages are wanted no more, except by other sweeps."""
+    """It wants none of its stages any more. Other sweeps may."""
     FINISHED = "finished"
-    """Every stage of it has ended."""
+    """Each of its stages has ended."""
 
 
-def moves_as_lua() -> str:
-    """The table as a Lua literal, for the prelude of every verb."""
+# Retry leads back to `active`; a sweep that was never completely written goes back to `opening`.
+SWEEP_MOVES: dict[SweepState, frozenset[SweepState]] = {
+    SweepState.OPENING: frozenset({SweepState.ACTIVE, SweepState.CANCELLED}),
+    SweepState.ACTIVE: frozenset({SweepState.PAUSED, SweepState.CANCELLED, SweepState.FINISHED}),
+    SweepState.PAUSED: frozenset({SweepState.ACTIVE, SweepState.CANCELLED}),
+    SweepState.CANCELLED: frozenset({SweepState.ACTIVE, SweepState.OPENING}),
+    SweepState.FINISHED: frozenset({SweepState.ACTIVE}),
+}
+
+
+class BreakerState(StrEnum):
+    """How the fleet may use a service."""
+
+    CLOSED = "closed"
+    """Without limits of the breaker."""
+    SUSPECT = "suspect"
+    """No attempt makes progress there. Nothing new starts until a canary has found out why."""
+    OPEN = "open"
+    """The service is down. Running stages are parked, and canaries try the service again and again."""
+    STOPPED = "stopped"
+    """The service refuses the key or the account. All spending stops until a person acts."""
+
+
+BREAKER_MOVES: dict[BreakerState, frozenset[BreakerState]] = {
+    BreakerState.CLOSED: frozenset({BreakerState.SUSPECT, BreakerState.STOPPED}),
+    BreakerState.SUSPECT: frozenset({BreakerState.CLOSED, BreakerState.OPEN, BreakerState.STOPPED}),
+    BreakerState.OPEN: frozenset({BreakerState.CLOSED, BreakerState.STOPPED}),
+    BreakerState.STOPPED: frozenset({BreakerState.OPEN}),
+}
+
+
+def write_as_lua(moves: Mapping[State, frozenset[State]]) -> str:
+    """Write a table of moves as a Lua literal, for the preludes of every verb."""
     rows = (
-        f"{source}={{{','.join(f'{target}=true' for target in sorted(targets))}}}" for source, targets in MOVES.items()
+        f"{source}={{{','.join(f'{target}=true' for target in sorted(targets))}}}" for source, targets in moves.items()
     )
     return "{" + ",".join(rows) + "}"

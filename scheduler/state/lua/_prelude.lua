@@ -76,6 +76,18 @@ local function begin_window(sweep)
   write('ZADD', PREFIX .. 'windows', NOW, sweep)
 end
 
+-- The only place where the state of a sweep is written: its hash and its membership in live and held change together.
+-- Answers whether the sweep was in `from`.
+local function move_sweep(sweep, from, to)
+  if not (SWEEP_MOVES[from] and SWEEP_MOVES[from][to]) then
+    error('illegal move of sweep ' .. sweep .. ': ' .. from .. ' to ' .. to)
+  end
+  if read('HGET', sweep_key(sweep), 'state') ~= from then return false end
+  write('HSET', sweep_key(sweep), 'state', to, 'since', NOW)
+  sync_sweep(sweep)
+  return true
+end
+
 -- What people should be able to read later, and no move of a stage tells.
 local function log_event(id, detail)
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,

@@ -80,7 +80,6 @@ local function close_if_done(sweep)
   local row = read('HMGET', key, 'state', 'walks', 'walked')
   if row[1] ~= 'active' or to_number(row[2]) > to_number(row[3]) then return end
   if count_ended(sweep) < read('ZCARD', key .. ':stages') then return end
-  write('HSET', key, 'state', 'finished', 'since', NOW)
-  sync_sweep(sweep)
+  move_sweep(sweep, 'active', 'finished')
   notify(sweep, 'finished')
 end

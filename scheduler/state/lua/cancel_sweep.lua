@@ -7,8 +7,8 @@ if not state then return '' end
 if ARGS[3] and read('HGET', sweep_key(name), 'deadline') ~= ARGS[3] then return state end
 write('ZREM', PREFIX .. 'windows', name) -- of one that has ended as well, or its deadline would be due for ever
 if state == 'active' or state == 'paused' or state == 'opening' then
-  write('HSET', sweep_key(name), 'state', 'cancelled', 'since', NOW, 'why', why)
-  sync_sweep(name)
+  move_sweep(name, state, 'cancelled')
+  write('HSET', sweep_key(name), 'why', why)
   start_walk(name, 'reconsider')
   notify(name, 'cancelled', why)
 end

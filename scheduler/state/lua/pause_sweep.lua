@@ -3,9 +3,5 @@
 local name = ARGS[1]
 local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
-if state == 'active' then
-  write('HSET', sweep_key(name), 'state', 'paused', 'since', NOW)
-  sync_sweep(name)
-  start_walk(name, 'reconsider')
-end
+if move_sweep(name, 'active', 'paused') then start_walk(name, 'reconsider') end
 return state

@@ -2,9 +2,7 @@
 local name = ARGS[1]
 local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end
-if state == 'paused' then
-  write('HSET', sweep_key(name), 'state', 'active', 'since', NOW)
-  sync_sweep(name)
+if move_sweep(name, 'paused', 'active') then
   write('HDEL', sweep_key(name), 'started') -- the pause does not count for its pace
   start_walk(name, 'reconsider')
 end

@@ -11,13 +11,12 @@ if not state then return '' end
 if to_number(row[3]) > 0 and to_number(row[3]) <= NOW then write('HSET', key, 'deadline', '') end
 write('HDEL', key, 'notified:failure', 'notified:finished', 'notified:cancelled', 'started') -- its end is told anew
 if not sealed then
-  write('HSET', key, 'state', 'opening', 'since', NOW)
-elseif state == 'paused' then -- still paused, with more to do when it is resumed
-  start_walk(name, how)
-else
-  write('HSET', key, 'state', 'active', 'since', NOW)
-  if state ~= 'active' then begin_window(name) end -- what runs within its hours stays there
-  sync_sweep(name)
-  start_walk(name, how)
+  if state ~= 'opening' then move_sweep(name, state, 'opening') end
+  return state
 end
+if state ~= 'active' and state ~= 'paused' then
+  begin_window(name)
+  move_sweep(name, state, 'active')
+end
+start_walk(name, how)
 return state

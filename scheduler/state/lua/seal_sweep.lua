@@ -2,8 +2,8 @@
 -- The walk that follows also opens again what had ended without a result before this sweep wanted it.
 local name = ARGS[1]
 if read('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
-write('HSET', sweep_key(name), 'state', 'active', 'since', NOW, 'sealed', 1)
+write('HSET', sweep_key(name), 'sealed', 1)
 begin_window(name)
-sync_sweep(name)
+move_sweep(name, 'opening', 'active')
 start_walk(name, 'reopen')
 return 1

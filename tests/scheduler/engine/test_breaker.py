@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import ResponseError
 
-from scheduler.engine.breaker import TURNS, BreakerState, ServiceHealth, Timing, find_suspicion
+from scheduler.engine.breaker import ServiceHealth, Timing, find_suspicion
 from scheduler.engine.capacity import START
 from scheduler.state import keys
+from scheduler.state.states import BREAKER_MOVES, BreakerState
 from scheduler.state.store import Lease, Meter, Renewal
 from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import single
@@ -205,12 +206,12 @@ def test_only_the_turns_of_the_table_are_possible(night: Night, source: BreakerS
     """By the verbs' own means, and only from where the breaker stands."""
     night.store.client.hset(keys.breaker(SERVICE), "state", source)
     lua = f"return move_breaker('{SERVICE}', '{source}', '{target}', 'why') and 1 or 0"
-    if target in TURNS[source]:
+    if target in BREAKER_MOVES[source]:
         assert night.run_lua(lua) == 1
         assert state(night) == target
         assert night.run_lua(lua) == 0, "it stands elsewhere now"
     else:
-        with pytest.raises(ResponseError, match="illegal turn"):
+        with pytest.raises(ResponseError, match=f"illegal move of breaker {SERVICE}"):
             night.run_lua(lua)
         assert state(night) == source
 
