@@ -26,8 +26,13 @@ from scheduler.state.server.server_versions import (
 )
 from scheduler.state.service_facts import LACKED
 from scheduler.state.states import BREAKER_MOVES, MOVES
+from sweeps import Sweep
 from sweeps.rendering.perturbations import CHANGES
+from sweeps.spec.evaluation_section import OPTIONS
 from sweeps.spec.metric_names import METRICS
+from sweeps.spec.scalars import Model
+from sweeps.spec.sections import DataSpec
+from sweeps.spec.train_section import Train
 from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +119,26 @@ def _is_told(reader: ServerSeries, told: str) -> bool:
 def test_every_command_is_documented() -> None:
     page = (DOCS / "reference" / "commands.md").read_text()
     assert [name for name in COMMANDS if f"`sweep {name}" not in page] == []
+
+
+@pytest.mark.parametrize(("heading", "section"), [("## Keys", Sweep), ("### train", Train), ("### data", DataSpec)])
+def test_every_key_of_a_spec_is_documented(heading: str, section: type[Model]) -> None:
+    names = [names for names, _ in rows_below(heading)]
+    assert {name for text in names for name in re.findall(r"`(\w+)`", text)} == section.model_fields.keys()
+
+
+def test_every_option_of_an_evaluation_is_documented() -> None:
+    documented = {name.strip("`"): set(re.findall(r"`(\w+)", options)) for name, options in rows_below("### evaluate")}
+    assert documented.keys() == METRICS.keys()
+    for name, options in OPTIONS.items():
+        assert documented[name] - {"sampler"} == set(options), name
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """The rows of the table below a heading of the page on specs: their first cell, which has code, and their last."""
+    part = (DOCS / "reference" / "spec.md").read_text().partition(f"{heading}\n")[2].partition("\n#")[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    return [[row[0], row[-1]] for row in rows]
 
 
 def test_everything_that_is_measured_is_documented() -> None:
