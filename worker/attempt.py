@@ -18,7 +18,7 @@ from worker.examples import Examples
 from worker.leases import EndRequest, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, format_line
-from worker.rollouts.sandbox import ArenaLimits
+from worker.rollouts.sandbox import SandboxLimits
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.hooks import Signal
 from worker.sdk.rate_limiter import RateLimiter, unlimited_rate
@@ -51,7 +51,7 @@ class WorkerContext:
     examples: Examples
     endpoint: Callable[[str], Endpoint]
     pace: Callable[[str], RateLimiter] = unlimited_rate
-    arena: ArenaLimits = field(default_factory=ArenaLimits)
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     environments: Path | None = None  # where modules of environments are looked for, behind all others
     chance: random.Random = field(default_factory=random.Random)
 

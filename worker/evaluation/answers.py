@@ -24,8 +24,9 @@ from sweeps.training.rollouts import derive_sampling_seed
 from worker.attempt import Attempt
 from worker.evaluation.checks import Spoken, judge_of
 from worker.outcome import Outcome, StageError, Succeeded
-from worker.rollouts.generate import Request, write_all
-from worker.rollouts.play import ENDED, FEW, Reading
+from worker.rollouts.generate import SampleRequest, sample_all
+from worker.rollouts.play import FEW
+from worker.rollouts.transcript import ENDED, TranscriptReader
 from worker.sdk.responses import PassResult, SampledSequence
 from worker.sdk.sampler import SamplingSettings
 from worker.sdk.session import Trainer
@@ -53,9 +54,9 @@ def evaluate_answers(this: Attempt, trainer: Trainer) -> Outcome:
     if stop := this.stop_before_start(whole):
         return stop
     manner = SamplingSettings(options["most"], hearing.ends, options.get("temperature", 0.0), hearing.vocabulary)
-    requests = (Request(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
+    requests = (SampleRequest(tokens, samples, _chances(ask, tokens)) for ask, tokens in questions)
     with judge_of(this, options) as judge:
-        written = write_all(this, this.wait(trainer.create_sampler()), requests, manner, this.spending.add)
+        written = sample_all(this, this.wait(trainer.create_sampler()), requests, manner, this.spending.add)
         said = (
             Spoken(each.ask, [hearing.said(one, options["most"]) for one in several])
             for each, several in zip(questions, written, strict=True)
@@ -78,14 +79,14 @@ class Hearing:
     def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
         self._tokenizer = tokenizer
         self._renderer = renderer
-        self._turns = None if renderer == PLAIN else Reading(tokenizer, renderer)
+        self._turns = None if renderer == PLAIN else TranscriptReader(tokenizer, renderer)
         self.vocabulary = get_size(tokenizer)
 
     @property
     def ends(self) -> tuple[str, ...] | tuple[int, ...]:
         """What ends an answer: of text the end token, in a chat the end of a turn."""
         if self._turns is not None:
-            return self._turns.stops((), spoken=True)
+            return self._turns.list_stops((), messages=True)
         return () if self._tokenizer.eos is None else (self._tokenizer.eos,)
 
     def prompt(self, prompt: str) -> list[int]:
@@ -103,7 +104,7 @@ class Hearing:
     def _turn(self, tokens: list[int]) -> Utterance:
         """What a person would see of it, and whether the model ended it."""
         if self._turns is not None:
-            return self._turns.turn(tokens, spoken=True)
+            return self._turns.read_turn(tokens, messages=True)
         ended = bool(tokens) and tokens[-1] == self._tokenizer.eos
         text = self._tokenizer.decode(tokens[:-1] if ended else tokens)
         return Utterance(text, text, end=ENDED if ended else "")

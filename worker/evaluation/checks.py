@@ -19,7 +19,7 @@ from sweeps.spec.evaluation_section import may_fail
 from worker.attempt import Attempt
 from worker.outcome import StageError
 from worker.rollouts.play import FEW, LONGEST_CAUSE, TOLERATED
-from worker.rollouts.sandbox import Arena, Broken
+from worker.rollouts.sandbox import BrokenEpisode, Sandbox
 
 PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is behind the fence
 
@@ -34,17 +34,17 @@ class Spoken(NamedTuple):
 class Judge:
     """Knows what an answer is worth. To abstain is said in one way, whatever the answers are checked by."""
 
-    def __init__(self, this: Attempt, options: Mapping[str, Any], arena: Arena | None) -> None:
+    def __init__(self, this: Attempt, options: Mapping[str, Any], sandbox: Sandbox | None) -> None:
         self._this = this
         self._check = str(options["check"])
         self._abstain = (options.get("abstain", ""),)
-        self._arena = arena
+        self._sandbox = sandbox
         self._numbers = 0
         self._failed: list[str] = []  # the causes
 
     def judged(self, spoken: Sequence[Spoken]) -> list[Answered]:
         """Raises Unfit where a check fails on most answers."""
-        found = [self._ours(one) if self._arena is None else self._theirs(self._arena, one) for one in spoken]
+        found = [self._ours(one) if self._sandbox is None else self._theirs(self._sandbox, one) for one in spoken]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
             raise StageError(self._told())
         return found
@@ -62,16 +62,16 @@ class Judge:
     def _ours(self, one: Spoken) -> Answered:
         return Answered(*one, [score(self._of(one.ask), each.text, one.ask.answers) for each in one.said])
 
-    def _theirs(self, arena: Arena, one: Spoken) -> Answered:
+    def _theirs(self, sandbox: Sandbox, one: Spoken) -> Answered:
         if self._of(one.ask) != self._check:
             return self._ours(one)._replace(failed="")
         asked = {self._number(): each.text for each in one.said}
-        arena.begin(dict.fromkeys(asked, one.ask.item))
+        sandbox.begin(dict.fromkeys(asked, one.ask.item))
         spelled = {number: json.dumps([text, list(one.ask.answers)]) for number, text in asked.items()}
-        verdicts = arena.act(spelled).values()
-        causes = [verdict.what for verdict in verdicts if isinstance(verdict, Broken)]
+        verdicts = sandbox.act(spelled).values()
+        causes = [verdict.what for verdict in verdicts if isinstance(verdict, BrokenEpisode)]
         self._failed += (f"{cause}, of an answer to question {one.ask.item}" for cause in causes)
-        scores = [verdict.reward for verdict in verdicts if not isinstance(verdict, Broken)]
+        scores = [verdict.reward for verdict in verdicts if not isinstance(verdict, BrokenEpisode)]
         return Answered(*one, scores, causes[0] if causes else "")
 
     def _number(self) -> int:
@@ -90,13 +90,13 @@ def judge_of(this: Attempt, options: Mapping[str, Any]) -> Iterator[Judge]:
     if not may_fail(check):
         yield Judge(this, options, None)
         return
-    with Arena(
+    with Sandbox(
         PATTERNS if check == "regex" else check,
         kind="check",
         split="test",
         code=str(options.get("code", "")),
-        limits=this.context.arena,
+        limits=this.context.sandbox,
         folder=this.context.environments,
         check=this.check_own_wait,
-    ) as arena:
-        yield Judge(this, options, arena)
+    ) as sandbox:
+        yield Judge(this, options, sandbox)

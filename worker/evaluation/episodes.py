@@ -12,7 +12,7 @@ from sweeps.training.rollout_cost import EpisodeCosts, bound_usage
 from sweeps.training.rollouts import Rollout
 from worker.attempt import Attempt
 from worker.outcome import Outcome, StageError, Succeeded
-from worker.rollouts.play import Players, Task, arena_of
+from worker.rollouts.play import EpisodePlayer, RolloutTask, open_sandbox
 from worker.sdk.session import Trainer
 
 
@@ -20,23 +20,22 @@ def evaluate_episodes(this: Attempt, trainer: Trainer) -> Outcome:
     """Play all tasks of a measurement. Their seeds are counted from 0, and so are their chances."""
     recipe = cast(Mapping[str, Any], this.recipe)
     attempts = recipe["evaluator"]["attempts"]
-    with arena_of(this, "test") as arena:
-        players = Players(this, arena, temperature=recipe["evaluator"]["temperature"])
-        tables = players.open([Task(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
-        _, whole = bound_usage(EpisodeCosts(arena.shape, attempts, trained=False), tables.prompts())
+    with open_sandbox(this, "test") as sandbox:
+        players = EpisodePlayer(this, sandbox, temperature=recipe["evaluator"]["temperature"])
+        tables = players.open([RolloutTask(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
+        _, whole = bound_usage(EpisodeCosts(sandbox.shape, attempts, trained=False), tables.prompts())
         if stop := this.stop_before_start(whole):
             return stop
         played = players.play(tables, this.wait(trainer.create_sampler()), this.spending.add)
         return Succeeded(_result(this, players, played), steps=0)
 
 
-def _result(this: Attempt, players: Players, played: Sequence[Sequence[Rollout]]) -> dict[str, Json]:
+def _result(this: Attempt, players: EpisodePlayer, played: Sequence[Sequence[Rollout]]) -> dict[str, Json]:
     rollouts = [rollout for group in played for rollout in group]
     if not rollouts:
         raise StageError(f"every episode was lost; {players.first_cause}")
-    rows = [
-        ItemRow.from_json({**told, "item": item}) for item, group in enumerate(played) for told in players.told(group)
-    ]
+    described = ((item, each) for item, group in enumerate(played) for each in players.describe(group))
+    rows = [ItemRow.from_json({**each, "item": item}) for item, each in described]
     return {
         "metrics": {
             "task_completion": _mean([_solved(rollout) for rollout in rollouts]),

@@ -12,10 +12,10 @@ from worker.sdk.sampler import Sampler, SampleResult, SamplingSettings, bound_us
 
 AT_ONCE = 64  # requests of one attempt that are on their way; the fleet's own rate paces them besides
 
-Use = Callable[[Usage], None]
+BookUsage = Callable[[Usage], None]
 
 
-class Request(NamedTuple):
+class SampleRequest(NamedTuple):
     """What so many are to write behind one prompt, by the chances of a seed."""
 
     prompt: Sequence[int]
@@ -23,8 +23,8 @@ class Request(NamedTuple):
     seed: int
 
 
-def write_all(
-    this: Attempt, sampler: Sampler, requests: Iterable[Request], manner: SamplingSettings, use: Use
+def sample_all(
+    this: Attempt, sampler: Sampler, requests: Iterable[SampleRequest], manner: SamplingSettings, use: BookUsage
 ) -> Iterator[list[SampledSequence]]:
     """What is written to each request, in their order.
 
@@ -43,7 +43,7 @@ def write_all(
         yield _taken(this, *waiting.popleft(), use)
 
 
-def _taken(this: Attempt, bound: Usage, pending: PendingAnswer[SampleResult], use: Use) -> list[SampledSequence]:
+def _taken(this: Attempt, bound: Usage, pending: PendingAnswer[SampleResult], use: BookUsage) -> list[SampledSequence]:
     answer = this.wait(pending)
     use(answer.usage.minus(bound))
     return answer.written

@@ -17,7 +17,7 @@ from typing import Literal, Self
 from scheduler.settings import Settings
 from sweeps.environments import EpisodeShape, Split, Text, Turn
 from worker.outcome import StageError
-from worker.rollouts.sandbox_process import Died, Playhouse
+from worker.rollouts.sandbox_process import Died, SandboxProcess
 
 GIB = 2**30
 MEGABYTE = 10**6
@@ -25,7 +25,7 @@ LOOK_EVERY = 0.25  # seconds between two looks at the lease while we wait
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenEpisode:
     """An episode that cannot go on. It stays so."""
 
     cause: str
@@ -33,7 +33,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class ArenaLimits:
+class SandboxLimits:
     """What other people's code may take."""
 
     step: float = 30.0  # seconds for one step of one episode
@@ -42,9 +42,9 @@ class ArenaLimits:
     answer: int = MEGABYTE  # bytes of one answer
 
 
-def limits_of(settings: Settings) -> ArenaLimits:
+def limits_of(settings: Settings) -> SandboxLimits:
     """What the machine says."""
-    return ArenaLimits(step=settings.step, memory=int(settings.environment_memory * GIB))
+    return SandboxLimits(step=settings.step, memory=int(settings.environment_memory * GIB))
 
 
 @dataclass
@@ -64,14 +64,14 @@ class _Record:
 
 
 _NEVER = _Record(0)
-_Answers = dict[int, Text | Turn | Broken]
+_Answers = dict[int, Text | Turn | BrokenEpisode]
 
 
-class Arena:
+class Sandbox:
     """The episodes of one attempt. To be used by one thread.
 
     What `check` raises while we wait is passed on, and so is Unfit: the environment cannot be loaded, or its code is
-    not what was planned. Either way the process is gone then, and the arena is closed.
+    not what was planned. Either way the process is gone then, and the sandbox is closed.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Arena:
         *,
         split: Split,
         code: str = "",
-        limits: ArenaLimits | None = None,
+        limits: SandboxLimits | None = None,
         folder: Path | None = None,
         check: Callable[[], None] = lambda: None,
         kind: Literal["environment", "check"] = "environment",
@@ -90,7 +90,7 @@ class Arena:
         `folder` is where modules are looked for behind all others, and where the process stands. A `kind` of `check` is
         somebody's check of answers: each answer is an episode, and the check's word its reward.
         """
-        self.limits = limits or ArenaLimits()
+        self.limits = limits or SandboxLimits()
         self._name = f"{kind} {environment}"
         self._order = {
             "kind": kind,
@@ -103,8 +103,8 @@ class Arena:
         }
         self._check = check
         self._records: dict[int, _Record] = {}  # of those that go on
-        self._broken: dict[int, Broken] = {}
-        self._house: Playhouse | None = None
+        self._broken: dict[int, BrokenEpisode] = {}
+        self._house: SandboxProcess | None = None
         self.starts = 0  # processes that it took
         self.version = 0
         self.shape = EpisodeShape()
@@ -124,7 +124,7 @@ class Arena:
         if house is not None:
             house.close()
 
-    def begin(self, tasks: Mapping[int, int]) -> dict[int, Text | Broken]:
+    def begin(self, tasks: Mapping[int, int]) -> dict[int, Text | BrokenEpisode]:
         """Begin the episode of each number, on the task of a seed: its prompt. No number may have been in use."""
         for number, seed in tasks.items():
             assert number not in self._records, f"{number} is played already"
@@ -132,12 +132,13 @@ class Arena:
             self._records[number] = _Record(seed)
         return {number: answer for number, answer in self._ask(tasks).items() if not isinstance(answer, Turn)}
 
-    def act(self, actions: Mapping[int, str]) -> dict[int, Turn | Broken]:
+    def act(self, actions: Mapping[int, str]) -> dict[int, Turn | BrokenEpisode]:
         """Act once in each of these episodes, which have begun and are not over. Of one that is over, forget all."""
         playing = [number for number in actions if number not in self._broken]
         for number in playing:
             self._records[number].actions.append(actions[number])
-        asked = {number: answer for number, answer in self._ask(playing).items() if isinstance(answer, Turn | Broken)}
+        answers = self._ask(playing).items()
+        asked = {number: answer for number, answer in answers if isinstance(answer, Turn | BrokenEpisode)}
         for number in playing:
             if self._records.get(number, _NEVER).over:
                 del self._records[number]
@@ -225,7 +226,7 @@ class Arena:
             return
         record = self._records.pop(number)
         where = f"step {record.heard}" if record.heard else "the prompt"
-        answers[number] = self._broken[number] = Broken(
+        answers[number] = self._broken[number] = BrokenEpisode(
             f"{what}, in {where} of the episode of seed {record.seed}", what
         )
 
@@ -233,7 +234,7 @@ class Arena:
         """Raises Unfit."""
         self.close()
         self.starts += 1
-        self._house = Playhouse(self._order, check=self._check, look_every=LOOK_EVERY)
+        self._house = SandboxProcess(self._order, check=self._check, look_every=LOOK_EVERY)
         try:
             (line,) = self._house.ask([], answers=1, seconds=self.limits.start)
         except Died as death:

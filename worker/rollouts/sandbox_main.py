@@ -28,14 +28,14 @@ from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_code import describe_error
 from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
 from worker.rollouts.validate_returns import (
-    Unwelcome,
-    facts_of,
-    flag_of,
-    kind_of,
-    number_of,
-    spelled,
-    text_of,
-    worth_of,
+    InvalidReturn,
+    encode_json,
+    name_type,
+    read_facts,
+    read_flag,
+    read_number,
+    read_score,
+    read_text,
 )
 
 PR_SET_PDEATHSIG = 1
@@ -114,7 +114,7 @@ def _play() -> None:
     if os.getpid() != me:
         os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
     _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
-    _serve(Play(environment, order), requests, answers)
+    _serve(ServedEpisodes(environment, order), requests, answers)
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -191,10 +191,10 @@ class Checked(NamedTuple):
 
     def step(self, action: str) -> Turn:
         said, answers = json.loads(action)
-        return Turn(reward=worth_of(self.check(said, answers)), done=True)
+        return Turn(reward=read_score(self.check(said, answers)), done=True)
 
 
-class Play:
+class ServedEpisodes:
     """The episodes that are being played."""
 
     def __init__(self, environment: Environment, order: Order) -> None:
@@ -204,22 +204,22 @@ class Play:
 
     def begin(self, number: int, seed: int) -> str:
         episode = self._environment.episode(seed, self._order.split)
-        prompt = text_of(episode.prompt, "prompt", self._order.answer)
+        prompt = read_text(episode.prompt, "prompt", self._order.answer)
         if not prompt:
-            raise Unwelcome("an empty prompt")
+            raise InvalidReturn("an empty prompt")
         self._episodes[number] = episode
-        return "prompt " + spelled(prompt)
+        return "prompt " + encode_json(prompt)
 
     def act(self, number: int, action: str) -> str:
         turn = self._episodes[number].step(action)
         if not isinstance(turn, Turn):
-            raise Unwelcome(f"{kind_of(turn)} where a Turn is right")
-        done = flag_of(turn.done)
-        observation = text_of(turn.observation, "observation", self._order.answer)
-        facts = facts_of(turn.facts)
+            raise InvalidReturn(f"{name_type(turn)} where a Turn is right")
+        done = read_flag(turn.done)
+        observation = read_text(turn.observation, "observation", self._order.answer)
+        facts = read_facts(turn.facts)
         if done:
             del self._episodes[number]
-        return "turn " + spelled([observation, number_of(turn.reward, "reward"), done, facts])
+        return "turn " + encode_json([observation, read_number(turn.reward, "reward"), done, facts])
 
     def forget(self, number: int) -> None:
         self._episodes.pop(number, None)
@@ -228,7 +228,7 @@ class Play:
         return number in self._episodes
 
 
-def _serve(play: Play, requests: BinaryIO, answers: BinaryIO) -> None:
+def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:
     me = os.getpid()
     for line in requests:
         number, verb, rest = (line.rstrip(b"\n") + b" ").split(b" ", 2)
@@ -255,7 +255,7 @@ def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str 
         return step(number, argument)
     except MemoryError:
         return None
-    except Unwelcome as error:
+    except InvalidReturn as error:
         return f"broken {json.dumps(f'returned {error}')}"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code may raise anything
         return f"broken {json.dumps(describe_error(error))}"

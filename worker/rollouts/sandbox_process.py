@@ -43,7 +43,7 @@ class Died(Exception):
     """The process is of no use any more. The message says what the environment did."""
 
 
-class Playhouse:
+class SandboxProcess:
     """One process, with all that it starts."""
 
     def __init__(self, order: Mapping[str, object], *, check: Callable[[], None], look_every: float) -> None:

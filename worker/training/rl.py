@@ -29,7 +29,7 @@ from worker.attempt import Attempt
 from worker.open_model import StartingPoint, forget_if_gone
 from worker.outcome import Outcome, StageError, Succeeded
 from worker.progress import Row
-from worker.rollouts.play import Players, Tables, Task, arena_of
+from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask, open_sandbox
 from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
@@ -48,7 +48,7 @@ class RLTraining(Training):
 
     def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
-        self._tables: dict[int, Tables] = {}  # open, by iteration
+        self._tables: dict[int, OpenTasks] = {}  # open, by iteration
         self._behind: PendingAnswer[Sampler] | None = None  # the weights behind the last step
         self._sampler: Sampler | None = None
         self._hand = self._handed_down(start.kept)  # played, and not yet trained on
@@ -60,10 +60,10 @@ class RLTraining(Training):
 
     def run(self) -> Outcome:
         with ExitStack() as stack:
-            arena = stack.enter_context(arena_of(self._this, "train"))
-            self._players = Players(self._this, arena, temperature=self._recipe["temperature"])
+            sandbox = stack.enter_context(open_sandbox(self._this, "train"))
+            self._players = EpisodePlayer(self._this, sandbox, temperature=self._recipe["temperature"])
             referred = self._recipe["kl_penalty"] > 0
-            self._play = EpisodeCosts(arena.shape, self._recipe["group_size"], trained=True, referred=referred)
+            self._play = EpisodeCosts(sandbox.shape, self._recipe["group_size"], trained=True, referred=referred)
             if referred and not self._is_done(self._start.step):
                 self._reference = self._opened_reference()
             self._behind = self._trainer.create_sampler()  # before anything moves
@@ -107,12 +107,12 @@ class RLTraining(Training):
         ahead = [step + 1] if self._recipe["lag"] and not last else []
         return ahead if self._hand is not None else [step, *ahead]
 
-    def _open(self, iteration: int) -> Tables:
+    def _open(self, iteration: int) -> OpenTasks:
         """The tasks of an iteration, with a seat for each rollout."""
         if iteration not in self._tables:
             seeds = self._recipe["seeds"]
             tasks = [
-                Task(derive_task_seed(seeds["tasks"], iteration, group), iteration, group, seeds["sampling"])
+                RolloutTask(derive_task_seed(seeds["tasks"], iteration, group), iteration, group, seeds["sampling"])
                 for group in range(self._recipe["groups"])
             ]
             self._tables[iteration] = self._players.open(tasks, self._recipe["group_size"])
@@ -260,7 +260,7 @@ class RLTraining(Training):
 
     def _result(self, steps: int) -> Succeeded:
         done = super()._result(steps)
-        rows = [row for group in self._last for row in self._players.told(group)]
+        rows = [row for group in self._last for row in self._players.describe(group)]
         return Succeeded(
             {**done.result, "rollouts": self._this.write_artefact("rollouts.jsonl.gz", compress_rows(rows))}, steps
         )

@@ -10,7 +10,7 @@ import pytest
 from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_environments import load_environment, read_code_digest
 from sweeps.environments import Turn
-from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
+from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
 verifiers = pytest.importorskip("verifiers")
 if not hasattr(verifiers, "MultiTurnEnv"):
@@ -142,15 +142,15 @@ def test_what_is_not_supported_is_said(folder: Path, query: str, cause: str) -> 
 
 def test_it_is_played_in_the_arena_like_any_other(folder: Path) -> None:
     name = "verifiers:doubling-env?kind=guess"
-    limits = ArenaLimits(step=60)
-    with Arena(name, split="train", code=read_code_digest(name, folder), folder=folder, limits=limits) as arena:
-        prompts = arena.begin({1: 3, 2: 4})
-        turns = arena.act({1: "raise", 2: "1"})
-        arena.close()
-        turns = {**turns, **arena.act({2: "end"})}
-    assert [prompt for prompt in prompts.values() if isinstance(prompt, Broken)] == []
-    assert isinstance(turns[1], Broken)
+    limits = SandboxLimits(step=60)
+    with Sandbox(name, split="train", code=read_code_digest(name, folder), folder=folder, limits=limits) as sandbox:
+        prompts = sandbox.begin({1: 3, 2: 4})
+        turns = sandbox.act({1: "raise", 2: "1"})
+        sandbox.close()
+        turns = {**turns, **sandbox.act({2: "end"})}
+    assert [prompt for prompt in prompts.values() if isinstance(prompt, BrokenEpisode)] == []
+    assert isinstance(turns[1], BrokenEpisode)
     assert "ZeroDivisionError: oops" in turns[1].cause
     assert isinstance(turns[2], Turn)
     assert turns[2].done
-    assert arena.starts == 2
+    assert sandbox.starts == 2

@@ -15,7 +15,7 @@ from sweeps.rendering.tokenizer import Tokenizer, get_template
 from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
 from tests.sweeps.templates import speaking
 from tests.tokenizers import FAMILIES, real_tokenizer
-from worker.rollouts.play import Reading
+from worker.rollouts.transcript import TranscriptReader
 
 
 class Harmony:
@@ -126,11 +126,11 @@ PIECES += ("42", "<|end|>", "<|call|>", "<|return|>", "<|start|>user", "<|reserv
 
 def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_written() -> None:
     tokenizer = real_tokenizer("gpt-oss")
-    reading = Reading(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
+    reading = TranscriptReader(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
     chance = random.Random(7)
     for _ in range(2000):
         text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
-        turn = reading.turn(tokenizer.encode(text), spoken=True)
+        turn = reading.read_turn(tokenizer.encode(text), messages=True)
         for told in (turn.answer, turn.action, turn.thoughts):
             assert not any(control in told for control in tokenizer.controls), text
 
@@ -191,8 +191,9 @@ def written(tokenizer: Tokenizer, kind: str) -> tuple[str, list[int]] | None:
 @pytest.mark.parametrize("family", SPOKEN)
 def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str) -> None:
     tokenizer = real_tokenizer(family)
-    reading = Reading(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
-    ends = {tokenizer.decode([stop]) if isinstance(stop, int) else stop for stop in reading.stops((), spoken=True)}
+    reading = TranscriptReader(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
+    stops = reading.list_stops((), messages=True)
+    ends = {tokenizer.decode([stop]) if isinstance(stop, int) else stop for stop in stops}
     known = next(known for name, known in ENDS.items() if family.startswith(name))
     assert ends >= tokenizer.controls & {*known} != set()  # the vocabulary that stands for Llama's has no <|eom_id|>
     found = written(tokenizer, kind)
@@ -201,9 +202,9 @@ def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str)
         assert kind != "thought" or family not in THINKING
         return
     _, tokens = found
-    stop = next(at for at, token in enumerate(tokens) if token in reading.stops((), spoken=True))
+    stop = next(at for at, token in enumerate(tokens) if token in reading.list_stops((), messages=True))
     assert stop == len(tokens) - 1  # the service stops at the end of the turn, and not before
-    turn = reading.turn(tokens, spoken=True)
+    turn = reading.read_turn(tokens, messages=True)
     assert not turn.cut
     if kind == "called":
         assert "look" in turn.action
@@ -212,7 +213,7 @@ def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str)
     else:
         assert turn.action == turn.answer == "It is 42."
         assert turn.thoughts == ("six times" if kind == "thought" else "")
-    assert reading.turn(tokens[:-3], spoken=True).cut
+    assert reading.read_turn(tokens[:-3], messages=True).cut
 
 
 @pytest.mark.parametrize("family", ["gpt-oss", "qwen3.8", "qwen3-2507", "llama-3.1"])
@@ -229,8 +230,8 @@ def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     }[family]
     before = [{"role": "user", "content": "What is there?"}]
     new = [{"role": "tool", "content": '{"sun": 1}'}]
-    reading = Reading(tokenizer, renderer)
-    turn = reading.turn(tokenizer.encode(said), spoken=True)
+    reading = TranscriptReader(tokenizer, renderer)
+    turn = reading.read_turn(tokenizer.encode(said), messages=True)
     tokens, message = continue_chat(before, turn, new, tokenizer, renderer)
     whole = [*build_generation_prompt(before, tokenizer, renderer), *tokenizer.encode(said), *tokens]
     assert whole == build_generation_prompt([*before, message, *new], tokenizer, renderer)

@@ -25,11 +25,11 @@ from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
 from worker.evaluation.checks import Judge, Spoken, judge_of
 from worker.outcome import StageError, Succeeded
-from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
+from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
 ROOT = Path(__file__).parents[3]
 CHECKS = "tests.worker.verdicts"
-HASTY = ArenaLimits(step=1, memory=2**29)
+HASTY = SandboxLimits(step=1, memory=2**29)
 NAMED = {
     "raise": r"raised ValueError: no such unit \(verdicts\.py, line \d+\)",
     "steer": r"raised ValueError: \[31mred é \(verdicts\.py, line \d+\)",
@@ -47,10 +47,10 @@ NAMED = {
 }
 
 
-def verdicts(said: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | Broken]:
-    with Arena(f"{CHECKS}:{name}", kind="check", split="test", code=code, limits=HASTY, folder=ROOT) as arena:
-        arena.begin(dict.fromkeys(range(len(said)), 0))
-        return list(arena.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(said)}).values())
+def verdicts(said: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | BrokenEpisode]:
+    with Sandbox(f"{CHECKS}:{name}", kind="check", split="test", code=code, limits=HASTY, folder=ROOT) as sandbox:
+        sandbox.begin(dict.fromkeys(range(len(said)), 0))
+        return list(sandbox.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(said)}).values())
 
 
 def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.Monk
     for at, text in enumerate(said):
         verdict = found[at]
         if text in NAMED:
-            assert isinstance(verdict, Broken)
+            assert isinstance(verdict, BrokenEpisode)
             assert re.fullmatch(NAMED[text], verdict.what), verdict.what
         else:
             assert isinstance(verdict, Turn), verdict
@@ -150,15 +150,15 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
     spoken = [Spoken(PromptItem(item, "", "", ("a",)), [Said("b", 0.5)]) for item in range(16)]
-    with Arena(name, kind="check", split="test", folder=ROOT) as arena:
-        judge = Judge(cast(Any, None), {"check": name}, arena)
+    with Sandbox(name, kind="check", split="test", folder=ROOT) as sandbox:
+        judge = Judge(cast(Any, None), {"check": name}, sandbox)
         assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
         with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             judge.judged(spoken[15:])
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
-    context = SimpleNamespace(arena=HASTY, environments=ROOT)
+    context = SimpleNamespace(sandbox=HASTY, environments=ROOT)
     this = cast(Any, SimpleNamespace(context=context, still=lambda: None))
     spoken = [
         Spoken(PromptItem(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])

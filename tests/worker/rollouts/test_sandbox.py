@@ -17,15 +17,15 @@ from tests.support import wait_until
 from tests.worker import trials
 from worker.leases import LeaseLost
 from worker.outcome import StageError
-from worker.rollouts.sandbox import Arena, ArenaLimits, Broken
+from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
 ROOT = Path(__file__).parents[3]
 TRIALS = "tests.worker.trials"
-PATIENT = ArenaLimits(step=60, memory=2**29)
-HASTY = ArenaLimits(step=2, memory=2**29)
+PATIENT = SandboxLimits(step=60, memory=2**29)
+HASTY = SandboxLimits(step=2, memory=2**29)
 INNOCENT = dict(enumerate((1, 2, 3, 201, 202, 203)))
 
-Record = list[Text | Turn | Broken]
+Record = list[Text | Turn | BrokenEpisode]
 
 NAMED = {
     101: r"raised ValueError: no such move \(trials\.py, line \d+\), in step 2 of the episode of seed 101",
@@ -45,13 +45,13 @@ NAMED = {
 DEADLY = {102, 103, 104, 108}
 
 
-def arena(
-    name: str, *, limits: ArenaLimits = PATIENT, code: str = "", check: Callable[[], None] = lambda: None
-) -> Arena:
-    return Arena(f"{TRIALS}:{name}", split="train", code=code, limits=limits, folder=ROOT, check=check)
+def sandbox(
+    name: str, *, limits: SandboxLimits = PATIENT, code: str = "", check: Callable[[], None] = lambda: None
+) -> Sandbox:
+    return Sandbox(f"{TRIALS}:{name}", split="train", code=code, limits=limits, folder=ROOT, check=check)
 
 
-def played(stage: Arena, tasks: Mapping[int, int]) -> dict[int, Record]:
+def played(stage: Sandbox, tasks: Mapping[int, int]) -> dict[int, Record]:
     """Three steps of all of them at once; what each saw."""
     record: dict[int, Record] = {number: [prompt] for number, prompt in stage.begin(tasks).items()}
     for step in range(3):
@@ -62,7 +62,7 @@ def played(stage: Arena, tasks: Mapping[int, int]) -> dict[int, Record]:
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[int, Record]:
-    with arena("Mixed") as stage:
+    with sandbox("Mixed") as stage:
         record = played(stage, INNOCENT)
     assert stage.starts == 1
     return record
@@ -75,12 +75,12 @@ def test_every_way_to_go_wrong_has_its_test() -> None:
 
 @pytest.mark.parametrize("seed", NAMED, ids=lambda seed: trials.WAYS[seed].__name__)
 def test_what_goes_wrong_costs_its_episode_and_no_other(seed: int, undisturbed: dict[int, Record]) -> None:
-    with arena("Mixed", limits=HASTY if seed == 102 else PATIENT) as stage:
+    with sandbox("Mixed", limits=HASTY if seed == 102 else PATIENT) as stage:
         record = played(stage, {2: INNOCENT[2], 99: seed, **INNOCENT})
     prompt, first, second, third = record.pop(99)
     assert isinstance(prompt, str)
     assert isinstance(first, Turn)
-    assert isinstance(second, Broken)
+    assert isinstance(second, BrokenEpisode)
     assert second == third, "what is broken stays so"
     assert re.fullmatch(NAMED[seed], second.cause), second.cause
     assert record == undisturbed
@@ -94,17 +94,17 @@ def test_what_prints_forks_or_starts_programs_is_not_wrong(undisturbed: dict[int
 
 
 def test_all_at_once_is_like_one_after_the_other(undisturbed: dict[int, Record]) -> None:
-    with arena("Mixed", limits=HASTY) as stage:
+    with sandbox("Mixed", limits=HASTY) as stage:
         record = played(stage, {**INNOCENT, **{seed: seed for seed in NAMED if seed not in (107, 108)}})
         assert stage.starts == 4
     assert {number: record[number] for number in INNOCENT} == undisturbed
 
 
 def test_an_episode_that_plays_otherwise_the_second_time_is_not_deterministic() -> None:
-    with arena("Forgetful") as stage:
+    with sandbox("Forgetful") as stage:
         record = played(stage, {1: 7, 2: 103, 3: 3})
     alone, culprit, innocent = record.values()
-    assert alone[2] == Broken(
+    assert alone[2] == BrokenEpisode(
         "is not deterministic: played again, it answered otherwise, in step 1 of the episode of seed 7"
     )
     assert "status 3" in str(culprit[2])
@@ -112,10 +112,10 @@ def test_an_episode_that_plays_otherwise_the_second_time_is_not_deterministic() 
 
 
 def test_a_prompt_can_go_wrong_as_well() -> None:
-    with arena("Starving") as stage:
+    with sandbox("Starving") as stage:
         prompts = stage.begin({seed: seed for seed in range(1, 6)})
         turn = stage.act({5: "a"})[5]
-    causes = [prompt.cause for prompt in prompts.values() if isinstance(prompt, Broken)]
+    causes = [prompt.cause for prompt in prompts.values() if isinstance(prompt, BrokenEpisode)]
     assert [cause.partition(",")[0].partition(" (")[0] for cause in causes] == [
         "raised LookupError: no task of that seed",
         "ended its process with status 4",
@@ -127,7 +127,7 @@ def test_a_prompt_can_go_wrong_as_well() -> None:
 
 
 def test_a_process_that_dies_between_two_steps_is_nobodys_fault(undisturbed: dict[int, Record]) -> None:
-    with arena("Mixed") as stage:
+    with sandbox("Mixed") as stage:
         record: dict[int, Record] = {number: [prompt] for number, prompt in stage.begin(INNOCENT).items()}
         for step in range(3):
             house = stage._house
@@ -140,11 +140,11 @@ def test_a_process_that_dies_between_two_steps_is_nobodys_fault(undisturbed: dic
 
 
 def test_what_is_forgotten_is_not_played_again() -> None:
-    with arena("Mixed") as stage:
+    with sandbox("Mixed") as stage:
         stage.begin({1: 103, 2: 102, 3: 3})
         stage.act({1: "a", 2: "a", 3: "a"})
         stage.forget([2, 2, 77])
-        assert isinstance(stage.act({1: "b", 3: "b"})[1], Broken)
+        assert isinstance(stage.act({1: "b", 3: "b"})[1], BrokenEpisode)
         assert isinstance(stage.act({3: "c"})[3], Turn)
         assert stage.starts == 2
 
@@ -152,7 +152,7 @@ def test_what_is_forgotten_is_not_played_again() -> None:
 def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TINKER_API_KEY", "REDIS_URL", "SLACK_WEBHOOK", "SWEEP_WEBHOOK_SECRET", "HF_TOKEN", "https_proxy"):
         monkeypatch.setenv(name, "s3cret")
-    with arena("Telling") as stage:
+    with sandbox("Telling") as stage:
         prompt = stage.begin({1: 1})[1]
     assert isinstance(prompt, list)
     told = [message["content"] for message in prompt]
@@ -161,7 +161,7 @@ def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
-    with arena("A_COUNTING") as stage:
+    with sandbox("A_COUNTING") as stage:
         assert (stage.version, stage.shape, stage.stop) == (1, trials.Counting.shape, trials.Counting.stop)
 
 
@@ -170,7 +170,7 @@ def test_other_code_than_was_planned_is_not_played() -> None:
         pytest.raises(
             StageError, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
         ),
-        arena("Mixed", code="0123"),
+        sandbox("Mixed", code="0123"),
     ):
         pytest.fail("it was played")
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_loaded_ends_the_attempt_with_the_cause(tmp_path: Path) -
         ("nowhere:Environment", "no module 'nowhere'"),
         ("leaving:Environment", r"could not be loaded: it ended its process with status 5 \(.*no licence\)"),
     ):
-        with pytest.raises(StageError, match=cause), Arena(name, split="test", folder=tmp_path):
+        with pytest.raises(StageError, match=cause), Sandbox(name, split="test", folder=tmp_path):
             pytest.fail("it was loaded")
 
 
@@ -214,7 +214,7 @@ def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, left
     began = time.monotonic()
     with (
         pytest.raises(LeaseLost),
-        Arena(f"{TRIALS}:Leaving", split="train", folder=tmp_path, check=check) as stage,
+        Sandbox(f"{TRIALS}:Leaving", split="train", folder=tmp_path, check=check) as stage,
     ):
         stage.begin({1: 1})
     assert time.monotonic() - began < 20, "it did not wait for the step's own time to run out"
@@ -251,7 +251,7 @@ def test_the_process_starts_with_little() -> None:
 
 def test_actions_and_answers_larger_than_a_pipe_do_not_block_each_other() -> None:
     text = "é\n" * 60_000
-    with arena("A_COUNTING") as stage:
+    with sandbox("A_COUNTING") as stage:
         stage.begin({number: number for number in range(20)})
         turns = stage.act(dict.fromkeys(range(20), text))
     assert all(isinstance(turn, Turn) and str(turn.observation).startswith(text) for turn in turns.values())
@@ -261,7 +261,7 @@ def test_many_arenas_at_once_each_have_their_own(undisturbed: dict[int, Record])
     records: list[dict[int, Record]] = []
 
     def play() -> None:
-        with arena("Mixed") as stage:
+        with sandbox("Mixed") as stage:
             records.append(played(stage, INNOCENT))
 
     threads = [threading.Thread(target=play) for _ in range(4)]

@@ -18,8 +18,8 @@ from tests.worker.specs import LAG, PENALTY, RL_SPEC, submit_rl, train_the_first
 from tests.worker.workshop import Workshop, same, tokens
 from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
-from worker.rollouts.play import Players, Tables, Task
-from worker.rollouts.sandbox import ArenaLimits
+from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask
+from worker.rollouts.sandbox import SandboxLimits
 
 BY_TOKENS = ("steps: 6", "tokens: 3000")
 
@@ -38,16 +38,16 @@ def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseL
 @pytest.mark.parametrize("train", ["", LAG])
 def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, train: str) -> None:
     whole, parted = train_the_first_of_two(workshop, train)
-    answer, waves = Players._answer, iter(range(100))
+    answer, waves = EpisodePlayer._answer, iter(range(100))
 
-    def until_lost(players: Players, *playing: object) -> None:
+    def until_lost(players: EpisodePlayer, *playing: object) -> None:
         if next(waves) == 7:
             raise LeaseLost(parted.id)
         answer(players, *playing)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Players, "_answer", until_lost)
+    monkeypatch.setattr(EpisodePlayer, "_answer", until_lost)
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
-    monkeypatch.setattr(Players, "_answer", answer)
+    monkeypatch.setattr(EpisodePlayer, "_answer", answer)
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     assert take_back(workshop.store, stall=60) == 1
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
@@ -91,19 +91,19 @@ def test_nothing_is_played_ahead_that_is_not_learnt_from(
 ) -> None:
     """What is played ahead may come nearest to the tokens by itself: then it is trained on all the same."""
     played: list[int] = []
-    play, opened = Players.play, Players.open
+    play, opened = EpisodePlayer.play, EpisodePlayer.open
     open_: set[int] = set()
 
-    def playing(players: Players, tables: Tables, *others: Any) -> list[list[Rollout]]:
+    def playing(players: EpisodePlayer, tables: OpenTasks, *others: Any) -> list[list[Rollout]]:
         played.append(tables.seats[0][0].task.iteration)
         return play(players, tables, *others)
 
-    def opening(players: Players, tasks: Sequence[Task], size: int) -> Tables:
+    def opening(players: EpisodePlayer, tasks: Sequence[RolloutTask], size: int) -> OpenTasks:
         open_.update(task.iteration for task in tasks)
         return opened(players, tasks, size)
 
-    monkeypatch.setattr(Players, "play", playing)
-    monkeypatch.setattr(Players, "open", opening)
+    monkeypatch.setattr(EpisodePlayer, "play", playing)
+    monkeypatch.setattr(EpisodePlayer, "open", opening)
     stage = workshop.submit(RL_SPEC.replace("steps: 6", length + LAG)).plan.stages[0]
     monkeypatch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
     assert isinstance(workshop.attempt(stage), Succeeded)
@@ -145,7 +145,7 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     (tmp_path / "bad_trials.py").write_text(BAD)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    workshop.context.arena = ArenaLimits(step=0.5)
+    workshop.context.sandbox = SandboxLimits(step=0.5)
     plan = workshop.submit(RL_SPEC.replace('"tests.worker.vowels:Vowels", rank', '"bad_trials:Bad", rank')).plan
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     rows: list[Any] = decode_rows(workshop.metrics(plan.stages[0]))

@@ -1,0 +1,68 @@
+"""Transcripts: how text becomes tokens for the model, and how its tokens become a turn, by the recipe's renderer."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from sweeps.environments import Messages, Text
+from sweeps.rendering.answer_text import ASKED, Utterance, find_opening, parse_answer
+from sweeps.rendering.renderers import PLAIN
+from sweeps.rendering.tokenizer import Tokenizer, get_size
+from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
+
+PROMPT_END = 16  # tokens at the end of a prompt, which hold the mark of a thought that the prompt begins
+ENDED = "(end)"  # stands for an end token that has no text
+
+
+class TranscriptReader:
+    """Turns prompts and observations into tokens, and tokens of the model into turns."""
+
+    def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
+        self._tokenizer = tokenizer
+        self._renderer = renderer
+        self._ends = list_stops(tokenizer, renderer)
+        self.vocabulary = get_size(tokenizer)
+
+    @cached_property
+    def _opened(self) -> str:
+        """The mark of the thought that a prompt of messages begins; "" if it begins none."""
+        return find_opening(self.decode(self.encode_prompt([ASKED])[-PROMPT_END:]))
+
+    def list_stops(self, texts: tuple[str, ...], *, messages: bool) -> tuple[str, ...] | tuple[int, ...]:
+        """List what ends an action: these texts, and in messages the end of a turn; all as texts, or all as tokens."""
+        found = (*texts, *self._ends) if messages else texts
+        tokens = tuple(stop for stop in found if isinstance(stop, int))
+        if len(tokens) == len(found):
+            return tokens
+        return tuple(stop if isinstance(stop, str) else self.decode([stop]) for stop in found)
+
+    def encode_prompt(self, text: Text) -> list[int]:
+        """Encode text or messages up to where the model continues."""
+        return build_generation_prompt(text, self._tokenizer, self._renderer)
+
+    def encode_observation(self, so_far: Messages, turn: Utterance, text: Text) -> tuple[list[int], Messages]:
+        """Return the tokens that follow a turn, and the chat with both. Raises DataError if the renderer cannot."""
+        if isinstance(text, str):
+            return self._tokenizer.encode(text), [*so_far, {"role": "assistant", "content": turn.whole}]
+        tokens, message = continue_chat(so_far, turn, text, self._tokenizer, self._renderer)
+        return tokens, [*so_far, message, *text]
+
+    def read_turn(self, tokens: Sequence[int], *, messages: bool) -> Utterance:
+        """Read a turn without the mark by which the model ended it; in plain text all of it is the answer."""
+        text, end = self._split_end(tokens, messages=messages)
+        if not messages or self._renderer == PLAIN:
+            return Utterance(text, text, end=end)
+        return parse_answer(text, self._tokenizer, opened=self._opened, end=end)
+
+    def _split_end(self, tokens: Sequence[int], *, messages: bool) -> tuple[str, str]:
+        text = self.decode(tokens)
+        for end in self._ends if messages else ():
+            if tokens and tokens[-1] == end:
+                return self.decode(tokens[:-1]), self.decode(tokens[-1:]) or ENDED
+            if isinstance(end, str) and text.endswith(end):
+                return text.removesuffix(end), end
+        if tokens and tokens[-1] == self._tokenizer.eos:
+            return self.decode(tokens[:-1]), self.decode(tokens[-1:]) or ENDED
+        return text, "" if messages else ENDED
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self._tokenizer.decode(tokens)
