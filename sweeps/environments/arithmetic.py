@@ -21,6 +21,10 @@ class Addition(NamedTuple):
     left: int  # of four digits
     right: int  # of one digit
 
+    def __str__(self) -> str:
+        """The text whose hash assigns the task to a split: another text would move tasks between the splits."""
+        return f"Item(left={self.left}, right={self.right})"
+
     @property
     def answer(self) -> str:
         return str((self.left + self.right) % 10)

@@ -30,6 +30,10 @@ class LookupTask(NamedTuple):
     error: str  # a key of CURES, or nothing
     value: int
 
+    def __str__(self) -> str:
+        """The text whose hash assigns the task to a split: another text would move tasks between the splits."""
+        return f"Item(number={self.number}, wanted={self.wanted!r}, error={self.error!r}, value={self.value})"
+
     @property
     def actions(self) -> tuple[str, ...]:
         """The right ones, in their order."""
