@@ -3,6 +3,7 @@
 SchedulerError
 ├── BugFound             a verb fails, for a bug of ours or for what is stored
 ├── StoreUnavailable     no Redis, or one that must not be trusted with the truth
+│   └── LayoutRefused    another version of this program wrote the state
 ├── SweepConflict        the name is taken by another question
 ├── Untrained            what is to be measured is not there, or may not be used
 ├── UnknownSweep         nothing was submitted under that name
@@ -26,6 +27,10 @@ class SchedulerError(Exception):
 
 class StoreUnavailable(SchedulerError):
     """There is no Redis to keep the truth in."""
+
+
+class LayoutRefused(StoreUnavailable):
+    """Another version of this program wrote the state."""
 
 
 class BugFound(SchedulerError):

@@ -11,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from scheduler.errors import StoreUnavailable
+from scheduler.state.layout import check_layout
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, identify_server, is_too_old
 
 Word = str | int | float
@@ -196,10 +197,15 @@ def make_broker_url(url: str) -> str:
 
 
 def check_server(client: Client, url: str) -> ServerVersion:
-    """Which server it is. Raises StoreUnavailable unless it answers, keeps what it is told and evicts nothing."""
+    """Identify the server, and check that it can hold the state and that the state has our layout.
+
+    Raises StoreUnavailable, or LayoutRefused.
+    """
     try:
         client.ping()
         found, server = find_problems(client), identify_server(client.info("server"))
+        if not found:
+            check_layout(client, redact_redis_url(url))
     except Refused:
         raise StoreUnavailable(
             f"the Redis at {redact_redis_url(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"

@@ -8,6 +8,7 @@ PREFIX = "tinker-sweeps:"
 BROKER = PREFIX + "broker:"  # before every key of the Celery broker: nudges, never truth
 RATES = PREFIX + "rate"  # before every key of the rate limiter
 
+LAYOUT = PREFIX + "layout"  # string: which keys and fields the state has, see layout.py
 LEADER = PREFIX + "leader"  # string, expires: which scheduler may tick
 HOUSEKEEPER = PREFIX + "housekeeper"  # string, expires: which worker keeps house at the service
 EVENTS = PREFIX + "events"  # stream, trimmed to about 100,000: every move, for people

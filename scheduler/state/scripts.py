@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler.state.connection import Client, Word
 from scheduler.state.keys import PREFIX
+from scheduler.state.layout import LAYOUT
 from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, write_as_lua
 
 Clock = Callable[[], int]
@@ -37,6 +38,7 @@ def _load_preludes() -> str:
     folder = files("scheduler.state") / "lua"
     return "\n".join(
         [
+            f"local LAYOUT = '{LAYOUT}'",
             f"local MOVES = {write_as_lua(MOVES)}",
             f"local SWEEP_MOVES = {write_as_lua(SWEEP_MOVES)}",
             f"local BREAKER_MOVES = {write_as_lua(BREAKER_MOVES)}",

@@ -35,6 +35,11 @@ def checkpoint(step: int, cost: int = 0, run: str = "run") -> dict[str, Json]:
     return {"path": f"{run}/step-{step}", "model": MODEL, "step": step, "micro_usd": cost}
 
 
+def read_everything(client: Any) -> dict[str, Any]:
+    """Each key with what it holds. `Any`: our protocol of a client lists only the commands that our own code sends."""
+    return {key: _content(client, key) for key in client.scan_iter()}
+
+
 class Night:
     """The scheduler's steps and a worker's, one at a time."""
 
@@ -137,8 +142,7 @@ class Night:
 
     def snapshot(self) -> dict[str, Any]:
         """All that is stored, to say that nothing changed."""
-        client: Any = self.store.client  # our protocol of a client lists only what our own code calls
-        return {key: _content(client, key) for key in client.scan_iter()}
+        return read_everything(self.store.client)
 
 
 class Fleet:

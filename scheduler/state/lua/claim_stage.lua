@@ -1,7 +1,8 @@
 -- Takes the lease of a dispatched stage. Arguments: stage, attempt, worker, lease in milliseconds, a name of this call.
 -- Answers the fencing number, or '' when this attempt is not the one that was dispatched: a repeated, late or
--- stray message ends here. So does one that comes when the service has just been found to be down.
+-- stray message ends here, and so does one about a state of another layout. So does one that comes when the service has just been found to be down.
 local id, attempt, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
+if read('GET', PREFIX .. 'layout') ~= LAYOUT then return '' end
 local taken = find_lease(id, call)
 if taken then return taken end
 if read_stage(id, 'state') ~= 'dispatched' or read_stage(id, 'attempt') ~= attempt then return '' end

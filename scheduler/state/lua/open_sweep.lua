@@ -7,6 +7,7 @@ if known and known ~= digest then return 'differs' end
 if known then
   return read('HGET', key, 'state') == 'opening' and 'opened' or 'same'
 end
+if read('EXISTS', PREFIX .. 'layout') == 0 then write('SET', PREFIX .. 'layout', LAYOUT) end
 write('HSET', key, 'digest', digest, 'state', 'opening', 'submitted', NOW, 'since', NOW, unpack(ARGS, 3))
 write('ZADD', PREFIX .. 'sweeps', NOW, name)
 return 'opened'

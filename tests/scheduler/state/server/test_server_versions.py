@@ -38,6 +38,12 @@ class Told:
     def ping(self) -> bool:
         return True
 
+    def get(self, name: str) -> None:
+        """No layout: the state is empty."""
+
+    def zcard(self, name: str) -> int:  # noqa: ARG002 - the server's command has an argument
+        return 0
+
     def info(self, section: str) -> dict[str, Any]:
         return self._sections[section]
 

@@ -1,0 +1,32 @@
+"""The layout of the state: which keys and fields it has. A state of another layout is refused before any write.
+
+`open_sweep` notes the layout with the first sweep. Raise LAYOUT with each change of a key's name, of a field's name or
+of what either holds.
+"""
+
+from typing import Protocol
+
+from scheduler.errors import LayoutRefused
+from scheduler.state import keys
+
+LAYOUT = 2
+"""1 had no number: it had keys and fields of other names."""
+
+
+class _Reads(Protocol):
+    """The two commands that this module sends."""
+
+    def get(self, name: str) -> str | None: ...
+    def zcard(self, name: str) -> int: ...
+
+
+def check_layout(client: _Reads, url: str) -> None:
+    """Raise LayoutRefused if another version of this program wrote the state. Write nothing."""
+    found = client.get(keys.LAYOUT)
+    if found == str(LAYOUT) or (found is None and not client.zcard(keys.SWEEPS)):
+        return
+    raise LayoutRefused(
+        f"expected a state of layout {LAYOUT} at {url}, got layout {found or 1}: another version of tinker-sweeps "
+        "wrote it. Nothing was changed. Finish its sweeps with that version, or start a new state: set SWEEP_HOME to "
+        "a new folder, or REDIS_URL to another server"
+    )

@@ -1,0 +1,94 @@
+"""A state that another version wrote is refused by every command, and not one key of it changes.
+
+`layout_1.json` is what the code before layout 2 left of a half-finished sweep: one stage succeeded, one was given back
+with a checkpoint and a cost that is not reconciled, one waits.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.errors import LayoutRefused
+from scheduler.state import keys
+from scheduler.state.connection import Client, check_server
+from scheduler.state.layout import LAYOUT
+from scheduler.state.store import Store
+from tests.acceptance.command import ROOT, Desk
+from tests.scheduler.night import LEASE, Night, read_everything
+from tests.scheduler.plans import single
+from tests.support import TRUSTED, RedisServer, redis_server
+
+STATE = json.loads((Path(__file__).parent / "layout_1.json").read_text())
+EXAMPLE = str(ROOT / "examples" / "demo_scaling.yaml")
+COMMANDS = {
+    "status": ("status",),
+    "status of the sweep": ("status", "half"),
+    "submit": ("submit", EXAMPLE),
+    "run": ("run", EXAMPLE),
+    "up": ("up",),
+    "pause": ("pause", "half"),
+    "cancel": ("cancel", "half"),
+}
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("trusted"), TRUSTED) as server:
+        yield server
+
+
+@pytest.fixture
+def old(trusted: RedisServer) -> Iterator[Client]:
+    """A server with the half-finished sweep of layout 1."""
+    client = trusted.client()
+    client.flushall()
+    pipe: Any = client.pipeline()
+    put: dict[str, Callable[[str, Any], object]] = {
+        "string": pipe.set,
+        "hash": lambda key, value: pipe.hset(key, mapping=value),
+        "set": lambda key, value: pipe.sadd(key, *value),
+        "zset": pipe.zadd,
+        "list": lambda key, value: pipe.rpush(key, *value),
+    }
+    for key, (kind, value) in STATE.items():
+        put[kind](key, value)
+    pipe.execute()
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_refuses_the_state_of_an_earlier_version(
+    old: Client, trusted: RedisServer, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    before = read_everything(old)
+    said = Desk(tmp_path).call(*words, REDIS_URL=trusted.url)
+    assert said.status == 1, said
+    for part in (f"layout {LAYOUT}", "layout 1", "SWEEP_HOME", "REDIS_URL"):
+        assert part in said.err, said
+    assert read_everything(old) == before
+
+
+def test_a_message_about_the_state_of_an_earlier_version_is_not_claimed(old: Client) -> None:
+    old.hset(keys.stage("train-n8s0"), mapping={"state": "dispatched"})
+    before = read_everything(old)
+    assert Store(old).claim("train-n8s0", attempt=1, worker="w", lease=LEASE) is None
+    assert read_everything(old) == before
+
+
+def test_a_state_of_a_later_version_is_refused(old: Client, trusted: RedisServer) -> None:
+    old.set(keys.LAYOUT, LAYOUT + 1)
+    with pytest.raises(LayoutRefused, match=f"layout {LAYOUT + 1}"):
+        check_server(old, trusted.url)
+
+
+def test_an_empty_state_is_taken_and_the_first_sweep_notes_the_layout(trusted: RedisServer, night: Night) -> None:
+    client = trusted.client()
+    client.flushall()
+    check_server(client, trusted.url)
+    assert read_everything(client) == {}
+    night.submit(single("s", 1))
+    assert night.store.client.get(keys.LAYOUT) == str(LAYOUT)
