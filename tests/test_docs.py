@@ -5,6 +5,7 @@ import importlib.util
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -28,6 +29,7 @@ from scheduler.state.server.server_versions import (
 from scheduler.state.service_facts import LACKED
 from scheduler.state.states import BREAKER_MOVES, MOVES
 from sweeps import Sweep
+from sweeps.environments import Environment
 from sweeps.rendering.perturbations import CHANGES
 from sweeps.spec.evaluation_section import OPTIONS
 from sweeps.spec.metric_names import METRICS
@@ -251,3 +253,25 @@ def test_the_budgets_of_faults_are_documented() -> None:
 def test_what_a_service_may_lack_is_documented() -> None:
     page = (DOCS / "reference" / "service.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \| `[^|]+` ?[^|]*\| ", page, re.MULTILINE)) == set(LACKED)
+
+
+def test_the_environment_that_a_page_shows_can_be_played() -> None:
+    names = run_example(DOCS / "how-to" / "write-an-environment.md")
+    environment: Environment = names["Sums"]()
+    episode = environment.episode(7, "train")
+    left, right = map(int, re.findall(r"\d+", str(episode.prompt)))
+    turn = episode.step(f" {left + right}\n")
+    assert (turn.reward, turn.done, turn.facts) == (1.0, True, {"solved": True})
+
+
+def test_the_check_that_a_page_shows_judges() -> None:
+    judge = run_example(DOCS / "how-to" / "write-a-check.md")["is_right"]
+    assert [judge(" Yes\n", ["yes"]), judge("no", ["yes"])] == [True, False]
+
+
+def run_example(page: Path) -> dict[str, Any]:
+    """The names that the first example of a page defines."""
+    names: dict[str, Any] = {}
+    example = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[0]
+    exec(example, names)  # ours: what the page tells people to write
+    return names

@@ -174,7 +174,7 @@ def _wide(stages: Sequence[Stage]) -> Iterator[str]:
     for stage in stages:
         if stage.tokens > WITHIN * stage.low_tokens and isinstance(acted := stage.recipe.get("environment"), dict):
             far = f"the high estimate is {stage.tokens / stage.low_tokens:.0f} times the low one"
-            yield f"{acted['name']}: {far}; the Shape of its episodes can say more narrowly how long they are"
+            yield f"{acted['name']}: {far}; its EpisodeShape can give narrower bounds"
 
 
 def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
