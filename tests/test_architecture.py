@@ -37,6 +37,8 @@ PLACES = {
         "worker/sdk/failures.py",
         "worker/sdk/hooks.py",
         "worker/sdk/session.py",
+        "worker/sdk/batches.py",
+        "worker/sdk/health.py",
         "worker/sdk/sampler.py",
         "worker/sdk/handles.py",
         "worker/sdk/rest.py",

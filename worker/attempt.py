@@ -19,10 +19,10 @@ from worker.leases import EndRequest, HeldLease, LeaseLost, Leases
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, format_line
 from worker.rollouts.sandbox import SandboxLimits
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.hooks import Signal
 from worker.sdk.rate_limiter import RateLimiter, unlimited_rate
-from worker.sdk.session import Endpoint
 
 T = TypeVar("T")
 PAUSE = 0.5  # seconds between two tries to reach Redis

@@ -13,7 +13,8 @@ from worker.attempt import Attempt
 from worker.outcome import ParentGone
 from worker.progress import Row
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Session, Trainer, has_checkpoint
+from worker.sdk.health import has_checkpoint
+from worker.sdk.session import Session, Trainer
 
 EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
 NOTHING = Usage()

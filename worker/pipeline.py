@@ -23,7 +23,8 @@ from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.maintenance.canary import COST, try_service
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, StageError, Stopped, Succeeded
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Ending, Session, Trainer, is_responding
+from worker.sdk.health import is_responding
+from worker.sdk.session import Ending, Session, Trainer
 from worker.training.methods import train
 
 JUDGED_WITHIN = 30.0  # seconds for a canary on whose word it hangs whether a stage has failed

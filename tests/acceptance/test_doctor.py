@@ -9,8 +9,8 @@ from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import small
 from tests.acceptance.test_plain_errors import refused
 from tests.tinker_offline.process import KEY, Server
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.rest import AccountClient
-from worker.sdk.session import Endpoint
 
 LIVE = ("doctor", "--live", "--model", "offline/ngram-s")
 

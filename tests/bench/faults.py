@@ -30,7 +30,8 @@ from worker.attempt import WorkerContext
 from worker.examples import Examples, flatten
 from worker.leases import Leases
 from worker.outcome import Succeeded
-from worker.sdk.session import Endpoint, ExampleBatch
+from worker.sdk.batches import ExampleBatch
+from worker.sdk.endpoints import Endpoint
 
 STEPS = 60
 REPETITIONS = 6
@@ -45,7 +46,7 @@ FAULTS = [
 class Childless(Store):
     """The bare loop evaluates nothing, so neither do we."""
 
-    def evaluations_of(self, stage: str) -> list[str]:  # noqa: ARG002 - the store's name
+    def list_evaluations(self, stage: str) -> list[str]:  # noqa: ARG002 - the store's name
         return []
 
 

@@ -16,7 +16,7 @@ from worker.attempt import Attempt, WorkerContext
 from worker.examples import Examples
 from worker.leases import EndRequest, LeaseLost, Leases
 from worker.outcome import Stopped
-from worker.sdk.session import Endpoint
+from worker.sdk.endpoints import Endpoint
 
 LEASE = 30.0
 GRACE = 3.0

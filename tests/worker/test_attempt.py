@@ -15,7 +15,8 @@ from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
 from worker.leases import Leases
 from worker.outcome import Failed, Lost, Succeeded
-from worker.sdk.session import Endpoint, Session
+from worker.sdk.endpoints import Endpoint
+from worker.sdk.session import Session
 from worker.training.training_loop import Training
 
 

@@ -22,7 +22,8 @@ from worker.leases import EndRequest, Leases
 from worker.maintenance.canary import Canaries
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped, Succeeded
-from worker.sdk.session import Endpoint, Session
+from worker.sdk.endpoints import Endpoint
+from worker.sdk.session import Session
 
 STALL = 2.5
 
@@ -151,7 +152,7 @@ def test_a_model_that_is_lost_while_it_is_opened_has_no_parent_trained_again(
     plan = impatient.submit(SPEC + "reuse: sweep\n").plan
     parent, child = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
     with monkeypatch.context() as apart:
-        apart.setattr(type(impatient.store), "evaluations_of", lambda *_: [])
+        apart.setattr(type(impatient.store), "list_evaluations", lambda *_: [])
         assert isinstance(impatient.attempt(parent), Succeeded)
     control.set(rules=[{"on": "load_weights", "answer": {"status": 404}, "times": 1}])
     outcome = impatient.attempt(child)

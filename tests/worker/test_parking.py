@@ -20,7 +20,8 @@ from worker.maintenance import canary
 from worker.maintenance.canary import Canaries, try_service
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Outcome, Stopped, Succeeded
-from worker.sdk.session import Endpoint, Session
+from worker.sdk.endpoints import Endpoint
+from worker.sdk.session import Session
 
 LEASE = 3.0  # renewed twice a second
 PARKING = 0.8

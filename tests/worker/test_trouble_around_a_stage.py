@@ -22,8 +22,9 @@ from tests.worker.workshop import SPEC, Workshop
 from worker import examples
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Endpoint, Session
+from worker.sdk.session import Session
 
 
 def training(workshop: Workshop, *, steps: int = 20) -> Stage:

@@ -22,7 +22,7 @@ from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import ReportEnd, WorkerContext
 from worker.outcome import Outcome
 from worker.pipeline import attempt
-from worker.sdk.session import Endpoint
+from worker.sdk.endpoints import Endpoint
 
 SPEC = """
 sweep: one

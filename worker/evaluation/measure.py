@@ -18,9 +18,10 @@ from worker.evaluation.preference import preference_result, reference_of
 from worker.examples import RenderedRows, flatten
 from worker.open_model import open_for_evaluation
 from worker.outcome import Outcome, StageError, Succeeded
+from worker.sdk.batches import ExampleBatch
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
-from worker.sdk.session import ExampleBatch, Session, Trainer
+from worker.sdk.session import Session, Trainer
 
 Result = Callable[[Sequence[PassResult]], dict[str, Json]]  # made of the answers, once they are there
 ITEMS = 512  # in one request: the SDK itself cuts at 1,024 items or 5 MB

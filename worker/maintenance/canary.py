@@ -18,9 +18,12 @@ from scheduler.state.connection import Away
 from sweeps.rendering.render import Example
 from worker.attempt import WorkerContext
 from worker.open_model import ALL_LAYERS, EVALUATION_RANK
+from worker.sdk.batches import ExampleBatch
 from worker.sdk.client_status import ClientState, ClientStatus
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import AdamSettings, Endpoint, ExampleBatch, Session, probe
+from worker.sdk.health import probe
+from worker.sdk.session import AdamSettings, Session
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # which mean something or other to every model

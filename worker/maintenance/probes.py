@@ -23,9 +23,12 @@ from sweeps.rendering.render import Example
 from worker.maintenance.reconcile import FINAL
 from worker.open_model import ALL_LAYERS
 from worker.sdk import futures
+from worker.sdk.batches import ExampleBatch
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
+from worker.sdk.health import is_responding
 from worker.sdk.rest import AccountClient
-from worker.sdk.session import AdamSettings, Ending, Endpoint, ExampleBatch, Session, Trainer, is_responding
+from worker.sdk.session import AdamSettings, Ending, Session, Trainer
 
 T = TypeVar("T")
 ProbeName = Literal["calls", "moments", "finish", "forward", "clients"]

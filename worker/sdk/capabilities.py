@@ -1,4 +1,7 @@
-"""Which calls a service does not have: found out by asking, remembered for the whole fleet, asked anew after hours."""
+"""Find out which calls a service lacks, and remember it for the whole fleet for some hours.
+
+Reads and writes the facts about the service in the store, and asks the questions that it is given.
+"""
 
 import logging
 import time
@@ -12,21 +15,21 @@ from worker.sdk.failures import ServiceError
 
 T = TypeVar("T")
 
-LOOK_AGAIN = 60.0  # seconds for which what the store knows is taken for granted
+LOOK_AGAIN = 60.0  # seconds between two reads of what the store knows
 
 log = logging.getLogger(__name__)
 
 
 class ServiceCapabilities:
-    """Asks what a service may lack, and goes by what it has answered before."""
+    """Asks a service only for calls that it is not known to lack."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[str, tuple[float, frozenset[str]]] = {}  # service -> until when, and what it lacks
-        self._there: set[tuple[str, str]] = set()  # service and call that answered, and are known to
+        self._known: dict[str, tuple[float, frozenset[str]]] = {}  # service -> valid until, calls it lacks
+        self._there: set[tuple[str, str]] = set()  # (service, call) pairs recorded as answering
 
     def has(self, service: str, call: str) -> bool:
-        """As far as anybody knows; what was lacking hours ago is asked for again."""
+        """Is this call available, as far as the store knows? A lack that is hours old is tested again."""
         until, lacking = self._known.get(service, (0.0, frozenset()))
         if time.monotonic() > until:
             lacking = read_facts(self._store, service).lacking(datetime.now(UTC))
@@ -34,7 +37,9 @@ class ServiceCapabilities:
         return call not in lacking
 
     def ask(self, service: str, call: str, question: Callable[[], T], otherwise: T) -> T:
-        """What a call answers; `otherwise` where the service has none. Raises what the question raises else."""
+        """Return the answer of a call, or `otherwise` if the service has no such call. Raises what the question
+        raises.
+        """
         if not self.has(service, call):
             return otherwise
         try:
@@ -48,7 +53,7 @@ class ServiceCapabilities:
         return answer
 
     def _forget(self, service: str, call: str) -> None:
-        """It has come, if it was lacking: once in a process is enough to look."""
+        """Record that the call answers; once per process is enough."""
         if (service, call) in self._there:
             return
         self._there.add((service, call))

@@ -1,4 +1,8 @@
-"""What the service tells one attempt's client: the SDK hears it, and keeps it to itself for a quarter of an hour."""
+"""Keep track of what the service tells one attempt's client: active, queued, paused or failing.
+
+Touches nothing outside; the SDK's thread and the attempt's thread write it, the lease thread reads
+it.
+"""
 
 import threading
 import time
@@ -9,28 +13,28 @@ from worker.sdk.hooks import Signal
 
 
 class ClientState(StrEnum):
-    """How a client stands with the service."""
+    """What the service currently does with a client."""
 
     OPENING = "opening"
-    """It is on its way."""
+    """The client is being created."""
     ACTIVE = "active"
-    """It is there."""
+    """The client works."""
     QUEUED = "queued"
-    """It will be there when another one has gone: the service has no room for more at a time."""
+    """The client waits for another one to end: the service allows no more at a time."""
     LIMITED = "limited"
-    """It is there, and paused: there are too many beside it."""
+    """The client exists and is paused: the account has too many at once."""
     STARVED = "starved"
-    """The service is short of capacity, and has paused it."""
+    """The client exists and is paused: the service is short of capacity."""
 
 
-LASTING = 5.0  # seconds without an answer after which an error of the service counts: a single one means nothing
+LASTING = 5.0  # seconds of errors without an answer before they count; a single error means nothing
 
 
 class ClientStatus:
-    """Written by the SDK's thread and the attempt's, read by the one that renews leases."""
+    """Written by the SDK's thread and the attempt's; read by the thread that renews leases."""
 
     def __init__(self, changed: Callable[[], None] = lambda: None, *, opened: bool = False) -> None:
-        """`changed` is called with each change, from any thread, and must not block."""
+        """`changed` is called on each change, from any thread, and must not block."""
         self._changed = changed
         self._lock = threading.Lock()
         self._opened = opened
@@ -40,24 +44,24 @@ class ClientStatus:
 
     @property
     def now(self) -> tuple[ClientState, float]:
-        """The sign, and for how many seconds it has stood."""
+        """The state, and for how many seconds it has lasted."""
         with self._lock:
             return self._sign, time.monotonic() - self._since
 
     @property
     def troubled(self) -> bool:
-        """Is it an error of the service that keeps the attempt from getting on?"""
+        """Do errors of the service keep the attempt from making progress?"""
         with self._lock:
             return self._trouble is not None and time.monotonic() - self._trouble > LASTING
 
     def note_answer(self) -> None:
-        """The service did something: the client is there."""
+        """Record an answer of the service: the client is active."""
         with self._lock:
             self._opened, self._trouble = True, None
         self._see(ClientState.ACTIVE)
 
     def note_signal(self, sign: Signal) -> None:
-        """What the SDK hears while something is waited for."""
+        """Record a signal that the SDK heard while waiting."""
         match sign:
             case Signal.ACTIVE:
                 self._hear(ClientState.ACTIVE if self._opened else ClientState.OPENING)
@@ -68,11 +72,11 @@ class ClientStatus:
             case Signal.TROUBLE:
                 with self._lock:
                     self._trouble = self._trouble or time.monotonic()
-                if self.troubled:  # a pause that it told of before is no news, and must not hide that it is away
+                if self.troubled:  # an older pause must not hide an outage
                     self._see(ClientState.ACTIVE if self._opened else ClientState.OPENING)
 
     def _hear(self, sign: ClientState) -> None:
-        """The service is there, whatever it says."""
+        """Record a state that the service reported: it is reachable."""
         with self._lock:
             self._trouble = None
         self._see(sign)

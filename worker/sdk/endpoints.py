@@ -1,22 +1,33 @@
-"""Which service a model is on: the model's name says it, and nothing falls back to anything."""
+"""Choose the service for a model by the model's name; no service stands in for another.
+
+Reads the settings it is given and nothing else.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scheduler.engine.retry import Fault
 from scheduler.services import OFFLINE_KEY, service_of
 from scheduler.settings import Settings
 from worker.sdk.failures import ServiceError
-from worker.sdk.session import Endpoint
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is served, and with which key; a `base_url` of None means the SDK's default."""
+
+    base_url: str | None
+    api_key: str | None
 
 
 def make_endpoints(settings: Settings) -> Callable[[str], Endpoint]:
-    """A function from a model to where it is served."""
+    """Return a function from a model's name to its endpoint."""
 
     def endpoint(model: str) -> Endpoint:
         if service_of(model) != "offline":
             return Endpoint(base_url=None, api_key=None)  # the SDK reads TINKER_BASE_URL and TINKER_API_KEY itself
         if settings.offline_url is None:
-            raise ServiceError(Fault.MACHINE, f"{model} needs tinker_offline, and SWEEP_OFFLINE_URL does not name one")
+            raise ServiceError(Fault.MACHINE, f"{model} needs tinker_offline; set SWEEP_OFFLINE_URL to its address")
         return Endpoint(base_url=settings.offline_url, api_key=OFFLINE_KEY)
 
     return endpoint

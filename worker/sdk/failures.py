@@ -1,4 +1,8 @@
-"""What an exception of the SDK means, sorted once; nothing of it is kept but text, for it can carry the API key."""
+"""Sort the SDK's exceptions into faults, once, and keep nothing of them but text: they can carry the
+API key.
+
+Touches nothing outside.
+"""
 
 import json
 import re
@@ -11,25 +15,25 @@ from scheduler.engine.retry import Fault
 
 
 class ServiceError(Exception):
-    """Tinker, or the way to it, failed. Plain text and a fault; nothing of the SDK's exception is kept."""
+    """Tinker, or the connection to it, failed: a fault and plain text."""
 
     def __init__(
         self, fault: Fault, message: str, *, missing: bool = False, status: int | None = None, lacking: bool = False
     ) -> None:
         super().__init__(message)
         self.fault = fault
-        self.status = status  # of the answer, where there was one
-        self.missing = missing  # something that was named is not there (any more)
-        self.lacking = lacking  # the service has no such call at all
+        self.status = status  # of the answer, if there was one
+        self.missing = missing  # something that the request names does not exist (any more)
+        self.lacking = lacking  # the service has no such call
 
     @property
     def about_the_checkpoint(self) -> bool:
-        """Said while opening one: it is gone, or refused, and asking again will not help."""
+        """Is a checkpoint gone or refused, so that opening it again will not help?"""
         return self.missing or self.fault is Fault.STAGE
 
 
 def translate(error: Exception, call: str = "") -> ServiceError:
-    """What an exception of the SDK means, with nothing of it kept but text; `call` is what was asked, if known."""
+    """Return what an exception of the SDK means; `call` is the request that raised it, if known."""
     hidden = isinstance(error, ValueError) and isinstance(error.__cause__, tinker.APIStatusError)
     cause = error.__cause__ if hidden else error
     status = getattr(cause, "status_code", None)
@@ -45,23 +49,25 @@ def translate(error: Exception, call: str = "") -> ServiceError:
 
 
 def translate_unreadable(call: str, error: Exception) -> ServiceError:
-    """The same of one that came while the answer of a call was waited for: it may be the answer that cannot be read."""
+    """Return what an exception means that was raised while waiting for an answer: the answer may be unreadable."""
     if isinstance(error.__cause__, tinker.APIError) or not isinstance(error, UNREADABLE):
         return translate(error, call)
-    if isinstance(error, json.JSONDecodeError | AttributeError):  # a proxy's page: nobody refused anything
-        return ServiceError(Fault.BROKEN, f"{call}: expected an answer, got what is no JSON object")
+    if isinstance(error, json.JSONDecodeError | AttributeError):  # a proxy's page: the service refused nothing
+        return ServiceError(Fault.BROKEN, f"{call}: expected a JSON object, got something else")
     wrong = _describe_misfit(error.__cause__)
-    if wrong is not None:  # it may be the page of somebody in between: once more
+    if wrong is not None:  # it may be a proxy's page: worth one more try
         return ServiceError(Fault.GONE, f"{call}: {wrong}")
     for sign, sentence in _UNREAD:
         if said := re.search(sign, str(error)):
             return ServiceError(Fault.MALFORMED, f"{call}: {said.expand(sentence)}")
-    found = f"got what it does not ({_clean_message(error)})"
-    return ServiceError(Fault.MALFORMED, f"{call}: expected what tinker {tinker.__version__} reads, {found}")
+    found = f"got something else ({_clean_message(error)})"
+    return ServiceError(
+        Fault.MALFORMED, f"{call}: expected an answer that tinker {tinker.__version__} can read, {found}"
+    )
 
 
 def _translate_invalid(error: tinker.APIResponseValidationError) -> ServiceError:
-    """An answer with a good status to a request that is not due to it: by itself, not by a promise."""
+    """Translate an answer with a good status whose content the SDK could not validate."""
     call, wrong = error.request.url.path.rpartition("/")[2], _describe_misfit(error.__cause__)
     if wrong is not None:
         return ServiceError(Fault.GONE, f"{call}: {wrong}", status=error.status_code)
@@ -70,39 +76,43 @@ def _translate_invalid(error: tinker.APIResponseValidationError) -> ServiceError
 
 
 def _describe_misfit(cause: Any) -> str | None:
-    """Where the fields of a JSON object are not those that the SDK asks of it, by its validation."""
+    """Say which field of a JSON object is not what the SDK expects; None if the error is not about fields."""
     if not hasattr(cause, "errors"):
         return None
     first = cause.errors(include_url=False)[0]
-    field = ".".join(map(str, first["loc"])) or "an object"
+    field = ".".join(map(str, first["loc"])) or "(the object)"
     got = f"{first['input']!r}"[:80]
-    return f"expected a field `{field}`, got {got}" if first["type"] == "missing" else f"`{field}` cannot be {got}"
+    return (
+        f"expected a field `{field}`, got {got}"
+        if first["type"] == "missing"
+        else f"expected another value of `{field}`, got {got}"
+    )
 
 
-# By what the SDK (0.38) says where it could not read an answer: what that means. The first that fits counts.
+# What the SDK (0.38) says when it cannot read an answer, and what that means. The first match counts.
 _UNREAD = (
     ("only supports as proto", "expected protobuf, got JSON: the service speaks an older protocol than the SDK"),
-    ("values to unpack", "expected metrics named as loss:sum, got one that is named otherwise"),
+    ("values to unpack", "expected metrics named like loss:sum, got another name"),
     ("Unknown stop_reason", "expected the stop reason stop or length, got another"),
     (r"(\d+) sequence ids for (\d+)", r"expected \1 sequences, got \2"),
-    ("sample_sequence_ids", "expected `sample_sequence_ids`, got an answer without"),
+    ("sample_sequence_ids", "expected `sample_sequence_ids`, got an answer without it"),
     (
         r"Proto deserialization failed: (.*?)( for self\.|$)",
-        r"expected a message of the SDK's protocol, got bytes that are none (\1)",
+        r"expected a message of the SDK's protocol, got other bytes (\1)",
     ),
 )
 
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError)
-"""What the SDK raises where an answer is not what it takes it for."""
+"""What the SDK raises when an answer is not what it expects."""
 
 DEADLY = (Fault.STAGE, Fault.ACCOUNT, Fault.UNKNOWN)
-"""What a refusal would mean whose words do not say that what it is about is dead."""
+"""The faults of a refusal that become GONE if its words say that the model or session is dead."""
 
-LACKING = (405, 501)  # however it says so, the service has no such call
+LACKING = (405, 501)  # statuses that always mean that the service has no such call
 
 
 def _says_no_route(cause: object) -> bool:
-    """Is it what a server says of a path that it does not know? Of a thing that is not there it says which."""
+    """Is this what a server answers for an unknown path? For a missing object it names the object."""
     body = getattr(cause, "body", None)
     if isinstance(body, dict):
         body = body.get("detail") or body.get("error") or body.get("message")
@@ -129,9 +139,9 @@ _DEAD = re.compile(rf"{_HANDLE}(?:\W+[^\s.;]+){{0,6}}?\W+{_BEHIND}|{_BEFORE}\W+(
 
 
 def _says_dead(cause: BaseException | None) -> bool:
-    """Does a refusal say that what we hold (a model, a session, a sampler, a promise) is no more?
+    """Does a refusal say that what we hold (a model, session, sampler or promise) no longer exists?
 
-    Servers differ in the status that they give it; a request that is wrong is refused in other words.
+    Servers differ in the status; a request that is itself wrong is refused in other words.
     """
     if isinstance(cause, tinker.AuthenticationError) or not isinstance(
         cause, tinker.APIStatusError | tinker.RequestFailedError
@@ -142,38 +152,38 @@ def _says_dead(cause: BaseException | None) -> bool:
 
 
 def _says_taken(cause: BaseException | None) -> bool:
-    """A name that is there already, at a service that writes nothing over: our own, if an answer was lost."""
+    """Does it say that the name exists already? It is our own if an earlier answer was lost."""
     return isinstance(cause, tinker.ConflictError) and bool(
         re.search(r"exist|taken|duplicate|in use", _clean_message(cause))
     )
 
 
 def _clean_message(error: BaseException) -> str:
-    """Its message without what the SDK appends of its own insides (`… with status 402 for self.request_id=…`)."""
+    """Return the message without the SDK's internals (`… with status 402 for self.request_id=…`)."""
     return re.split(r"( for| of)? self\.request_id=", str(error))[0].rstrip(" ,:;(")[:500]
 
 
-# The first row that fits decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
+# The first matching row decides. The hierarchy is the SDK's (0.38); a contract test walks through it.
 _FAULTS: tuple[tuple[tuple[type[Exception], ...], Fault], ...] = (
     ((tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError), Fault.ACCOUNT),
     ((tinker.BadRequestError, tinker.UnprocessableEntityError), Fault.STAGE),
     ((tinker.RateLimitError, tinker.InternalServerError, tinker.APIConnectionError, TimeoutError), Fault.OUTAGE),
     ((tinker.NotFoundError, tinker.ConflictError, RetryableException), Fault.BROKEN),
-    ((tinker.APIResponseValidationError,), Fault.BROKEN),  # a proxy's page, or half an answer: nobody refused anything
+    ((tinker.APIResponseValidationError,), Fault.BROKEN),  # a proxy's page or half an answer
 )
 
 
 def _classify_status(status: int) -> Fault:
-    """A refusal, in a number that is rare; or somebody in between who sends us elsewhere."""
+    """Classify a rare status: a refusal, or a redirect by a proxy."""
     return Fault.STAGE if 400 <= status < 500 else Fault.BROKEN
 
 
-# What the SDK has no class for. A 410 at a submit: the session is over (while waiting, it is a RetryableException).
+# Statuses without an SDK class. A 410 on submit means that the session is over (on a wait it is a RetryableException).
 _STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
 
 
 def _classify(error: BaseException | None) -> Fault:
-    if type(error) is tinker.TinkerError and "api_key" in str(error):  # there is none here, or it cannot be one
+    if type(error) is tinker.TinkerError and "api_key" in str(error):  # the key is missing or malformed
         return Fault.MACHINE
     if isinstance(error, tinker.RequestFailedError):
         return Fault.STAGE if str(error.category).rpartition(".")[2].lower() == "user" else Fault.BROKEN

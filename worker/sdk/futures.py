@@ -1,6 +1,7 @@
-"""How an attempt asks something of the service, and waits for the answer: with a right to ask, and an end to waiting.
+"""Send a request of an attempt, and wait for its answer with a deadline.
 
-An exception of the SDK can carry the API key inside, so none gets past here.
+Calls the SDK through the functions it is given. An SDK exception can carry the API key, so none
+leaves this file.
 """
 
 import threading
@@ -11,23 +12,27 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from scheduler.engine.retry import Fault
+from worker.sdk import hooks
 from worker.sdk.failures import ServiceError, translate, translate_unreadable
 from worker.sdk.handles import StillExists, assume_it_exists
 from worker.sdk.hooks import OnSignal, ignore_signal, watch
 
 T = TypeVar("T")
-Check = Callable[[], None]  # raises when the attempt must not go on waiting
-Permit = Callable[[int], None]  # returns when a request with so many tokens may be sent; raises as a Check does
+Check = Callable[[], None]  # raises when the attempt must stop waiting
+Permit = Callable[[int], None]  # returns when a request with this many tokens may be sent; raises like a Check
 
-LOOK_AGAIN = 0.5  # seconds between two looks at whether the attempt may still wait
+LOOK_AGAIN = 0.5  # seconds between two checks whether the attempt may still wait
+
+
+hooks.install()  # before any call of the SDK
 
 
 def permit_everything(tokens: int) -> None:
-    """Any request may be sent at once."""
+    """Let every request through at once."""
 
 
 class PendingAnswer(Generic[T]):
-    """An answer that is on its way."""
+    """An answer of the service that has not arrived yet."""
 
     def __init__(
         self, call: str, future: "Future[Any]", read: Callable[[Any], T], there: StillExists = assume_it_exists
@@ -38,32 +43,33 @@ class PendingAnswer(Generic[T]):
         self._there = there
 
     def wait(self, check: Check) -> T:
-        """The answer. Raises ServiceError, and whatever `check` raises while waiting: the SDK would wait for ever."""
+        """Return the answer. Raises ServiceError, and what `check` raises; the SDK itself would wait forever."""
         while True:
             try:
                 answer = self._future.result(LOOK_AGAIN)
             except TimeoutError:
                 if self._future.done():
                     raise ServiceError(Fault.OUTAGE, "the service timed out") from None
-            except Exception as error:  # noqa: BLE001 - the SDK raises a mix; this is the one place that sorts it
-                raise self._judged(translate_unreadable(self._call, error)) from None
+            except Exception as error:  # noqa: BLE001 - the SDK raises many kinds; `failures` sorts them
+                raise self._check_target(translate_unreadable(self._call, error)) from None
             else:
                 return self._read(answer)
             check()
 
-    def _judged(self, error: ServiceError) -> ServiceError:
-        """A refusal is of what was asked, or means that what it was asked of is lost."""
+    def _check_target(self, error: ServiceError) -> ServiceError:
+        """Turn a refusal into a loss (GONE) if the model or sampler no longer exists at the service."""
         if error.fault is not Fault.STAGE or self._there():
             return error
-        said = f"{error}; what it was asked of is no more at the service"
+        said = f"{error}; the service no longer has the model or sampler"
         return ServiceError(Fault.GONE, said, missing=True, status=error.status)
 
 
 @dataclass(frozen=True)
 class Requester:
-    """How an attempt asks: who is told what is seen meanwhile, what each request waits for, and what is on its way.
+    """Sends the requests of one attempt.
 
-    `there` tells, should a request be refused, whether that which is asked is at the service still.
+    `on_signal` receives the service's signals, `permit` is called before each request, and `there` checks after
+    a refusal whether the model or sampler still exists at the service.
     """
 
     on_signal: OnSignal = ignore_signal
@@ -74,25 +80,27 @@ class Requester:
     def submit(
         self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T], *, tokens: int = 0
     ) -> PendingAnswer[T]:
-        """Send a request that holds so many tokens. Raises ServiceError, and what the permit raises."""
+        """Send a request with this many tokens. Raises ServiceError, and what `permit` raises."""
         self.permit(tokens)
         try:
             with watch(self.on_signal):
-                return self._awaited(name, call(), read, self.there)
-        except Exception as error:  # noqa: BLE001 - as in Pending.wait
+                return self._track(name, call(), read, self.there)
+        except Exception as error:  # noqa: BLE001 - as in PendingAnswer.wait
             raise translate(error) from None
 
     def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> PendingAnswer[T]:
-        """The same where the call itself may block: the SDK opens a session in it, and a dead server holds that."""
+        """Send a request whose call may block: the SDK opens a session in it, and a dead server holds it for
+        minutes.
+        """
         self.permit(0)
-        return self._awaited(name, _submit_abandonable(call, self.on_signal), read, assume_it_exists)
+        return self._track(name, _submit_abandonable(call, self.on_signal), read, assume_it_exists)
 
     def abandon(self) -> None:
-        """Nobody wants what is on its way any more: the SDK, which would ask for it for ever, stops."""
+        """Cancel all pending answers; the SDK would poll for them forever."""
         for future in list(self.on_the_way):
             future.cancel()
 
-    def _awaited(
+    def _track(
         self, name: str, future: "Future[Any]", read: Callable[[Any], T], there: StillExists
     ) -> PendingAnswer[T]:
         self.on_the_way.add(future)
@@ -101,13 +109,13 @@ class Requester:
 
 
 def run_abandonable(call: Callable[[], T]) -> "Future[T]":
-    """Run a blocking call where it can be left alone: opening a session at a dead server blocks for minutes."""
+    """Run a blocking call on a thread that can be abandoned: opening a session at a dead server blocks for minutes."""
     answer: Future[T] = Future()
 
     def run() -> None:
         try:
             answer.set_result(call())
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - passed to the waiting thread
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -115,18 +123,20 @@ def run_abandonable(call: Callable[[], T]) -> "Future[T]":
 
 
 def _submit_abandonable(begin: Callable[[], "Future[T]"], on_signal: OnSignal) -> "Future[T]":
-    """What a future of the SDK will hold, when even to ask for it may block. Cancelling it cancels that one too."""
+    """Return the result of the SDK's future, obtained on a thread of its own; cancelling cancels the SDK's future
+    too.
+    """
     answer: Future[T] = Future()
 
     def run() -> None:
         try:
             with watch(on_signal):
                 future = begin()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            with suppress(InvalidStateError):  # nobody waits any more
+        except Exception as error:  # noqa: BLE001 - passed to the waiting thread
+            with suppress(InvalidStateError):  # the answer was abandoned
                 answer.set_exception(error)
             return
-        answer.add_done_callback(lambda _: future.cancel())  # at once, if it was abandoned meanwhile
+        answer.add_done_callback(lambda _: future.cancel())  # runs at once if it was abandoned meanwhile
         future.add_done_callback(lambda _: _pass_on(future, answer))
 
     threading.Thread(target=run, daemon=True).start()
@@ -134,7 +144,8 @@ def _submit_abandonable(begin: Callable[[], "Future[T]"], on_signal: OnSignal) -
 
 
 def _pass_on(future: "Future[T]", answer: "Future[T]") -> None:
-    with suppress(InvalidStateError):  # nobody waits any more
+    """Copy the outcome of one future to the other."""
+    with suppress(InvalidStateError):  # the answer was abandoned
         if future.cancelled():
             answer.cancel()
         elif (error := future.exception()) is not None:

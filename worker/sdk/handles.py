@@ -1,4 +1,9 @@
-"""Is what we hold at the service there still? By what words it refuses what is lost, each server decides for itself."""
+"""Check whether a model or sampler that we hold still exists at the service.
+
+Servers differ in how they refuse a lost handle, so a refusal alone cannot be trusted. Calls the
+SDK's connection with a
+deadline.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,16 +19,16 @@ WITHIN = 5.0  # seconds for an answer
 ONCE: Any = {"max_retries": 0}
 
 StillExists = Callable[[], bool]
-"""Does the service have it still? Blocks for a few seconds at most. True also where it cannot be asked."""
+"""Does the service still have it? Blocks for a few seconds at most; True if the service cannot say."""
 
 
 def assume_it_exists() -> bool:
-    """Nothing was held before, or nobody can say: a refusal is taken at its word."""
+    """Trust a refusal: nothing was held before, or no call can check it."""
     return True
 
 
 def make_model_check(client: tinker.TrainingClient) -> StillExists:
-    """Whether a model in training is there: `get_info`, which every service has, for the SDK opens none without it."""
+    """Return a check for a model in training by `get_info`, which every service has: the SDK needs it to open one."""
     body = {"model_id": client.model_id}
     kind = tinker.types.GetInfoResponse
     return lambda: _ask_service(
@@ -32,14 +37,17 @@ def make_model_check(client: tinker.TrainingClient) -> StillExists:
 
 
 def make_sampler_check(client: tinker.SamplingClient) -> StillExists:
-    """The same of a sampler, where the service has a call that tells."""
-    path = SAMPLER.format(client._sampling_session_id)  # noqa: SLF001 - the SDK says its name nowhere else
+    """Return a check for a sampler, if the service has a call for it."""
+    path = SAMPLER.format(client._sampling_session_id)  # noqa: SLF001 - the SDK publishes the name nowhere else
     kind = tinker.types.GetSamplerResponse
     return lambda: _ask_service(client.holder, lambda asked: asked.get(path, cast_to=kind, options=ONCE))
 
 
 def _ask_service(holder: Any, question: Callable[[Any], Awaitable[object]], *, answered: bool = False) -> bool:
-    """`answered`: the service has this call for sure. Who gives no good answer now is not believed when it refuses."""
+    """Ask the question; True if the answer is good. `answered` means that every service has this call.
+
+    A service that gives no good answer now is not believed when it refuses.
+    """
 
     async def ask() -> None:
         with holder.aclient(ClientConnectionPoolType.TRAIN) as asked:
@@ -50,6 +58,6 @@ def _ask_service(holder: Any, question: Callable[[Any], Awaitable[object]], *, a
     except TimeoutError:
         return False
     except tinker.APIError as error:
-        said = translate(error)
-        return said.fault is Fault.ACCOUNT or (said.lacking and not answered)
+        failure = translate(error)
+        return failure.fault is Fault.ACCOUNT or (failure.lacking and not answered)
     return True

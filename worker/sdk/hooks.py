@@ -1,8 +1,10 @@
-"""The private corners of the SDK that we replace, all of them: what it hides is told to the attempt that asked.
+"""Replace the private parts of the SDK that hide what the service says, and report it to the attempt
+that asked.
 
-The SDK (0.38) polls what is pending for ever, repeats what fails for minutes, waits out a 402 for an hour, and says so
-in its log at best. Who hears of it travels in a context variable: the SDK starts its coroutines in the context of the
-call, and so does all that those start. `tests/worker/sdk/test_hooks.py` holds each corner against the SDK installed.
+The SDK (0.38) polls pending answers forever, repeats failures for minutes and waits out a 402 for
+an hour, at best with a log line. The receiver of the signals travels in a context variable: the SDK
+starts its coroutines in the context of the call. `tests/worker/sdk/test_hooks.py` checks each
+replaced part against the installed SDK.
 """
 
 import asyncio
@@ -27,27 +29,27 @@ from tinker.lib.public_interfaces.sampling_client import SamplingClient
 from scheduler.proxies import is_local
 from worker.sdk.failures import translate
 
-FIRST_PAUSE = 0.1  # seconds between two polls of one future after a failure: a single one costs next to nothing
-LONGEST_PAUSE = 4.0  # what that has doubled to when the service goes on failing
-NEVER = (501,)  # statuses of the service that no repetition changes
-ASIDE = ("telemetry",)  # requests that nothing waits for
+FIRST_PAUSE = 0.1  # seconds between two polls of a future after a first failure
+LONGEST_PAUSE = 4.0  # the pause doubles up to this while the service keeps failing
+NEVER = (501,)  # statuses that repeating cannot change
+ASIDE = ("telemetry",)  # requests that no attempt waits for
 
 
 class Signal(StrEnum):
-    """What was seen of the service while something was waited for."""
+    """What the service signalled while an answer was awaited."""
 
-    ACTIVE = "active"  # an answer came
-    RATE_LIMITED = "paused_rate_limit"  # the service is there, and holds back what this account asks for
-    NO_CAPACITY = "paused_capacity"  # the service is there, and has no room
-    TROUBLE = "trouble"  # a request failed, and the SDK tries again without a word
+    ACTIVE = "active"  # an answer arrived
+    RATE_LIMITED = "paused_rate_limit"  # the service is reachable and holds this account back
+    NO_CAPACITY = "paused_capacity"  # the service is reachable and short of capacity
+    TROUBLE = "trouble"  # a request failed and the SDK silently tries again
 
 
 OnSignal = Callable[[Signal, str], None]
-"""Told of every sign, with a few words on the reason; on the SDK's own thread, so it must neither wait nor raise."""
+"""Receives every signal with a short reason, on the SDK's own thread: it must not block or raise."""
 
 
 def ignore_signal(sign: Signal, reason: str) -> None:
-    """Nobody wants to know."""
+    """Ignore the signal."""
 
 
 def _find_corner(owner: Any, name: str) -> Any:
@@ -55,7 +57,7 @@ def _find_corner(owner: Any, name: str) -> Any:
     if found is None:
         raise ImportError(
             f"tinker {tinker.__version__} has no {owner.__name__}.{name}, which worker/sdk/hooks.py replaces: "
-            "find what took its place there, or install the version that pyproject.toml asks for"
+            "update hooks.py for this version, or install the version that pyproject.toml requires"
         )
     return found
 
@@ -69,7 +71,7 @@ _SIGNS = {QueueState(sign.value): sign for sign in (Signal.ACTIVE, Signal.RATE_L
 
 @contextmanager
 def watch(on_signal: OnSignal) -> Iterator[None]:
-    """Whatever is asked of the SDK by this thread within the block, `seen` is told of, for as long as it takes."""
+    """Report the signals of every SDK call that this thread makes in the block to `on_signal`."""
     before = _on_signal.set(on_signal)
     try:
         yield
@@ -78,10 +80,10 @@ def watch(on_signal: OnSignal) -> Iterator[None]:
 
 
 class Observer(QueueStateObserver):
-    """In place of the SDK's, which logs a pause after a quarter of an hour."""
+    """Replaces the SDK's observer, which logs a pause only after a quarter of an hour."""
 
     def __init__(self, identifier: str, message_prefix: str = "") -> None:
-        """As the SDK makes its own."""
+        """Take the arguments that the SDK passes to its own."""
 
     def on_queue_state_change(self, queue_state: QueueState, queue_state_reason: str | None) -> None:
         _report_state(queue_state, queue_state_reason)
@@ -93,7 +95,7 @@ def _report_state(state: QueueState, reason: str | None) -> None:
 
 
 def _report_trouble(status: int | None, url: str) -> None:
-    """In words that hold nothing but a number and a name: what an error says of itself could be anything."""
+    """Report a failed request by status and name only: an error's text could contain anything."""
     what = url.rpartition("/")[2]
     if what not in ASIDE:
         _on_signal.get()(Signal.TROUBLE, f"{status or 'no answer'} at {what}")
@@ -112,7 +114,9 @@ def _wrap_sampling_observer(original: Any) -> Any:
 
 
 def _wrap_sample_request(original: Callable[..., Awaitable[Any]]) -> Any:
-    """One request to sample. Held back with a 429, it is sent again each second, and nobody hears of it."""
+    """Report a sample request that was held back with a 429; the SDK sends it again every second and reports
+    nothing.
+    """
 
     @wraps(original)
     async def send(self: SamplingClient, *arguments: Any, **named: Any) -> Any:
@@ -125,7 +129,7 @@ def _wrap_sample_request(original: Callable[..., Awaitable[Any]]) -> Any:
 
 
 def _wrap_billing_pause(original: Any) -> Any:
-    """A 402 surfaces at once: the SDK would hide it for an hour, and ask again every five seconds."""
+    """Raise a 402 at once; the SDK would hide it for an hour and ask again every five seconds."""
 
     @wraps(original)
     def never(self: InternalClientHolder, status_code: int, detail: str) -> bool:  # noqa: ARG001 - as above
@@ -135,7 +139,7 @@ def _wrap_billing_pause(original: Any) -> Any:
 
 
 def _wrap_retry_sleep(original: Any) -> Any:
-    """The inner loop of a request: up to ten times, before anybody else hears of it."""
+    """Report each retry of the SDK's inner loop, which tries up to ten times."""
 
     @wraps(original)
     async def sleep(self: AsyncAPIClient, *, options: Any, response: Any, **others: Any) -> None:
@@ -146,7 +150,7 @@ def _wrap_retry_sleep(original: Any) -> Any:
 
 
 def _wrap_should_retry(original: Any) -> Any:
-    """Which answers the inner loop repeats: not that there is no such call."""
+    """Do not repeat an answer that says there is no such call."""
 
     @wraps(original)
     def should(self: AsyncAPIClient, response: Any) -> bool:
@@ -156,7 +160,7 @@ def _wrap_should_retry(original: Any) -> Any:
 
 
 def _wrap_is_retryable(original: Callable[[Exception], bool]) -> Any:
-    """The outer loop of a request, of five minutes; it asks this of each failure."""
+    """Report each retry of the SDK's outer loop, which lasts five minutes and asks this of each failure."""
 
     @wraps(original)
     def retryable(exception: Exception) -> bool:
@@ -170,9 +174,9 @@ def _wrap_is_retryable(original: Callable[[Exception], bool]) -> Any:
 
 
 def _is_final(exception: Exception) -> bool:
-    """A call that the service does not have, or a 409 that stays: a name that is taken, a session that is over.
+    """Is it a missing call, or a 409 that stays (a name that is taken, a session that is over)?
 
-    The SDK would repeat it for minutes, for others mean by it that the same request is still under way.
+    The SDK would repeat a 409 for minutes, because some servers use it for a request that is still in progress.
     """
     if not isinstance(exception, tinker.ConflictError):
         return getattr(exception, "status_code", None) in NEVER
@@ -181,7 +185,7 @@ def _is_final(exception: Exception) -> bool:
 
 
 def _wrap_fetch(original: Callable[..., Awaitable[Any]]) -> Any:
-    """One poll for the answer of a future. After most failures the SDK polls again without drawing breath."""
+    """Pause between failed polls of a future; after most failures the SDK polls again at once."""
     failures: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
     @wraps(original)
@@ -189,7 +193,7 @@ def _wrap_fetch(original: Callable[..., Awaitable[Any]]) -> Any:
         asked = time.monotonic()
         fetched = await original(self, state, iteration)
         kind = fetched.kind.value if isinstance(fetched, _failure) else None
-        if kind not in ("retry", "retry_with_backoff", "retry_if_budget"):  # an answer, or an error that surfaces
+        if kind not in ("retry", "retry_with_backoff", "retry_if_budget"):  # an answer, or an error that the SDK raises
             failures.pop(self, None)
             return fetched
         if not _states_queue(fetched.try_again_body):
@@ -204,12 +208,12 @@ def _wrap_fetch(original: Callable[..., Awaitable[Any]]) -> Any:
 
 
 def _states_queue(body: object) -> bool:
-    """Is it a poll whose time was over? The service says so with a 408, and the state of its queue."""
+    """Did the poll only time out? The service then answers 408 with the state of its queue."""
     return isinstance(body, dict) and bool(body.get("queue_state"))
 
 
 def _wrap_http_client(original: Callable[..., Any]) -> Any:
-    """What is on this machine is asked directly: a proxy cannot reach it, and one that cannot be used is no matter."""
+    """Connect to this machine without a proxy, which could not reach it."""
 
     @wraps(original)
     def client(**kwargs: Any) -> Any:
@@ -218,7 +222,7 @@ def _wrap_http_client(original: Callable[..., Any]) -> Any:
     return client
 
 
-# What is replaced: where, its name, and by what, made of what stands there.
+# What is replaced: its owner, its name, and a function from the original to the replacement.
 CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (service_client, "QueueStateLogger", lambda _: Observer),
     (training_client, "QueueStateLogger", lambda _: Observer),
@@ -235,6 +239,6 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
 
 @cache
 def install() -> None:
-    """Replace them, once. Raises ImportError naming what this version of the SDK does not have."""
+    """Replace all of them, once. Raises ImportError that names what this version of the SDK lacks."""
     for owner, name, replacement in CORNERS:
         setattr(owner, name, replacement(_find_corner(owner, name)))

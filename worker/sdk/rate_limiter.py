@@ -1,4 +1,8 @@
-"""How fast this process may send: permits of the fleet's limits, fetched in batches and spent without a round trip."""
+"""Limit how fast this process sends: it fetches permits of the fleet's limits in batches and spends
+them locally.
+
+Reaches Redis through the permit source it is given.
+"""
 
 import threading
 import time
@@ -11,9 +15,9 @@ from scheduler.services import SERVICES, service_of
 from scheduler.settings import Settings
 from scheduler.state.connection import Away, Client
 
-SLICE = 0.5  # seconds between two looks at whether the attempt may still wait
+SLICE = 0.5  # seconds between two checks whether the attempt may still wait
 
-Check = Callable[[], None]  # raises when it may not
+Check = Callable[[], None]  # raises when the attempt must stop waiting
 
 
 class PermitSource(Protocol):
@@ -25,7 +29,7 @@ class PermitSource(Protocol):
 
 
 class Permits:
-    """What this process holds of one limit, for all its attempts."""
+    """The permits of one limit that this process holds, for all its attempts."""
 
     def __init__(
         self,
@@ -38,12 +42,12 @@ class Permits:
         self._clock = clock
         self._sleep = sleep
         self._held = 0
-        self._not_before = -inf  # there is nothing to be had until then
+        self._not_before = -inf  # no permits before this time
         self._counting = threading.Lock()
         self._drawing = threading.Lock()
 
     def take(self, count: int, check: Check) -> None:
-        """Return when so many are taken, however many that is. Raises what `check` raises while waiting."""
+        """Take `count` permits, waiting for them. Raises what `check` raises while waiting."""
         taken = 0
         try:
             while (taken := taken + self._spend(count - taken)) < count:
@@ -51,7 +55,7 @@ class Permits:
                     self._sleep(min(wait, SLICE))
                     check()
         except BaseException:
-            self._spend(-taken)  # the others can use them
+            self._spend(-taken)  # give back what was taken, for other attempts
             raise
 
     def _spend(self, most: int) -> int:
@@ -61,9 +65,9 @@ class Permits:
             return some
 
     def _draw(self) -> float:
-        """Fetch a batch, one thread for all: the seconds to wait where there is none, or 0 to look again."""
+        """Fetch a batch on one thread for all; return the seconds to wait if there is none, 0 to look again."""
         if not self._drawing.acquire(timeout=SLICE):
-            return SLICE  # Redis is slow to answer whoever asked it
+            return SLICE  # another thread is still waiting for Redis
         try:
             wait = 0.0 if self._held else self._not_before - self._clock()
             if wait <= 0 and not self._held:
@@ -76,7 +80,7 @@ class Permits:
         try:
             wait = self._source.draw()
         except Away:
-            wait = SLICE  # how long that is bearable, the lease says
+            wait = SLICE  # the lease bounds how long this may last
         if not wait:
             self._spend(-self._source.batch)
         self._not_before = self._clock() + wait
@@ -84,14 +88,14 @@ class Permits:
 
 
 class RateLimiter:
-    """The limits of one service; None where there is none, and then nothing is asked of anybody."""
+    """The limits of one service; None means no limit and no request to Redis."""
 
     def __init__(self, requests: Permits | None = None, tokens: Permits | None = None) -> None:
         self._requests = requests
         self._tokens = tokens
 
     def take(self, *, requests: int, tokens: int, check: Check) -> None:
-        """Return when the fleet may send so much more. Raises what `check` raises while waiting."""
+        """Wait until the fleet may send this much more. Raises what `check` raises while waiting."""
         for permits, count in ((self._requests, requests), (self._tokens, tokens)):
             if permits is not None:
                 permits.take(count, check)
@@ -100,13 +104,13 @@ class RateLimiter:
 _UNLIMITED = RateLimiter()
 
 
-def unlimited_rate(model: str) -> RateLimiter:  # noqa: ARG001 - as pace_of gives one
-    """No service has a limit."""
+def unlimited_rate(model: str) -> RateLimiter:  # noqa: ARG001 - the signature of what make_rate_limiters returns
+    """Return a limiter without limits."""
     return _UNLIMITED
 
 
 def make_rate_limiters(client: Client, settings: Settings) -> Callable[[str], RateLimiter]:
-    """A function from a model to how fast its service may be asked."""
+    """Return a function from a model to the rate limiter of its service."""
 
     def permits(what: str, service: str, per_second: float) -> Permits | None:
         return Permits(Rate(client, f"{what}|{service}", per_second=per_second)) if per_second else None

@@ -1,7 +1,7 @@
-"""What the service answers, looked at once, before anybody reckons with it: counts, lengths, finite numbers.
+"""Check every answer of the service once, before use: counts, lengths, finite numbers.
 
-An answer that is none is told in one sentence: which call, what was expected, what came. It would be the same a second
-time, and cost as much, so it is not asked for again.
+A malformed answer raises ServiceError that names the call, what was expected and what came. It is
+not requested again: it would be the same and cost the same. Touches nothing outside.
 """
 
 import math
@@ -21,20 +21,20 @@ from worker.training.loss_from_logprobs import LossFunction
 Floats = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int32]
 
-ROUNDING = 0.05  # nats above 0 that half precision may make of a certainty
+ROUNDING = 0.05  # nats above 0 that half precision may round a certainty to
 LARGEST = float(np.finfo(np.float32).max)
-PADDED = 1.05  # times the tokens of a tokenizer, for which a model may have room: rounded up for the machine
+PADDED = 1.05  # a model may have room for this many times the tokenizer's tokens: vocabularies are rounded up
 STOPS = ("stop", "length")
-SHOWN = 80  # characters of what came
+SHOWN = 80  # characters of the answer in an error
 PATH = re.compile(r"tinker://[^/\s]+/(?:weights|sampler_weights)/\S+")
 
 
 @dataclass(frozen=True)
 class PassResult:
-    """What a pass gave: natural log-probabilities of each datum's targets, and the weighted loss, summed.
+    """The result of a pass: the natural log-probabilities of each datum's targets, and the weighted loss, summed.
 
-    The loss is None where the service does not say it and it cannot be told from the log-probabilities. A
-    log-probability that bears no loss is 0 where the service gives no number.
+    The loss is None if the service names none and it cannot be computed from the log-probabilities. A
+    log-probability whose target has no weight is 0 if the service gives no number.
     """
 
     loss: float | None
@@ -43,16 +43,16 @@ class PassResult:
 
 @dataclass(frozen=True)
 class SampledSequence:
-    """What was written, with the natural log-probability of each token by the model itself."""
+    """A sampled sequence, with the model's own natural log-probability of each token."""
 
     tokens: Tokens
     logprobs: Floats
 
 
 def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: LossFunction) -> PassResult:
-    """`bearing` is what each target of each datum bears, (n,): where that is 0 its log-probability is not looked at.
+    """Read the result of a pass. Raises ServiceError.
 
-    Raises ServiceError.
+    `bearing` is the weight of each target of each datum, (n,); a target of weight 0 is not checked.
     """
     outputs = list(answer.loss_fn_outputs or ())
     if len(outputs) != len(bearing):
@@ -95,7 +95,7 @@ def _read_target_logprobs(call: str, output: Any, bears: Floats) -> Floats:
 
 
 def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int | None = None) -> list[SampledSequence]:
-    """`count` sequences of `most` tokens at most each, of a vocabulary of this size. Raises ServiceError."""
+    """Read `count` sequences of at most `most` tokens each, from a vocabulary of this size. Raises ServiceError."""
     sequences = list(answer.sequences or ())
     if len(sequences) != count:
         reject(call, f"{count} sequences", f"{len(sequences)}")
@@ -104,7 +104,7 @@ def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int 
     ]
     highest = max((int(each.tokens.max()) for each in written if len(each.tokens)), default=0)
     if vocabulary is not None and highest >= vocabulary * PADDED:
-        reject(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"{highest} among them")
+        reject(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"the token {highest}")
     return written
 
 
@@ -113,9 +113,9 @@ def _read_sequence(call: str, sequence: Any, most: int) -> SampledSequence:
         reject(call, f"the stop reason {' or '.join(STOPS)}", repr(sequence.stop_reason))
     tokens = np.asarray([] if sequence.tokens_np is None else sequence.tokens_np, np.int32)
     if tokens.ndim != 1 or len(tokens) > most:
-        reject(call, f"{most} tokens at most", _describe_shape(tokens))
+        reject(call, f"at most {most} tokens", _describe_shape(tokens))
     if (tokens < 0).any():
-        reject(call, "tokens", f"{int(tokens.min())} among them")
+        reject(call, "tokens", f"{int(tokens.min())}")
     logprobs = _to_floats(call, [] if sequence.logprobs_np is None else sequence.logprobs_np)
     if logprobs.shape != tokens.shape:
         reject(call, f"{len(tokens)} log-probabilities, one for each token", _describe_shape(logprobs))
@@ -125,10 +125,9 @@ def _read_sequence(call: str, sequence: Any, most: int) -> SampledSequence:
 
 
 def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
-    """The log-probabilities of a prompt's tokens behind the first, (tokens - 1,). Raises ServiceError.
+    """Read the log-probabilities of a prompt's tokens after the first, (tokens - 1,). Raises ServiceError.
 
-    Before the first there is nothing, so that its place holds none. Some servers leave that place out: then there is
-    one number fewer, and all are numbers.
+    The first token has none. Some servers leave its place out; then there is one number fewer.
     """
     expected = f"{tokens} log-probabilities of the prompt, none for the first token"
     values = _to_floats(call, [] if answer.prompt_logprobs_np is None else answer.prompt_logprobs_np)
@@ -137,7 +136,7 @@ def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
     elif values.shape != (tokens,):
         reject(call, expected, _describe_shape(values))
     elif np.isfinite(values[0]) and values[0] != 0:
-        reject(call, expected, f"{values[0]:.4g} for it: they stand one place too early")
+        reject(call, expected, f"{values[0]:.4g} for it: the numbers are shifted by one place")
     else:
         found = values[1:]
     _check_finite(call, found, np.ones(len(found), np.bool_))
@@ -146,7 +145,7 @@ def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
 
 
 def read_hits(call: str, answer: Any, prompt: int) -> int:
-    """How many of a prompt's tokens were in the cache. Raises ServiceError: less than none must not be booked."""
+    """Read how many tokens of a prompt were cached. Raises ServiceError: a negative number must not be booked."""
     hits = int(answer.prompt_cache_hit_tokens or 0)
     if not 0 <= hits <= prompt:
         reject(call, f"0 to {prompt} tokens of the prompt in the cache", f"{hits}")
@@ -154,10 +153,10 @@ def read_hits(call: str, answer: Any, prompt: int) -> int:
 
 
 def read_path(call: str, answer: Any) -> str:
-    """Where something was saved. Raises ServiceError."""
+    """Read where something was saved. Raises ServiceError."""
     path = answer.path
     if not isinstance(path, str) or not PATH.fullmatch(path):
-        reject(call, "a path as tinker://RUN/weights/NAME", repr(path))
+        reject(call, "a path like tinker://RUN/weights/NAME", repr(path))
     return path
 
 
@@ -172,13 +171,13 @@ def _check_finite(call: str, values: Floats, where: npt.NDArray[np.bool_]) -> No
     odd = np.flatnonzero(where & ~np.isfinite(values))
     if len(odd):
         got = f"{values[odd[0]]} at {odd[0] + 1} of {len(values)}"
-        reject(call, "finite log-probabilities", f"{got}; a model whose training has diverged answers so too")
+        reject(call, "finite log-probabilities", f"{got}; a diverged model answers like this too")
 
 
 def _check_logprobs(call: str, values: Floats) -> None:
-    """Losses in their place, or probabilities, would be reckoned with in silence."""
+    """Reject losses or probabilities in place of log-probabilities, which would be used without notice."""
     if len(values) and np.nanmax(np.nan_to_num(values, nan=-1.0, posinf=np.inf)) > ROUNDING:
-        reject(call, "log-probabilities, which are 0 at most", f"{np.nanmax(values):.4g} among them")
+        reject(call, "log-probabilities of at most 0", f"{np.nanmax(values):.4g}")
 
 
 def _describe_shape(values: npt.NDArray[Any]) -> str:
@@ -186,5 +185,5 @@ def _describe_shape(values: npt.NDArray[Any]) -> str:
 
 
 def reject(call: str, expected: str, got: str) -> NoReturn:
-    """Raise that an answer is none."""
+    """Raise that the answer is malformed."""
     raise ServiceError(Fault.MALFORMED, f"{call}: expected {expected}, got {got[:SHOWN]}")

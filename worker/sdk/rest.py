@@ -1,6 +1,8 @@
-"""The other door to Tinker: an account's sessions, checkpoints and bills, without a session of our own.
+"""List, finish, extend and delete an account's sessions and checkpoints, and read its bills, without a
+session.
 
-Every call has a deadline, and raises ServiceError alone: the SDK itself would go on asking a dead server for minutes.
+Every call has a deadline and raises ServiceError only; the SDK itself would ask a dead server for
+minutes.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -16,9 +18,9 @@ from tinker.types import SessionSearchRequest, SessionSearchResponse
 
 from scheduler.engine.retry import Fault
 from sweeps.cost import Usage
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError, translate
 from worker.sdk.futures import run_abandonable
-from worker.sdk.session import Endpoint
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,14 +29,14 @@ SEARCH = "/api/v1/sessions/search"
 FINISH = "/api/v1/sessions/{}/finish"
 
 DEADLINE = 20.0  # seconds for one call
-PAGES = 20  # of a search: an attempt has one session, or a few if it was begun again
+PAGES = 20  # of a search: an attempt has one session, or a few if it was restarted
 
-NOT_FOR_US = (403, 404, 405)  # how a service may refuse to let one process finish another's session
+NOT_FOR_US = (403, 404, 405)  # statuses with which a service refuses to let one process finish another's session
 OVER = (409, 410)
 
 
 class ExpectedRefusal(Exception):
-    """The service said no in a way that was to be expected."""
+    """The service refused with a status that the caller expects."""
 
     def __init__(self, status: int) -> None:
         super().__init__(str(status))
@@ -43,25 +45,25 @@ class ExpectedRefusal(Exception):
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """A session at the service."""
+    """A session, as the service lists it."""
 
     id: str
-    status: str | None  # active, client_finished, failed, cancelled; None where the service does not know it to run
+    status: str | None  # active, client_finished, failed or cancelled; None if the service does not say
     began: datetime
 
 
 @dataclass(frozen=True)
 class SessionUsage:
-    """What the service counted in a session, and bills for it; that of one session comes in several."""
+    """What the service counted and billed for part of a session; one session has several."""
 
     session: str
     metadata: Mapping[str, str]
     usage: Usage
-    usd: float | None = None  # None where it names no amount
+    usd: float | None = None  # None if the service names no amount
 
 
 class AccountClient:
-    """What one key may see and do at one service."""
+    """What one API key may see and do at one service."""
 
     def __init__(self, endpoint: Endpoint, *, deadline: float = DEADLINE) -> None:
         self._endpoint = endpoint
@@ -69,7 +71,7 @@ class AccountClient:
         self._opening: Future[_Clients] | None = None
 
     def find_sessions(self, metadata: Mapping[str, str]) -> list[SessionRecord]:
-        """The sessions that were opened with this metadata, the newest first."""
+        """List the sessions that were opened with this metadata, newest first."""
         request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[SessionRecord]()
         for _ in range(PAGES):
             body = request.model_dump(mode="json", exclude_none=True)
@@ -81,7 +83,7 @@ class AccountClient:
         return found
 
     def finish(self, session: str) -> bool:
-        """Finish a session that another process opened. False where the service does not allow it."""
+        """Finish a session that another process opened; False if the service does not allow it."""
         body = {"reason": {"type": "interrupted"}, "detail": "the attempt that opened it has ended"}
         try:
             self._ask(_make_post(FINISH.format(session), body, type(None)), NOT_FOR_US + OVER)
@@ -90,7 +92,7 @@ class AccountClient:
         return True
 
     def list_checkpoints(self, session: str) -> list[str]:
-        """The paths of all that was saved in a session, and is there still."""
+        """List the paths of the checkpoints of a session that still exist."""
         found = []
         try:
             for run in self._ask(lambda clients: clients.rest.get_session(session)).training_run_ids:
@@ -102,15 +104,15 @@ class AccountClient:
         return found
 
     def delete(self, path: str) -> None:
-        """Delete a checkpoint. One that is gone already is as good."""
+        """Delete a checkpoint, if it still exists."""
         self._unless_missing(lambda clients: clients.rest.delete_checkpoint_from_tinker_path(path))
 
     def extend(self, path: str, seconds: int) -> None:
-        """Let a checkpoint live so long from now on. That one is gone, its stage finds out by itself."""
+        """Let a checkpoint live this long from now. If it is gone, its stage will notice."""
         self._unless_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
 
     def read_usage(self, start: datetime, end: datetime) -> list[SessionUsage]:
-        """The tokens of every session between two full hours, at most 14 days apart."""
+        """Read the tokens of every session between two full hours, at most 14 days apart."""
         answer = self._ask(lambda clients: clients.admin.get_billing_usage(start, end), about_nothing=True)
         return [
             SessionUsage(
@@ -131,15 +133,15 @@ class AccountClient:
                 raise
 
     def _ask(self, call: "Call[T]", expected: Container[int] = (), *, about_nothing: bool = False) -> T:
-        """Raises ServiceError; or Answered, with a status that is expected.
+        """Return the answer. Raises ServiceError, or ExpectedRefusal with a status in `expected`.
 
-        Where the question is about no single thing, that it is not found means that there is no such call.
+        If the question names no object (`about_nothing`), "not found" means that there is no such call.
         """
         try:
             return self._answer(call)
         except TimeoutError:
             raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
-        except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `plain` sorts
+        except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `translate` sorts
             said = translate(error)
             said.lacking = said.lacking or (about_nothing and said.missing)
             if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not said.lacking:
@@ -150,7 +152,7 @@ class AccountClient:
         return call(self._clients()).result(self._deadline)
 
     def _clients(self) -> "_Clients":
-        """Opened once: while a dead server keeps that waiting, for minutes, nobody else need begin to."""
+        """Open the clients once; while a dead server delays that for minutes, others wait for the same attempt."""
         opening = self._opening
         if opening is None or (opening.done() and opening.exception() is not None):
             opening = self._opening = run_abandonable(self._open)
@@ -174,7 +176,7 @@ Call = Callable[[_Clients], _Answer[T]]
 
 
 def _make_post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
-    """What the SDK has no call for (0.38), or none that it promises to keep, on its own connection with its own key."""
+    """Return a call for a path that the SDK (0.38) has no public method for, on the SDK's connection and key."""
 
     def call(clients: _Clients) -> _Answer[T]:
         holder = clients.rest.holder
@@ -189,7 +191,7 @@ def _make_post(path: str, body: Mapping[str, Any], answer: type[T]) -> Call[T]:
 
 
 def _read_event(counted: Any) -> Usage:
-    """Tokens by kind, of a billing event that counts tokens."""
+    """Return the tokens of a billing event, by kind."""
     tokens = int(counted.token_count)
     match counted:
         case types.SamplingPrefillBillingEvent(cached=True):

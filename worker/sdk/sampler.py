@@ -1,4 +1,7 @@
-"""A model that is asked to go on writing: the second wing of the one door to Tinker (`worker/sdk/session.py`)."""
+"""Sample continuations from a model, and read log-probabilities of given tokens.
+
+Calls the SDK's SamplingClient; callers see ServiceError only.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +17,9 @@ from worker.sdk.responses import Floats, SampledSequence, read_hits, read_prompt
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How something is written: until one of `stop` has been written, or so many tokens are there.
+    """How to sample: up to `most` tokens, until one of `stop` appears.
 
-    `vocabulary` is how many tokens there are to write with, where that is known.
+    `vocabulary` is the number of tokens in the model's vocabulary, if known.
     """
 
     most: int
@@ -27,7 +30,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class SampleResult:
-    """What several wrote behind one prompt, and what that counted as."""
+    """The sequences sampled for one prompt, and the usage that they count as."""
 
     written: list[SampledSequence]
     usage: Usage
@@ -35,19 +38,19 @@ class SampleResult:
 
 @dataclass(frozen=True)
 class PromptLogprobs:
-    """What a model makes of a text: the natural log-probabilities of its tokens behind the first, (n,)."""
+    """The natural log-probabilities of a text's tokens after the first, (n,)."""
 
     logprobs: Floats
-    cached: int  # of its tokens, that were in the cache
+    cached: int  # tokens of the text that were in the cache
 
 
 def bound_usage(prompt: int, count: int, most: int) -> Usage:
-    """What a request counts as at most: the prompt is read once, and is in the cache for the others."""
+    """Return the most that a request can count as: the prompt is read once, and cached for the other sequences."""
     return Usage(0, prompt, (count - 1) * prompt, count * most)
 
 
 class Sampler:
-    """The weights of one moment, to be asked as often as one likes."""
+    """The weights at one moment, to sample from any number of times."""
 
     def __init__(self, client: tinker.SamplingClient, requester: Requester) -> None:
         self._client = client
@@ -56,7 +59,7 @@ class Sampler:
     def write(
         self, prompt: Sequence[int], count: int, manner: SamplingSettings, *, seed: int
     ) -> PendingAnswer[SampleResult]:
-        """What `count` write behind a prompt, each by chances of its own."""
+        """Sample `count` continuations of a prompt, each with a random stream of its own."""
         parameters = tinker.SamplingParams(
             max_tokens=manner.most, stop=manner.stop, temperature=manner.temperature, seed=seed
         )
@@ -69,7 +72,7 @@ class Sampler:
         )
 
     def read(self, tokens: Sequence[int]) -> PendingAnswer[PromptLogprobs]:
-        """The log-probabilities of tokens[1:]; it counts as reading all tokens and writing one."""
+        """Return the log-probabilities of tokens[1:]; this counts as reading all tokens and writing one."""
         parameters = tinker.SamplingParams(max_tokens=1, temperature=1.0, seed=0)
         prompt = tinker.ModelInput.from_ints(list(tokens))
         return self._requester.submit(

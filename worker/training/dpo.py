@@ -27,9 +27,9 @@ from worker.evaluation.preference import reference_of
 from worker.examples import flatten
 from worker.open_model import StartingPoint
 from worker.progress import Row
+from worker.sdk.batches import ExampleBatch
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
-from worker.sdk.session import ExampleBatch
 from worker.training.supervised import SupervisedTraining
 
 

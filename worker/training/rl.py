@@ -30,11 +30,11 @@ from worker.open_model import StartingPoint, forget_if_gone
 from worker.outcome import Outcome, StageError, Succeeded
 from worker.progress import Row
 from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask, open_sandbox
+from worker.sdk.batches import RolloutBatch
 from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
 from worker.sdk.sampler import PromptLogprobs, Sampler
-from worker.sdk.session import RolloutBatch
 from worker.training.training_loop import PendingStep, Training
 
 IterationRollouts = list[list[Rollout]]

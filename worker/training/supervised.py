@@ -10,9 +10,9 @@ from worker.evaluation.measure import submit_forward
 from worker.examples import RenderedRows, flatten
 from worker.open_model import StartingPoint
 from worker.progress import Row
+from worker.sdk.batches import ExampleBatch
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
-from worker.sdk.session import ExampleBatch
 from worker.training.training_loop import PendingStep, PendingValidation, Training
 
 

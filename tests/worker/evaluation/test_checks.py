@@ -159,7 +159,7 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
     context = SimpleNamespace(sandbox=HASTY, environments=ROOT)
-    this = cast(Any, SimpleNamespace(context=context, still=lambda: None))
+    this = cast(Any, SimpleNamespace(context=context, check_own_wait=lambda: None))
     spoken = [
         Spoken(PromptItem(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])
     ]

@@ -15,9 +15,9 @@ from tests.tinker_offline.process import KEY, Control, Server
 from worker.maintenance import probe_main
 from worker.maintenance.probe_main import bound_cost, run_probes
 from worker.maintenance.probes import TOKENS, Probes, judge_moments
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
-from worker.sdk.session import Endpoint
 
 MODEL = "offline/ngram-s"
 

@@ -267,7 +267,7 @@ def test_a_session_that_is_gone_while_a_checkpoint_is_opened_costs_no_checkpoint
 def test_a_sampler_and_a_model_that_is_measured_are_opened_anew(among_odds: Workshop, odd: Odd, on: str) -> None:
     train, evaluate = among_odds.submit(ASKING).plan.stages
     with pytest.MonkeyPatch.context() as apart:
-        apart.setattr(type(among_odds.store), "evaluations_of", lambda *_: [])
+        apart.setattr(type(among_odds.store), "list_evaluations", lambda *_: [])
         assert isinstance(among_odds.attempt(train), Succeeded)
     odd.refuse(f"POST {on}", 400, {"error": f"the session of this {on} is gone"}, times=1)
     outcome = among_odds.attempt(evaluate)

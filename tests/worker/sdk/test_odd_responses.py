@@ -20,10 +20,11 @@ from tests.worker.workshop import SPEC, Workshop
 from worker.maintenance.probes import FIRST, LENGTH
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Succeeded
+from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.responses import read_prompt
 from worker.sdk.sampler import SamplingSettings
-from worker.sdk.session import Endpoint, Session, Trainer
+from worker.sdk.session import Session, Trainer
 from worker.training.loss_from_logprobs import make_policy_loss
 
 PROMPT = [70, 71, 72, 73]
@@ -102,9 +103,9 @@ PASSES = {
     "not a number, with a loss": (with_values(np.nan), "finite", "nan"),
     "a loss that is no number, of those that are": (contradicted, "finite `loss:sum`", "nan"),
     "a kind of number that nobody knows": (of_no_kind, "protocol", "77"),
-    "losses in their place": (with_values(2.5), "0 at most", "2.5"),
-    "a metric without its reduction": (badly_named, "loss:sum", "otherwise"),
-    "bytes of something else": (lambda _: b"\xff\xff", "protocol", "none"),
+    "losses in their place": (with_values(2.5), "log-probabilities", "2.5"),
+    "a metric without its reduction": (badly_named, "loss:sum", ""),
+    "bytes of something else": (lambda _: b"\xff\xff", "protocol", "bytes"),
     "JSON": (lambda _: JSONResponse({"metrics": {}}), "protobuf", "JSON"),
 }
 
@@ -170,18 +171,18 @@ def far_too_many_hits(message: Any) -> None:
 
 WRITTEN = {
     "a sequence less": (one_less, "2 sequences", "1"),
-    "longer than asked": (first_of(longer), "4 tokens at most", "5"),
+    "longer than asked": (first_of(longer), "4 tokens", "5"),
     "no log-probabilities": (first_of(no_logprobs), "log-probabilities", "0"),
     "one log-probability less": (first_of(fewer_logprobs), "4 log-probabilities", "3"),
     "infinite": (first_of(infinite), "finite", "-inf"),
     "no tokens of any vocabulary": (first_of(negative), "tokens", "-1"),
     "of another vocabulary": (first_of(beyond), "99", "2147483647"),
-    "stopped for no known reason": (first_of(unknown_reason), "stop or length", "another"),
+    "stopped for no known reason": (first_of(unknown_reason), "stop or length", ""),
     "more in the cache than was asked": (far_too_many_hits, "0 to 4", "5"),
     "half a number": (
         lambda message: message.sequences[0].MergeFromString(b"\x12\x01\x00") and None,
         "protocol",
-        "none",
+        "bytes",
     ),
 }
 
@@ -224,7 +225,7 @@ NONE = np.nan
         ([NONE, -1.0, -2.0], "got 3"),
         ([-1.0, -2.0], "got 2"),
         ([NONE, -1.0, -2.0, -3.0, -4.0], "got 5"),
-        ([-1.0, -2.0, -3.0, -4.0], "one place too early"),
+        ([-1.0, -2.0, -3.0, -4.0], "got -1 "),
         ([NONE, -1.0, NONE, -3.0], "got nan"),
         ([NONE, -1.0, -np.inf, -3.0], "got -inf"),
         ([NONE, 0.4, 0.3, 0.2], "got 0.4"),

@@ -18,7 +18,8 @@ from tests.worker.workshop import Workshop
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.probes import Probes
 from worker.outcome import Succeeded
-from worker.sdk.session import Endpoint, has_checkpoint, is_responding
+from worker.sdk.endpoints import Endpoint
+from worker.sdk.health import has_checkpoint, is_responding
 
 REQUESTS = {
     "search": "POST sessions/search",

@@ -10,7 +10,8 @@ from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Server
 from worker.open_model import ALL_LAYERS
 from worker.sdk import session as session_module
-from worker.sdk.session import Endpoint, Session
+from worker.sdk.endpoints import Endpoint
+from worker.sdk.session import Session
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel lists a process's files in /proc")

@@ -92,7 +92,7 @@ def test_a_child_whose_parents_checkpoint_is_gone_has_it_trained_again(
     plan = workshop.submit(SPEC + "reuse: sweep\n").plan
     parent, child = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
     with monkeypatch.context() as apart:
-        apart.setattr(type(workshop.store), "evaluations_of", lambda *_: [])
+        apart.setattr(type(workshop.store), "list_evaluations", lambda *_: [])
         assert isinstance(workshop.attempt(parent), Succeeded)
     left, before = workshop.store.read_checkpoint(parent.id), workshop.weights(parent)
     assert left is not None

@@ -1,0 +1,131 @@
+"""Read the service's bills: reconcile attempts of unknown cost, record what sweeps are billed, learn how `forward` is.
+
+Reads usage at the service; writes costs and facts to the store.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from scheduler.engine.retry import Fault
+from scheduler.services import SERVICES, service_of
+from scheduler.state import keys
+from scheduler.state.reconciliation import UnreconciledAttempt
+from scheduler.state.service_facts import PendingBill, read_facts, record_facts
+from worker.maintenance import reconcile
+from worker.maintenance.probes import find_billed_kind
+from worker.maintenance.service_actions import REFUSED, Round, ServiceActions
+from worker.sdk.failures import ServiceError
+from worker.sdk.rest import AccountClient, SessionUsage
+
+BILLS = 3600.0  # seconds between two looks at what the live service bills
+
+log = logging.getLogger(__name__)
+
+
+class BillReader:
+    """Reads bills for housekeeping. `lag` is after how many seconds the live service's bills are complete."""
+
+    def __init__(self, actions: ServiceActions, *, lag: float) -> None:
+        self._actions = actions
+        self._lag = lag
+        self._pending_due: dict[str, float] = {}  # service -> when to look for a probe's bill again (monotonic)
+        self._bills_due: dict[str, float] = {}  # service -> when to read its bills again (monotonic)
+
+    def reconcile(self, this: Round, most: int) -> int:
+        """Book what the service counted for ended attempts, with one read for all attempts of a model."""
+        by_model: dict[str, list[UnreconciledAttempt]] = {}
+        for attempt in self._actions.reconciliation.read_unreconciled(most):
+            if attempt.over is not None:
+                by_model.setdefault(attempt.model, []).append(attempt)
+        return sum(
+            self._actions.run(
+                this, keys.UNRECONCILED, model, [one.name for one in attempts], partial(self._settle, attempts)
+            )
+            for model, attempts in by_model.items()
+        )
+
+    def _settle(self, attempts: Sequence[UnreconciledAttempt], account: AccountClient) -> int:
+        now = datetime.now(UTC)
+        usage = self._read_usage(account, service_of(attempts[0].model), reconcile.plan_windows(attempts, now))
+        if usage is None:
+            return sum(self._leave_open(attempt, now) for attempt in attempts)
+        book, fleet = self._actions.reconciliation.reconcile, self._actions.context.fleet
+        return sum(book(attempt, reconcile.sum_usage(attempt, usage, fleet)) for attempt in attempts)
+
+    def _leave_open(self, attempt: UnreconciledAttempt, now: datetime) -> bool:
+        """Look again later; after two weeks give up, and the reserved amount stays booked."""
+        if attempt.over is not None and now - attempt.over > reconcile.LONGEST_WINDOW:
+            return self._actions.reconciliation.abandon(attempt)
+        self._actions.postpone(attempt, REFUSED)
+        return False
+
+    def _read_usage(
+        self, account: AccountClient, service: str, windows: Iterable[tuple[datetime, datetime]]
+    ) -> list[SessionUsage] | None:
+        """Read what the service counted; None if it does not say, or the key may not read it."""
+
+        def read() -> list[SessionUsage]:
+            return [usage for start, end in windows for usage in account.read_usage(start, end)]
+
+        try:
+            return self._actions.capabilities.ask(service, "usage", read, None)
+        except ServiceError as error:
+            if not _is_forbidden(error):
+                raise
+            self._actions.note("this API key may not read usage; unreconciled costs stay booked as reserved")
+            return None
+
+    def record_bills(self, this: Round) -> None:
+        """Record what each service bills for the sweeps of the last days. This is rare: nothing waits for it."""
+        recent = self._actions.reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
+        models = {service_of(model): model for models in recent.values() for model in models}
+        for service, model in models.items():
+            if time.monotonic() < self._bills_due.get(service, 0.0):
+                continue
+            self._bills_due[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
+            sweeps = [name for name, models in recent.items() if service in map(service_of, models)]
+            self._actions.run(this, "", model, [], partial(self._record_bills_of, service, sweeps))
+
+    def _record_bills_of(self, service: str, sweeps: Sequence[str], account: AccountClient) -> int:
+        now = datetime.now(UTC)
+        usage = self._read_usage(account, service, reconcile.split_into_windows(now - reconcile.LONGEST_WINDOW, now))
+        if usage is None:
+            return 0
+        bills = reconcile.sum_bills(usage, self._actions.context.fleet)
+        for sweep in sweeps:
+            bill = bills.get(sweep, reconcile.Bill())
+            self._actions.reconciliation.record_billed(sweep, service, bill.tokens, bill.micro_usd)
+        return len(bills)
+
+    def learn_forward_kind(self, this: Round) -> None:
+        """Read the bill of an earlier probe, once it can be complete, to learn how `forward` is billed."""
+        for service in SERVICES:
+            pending = read_facts(self._actions.context.store, service).pending
+            if pending is None or time.monotonic() < self._pending_due.get(service, 0):
+                continue
+            age = (datetime.now(UTC) - pending.since).total_seconds()
+            if service == "offline" or age > self._lag:
+                self._pending_due[service] = time.monotonic() + REFUSED
+                self._actions.run(this, keys.UNRECONCILED, pending.model, [], partial(self._learn, service, pending))
+
+    def _learn(self, service: str, pending: PendingBill, account: AccountClient) -> int:
+        store = self._actions.context.store
+        try:
+            kind = find_billed_kind(account, pending)
+        except ServiceError as error:
+            if not _is_forbidden(error):
+                raise
+            self._actions.note("this API key may not read usage; how `forward` is billed stays unknown")
+            record_facts(store, service, {"pending": ""}, bill=pending)
+            return 0
+        if kind is not None:
+            record_facts(store, service, {"forward": kind, "pending": ""}, bill=pending)
+            log.info("housekeeping: %s bills `forward` as %s", service, kind)
+        return 0
+
+
+def _is_forbidden(error: ServiceError) -> bool:
+    return error.missing or error.fault is Fault.ACCOUNT
