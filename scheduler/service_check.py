@@ -1,4 +1,4 @@
-"""Does Tinker know this key and these models? Asked before anything is submitted, by plain HTTP: no SDK here."""
+"""Ask a service, by plain HTTP, whether it accepts the key and serves the models. Runs before anything is submitted."""
 
 import difflib
 import os
@@ -11,14 +11,12 @@ from scheduler.proxies import is_local, proxy_for
 from scheduler.services import ANY_VOCABULARY, service_of
 
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r", ANY_VOCABULARY)
-NOT_OFFERED = (404, 405, 501)  # it has no such call
+NOT_OFFERED = (404, 405, 501)  # statuses of a call that the service does not have
+CONSOLE = "https://tinker-console.thinkingmachines.ai"
 
 
 def check_models(models: Sequence[str], url: str) -> None:
-    """Raise ServiceRefused unless each model is served where its name says, and the key is accepted there.
-
-    `url` is the live service's.
-    """
+    """Raise ServiceRefused unless each model is served, and the key accepted. `url` is the live service."""
     offline = [model for model in models if service_of(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")
     if live := [model for model in models if model not in offline]:
@@ -28,7 +26,7 @@ def check_models(models: Sequence[str], url: str) -> None:
 
 
 def served_models(base_url: str, key: str) -> list[str]:
-    """The models that this key may use; none where a service of this kind does not tell. Raises ServiceRefused."""
+    """Return the models that this key may use; empty if the service does not list them. Raises ServiceRefused."""
     through = proxy_for(base_url)
     try:
         answer = _get(base_url, "get_server_capabilities", key)
@@ -36,28 +34,28 @@ def served_models(base_url: str, key: str) -> list[str]:
             return []
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceRefused(_describe_unreachable(base_url, through, str(error) or type(error).__name__)) from None
-    except (ImportError, ValueError) as error:  # of a proxy that is none, or of a kind that is not installed
+    except (ImportError, ValueError) as error:  # a proxy with a wrong address, or of a kind that is not installed
         if through is None:
             raise
         raise ServiceRefused(_describe_unreachable(base_url, through, str(error))) from None
     if answer.status_code in (401, 403):
         raise ServiceRefused(
-            f"Tinker at {base_url} does not accept the key in TINKER_API_KEY ({answer.status_code}); "
-            "get a valid one at https://tinker-console.thinkingmachines.ai"
+            f"Tinker at {base_url} does not accept the key in TINKER_API_KEY (status {answer.status_code}); "
+            f"get a valid key at {CONSOLE}"
         )
     if answer.status_code in NOT_OFFERED:
-        raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?")
+        raise ServiceRefused(f"expected Tinker at {base_url}, got another server; check TINKER_BASE_URL")
     if not answer.is_success:
-        raise ServiceRefused(f"Tinker at {base_url} answers {answer.status_code}; try again when it is back")
+        raise ServiceRefused(f"Tinker at {base_url} is not available (status {answer.status_code}); try again later")
     try:
         return [name for each in answer.json()["supported_models"] if isinstance(name := each.get("model_name"), str)]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ServiceRefused(f"what answers at {base_url} is not Tinker; is TINKER_BASE_URL right?") from None
+        raise ServiceRefused(f"expected Tinker at {base_url}, got another server; check TINKER_BASE_URL") from None
 
 
 def _describe_unreachable(base_url: str, through: str | None, cause: str) -> str:
-    by = f" through the proxy {through}, which the environment names" if through else ""
-    return f"Tinker at {base_url} cannot be reached{by}: {cause}"
+    by = f" through the proxy {through} of the environment" if through else ""
+    return f"cannot reach Tinker at {base_url}{by}: {cause}"
 
 
 def _get(base_url: str, call: str, key: str) -> httpx.Response:
@@ -66,21 +64,21 @@ def _get(base_url: str, call: str, key: str) -> httpx.Response:
 
 
 def key_for(what: str, instead: str) -> str:
-    """The key from the environment. Raises ServiceRefused, saying what needs it and how to do without."""
+    """Return the key from the environment. Raises ServiceRefused, which says what needs it and how to do without."""
     key = os.environ.get("TINKER_API_KEY")
     if not key:
         raise ServiceRefused(
-            f"{what}, and there is no TINKER_API_KEY\n"
-            "get a key at https://tinker-console.thinkingmachines.ai and export TINKER_API_KEY=tml-…,\n"
-            f"or rehearse offline, for nothing: {instead}"
+            f"{what}, but TINKER_API_KEY is not set\n"
+            f"get a key at {CONSOLE} and export TINKER_API_KEY=tml-…,\n"
+            f"or run offline for free: {instead}"
         )
     if not (key.isascii() and key.isprintable()):  # httpx would say so too, and quote the key
-        raise ServiceRefused("TINKER_API_KEY holds a line break or another character that no key has; set it anew")
+        raise ServiceRefused("TINKER_API_KEY contains a line break or another invalid character; set it again")
     return key
 
 
 def check_served(models: Sequence[str], served: Sequence[str], where: str) -> None:
-    """Raise ServiceRefused for a model that is not among those served."""
+    """Raise ServiceRefused for a model that is not served."""
     for model in models:
         if model not in served:
             near = difflib.get_close_matches(model, served, n=1)

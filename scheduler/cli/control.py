@@ -1,4 +1,4 @@
-"""`sweep pause`, `sweep resume`, `sweep cancel`, `sweep retry` and `sweep priority`."""
+"""Change sweeps that were submitted: `sweep pause`, `resume`, `cancel`, `retry` and `priority`."""
 
 import click
 
@@ -18,47 +18,50 @@ FAILED = (StageState.FAILED, StageState.SKIPPED)
 @click.argument("name")
 @click.pass_obj
 def pause(output: Output, name: str) -> None:
-    """Let NAME pay for nothing until it is resumed. What runs for it saves where it is, and stops."""
+    """Pause NAME: its running stages save a checkpoint and stop."""
     with open_store(from_environment()) as store:
         before = store.scripts.run("pause_sweep", name)
     _require_sweep(name, before)
     _print_state(output, name, "paused" if before == "active" else before)
     if before == "active":
-        output.say(f"{name}: paused; what runs for it stops at its next step, `sweep resume {name}` goes on from there")
+        output.say(f"{name}: paused; running stages save a checkpoint and stop; `sweep resume {name}` continues it")
     else:
-        output.say(f"{name} is {before}; only an active sweep can be paused")
+        output.say(f"{name} is {before}; you can only pause an active sweep")
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
-    """Let NAME, which is paused, go on. So does every service that was stopped for its key or its bill."""
+    """Continue NAME after a pause, and try every stopped service again.
+
+    A service stops when it refuses the key or the bill.
+    """
     with open_store(from_environment()) as store:
         before = store.scripts.run("resume_sweep", name) if name else ""
         if name:
             _require_sweep(name, before)
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
-        output.say(f"{service}: is tried again with one small step; if that is done, everything goes on")
+        output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
     rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
     if output.form == "json":
         output.document({"sweeps": rows, "services": services})
     elif not output.for_people:
         output.csv(rows, columns=["sweep", "state"])
     elif name and before == "paused":
-        output.say(f"{name}: goes on")
+        output.say(f"{name}: resumed")
     elif name and not services:
-        output.say(f"{name} is {before}, not paused; nothing to resume")
+        output.say(f"{name} is {before}, not paused: nothing to resume")
     elif not name and not services:
-        output.say("no service is stopped; `sweep resume NAME` lets a sweep that is paused go on")
+        output.say("no service is stopped; `sweep resume NAME` continues a paused sweep")
 
 
 @click.command()
 @click.argument("name")
 @click.pass_obj
 def cancel(output: Output, name: str) -> None:
-    """Stop wanting what NAME asked for. Stages that other sweeps want go on."""
+    """Cancel NAME. Stages that other sweeps share continue."""
     with open_store(from_environment()) as store:
         before = store.scripts.run("cancel_sweep", name)
     _require_sweep(name, before)
@@ -66,15 +69,15 @@ def cancel(output: Output, name: str) -> None:
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
     else:
-        output.say(f"{name}: cancelled" if done else f"{name} was {before} already; nothing to cancel")
+        output.say(f"{name}: cancelled" if done else f"{name} is already {before}: nothing to cancel")
 
 
 @click.command()
 @click.argument("name")
-@click.option("--failed", is_flag=True, help="Only what failed, and what was skipped for that; not what was cancelled.")
+@click.option("--failed", is_flag=True, help="Only failed and skipped stages, not cancelled ones.")
 @click.pass_obj
 def retry(output: Output, name: str, failed: bool) -> None:
-    """Try what failed in NAME, or was cancelled, once more."""
+    """Try the failed, skipped and cancelled stages of NAME again."""
     how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
     with open_store(from_environment()) as store:
         counts = read_sweep(store, name).counts
@@ -82,11 +85,11 @@ def retry(output: Output, name: str, failed: bool) -> None:
         if again or not failed:  # else what was cancelled would be active again, and at once finished
             store.scripts.run("retry_sweep", name, how)
     if not output.for_people:
-        output.rows("sweeps", [{"sweep": name, "reopened": again}])
+        output.rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:
-        output.say(f"{name}: {format_count(again, 'stage')} {'is' if again == 1 else 'are'} opened again")
+        output.say(f"{name}: trying {format_count(again, 'stage')} again")
     else:
-        output.say(f"{name}: nothing {'has failed' if failed else 'failed or was cancelled'}; nothing to try again")
+        output.say(f"{name}: no stage {'has failed' if failed else 'failed or was cancelled'}: nothing to try again")
 
 
 @click.command()
@@ -94,25 +97,28 @@ def retry(output: Output, name: str, failed: bool) -> None:
 @click.argument("number", type=click.IntRange(0, 1_000_000))
 @click.pass_obj
 def priority(output: Output, name: str, number: int) -> None:
-    """Let NAME go before those with a lower NUMBER, from now on. What runs is not interrupted."""
+    """Set the priority of NAME. Sweeps with a higher NUMBER start first.
+
+    Running stages are not interrupted.
+    """
     with open_store(from_environment()) as store:
         before = store.scripts.run("set_priority", name, number)
     _require_sweep(name, before)
     if output.for_people:
-        output.say(f"{name}: priority {number}, {before} before")
+        output.say(f"{name}: priority {number} (it was {before})")
     else:
-        output.rows("sweeps", [{"sweep": name, "priority": number, "before": int(before)}])
+        output.rows("sweeps", [{"sweep": name, "priority": number, "previous_priority": int(before)}])
 
 
 def _print_state(output: Output, name: str, state: str) -> None:
-    """The state it has now, for programs."""
+    """Print the state that it has now, for programs."""
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": state}])
 
 
 def _require_sweep(name: str, state: str) -> None:
     if not state:
-        raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
+        raise UnknownSweep(f"there is no sweep {name!r}; `sweep list` shows all sweeps")
 
 
 commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry, "priority": priority}

@@ -1,4 +1,4 @@
-"""`sweep costs` and `sweep budget`: where the money is, and how much there may be of it."""
+"""Print costs (`sweep costs`) and change the budget of a sweep (`sweep budget`)."""
 
 import time
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from sweeps.stage import MICRO, to_dollars
 @click.argument("name", required=False)
 @click.pass_obj
 def costs(output: Output, name: str | None) -> None:
-    """Show what was estimated, metered and billed. It is of all sweeps, or of NAME; and of today."""
+    """Show what was estimated, spent and billed: for NAME or all sweeps, and today."""
     with open_store(from_environment()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
         found = [read(store, each) for each in names]
@@ -52,7 +52,7 @@ def _kind_row(kind: KindCosts) -> dict[str, Any]:
         "low_usd": to_dollars(kind.low),
         "high_usd": to_dollars(kind.high),
         "reused_usd": to_dollars(kind.reused),
-        "metered_usd": to_dollars(kind.metered),
+        "spent_usd": to_dollars(kind.metered),
         "reserved_usd": to_dollars(kind.reserved),
         "unreconciled_usd": to_dollars(kind.unreconciled),
         "tokens": kind.tokens,
@@ -64,7 +64,7 @@ def _billed_row(billed: ServiceBill) -> dict[str, Any]:
         "service": billed.service,
         "tokens": billed.tokens,
         "usd": to_dollars(billed.micro_usd),
-        "at": billed.at / 1000,
+        "as_of": billed.at / 1000,
     }
 
 
@@ -82,12 +82,12 @@ def _day_row(day: DayCosts) -> dict[str, Any]:
 def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
     output.table([_row(each, kind) for each in found for kind in each.kinds if kind.stages])
     for each in found:
-        if said := _budget_line(each):
-            output.say(f"{each.sweep}: {said}")
+        if line := _budget_line(each):
+            output.say(f"{each.sweep}: {line}")
     for day in days:
-        limit = "no day budget" if day.limit is None else f"of {format_usd(day.limit)} a day"
+        limit = "no day budget" if day.limit is None else f"day budget {format_usd(day.limit)}"
         held = format_usd(day.reserved + day.unreconciled)
-        output.say(f"{day.service}, {day.day} (UTC): {format_usd(day.spent)} spent, {held} held, {limit}")
+        output.say(f"{day.service} on {day.day} (UTC): {format_usd(day.spent)} spent, {held} held, {limit}")
 
 
 def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
         "low": kind.low,
         "high": kind.high,
         "reused": kind.reused,
-        "metered": kind.metered,
+        "spent": kind.metered,
         "reserved": kind.reserved,
         "unreconciled": kind.unreconciled,
     }
@@ -104,27 +104,27 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
 
 
 def _budget_line(found: SweepCosts) -> str:
-    """The budget, and what the services bill."""
+    """Say how much of the budget is used, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
     held = sum(kind.reserved + kind.unreconciled for kind in found.kinds)
-    budget = f"{format_usd(spent)} spent and {format_usd(held)} held of {format_usd(found.limit)}"
+    budget = f"{format_usd(spent)} spent and {format_usd(held)} held, budget {format_usd(found.limit)}"
     return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
 
 
 def _billed_line(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
     amount = "no amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
-    return f"{billed.service} bills {billed.tokens:,} tokens, {amount}, as of {age} ago"
+    return f"{billed.service} bills {billed.tokens:,} tokens and {amount} (read {age} ago)"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
-    """US dollars as micro-dollars, rounded down."""
+    """Read US dollars as micro-dollars, rounded down."""
     try:
         found = Decimal(value.removeprefix("$"))
     except ArithmeticError:
-        raise click.BadParameter(f"{value!r} found; a number of US dollars is right, as 12.50") from None
+        raise click.BadParameter(f"expected US dollars such as 12.50, got {value!r}") from None
     if not found.is_finite() or not 0 <= found <= MICRO:
-        raise click.BadParameter(f"{value!r} found; 0 to {MICRO:,} is right")
+        raise click.BadParameter(f"expected 0 to {MICRO:,} US dollars, got {value!r}")
     return int((found * MICRO).to_integral_value(rounding=ROUND_FLOOR))
 
 
@@ -133,20 +133,21 @@ def parse_usd(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.argument("usd", callback=parse_usd)
 @click.pass_obj
 def budget(output: Output, name: str, usd: int) -> None:
-    """Let NAME spend USD dollars in all, more than before or less. It is never less than it has spent and holds."""
+    """Set the budget of NAME to USD dollars in total.
+
+    The budget cannot be less than what NAME has spent and holds.
+    """
     with open_store(from_environment()) as store:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:
-        raise UnknownSweep(f"no sweep is named {name!r}; `sweep list` shows those there are")
-    spent, reserved, unreconciled = (format_usd(int(each)) for each in held)
+        raise UnknownSweep(f"there is no sweep {name!r}; `sweep list` shows all sweeps")
+    spent, reserved, unreconciled = (format_usd(int(amount)) for amount in held)
+    used = f"{spent} spent, {reserved} reserved for running stages, {unreconciled} unreconciled"
     if not done:
         least = format_usd(sum(map(int, held)))
-        said = f"{name} has spent {spent}, holds {reserved} for what runs, and {unreconciled} is unreconciled"
-        raise BudgetTooSmall(f"{format_usd(usd)} is too little: {said}; {least} or more is right")
+        raise BudgetTooSmall(f"budget of {name}: expected at least {least}, got {format_usd(usd)} ({used})")
     if output.for_people:
-        output.say(
-            f"{name} may spend {format_usd(usd)}; {spent} is spent, {reserved} reserved, {unreconciled} unreconciled"
-        )
+        output.say(f"{name}: budget {format_usd(usd)} ({used})")
     else:
         output.rows("sweeps", [{"sweep": name, "budget_usd": to_dollars(usd)}])
 

@@ -1,4 +1,4 @@
-"""`sweep digest`: a sweep in a few lines, as a notice tells its end."""
+"""Print a sweep in a few lines (`sweep digest`): the same text that a notice sends."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,13 +10,14 @@ from scheduler.cli.console.output import Output
 from scheduler.notify.digest import Digest
 from scheduler.notify.digest import build_digest as read
 from scheduler.settings import from_environment
+from sweeps.stage import to_dollars
 
 
 @click.command()
 @click.argument("name")
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
-    """Tell NAME in a few lines. They say what is done, its cost, what is best, what to look at, how long yet."""
+    """Summarise NAME: progress, cost, best cells, failures, time left."""
     with open_store(from_environment()) as store:
         found = read(store, name)
     if output.form == "json":
@@ -30,8 +31,8 @@ def digest(output: Output, name: str) -> None:
 def _document(found: Digest) -> dict[str, Any]:
     document = asdict(found)
     spent, limit = document.pop("spent"), document.pop("limit")
-    causes = [cause._asdict() for cause in found.look_at]
-    return document | {"look_at": causes, "usd": spent / 1e6, "limit_usd": None if limit is None else limit / 1e6}
+    failures = [cause._asdict() for cause in found.failures]
+    return document | {"failures": failures, "spent_usd": to_dollars(spent), "budget_usd": to_dollars(limit)}
 
 
 commands = {"digest": digest}

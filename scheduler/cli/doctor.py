@@ -1,4 +1,4 @@
-"""`sweep doctor`: is everything here that a night needs? Each finding says what would be right."""
+"""Check this machine before a night (`sweep doctor`). Each finding says what to do."""
 
 import importlib
 import os
@@ -20,14 +20,15 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.probe import ProbeResult, probe_service
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
-from scheduler.notify.outbox import describe_troubled_webhooks
+from scheduler.notify.outbox import troubled_webhooks
+from scheduler.notify.webhooks import find_secret_fault
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.proxies import list_proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
-from scheduler.service_check import served_models
+from scheduler.service_check import CONSOLE, served_models
 from scheduler.services import OFFLINE_KEY
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import WEBHOOK_SECRET, Settings, from_environment
 from scheduler.state.bug_log import describe_bug, read_bugs
 from scheduler.state.connection import check_server, connect
 from scheduler.state.server.embedded_redis import describe_server, open_server
@@ -36,64 +37,67 @@ from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
 from sweeps.errors import SweepsError
 from sweeps.formatting import format_count, format_duration
 
-SUPPORTED = ((0, 38), (0, 39))  # versions of the SDK, from and below: as pyproject.toml pins them
-ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take some hundreds of megabytes
+SUPPORTED = ((0, 38), (0, 39))  # the SDK: from, and below; pyproject.toml pins the same
+ENOUGH_DISK = 2e9  # bytes: checkpoints of an offline night take a few hundred megabytes
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
+    check: str
     verdict: str  # ok, note or wrong
-    said: str
+    message: str
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Ask the service what its documentation leaves open, for less than $0.05.")
-@click.option("--model", help="Which model to ask with --live; the cheapest, if none is named.")
+@click.option("--live", is_flag=True, help="Probe what the service does not document, for less than $0.05.")
+@click.option("--model", help="Model to probe with --live. [default: the cheapest]")
 @click.option(
     "--clients",
     default=16,
     type=click.IntRange(0, 1000),
-    help="Training clients that --live opens at most; 0 opens none.",
+    show_default=True,
+    help="--live opens at most this many training clients.",
 )
 @click.pass_obj
 def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
-    """Check this machine, and say what to do about what is wrong."""
+    """Check this machine, and say how to fix what is wrong."""
     if not live and model is not None:
-        raise click.UsageError("--model is for --live")
+        raise click.UsageError("--model needs --live")
     settings = from_environment()
-    looks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
-    findings = [finding for look in looks for finding in _run_check(look, settings)]
+    checks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
+    findings = [finding for check in checks for finding in _run_check(check, settings)]
     output.rows("findings", [finding._asdict() for finding in findings], title="doctor")
-    wrong = [finding.what for finding in findings if finding.verdict == "wrong"]
+    wrong = [finding.check for finding in findings if finding.verdict == "wrong"]
     if wrong:
-        raise SchedulerError(f"not ready for a night: {', '.join(wrong)}")
+        raise SchedulerError(f"not ready: fix {', '.join(wrong)}")
 
 
-def _run_check(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+def _run_check(check_one: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
     try:
-        yield from look(settings)
+        yield from check_one(settings)
     except (SchedulerError, SweepsError, OSError) as error:
-        name = getattr(look, "__name__", "live").removeprefix("_check_").replace("_", " ")
+        name = getattr(check_one, "__name__", "live").removeprefix("_check_").replace("_", " ")
         yield Finding(name, "wrong", str(error))
 
 
-def _check_python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every look takes the settings
+def _check_python(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the settings
     yield Finding("python", "ok", f"{sys.version.split()[0]}, tinker {version('tinker')}, celery {version('celery')}")
     least, below = SUPPORTED
     if not least <= tuple(map(int, version("tinker").split(".")[:2])) < below:
-        said = f"tinker {version('tinker')} is installed, and {'.'.join(map(str, least))} is supported; install that"
-        yield Finding("sdk", "wrong", f"{said} (docs/reference/service.md)")
+        expected = f"expected tinker {'.'.join(map(str, least))}, got {version('tinker')}"
+        yield Finding("sdk", "wrong", f"{expected}; run `make setup` (docs/reference/service.md)")
 
 
 def _check_packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
-    """Generic names can be shadowed; a shadow should be seen here and not as an odd AttributeError."""
+    """Another package may have one of our generic names, which would show as an odd AttributeError."""
     root = Path(__file__).resolve().parents[2]
     for name in ("sweeps", "scheduler", "worker", "tinker_offline"):
         found = Path(str(importlib.import_module(name).__file__)).resolve().parent
         if found != root / name:
-            yield Finding("packages", "wrong", f"`{name}` is {found}, not {root / name}: another package shadows it")
+            yield Finding(
+                "packages", "wrong", f"`{name}`: expected {root / name}, got {found}: another package hides it"
+            )
             return
     yield Finding("packages", "ok", str(root))
 
@@ -102,7 +106,7 @@ def _check_state_folder(settings: Settings) -> Iterator[Finding]:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(settings.home).free
     verdict = "ok" if free > ENOUGH_DISK else "wrong"
-    hint = "" if verdict == "ok" else "; make room, or set SWEEP_HOME to where there is some"
+    hint = "" if verdict == "ok" else "; free some space, or set SWEEP_HOME to another disk"
     yield Finding("state folder", verdict, f"{settings.home}, {free / 1e9:.1f} GB free{hint}")
 
 
@@ -112,45 +116,49 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
         found = check_server(client, url)
         yield Finding("redis", "ok" if is_tested(found) else "note", describe_server(found, url, settings))
         if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
-            yield Finding("redis", "note", "appendfsync is not always: a power cut can lose the last second")
+            yield Finding("redis", "note", "appendfsync: expected always; a power cut can lose the last second")
         client.close()
 
 
 def _check_artefact_store(settings: Settings) -> Iterator[Finding]:
     artefacts = Artefacts(settings.store)
-    artefacts.read(artefacts.write("doctor/probe", b"can be written"))
+    artefacts.read(artefacts.write("doctor/probe", b"writable"))
     yield Finding("artefact store", "ok", artefacts.url)
 
 
 def _check_prices(settings: Settings) -> Iterator[Finding]:
     book = read_price_book(settings)
     if settings.prices is not None:
-        yield Finding("prices", "ok", f"{settings.prices}, over ours: {format_count(len(book.prices), 'row')} in all")
+        yield Finding(
+            "prices",
+            "ok",
+            f"{settings.prices} overrides the built-in prices: {format_count(len(book.prices), 'row')} in all",
+        )
 
 
 def _check_rehearsal(settings: Settings) -> Iterator[Finding]:
     check_rehearsal(settings)
     if settings.rehearsal is not None:
-        where = "" if settings.offline_url is None else ", which a tinker_offline that runs already does not read"
-        yield Finding("rehearsal", "note", f"{settings.rehearsal}{where}: what goes wrong offline is on purpose")
+        ignored = "" if settings.offline_url is None else " (ignored by the tinker_offline at SWEEP_OFFLINE_URL)"
+        yield Finding("rehearsal", "note", f"{settings.rehearsal}{ignored}: offline failures are rehearsed on purpose")
 
 
 def _check_cache(settings: Settings) -> Iterator[Finding]:
     settings.cache.mkdir(parents=True, exist_ok=True)
     if not os.access(settings.cache, os.W_OK):
-        yield Finding("cache", "wrong", f"{settings.cache} cannot be written; set SWEEP_CACHE to a folder that can")
+        yield Finding("cache", "wrong", f"cannot write to {settings.cache}; set SWEEP_CACHE to a writable folder")
 
 
 def _check_tinker_offline(settings: Settings) -> Iterator[Finding]:
-    """One that `sweep up` starts is its own business."""
+    """Check the server that SWEEP_OFFLINE_URL names; `sweep up` checks the one that it starts."""
     url = settings.offline_url
     if url is None:
         return
     try:
         served = served_models(url, OFFLINE_KEY)
     except ServiceRefused:
-        said = f"SWEEP_OFFLINE_URL={url}: no tinker_offline answers there; start it, or leave the variable unset"
-        yield Finding("tinker_offline", "wrong", said)
+        fault = f"SWEEP_OFFLINE_URL={url}: no tinker_offline answers; start it, or unset the variable"
+        yield Finding("tinker_offline", "wrong", fault)
     else:
         yield Finding("tinker_offline", "ok", f"{format_count(len(served), 'model')} at {url}")
 
@@ -158,10 +166,7 @@ def _check_tinker_offline(settings: Settings) -> Iterator[Finding]:
 def _check_tinker(settings: Settings) -> Iterator[Finding]:
     key = os.environ.get("TINKER_API_KEY")
     if not key:
-        said = (
-            "no TINKER_API_KEY: offline models only; a key is to be had at https://tinker-console.thinkingmachines.ai"
-        )
-        yield Finding("tinker", "note", said)
+        yield Finding("tinker", "note", f"TINKER_API_KEY is not set: offline models only; get a key at {CONSOLE}")
         return
     url = settings.tinker_url
     through = proxy_for(url)
@@ -170,33 +175,33 @@ def _check_tinker(settings: Settings) -> Iterator[Finding]:
     if served:
         yield Finding("tinker", "ok", f"{len(served)} models at {url}{by}")
     else:
-        said = f"it names no models (`get_server_capabilities`): so {LACKED['capabilities']}"
-        yield Finding("tinker", "note", f"{url} answers{by}; {said}")
+        lists = f"it lists no models (`get_server_capabilities`): {LACKED['capabilities']}"
+        yield Finding("tinker", "note", f"{url} answers{by}; {lists}")
 
 
 def _check_proxy(settings: Settings) -> Iterator[Finding]:
-    """Whether the service is reached through it, its own line says."""
+    """Name the proxies; whether the service is reached through one is in its own line."""
     named = ", ".join(f"{name}={where}" for name, where in list_proxies().items())
     if named:
         url = settings.tinker_url
-        for_service = "for the service" if proxy_for(url) else f"not for {url}, which NO_PROXY spares"
-        yield Finding("proxy", "note", f"{named}: {for_service}; not for this machine, nor for webhooks")
+        used = "used for the service" if proxy_for(url) else f"not used for {url} because of NO_PROXY"
+        yield Finding("proxy", "note", f"{named}: {used}; never used for this machine or webhooks")
 
 
 def _check_processes(settings: Settings) -> Iterator[Finding]:
     if not is_up(settings.home):
-        yield Finding("processes", "note", "not up: `sweep run` and `sweep up` start them")
+        yield Finding("processes", "note", "not running: `sweep run` and `sweep up` start them")
         return
     addresses = read_addresses(settings.home)
-    yield Finding("processes", "ok", f"up, Flower at {addresses.flower_url}" if addresses else "coming up")
+    yield Finding("processes", "ok", f"running, Flower at {addresses.flower_url}" if addresses else "starting")
 
 
 def _check_accounts(settings: Settings) -> Iterator[Finding]:
-    """What `--live` has found out before."""
+    """Report what an earlier `--live` found out."""
     try:
         with open_store(settings) as store:
             known = read_known_accounts(store)
-    except StoreUnavailable:  # which has been said already
+    except StoreUnavailable:  # reported by another check
         return
     for facts in known:
         if facts.times:
@@ -205,7 +210,7 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
             ago = format_duration(time.time() - lack.at.timestamp())
             yield Finding(f"account {facts.service}", "note", f"{lack.said(facts.service)} (asked {ago} ago)")
     if os.environ.get("TINKER_API_KEY") and "tinker" not in {facts.service for facts in known}:
-        yield Finding("account tinker", "note", "nobody has asked yet what it can expect; `sweep doctor --live` does")
+        yield Finding("account tinker", "note", "not probed yet; run `sweep doctor --live`")
 
 
 def _check_live(model: str | None, clients: int, settings: Settings) -> Iterator[Finding]:
@@ -219,25 +224,28 @@ def _check_live(model: str | None, clients: int, settings: Settings) -> Iterator
 
 def _list_totals(found: ProbeResult) -> Iterator[Finding]:
     if found.busy:
-        yield Finding("clients", "note", "not asked: stages are running, and the clients would be in their way")
+        yield Finding("clients", "note", "not probed while stages run, to keep their slots free")
     yield Finding("models", "ok", f"{len(found.models)}: {', '.join(found.models)}")
-    yield Finding("cost", "ok", f"at most ${found.report.usd:.4f}: {found.report.tokens} tokens of {found.model}")
+    yield Finding("cost", "ok", f"at most ${found.report.usd:.4f} for {found.report.tokens} tokens of {found.model}")
 
 
 UNEXPECTED = ("no", "unknown", "pending")
 
 
 def _check_webhooks(settings: Settings) -> Iterator[Finding]:
+    secret = os.environ.get(WEBHOOK_SECRET)
+    if secret and (fault := find_secret_fault(secret)):
+        yield Finding("webhooks", "wrong", fault)
     for variable in settings.notify:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
-    with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
-        for sentence in describe_troubled_webhooks(store):
-            yield Finding("webhooks", "note", sentence)
+    with suppress(StoreUnavailable), open_store(settings) as store:  # reported by another check
+        for trouble in troubled_webhooks(store):
+            yield Finding("webhooks", "note", str(trouble))
 
 
 def _check_bugs(settings: Settings) -> Iterator[Finding]:
-    with suppress(StoreUnavailable), open_store(settings) as store:  # which is told already
+    with suppress(StoreUnavailable), open_store(settings) as store:  # reported by another check
         now = store.scripts.read_time()
         for bug in read_bugs(store):
             yield Finding("bugs", "wrong" if bug.stops(now) else "note", describe_bug(bug))

@@ -1,4 +1,4 @@
-"""`sweep evaluate`: ask something else of what a sweep has trained."""
+"""Submit new evaluations of the models that a sweep has trained (`sweep evaluate`)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import click
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
-from scheduler.cli.submit import describe_submission, write_submission
+from scheduler.cli.submit import describe_submission, submission_row, write_submission
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, build_submission, plan_to_submit
 from scheduler.settings import from_environment
@@ -35,7 +35,7 @@ CHANGEABLE = (
     "best",
     "target",
 )
-ELSEWHERE = {"evaluate": "EVALUATION says that", "sweep": "--as says that"}
+ELSEWHERE = {"evaluate": "give it as EVALUATION", "sweep": "use --as"}
 NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
 
 
@@ -43,21 +43,22 @@ NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new quest
 @click.argument("name")
 @click.argument("evaluation")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--as", "other", metavar="NAME", help="Of the sweep that asks it; NAME-EVALUATION where none is given.")
+@click.option("--as", "other", metavar="NAME", help="Name of the new sweep. [default: NAME-EVALUATION]")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=Path(),
-    help="Where the paths of its data start: where its file is.",
+    help="Folder of NAME's file: relative data paths start here. [default: .]",
 )
 @click.pass_obj
 def evaluate(
     output: Output, *, name: str, evaluation: str, overrides: tuple[str, ...], other: str | None, folder: Path
 ) -> None:
-    """Submit EVALUATION of all that NAME has trained. It is written as in a file: one, or a list of them.
+    """Submit EVALUATION of every model that NAME has trained.
 
-    It is a sweep of its own, whose trainings are those of NAME. Nothing is trained for it, but where a checkpoint has
-    expired since. KEY=VALUE may say anew what changes no training: budget.usd=5, priority=3, deadline=…
+    Write EVALUATION as in a file: one evaluation, or a list of them. It becomes a new sweep that shares the trainings
+    of NAME. Nothing is trained again, unless a checkpoint has expired. KEY=VALUE changes settings that do not change
+    a training: budget.usd=5, priority=3, deadline=…
     """
     settings = from_environment()
     forward = read_forward_class(settings)
@@ -69,18 +70,18 @@ def evaluate(
     if output.for_people:
         output.say(describe_submission(prepared, submitted))
         output.say(_cost_line(prepared))
-        output.say(f"`sweep up` works on it; `sweep results {submitted.sweep}` shows what it finds")
+        output.say(f"`sweep up` runs it; `sweep results {submitted.sweep}` shows the results")
     else:
-        output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
+        output.rows("sweeps", [submission_row(submitted)])
 
 
 def build_evaluation_sweep(
     spec: Mapping[str, Json], evaluation: str, other: str | None = None, overrides: Sequence[str] = ()
 ) -> Sweep:
-    """The question of a sweep with other evaluations. Raises SpecError, or Untrained where it shares nothing."""
+    """Build a sweep that evaluates what another one trained. Raises SpecError, or Untrained if nothing is shared."""
     name = str(spec["sweep"])
     if spec.get("reuse", "all") != "all":
-        raise Untrained(f"{name}: `reuse: {spec['reuse']}` found, so no other sweep may use what it has trained")
+        raise Untrained(f"{name}: its file says `reuse: {spec['reuse']}`, so another sweep cannot use its models")
     if found := [wrong for given in overrides if (wrong := _refuse_override(name, given))]:
         raise SpecError("\n".join(found))
     text = json.dumps({key: value for key, value in spec.items() if key not in NOT_INHERITED}, ensure_ascii=False)
@@ -92,40 +93,39 @@ def build_evaluation_sweep(
 
 
 def _refuse_override(name: str, given: str) -> str:
-    """What is wrong with saying this anew, if anything."""
+    """Say what is wrong with an override; empty if nothing is."""
     root = given.partition("=")[0].partition(".")[0].strip()
     if root in CHANGEABLE:
         return ""
     if root in Sweep.model_fields:
-        said = ELSEWHERE.get(
-            root, f"what {name} was trained with stays as it was; {', '.join(CHANGEABLE)} can be said anew"
-        )
+        changeable = ", ".join(CHANGEABLE)
+        advice = ELSEWHERE.get(root, f"it would change what {name} has trained; you can change {changeable}")
     else:
-        said = suggest(root, CHANGEABLE)
-    return f"override {given!r}: {root} found; {said}"
+        advice = suggest(root, CHANGEABLE)
+    return f"override {given!r}: {root}: {advice}"
 
 
 def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
-    """Raise Untrained where something would have to be trained: it is not done yet, or the data have changed."""
+    """Raise Untrained if something would have to be trained: it is not done yet, or the data changed."""
     trained = [stage.id for stage in prepared.plan.stages if stage.kind == "train"]
     done = [view for view in views.read_stage_views(store, trained) if view.state == StageState.SUCCEEDED]
     if len(done) < len(trained):
-        said = f"{len(trained) - len(done):,} of {len(trained):,} trainings are not there"
+        missing = f"{len(trained) - len(done):,} of {len(trained):,} trainings have no result"
         raise Untrained(
-            f"{name}: {said}; `sweep status {name}` says whether they are still to come, and if not so, its data "
-            "have changed, or --folder is to name where its file was"
+            f"{name}: {missing}\n`sweep status {name}` says whether they are still to come; "
+            "if not, the data changed, or you need --folder FOLDER_OF_ITS_FILE"
         )
 
 
 def _cost_line(prepared: Prepared) -> str:
-    """Of what is measured; what was trained is there."""
+    """Say what the evaluations cost."""
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
     price = (
-        "" if any(stage.micro_usd is None for stage in stages) else f", {format_usd(sum(map(_price, stages)))} at most"
+        "" if any(stage.micro_usd is None for stage in stages) else f", at most {format_usd(sum(map(_price, stages)))}"
     )
     many = format_count(len(stages), "evaluation")
-    return f"{many}, {least:,} to {most:,} tokens{price}; what is measured already is not paid again"
+    return f"{many}, {least:,} to {most:,} tokens{price}; results that exist are not paid again"
 
 
 def _price(stage: Stage) -> int:

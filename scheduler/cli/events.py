@@ -1,4 +1,4 @@
-"""`sweep events`: what happened, move by move: why an attempt ended, and from where the next one went on."""
+"""Print what happened to the stages of a sweep, one move at a time (`sweep events`)."""
 
 import time
 from typing import Any
@@ -17,16 +17,18 @@ from sweeps.formatting import format_count
 
 @click.command()
 @click.argument("name")
-@click.option("--stage", help="Of this stage alone: its id, or what it is.")
-@click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, at most.")
+@click.option("--stage", help="Only this stage: its id or its label.")
+@click.option(
+    "--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many events."
+)
 @click.pass_obj
 def events(output: Output, name: str, stage: str | None, last: int) -> None:
-    """Show what happened to the stages of NAME, the newest last."""
+    """Show what happened to the stages of NAME, newest last."""
     with open_store(from_environment()) as store:
-        views.read_sweep(store, name)  # says so if there is none
+        views.read_sweep(store, name)  # raises UnknownSweep
         found = read(store, name, stage=stage, last=last)
         if stage and not found:
-            raise SchedulerError(f"the log has no stage {stage!r} of {name}; `sweep events {name}` shows those it has")
+            raise SchedulerError(f"no events of stage {stage!r} in {name}; `sweep events {name}` lists its stages")
     output.rows("events", [_row(event, output) for event in found], title=format_count(len(found), "event"))
 
 
@@ -35,7 +37,7 @@ def _row(event: Event, output: Output) -> dict[str, Any]:
         return {
             "at": event.at / 1000,
             "stage": event.stage,
-            "what": event.what,
+            "label": event.what,
             "from": event.came_from,
             "to": event.to,
             "attempt": event.attempt,
@@ -44,7 +46,7 @@ def _row(event: Event, output: Output) -> dict[str, Any]:
         }
     when = time.strftime("%m-%d %H:%M:%S", time.localtime(event.at / 1000))
     moved = f"{event.came_from} → {event.to}" if event.to else ""
-    return {"when": when, "what": event.what, "move": moved, "attempt": event.attempt, "detail": event.detail}
+    return {"time": when, "stage": event.what, "move": moved, "attempt": event.attempt, "detail": event.detail}
 
 
 commands = {"events": events}

@@ -17,41 +17,41 @@ from sweeps.stage import Json, Plan
 
 @dataclass(frozen=True)
 class ReusableResults:
-    """The stages that would be reused; `unread` says why nobody could look."""
+    """The stages that would be reused. `unreadable` says why the store could not be read."""
 
-    ages: Mapping[str, float]  # seconds since the stage had its result
-    micro_usd: int  # of the estimate, that is not spent again
-    taken: bool = False  # the sweep's name stands for another question there
-    unread: str = ""
+    ages: Mapping[str, float]  # stage -> seconds since it had its result
+    micro_usd: int  # of the estimate that is not spent again
+    name_taken: bool = False  # another question has the sweep's name
+    unreadable: str = ""
     accounts: Sequence[ServiceFacts] = ()  # at the services of the plan
-    slots: int | None = None  # that have been found for its stages
+    slots: int | None = None  # found so far for its stages
 
     def document(self) -> Json:
-        """As JSON; None where nobody could look."""
-        if self.unread:
+        """Return it as JSON; None if the store could not be read."""
+        if self.unreadable:
             return None
         ages = sorted(self.ages.values())
         return {
             "stages": len(ages),
-            "usd": self.micro_usd / 1_000_000,
+            "saved_usd": self.micro_usd / 1_000_000,
             "youngest_seconds": ages[0] if ages else None,
             "oldest_seconds": ages[-1] if ages else None,
         }
 
 
 def find_reusable(planned: Plan, settings: Settings) -> ReusableResults:
-    """What has a result in the store of these settings. Where there is none yet, none is made."""
+    """Find the results in the store of these settings. Does not create a store."""
     if not settings.redis_url and not (settings.home / "redis").exists():
         return ReusableResults({}, 0)
     try:
         with open_store(settings) as store:
             return _read(planned, store)
     except StoreUnavailable as error:
-        return ReusableResults({}, 0, unread=str(error).splitlines()[0])
+        return ReusableResults({}, 0, unreadable=str(error).splitlines()[0])
 
 
 def read_forward_class(settings: Settings) -> Forward:
-    """As what Tinker bills a forward pass, as far as is known; the dearer one where nobody could look."""
+    """Read how Tinker bills a forward pass; the dearer way if that is not known."""
     if not settings.redis_url and not (settings.home / "redis").exists():
         return "training"
     try:
@@ -69,9 +69,11 @@ def _read(planned: Plan, store: Store) -> ReusableResults:
     ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
     services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
-    accounts = [each for each in read_known_accounts(store) if each.service in services]
-    taken = digest not in (None, planned.digest)
+    accounts = [facts for facts in read_known_accounts(store) if facts.service in services]
+    name_taken = digest not in (None, planned.digest)
     pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
     slots = sum(limits) or None
-    return ReusableResults(ages, sum(costs[stage] for stage in ages), taken=taken, accounts=accounts, slots=slots)
+    return ReusableResults(
+        ages, sum(costs[stage] for stage in ages), name_taken=name_taken, accounts=accounts, slots=slots
+    )

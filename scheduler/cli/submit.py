@@ -1,4 +1,4 @@
-"""`sweep submit`: write a sweep down for whoever works. Works with no worker alive."""
+"""Submit a sweep to Redis (`sweep submit`). Needs no worker."""
 
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from scheduler.settings import Settings, from_environment
 from scheduler.state.store import Store
 from scheduler.state.submission import Submission, Submitted
 from scheduler.state.submission import submit as write
+from sweeps.stage import Json
 
 
 @click.command()
 @take_file
 @click.pass_obj
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
-    """Submit FILE; submitting it again changes nothing."""
+    """Submit FILE. Submitting it again changes nothing."""
     settings = from_environment()
     prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))
     submission = build_submission(prepared)
@@ -27,24 +28,29 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
         submitted = write_submission(store, prepared, submission, settings)
     if output.for_people:
         output.say(describe_submission(prepared, submitted))
-        output.say("`sweep up` works on it; `sweep status` and `sweep watch` show it")
+        output.say("`sweep up` runs it; `sweep status` and `sweep watch` show its progress")
     else:
-        output.rows("sweeps", [{"sweep": submitted.sweep, "fresh": submitted.fresh, "known_stages": submitted.known}])
+        output.rows("sweeps", [submission_row(submitted)])
 
 
 def write_submission(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
-    """The data first, then the plan: a stage never names data that is not there."""
+    """Write the data, then the plan, so that no stage names missing data."""
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
     store_data(prepared, Artefacts(settings.store))
     return write(store, submission)
 
 
+def submission_row(submitted: Submitted) -> dict[str, Json]:
+    """Return what was submitted, for programs."""
+    return {"sweep": submitted.sweep, "new": submitted.fresh, "shared_stages": submitted.known}
+
+
 def describe_submission(prepared: Prepared, submitted: Submitted) -> str:
-    """What submitting did, in a sentence."""
+    """Say in one sentence what was submitted."""
     if not submitted.fresh:
-        return f"{submitted.sweep} was submitted already; nothing is done twice"
-    known = f", {submitted.known:,} of which other sweeps had asked for" if submitted.known else ""
+        return f"{submitted.sweep} was already submitted; it continues, and nothing runs twice"
+    known = f", {submitted.known:,} shared with other sweeps" if submitted.known else ""
     return f"{submitted.sweep}: {len(prepared.plan.stages):,} stages submitted{known}"
 
 

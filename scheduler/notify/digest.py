@@ -1,4 +1,4 @@
-"""A night in a few lines: what is done, what it has cost, what is best so far, what to look at, and how long yet."""
+"""Summarise a sweep in a few lines: progress, cost, best cells so far, failures, and time left. Reads the store."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
 
-FEW = 3  # best cells, and causes of failures, that are told
+FEW = 3  # best cells, and causes of failures, in a digest
 LENGTH = 160  # characters of a cause
-OUTSIDE_WINDOW = "outside its hours"
+OUTSIDE_WINDOW = "outside its window"
 ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 
 
@@ -32,30 +32,30 @@ class FailureCause(NamedTuple):
 
 @dataclass(frozen=True)
 class Digest:
-    """One sweep in the morning. Money is in micro-dollars."""
+    """One sweep as it is now. Money is in micro-dollars."""
 
     sweep: str
     state: str
     stages: int
-    done: int
+    succeeded: int
     failed: int
-    skipped: int  # because what they start from failed
+    skipped: int  # because a stage that they need failed
     cancelled: int
     running: int
     waiting: int
-    parked: int  # ready, and something keeps them from starting
-    parked_by: str  # what that is, where it is one thing
+    parked: int  # ready, but a gate keeps them from starting
+    parked_by: str  # the gate; empty if there are several
     spent: int
     limit: int | None
     best: tuple[str, ...]
-    look_at: tuple[FailureCause, ...]
+    failures: tuple[FailureCause, ...]  # the most frequent causes
     seconds_left: float | None  # at the pace so far; None where there is none
 
     @property
     def text(self) -> str:
-        """For a phone."""
+        """The digest as lines that fit a phone."""
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
-        causes = [f"look at: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.look_at]
+        causes = [f"failed: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
         return "\n".join([self._counts(), f"{format_usd(self.spent)}{limit} spent", *self.best, *causes, *left])
 
@@ -70,8 +70,8 @@ class Digest:
             "stopping" if stopping else "running": self.running,
             "waiting": self.waiting,
         }
-        said = [f"{count:,} {what}" for what, count in others.items() if count]
-        return ", ".join([f"{self.done:,} of {self.stages:,} stages done", *said])
+        counts = [f"{count:,} {what}" for what, count in others.items() if count]
+        return ", ".join([f"{self.succeeded:,} of {self.stages:,} stages done", *counts])
 
 
 def build_digest(store: Store, name: str) -> Digest:
@@ -83,7 +83,7 @@ def build_digest(store: Store, name: str) -> Digest:
         sweep=name,
         state=view.state,
         stages=view.total,
-        done=count(StageState.SUCCEEDED, 0),
+        succeeded=count(StageState.SUCCEEDED, 0),
         failed=count(StageState.FAILED, 0),
         skipped=count(StageState.SKIPPED, 0),
         cancelled=count(StageState.CANCELLED, 0),
@@ -94,13 +94,13 @@ def build_digest(store: Store, name: str) -> Digest:
         spent=view.spent,
         limit=view.limit,
         best=_best_lines(view.spec, views.read_results(store, name)),
-        look_at=_frequent_causes(store, name) if count(StageState.FAILED) else (),
+        failures=_frequent_causes(store, name) if count(StageState.FAILED) else (),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
 
 
 def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
-    """All that is ready where a gate is closed; else what is in no queue, for it waits by itself."""
+    """Count the ready stages that a gate stops; without a gate, those in no queue because they wait after a failure."""
     ready = view.counts.get(StageState.READY, 0)
     if view.state == SweepState.PAUSED:
         return ready, "paused"
@@ -108,7 +108,7 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
         return ready, OUTSIDE_WINDOW
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
-            return ready, f"{service} is down or refuses us"
+            return ready, f"{service} is down or refuses the key"
     if ready and view.gate and view.gate != "slots":  # of what has ended, the gate that it once met is left behind
         return ready, view.gate
     queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
@@ -116,7 +116,7 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
 
 
 def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
-    """Seconds, at the pace of what has ended since the sweep's first stage ran; what was known before has no pace."""
+    """Estimate from the stages that ended since the sweep's first one started; reused results do not count."""
     started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
     done = view.ended - int(before or 0)
     if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
@@ -125,18 +125,18 @@ def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
 
 
 def _frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
-    """The most frequent ones. Causes that differ in their numbers alone are one, told as the first of them."""
+    """List the most frequent causes. Causes that differ only in numbers count as one."""
     alike: dict[str, list[StageView]] = {}
     for stage in views.read_stages(store, name, StageState.FAILED):
         alike.setdefault(re.sub(r"\d[\w.+-]*|\b(nan|inf)\b", "#", stage.cause or ""), []).append(stage)
     frequent = sorted(alike.values(), key=len, reverse=True)[:FEW]
     return tuple(
-        FailureCause(stages[0].cause or "no cause is known", len(stages), stages[0].label) for stages in frequent
+        FailureCause(stages[0].cause or "no cause recorded", len(stages), stages[0].label) for stages in frequent
     )
 
 
 def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
-    """The best cell on each data set, as `sweep results` finds it: losses on different holdouts do not compare."""
+    """Name the best cell on each data set, as `sweep results` does: losses on different holdouts do not compare."""
     groups: dict[str, list[RunResult]] = {}
     for row in rows:
         on = row.cell.get("target", row.cell.get("data"))
@@ -150,7 +150,7 @@ def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[st
 
 
 def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
-    """What is compared, and whether less or more of it is better."""
+    """List the metrics to compare, and whether less or more is better."""
     target = spec.get("target")
     if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
         return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
@@ -158,14 +158,15 @@ def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> li
 
 
 def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
-    """Chosen by the validation set where there is one, and told by the holdout where that is known."""
+    """Chosen on the validation set if there is one; reported on the holdout if it is measured."""
     (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
     told = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[told]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
-    cell = describe_cell(best.cell, without=("data", "target")) or "its one cell"
+    cell = describe_cell(best.cell, without=("data", "target")) or "the only cell"
     where = f"best on {on}" if on else "best"
-    near = f"; {format_count(len(found.alike), 'cell')} may be as good" if found.alike else ""
+    tied = len(found.alike)
+    near = f"; {format_count(tied, 'cell')} {'is' if tied == 1 else 'are'} statistically tied" if tied else ""
     return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
 
 

@@ -1,7 +1,7 @@
-"""What people are to be told: the outbox that the verbs fill, and what is known of the addresses.
+"""Read and write the outbox: notices that Lua verbs add, and the health of the webhooks.
 
-A notice names the variable that holds its address; the address itself is known only to who sends it (`webhooks.py`,
-`post.py`).
+A notice names the variable that holds its address. Only the sender reads the address itself (`sender.py`,
+`webhooks.py`).
 """
 
 import json
@@ -13,22 +13,23 @@ from dataclasses import dataclass
 from scheduler.state import keys
 from scheduler.state.store import Store
 from sweeps.formatting import format_count
+from sweeps.stage import Json
 
 SENDING_SECONDS = 60.0  # for which a notice belongs to its sender; after that the sender is taken for dead
 
 FIRST_WAIT, GROWTH, TRIES = 10.0, 2.4, 8  # eight tries over about an hour
-LONGEST_RETRY_AFTER = 900.0  # seconds that an address may ask us to wait
-DETAIL = 1000  # characters of what a notice says beside its kind
+LONGEST_RETRY_AFTER = 900.0  # seconds: a receiver may not ask for more
+DETAIL = 1000  # characters of a notice's detail
 
 TITLES = {
     "started": "started",
-    "failure": "the first failure",
-    "breaker_open": "an outage: what runs is parked, and nothing new is started",
-    "breaker_closed": "the outage is over",
-    "account": "the key or the bill is refused: all spending has stopped, until `sweep resume`",
-    "hours": "its hours are over for now",
+    "failure": "first failure",
+    "breaker_open": "outage: running stages are parked, no new stage starts",
+    "breaker_closed": "outage over",
+    "account": "the service refuses the key or the bill: spending has stopped until `sweep resume`",
+    "hours": "the window closed",
     "budget80": "80 % of the budget is spent or held",
-    "budget": "the budget is reached",
+    "budget": "budget reached",
     "finished": "finished",
     "cancelled": "cancelled",
 }
@@ -36,32 +37,32 @@ TITLES = {
 
 @dataclass(frozen=True)
 class OutboxNotice:
-    """One thing that one address is to be told."""
+    """One message for one address."""
 
-    id: str  # the same however often it is sent
+    id: str  # the same in every try
     address: str  # the name of the variable
     kind: str
     sweep: str  # '' for the whole fleet
     at: int  # milliseconds since 1970
     detail: str
-    tries: int  # in vain so far
+    tries: int  # that failed
 
     @property
     def headline(self) -> str:
-        """What happened, in a line."""
+        """What happened, in one line."""
         detail = self.detail if len(self.detail) <= DETAIL else f"{self.detail[:DETAIL]}…"
         return f"{self.sweep or 'fleet'}: {TITLES.get(self.kind, self.kind)}" + (f": {detail}" if detail else "")
 
 
 class Outbox:
-    """The verbs of whoever sends notices."""
+    """The verbs that the sender uses."""
 
     def __init__(self, store: Store) -> None:
         self._scripts = store.scripts
         self._client = store.client
 
     def set_fleet_addresses(self, addresses: Sequence[str]) -> None:
-        """These variables, and no others, hold the addresses of who is told what concerns the whole fleet."""
+        """Set the variables that hold the addresses for notices about the whole fleet."""
         pipe = self._client.pipeline()
         pipe.delete(keys.FLEET_ADDRESSES)
         if addresses:
@@ -69,7 +70,7 @@ class Outbox:
         pipe.execute()
 
     def take(self, most: int, busy: Collection[str]) -> list[OutboxNotice]:
-        """What is due, at most one for each address that is not busy. Nobody else gets it for a while."""
+        """Take due notices, at most one for each address that is not busy. They are ours for SENDING_SECONDS."""
         rows = self._scripts.run("take_notices", round(SENDING_SECONDS * 1000), most, *busy)
         return [
             OutboxNotice(name, address, kind, sweep, int(at), detail, int(tries))
@@ -77,39 +78,63 @@ class Outbox:
         ]
 
     def mark_sent(self, notice: OutboxNotice) -> bool:
-        """It has been told. False if it is not in the outbox any more."""
+        """Remove a notice that was sent. False if it is not in the outbox any more."""
         return bool(self._scripts.run("mark_notice_sent", notice.id))
 
     def mark_failed(self, notice: OutboxNotice, reason: str, again_in: float | None) -> bool:
-        """It has not been told, and is tried again in so many seconds, or (None) given up. False as with `sent`."""
+        """Try a notice again after some seconds, or give it up (None). False if it is not in the outbox any more."""
         delay = "" if again_in is None else round(again_in * 1000)
         return bool(self._scripts.run("mark_notice_failed", notice.id, notice.tries, reason, delay))
 
 
-def choose_delay(tries: int, wish: float, chance: float) -> float | None:
-    """Seconds to wait when it has been tried once more than `tries` times in vain; None gives it up.
+def choose_delay(tries: int, retry_after: float, chance: float) -> float | None:
+    """Seconds until the next try, after `tries` failures and one more; None to give up.
 
-    `wish`: what the address asked for, or 0; `chance`: 0 to 1, so that several senders do not come at once.
+    `retry_after`: what the receiver asked for, or 0. `chance`: 0 to 1, spreads the tries of several senders.
     """
     if tries + 1 >= TRIES:
         return None
-    return max(FIRST_WAIT * GROWTH**tries * (0.75 + chance / 2), min(wish, LONGEST_RETRY_AFTER))
+    return max(FIRST_WAIT * GROWTH**tries * (0.75 + chance / 2), min(retry_after, LONGEST_RETRY_AFTER))
 
 
-def describe_troubled_webhooks(store: Store) -> list[str]:
-    """A sentence for each address that does not take what it is sent: since when, why, and what waits for it."""
-    said = store.client.hgetall(keys.WEBHOOKS)
-    health = {address: json.loads(text) for address, text in sorted(said.items())}
-    troubled = {address: found for address, found in health.items() if found["reason"]}
-    waiting = _waiting(store) if troubled else Counter()
-    return [_sentence(address, found, waiting[address]) for address, found in troubled.items()]
+@dataclass(frozen=True)
+class WebhookTrouble:
+    """A webhook that does not take its notices."""
+
+    variable: str
+    failing_since: float  # seconds since 1970
+    reason: str
+    waiting: int  # notices
+    given_up: int
+
+    def __str__(self) -> str:
+        """One line for people."""
+        since = time.strftime("%H:%M", time.localtime(self.failing_since))
+        waiting = f"; {format_count(self.waiting, 'notice')} waiting" if self.waiting else ""
+        given_up = f"; {format_count(self.given_up, 'notice')} given up" if self.given_up else ""
+        return f"webhook {self.variable}: failing since {since}: {self.reason}{waiting}{given_up}"
+
+    def document(self) -> dict[str, Json]:
+        """The same for programs."""
+        return {
+            "variable": self.variable,
+            "failing_since": self.failing_since,
+            "reason": self.reason,
+            "waiting_notices": self.waiting,
+            "given_up_notices": self.given_up,
+        }
 
 
-def _sentence(address: str, found: dict[str, int | str], waiting: int) -> str:
-    since = time.strftime("%H:%M", time.localtime(int(found["since"]) / 1000))
-    wait = f"; {format_count(waiting, 'notice')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
-    given_up = f"; {format_count(int(found['given_up']), 'notice')} given up" if found["given_up"] else ""
-    return f"webhook {address}: fails since {since}: {found['reason']}{wait}{given_up}"
+def troubled_webhooks(store: Store) -> list[WebhookTrouble]:
+    """List the webhooks that do not take their notices."""
+    rows = store.client.hgetall(keys.WEBHOOKS)
+    health = {variable: json.loads(text) for variable, text in sorted(rows.items())}
+    failing = {variable: row for variable, row in health.items() if row["reason"]}
+    waiting = _waiting(store) if failing else Counter()
+    return [
+        WebhookTrouble(variable, int(row["since"]) / 1000, row["reason"], waiting[variable], int(row["given_up"] or 0))
+        for variable, row in failing.items()
+    ]
 
 
 def _waiting(store: Store) -> Counter[str]:

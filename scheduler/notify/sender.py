@@ -1,14 +1,14 @@
-"""The post: takes what is due out of the outbox and sends it, in threads of its own. Nobody ever waits for it.
+"""Send due notices from the outbox, in threads of its own, so that nothing ever waits for a webhook.
 
-A notice that is under way when its sender dies is sent again, under the same name: at least once, and never lost.
+If the process dies while it sends a notice, the notice is sent again with the same id: at least once, never lost.
 """
 
 import logging
 import os
 import random
 import threading
-import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from scheduler.notify.outbox import Outbox, OutboxNotice, choose_delay
 from scheduler.notify.webhooks import DEADLINE, Delivery, build_headers, compose, send
@@ -17,15 +17,15 @@ from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away, RedisError
 from scheduler.state.store import Store
 
-LOOK = 0.5  # seconds between two looks into the outbox
-TROUBLE = 5.0  # seconds before the next one while Redis is in trouble
-SENDERS = 16  # addresses that are told something at the same time
+LOOK = 0.5  # seconds between two reads of the outbox
+TROUBLE = 5.0  # seconds until the next read while Redis fails
+SENDERS = 16  # notices that are being sent at a time
 
 log = logging.getLogger("scheduler.notify.sender")
 
 
 class NoticeSender:
-    """A thread that looks, and one for each notice that is being sent; one address has one at a time."""
+    """One thread that reads the outbox, and one for each notice being sent; one at a time for each address."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class NoticeSender:
         self._left = threading.Event()
 
     def start(self) -> None:
-        """Begin to look; what is under way when the process ends is somebody else's to send."""
-        threading.Thread(target=self._look, name="post", daemon=True).start()
+        """Start reading. If the process ends, another one sends what was not delivered."""
+        threading.Thread(target=self._look, name="notice-sender", daemon=True).start()
 
     def stop(self) -> None:
-        """Take nothing more. Waits for nobody."""
+        """Take no more notices. Does not wait for those being sent."""
         self._left.set()
 
     def send_due(self) -> int:
-        """Have everything sent that is due now; how many notices that are. Returns before any of them is."""
+        """Start to send every due notice, and return how many. Does not wait for them."""
         taken = self._outbox.take(SENDERS - len(self._busy), [*self._busy])
         for notice in taken:
             self._busy.add(notice.address)
@@ -69,10 +69,10 @@ class NoticeSender:
                 self.send_due()
                 wait = LOOK
             except Away as error:
-                log.warning("notices wait: Redis does not do what is asked (%s)", error)
+                log.warning("notices wait: Redis does not answer (%s)", error)
                 wait = TROUBLE
             except Exception as error:  # noqa: BLE001 - no stage depends on it
-                record_bug(self._store, error, "post", of=NOBODY)
+                record_bug(self._store, error, "notices", of=NOBODY)
                 wait = TROUBLE
 
     def _deliver(self, notice: OutboxNotice) -> None:
@@ -81,14 +81,14 @@ class NoticeSender:
             if not answer.reason:
                 self._outbox.mark_sent(notice)
                 return
-            again = choose_delay(notice.tries, answer.wish, random.random())
+            again = choose_delay(notice.tries, answer.retry_after, random.random())
             self._outbox.mark_failed(notice, answer.reason, again)
-            what = "is given up" if again is None else f"is tried again in {again:.0f} s"
-            log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, notice.id, what)
+            what = "giving up" if again is None else f"trying again in {again:.0f} s"
+            log.warning("webhook %s: %s; %s %s", notice.address, answer.reason, what, notice.id)
         except Away as error:
-            log.warning("%s is told again: Redis does not do what is asked (%s)", notice.id, error)
+            log.warning("sending %s again: Redis does not answer (%s)", notice.id, error)
         except Exception as error:  # noqa: BLE001 - no stage depends on it
-            record_bug(self._store, error, "post", of=NOBODY)
+            record_bug(self._store, error, "notices", of=NOBODY)
         finally:
             self._busy.discard(notice.address)
 
@@ -98,18 +98,22 @@ class NoticeSender:
             return Delivery("the variable is not set where the scheduler runs")
         body = compose(address, notice, self._text(notice))
         secret = self._environment.get(WEBHOOK_SECRET, "")
-        return send(address, body, build_headers(notice, body, secret, time.time()), deadline=self._deadline)
+        try:
+            headers = build_headers(notice, body, secret, datetime.now(UTC))
+        except ValueError as error:
+            return Delivery(str(error))
+        return send(address, body, headers, deadline=self._deadline)
 
     def _text(self, notice: OutboxNotice) -> str:
-        """The end of a sweep is told with what came of it, as it stands when it is told."""
+        """Write the text; the end of a sweep carries the digest as it is now."""
         if notice.kind not in ("finished", "cancelled", "hours"):
             return notice.headline
-        from scheduler.notify.digest import build_digest  # heavy, and seldom needed: a night may tell nobody anything
+        from scheduler.notify.digest import build_digest  # heavy and seldom needed
 
         try:
             return f"{notice.headline}\n{build_digest(self._store, notice.sweep).text}"
         except RedisError:
             raise
-        except Exception:  # that it has ended is worth telling without it
-            log.exception("there is no digest of %s", notice.sweep)
+        except Exception:  # the end of a sweep is worth a notice without its digest
+            log.exception("cannot write the digest of %s", notice.sweep)
             return notice.headline

@@ -1,12 +1,11 @@
-"""One notice to one address, by HTTP: what is sent, and what the answer means.
+"""Send one notice to one webhook by HTTP, and judge the answer. Opens the network; touches nothing else.
 
-The far side may be down, slow or hostile, and the address is a secret. Nothing here raises: an answer is a value, and
-neither the reason in it nor any log holds the address.
+The receiver may be down, slow or hostile, and the address is a secret. So `send` never raises: it returns a Delivery,
+and neither its reason nor any log contains the address. Signatures follow https://www.standardwebhooks.com.
 """
 
 import asyncio
-import hashlib
-import hmac
+import base64
 import json
 import logging
 import os
@@ -19,33 +18,36 @@ from datetime import UTC, datetime
 import httpx
 
 from scheduler.notify.outbox import OutboxNotice
+from scheduler.settings import WEBHOOK_SECRET
 
-DEADLINE = 10.0  # seconds for everything, however the far side spreads what it says
-DISCORD_LENGTH = 2000  # characters that it takes
+DEADLINE = 10.0  # seconds for the whole exchange
+DISCORD_LENGTH = 2000  # characters that Discord takes
+LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 SLACK = (".hooks.slack.com", ".hooks.slack-gov.com")
+ADDRESS_FORMS = "http://… or https://…"
 DISCORD = (".discord.com", ".discordapp.com")
 
-for _name in ("httpx", "httpcore"):  # they log the address of every request
+for _name in ("httpx", "httpcore"):  # they log every address
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How an address has taken a notice."""
+    """What came of one try to send a notice."""
 
-    reason: str  # why it was not taken; '' if it was
-    wish: float = 0.0  # seconds for which it asked to be left alone
+    reason: str  # why it failed; empty if it was delivered
+    retry_after: float = 0.0  # seconds that the receiver asked us to wait
 
 
 def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
-    """The notice as the host of the address takes it; a host that we do not know gets everything that there is."""
+    """Build the body that the host expects: Slack's, Discord's, or ours with every field."""
     url = _url(address)
     host = "" if url is None else f".{url.host}"
     if host.endswith(SLACK):
         return _document({"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")})
     if host.endswith(DISCORD):
         short = text if len(text) <= DISCORD_LENGTH else f"{text[: DISCORD_LENGTH - 1]}…"
-        return _document({"content": short, "allowed_mentions": {"parse": []}})  # a cause may hold an @everyone
+        return _document({"content": short, "allowed_mentions": {"parse": []}})  # a cause may contain @everyone
     return _document(
         {
             "id": notice.id,
@@ -58,37 +60,52 @@ def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
     )
 
 
-def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: float) -> dict[str, str]:
-    """With the notice's name, by which a repeat is known; and signed, where there is a secret to sign with."""
-    named = {"Content-Type": "application/json", "User-Agent": "tinker-sweeps", "X-Sweep-Id": notice.id}
-    return named | ({"X-Sweep-Signature": signature(body, secret, round(now))} if secret else {})
+def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """Build the headers: the id is the same in every try; with a secret they are signed by Standard Webhooks.
+
+    Raises ValueError for a secret that cannot sign.
+    """
+    headers = {"Content-Type": "application/json", "User-Agent": "tinker-sweeps", "webhook-id": notice.id}
+    if not secret:
+        return headers
+    if fault := find_secret_fault(secret):
+        raise ValueError(fault)
+    from standardwebhooks.webhooks import Webhook  # only where notices are signed
+
+    signature = Webhook(secret).sign(notice.id, now, body.decode())
+    return headers | {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
 
 
-def signature(body: bytes, secret: str, now: int) -> str:
-    """`t=<seconds since 1970>,v1=<hex HMAC-SHA256 of "t.body">`."""
-    made = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256)
-    return f"t={now},v1={made.hexdigest()}"
+def find_secret_fault(secret: str) -> str:
+    """Say what is wrong with a signing secret, without quoting it; empty if nothing is."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) >= LEAST_KEY:
+        return ""
+    return f"{WEBHOOK_SECRET}: expected whsec_ and {LEAST_KEY} or more bytes in base64 (see `openssl rand -base64 32`)"
 
 
 def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> Delivery:
-    """Post it, and wait for the answer until the deadline."""
+    """Post the body and wait for the answer, at most until the deadline."""
     url = _url(address)
     if url is None:
-        return Delivery("what it holds is no address; http://… or https://… is right")
+        return Delivery(f"expected {ADDRESS_FORMS}, got no address")
     try:
         return asyncio.run(_send(url, body, headers, deadline))
     except httpx.ConnectTimeout:
-        return Delivery(f"cannot be reached: no connection within {deadline / 2:g} s")
+        return Delivery(f"no connection within {deadline / 2:g} s")
     except (TimeoutError, httpx.TimeoutException):
         return Delivery(f"no answer within {deadline:g} s")
     except httpx.ConnectError as error:
-        return Delivery(f"cannot be reached: {_cause(error)}")
-    except Exception as error:  # noqa: BLE001 - whatever it brings about is a reason: a traceback could quote the address
-        return Delivery(f"what it answers is no HTTP ({type(error).__name__})")
+        return Delivery(f"cannot connect: {_cause(error)}")
+    except Exception as error:  # noqa: BLE001 - a traceback could quote the address
+        return Delivery(f"the answer is not HTTP ({type(error).__name__})")
 
 
 async def _send(url: httpx.URL, body: bytes, headers: Mapping[str, str], deadline: float) -> Delivery:
-    """The first lines of the answer say all; what else it has to say is not read, so that it may be of any length."""
+    """Read the status and the headers only: the rest of the answer may have any length."""
     limits = httpx.Timeout(deadline, connect=deadline / 2)
     async with (
         asyncio.timeout(deadline),
@@ -102,12 +119,12 @@ def _judge_status(status: int, headers: Mapping[str, str]) -> Delivery:
     if 200 <= status < 300:
         return Delivery("")
     if 300 <= status < 400:
-        return Delivery(f"answers {status}, a redirect, which is not followed: the address itself is right")
-    return Delivery(f"answers {status}", _seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
+        return Delivery(f"status {status}: redirects are not followed; set the final address")
+    return Delivery(f"status {status}", _seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
 
 
 def _seconds(text: str) -> float:
-    """Of a Retry-After; one that is a date, or nonsense, counts as none."""
+    """Read Retry-After in seconds; 0 for a date or nonsense."""
     try:
         return max(0.0, float(text))
     except ValueError:
@@ -115,13 +132,13 @@ def _seconds(text: str) -> float:
 
 
 def _cause(error: Exception) -> str:
-    """What the system said underneath, without the words that others put around it: they may quote the host."""
+    """Return the error of the system below, because the messages of libraries may quote the host."""
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, ssl.SSLError):
-            return "no TLS connection, or a certificate that is not trusted"
+            return "no TLS connection, or an untrusted certificate"
         if isinstance(below, socket.gaierror):
-            return "its host is not known"
+            return "unknown host"
         if isinstance(below, OSError) and below.errno:
             return os.strerror(below.errno).lower()
         below = below.__cause__ or below.__context__

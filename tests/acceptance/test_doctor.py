@@ -29,9 +29,9 @@ def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) 
         control.set(account={"moments": False, "forward": "prefill"})
     said = desk.call("-f", "json", *LIVE, "--clients", "2")
     assert said.status == 0, said.err
-    found = {finding["what"]: finding for finding in said.json["findings"]}
+    found = {finding["check"]: finding for finding in said.json["findings"]}
     heads = {
-        what: found[what]["said"].partition(":")[0] for what in ("moments", "finish", "forward", "clients", "models")
+        what: found[what]["message"].partition(":")[0] for what in ("moments", "finish", "forward", "clients", "models")
     }
     assert heads == {"moments": "no", "finish": "yes", "forward": "prefill", "clients": "2+", "models": "5"}
     assert found["moments"]["verdict"] == "note"

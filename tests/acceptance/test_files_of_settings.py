@@ -10,7 +10,7 @@ def test_doctor_says_what_is_wrong_in_each_and_nothing_is_submitted(desk: Desk) 
     prices = "prices:\n  - {model: a/b, train: -1, source: me, date: 2026-11-01}\n"
     desk.environment["SWEEP_PRICES"] = str(desk.write("mine.yaml", prices))
     said = desk.call("-f", "json", "doctor")
-    wrong = {each["what"]: each["said"] for each in said.json["findings"] if each["verdict"] == "wrong"}
+    wrong = {each["check"]: each["message"] for each in said.json["findings"] if each["verdict"] == "wrong"}
     assert said.status == 1
     assert set(wrong) == {"rehearsal", "prices"}
     assert "line 3: rules.0: has no effect" in wrong["rehearsal"]

@@ -165,7 +165,7 @@ def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, sa
     REASONS[said](store)
     settle(store)
     assert said in desk.call("status", "small").out
-    assert said in desk.call("-f", "json", "status", "small").json["sweeps"][0]["waits"]
+    assert said in desk.call("-f", "json", "status", "small").json["sweeps"][0]["waiting_reason"]
 
 
 def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) -> None:
@@ -205,8 +205,8 @@ def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: St
     assert len(desk.call("-f", "json", "events", "small", "--last", "1").json["events"]) == 1
     shown = desk.call("events", "small", "--last", "1").out
     assert "ready → dispatched" in shown
-    assert rows[-1]["what"] in shown
-    labelled = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["what"]).json["events"]
+    assert rows[-1]["label"] in shown
+    labelled = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["label"]).json["events"]
     assert labelled == one
     missing = desk.call("events", "small", "--stage", "train-nobody")
     assert (missing.status, "no stage 'train-nobody' of small" in missing.err) == (1, True)

@@ -110,7 +110,7 @@ def test_a_plan_says_what_submitting_would_be_refused_for_now(desk: Desk, change
     with patch("scheduler.prepare.tokenizer_for", lambda _: OfflineTokenizer()):  # the real one is not to be had here
         planned = desk.call("-f", "json", "plan", file, **changes)
     assert planned.status == 0, planned.err
-    assert [part in said for said in planned.json["refused"]] == [True]
+    assert [part in said for said in planned.json["refusals"]] == [True]
     refused(desk.call("submit", file, **changes), part)
     nothing_was_submitted(desk)
 
@@ -137,14 +137,14 @@ def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
     file = desk.write("small.yaml", small(sizes=(32, 64, 128, 256), seeds=2))
     planned = desk.call("-f", "json", "plan", str(file)).json
-    budget = planned["totals"]["usd"] / 2
+    budget = planned["totals"]["high_usd"] / 2
     file.write_text(file.read_text() + f"budget: {{usd: {budget:.6f}}}\n")
     with desk.sweeping("run", str(file)) as process:
         until(lambda: "budget:" in json.dumps(_status(desk)), f"the budget stops it: {desk.said()}", seconds=90)
         until(lambda: _status(desk)["running"] == [], "nothing runs any more")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-    spent = desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
+    spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
     assert 0 < spent <= budget
 
 

@@ -81,8 +81,8 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
     assert [float(row["nll"] or "nan") for row in rows] == pytest.approx(
         [run["metrics"].get("nll", float("nan")) for run in runs], nan_ok=True
     )
-    spent = desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
-    assert spent == pytest.approx(sum(run["usd"] for run in runs))  # here no two runs share a stage
+    spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
+    assert spent == pytest.approx(sum(run["spent_usd"] for run in runs))  # here no two runs share a stage
 
 
 def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
@@ -91,8 +91,8 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert said[:2] == ["rates is finished", "12 of 24 stages done, 4 failed, 8 skipped"]
     assert "best on hard: train.learning_rate=0.0123456: nll " in said[3]
     assert (found["done"], found["failed"], found["seconds_left"]) == (12, 4, None)
-    assert found["usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["usd"]
-    assert sum(cause["stages"] for cause in found["look_at"]) == 4
+    assert found["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
+    assert sum(cause["stages"] for cause in found["failures"]) == 4
     assert desk.call("-f", "json", "status").json["webhooks"] == []
 
 
@@ -100,27 +100,28 @@ def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: 
     assert ran.status == 1
     planned = desk.call("-f", "json", "plan", "more.yaml").json
     shared = [stage for stage in planned["stages"] if "0.0123456" in stage["label"]]
-    known = planned["known"]
+    known = planned["reused"]
     assert known["stages"] == len(shared) == 12
-    assert known["usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
+    assert known["saved_usd"] == pytest.approx(sum(stage["high_usd"] for stage in shared))
     assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
     said = desk.call("plan", "more.yaml").out
-    assert re.search(r"known already: 12 stages with results .+ old, not done again; \$0\.\d+ left to spend", said)
+    (line,) = [line for line in said.splitlines() if line.startswith("reused")]
+    assert re.search(r"12 stages .*\$0\.\d+", line)
     assert [sweep["sweep"] for sweep in desk.call("-f", "json", "list").json["sweeps"]] == ["rates"]
 
 
 def test_the_plan_says_that_a_name_is_taken(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
-    assert desk.call("-f", "json", "plan", "rates.yaml").json["refused"] == []
-    assert "another name is right" in desk.call("-f", "json", "plan", "rates.yaml", "seeds=1").json["refused"][0]
+    assert desk.call("-f", "json", "plan", "rates.yaml").json["refusals"] == []
+    assert "'rates'" in desk.call("-f", "json", "plan", "rates.yaml", "seeds=1").json["refusals"][0]
 
 
 def test_planning_makes_no_state_folder_and_needs_no_redis(desk: Desk) -> None:
     elsewhere = str(desk.folder / "elsewhere")
-    assert desk.call("-f", "json", "plan", "rates.yaml", SWEEP_HOME=elsewhere).json["known"]["stages"] == 0
+    assert desk.call("-f", "json", "plan", "rates.yaml", SWEEP_HOME=elsewhere).json["reused"]["stages"] == 0
     assert not Path(elsewhere).exists()
     away = desk.call("-f", "json", "plan", "rates.yaml", REDIS_URL="redis://127.0.0.1:1/0")
-    assert (away.status, away.json["known"]) == (0, None)
+    assert (away.status, away.json["reused"]) == (0, None)
 
 
 def test_the_plan_tells_the_cost_by_kind(desk: Desk) -> None:

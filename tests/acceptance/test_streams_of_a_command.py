@@ -110,7 +110,7 @@ def test_what_programs_read_is_the_same_for_every_terminal(desk: Desk, words: li
     text = narrow.written().decode()
     if "json" in words:
         known = json.loads(wide.written())
-        assert {**json.loads(text), "known": None} == {**known, "known": None}
+        assert {**json.loads(text), "reused": None} == {**known, "reused": None}
     else:
         assert text == wide.written().decode()
         assert "大.jsonl" in text

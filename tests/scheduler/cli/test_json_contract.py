@@ -189,7 +189,9 @@ def run(client: Client, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("REDIS_URL", redis.url)
     monkeypatch.setenv("SWEEP_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SWEEP_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr("scheduler.cli.console.options.check", lambda _client, _url: None)  # ours forgets on purpose
+    monkeypatch.setattr(
+        "scheduler.cli.console.options.check_server", lambda _client, _url: None
+    )  # ours forgets on purpose
     monkeypatch.chdir(tmp_path)
     client.flushall()
 

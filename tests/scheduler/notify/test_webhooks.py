@@ -1,17 +1,16 @@
 """An address that is down, slow or hostile delays nothing, is reported, and is never seen itself."""
 
-import hashlib
-import hmac
 import json
 import logging
 import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from scheduler.notify.outbox import (
     FIRST_WAIT,
@@ -19,7 +18,7 @@ from scheduler.notify.outbox import (
     TITLES,
     Outbox,
     OutboxNotice,
-    describe_troubled_webhooks,
+    troubled_webhooks,
 )
 from scheduler.notify.sender import NoticeSender
 from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
@@ -30,7 +29,6 @@ from tests.scheduler.plans import scaling, single
 from tests.scheduler.receiver import (
     TOKEN,
     Behaviour,
-    Request,
     babbles,
     drips,
     floods,
@@ -43,6 +41,7 @@ from tests.scheduler.receiver import (
 from tests.support import RedisServer, wait_until
 
 DEADLINE = 60.0  # seconds that no test waits for: a busy machine is no hostile one
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SHORT = 0.4  # for what would hang, though it would for ever
 NOTICE = OutboxNotice(
     "1800000000000-000000001-failure", "HOOK", "failure", "s", 1_800_000_000_000, "train a: <b> & @all", 0
@@ -51,7 +50,7 @@ NOTICE = OutboxNotice(
 
 def sent_to(url: str, *, deadline: float = DEADLINE) -> Delivery:
     body = compose(url, NOTICE, NOTICE.headline)
-    return send(url, body, build_headers(NOTICE, body, "", 0), deadline=deadline)
+    return send(url, body, build_headers(NOTICE, body, "", datetime.now(UTC)), deadline=deadline)
 
 
 # What is said.
@@ -77,25 +76,37 @@ def test_slack_and_discord_get_their_own_form_and_everybody_else_all_there_is() 
 
 
 def test_a_receiver_can_tell_that_it_is_ours_and_that_it_came_before() -> None:
-    """By the very lines of the page that tells how."""
     with receiver(says(200)) as far:
         body = compose(far.url, NOTICE, "ünï")
-        assert send(far.url, body, build_headers(NOTICE, body, "s3cret", time.time())) == Delivery("")
+        assert send(far.url, body, build_headers(NOTICE, body, SECRET, datetime.now(UTC))) == Delivery("")
     (request,) = far.requests
-    assert request.headers["x-sweep-id"] == NOTICE.id
+    assert request.headers["webhook-id"] == NOTICE.id
     assert request.headers["content-type"] == "application/json"
-    assert [_genuine(request, secret) for secret in (b"s3cret", b"another")] == [True, False]
-    assert not _genuine(replace(request, body=request.body + b" "), b"s3cret")
-    assert "X-Sweep-Signature" not in build_headers(NOTICE, body, "", 0)
+    assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(body)
+    for secret, sent in ((SECRET[:-2] + "A=", request.body), (SECRET, request.body + b" ")):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(sent, request.headers)
+    late = build_headers(NOTICE, body, SECRET, datetime.now(UTC) - timedelta(minutes=6))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(body, late)
+    assert "webhook-signature" not in build_headers(NOTICE, body, "", datetime.now(UTC))
 
 
-def _genuine(request: Request, secret: bytes) -> bool:
+def test_the_page_on_notices_verifies_one() -> None:
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "get-notified.md").read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    given = {"X-Sweep-Signature": request.headers["x-sweep-signature"]}
-    names = {"hmac": hmac, "hashlib": hashlib, "time": time, "headers": given, "body": request.body, "secret": secret}
+    body = compose("https://far.example", NOTICE, NOTICE.headline)
+    headers = build_headers(NOTICE, body, SECRET, datetime.now(UTC))
+    names = {"secret": SECRET, "body": body, "headers": headers}
     exec(lines, names)
-    return bool(names["genuine"])
+    assert names["notice"] == json.loads(body)
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "whsec_", "whsec_c2hvcnQ=", "whsec_ü" * 9])
+def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(secret: str) -> None:
+    with pytest.raises(ValueError, match="SWEEP_WEBHOOK_SECRET") as caught:
+        build_headers(NOTICE, b"{}", secret, datetime.now(UTC))
+    assert secret.removeprefix("whsec_") not in str(caught.value) or secret == "whsec_"
 
 
 # What the far side does.
@@ -106,13 +117,13 @@ def _genuine(request: Request, secret: bytes) -> bool:
     [
         (says(204), ""),
         (floods, ""),
-        (says(500), "answers 500"),
-        (says(302, "Location: http://127.0.0.1:1/elsewhere"), "answers 302, a redirect, which is not followed"),
-        (keeps_silent, "no answer within 0.4 s"),
-        (drips, "no answer within 0.4 s"),
-        (floods_its_headers, "what it answers is no HTTP"),
-        (babbles, "what it answers is no HTTP"),
-        (hangs_up, "what it answers is no HTTP"),
+        (says(500), "500"),
+        (says(302, "Location: http://127.0.0.1:1/elsewhere"), "302"),
+        (keeps_silent, "0.4 s"),
+        (drips, "0.4 s"),
+        (floods_its_headers, "HTTP"),
+        (babbles, "HTTP"),
+        (hangs_up, "HTTP"),
     ],
     ids=["204", "100 MB", "500", "redirect", "silent", "drips", "100 MB of header", "babbles", "hangs up"],
 )
@@ -124,7 +135,7 @@ def test_whatever_it_does_is_a_value_within_the_deadline(
     with receiver(behaviour) as far:
         answer = sent_to(far.url, deadline=SHORT if behaviour in (keeps_silent, drips) else DEADLINE)
         assert time.monotonic() - began < DEADLINE / 2
-        assert answer.reason.startswith(reason)
+        assert reason in answer.reason
         assert bool(answer.reason) == bool(reason)
         assert len(far.requests) == 1, "and nobody is asked twice"
         assert far.megabytes < 20, "what it says at length is not read"
@@ -134,27 +145,31 @@ def test_whatever_it_does_is_a_value_within_the_deadline(
 def test_an_address_where_nobody_listens_is_one_that_cannot_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert sent_to(f"http://127.0.0.1:{port}/{TOKEN}") == Delivery("cannot be reached: connection refused")
+    assert "connection refused" in sent_to(f"http://127.0.0.1:{port}/{TOKEN}").reason
 
 
 def test_without_a_trusted_certificate_nothing_is_sent() -> None:
     with receiver(says(200)) as far:
         answer = sent_to(far.url.replace("http://", "https://"))
-    assert answer == Delivery("cannot be reached: no TLS connection, or a certificate that is not trusted")
+    assert "TLS" in answer.reason
     assert far.requests == []
 
 
 @pytest.mark.parametrize("address", ["", "T0KEN", "file:///etc/T0KEN", "ftp://x/T0KEN", "http://", "http://a\0T0KEN"])
 def test_what_is_no_address_is_told_as_such_and_not_quoted(address: str) -> None:
-    assert sent_to(address) == Delivery("what it holds is no address; http://… or https://… is right")
+    reason = sent_to(address).reason
+    assert "https://" in reason
+    assert "T0KEN" not in reason
 
 
 @pytest.mark.parametrize(
-    ("line", "wish"), [("120", 120.0), ("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)]
+    ("line", "seconds"), [("120", 120.0), ("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)]
 )
-def test_a_429_may_say_for_how_long_it_wants_to_be_left_alone(line: str, wish: float) -> None:
+def test_a_429_may_say_for_how_long_it_wants_to_be_left_alone(line: str, seconds: float) -> None:
     with receiver(says(429, f"Retry-After: {line}")) as far:
-        assert sent_to(far.url) == Delivery("answers 429", wish)
+        answer = sent_to(far.url)
+        assert "429" in answer.reason
+        assert answer.retry_after == seconds
 
 
 def test_no_proxy_and_no_password_file_of_the_environment_comes_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,19 +210,22 @@ def started(night: Night) -> Iterator[Night]:
 def test_what_failed_is_sent_again_under_the_same_name(started: Night, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with receiver(says(500), says(200)) as far:
-        office = Office(started, {"HOOK": far.url, WEBHOOK_SECRET: "s3cret"})
+        office = Office(started, {"HOOK": far.url, WEBHOOK_SECRET: SECRET})
         office.round()
-        (line,) = describe_troubled_webhooks(started.store)
-        assert line.endswith(": answers 500; 1 notice waits")
+        (trouble,) = troubled_webhooks(started.store)
+        assert "500" in trouble.reason
+        assert (trouble.variable, trouble.waiting, trouble.given_up) == ("HOOK", 1, 0)
         assert office.round() == 0
         started.clock.pass_seconds(2 * FIRST_WAIT)
-        assert (office.round(), describe_troubled_webhooks(started.store)) == (1, [])
+        assert (office.round(), troubled_webhooks(started.store)) == (1, [])
         first, second = far.requests
-    assert first.headers["x-sweep-id"] == second.headers["x-sweep-id"]
-    assert json.loads(second.body)["text"] == "s: started: with train 0000"
-    assert "webhook HOOK: answers 500" in caplog.text
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    text = json.loads(second.body)["text"]
+    assert text.startswith(f"s: {TITLES['started']}")
+    assert text.endswith("train 0000")
+    assert "HOOK" in caplog.text
     assert TOKEN not in caplog.text
-    assert "s3cret" not in caplog.text + str(started.snapshot())
+    assert SECRET not in caplog.text + str(started.snapshot())
 
 
 def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(started: Night, redis: RedisServer) -> None:
@@ -224,16 +242,16 @@ def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(start
         wait_until(lambda: len(quick.requests) == 1, "the quick one to be told")
         assert len(slow.requests) == 1
     office.rest()
-    (line,) = describe_troubled_webhooks(started.store)
-    assert "webhook HOOK" in line
-    assert line.endswith("2 notices wait")
+    (trouble,) = troubled_webhooks(started.store)
+    assert (trouble.variable, trouble.waiting) == ("HOOK", 2)
     fleet.nudges.close()
 
 
 def test_a_variable_that_is_not_set_is_reported_and_tried_again(started: Night) -> None:
     Office(started, {}).round()
-    (line,) = describe_troubled_webhooks(started.store)
-    assert line.endswith("the variable is not set where the scheduler runs; 1 notice waits")
+    (trouble,) = troubled_webhooks(started.store)
+    assert (trouble.variable, trouble.waiting) == ("HOOK", 1)
+    assert "not set" in trouble.reason
     started.clock.pass_seconds(2 * FIRST_WAIT)
     with receiver(says(200)) as far:
         Office(started, {"HOOK": far.url}).round()
@@ -260,12 +278,12 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
         while office.round():
             pass
     said = [json.loads(request.body)["text"] for request in far.requests]
-    assert said[-1].splitlines() == [
-        "s: finished",
-        "1 of 3 stages done, 1 failed, 1 skipped",
-        "$0.0010 spent",
-        "look at: 1 × the loss is no number (train n8s0)",
-    ]
+    first, counts, money, failure = said[-1].splitlines()
+    assert first.startswith("s: ")
+    assert re.findall(r"\d+", counts) == ["1", "3", "1", "1"]
+    assert "$0.0010" in money
+    assert "the loss is no number" in failure
+    assert "train n8s0" in failure
 
 
 def test_a_post_that_looks_by_itself_tells_who_looks_after_the_fleet(night: Night) -> None:
