@@ -1,6 +1,6 @@
-"""The command line: `sweep`. It follows the conventions of the `tinker` command.
+"""Define the command line `sweep`, which follows the conventions of the `tinker` command.
 
-Errors go to stderr as `Error: …` with status 1; wrong usage has status 2; Ctrl-C has status 130.
+Errors go to stderr as `Error: …` with status 1. Wrong usage has status 2, Ctrl-C 130.
 """
 
 import sys
@@ -14,33 +14,33 @@ from scheduler.cli.console import streams
 from scheduler.errors import SchedulerError
 from sweeps.errors import SweepsError
 
-COMMANDS = {  # name: (module of this package, the first sentence of its help): nothing is imported to list them
-    "plan": ("plan", "Print the stages of FILE, what they cost, and every default taken."),
-    "submit": ("submit", "Submit FILE; submitting it again changes nothing."),
-    "run": ("run", "Ask the questions in FILE..., and stay until they are answered."),
-    "up": ("up", "Start all that works on sweeps, and look after it."),
-    "list": ("status", "List the sweeps of this state folder, or of REDIS_URL."),
-    "status": ("status", "Show what is going on, in all sweeps or in NAME."),
-    "watch": ("watch", "Watch the sweeps NAMES until they have ended."),
+COMMANDS = {  # name: (module of this package, first sentence of its help), so that `--help` imports no command
+    "plan": ("plan", "Show what FILE would do and cost."),
+    "submit": ("submit", "Submit FILE."),
+    "run": ("run", "Run the sweeps in FILE... and show their results."),
+    "up": ("up", "Start everything that works on sweeps, and keep it running."),
+    "list": ("status", "List all sweeps."),
+    "status": ("status", "Show what runs, fails or waits, and why: in NAME or all sweeps."),
+    "watch": ("watch", "Watch the sweeps NAMES until they end."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
-    "evaluate": ("evaluate", "Submit EVALUATION of all that NAME has trained."),
+    "evaluate": ("evaluate", "Submit EVALUATION of every model that NAME has trained."),
     "report": ("report", "Write what NAME has found, finished or not, as a file to look at."),
     "export": ("export", "Write every run of NAME as a row, or show it to a tracker."),
-    "costs": ("costs", "Show what was estimated, metered and billed."),
-    "budget": ("costs", "Let NAME spend USD dollars in all, more than before or less."),
-    "events": ("events", "Show what happened to the stages of NAME, the newest last."),
-    "digest": ("digest", "Tell NAME in a few lines."),
-    "pause": ("control", "Let NAME pay for nothing until it is resumed."),
-    "resume": ("control", "Let NAME, which is paused, go on."),
-    "cancel": ("control", "Stop wanting what NAME asked for."),
-    "retry": ("control", "Try what failed in NAME, or was cancelled, once more."),
-    "priority": ("control", "Let NAME go before those with a lower NUMBER, from now on."),
-    "doctor": ("doctor", "Check this machine, and say what to do about what is wrong."),
+    "costs": ("costs", "Show what was estimated, spent and billed."),
+    "budget": ("costs", "Set the budget of NAME to USD dollars in total."),
+    "events": ("events", "Show what happened to the stages of NAME, newest last."),
+    "digest": ("digest", "Summarise NAME: progress, cost, best cells, failures, time left."),
+    "pause": ("control", "Pause NAME: its running stages save a checkpoint and stop."),
+    "resume": ("control", "Continue NAME after a pause, and try every stopped service again."),
+    "cancel": ("control", "Cancel NAME."),
+    "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
+    "priority": ("control", "Set the priority of NAME."),
+    "doctor": ("doctor", "Check this machine, and say how to fix what is wrong."),
 }
 
 
 class LazyGroup(click.Group):
-    """Commands are imported when they are called."""
+    """Import a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> None:
-        """Whoever read our output has seen enough: no error, though click would make one of it."""
+        """A reader that closes our output (`| head`) is no error, though click would make one of it."""
         try:
             super().invoke(ctx)
             streams.flush_output()
@@ -79,13 +79,19 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print."
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
 )
 @click.version_option(package_name="tinker-sweeps", message="%(version)s")
 @click.pass_context
 def sweep(context: click.Context, form: str) -> None:
-    """Overnight batches of fine-tuning experiments: one file in, an answer out."""
-    from scheduler.cli.console.output import Output  # what prints tables is not needed to print help
+    """Run overnight batches of fine-tuning experiments: one file in, an answer out."""
+    from scheduler.cli.console.output import Output  # not needed to print help
     from scheduler.proxies import spare_this_machine
 
     spare_this_machine()
@@ -96,12 +102,12 @@ def sweep(context: click.Context, form: str) -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The entry point; always ends with SystemExit."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a library's deprecations are not the researcher's business
+        warnings.simplefilter("ignore")  # deprecations in libraries are not for users
         sys.exit(_run_command(arguments))
 
 
 def _run_command(arguments: list[str] | None) -> int:
-    """Run a command; every error that is for people is told on stderr."""
+    """Run a command, print errors that are for people to stderr, and return the exit status."""
     streams.make_ready()
     try:
         sweep.main(arguments, prog_name="sweep", standalone_mode=False)
@@ -115,8 +121,8 @@ def _run_command(arguments: list[str] | None) -> int:
     except UnicodeEncodeError as error:
         if error.encoding == "utf-8":
             raise
-        named = ascii(error.object[error.start : error.end])
-        return _fail(f"{error.encoding}, which this terminal is set to, has no {named}; set PYTHONUTF8=1", 1)
+        character = ascii(error.object[error.start : error.end])
+        return _fail(f"the terminal's encoding {error.encoding} has no {character}; set PYTHONUTF8=1", 1)
     return 0
 
 
@@ -129,12 +135,12 @@ def _format_error(error: Exception) -> str:
 
 
 def _format_os_error(error: OSError) -> str:
-    """What the system said, of which path, and of which setting that is below."""
+    """Say what the system refused, for which path, and which setting the path is below."""
     from scheduler.settings import find_setting
 
-    where = str(error.filename or "no file named")
-    name = find_setting(where)
-    return f"{error.strerror}: {where}" + (f"; it is below {name}: let that name another place" if name else "")
+    path = str(error.filename or "unknown file")
+    name = find_setting(path)
+    return f"{error.strerror}: {path}" + (f"; it is below {name}: set that to another place" if name else "")
 
 
 def _fail(message: str, status: int) -> int:

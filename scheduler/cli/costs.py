@@ -23,7 +23,10 @@ from sweeps.stage import MICRO, to_dollars
 @click.argument("name", required=False)
 @click.pass_obj
 def costs(output: Output, name: str | None) -> None:
-    """Show what was estimated, spent and billed: for NAME or all sweeps, and today."""
+    """Show what was estimated, spent and billed.
+
+    Without NAME it shows all sweeps. It ends with what each service has cost today.
+    """
     with open_store(from_environment()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
         found = [read(store, each) for each in names]

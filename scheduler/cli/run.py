@@ -40,7 +40,11 @@ STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that work
 @click.option("--detach", is_flag=True, help="Submit, leave the work to `sweep up`, and return.")
 @click.pass_obj
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
-    """Ask the questions in FILE..., and stay until they are answered."""
+    """Run the sweeps in FILE... and show their results.
+
+    It starts what is needed, submits, watches, and prints the results. After Ctrl-C or a crash, the same command
+    continues. KEY=VALUE changes a value in all files: train.rank=8, sizes=[16,32].
+    """
     settings = from_environment()
     check_rehearsal(settings)  # before anything is submitted
     files, overrides = split_words(words)

@@ -20,7 +20,10 @@ from sweeps.stage import Json
 @take_file
 @click.pass_obj
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
-    """Submit FILE. Submitting it again changes nothing."""
+    """Submit FILE.
+
+    Submitting it again changes nothing. KEY=VALUE changes a value of FILE: train.rank=8, sizes=[16,32].
+    """
     settings = from_environment()
     prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))
     submission = build_submission(prepared)

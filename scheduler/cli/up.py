@@ -19,9 +19,10 @@ from scheduler.state.server.embedded_redis import describe_server, open_server
 @click.command()
 @click.pass_obj
 def up(output: Output) -> None:
-    """Start all that works on sweeps, and look after it.
+    """Start everything that works on sweeps, and keep it running.
 
-    That is Redis (if none is given), the scheduler, workers, Flower and tinker_offline.
+    This is Redis (unless REDIS_URL names one), the scheduler, workers, Flower and tinker_offline. Ctrl-C stops all of
+    them; the same command continues.
     """
     settings = from_environment()
     check_rehearsal(settings)

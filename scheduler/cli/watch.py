@@ -33,7 +33,7 @@ SHOWN = 8  # running stages in view
 @click.argument("names", nargs=-1, required=True)
 @click.pass_obj
 def watch(output: Output, names: tuple[str, ...]) -> None:
-    """Watch the sweeps NAMES until they have ended."""
+    """Watch the sweeps NAMES until they end."""
     with open_store(from_environment()) as store:
         seen = follow(store, names, output)
     if not output.for_people:
