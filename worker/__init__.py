@@ -1,1 +1,1 @@
-"""The context: attempts at stages, on Tinker or on what stands in for it."""
+"""Attempts at stages, at Tinker or at its offline stand-in."""

@@ -1,4 +1,8 @@
-"""The Celery app: every option, and why it is so (measured; the record is docs/decisions/0003)."""
+"""Define the Celery app and its options, and start and stop the threads of a worker process.
+
+The options are measured; the record is docs/decisions/0003. It opens Redis, and it does not touch
+Tinker before the worker is ready.
+"""
 
 import os
 import socket
@@ -32,26 +36,26 @@ app = Celery("tinker-sweeps", broker=make_broker_url(server_url(settings)), incl
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,
-    # Early: with late acknowledgement any blip of the connection runs a stage twice. Our leases bring back what dies.
+    # Early: with late acknowledgement, a short break of the connection runs a stage twice. Leases recover lost work.
     task_acks_late=False,
-    # A message hoarded by a busy worker is a stage that a free one does not get.
+    # A message that a busy worker holds back is a stage that a free worker cannot get.
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
-    # Results live in our own hashes: one truth, and no key left behind for each task.
+    # Results live in our own hashes: one source, and no extra key per task.
     task_ignore_result=True,
     result_backend=None,
-    # Nothing but names and numbers travels; a pickle could carry a key.
+    # Messages carry only names and numbers; a pickle could carry an API key.
     task_serializer="json",
     accept_content=["json"],
-    # Flower lives on these.
+    # Flower shows these events.
     worker_send_task_events=True,
     task_send_sent_event=False,
-    # Redis may start after us and may go away: wait for it for ever; leases bound what that can cost.
+    # Redis may start after us and may go away: wait for it forever; leases bound the cost.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # Under threads nothing can be cancelled from outside, and trying duplicates tasks.
+    # Threads cannot be cancelled from outside, and trying duplicates tasks.
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    # Logs are ours to format; Celery must not take over the root logger's handlers of the SDK.
+    # We format the logs; Celery must not take over the root logger's handlers.
     worker_redirect_stdouts=False,
     timezone="UTC",
     enable_utc=True,
@@ -61,15 +65,15 @@ _context: WorkerContext | None = None
 
 
 def get_context() -> WorkerContext:
-    """What the attempts of this process share."""
-    assert _context is not None, "this process is no worker"
+    """Return what the attempts of this process share."""
+    assert _context is not None, "this process is not a worker"
     return _context
 
 
 @worker_init.connect
 def _prepare(**_: object) -> None:
-    """Nothing here touches Tinker: the SDK's threads must not exist before the worker's own."""
-    global _context  # noqa: PLW0603 - one per process, made when it is known to be a worker
+    """Build the context. It must not touch Tinker: the SDK's threads must not exist before the worker's own."""
+    global _context  # noqa: PLW0603 - one per process, made when the process becomes a worker
     store = Store(connect(server_url(settings)))
     artefacts = Artefacts(settings.store)
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
@@ -103,7 +107,7 @@ def _begin(**_: object) -> None:
     Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()
     housekeeping = Housekeeping(get_context(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
-    worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not waited for: the duty expires
+    worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not awaited: the duty expires
     canaries = Canaries(get_context(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
@@ -111,7 +115,7 @@ def _begin(**_: object) -> None:
 
 @worker_shutting_down.connect
 def _leave(**_: object) -> None:
-    """Every attempt ends at its next step and gives its stage back; what hangs is left behind after the grace."""
+    """Ask every attempt to end at its next step; exit hard after the grace."""
     threading.Thread(
         target=get_context().leases.leave, daemon=True
     ).start()  # a signal handler must not wait for a lock

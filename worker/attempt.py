@@ -1,4 +1,8 @@
-"""One execution of a stage under one lease, as a value that flows through the pipeline."""
+"""Hold everything one attempt at a stage needs: its context, lease, work, spending and reporter.
+
+Reads and writes the store and the artefact store through the context; it never calls the service
+itself.
+"""
 
 import random
 import time
@@ -25,20 +29,20 @@ from worker.sdk.hooks import Signal
 from worker.sdk.rate_limiter import RateLimiter, unlimited_rate
 
 T = TypeVar("T")
-PAUSE = 0.5  # seconds between two tries to reach Redis
+PAUSE = 0.5  # seconds between two attempts to reach Redis
 
 
 class EventReporter(Protocol):
-    """Tells Flower what happens, so that it shows what the store says."""
+    """Reports progress to Flower, so that it shows what the store says."""
 
     def show_progress(self, text: str) -> None:
-        """One line about where the attempt is."""
+        """Show one line about where the attempt is."""
 
     def report_continued(self, label: str) -> "AbstractContextManager[ReportEnd]":
-        """A stage that nobody was nudged for, because this worker went straight on with it."""
+        """Report a stage that came without a message, because this worker continued on its live client."""
 
 
-ReportEnd = Callable[[Outcome], None]  # told how it ended
+ReportEnd = Callable[[Outcome], None]  # receives the outcome
 
 
 @dataclass
@@ -52,20 +56,17 @@ class WorkerContext:
     endpoint: Callable[[str], Endpoint]
     pace: Callable[[str], RateLimiter] = unlimited_rate
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
-    environments: Path | None = None  # where modules of environments are looked for, behind all others
+    environments: Path | None = None  # an additional folder of environment modules, searched last
     chance: random.Random = field(default_factory=random.Random)
 
     @cached_property
     def fleet(self) -> str:
-        """The name by which the service knows the sessions of this installation."""
+        """The name with which this installation tags its sessions at the service."""
         return self.store.read_fleet_name()
 
 
 class Spending:
-    """What one attempt has used so far: tokens exactly, and dollars at the stage's rates, rounded up as a whole.
-
-    And what it may use: so many micro-dollars are held for it.
-    """
+    """What one attempt has used and may use: exact tokens, and dollars at the stage's rates, rounded up in total."""
 
     def __init__(self, rates: Rates, reserved: int) -> None:
         self.rates = rates
@@ -76,15 +77,15 @@ class Spending:
         self.usage = self.usage.plus(usage)
 
     def add_forward(self, tokens: int) -> None:
-        """Add a forward pass over so many tokens."""
+        """Add a forward pass over this many tokens."""
         self.add(self.rates.passed(tokens))
 
     def covers(self, more: Usage) -> bool:
-        """Is what is held enough for that as well?"""
+        """Does the reservation cover this usage as well?"""
         return self.rates.price(self.usage.plus(more)) <= self._reserved
 
     def raise_limit(self, needed: int) -> None:
-        """So many micro-dollars are held for what is next."""
+        """Allow `needed` more micro-dollars: they are reserved now."""
         self._reserved = max(self._reserved, self.meter.micro_usd + needed)
 
     @property
@@ -93,13 +94,13 @@ class Spending:
 
 
 def make_stopped(asked: EndRequest, cost: Cost = "exact") -> Stopped:
-    """The end of an attempt that was asked to end."""
+    """Return the outcome of an attempt that was asked to end."""
     return Stopped(cancelled=asked is EndRequest.CANCEL, cause=str(asked), cost=cost)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is to be done, by which right, and what it has used."""
+    """One execution of a stage under one lease."""
 
     context: WorkerContext
     held: HeldLease
@@ -117,48 +118,48 @@ class Attempt:
         return self.held.lease
 
     def check(self) -> None:
-        """Raise LeaseLost, TimeIsUp or Stalled when nothing more may be started."""
+        """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled if nothing more may be started."""
         self.held.check()
 
     def wait(self, pending: PendingAnswer[T]) -> T:
-        """What the service answers. Raises ServiceError, and what `check` raises."""
+        """Return the service's answer. Raises ServiceError, and what `check` raises."""
         answer = pending.wait(self.check)
         self.held.note_answer()
         return answer
 
-    def note_signal(self, sign: Signal, reason: str) -> None:  # noqa: ARG002 - the reason is for people
-        """What the service lets us see while we wait: a pause that it tells of is no stall. On the SDK's thread."""
+    def note_signal(self, sign: Signal, reason: str) -> None:  # noqa: ARG002 - the protocol has a reason
+        """Record a signal of the service; a pause that it announces is not a stall. Runs on the SDK's thread."""
         self.held.client_status.note_signal(sign)
         if sign in (Signal.RATE_LIMITED, Signal.NO_CAPACITY):
             self.held.note_pause()
 
     def permit(self, tokens: int) -> None:
-        """Wait until the fleet may send one more request with so many tokens. Raises what `check` raises."""
+        """Wait until the fleet may send one more request with this many tokens. Raises what `check` raises."""
         self.context.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.check_own_wait)
 
     def check_own_wait(self) -> None:
-        """`check`, while we wait for what is ours: that is no stall, and no sign that the service is away."""
+        """Do `check` while we wait for our own limit, which is neither a stall nor an outage."""
         self.held.note_own_wait()
         self.check()
 
     def stop_if_asked(self) -> Stopped | None:
-        """The answer to a request to end, if there is one."""
+        """Return the outcome if the attempt was asked to end."""
         asked = self.held.end_request
         return make_stopped(asked) if asked else None
 
     def stop_before_start(self, whole: Usage) -> Stopped | None:
-        """The end of an evaluation that may not begin, whose whole use is known before anything is asked for.
+        """Return the outcome if an evaluation may not begin; `whole` is all that it will use.
 
-        Once it has begun, it is worth waiting for. Raises what `check` and `stop_if_unaffordable` raise.
+        Once begun it is finished, because it is short. Raises what `check` and `stop_if_unaffordable` raise.
         """
         self.check()
         return self.stop_if_asked() or self.stop_if_unaffordable(whole)
 
     def stop_if_unaffordable(self, more: Usage) -> Stopped | None:
-        """The end of an attempt that nobody can pay for any further; None where it may use this much more.
+        """Return the outcome if nothing can pay for this usage; None if it is reserved.
 
-        Nothing is ever asked of the service that is not held for it before: where the estimate was too small, more is
-        asked of the budget. Raises LeaseLost, and what `check` raises.
+        Nothing is requested before it is reserved. If the estimate was too small, this reserves more from the
+        budget. Raises LeaseLost, and what `check` raises.
         """
         if self.spending.covers(more):
             return None
@@ -167,12 +168,12 @@ class Attempt:
         if answer == "lost":
             raise LeaseLost(self.work.stage)
         if answer != "held":
-            return Stopped(cancelled=False, cause=f"{answer}: ${needed / MICRO:.4f} for what is next cannot be held")
+            return Stopped(cancelled=False, cause=f"{answer}: cannot reserve ${needed / MICRO:.4f} for the next step")
         self.spending.raise_limit(needed)
         return None
 
     def _reserve(self, needed: int) -> str:
-        """What the store says. While Redis is away it is asked again, until the lease would be over."""
+        """Ask the store to reserve more; while Redis is away, ask again until the lease is nearly over."""
         while True:
             try:
                 return self.context.store.reserve_more(self.lease, self.spending.meter, needed)
@@ -181,17 +182,17 @@ class Attempt:
                 time.sleep(PAUSE)
 
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
-        """Book what was used so far and show where it is. Redis may fail for a moment; the lease decides."""
+        """Book the usage so far and show the progress. Redis may fail for a moment; the lease decides."""
         self.reporter.show_progress(format_line(progress))
         with suppress(*Away):
             if not self.context.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)
 
     def log_event(self, text: str) -> None:
-        """Leave a line about the attempt in the event log."""
+        """Write a line about the attempt to the event log."""
         with suppress(*Away):
             self.context.store.log_event(self.lease, text)
 
     def write_artefact(self, name: str, content: bytes) -> str:
-        """Write an artefact of this attempt; its path carries the fencing number."""
+        """Write an artefact of this attempt; its path contains the fencing number."""
         return self.context.artefacts.write(attempt_path(self.work.stage, self.lease.fence, name), content)

@@ -1,4 +1,4 @@
-"""Records from the artefact store as examples ready to train on, rendered once and shared by all threads."""
+"""Read records from the artefact store and render them as examples, once for all threads."""
 
 import threading
 from collections import OrderedDict
@@ -12,19 +12,17 @@ from sweeps.rendering.render import Example, LossMask, render_rows
 from sweeps.stage import Json
 from sweeps.training.data_order import order_subset
 
-RenderedRows = list[
-    tuple[Example, ...]
-]  # of each record its examples: one, two of a pair, or one for each answer of a chat
-KEPT = 24  # rendered data sets in memory: a sweep has few, and its stages come in order
+RenderedRows = list[tuple[Example, ...]]  # the examples of each record: one, two of a pair, or one per answer of a chat
+KEPT = 24  # rendered data sets kept in memory: a sweep has few, and its stages come in order
 
 
 def flatten(rows: Iterable[Sequence[Example]]) -> list[Example]:
-    """The examples of all rows, one behind the other."""
+    """Return the examples of all rows as one list."""
     return [example for row in rows for example in row]
 
 
 class Examples:
-    """Rendered examples by content; threads that ask for the same set wait for one rendering."""
+    """Rendered examples by content; threads that need the same set wait for one rendering."""
 
     def __init__(self, artefacts: Artefacts) -> None:
         self._artefacts = artefacts
@@ -32,12 +30,12 @@ class Examples:
         self._kept: OrderedDict[tuple[Any, ...], _Once] = OrderedDict()
 
     def render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
-        """The records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
+        """Return the records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
         return self._slot(key, lambda: self._render(sha256, recipe)).value()
 
     def render_items(self, recipe: Mapping[str, Any]) -> RenderedRows:
-        """What an evaluation is asked about: all of its items, or the part that a training sees, in that order."""
+        """Return the items of an evaluation: all, or the part that a training of that size sees, in its order."""
         rows = self.render(recipe["items"], recipe)
         part = recipe.get("part")
         if part is None:
@@ -45,7 +43,7 @@ class Examples:
         return [rows[place] for place in order_subset(len(rows), part["seed"])[: part["size"]].tolist()]
 
     def records(self, sha256: str) -> Records:
-        """The records with this address."""
+        """Read the records with this address."""
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
 
     def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
@@ -63,7 +61,7 @@ class Examples:
 
 
 class _Once:
-    """A value that the first to ask makes. A failure is not kept: the next to ask tries again."""
+    """A value that the first caller computes. A failure is not kept: the next caller tries again."""
 
     def __init__(self, make: Callable[[], RenderedRows]) -> None:
         self._make = make

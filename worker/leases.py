@@ -1,4 +1,8 @@
-"""The leases that this process holds: one thread renews them all, and each attempt's own clock distrusts them."""
+"""Hold this process's leases: one thread renews them all, and each attempt's own clock says when to
+stop.
+
+Reads and writes leases, worker reports and signals in the store.
+"""
 
 import math
 import threading
@@ -13,32 +17,32 @@ from scheduler.state.connection import Away
 from scheduler.state.store import Lease, Renewal, Store
 from worker.sdk.client_status import ClientState, ClientStatus
 
-MARGIN = 0.2  # of a lease: this close to its end nothing more is started, for fencing cannot stop money
-PATIENCE = 0.6  # of the grace: what has not come to its end by then is abandoned, while there is time to say so
-TURNED_AWAY = 30.0  # seconds for which a creation may wait for others to end before its slot is given back
-GOODBYE = 2.0  # seconds for the last word to Redis
+MARGIN = 0.2  # share of a lease: this close to its end nothing more starts, because fencing cannot stop money
+PATIENCE = 0.6  # share of the grace after which an attempt is abandoned, while there is time to report it
+TURNED_AWAY = 30.0  # seconds that a new client may wait for others to end before its slot is given back
+GOODBYE = 2.0  # seconds for the last call to Redis
 
 
 class EndRequest(StrEnum):
-    """Why an attempt should come to its end at the next step."""
+    """Why an attempt should end at its next step."""
 
     NOTHING = ""
-    CANCEL = "no sweep wants it any more"
-    YIELD = "the sweep that paid for it pays no more"
-    PARK = "the service cannot be worked with: parked until it can"
+    CANCEL = "no sweep wants the stage any more"
+    YIELD = "the sweep that paid for the stage no longer pays"
+    PARK = "parked: the service does not work at the moment"
     LEAVE = "the worker is stopping"
 
 
 ENDINGS = {"stop": EndRequest.CANCEL, "yield": EndRequest.YIELD, "park": EndRequest.PARK}
-"""What the store answers to a renewal, beyond that it is held or lost."""
+"""What the store may answer to a renewal besides held and lost."""
 
 
 class LeaseLost(Exception):
-    """The stage belongs to somebody else now, or soon will: write nothing, submit nothing."""
+    """The stage belongs to another attempt, or soon will: write nothing and submit nothing."""
 
 
 class TimeIsUp(Exception):
-    """Asked to end, the attempt could not within the time for it: wait for nothing more. The message is why."""
+    """The attempt was asked to end and did not in time: wait for nothing more."""
 
     def __init__(self, asked: EndRequest) -> None:
         super().__init__(str(asked))
@@ -46,19 +50,19 @@ class TimeIsUp(Exception):
 
 
 class TurnedAway(Exception):
-    """The service lets us have no more clients at a time, and none of the others has ended for a while."""
+    """The service allows no more clients at a time, and no other client has ended for a while."""
 
 
 class Stalled(Exception):
-    """No answer has come for too long. The message says for how long."""
+    """No answer has arrived for too long."""
 
     def __init__(self, seconds: float, *, answered: bool) -> None:
         super().__init__(f"no answer from the service in {seconds:g} s")
-        self.answered = answered  # before, in this attempt: then it is not the way to the service that is at fault
+        self.answered = answered  # earlier in this attempt; then the connection is not at fault
 
 
 class HeldLease:
-    """One lease, as the attempt sees it."""
+    """One lease, as its attempt sees it."""
 
     def __init__(
         self,
@@ -69,10 +73,10 @@ class HeldLease:
         asked_at: float | None = None,
         client_status: ClientStatus | None = None,
     ) -> None:
-        """`asked_at` is when it was asked for (monotonic): on the way to the answer time may have passed."""
+        """`asked_at` is when the lease was requested (monotonic): the answer may have taken a while."""
         self.lease = lease
         self.client_status = client_status or ClientStatus()
-        self.reported = ""  # the sign that the store knows of
+        self.reported = ""  # the client state that the store knows
         self._seconds = seconds
         self._stall = stall
         self._until = (time.monotonic() if asked_at is None else asked_at) + seconds
@@ -83,7 +87,7 @@ class HeldLease:
         self.end_request = EndRequest.NOTHING
 
     def check(self) -> None:
-        """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled unless it is right to begin something or to wait on."""
+        """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled if the attempt may not start or await anything."""
         if self.over:
             raise LeaseLost(self.lease.stage)
         if time.monotonic() > self._end_by:
@@ -95,23 +99,23 @@ class HeldLease:
             raise Stalled(self._stall, answered=self._heard is not None)
 
     def note_answer(self) -> None:
-        """The service did something for us: the attempt gets on."""
+        """Record an answer of the service: the attempt makes progress."""
         self._heard = time.monotonic()
         self.client_status.note_answer()
         self.note_pause()
 
     def note_pause(self) -> None:
-        """The service is there, and says that it has paused us: that is no stall, however long it takes."""
+        """Record that the service announced a pause: that is not a stall, however long it lasts."""
         self._moved = time.monotonic()
 
     def note_own_wait(self) -> None:
-        """It is our own limit that holds it back, and not the service."""
+        """Record that our own limit holds the attempt back, not the service."""
         self._heard = time.monotonic()
         self.note_pause()
 
     @property
     def quiet(self) -> float:
-        """Seconds since anything was heard."""
+        """Seconds since the last sign of progress."""
         return time.monotonic() - self._moved
 
     @property
@@ -122,7 +126,7 @@ class HeldLease:
 
     @property
     def over(self) -> bool:
-        """Is it lost, or so nearly that nothing more should be begun?"""
+        """Is the lease lost, or so close to its end that nothing more may start?"""
         return self._lost or time.monotonic() > self._until - MARGIN * self._seconds
 
     def renewed(self, asked_at: float) -> None:
@@ -133,17 +137,17 @@ class HeldLease:
 
     @property
     def lost(self) -> bool:
-        """Does the server say that it is another's?"""
+        """Does the server say that the lease belongs to another attempt?"""
         return self._lost
 
     def request_end(self, what: EndRequest, *, within: float) -> None:
-        """Come to an end at the next step, and in `within` seconds even from the midst of one."""
+        """Ask the attempt to end at its next step, and within `within` seconds even in the middle of one."""
         self.end_request = self.end_request or what
         self._end_by = min(self._end_by, time.monotonic() + within)
 
 
 class Leases:
-    """All leases of this worker, and its sign of life."""
+    """All leases of this worker, and its reports that it is alive."""
 
     def __init__(
         self,
@@ -167,7 +171,7 @@ class Leases:
         self._about = about
         self._held: dict[Lease, HeldLease] = {}
         self._busy = 0
-        self.heard = 0  # nudges received
+        self.heard = 0  # messages received
         self._lock = threading.Lock()
         self._leaving = False
         self._wake = threading.Event()
@@ -175,11 +179,11 @@ class Leases:
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 
     def start(self) -> None:
-        """Begin to renew, and to say that the worker lives."""
+        """Begin to renew leases and to report the worker as alive."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Say goodbye; leases still held run out by themselves."""
+        """Sign off; leases still held expire by themselves."""
         self._done.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -195,7 +199,7 @@ class Leases:
 
     @contextmanager
     def count_thread(self) -> Iterator[None]:
-        """Count one thread of the worker as busy with a nudge."""
+        """Count one thread of the worker as busy with a message."""
         self.heard += 1
         self._count(1)
         try:
@@ -205,9 +209,9 @@ class Leases:
 
     @contextmanager
     def hold(self, lease: Lease, *, asked_at: float, opened: bool = False) -> Iterator[HeldLease]:
-        """Renew a lease for as long as the block runs; `opened` with a client that is there already.
+        """Renew a lease while the block runs; `opened` means that its client exists already.
 
-        It is the block's part to settle or give back.
+        The block itself must settle the lease or give it back.
         """
         client_status = ClientStatus(self._wake.set, opened=opened)
         held = HeldLease(lease, self.seconds, self._stall, asked_at=asked_at, client_status=client_status)
@@ -223,12 +227,12 @@ class Leases:
 
     @property
     def busy(self) -> int:
-        """Threads that work on a nudge."""
+        """Threads that work on a message."""
         return self._busy
 
     @property
     def free(self) -> int:
-        """Threads that could take one: those whose lease is long gone hang, and are no excuse for taking nothing."""
+        """Threads that could take a message. A thread whose lease is lost hangs, and counts as free."""
         with self._lock:
             return self._threads - self._busy + self._hanging
 
@@ -254,30 +258,30 @@ class Leases:
                 self._guarded(self._renew)
             self._wake.wait(max(0.0, renew_at - time.monotonic()))
             self._wake.clear()
-            time.sleep(0.02)  # many threads end at once: one report for all of them
+            time.sleep(0.02)  # many threads end at once: send one report for all
         self._guarded(lambda: self._store.forget_worker(self.worker))
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Redis may be away for a while: each lease's own clock says how long that is bearable."""
+        """Ignore that Redis is away: each lease's own clock says how long that may last."""
         try:
             action()
         except Away:
             time.sleep(0.2)
-        except Exception as error:  # noqa: BLE001 - or this thread would end, and all attempts with it, and nobody see why
+        except Exception as error:  # noqa: BLE001 - this thread must not end: all attempts depend on it
             record_bug(self._store, error, self.worker)
             time.sleep(0.2)
 
     def _report(self) -> None:
         with self._lock:
             threads = 0 if self._leaving else self._threads
-            # Threads that hang count as free, or nothing would ever be sent here, and the watchdog never see it wait.
+            # Hanging threads count as free; otherwise no work would be sent here and the watchdog would see no backlog.
             busy = min(self._busy - self._hanging, threads)
         self._store.report_worker(
             self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
         )
 
     def _report_signs(self) -> None:
-        """Pass on what the service tells each client, as soon as it changes."""
+        """Pass on each client's state as soon as it changes."""
         for held in self._mine():
             sign, seconds = held.client_status.now
             if sign != held.reported and self._store.report_signal(held.lease, sign, ago=seconds):
@@ -296,7 +300,7 @@ class Leases:
                 continue
             held.renewed(asked_at)
             if asked := ENDINGS.get(answer):
-                # What will be gone on with is worth its checkpoint, however long a step takes; a stall ends even that.
+                # A stage that continues elsewhere gets time for its checkpoint, however long a step takes.
                 held.request_end(asked, within=self._within(asked))
 
     def _within(self, asked: EndRequest) -> float:

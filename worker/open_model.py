@@ -1,4 +1,8 @@
-"""Where an attempt begins: behind its own last checkpoint, where its parent ended, or at the untouched base."""
+"""Open the model of a stage: at its own last checkpoint, at its parent's end, or on the untouched
+base.
+
+Asks the service through a session; forgets checkpoints in the store that are gone.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,27 +20,28 @@ from worker.sdk.failures import ServiceError
 from worker.sdk.health import has_checkpoint
 from worker.sdk.session import Session, Trainer
 
-EVALUATION_RANK = 8  # of the untouched adapter through which a base model is asked; it changes nothing
+EVALUATION_RANK = 8  # of the untouched adapter on a base model; it does not change the model
 NOTHING = Usage()
+RESUMED = "continues from the checkpoint at step"  # the event of a resume, followed by the step
 ALL_LAYERS = {"mlp": True, "attn": True, "unembed": True}
 
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """An open model, and how far it has come."""
+    """An open model, and how far its training has come."""
 
     trainer: Trainer
     step: int = 0
-    usage: Usage = NOTHING  # that its checkpoint embodies, whichever attempts paid for them
+    usage: Usage = NOTHING  # contained in its checkpoint, whichever attempts paid for it
     rows: list[Row] = field(default_factory=list)
-    kept: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the record of the checkpoint
+    kept: Mapping[str, Any] = field(default_factory=dict)  # the whole record of the checkpoint
 
 
 def open_for_training(this: Attempt, session: Session) -> StartingPoint:
     """Open the model of a training where the last attempt left it.
 
-    Where that checkpoint is gone, it is forgotten and the attempt ends: going on from the one before, or starting over,
-    costs more than was reserved, so that it must be admitted anew.
+    If that checkpoint is gone, it is forgotten and the attempt ends: an older checkpoint costs more than was
+    reserved, so the stage must be admitted again.
     """
     if not this.work.checkpoint:
         return StartingPoint(_open_new(this, session))
@@ -48,15 +53,15 @@ def open_for_training(this: Attempt, session: Session) -> StartingPoint:
 
 
 def forget_if_gone(this: Attempt, checkpoint: Mapping[str, Any], path: str, error: ServiceError) -> None:
-    """Forget a checkpoint if what failed to open, it or what it needs, is not at the service; then raise that it is."""
+    """If the error means that the checkpoint (or `path`, which it needs) is gone, forget it and raise that."""
     if not checkpoint or not error.about_the_checkpoint or (error.missing and _may_exist(this, path)):
         return
     this.context.store.forget_checkpoint(this.lease, str(checkpoint["path"]), gone=path)
-    raise ServiceError(Fault.OUTAGE, f"its checkpoint at step {checkpoint['step']} is gone: {error}") from None
+    raise ServiceError(Fault.OUTAGE, f"the checkpoint at step {checkpoint['step']} is gone: {error}") from None
 
 
 def open_for_evaluation(this: Attempt, session: Session) -> Trainer:
-    """Open the model that an evaluation is about."""
+    """Open the model that an evaluation measures."""
     if this.recipe["parent"] is not None:
         return _open_parent(this, session)
     model = str(this.recipe["model"])
@@ -67,7 +72,7 @@ def _resume(this: Attempt, session: Session, checkpoint: Mapping[str, Any]) -> S
     trainer = this.wait(session.restore(checkpoint["path"], optimizer=True))
     rows = decode_rows(this.context.artefacts.read(checkpoint["metrics"]))
     with suppress(*Away):
-        this.context.store.log_event(this.lease, f"goes on from the checkpoint at step {checkpoint['step']}")
+        this.context.store.log_event(this.lease, f"{RESUMED} {checkpoint['step']}")
     return StartingPoint(trainer, checkpoint["step"], Usage.read(checkpoint["usage"]), rows, checkpoint)
 
 
@@ -80,7 +85,7 @@ def _open_new(this: Attempt, session: Session) -> Trainer:
 
 
 def _open_parent(this: Attempt, session: Session) -> Trainer:
-    """The parent's weights with a fresh optimizer."""
+    """Open the parent's weights with a fresh optimizer."""
     parent = str(this.recipe["parent"])
     checkpoint = this.context.store.read_checkpoint(parent)
     path = str(checkpoint["path"]) if checkpoint else ""
@@ -95,9 +100,9 @@ def _open_parent(this: Attempt, session: Session) -> Trainer:
 
 
 def _may_exist(this: Attempt, path: str) -> bool:
-    """Something was missing when a checkpoint was opened: it, or the model or session that should have become of it.
+    """Check whether a checkpoint may still exist after opening it failed because something was missing.
 
-    A service that cannot be asked which is believed the second time.
+    A service that has no call for it is believed the second time.
     """
     there = has_checkpoint(this.context.endpoint(str(this.recipe["model"])), path)
     return not any(map(this.work.failures.get, (Fault.GONE, Fault.BROKEN))) if there is None else there

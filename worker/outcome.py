@@ -1,4 +1,4 @@
-"""How an attempt ended, as a value. Every way of ending is one of these."""
+"""Define how an attempt can end: every ending is one of these values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from sweeps.stage import Json
 
 
 class StageError(Exception):
-    """The stage cannot be done as it is, and trying again would end the same. The message is its cause."""
+    """The stage cannot be done as it is, and another attempt would end the same. The message is its cause."""
 
 
 class ParentGone(Exception):
-    """What the stage needs of a parent is no more: the checkpoint from which it starts, or what was measured there."""
+    """A parent's checkpoint or measurement that the stage needs no longer exists."""
 
     def __init__(self, parent: str, path: str) -> None:
-        super().__init__(f"what its parent {parent} left is gone: {path}")
+        super().__init__(f"the result of parent {parent} is gone: {path}")
         self.parent = parent
         self.path = path
 
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The result stands once it is settled."""
+    """The stage is done; the result counts once it is settled."""
 
     result: Mapping[str, Json]
     steps: int
@@ -31,16 +31,16 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class Stopped:
-    """It was asked to end at a step, and did."""
+    """The attempt was asked to end at a step, and did."""
 
-    cancelled: bool  # nobody wants the stage any more; otherwise another attempt goes on from the checkpoint
+    cancelled: bool  # no sweep wants the stage; otherwise another attempt continues from the checkpoint
     cause: str
-    cost: Cost = "exact"  # where it had to leave in the midst of something: at most what it had asked for
+    cost: Cost = "exact"  # "at most" if it had to leave in the middle of a step
 
 
 @dataclass(frozen=True)
 class Failed:
-    """It could not go on."""
+    """The attempt could not continue."""
 
     fault: Fault
     cause: str
@@ -48,7 +48,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Orphaned:
-    """It cannot start: its parent must be done again."""
+    """The attempt cannot start: its parent must be done again."""
 
     parent: str
     path: str
@@ -57,14 +57,14 @@ class Orphaned:
 
 @dataclass(frozen=True)
 class Lost:
-    """Its lease is another's: nothing more may be written or submitted."""
+    """The lease belongs to another attempt: nothing more may be written or submitted."""
 
 
 Outcome = Succeeded | Stopped | Failed | Orphaned | Lost
 
 
 def summarise(outcome: Outcome) -> str:
-    """One line for Flower: what was measured, or why it ended without."""
+    """Return one line for Flower: what was measured, or why the attempt ended."""
     match outcome:
         case Succeeded(result):
             metrics = result.get("metrics")

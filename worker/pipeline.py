@@ -1,6 +1,8 @@
-"""The life of an attempt: claim → open → train or evaluate → settle → go on with what can start from here.
+"""Run an attempt: claim, open, train or evaluate, settle, then continue with evaluations on the live
+client.
 
-However an attempt ends, it ends as an `Outcome`; `conclude` is the only place that tells the store.
+However an attempt ends, it becomes an `Outcome`; only `conclude` reports it to the store. It calls
+the service through a Session and nothing else.
 """
 
 import json
@@ -27,11 +29,11 @@ from worker.sdk.health import is_responding
 from worker.sdk.session import Ending, Session, Trainer
 from worker.training.methods import train
 
-JUDGED_WITHIN = 30.0  # seconds for a canary on whose word it hangs whether a stage has failed
+JUDGED_WITHIN = 30.0  # seconds for a canary that decides whether a stage has failed
 
 
 def attempt(context: WorkerContext, stage: str, number: int, reporter: EventReporter) -> Outcome | None:
-    """Attempt a stage, then the evaluations that its live model allows. None if the nudge was not the current one."""
+    """Attempt a stage, then the evaluations that its live model allows; None if the message is outdated."""
     with context.leases.count_thread():
         asked_at = time.monotonic()
         try:
@@ -51,10 +53,12 @@ def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at
                 session = _make_session(this)
             except Away:
                 raise
-            except Exception as error:  # noqa: BLE001 - what is stored of it can be wrong in any way
+            except Exception as error:  # noqa: BLE001 - the stored stage can be wrong in any way
                 return _fail_unrunnable(context, lease.stage, error, lease.fence)
             outcome, trainer = _perform(this, session)
-            behind.callback(_close_session, this, session, outcome)  # whatever comes, or it would outlive its slot
+            behind.callback(
+                _close_session, this, session, outcome
+            )  # in any case, or the session would outlive its slot
             stands = conclude(this, outcome)
         if trainer is not None and stands and isinstance(outcome, Succeeded):
             _continue_if_possible(this, trainer)
@@ -62,7 +66,7 @@ def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at
 
 
 def _fail_unrunnable(context: WorkerContext, stage: str, error: Exception, fence: str = "") -> Failed:
-    """No attempt can be made at all: the stage fails, or it would be tried, and would fail like this, without end."""
+    """Fail a stage that cannot be attempted at all; otherwise it would be tried forever."""
     fail_stage(context.store, stage, error, context.leases.worker, fence)
     return Failed(Fault.STAGE, str(error))
 
@@ -72,7 +76,7 @@ def _close_session(this: Attempt, session: Session, outcome: Outcome) -> None:
 
 
 def _free_slot(this: Attempt) -> None:
-    """Its client is closed: another one may be opened. If that cannot be said, the slot runs out by itself."""
+    """Give the slot back: the client is closed. If Redis is away, the slot expires by itself."""
     try:
         this.context.store.free_slot(this.work.lane, this.work.slot)
     except Away:
@@ -90,7 +94,7 @@ def _choose_ending(outcome: Outcome) -> Ending:
 def _load_attempt(
     context: WorkerContext, held: HeldLease, reporter: EventReporter, opening: Opening | None = None
 ) -> Attempt:
-    """What is to be done. While Redis is away it is asked again, until the lease would be over."""
+    """Read what the attempt has to do; while Redis is away, ask again until the lease is nearly over."""
     while True:
         try:
             work = context.store.read_assignment(held.lease.stage)
@@ -104,7 +108,7 @@ def _load_attempt(
 
 
 def _make_session(this: Attempt) -> Session:
-    """Named so that whoever comes later can find it at the service, and tell it from those of another installation."""
+    """Make a session whose metadata identify the attempt and the installation at the service."""
     work = this.work
     metadata = {"fleet": this.context.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
     model = str(this.recipe["model"])
@@ -118,7 +122,7 @@ def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
 
 
 def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
-    """Do the work; every way in which it can end comes out as a value."""
+    """Do the work, and return every way in which it can end as a value."""
     try:
         this.check()
         _check_store_is_writable(this)
@@ -131,12 +135,12 @@ def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | No
         return Stopped(cancelled=False, cause=str(away)), None
     except ParentGone as gone:
         return Orphaned(gone.parent, gone.path, str(gone)), None
-    except Exception as error:  # noqa: BLE001 - a bug of ours must end as an outcome too, and be seen as one
+    except Exception as error:  # noqa: BLE001 - a bug of ours must become an outcome too
         return _classify(this, error), None
 
 
 def _check_store_is_writable(this: Attempt) -> None:
-    """Before any money is spent: a full disk must not let every stage be paid for, and its result be lost."""
+    """Write a file before any money is spent: with a full disk, every stage would be paid for and its result lost."""
     this.write_artefact(
         "attempt.json", json.dumps({"attempt": this.work.attempt, "worker": this.context.leases.worker}).encode()
     )
@@ -150,7 +154,7 @@ def _classify(this: Attempt, error: Exception) -> Failed:
             return _classify_gone(this, error) if fault is Fault.GONE else Failed(fault, str(error))
         case Stalled():
             return Failed(_classify_stall(this, error), str(error))
-        # The disk or a tokenizer's hub, not the stage; but what it was paid for must not be repeated without end.
+        # The disk or a tokenizer's hub failed, not the stage; but paid work must not be repeated forever.
         case ArtefactError() | ServiceRefused():
             return Failed(Fault.UNKNOWN if this.spending.usage.tokens else Fault.MACHINE, str(error))
         case StageError() | SweepsError() | SchedulerError():
@@ -167,37 +171,37 @@ def _classify_redis(this: Attempt, error: RedisError) -> Failed:
         case Refused():
             return Failed(Fault.MACHINE, str(error))
         case _:
-            return Failed(Fault.OUTAGE, f"Redis could not be told how far it was: {error}")
+            return Failed(Fault.OUTAGE, f"could not report progress to Redis: {error}")
 
 
 def _classify_gone(this: Attempt, error: ServiceError) -> Failed:
-    """What is lost once is opened anew. Lost again without progress, and a canary says whose fault that is."""
+    """Classify a lost handle. The first loss is opened again; a second without progress is decided by a canary."""
     if not _read_failures(this).get(Fault.GONE):
         return Failed(Fault.GONE, str(error))
     cost = Usage(training=COST)
     if not this.spending.covers(cost):
-        return Failed(Fault.GONE, f"twice: {error}")
+        return Failed(Fault.GONE, f"lost twice: {error}")
     this.spending.add(cost)
     model = str(this.recipe["model"])
     metadata = {"fleet": this.context.fleet, "canary": this.work.stage}
     verdict = try_service(lambda: this.context.endpoint(model), model, metadata, JUDGED_WITHIN)
     if verdict.word == "healthy":
-        return Failed(Fault.GONE, f"twice, while a canary is well there: {error}")
+        return Failed(Fault.GONE, f"lost twice, while a canary succeeded: {error}")
     if verdict.word == "stopped":
         return Failed(Fault.ACCOUNT, verdict.cause)
-    with suppress(*Away):  # whoever comes next suspects it too
-        this.context.store.scripts.run("suspect_service", service_of(model), f"{error}; a canary: {verdict.cause}")
-    return Failed(Fault.OUTAGE, f"{error}; a canary: {verdict.cause}")
+    with suppress(*Away):  # so that other attempts suspect the service too
+        this.context.store.scripts.run("suspect_service", service_of(model), f"{error}; canary: {verdict.cause}")
+    return Failed(Fault.OUTAGE, f"{error}; canary: {verdict.cause}")
 
 
 def _classify_stall(this: Attempt, error: Stalled) -> Fault:
-    """A service that has never answered, or answers nobody, is no fault of the stage."""
+    """Blame the service for a stall if it never answered this attempt or answers nothing now."""
     here = error.answered and is_responding(this.context.endpoint(str(this.recipe["model"])))
     return Fault.STALLED if here else Fault.OUTAGE
 
 
 def conclude(this: Attempt, outcome: Outcome) -> bool:
-    """Tell the store how it ended; does that stand? While Redis is away it is told again, until the lease is over."""
+    """Report the outcome to the store; True if it counts. While Redis is away, try again until the lease is over."""
     give_up = time.monotonic() + this.context.leases.seconds
     while True:
         try:
@@ -206,7 +210,7 @@ def conclude(this: Attempt, outcome: Outcome) -> bool:
             if this.held.over or time.monotonic() > give_up:
                 return False
             time.sleep(PAUSE)
-        except Exception as error:  # noqa: BLE001 - it would be paid for again and again
+        except Exception as error:  # noqa: BLE001 - otherwise it would be paid for again and again
             fail_stage(this.context.store, this.work.stage, error, this.context.leases.worker, this.lease.fence)
             return False
 
@@ -245,14 +249,14 @@ def _settle_failure(this: Attempt, fault: Fault, cause: str) -> bool:
 
 
 def _read_failures(this: Attempt) -> Mapping[str, int]:
-    """Of each kind since the stage last got any further, which it may have done in this very attempt."""
+    """Read the number of failures of each kind since the stage last made progress, in this attempt or before."""
     with suppress(*Away):
         return this.context.store.read_assignment(this.work.stage).failures
     return this.work.failures
 
 
 def _continue_if_possible(this: Attempt, trainer: Trainer) -> None:
-    """What is not adopted will be dispatched."""
+    """Continue with evaluations on the live client; what is not continued will be dispatched."""
     try:
         _continue_on_live_client(this, trainer)
     except Away:
@@ -262,7 +266,7 @@ def _continue_if_possible(this: Attempt, trainer: Trainer) -> None:
 
 
 def _continue_on_live_client(this: Attempt, trainer: Trainer) -> None:
-    """Evaluate what was just trained on the client that is still live: stages of their own, with no new session."""
+    """Evaluate what was just trained on the client that is still live: stages of their own, without a new session."""
     context, worker = this.context, this.context.leases.worker
     opening = Opening(this.opening.attempt, this.spending.usage)
     for child in context.store.list_evaluations(this.work.stage):
@@ -274,14 +278,14 @@ def _continue_on_live_client(this: Attempt, trainer: Trainer) -> None:
             with context.leases.hold(lease, asked_at=asked_at, opened=True) as held:
                 used = _evaluate_on_live_client(context, held, trainer, this.reporter, opening)
             if used is None:
-                return  # what it cost is read off the session, so nothing may come behind it there
+                return  # its cost is read from the session, so nothing more may use that session
             opening = Opening(opening.attempt, opening.usage.plus(used))
 
 
 def _evaluate_on_live_client(
     context: WorkerContext, held: HeldLease, trainer: Trainer, reporter: EventReporter, opening: Opening
 ) -> Usage | None:
-    """What it used; None unless it succeeded, and that stands."""
+    """Evaluate one stage; return its usage, or None unless it succeeded and counts."""
     this = _load_attempt(context, held, reporter, opening)
     with reporter.report_continued(this.work.label) as tell:
         outcome, _ = run_to_outcome(this, lambda: (evaluate(this, trainer.bind(this.note_signal, this.permit)), None))

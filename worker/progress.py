@@ -1,4 +1,4 @@
-"""Where a training is: a line for Flower and status, a thinned-out curve to watch, the whole of it for the file."""
+"""Format an attempt's progress: a line for Flower and status, a short curve to watch, and the full curve for a file."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ PACE = 1.0  # seconds between two reports of one attempt
 
 
 class Curve:
-    """The metrics of every step, and a selection of at most CURVE_POINTS of them that spans them all."""
+    """The metrics of every step, and a selection of at most CURVE_POINTS of them."""
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
         self.rows = list(rows)
@@ -21,14 +21,14 @@ class Curve:
         self.rows.append(row)
 
     def thinned(self) -> list[Row]:
-        """Every k-th row for the smallest k that fits, and always the last."""
+        """Return every k-th row for the smallest k that fits, and always the last."""
         every = -(-len(self.rows) // (CURVE_POINTS - 1)) or 1
         chosen = self.rows[::every]
         return chosen if not self.rows or chosen[-1] is self.rows[-1] else [*chosen, self.rows[-1]]
 
 
 class ReportTimer:
-    """Says when another report is due."""
+    """Says when the next report is due."""
 
     def __init__(self, seconds: float = PACE) -> None:
         self._seconds = seconds
@@ -43,5 +43,5 @@ class ReportTimer:
 
 
 def format_line(progress: Mapping[str, Json]) -> str:
-    """One line for Flower's row: "step 130/4000 nll 1.980"."""
+    """Return one line for Flower's row: "step 130/4000 nll 1.980"."""
     return f"step {progress['step']}/{progress['steps']} {name_loss(progress)}".rstrip()

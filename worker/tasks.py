@@ -1,4 +1,4 @@
-"""The one task. Its message is a nudge; the lease decides."""
+"""Define the one Celery task. Its message says which stage to look at; the lease decides."""
 
 import time
 import uuid
@@ -14,14 +14,14 @@ from worker.pipeline import attempt
 
 
 class StageFailed(Exception):
-    """So that Flower tells the same story as the store. Plain text only."""
+    """Makes the Celery task fail, so that Flower shows what the store says. Plain text only."""
 
 
 @app.task(name=ATTEMPT, bind=True, throws=(StageFailed,))
 def attempt_stage(self: Any, stage: str, number: int) -> str:
     """Attempt a stage once. A repeated, late or stray message ends without doing anything.
 
-    What it returns is for Flower's eyes only: the truth is in the store.
+    The return value is shown in Flower; the result itself is in the store.
     """
     outcome = attempt(get_context(), stage, number, CeleryEvents(self))
     if isinstance(outcome, Failed):
@@ -30,19 +30,19 @@ def attempt_stage(self: Any, stage: str, number: int) -> str:
 
 
 class CeleryEvents:
-    """Narrates a task to Flower through Celery's own events; what cannot be told is not worth an attempt."""
+    """Reports to Flower through Celery's events; a failed report is ignored."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
 
     def show_progress(self, text: str) -> None:
-        """Flower shows the result of a custom event in the row of the task, live."""
+        """Show a text in the task's row, live: Flower shows the result of a custom event."""
         with suppress(Exception):
             self._task.send_event("task-progress", result=text)
 
     @contextmanager
     def report_continued(self, label: str) -> Iterator[ReportEnd]:
-        """A row of its own for a stage that came without a message."""
+        """Show a stage that came without a message in a row of its own."""
         row, began = str(uuid.uuid4()), time.monotonic()
         outcomes: list[Outcome] = []
         self._send("task-received", row, name=ATTEMPT, args=label, kwargs="{}", retries=0)

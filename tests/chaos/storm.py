@@ -22,6 +22,7 @@ from scheduler.state import keys, views
 from scheduler.state.connection import RedisError
 from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
+from worker.open_model import RESUMED
 
 Say = Callable[[str], None]
 GAP = 0.25  # seconds between two looks
@@ -180,7 +181,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
     _same_aggregates(cells, calm_cells)
     repeated = _no_step_too_many(fleet, plan)
     _the_books_are_the_services(fleet, view.tokens, view.spent, view.reserved, view.unreconciled)
-    resumes = sum("goes on from the checkpoint at step" in event["detail"] for event in fleet.events())
+    resumes = sum(RESUMED in event["detail"] for event in fleet.events())
     attempts = sum(stage.attempt for stage in stages)
     return {"stages": len(stages), "attempts": attempts, "resumes": resumes, "repeated steps": repeated}
 

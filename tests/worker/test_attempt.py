@@ -1,6 +1,7 @@
 """One attempt, through every real part: what it leaves behind, what it costs, and how each way of ending is told."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -71,10 +72,11 @@ def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
     assert isinstance(outcome, Failed)
     row = workshop.store.client.hgetall(keys.stage(train.id))
     assert (row["state"], row["attempt"]) == ("failed", "1")
-    assert row["cause"].startswith("diverged: the loss became ")
-    assert "above 1.2; the learning rate there was 0.00" in row["cause"]
+    assert row["cause"].startswith("diverged: ")
+    assert " 1.2" in row["cause"]
+    assert re.search(r"learning rate.* 0\.00", row["cause"])
     (run,) = (each for each in views.read_results(workshop.store, "one") if each.stage == train.id)
-    at = int(row["cause"].partition(" at step ")[2].partition(",")[0])
+    (at,) = map(int, re.findall(r"at step (\d+)", row["cause"]))
     assert run.steps == at < train.steps, "those that went well, and not those that were planned"
 
 

@@ -1,6 +1,7 @@
 """What an attempt does of what the service tells it, and what a canary finds: real SDK, real service, real verbs."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,7 +87,7 @@ def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost
     wait_until(lambda: pool(brisk)["signals"] == {"queued": 1}, "the store to know that it queues")
     thread.join(20)
     assert isinstance(outcomes[0], Stopped)
-    assert "no room for another client" in outcomes[0].cause
+    assert re.search(r"client.* \d+ s$", outcomes[0].cause)
     assert (row(brisk, stage)["state"], charged(brisk, stage), row(brisk, stage)["micro_usd"]) == ("ready", [], "0")
     wait_until(lambda: pool(brisk)["taken"] == 0, "its slot to be given back")
     other.close("success")
@@ -131,12 +132,12 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
 @pytest.mark.parametrize(
     ("document", "word", "said"),
     [
-        ({}, "healthy", "a step was done"),
-        ({"pause": {"from": 0, "for": 60}}, "healthy", "has paused us"),
+        ({}, "healthy", ""),
+        ({"pause": {"from": 0, "for": 60}}, "healthy", "starved"),
         ({"rules": [{"on": "*", "answer": {"status": 503}}]}, "down", ""),
-        ({"rules": [{"on": "get_server_capabilities", "delay": 9}]}, "down", "simplest question"),
+        ({"rules": [{"on": "get_server_capabilities", "delay": 9}]}, "down", " 2 s"),
         ({"rules": [{"on": "*", "answer": {"status": 401}}]}, "stopped", "401"),
-        ({"rules": [{"on": "optim_step", "never": True}]}, "down", "not done within"),
+        ({"rules": [{"on": "optim_step", "never": True}]}, "down", " 6 s"),
         ({"rules": [{"on": "create_session", "answer": {"status": 401}}]}, "stopped", ""),
         ({"rules": [{"on": "forward_backward", "answer": {"status": 402}}]}, "stopped", ""),
     ],

@@ -1,4 +1,7 @@
-"""Is a service down? One small training step on it, with a deadline of its own, where the breaker asks for one."""
+"""Try a service with one small training step when its breaker asks for it, and report the verdict.
+
+Opens a session of its own at the service; takes canaries and records verdicts in the store.
+"""
 
 import logging
 import threading
@@ -26,7 +29,7 @@ from worker.sdk.health import probe
 from worker.sdk.session import AdamSettings, Session
 
 LOOK_EVERY = 1.0  # seconds
-TOKENS = (1, 2, 3, 4)  # which mean something or other to every model
+TOKENS = (1, 2, 3, 4)  # that every model knows
 COST = len(TOKENS) - 1  # tokens of training
 STILL = AdamSettings(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 
@@ -38,7 +41,7 @@ VerdictWord = Literal["healthy", "down", "stopped", "unsure"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a try found."""
+    """What a canary found out."""
 
     word: VerdictWord
     cause: str
@@ -47,7 +50,7 @@ class Verdict:
 FOUND: Mapping[Fault, VerdictWord] = {
     Fault.ACCOUNT: "stopped",
     Fault.STAGE: "healthy",
-    Fault.MALFORMED: "healthy",  # it is there; what it answers is told by each stage that it fails
+    Fault.MALFORMED: "healthy",  # the service is reachable; each stage reports what is wrong with its answers
     Fault.MACHINE: "unsure",
     Fault.GONE: "down",
 }
@@ -58,11 +61,11 @@ class TooLate(Exception):
 
 
 class Paused(Exception):
-    """The service answers that it has paused us, so that it is there."""
+    """The service answered that it paused us, so it is reachable."""
 
 
 class Canaries:
-    """Tries a service whenever its breaker asks for it; one worker of the fleet does at a time."""
+    """Tries a service when its breaker asks for it; one worker of the fleet at a time."""
 
     def __init__(self, context: WorkerContext, timing: Timing) -> None:
         self._context = context
@@ -74,7 +77,7 @@ class Canaries:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more; a try that is under way runs out."""
+        """Start no more canaries; one that is under way runs out."""
         self._done.set()
 
     def _watch(self) -> None:
@@ -84,11 +87,11 @@ class Canaries:
                     self.turn(service)
                 except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
-                except Exception as error:  # noqa: BLE001 - our own: it says nothing of the service, and the try lapses
+                except Exception as error:  # noqa: BLE001 - a bug of ours says nothing about the service; the canary expires
                     record_bug(self._context.store, error, f"canaries of {self._context.leases.worker}", of=NOBODY)
 
     def turn(self, service: str) -> Verdict | None:
-        """One try, if it is time for one."""
+        """Run one canary, if one is due."""
         store, name = self._context.store, uuid.uuid4().hex
         patience, pace = self._timing.patience, self._timing.pace
         model = store.take_canary(service, name, tokens=COST, patience=patience, pace=pace)
@@ -97,19 +100,19 @@ class Canaries:
         metadata = {"fleet": self._context.fleet, "canary": name}
         verdict = try_service(lambda: self._context.endpoint(model), model, metadata, 0.9 * patience)
         state = store.record_canary_result(service, name, verdict.word, verdict.cause, tries=self._timing.tries)
-        log.warning("canary at %s: %s (%s); the breaker is %s", service, verdict.word, verdict.cause, state)
+        log.warning("canary at %s: %s (%s); the breaker is now %s", service, verdict.word, verdict.cause, state)
         return verdict
 
 
 def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
-    """Ask for one step within so many seconds. Whatever comes of it is a verdict."""
+    """Ask for one step within `seconds`; return the verdict, whatever happens."""
     told, give_up = ClientStatus(), time.monotonic() + seconds
 
     def check() -> None:
         if told.now[0] in (ClientState.QUEUED, ClientState.LIMITED, ClientState.STARVED):
-            raise Paused(f"it answers, and has paused us ({told.now[0]})")
+            raise Paused(f"the service answers but has paused us ({told.now[0]})")
         if time.monotonic() > give_up:
-            raise TooLate(f"a single step was not done within {seconds:.0f} s")
+            raise TooLate(f"one step was not done within {seconds:.0f} s")
 
     session = None
     try:
@@ -126,11 +129,11 @@ def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str
     finally:
         if session is not None:
             session.close("success")
-    return Verdict("healthy", "a step was done")
+    return Verdict("healthy", "one step was done")
 
 
 def _judge_status(status: int | None) -> VerdictWord:
-    """A refusal is an answer too: the model may have been withdrawn, or we may ask too often."""
+    """Judge an HTTP status: a refusal is an answer too (the model is gone, or we ask too often)."""
     return "healthy" if status is not None and status < 500 and status != 408 else "down"
 
 
@@ -143,6 +146,6 @@ def _do_step(session: Session, model: str, check: Callable[[], None]) -> None:
         losses.wait(check)
         applied.wait(check)
     except ServiceError as error:
-        if error.missing:  # a refusal is an answer, but not this one
-            raise TooLate(f"the model that it had just made was gone: {error}") from None
+        if error.missing:  # other refusals are answers; this one means that the service lost its model
+            raise TooLate(f"the model it had just created was gone: {error}") from None
         raise

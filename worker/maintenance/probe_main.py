@@ -1,6 +1,7 @@
-"""python -m worker.maintenance.probe_main MODEL: asks what the documentation leaves open, with a few hundred tokens.
+"""Probe what the service's documentation leaves open: python -m worker.maintenance.probe_main MODEL.
 
-What comes out is one JSON object: a Report, or {"error": ...}.
+It spends a few hundred tokens at the service and prints one JSON object: a ProbeReport, or
+{"error": ...}.
 """
 
 import argparse
@@ -25,19 +26,19 @@ from worker.maintenance.probes import FIRST, TOKENS, ProbeName, Probes
 from worker.sdk.endpoints import make_endpoints
 from worker.sdk.failures import ServiceError
 
-MOST = 50_000  # micro-dollars that an inquiry may cost
+MOST = 50_000  # micro-dollars that the probes may cost
 
 
 def bound_cost(model: str, prices: PriceBook) -> int:
-    """Micro-dollars that an inquiry costs at most. Raises SchedulerError where that is not known, or too much."""
+    """Return the most micro-dollars that the probes cost. Raises SchedulerError if that is unknown or too much."""
     rates, each = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
     if not all(map(rates.know, each)):
-        raise SchedulerError(f"{model} has no price in {prices.name}; name a model that has, or add its row")
+        raise SchedulerError(f"{model} has no price in {prices.name}; choose a model with a price, or add a row for it")
     most = max(map(rates.price, each))
     if most > MOST:
         raise SchedulerError(
             f"asking {model} could cost ${most / MICRO:.4f} ({TOKENS} tokens); "
-            f"more than ${MOST / MICRO:g} is not spent on it"
+            f"more than ${MOST / MICRO:g} is not allowed; choose a cheaper model"
         )
     return most
 
@@ -45,9 +46,9 @@ def bound_cost(model: str, prices: PriceBook) -> int:
 def run_probes(
     this: Probes, *, clients: int, pending: PendingBill | None = None
 ) -> tuple[list[ProbeAnswer], PendingBill | None]:
-    """Every question once, the last with at most so many clients (0: not at all), and whose bill is still to come.
+    """Run every probe once, the last with at most `clients` clients (0: not at all); also return the pending bill.
 
-    What cannot be told is said, and the others are asked all the same.
+    A probe that cannot tell says so, and the others run all the same.
     """
 
     def forward() -> ProbeAnswer:
@@ -75,7 +76,7 @@ def _probe(what: ProbeName, question: Callable[[], ProbeAnswer]) -> ProbeAnswer:
 
 
 def _act_as_other_process(this: Probes) -> None:
-    """Be the other process: open a session, tell its name, and when told to, see whether it can be worked in still."""
+    """Open a session, print its id, wait for a line, and report whether the session still works."""
     with this.session("finish") as session:
         try:
             trainer = this.open_trainer(session)
@@ -98,7 +99,7 @@ def _write_json(document: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The status: 0, 1 where nothing could be asked, 130 where it was stopped."""
+    """Return the exit status: 0, 1 if nothing could be asked, 130 if interrupted."""
     told = _parse_arguments(arguments)
     try:
         settings = from_environment()
@@ -126,13 +127,15 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m worker.maintenance.probe_main", description=str(__doc__).partition("\n")[0]
     )
     parser.add_argument("model")
-    parser.add_argument("--clients", type=int, default=16, help="training clients to open at most; 0 opens none")
-    parser.add_argument("--pending", nargs=3, metavar=("SESSION", "MODEL", "TIME"), help="whose bill is still to come")
-    parser.add_argument("--open", metavar="NAME", help="be the other process of an inquiry")
+    parser.add_argument("--clients", type=int, default=16, help="open at most this many training clients (0: none)")
+    parser.add_argument(
+        "--pending", nargs=3, metavar=("SESSION", "MODEL", "TIME"), help="an earlier probe whose bill is pending"
+    )
+    parser.add_argument("--open", metavar="NAME", help="act as the other process of a probe")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
     logging.getLogger("tinker").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us wants everything closed, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything opened must be closed on SIGTERM too
     sys.exit(main())

@@ -1,6 +1,7 @@
-"""The questions to the service that its documentation leaves open, each asked with a few tokens.
+"""Find out what the service's documentation leaves open, with a few tokens per probe.
 
-Everything that is opened is closed and everything that is saved is deleted, however it ends; every wait has an end.
+Opens sessions at the service. Everything opened is closed and everything saved is deleted, however
+a probe ends; every wait has a deadline.
 """
 
 import json
@@ -34,33 +35,33 @@ T = TypeVar("T")
 ProbeName = Literal["calls", "moments", "finish", "forward", "clients"]
 
 LENGTH = 24  # tokens of a batch: one datum
-BEFORE, AFTER = 4, 3  # steps before the checkpoint, and from there on: once without a break, twice resumed
-TOKENS = LENGTH * (BEFORE + 3 * AFTER + 2)  # of all questions, at most: one `forward` each asks about bills and ends
+BEFORE, AFTER = 4, 3  # steps before the checkpoint and after it; the latter once without a break and twice resumed
+TOKENS = LENGTH * (BEFORE + 3 * AFTER + 2)  # of all probes, at most: those of bills and endings send a `forward` each
 
 RANK = 8
-KEPT = 3600  # seconds that the checkpoint would live if it could not be deleted: the least that the service takes
+KEPT = 3600  # seconds that the checkpoint lives if it cannot be deleted: the least that the service accepts
 ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
-TELLING = 1e-3  # nats: losses that moments change by less tell nothing
-CLEARLY = 4.0  # times nearer to the one than the other is from it
+TELLING = 1e-3  # nats: a smaller effect of the moments shows nothing
+CLEARLY = 4.0  # required ratio of the two distances
 
 PATIENCE = 180.0  # seconds for one answer
-SLOT = 30.0  # seconds after which a client that does not open, while the service answers, waits for a slot
+SLOT = 30.0  # seconds after which a client that does not open, at a service that answers, waits for a slot
 CALL = 20.0  # seconds for a call of the account
 LEAVE = 15.0  # seconds for a session to close
 
 
 def _make_batch(first: int, factor: int) -> ExampleBatch:
-    """A datum of small token ids that every vocabulary has: what they spell does not matter."""
+    """Return a datum of small token ids that every vocabulary has; the text does not matter."""
     tokens = np.array([first + factor * place * place % 53 for place in range(LENGTH + 1)], np.int32)
     return ExampleBatch([Example(tokens, np.ones(LENGTH, np.float32), 0)], scale=1 / LENGTH)
 
 
-# Two, so that the gradients turn: where they stay as they are, Adam steps alike with moments and without.
+# Two batches, so that the gradient changes: with a constant gradient, Adam steps alike with moments and without.
 FIRST, SECOND = _make_batch(30, 7), _make_batch(33, 11)
 
 
 class Probes:
-    """The questions, each on sessions of its own that name this inquiry in their metadata."""
+    """The probes, each in sessions of its own whose metadata name this run."""
 
     def __init__(
         self,
@@ -79,7 +80,9 @@ class Probes:
         self._slot = slot
 
     def calls(self) -> ProbeAnswer:
-        """Which calls the service does not have, each asked about something that is not there: that costs nothing."""
+        """Find the calls that the service lacks, by asking each about something that does not exist: that costs
+        nothing.
+        """
         nothing, now = f"tinker://inquiry-{self.name}/weights/none", datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
         questions: dict[str, Callable[[], object]] = {
@@ -91,12 +94,12 @@ class Probes:
         }
         lacking = {call: status for call, ask in questions.items() if (status := _find_lack(ask)) is not None}
         if not lacking:
-            return ProbeAnswer("calls", ALL, "it has every call that we have a use for")
-        said = "; ".join(f"no `{call}`: so {LACKED[call]}" for call in lacking)
+            return ProbeAnswer("calls", ALL, "the service has every call that we use")
+        said = "; ".join(f"no `{call}`: {LACKED[call]}" for call in lacking)
         return ProbeAnswer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
 
     def moments(self) -> ProbeAnswer:
-        """Train, save, train on; then again from the checkpoint, with the optimizer and, as a control, without."""
+        """Train, save and train on; then repeat from the checkpoint with the optimizer and, as a control, without."""
         with self.session("moments") as session:
             trainer = self.open_trainer(session)
             with self._nothing_kept(trainer.session_id):
@@ -112,25 +115,23 @@ class Probes:
             return self._train(self.wait(session.restore(path, optimizer=optimizer)), SECOND, AFTER)
 
     def finish(self) -> ProbeAnswer:
-        """Have another process open a session, finish it from here, and see whether that process can go on in it."""
+        """Have another process open a session, finish it from here, and check whether that process can still use it."""
         with self._elsewhere() as (told, go_on):
             session = told()["session"]
             if not self.account.finish(session):
-                return ProbeAnswer(
-                    "finish", "no", "the service refuses it; sessions of workers that died end by themselves"
-                )
+                return ProbeAnswer("finish", "no", "the service refuses it; sessions of dead workers end by themselves")
             found = self.account.find_sessions({"inquiry": self.name, "asks": "finish"})
             over = any(each.id == session and each.status in FINAL for each in found)
             go_on()
             refused = told()["refused"]
         if refused == "no":
-            return ProbeAnswer("finish", "no", "the service accepts it, and the session goes on all the same")
+            return ProbeAnswer("finish", "no", "the service accepts it, but the session continues")
         if refused == "yes" or over:
-            return ProbeAnswer("finish", "yes", "sessions of workers that died are finished from here")
-        return ProbeAnswer("finish", "unknown", f"the service accepts it, and what came of it is not seen: {refused}")
+            return ProbeAnswer("finish", "yes", "another process can finish sessions of dead workers")
+        return ProbeAnswer("finish", "unknown", f"the service accepts it, but the effect is unknown: {refused}")
 
     def forward(self, pending: PendingBill | None) -> tuple[ProbeAnswer, PendingBill | None]:
-        """Look up as what `forward` is billed; nothing is asked for anew while an earlier bill is still to come."""
+        """Find how `forward` is billed; send nothing new while an earlier bill is pending."""
         if pending is None:
             began = datetime.now(UTC)
             with self.session("forward") as session:
@@ -141,28 +142,30 @@ class Probes:
             kind = find_billed_kind(self.account, pending)
         except ServiceError as error:
             if error.missing or error.fault is Fault.ACCOUNT:
-                return ProbeAnswer("forward", "unknown", f"this key may not read the bills: {error}"), None
+                return ProbeAnswer("forward", "unknown", f"this API key may not read usage: {error}"), None
             return ProbeAnswer("forward", "pending", f"the bills cannot be read now: {error}"), pending
         if kind is None:
             return ProbeAnswer(
-                "forward", "pending", "it is not in the bills yet, which lag by hours; ask again"
+                "forward", "pending", "it is not billed yet (bills lag by hours); probe again later"
             ), pending
-        return ProbeAnswer("forward", kind, f"its tokens are billed as {kind}"), None
+        return ProbeAnswer("forward", kind, f"`forward` is billed as {kind}"), None
 
     def clients(self, most: int) -> ProbeAnswer:
-        """Open training clients, which costs nothing, until one has to wait or so many are open."""
+        """Open training clients, which costs nothing, until one has to wait or `most` are open."""
         with self.session("clients") as session:
             count = 0
             while count < most and self._opens(session):
                 count += 1
         if count == 0:
-            return ProbeAnswer("clients", "unknown", f"not one opened in {self._slot:g} s, though the service answers")
+            return ProbeAnswer(
+                "clients", "unknown", f"no client opened in {self._slot:g} s, although the service answers"
+            )
         if count < most:
-            return ProbeAnswer("clients", str(count), f"{count} open at once, and one more waits")
-        return ProbeAnswer("clients", f"{count}{MORE}", f"{count} open at once, and no more were tried")
+            return ProbeAnswer("clients", str(count), f"{count} open at once; one more has to wait")
+        return ProbeAnswer("clients", f"{count}{MORE}", f"{count} open at once; no more were tried")
 
     def _opens(self, session: Session) -> bool:
-        """Not within a while, though the service answers: then it waits for a slot, of which the SDK tells nobody."""
+        """Does another client open? Not within a while, at a service that answers, means that it waits for a slot."""
         try:
             self.open_trainer(session, seconds=self._slot)
         except ServiceError as error:
@@ -172,11 +175,11 @@ class Probes:
         return True
 
     def open_trainer(self, session: Session, seconds: float | None = None) -> Trainer:
-        """A fresh adapter."""
+        """Open a fresh adapter."""
         return self.wait(session.create(self.model, rank=RANK, seed=0, layers=ALL_LAYERS), seconds)
 
     def wait(self, pending: futures.PendingAnswer[T], seconds: float | None = None) -> T:
-        """The answer. Raises ServiceError, also when it does not come in time."""
+        """Return the answer. Raises ServiceError, also if it does not arrive in time."""
         seconds = self._patience if seconds is None else seconds
         give_up = time.monotonic() + seconds
 
@@ -188,7 +191,7 @@ class Probes:
 
     @contextmanager
     def session(self, asks: ProbeName) -> Iterator[Session]:
-        """A session that is closed when the block is left, and waited for until it is."""
+        """Open a session, and close it at the end of the block."""
         session = Session(lambda: self._endpoint, {"inquiry": self.name, "asks": asks})
         ending: Ending = "interrupted"
         try:
@@ -199,16 +202,16 @@ class Probes:
 
     @contextmanager
     def _nothing_kept(self, session: str) -> Iterator[None]:
-        """Delete what was saved in a session when the block is left."""
+        """Delete what was saved in a session at the end of the block."""
         try:
             yield
         finally:
-            with suppress(ServiceError):  # it expires by itself
+            with suppress(ServiceError):  # otherwise it expires by itself
                 for path in self.account.list_checkpoints(session):
                     self.account.delete(path)
 
     def _train(self, trainer: Trainer, batch: ExampleBatch, steps: int) -> list[float]:
-        """The mean loss of each step, before it is applied."""
+        """Return the mean loss of each step, before the step is applied."""
         pending = [(trainer.forward_backward(batch), trainer.step(ADAM)) for _ in range(steps)]
         losses = [self.wait(losses) for losses, _ in pending]
         for _, applied in pending:
@@ -217,7 +220,7 @@ class Probes:
 
     @contextmanager
     def _elsewhere(self) -> "Iterator[tuple[Callable[[], dict[str, str]], Callable[[], None]]]":
-        """Another process with a session: what it tells next, and how to have it go on. It ends when we do."""
+        """Run another process with a session; yield functions to read its next message and to let it continue."""
         command = [
             sys.executable,
             "-W",
@@ -238,7 +241,7 @@ class Probes:
                 line = futures.run_abandonable(speaks.readline).result(self._patience)
                 found: dict[str, str] = json.loads(line)
             except (TimeoutError, ValueError):
-                raise ServiceError(Fault.OUTAGE, "the other process could not open a session, or went away") from None
+                raise ServiceError(Fault.OUTAGE, "the other process could not open a session, or ended") from None
             if "error" in found:
                 raise ServiceError(Fault.OUTAGE, found["error"])
             return found
@@ -260,7 +263,7 @@ class Probes:
 
 
 def _find_lack(ask: Callable[[], object]) -> int | None:
-    """The status by which the service says that it has no such call; None where it has."""
+    """Return the status with which the service says that it lacks a call; None if it has it."""
     try:
         ask()
     except ServiceError as error:
@@ -269,21 +272,21 @@ def _find_lack(ask: Callable[[], object]) -> int | None:
 
 
 def _close_session(session: Session, ending: Ending) -> None:
-    with suppress(TimeoutError):  # the SDK hangs: the service drops what is silent
+    with suppress(TimeoutError):  # the SDK hangs; the service drops silent sessions
         session.close(ending).result(LEAVE)
 
 
 def judge_moments(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> ProbeAnswer:
-    """Whose losses are those of the resumed run: the uninterrupted one's, or those of a run with cold moments?"""
+    """Compare the resumed run's losses with the uninterrupted run's and with a run without moments."""
     off, cold, effect = _distance(resumed, unbroken), _distance(resumed, control), _distance(control, unbroken)
     seen = f"losses differ by {off:.2g} after a resume and by {effect:.2g} without moments"
     if not (math.isfinite(off) and effect >= TELLING):
-        return ProbeAnswer("moments", "unknown", f"moments do not show: {seen}")
+        return ProbeAnswer("moments", "unknown", f"moments have no visible effect: {seen}")
     if off * CLEARLY <= effect:
-        return ProbeAnswer("moments", "yes", f"a resumed run goes on as if it had never stopped: {seen}")
+        return ProbeAnswer("moments", "yes", f"a resumed run continues exactly: {seen}")
     if cold * CLEARLY <= effect:
-        return ProbeAnswer("moments", "no", f"a resumed run begins with cold moments, and is not exact: {seen}")
-    return ProbeAnswer("moments", "unknown", f"it is neither with nor without moments: {seen}")
+        return ProbeAnswer("moments", "no", f"a resumed run starts without moments and is not exact: {seen}")
+    return ProbeAnswer("moments", "unknown", f"the resumed run matches neither case: {seen}")
 
 
 def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -291,7 +294,7 @@ def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def find_billed_kind(account: AccountClient, pending: PendingBill) -> Forward | None:
-    """As what the session's tokens are in the bills; None if they are not. Raises ServiceError."""
+    """Return as what the session's tokens are billed; None if they are not billed yet. Raises ServiceError."""
     hour = pending.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     used = account.read_usage(hour - timedelta(hours=1), hour + timedelta(hours=3))
     counted = [each.usage for each in used if each.session == pending.session]

@@ -1,4 +1,8 @@
-"""What the service says of attempts in attempt, judged: which sessions to finish, which are over, what was used."""
+"""Judge what the service says about attempts of unknown cost: what to finish, what is over, what was
+used.
+
+Pure functions; they touch nothing.
+"""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,39 +14,39 @@ from sweeps.cost import Usage
 from sweeps.stage import MICRO
 from worker.sdk.rest import SessionRecord, SessionUsage
 
-LONGEST_WINDOW = timedelta(days=14)  # of a look at the bills
-UNSEEN = timedelta(days=1)  # looked back before the end of an attempt that left no session
-AHEAD = timedelta(minutes=5)  # this close to the next full hour, what is counted now may fall into it
+LONGEST_WINDOW = timedelta(days=14)  # of one read of the bills
+UNSEEN = timedelta(days=1)  # how far to look back from the end of an attempt that left no session
+AHEAD = timedelta(minutes=5)  # usage counted this close to the next full hour may belong to it
 
-FINAL = ("client_finished", "failed")  # nothing more can be asked for in such a session, whoever holds on to it
+FINAL = ("client_finished", "failed")  # no more requests are possible in such a session
 
 
 def build_metadata(fleet: str, opener: str) -> dict[str, str]:
-    """What a session was opened with by an attempt (stage|number): see worker/pipeline.py."""
+    """Return the metadata with which an attempt (stage|number) opened its session: see worker/pipeline.py."""
     stage, _, attempt = opener.rpartition("|")
     return {"fleet": fleet, "stage": stage, "attempt": attempt}
 
 
 def select_unfinished(found: Iterable[SessionRecord], asked: Container[str]) -> list[str]:
-    """The sessions of an attempt that has ended which may still be worked in, and have not been asked to end yet.
+    """List an ended attempt's sessions that can still be used and were not asked to end.
 
-    One that the service only thinks dead, for want of heartbeats, may come to life with a worker that was frozen.
+    A session that the service believes dead for want of heartbeats may return with a worker that was frozen.
     """
     return [session.id for session in found if session.status not in FINAL and session.id not in asked]
 
 
 def are_over(found: Iterable[SessionRecord], finished: Container[str]) -> bool:
-    """Is nothing more to come of them? `finished` are those that the service let us finish."""
+    """Are all these sessions over? `finished` are those that the service let us finish."""
     return all(session.status != "active" or session.id in finished for session in found)
 
 
 def find_start(found: Iterable[SessionRecord]) -> datetime | None:
-    """When the first session was opened."""
+    """Return when the first session was opened."""
     return min((session.began for session in found), default=None)
 
 
 def sum_usage(attempt: UnreconciledAttempt, used: Iterable[SessionUsage], fleet: str) -> Usage:
-    """All that the service counted in the sessions of a attempt, known by name or by what they were opened with."""
+    """Add up what the service counted in the sessions of an attempt, found by id or by metadata."""
     metadata = build_metadata(fleet, attempt.opener).items()
     mine = (each.usage for each in used if each.session in attempt.sessions or metadata <= _items(each.metadata))
     return reduce(Usage.plus, mine, Usage())
@@ -50,10 +54,10 @@ def sum_usage(attempt: UnreconciledAttempt, used: Iterable[SessionUsage], fleet:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a service says of a sweep, in all."""
+    """What a service bills for a sweep in total."""
 
     tokens: int = 0
-    usd: float | None = None  # None where it names no amount for anything
+    usd: float | None = None  # None if it names no amounts
 
     def plus(self, used: SessionUsage) -> "Bill":
         known = [amount for amount in (self.usd, used.usd) if amount is not None]
@@ -65,7 +69,7 @@ class Bill:
 
 
 def sum_bills(used: Iterable[SessionUsage], fleet: str) -> dict[str, Bill]:
-    """By sweep, of the sessions that this installation opened for it."""
+    """Add up the bills of each sweep, from sessions that this installation opened."""
     found: dict[str, Bill] = {}
     for each in used:
         if each.metadata.get("fleet") == fleet and (sweep := each.metadata.get("sweep")):
@@ -78,12 +82,12 @@ def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
 
 
 def plan_windows(attempts: Iterable[UnreconciledAttempt], now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Spans of full hours, none too long, that hold all that attempts which are over can have used."""
+    """Split the time in which ended attempts can have used anything into windows of full hours."""
     return split_into_windows(min(attempt.began or (attempt.over or now) - UNSEEN for attempt in attempts), now)
 
 
 def split_into_windows(start: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Full hours from then to now, none too many at a time."""
+    """Split the time from `start` to now into windows of full hours, none longer than the service allows."""
     ends = _floor_to_hour(now + AHEAD) + timedelta(hours=1)
     start = _floor_to_hour(start)
     while start < ends:

@@ -1,7 +1,8 @@
-"""A worker that is free, and receives nothing of what waits, ends itself: its supervisor starts a better one.
+"""End a worker that is free and receives none of the waiting messages: its supervisor starts a new
+one.
 
-A broken connection to the broker can leave a consumer that neither consumes nor complains. From outside such a worker
-looks idle; only it can know that it should not be.
+A broken connection to the broker can leave a consumer that neither consumes nor fails. Only the
+worker itself can notice. It reads the queue's length and ends its own process.
 """
 
 import logging
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from scheduler.state.connection import RedisError
 from worker.leases import Leases
 
-LOOKS = 10  # in the time after which a worker counts as deaf
+LOOKS = 10  # checks within the time after which the worker exits
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +24,20 @@ log = logging.getLogger(__name__)
 class Observation:
     """What was seen at one moment."""
 
-    waiting: bool  # is there a nudge in the queue?
-    free: bool  # is there a thread that could take it?
-    heard: int  # nudges received so far
+    waiting: bool  # is there a message in the queue?
+    free: bool  # could a thread take it?
+    heard: int  # messages received so far
 
 
 class SilenceTimer:
-    """For how long nudges have waited, a thread was free, and none of them came."""
+    """Measures for how long messages waited, a thread was free, and none arrived."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._heard = -1
 
     def after(self, look: Observation, now: float) -> float:
-        """Seconds, as of this look."""
+        """Return the seconds of silence, including this observation."""
         if not (look.waiting and look.free) or look.heard != self._heard:
             self._since = None
         elif self._since is None:
@@ -46,7 +47,7 @@ class SilenceTimer:
 
 
 class Watchdog:
-    """Looks now and then; `waiting` counts the nudges in the queue. `exit` does not return."""
+    """Checks regularly; `waiting` counts the messages in the queue. `exit` does not return."""
 
     def __init__(
         self,
@@ -68,21 +69,21 @@ class Watchdog:
         self._thread.start()
 
     def _watch(self) -> None:
-        deafness = SilenceTimer()
-        while (deaf := self._look(deafness)) < self._patience:
+        timer = SilenceTimer()
+        while (silence := self._look(timer)) < self._patience:
             time.sleep(self._patience / LOOKS)
-        log.error("nudges wait, a thread is free, and none has come for %.0f s: this worker ends", deaf)
+        log.error("no message for %.0f s despite a backlog and a free thread; exiting", silence)
         self._leave()
 
-    def _look(self, deafness: SilenceTimer) -> float:
+    def _look(self, timer: SilenceTimer) -> float:
         try:
             waiting = self._waiting() > 0
-        except RedisError:  # then nobody can hear anything
+        except RedisError:  # then no worker can receive messages
             waiting = False
-        return deafness.after(Observation(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
+        return timer.after(Observation(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
 
     def _leave(self) -> None:
-        """As on SIGTERM, which the thread that should handle it may not notice any more."""
+        """Leave as on SIGTERM, whose handler might not run any more."""
         self._leases.leave()
         give_up = time.monotonic() + self._grace
         while self._leases.busy and time.monotonic() < give_up:

@@ -84,7 +84,7 @@ def test_where_they_are_gone_it_starts_over_uncharged(workshop: Workshop, monkey
     at_the_service(workshop).delete(killed(workshop, monkeypatch, parted, "parted"))
     outcome = workshop.attempt(parted, "parted")
     assert isinstance(outcome, Failed)
-    assert "its checkpoint at step 2 is gone" in outcome.cause
+    assert "checkpoint at step 2 is gone" in outcome.cause
     assert workshop.store.read_assignment(parted.id).failures.get("broken", 0) == 0
     workshop.store.client.hset(keys.stage(parted.id), mapping={"not_before": 0})
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)

@@ -95,7 +95,7 @@ def test_bills_that_the_key_may_not_read_leave_it_open(this: Probes, control: Co
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
     answer, pending = this.forward(None)
     assert (answer.answer, pending) == ("unknown", None)
-    assert "may not read" in answer.said
+    assert "403" in answer.said
 
 
 def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
@@ -109,7 +109,8 @@ def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
     assert pending is not None
     control.clear()
     before = spent(this, control)
-    assert this.forward(pending) == (ProbeAnswer("forward", "training", "its tokens are billed as training"), None)
+    answer, pending = this.forward(pending)
+    assert (answer.what, answer.answer, pending) == ("forward", "training", None)
     assert spent(this, control) == before > 0
 
 
@@ -155,13 +156,15 @@ def test_what_could_cost_too_much_is_not_asked_and_the_figure_is_named(
     monkeypatch.setattr(probe_main, "read_price_book", lambda _: book(1000))
     assert probe_main.main([MODEL]) == 1
     said = json.loads(capsys.readouterr().out)["error"]
-    assert f"could cost ${TOKENS / 1000:.4f}" in said
+    assert f"${TOKENS / 1000:.4f}" in said
     assert "$0.05" in said
 
 
 def test_a_model_without_a_price_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert probe_main.main(["some/model"]) == 1
-    assert "some/model has no price in scheduler/prices.yaml" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "some/model" in said
+    assert "prices.yaml" in said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A training stopped anywhere and gone on with applies each batch once: the same weights and moments, to the bit."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -76,14 +77,8 @@ def test_a_checkpoint_that_is_gone_is_replaced_by_the_one_before_and_then_by_the
     result = json.loads(workshop.store.client.hget(keys.stage(parted.id), "result") or "{}")
     assert result["resumed_at"] == (6 if gone == 1 else 0)
     notes = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS) if row["stage"] == parted.id]
-    said = [note for note in reversed(notes) if "is gone; " in note]
-    assert (
-        said
-        == [
-            "the checkpoint at step 12 is gone; it goes on from the one at step 6",
-            "the checkpoint at step 6 is gone; it starts over",
-        ][:gone]
-    )
+    steps = [re.findall(r"step (\d+)", note) for note in reversed(notes) if "is gone; " in note]
+    assert steps == [["12", "6"], ["6"]][:gone], "the next one is named, or none"
 
 
 def test_a_child_whose_parents_checkpoint_is_gone_has_it_trained_again(
