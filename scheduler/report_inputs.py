@@ -15,9 +15,11 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import PAGE, StageView
 from sweeps.analysis.item_analysis import choose_items
+from sweeps.figures.charts import draw_svg
+from sweeps.figures.svg import WIDE
 from sweeps.formatting import format_count
 from sweeps.report.document import Figure
-from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material, ServiceBill
+from sweeps.report.inputs import BilledAmount, DataUse, LearningCurve, LostStages, Material
 from sweeps.results import RunResult, group_by_cell
 
 LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
@@ -47,7 +49,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         troubles=_troubles(stages),
         spending=spent.kinds,
         billed=[
-            ServiceBill(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
+            BilledAmount(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
         ],
         limit=spent.limit,
         items=items.items,
@@ -154,7 +156,7 @@ def write_svg(figure: Figure) -> str:
     css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
-    opening, rest = figure.wide.split(">", 1)
+    opening, rest = draw_svg(figure.chart, WIDE, "wide").split(">", 1)
     return f"{opening} {SVG}>{_after_words(rest, plain, colours['--paper'])}\n"
 
 

@@ -1,31 +1,24 @@
 """Which kept items an answer needs, and what they say a training changed: for the terminal and the page alike."""
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sweeps.analysis.changes import Against, Change, compare_with_baselines
 from sweeps.analysis.comparison import METHOD
-from sweeps.analysis.grid import best_cell
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
     Spec,
-    choose_best,
     describe_cell,
-    find_metric,
     find_shared_keys,
-    list_compared,
-    split_variants,
 )
-from sweeps.formatting import format_count, format_interval
-from sweeps.metrics.ranges import bounded, difference_range
+from sweeps.experiments.registry import find_experiment, has_experiment
+from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.metric_names import find_measure
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate
-from sweeps.stats.paired_items import Claim, ItemDifference, ItemKey, Items, item_key
+from sweeps.stats.paired_items import ItemKey, Items
 
 OF_ITEMS = {"chance"}  # what is said of the items alone, and no training changes
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
@@ -59,24 +52,13 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
         if (measure := find_measure(metric)) and not measure.startswith("validation."):
             found.setdefault(measure, []).append(metric)
     kept = {measure: each for measure, each in found.items() if not _of_loss(measure)}
-    for decides in _decide(spec, rows):
-        deciding = find_measure(decides)
+    kind = find_experiment(spec.get("experiment")) if has_experiment(spec.get("experiment")) else None
+    for metric in kind.list_deciding(spec, rows) if kind else ():
+        deciding = find_measure(metric)
         if deciding in found and deciding not in kept:
-            kept = {str(deciding): [decides], **kept}
-    runs = _near(spec, rows) if spec.get("experiment") == "grid" else None
+            kept = {str(deciding): [metric], **kept}
+    runs = kind.choose_runs(spec, rows) if kind and kind.choose_runs else None
     return {measure: WantedItems(metrics, runs) for measure, metrics in kept.items()}
-
-
-def _decide(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
-    """The metrics that the answer is drawn from, if their items say more than their means; else none."""
-    match spec.get("experiment"):
-        case "grid":
-            return [choose_best(spec).metric.removeprefix("validation.")]
-        case "compare":
-            return [best.metric for best in list_compared(spec, rows)]
-        case "data_scaling" if spec.get("target"):
-            return [find_metric(spec)]
-    return []
 
 
 def select_items(items: ItemsBy, metric: str) -> Items | None:
@@ -87,17 +69,6 @@ def select_items(items: ItemsBy, metric: str) -> Items | None:
 
 def _of_loss(measure: str) -> bool:
     return measure.rpartition(".")[2] == "nll"
-
-
-def _near(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey]:
-    """The runs of the best cell on each data set, and of those next to it."""
-    best = choose_best(spec)
-    others = {key for row in rows for key in row.cell} - {"data"}
-    near: set[bytes] = set()
-    for _, group in split_variants(rows, others):
-        found = best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode)
-        near |= {canonicalize_row(each.cell) for each in (found.best, *found.alike[:NEAR]) if each}
-    return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
@@ -141,80 +112,3 @@ def describe_comparison(told: CellChanges) -> str:
     """rl against untrained, 3 seeds."""
     what = f"{told.name} " if told.name else ""
     return f"{what}against {told.against}, {format_count(max(each.seeds for each in told.changes), 'seed')}"
-
-
-def _p(value: float) -> str:
-    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
-
-
-def change_row(one: Change) -> dict[str, Any]:
-    """One line of the table of what changed."""
-    return {
-        "metric": one.metric,
-        "before": f"{one.before:.3f}",
-        "after": f"{one.after:.3f}",
-        "change": f"{one.mean:+.3f}",
-        "95 % interval": f"{one.low:+.3f} to {one.high:+.3f}" if math.isfinite(one.low) else "unknown",
-        "clear": "of all" if one.after_holm else "yes" if one.clear else "no",
-        "items": one.items,
-    }
-
-
-def describe_context(told: Sequence[CellChanges]) -> Iterator[str]:
-    """What became of the worth of context, in words: the change of the uplift is a difference in differences."""
-    for each in told:
-        for one in each.changes:
-            if one.metric.rpartition(".")[2] == "uplift":
-                yield f"{each.name}: {_worth(one, each.against)}" if each.name else _worth(one, each.against)
-
-
-def _worth(one: Change, against: Against) -> str:
-    reach, known = max(one.high - one.mean, one.mean - one.low), math.isfinite(one.low)
-    found = Estimate(one.mean, reach if known else None, one.seeds, difference_range(one.metric))
-    change = format_interval(found, 2, signed=True, sign=" ± ")
-    said = "fine-tuning changed what context is worth by" if one.clear else "no clear change of what context is worth:"
-    sides = f"uplift {one.before:.2f} → {one.after:.2f}"
-    return f"{said} {change} ({sides}, against {against}: a difference in differences)"
-
-
-def difference_rows(found: Mapping[str, ItemDifference], what: str) -> list[dict[str, Any]]:
-    """A table of differences item by item; `*`: clear when all pairs are judged together (Holm).
-
-    How many items and seeds they are over is a column only where they are not over as many.
-    """
-    alike = len({_over(each) for each in found.values()}) == 1
-    return [
-        {what: name, **_difference(each), **({} if alike else {"over": _over(each)})} for name, each in found.items()
-    ]
-
-
-def over_as_many(found: Mapping[str, ItemDifference]) -> str:
-    """item by item (60 items, 3 seeds)."""
-    said = {_over(each) for each in found.values()}
-    return f"item by item ({said.pop()})" if len(said) == 1 else "item by item"
-
-
-def _over(found: ItemDifference) -> str:
-    left = f" of {found.items + found.left_out:,}" if found.left_out else ""
-    clusters = f" in {format_count(found.clusters, 'cluster')}" if found.clusters < found.items else ""
-    items = f"{found.items:,}{left} items" if left else format_count(found.items, "item")
-    return f"{items}{clusters}, {format_count(found.seeds, 'seed')}"
-
-
-def _reach(found: ItemDifference, claim: Claim) -> str:
-    """Half the interval; where that goes beyond what can be, both of its ends."""
-    low, high, cut = bounded(found.mean, claim.half_width, found.span)
-    return f"{low:+.4f} to {high:+.4f}" if cut else f"±{claim.half_width:.4f}"
-
-
-def _difference(found: ItemDifference) -> dict[str, Any]:
-    sure = found.checkpoints, found.recipe
-    checkpoints, recipe = ("-" if one is None else f"{_reach(found, one)}{'*' * one.after_holm}" for one in sure)
-    clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
-    return {
-        "difference": f"{found.mean:+.4f}",
-        "checkpoints": checkpoints,
-        "recipe": recipe,
-        "McNemar": "-" if found.mcnemar is None else f"{_p(found.mcnemar)}{'*' * found.mcnemar_after_holm}",
-        "needed": None if clear else found.needed_items,
-    }

@@ -30,13 +30,13 @@ class Tally:
         """Those that are in no mean."""
         return self.diverged + self.unmeasured + self.failed + self.unfinished
 
-    def said(self) -> str:
-        """What is missing, for people: "2 of 9 runs are not in it: 1 failed, 1 unfinished"; or ""."""
+    def describe(self) -> str:
+        """Say what is missing: "2 of 9 runs are not included: 1 failed, 1 unfinished"; or ""."""
         if not self.missing:
             return ""
         kinds = ("diverged", "unmeasured", "failed", "unfinished")
         parts = ", ".join(f"{getattr(self, kind)} {kind}" for kind in kinds if getattr(self, kind))
-        return f"{self.missing} of {self.runs} runs {'is' if self.missing == 1 else 'are'} not in it: {parts}"
+        return f"{self.missing} of {self.runs} runs {'is' if self.missing == 1 else 'are'} not included: {parts}"
 
 
 def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:

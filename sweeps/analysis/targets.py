@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
-from sweeps.formatting import format_cell, format_interval
+from sweeps.experiments.registry import find_experiment, has_experiment
+from sweeps.formatting import format_cell
 from sweeps.metrics.ranges import range_of
 from sweeps.records import canonicalize_row
 from sweeps.results import Moments, RunResult, group_by_cell
@@ -20,7 +21,6 @@ from sweeps.stats.paired_items import Items, error_of, item_key, scores_of
 
 Spec = Mapping[str, Json]
 
-MINUS = "−"  # as wide as a plus
 UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
@@ -182,16 +182,10 @@ def choose_best(spec: Spec) -> Best:
 
 
 def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
-    """What the best is the best by; of methods that are measured on several data sets, on each, if none is named.
-
-    Methods are not measured on a validation set.
-    """
-    best, known = choose_best(spec), {name for row in rows for name in row.metrics}
-    if spec.get("experiment") != "compare" or best.metric in known:
-        return [best]
-    metric = best.metric.removeprefix("validation.")
-    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
-    return [Best(metric=name, mode=best.mode) for name in placed] or [best]
+    """List what the best is the best by, as the kind of experiment has it."""
+    kind = spec.get("experiment")
+    list_bests = find_experiment(kind).list_bests if has_experiment(kind) else None
+    return [choose_best(spec)] if list_bests is None else list_bests(spec, rows)
 
 
 def estimate_mean(moments: Moments, metric: str) -> Estimate:
@@ -200,11 +194,6 @@ def estimate_mean(moments: Moments, metric: str) -> Estimate:
         return Estimate(moments.mean, None, moments.count, range_of(metric))
     reach = critical(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
     return Estimate(moments.mean, reach, moments.count, range_of(metric))
-
-
-def format_estimate(estimate: Estimate, digits: int = 4, *, signed: bool = False) -> str:
-    """0.7117 ± 0.0190."""
-    return format_interval(estimate, digits, signed=signed, sign=" ± ").replace("-", MINUS)
 
 
 def format_multiplier(worth: Multiplier) -> str:

@@ -1,37 +1,21 @@
-"""Curves for the terminal: loss against n on a logarithmic axis, in characters, as a pure string.
+"""Draw a line chart in characters: values against n on a logarithmic axis, as one plain string.
 
-A character holds 2 × 4 dots of braille. Fitted curves are dots, measured points are letters, one for each series.
+A character holds 2 × 4 dots of braille. Fitted curves are dots, measured points are letters, one for each line.
 """
 
 import math
 import string
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.scaling.laws import Floats
+from sweeps.figures.lines import Line, Point
 
 BRAILLE = 0x2800
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # of a character, by row and column
 MARGIN = 8  # characters for the numbers beside the axis
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class DrawnCurve:
-    """Losses measured at sizes n > 0, and where there is a fit the curve that gives the losses of sizes."""
-
-    name: str
-    n: Sequence[float]
-    loss: Sequence[float]
-    curve: Callable[[Floats], Floats] | None = None
-
-    def points(self) -> list[Point]:
-        """Those that can be drawn: at a size above 0, and finite."""
-        return [(n, loss) for n, loss in zip(self.n, self.loss, strict=True) if n > 0 and math.isfinite(loss)]
 
 
 @dataclass(frozen=True)
@@ -52,25 +36,25 @@ class Canvas:
         return round((self.top - loss) / (self.top - self.bottom) * (self.tall - 1))
 
 
-def draw_curves(series: Sequence[DrawnCurve], *, width: int = 72, height: int = 18) -> str:
-    """All series in one frame of `width` × `height` characters with its axes, and the legend below.
+def draw_curves(lines: Sequence[Line], *, width: int = 72, height: int = 18) -> str:
+    """Draw all lines in one frame of `width` × `height` characters with its axes, and the legend below.
 
-    Raises ValueError beyond 52 series: nobody could read them.
+    Raises ValueError beyond 52 lines: there are no more letters.
     """
-    if len(series) > len(string.ascii_letters):
-        raise ValueError(f"{len(series)} series in one frame; at most {len(string.ascii_letters)}")
-    drawn = [point for one in series for point in one.points()]
+    if len(lines) > len(string.ascii_letters):
+        raise ValueError(f"expected at most {len(string.ascii_letters)} lines in one frame, got {len(lines)}")
+    drawn = [point for line in lines for point in _list_points(line)]
     if not drawn:
         return "nothing measured yet"
     frame = _frame(drawn, 2 * (width - MARGIN - 2), 4 * (height - 2))
-    letters = dict(zip(string.ascii_letters.swapcase(), series, strict=False))
+    letters = dict(zip(string.ascii_letters.swapcase(), lines, strict=False))
     canvas = _canvas(letters, frame)
-    sides = (f"{loss:{MARGIN}.3f} ┤" if loss else f"{'':{MARGIN}} │" for loss in _ticks(frame))
-    lines = [side + "".join(row).rstrip() for side, row in zip(sides, canvas, strict=True)]
+    sides = (f"{value:{MARGIN}.3f} ┤" if value else f"{'':{MARGIN}} │" for value in _ticks(frame))
+    rows = [side + "".join(row).rstrip() for side, row in zip(sides, canvas, strict=True)]
     legend = textwrap.wrap(
-        "   ".join(f"{letter}\N{NO-BREAK SPACE}{one.name}" for letter, one in letters.items()), width
+        "   ".join(f"{letter}\N{NO-BREAK SPACE}{line.name}" for letter, line in letters.items()), width
     )
-    return "\n".join([*lines, *_foot(frame, {n for n, _ in drawn}), *legend])
+    return "\n".join([*rows, *_foot(frame, {n for n, _ in drawn}), *legend])
 
 
 def _frame(points: Iterable[Point], wide: int, tall: int) -> Canvas:
@@ -80,25 +64,32 @@ def _frame(points: Iterable[Point], wide: int, tall: int) -> Canvas:
     return Canvas(left, right if right > left else 2 * left, min(losses) - room, max(losses) + room, wide, tall)
 
 
-def _canvas(letters: dict[str, DrawnCurve], frame: Canvas) -> list[list[str]]:
+def _canvas(letters: dict[str, Line], frame: Canvas) -> list[list[str]]:
     dots = np.zeros((frame.tall // 4, frame.wide // 2), int)
-    for one in letters.values():
-        for x, y in _curve(one, frame):
+    for line in letters.values():
+        for x, y in _curve(line, frame):
             dots[y // 4, x // 2] |= DOTS[y % 4, x % 2]
     canvas = [[chr(BRAILLE + bits) if bits else " " for bits in row] for row in dots.tolist()]
-    for letter, one in letters.items():
-        for n, loss in one.points():
+    for letter, line in letters.items():
+        for n, loss in _list_points(line):
             canvas[frame.y(loss) // 4][frame.x(n) // 2] = letter
     return canvas
 
 
-def _curve(one: DrawnCurve, frame: Canvas) -> list[tuple[int, int]]:
-    """The dots of the fitted curve between the smallest and the largest size that were measured."""
-    sizes = [n for n, _ in one.points()]
-    if one.curve is None or not sizes:
+def _list_points(line: Line) -> list[Point]:
+    """List the points that can be drawn: at a size above 0, and finite."""
+    return [(n, value) for n, value in line.points if n > 0 and math.isfinite(value)]
+
+
+def _curve(line: Line, frame: Canvas) -> list[tuple[int, int]]:
+    """List the dots of the fitted curve between the smallest and the largest size that were measured."""
+    sizes = [n for n, _ in _list_points(line)]
+    if not line.curve or not sizes:
         return []
+    at, values = zip(*line.curve, strict=True)
     n = np.geomspace(min(sizes), max(sizes), 2 * frame.wide)
-    places = ((frame.x(size), frame.y(loss)) for size, loss in zip(n, one.curve(n), strict=True))
+    drawn = np.interp(np.log(n), np.log(at), values)
+    places = ((frame.x(size), frame.y(value)) for size, value in zip(n, drawn, strict=True))
     return [(x, y) for x, y in places if 0 <= y < frame.tall]
 
 

@@ -14,11 +14,11 @@ from sweeps.errors import PlanError
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
-from sweeps.planning.experiments import plan_runs
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
 from sweeps.planning.run_rows import CountedRun
+from sweeps.planning.runs import plan_runs
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.planning.unused_settings import UnusedSettings
 from sweeps.planning.validation import validate

@@ -7,13 +7,14 @@ import numpy as np
 
 from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.targets import describe_cell, find_shared_keys
-from sweeps.figures.lines import Line, Plot, draw_lines
-from sweeps.figures.reliability import Panels, Reliability, Spot, draw_reliability
+from sweeps.figures.charts import LineChart, ReliabilityChart
+from sweeps.figures.lines import Line, Plot
+from sweeps.figures.reliability import Panels, Reliability, Spot
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Figure, Part, Section, both, choose_evenly, table
+from sweeps.report.document import Figure, Part, Section, choose_evenly, make_table
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key, stated
@@ -54,8 +55,8 @@ class Stated:
         return selective_accuracy(self.confidence, self.right, coverage)
 
 
-def calibration(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
-    """Two figures for each measure whose items state a confidence."""
+def show_calibration(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
+    """Draw two figures for each measure whose items state a confidence."""
     parts = list[Part]()
     found = [(measure, _stated(rows, kept)) for measure, kept in items.items()]
     for place, (measure, cells) in enumerate((measure, cells) for measure, cells in found if cells):
@@ -100,9 +101,9 @@ def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated])
     title = f"Confidence and correctness ({measure})"
     told = "; ".join(f"{each.name}: {', '.join(each.said)}" for each in panels)
     plot = Panels(name, title, told, BINS)
-    sides = both(lambda width, suffix: draw_reliability(plot, panels, width, suffix))
     bins = [row for each in cells for row in _bins(each, same)]
-    return Figure(name, title, **sides, table=table(bins, folded=True), note=f"{NOTE}{_left(len(drawn), len(pairs))}")
+    legend = _left(len(drawn), len(pairs)).strip()
+    return Figure(ReliabilityChart(plot, panels), make_table(bins, folded=True), legend, NOTE)
 
 
 def _panel(each: Stated, base: Stated | None, same: set[str]) -> Reliability:
@@ -136,10 +137,8 @@ def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -
     told = "; ".join(f"{each.name}: {each.curve[0][1]:.3f} to {each.curve[-1][1]:.3f} right" for each in series)
     across = "share of the questions that it answers"
     plot = Plot(name, title, told, across, "share that is right", log=False, height=300)
-    numbers = table([_row(each, same) for each in cells], folded=len(cells) > LONG)
-    sides = both(lambda width, suffix: draw_lines(plot, series, width, suffix))
-    note = f"{DECLINING}{_left(len(drawn), len(pairs))}"
-    return Figure(name, title, **sides, table=numbers, note=note)
+    numbers = make_table([_row(each, same) for each in cells], folded=len(cells) > LONG)
+    return Figure(LineChart(plot, series), numbers, _left(len(drawn), len(pairs)).strip(), DECLINING)
 
 
 def _curve(each: Stated) -> list[tuple[float, float]]:
@@ -176,4 +175,4 @@ def _shortly(cell: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _left(drawn: int, there: int) -> str:
-    return f" {drawn} of {there:,} cells are drawn, evenly chosen; the table has all." if drawn < there else ""
+    return f" {drawn} of {there:,} cells are drawn, evenly chosen." if drawn < there else ""

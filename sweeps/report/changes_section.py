@@ -1,72 +1,101 @@
-"""What training changed beside the loss: the same items before and after."""
+"""What training changed besides the loss: the same items before and after."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sweeps.analysis.changes import Change
-from sweeps.analysis.item_analysis import (
-    CellChanges,
-    ItemsBy,
-    change_row,
-    describe_comparison,
-    describe_context,
-    list_changes,
-    select_largest,
-)
-from sweeps.figures.bars import Row, RowPlot, draw_intervals
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, both, table
+from sweeps.analysis.changes import Against, Change
+from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
+from sweeps.figures.bars import Row, RowPlot
+from sweeps.figures.charts import IntervalChart
+from sweeps.formatting import format_interval
+from sweeps.metrics.ranges import difference_range
+from sweeps.report.cells import MINUS, TableCell, show_number
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
+from sweeps.report.shared_parts import describe_rows
 from sweeps.results import RunResult
 from sweeps.spec.metric_names import find_measure
+from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
 # Not between 0 and 1, so that an axis with those that are would show neither.
 OTHERWISE = ("preference_margin", "preference_kl", "semantic_entropy", "reward", "turns")
 NOTE = (
-    "The same items before and after; 95 % intervals for other seeds and other items of the kind, of a single seed for "
-    "other items. Hollow: not clear, or not when all cells are judged together (Holm)."
+    "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
+    "seed for other items. Clear: `alone`, beyond its own interval; `all cells`, also when all cells are judged "
+    "together (Holm)."
 )
 
 
-def changed_by_training(rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """A figure for each trained cell of the largest size, and everything in tables."""
-    told = list_changes(rows, items)
-    shown = select_largest(told)
-    if not shown:
+def show_changes(rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Draw a figure for each trained cell of the largest size, and fold the other cells away."""
+    every = list_changes(rows, items)
+    largest = select_largest(every)
+    if not largest:
         return Conclusion(())
-    sentences = tuple(f"{said}." for said in describe_context(shown))
-    parts: list[Part] = [Paragraph(said) for said in sentences]
-    for place, each in enumerate(shown[:DRAWN]):
-        parts.append(_figure(f"changes-{place}", each) or _table(each, folded=False))
-    parts += [_table(each, folded=True) for each in told if each not in shown[:DRAWN]]
+    sentences = tuple(f"{words}." for words in describe_context(largest))
+    parts: list[Part] = []
+    for place, cell in enumerate(largest[:DRAWN]):
+        parts.append(_draw_changes(f"changes-{place}", cell) or _tabulate(cell, folded=False))
+    parts += [_tabulate(cell, folded=True) for cell in every if cell not in largest[:DRAWN]]
     return Conclusion(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
-def _table(told: CellChanges, *, folded: bool) -> Part:
-    return table([change_row(each) for each in told.changes], caption=describe_comparison(told), folded=folded)
+def _tabulate(cell: CellChanges, *, folded: bool) -> Table:
+    rows = [show_change(each) for each in cell.changes]
+    return make_table(rows, caption=describe_comparison(cell), folded=folded)
 
 
-def _figure(name: str, told: CellChanges) -> Figure | None:
-    """Those that are shares, on one axis; None where none is."""
-    rows = [_row(each) for each in told.changes if _is_share(each.metric)]
+def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
+    """Draw the changes that are shares, on one axis; None where none is."""
+    rows = [_draw_change(each) for each in cell.changes if _is_share(each.metric)]
     if not rows:
         return None
-    words = "; ".join(f"{each.name}: {each.said}" for each in rows)
-    plot = RowPlot(
-        name, f"What training changed: {describe_comparison(told)}", words, "after − before", zero=True, least=LEAST
-    )
-    numbers = table([change_row(each) for each in told.changes])
-    return Figure(
-        name, plot.title, **both(lambda width, suffix: draw_intervals(plot, rows, width, suffix)), table=numbers
-    )
+    title = f"What training changed: {describe_comparison(cell)}"
+    words = RowPlot(name, title, describe_rows(rows), f"after {MINUS} before", zero=True, least=LEAST)
+    numbers = make_table([show_change(each) for each in cell.changes])
+    return Figure(IntervalChart(words, rows), numbers, "Hollow: not clear for all cells.")
 
 
 def _is_share(metric: str) -> bool:
     return metric.rpartition(".")[2] not in OTHERWISE and "episode." not in metric and find_measure(metric) is not None
 
 
-def _row(one: Change) -> Row:
-    """The change with its interval."""
-    known = math.isfinite(one.low)
-    said = f"{one.before:.3f} → {one.after:.3f}"
-    return Row(one.metric, one.mean, one.low if known else None, one.high if known else None, said, one.after_holm)
+def _draw_change(each: Change) -> Row:
+    known = math.isfinite(each.low)
+    words = f"{each.before:.3f} → {each.after:.3f}"
+    low, high = (each.low, each.high) if known else (None, None)
+    return Row(each.metric, each.mean, low, high, words, each.after_holm)
+
+
+def show_change(each: Change) -> dict[str, Any]:
+    """Show one change as a row of a table."""
+    interval = f"{each.low:+.3f} to {each.high:+.3f}".replace("-", MINUS)
+    return {
+        "metric": each.metric,
+        "before": show_number(each.before, 3),
+        "after": show_number(each.after, 3),
+        "change": show_number(each.mean, 3, signed=True),
+        "95 % interval": TableCell(interval, [each.low, each.high]) if math.isfinite(each.low) else "unknown",
+        "clear": "all cells" if each.after_holm else "alone" if each.clear else "no",
+        "items": each.items,
+    }
+
+
+def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:
+    """Say how the worth of context changed: the change of the uplift is a difference in differences."""
+    for cell in cells:
+        for each in cell.changes:
+            if each.metric.rpartition(".")[2] == "uplift":
+                words = _describe_uplift(each, cell.against)
+                yield f"{cell.name}: {words}" if cell.name else words
+
+
+def _describe_uplift(each: Change, against: Against) -> str:
+    reach, known = max(each.high - each.mean, each.mean - each.low), math.isfinite(each.low)
+    estimate = Estimate(each.mean, reach if known else None, each.seeds, difference_range(each.metric))
+    change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
+    what = "fine-tuning changed the worth of context by" if each.clear else "no clear change in the worth of context:"
+    sides = f"uplift {each.before:.2f} → {each.after:.2f}"
+    return f"{what} {change} ({sides}, against {against}; a difference in differences)"

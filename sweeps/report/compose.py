@@ -1,119 +1,121 @@
-"""The report of a sweep from all that is known of it."""
+"""The report of a sweep, composed from all that is known about it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sweeps.analysis.item_analysis import ItemsBy
+from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
-from sweeps.analysis.targets import Spec
 from sweeps.errors import SweepsError
+from sweeps.experiments.registry import find_experiment, has_experiment
 from sweeps.formatting import format_count
-from sweeps.report.calibration_section import calibration
-from sweeps.report.changes_section import changed_by_training
-from sweeps.report.comparison_section import comparison
-from sweeps.report.costs_and_provenance import cost, every_run, failures, provenance
+from sweeps.report.calibration_section import show_calibration
+from sweeps.report.changes_section import show_changes
+from sweeps.report.costs_and_provenance import list_runs, show_costs, show_failures, show_provenance
 from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
-from sweeps.report.grid_section import grid
 from sweeps.report.inputs import Material
-from sweeps.report.scaling_section import scaling
-from sweeps.report.training_section import training
-from sweeps.report.transfer_section import transfer
-from sweeps.results import RunResult, keep_measured
+from sweeps.report.plain_values import simplify
+from sweeps.report.training_section import show_trainings
+from sweeps.results import keep_measured
 
-QUESTIONS = {  # where the file has none in words
-    "data_scaling": "How much data is needed?",
-    "transfer": "Does training on one thing help another?",
-    "grid": "Which cell is the best?",
-    "compare": "Which method does better?",
-}
-KINDS = {
-    "data_scaling": "data scaling",
-    "transfer": "transfer",
-    "grid": "grid",
-    "compare": "comparison of methods",
-}
-ANSWERS: Mapping[str, Callable[[Spec, Sequence[RunResult], ItemsBy], Conclusion]] = {
-    "data_scaling": scaling,
-    "transfer": lambda spec, rows, _: transfer(spec, rows),
-    "grid": grid,
-    "compare": comparison,
-}
 GOING_ON = ("active", "paused", "opening")
 ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
 
 
 def compose(material: Material) -> Report:
-    """What there is to tell, finished or not."""
-    found = _answer(material)
-    shown = sort_metrics({name for row in material.rows for name in row.metrics})
-    sections = [
-        *found.sections,
-        calibration(material.rows, material.items),
-        training(material.rows, material.curves),
-        failures(material),
-        cost(material),
-        every_run(material.rows, shown),
-        provenance(material),
+    """Compose the whole report of a sweep, finished or not."""
+    metrics = sort_metrics({name for row in material.rows for name in row.metrics})
+    evidence = [
+        show_calibration(material.rows, material.items),
+        show_trainings(material.rows, material.curves),
+        show_failures(material),
+        show_costs(material),
+        list_runs(material.rows, metrics),
+        show_provenance(material),
     ]
+    return replace(compose_answer(material), evidence=drop_empty(evidence))
+
+
+def compose_answer(material: Material) -> Report:
+    """Compose the answer alone, without the evidence that only a page shows."""
+    conclusion = _conclude(material)
+    question = find_experiment(material.experiment).question if has_experiment(material.experiment) else ""
     return Report(
         sweep=material.sweep,
-        question=material.question or QUESTIONS.get(material.experiment, ""),
-        answer=found.sentences,
-        notices=tuple(_notices(material)),
-        facts=tuple(_facts(material)),
-        sections=drop_empty(sections),
+        question=material.question or question,
+        answer=conclusion.sentences,
+        notices=tuple(_list_notices(material)),
+        facts=tuple(_list_facts(material)),
+        findings=drop_empty(conclusion.sections),
         made=material.made,
     )
 
 
-def _answer(material: Material) -> Conclusion:
-    """Of what was measured. Whatever cannot be concluded costs the conclusion, never the report."""
+def _conclude(material: Material) -> Conclusion:
+    """Draw the answer from what was measured. Where that fails, the rest of the report is still there."""
     done = keep_measured(material.rows)
     if not done:
         return Conclusion((NOTHING,))
-    conclude = ANSWERS.get(material.experiment)
-    if conclude is None:
-        return Conclusion((f"This report knows no answer to an experiment of the kind {material.experiment!r}.",))
+    if not has_experiment(material.experiment):
+        return Conclusion((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
-        # All but the curves count for themselves what is missing.
-        told = done if material.experiment == "data_scaling" else material.rows
-        found = conclude(material.spec, told, material.items)
-        sentences = found.sentences or ("Nothing can be concluded yet.",)
-        changed = changed_by_training(done, material.items)
-        unread = tuple(Paragraph(said, warning=True) for said in material.unread)
-        sections = (*found.sections, *changed.sections, *([Section(ITEMS, unread)] if unread else []))
-        return Conclusion((*sentences, *changed.sentences), sections)
+        conclusion = find_experiment(material.experiment).answer(material.spec, material.rows, material.items)
+        sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
+        changes = show_changes(done, material.items)
+        unread = tuple(Paragraph(words, warning=True) for words in material.unread)
+        sections = (*conclusion.sections, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
+        return Conclusion((*sentences, *changes.sentences), sections)
     except (SweepsError, ValueError, KeyError, ArithmeticError) as error:
-        said = f"No answer could be drawn from the rows: {error}"
-        return Conclusion((said,), (Section("The answer", (Paragraph(said, warning=True),)),))
+        words = f"No answer could be drawn from the rows: {error}"
+        return Conclusion((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
 
 
-def _notices(material: Material) -> list[str]:
+def list_facts(material: Material) -> dict[str, Any]:
+    """List what the answer rests on for programs: the facts of the kind of experiment, and what training changed."""
+    facts: dict[str, Any] = {}
+    if has_experiment(material.experiment) and keep_measured(material.rows):
+        kind = find_experiment(material.experiment)
+        facts[kind.facts_key] = kind.list_facts(material.spec, material.rows, material.items)
+    changes = [
+        {"cell": dict(cell.cell), "against": cell.against, **simplify(each)}
+        for cell in list_changes(material.rows, material.items)
+        for each in cell.changes
+    ]
+    return {**facts, "changes": changes}
+
+
+def _list_notices(material: Material) -> list[str]:
     states = Counter(row.state for row in material.rows)
     done = states.pop("succeeded", 0)
-    found = []
+    notices = []
     if states:
         others = ", ".join(f"{count:,} {state}" for state, count in states.items())
-        known = f"{done:,} of {len(material.rows):,} runs have their result ({others})"
-        found.append(f"INCOMPLETE: {known}. What is said here is said of what is measured.")
-    found += describe_cuts(material.rows)
+        known = f"{done:,} of {len(material.rows):,} runs have a result ({others})"
+        why = f"`sweep status {material.sweep}` shows why."
+        notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
+    notices += describe_cuts(material.rows)
     if material.state in GOING_ON:
-        found.append(f"This sweep is {material.state}: its report will change.")
+        notices.append(f"This sweep is {material.state}: its report will change.")
     elif material.state == "cancelled":
-        found.append("This sweep was called off.")
-    return found
+        notices.append("This sweep was cancelled.")
+    return notices
 
 
-def _facts(material: Material) -> list[tuple[str, str]]:
+def _list_facts(material: Material) -> list[tuple[str, str]]:
     stages = sum(material.stages.values())
-    found = [
-        ("experiment", KINDS.get(material.experiment, material.experiment)),
+    facts = [
+        ("experiment", _name_experiment(material)),
         ("model", str(material.spec.get("model") or "")),
         ("state", material.state),
         ("runs", f"{sum(row.state == 'succeeded' for row in material.rows):,} of {len(material.rows):,}"),
         ("stages", format_count(stages, "stage").partition(" ")[0] if stages else ""),
         ("submitted", material.submitted),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in facts if value]
+
+
+def _name_experiment(material: Material) -> str:
+    kind = material.experiment
+    return find_experiment(kind).title if has_experiment(kind) else kind

@@ -1,35 +1,55 @@
-"""A report as a value: sections of paragraphs, tables and figures, before it is HTML or Markdown."""
+"""The report of a sweep as one value: sentences, tables with typed values, figures with their data, and no markup.
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+Three faces show it: `sweeps/report/html.py`, `sweeps/report/markdown.py` and the terminal's, which is
+`scheduler/cli/console/report_face.py`. They say the same numbers, because none of them formats any.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sweeps.figures.svg import NARROW, WIDE
-from sweeps.formatting import format_value
+from sweeps.figures.charts import Chart
+from sweeps.report.cells import TableCell, show_rows
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in columns."""
+    """Values in columns, each with the text that shows it."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     caption: str = ""
-    folded: bool = False  # long: shown when it is asked for
+    folded: bool = False  # long: a page shows it on a click, and the terminal leaves it to the page
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as they are shown."""
+        return tuple(tuple(cell.text for cell in row) for row in self.rows)
+
+    def is_numeric(self, place: int) -> bool:
+        """Whether all values of a column are numbers."""
+        return all(row[place].is_number for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing for wide and one for narrow screens, and the same as a table."""
+    """A chart, and the same numbers as a table."""
 
-    name: str  # also of its file
-    title: str
-    wide: str
-    narrow: str
-    table: Table | None = None
-    note: str = ""
+    chart: Chart
+    table: Table
+    legend: str = ""  # what the marks of the drawing mean
+    note: str = ""  # what the numbers mean, drawn or not
+
+    @property
+    def name(self) -> str:
+        """Also the name of its file."""
+        return self.chart.words.name
+
+    @property
+    def title(self) -> str:
+        return self.chart.words.title
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands."""
+    """Text to be shown exactly as it is."""
 
     text: str
     language: str = ""
@@ -53,7 +73,7 @@ Part = Table | Figure | Paragraph | Code
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its parts."""
 
     title: str
     parts: tuple[Part, ...]
@@ -61,50 +81,47 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What is told of a sweep: first what was asked and what came out, then why one may believe it."""
+    """What a sweep asked and what it found, then what the answer rests on."""
 
     sweep: str
     question: str
-    answer: tuple[str, ...]  # sentences, the first being the answer
-    notices: tuple[str, ...] = ()  # what one must know before reading on
+    answer: tuple[str, ...]  # sentences, the first one being the answer
+    notices: tuple[str, ...] = ()  # what the reader must know first
     facts: tuple[tuple[str, str], ...] = ()
-    sections: tuple[Section, ...] = ()
+    findings: tuple[Section, ...] = ()  # the tables and figures of the answer
+    evidence: tuple[Section, ...] = ()  # what it rests on: training curves, failures, costs, every run
     made: str = ""
 
     @property
+    def sections(self) -> tuple[Section, ...]:
+        return (*self.findings, *self.evidence)
+
+    @property
     def figures(self) -> list[Figure]:
-        """In their order."""
+        """All figures in their order."""
         return [part for section in self.sections for part in section.parts if isinstance(part, Figure)]
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the rows say of the question: sentences, and the sections that show it."""
+    """What the rows say about the question: sentences, and the sections that show it."""
 
     sentences: tuple[str, ...]
-    sections: tuple[Section, ...] = field(default_factory=tuple)
+    sections: tuple[Section, ...] = ()
 
 
-def table(rows: Sequence[dict[str, Any]], *, caption: str = "", folded: bool = False) -> Table:
-    """From rows as dictionaries; a column that a row lacks is a dash there."""
-    columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(
-        columns, tuple(tuple(format_value(row.get(name)) for name in columns) for row in rows), caption, folded
-    )
-
-
-def both(draw: Callable[[float, str], str]) -> dict[str, str]:
-    """A drawing in its two widths, as a Figure takes them."""
-    return {"wide": draw(WIDE, "wide"), "narrow": draw(NARROW, "narrow")}
+def make_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", folded: bool = False) -> Table:
+    """Make a table from rows of plain values and cells; a column that a row lacks is a dash there."""
+    return Table(*show_rows(rows), caption, folded)
 
 
 def choose_evenly(all_: Sequence[T], most: int) -> list[T]:
-    """At most so many, evenly chosen, the first and the last among them: what a figure has room for."""
+    """Choose at most this many, evenly spaced, with the first and the last: a figure has room for no more."""
     if len(all_) <= most:
         return list(all_)
     return [all_[round(place * (len(all_) - 1) / (most - 1))] for place in range(most)]
 
 
 def drop_empty(sections: Iterable[Section]) -> tuple[Section, ...]:
-    """Those that have something to say."""
+    """Keep the sections that have parts."""
     return tuple(section for section in sections if section.parts)

@@ -6,12 +6,11 @@ Its policy says so too: a browser that is handed this page may load nothing, and
 import re
 from collections.abc import Sequence
 
-from sweeps.figures.svg import escape, tag
+from sweeps.figures.charts import draw_svg
+from sweeps.figures.svg import NARROW, WIDE, escape, tag
 from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-NUMERIC = re.compile(r"([-+−▲▼]*\$?[\d,.]+(e[-+]\d+)?%?( ?± ?[\d.]+)?|nan|inf|[-·]?)")
-
 TOGETHER = re.compile(r"(?<=\d) (?=[%±])|(?<=[≤≥±]) ")  # where a line must not break: "95 %", "≤ 1.9", "3 ± 0.1"
 
 
@@ -98,13 +97,14 @@ def _part(part: Part) -> str:
 
 def _figure(figure: Figure) -> str:
     """Both drawings, of which the style sheet shows the one that fits, and the numbers."""
+    words = " ".join(filter(None, (figure.legend, figure.note)))
     return tag(
         "figure",
         tag("h3", escape(figure.title)),
-        tag("div", figure.wide, class_="wide"),
-        tag("div", figure.narrow, class_="narrow"),
-        tag("figcaption", _prose(figure.note)) if figure.note else "",
-        _numbers(figure.table) if figure.table else "",
+        tag("div", draw_svg(figure.chart, WIDE, "wide"), class_="wide"),
+        tag("div", draw_svg(figure.chart, NARROW, "narrow"), class_="narrow"),
+        tag("figcaption", _prose(words)) if words else "",
+        _numbers(figure.table),
     )
 
 
@@ -120,12 +120,11 @@ def _table(table: Table) -> str:
 
 
 def _cells(table: Table, *, caption: str = "") -> str:
-    numeric = [all(NUMERIC.fullmatch(row[place]) for row in table.rows) for place in range(len(table.columns))]
-    styles = ["number" if each and place else None for place, each in enumerate(numeric)]
+    styles = ["number" if place and table.is_numeric(place) else None for place in range(len(table.columns))]
     head = "".join(
         tag("th", escape(name), scope="col", class_=style) for name, style in zip(table.columns, styles, strict=True)
     )
-    rows = "\n".join(_row(row, styles) for row in table.rows)
+    rows = "\n".join(_row(row, styles) for row in table.texts)
     whole = tag(
         "table",
         tag("caption", escape(caption)) if caption else "",

@@ -19,7 +19,7 @@ class LostStages:
 
 
 @dataclass(frozen=True)
-class ServiceBill:
+class BilledAmount:
     """What a service said that it bills for the sweep."""
 
     service: str
@@ -59,7 +59,7 @@ class Material:
     stages: Mapping[str, int] = field(default_factory=dict)  # by state
     troubles: Sequence[LostStages] = ()
     spending: Sequence[KindCosts] = ()
-    billed: Sequence[ServiceBill] = ()
+    billed: Sequence[BilledAmount] = ()
     limit: int | None = None  # micro-dollars
     curves: Sequence[LearningCurve] = ()
     items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"

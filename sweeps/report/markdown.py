@@ -49,10 +49,10 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
             yield from (f"**{escape_markdown(part.title)}**", "")
             if folder is not None:
                 yield from (f"![{escape_markdown(part.title)}]({folder}/{part.name}.svg)", "")
-            if part.table:
-                yield from _table(part.table)
-            if part.note:
-                yield from (escape_markdown(part.note), "")
+            yield from _table(part.table)
+            words = " ".join(filter(None, (part.legend if folder is not None else "", part.note)))
+            if words:
+                yield from (escape_markdown(words), "")
         case Paragraph():
             yield from (f"**{escape_markdown(part.text)}**" if part.warning else escape_markdown(part.text), "")
         case Code():
@@ -73,7 +73,7 @@ def _table(table: Table) -> Iterator[str]:
         yield from (f"{escape_markdown(table.caption)}:", "")
     yield f"| {' | '.join(map(escape_markdown, table.columns))} |"
     yield f"|{'---|' * len(table.columns)}"
-    for row in table.rows[:MOST]:
+    for row in table.texts[:MOST]:
         yield f"| {' | '.join(map(escape_markdown, row))} |"
     yield ""
     if len(table.rows) > MOST:

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sweeps.analysis.targets import describe_cell, name_with_unit
-from sweeps.figures.lines import Line, Plot, draw_lines
+from sweeps.figures.charts import LineChart
+from sweeps.figures.lines import Line, Plot
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Figure, Section, both, choose_evenly, table
+from sweeps.report.document import Figure, Section, choose_evenly, make_table
 from sweeps.report.inputs import LearningCurve
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -37,8 +38,8 @@ class Course:
     broken: bool  # a value of it was not finite
 
 
-def training(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> Section:
-    """A figure for each kind of curve."""
+def show_trainings(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> Section:
+    """Draw a figure for each kind of curve."""
     courses = _courses(rows, curves)
     axis = _axis(courses)
     colours = list(dict.fromkeys(_named(course, axis) for course in courses))
@@ -124,13 +125,8 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
     told = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
     across = "optimizer steps done, along the chain" if chained else STEPS
     plot = Plot(name, title, told, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
-    return Figure(
-        name,
-        title,
-        **both(lambda width, suffix: draw_lines(plot, series, width, suffix)),
-        table=table([_row(course) for course in courses], folded=True),
-        note=_note(courses, chosen, axis),
-    )
+    numbers = make_table([_row(course) for course in courses], folded=True)
+    return Figure(LineChart(plot, series), numbers, _note(courses, chosen, axis))
 
 
 def _named(course: Course, axis: str | None) -> str:

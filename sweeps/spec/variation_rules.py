@@ -171,15 +171,15 @@ def _cell_values(sweep: SweepFields) -> dict[str, tuple[Any, ...] | Spread]:
     """What the experiment itself puts into its cells."""
     names = tuple(sweep.data)
     if sweep.experiment == "transfer":
-        return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": _sizes(sweep)}
+        return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": list_sizes(sweep)}
     if sweep.experiment == "data_scaling":
-        return {"data": names, "size": _sizes(sweep)}
+        return {"data": names, "size": list_sizes(sweep)}
     if sweep.experiment == "compare":
         return {"method": (None, *(sweep.methods or {}))}
     return {"data": names} if len(names) > 1 else {}
 
 
-def _sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
+def list_sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
     """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
     if sweep.sizes is not None and axes.count_values(sweep.sizes) > MOST_MADE:
         return sweep.sizes

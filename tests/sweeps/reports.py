@@ -8,6 +8,9 @@ from html.parser import HTMLParser
 
 from sweeps.cost import KindCosts
 from sweeps.evaluation.item_rows import ItemRow
+from sweeps.report.cells import TableCell
+from sweeps.report.compose import compose_answer
+from sweeps.report.document import Figure, Paragraph, Report, Section, Table
 from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -196,3 +199,26 @@ def crowded() -> Material:
 
 def trouble(cause: str, count: int = 1, state: str = "failed") -> LostStages:
     return LostStages(state, cause, [f"code n={number}" for number in range(count)])
+
+
+def conclude(spec: Mapping[str, Json], rows: Sequence[RunResult], items: Mapping[str, Items] | None = None) -> Report:
+    """The answer alone, as `sweep results` has it."""
+    return compose_answer(Material("s", "finished", spec, rows, items=items or {}))
+
+
+def list_tables(sections: Sequence[Section]) -> list[Table]:
+    """Every table, those of figures as well, in their order."""
+    parts = [part for section in sections for part in section.parts]
+    return [part.table if isinstance(part, Figure) else part for part in parts if isinstance(part, Figure | Table)]
+
+
+def list_rows(report: Report, column: str) -> list[dict[str, TableCell]]:
+    """The rows of every table of the answer that has a column, by column."""
+    tables = [table for table in list_tables(report.findings) if column in table.columns]
+    return [dict(zip(table.columns, row, strict=True)) for table in tables for row in table.rows]
+
+
+def list_warnings(report: Report) -> list[str]:
+    """The warnings among the parts of the answer."""
+    parts = [part for section in report.findings for part in section.parts]
+    return [part.text for part in parts if isinstance(part, Paragraph) and part.warning]

@@ -4,19 +4,20 @@ import csv
 import errno
 import io
 import json
-import math
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Self, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
 from scheduler.cli.console.streams import make_exact
-from sweeps.formatting import escape, escape_lines, format_count, format_value
+from sweeps.formatting import escape, escape_lines, format_count
+from sweeps.report.cells import show_value
+from sweeps.report.plain_values import simplify
 
 Row = Mapping[str, Any]
 
@@ -64,7 +65,7 @@ class Output:
 
     def document(self, document: Mapping[str, Any]) -> None:
         """One JSON object."""
-        sys.stdout.write(json.dumps(plain(document), indent=2, default=str) + "\n")
+        sys.stdout.write(json.dumps(simplify(document), indent=2, default=str) + "\n")
 
     def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
         """Rows with a header."""
@@ -80,13 +81,14 @@ class Output:
         if not rows:
             return
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
-        cells = [[escape(format_value(row.get(name))) for name in names] for row in rows]
+        values = [[show_value(row.get(name)) for name in names] for row in rows]
+        cells = [[escape(value.text) for value in row] for row in values]
         if _least_width([names, *cells]) > self.console.width:
             self._one_by_one(names, rows)
             return
         table = Table(box=None, pad_edge=False)
         for position, name in enumerate(names):
-            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+            numeric = all(row[position].is_number for row in values)
             justify: Literal["left", "right"] = "right" if numeric else "left"
             rigid = all(len(row[position]) <= RIGID for row in cells)
             style = "" if position else "bright_cyan"
@@ -99,11 +101,8 @@ class Output:
         """Rows as lines of name and value: where columns do not fit, no number is cut off."""
         wide = max(map(len, names))
         for position, row in enumerate(rows):
-            lines = [
-                f"{name:<{wide}}  {escape(format_value(row[name]))}"
-                for name in names
-                if row.get(name) not in (None, "")
-            ]
+            shown = [(name, show_value(row.get(name))) for name in names]
+            lines = [f"{name:<{wide}}  {escape(value.text)}" for name, value in shown if value.text not in ("", "-")]
             self.console.print("\n".join([""] * bool(position) + lines))
 
     def say(self, text: str) -> None:
@@ -136,18 +135,3 @@ def inert(value: Any) -> Any:
 def flat_value(value: Any) -> Any:
     """A value as a table holds it: what is nested, as JSON."""
     return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: by its names, and nothing where a number is not finite."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    if hasattr(value, "document"):  # it says itself what of it is for programs
-        return plain(value.document())
-    if hasattr(value, "_asdict"):
-        return plain(value._asdict())
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Meter
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.formatting import escape
-from sweeps.report.document import Code, Report, Section, table
+from sweeps.report.document import Code, Report, Section, make_table
 from sweeps.report.markdown import render_markdown
 from sweeps.results import RunResult
 from sweeps.stage import Run
@@ -82,7 +82,7 @@ def test_nothing_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[st
 def test_a_cell_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Output.to_terminal("table").table([{"what": text}])
     assert "a b" in capsys.readouterr().out
-    report = Report("s", "", ("",), (), (), (Section("t", (table([{"w|x": text, "y": "p|q"}]),)),), "")
+    report = Report("s", "", ("",), (), (), (), (Section("t", (make_table([{"w|x": text, "y": "p|q"}]),)),), "")
     assert r"| a b | p\|q |" in render_markdown(report)
 
 
@@ -94,7 +94,7 @@ def test_an_error_that_quotes_a_file_steers_nothing(tmp_path: Path, capsys: pyte
 
 
 def test_code_in_markdown_keeps_its_lines_and_nothing_that_steers() -> None:
-    text = render_markdown(Report("s", "", ("",), (), (), (Section("t", (Code("a\n\x1b[31mb", "yaml"),)),), ""))
+    text = render_markdown(Report("s", "", ("",), (), (), (), (Section("t", (Code("a\n\x1b[31mb", "yaml"),)),), ""))
     assert "a\n" in text
     assert "\x1b" not in text
 

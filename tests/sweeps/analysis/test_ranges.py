@@ -10,11 +10,14 @@ from sweeps.analysis.across_sweeps import join_sweeps
 from sweeps.analysis.changes import change
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid import best_cell
-from sweeps.analysis.item_analysis import change_row, difference_rows
-from sweeps.analysis.targets import estimate_mean, format_estimate
+from sweeps.analysis.targets import estimate_mean
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import ANY, difference_range, range_of
+from sweeps.report.cells import format_estimate
+from sweeps.report.changes_section import show_change
+from sweeps.report.document import Table
+from sweeps.report.shared_parts import compare_by_item
 from sweeps.results import Moments, RunResult
 from sweeps.stats.intervals import Estimate, paired
 from sweeps.stats.paired_items import difference_of, scores_of
@@ -81,11 +84,13 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     before, after = ({seed: rows(seed, side) for seed in range(2)} for side in (0, 1))
     found = change(before, after, metric="accuracy")
     assert found
-    assert (found.high, change_row(found)["95 % interval"].rpartition(" ")[2]) == (1.0, "+1.000")
+    assert (found.high, show_change(found)["95 % interval"].text.rpartition(" ")[2]) == (1.0, "+1.000")
     pair = difference_of(*({s: scores_of(each, "accuracy") for s, each in side.items()} for side in (after, before)))
     assert pair
-    told = difference_rows({"it": pair}, "what")[0]["recipe"]
-    assert told.rstrip("*").endswith("to +1.0000")
+    table, _ = compare_by_item("accuracy", {"it": pair})
+    assert isinstance(table, Table)
+    (recipe,) = (row[table.columns.index("recipe")] for row in table.texts)
+    assert recipe.rstrip("*").endswith("to +1.0000")
     both = {"a": runs("accuracy", one=(0.0, 0.3)), "b": runs("accuracy", one=(0.9, 1.0))}
     ends = join_sweeps(both)[0].differences["accuracy"]["b"].ends
     assert ends

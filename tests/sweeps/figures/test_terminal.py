@@ -5,22 +5,19 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.figures.terminal import DrawnCurve, draw_curves
-from sweeps.scaling.laws import Floats
+from sweeps.figures.lines import Line
+from sweeps.figures.terminal import draw_curves
 
 SIZES = np.geomspace(32, 8192, 9).tolist()
 
 
-def falling(n: Floats) -> Floats:
-    return np.asarray(1.2 + 3 * n**-0.3)
-
-
-CODE = DrawnCurve("code", SIZES, falling(np.array(SIZES)).tolist(), falling)
+POINTS = [(size, 1.2 + 3 * size**-0.3) for size in SIZES]
+CODE = Line("code", POINTS, curve=POINTS)
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 8), (72, 18), (100, 30)])
 def test_a_plot_fits_its_frame(width: int, height: int) -> None:
-    lines = draw_curves([CODE, DrawnCurve("flat", SIZES, [2.0] * 9)], width=width, height=height).splitlines()
+    lines = draw_curves([CODE, Line("flat", [(size, 2.0) for size in SIZES])], width=width, height=height).splitlines()
     assert len(lines) == height + 1
     assert max(map(len, lines)) <= width
     assert "A\N{NO-BREAK SPACE}code   B\N{NO-BREAK SPACE}flat" in lines[-1]
@@ -42,14 +39,13 @@ def test_sizes_stand_below_their_points() -> None:
 
 
 def test_zero_shot_and_diverged_points_are_left_out() -> None:
-    assert draw_curves([DrawnCurve("code", [0, *SIZES, 64], [9.0, *CODE.loss, math.nan], falling)]) == draw_curves(
-        [CODE]
-    )
+    more = [(0.0, 9.0), *POINTS, (64.0, math.nan)]
+    assert draw_curves([Line("code", more, curve=POINTS)]) == draw_curves([CODE])
 
 
 def test_one_point_and_no_point_are_no_error() -> None:
-    assert "A" in draw_curves([DrawnCurve("one", [32], [2.0], falling)])
-    assert draw_curves([]) == draw_curves([DrawnCurve("none", [], [])]) == "nothing measured yet"
+    assert "A" in draw_curves([Line("one", [(32, 2.0)], curve=POINTS)])
+    assert draw_curves([]) == draw_curves([Line("none")]) == "nothing measured yet"
 
 
 def test_too_many_series_are_refused() -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.evaluation.item_rows import ItemRow
+from sweeps.figures.charts import draw_svg
+from sweeps.figures.svg import WIDE
 from sweeps.report.compose import NOTHING, compose
-from sweeps.report.document import Figure, Paragraph, Report, Table
+from sweeps.report.document import Figure, Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
@@ -24,6 +26,7 @@ from tests.sweeps.reports import (
     compare_rows,
     curves_of,
     grid_rows,
+    list_warnings,
     material,
     read,
     row,
@@ -58,7 +61,7 @@ def test_the_page_is_whole_and_asks_nothing_of_anybody(experiment: str) -> None:
 
 @pytest.mark.parametrize("experiment", KINDS)
 def test_what_stands_in_a_figure_stands_in_a_table_too(experiment: str) -> None:
-    assert [figure.name for figure in composed(experiment).figures if not figure.table or not figure.table.rows] == []
+    assert [figure.name for figure in composed(experiment).figures if not figure.table.texts] == []
 
 
 def test_the_style_is_ours_and_loads_nothing() -> None:
@@ -84,13 +87,11 @@ def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> No
     losses = {8: 1.0, 16: 1.1, 32: 1.2, 64: 1.15, 128: 1.3}
     rows = [row({"data": "code", "size": size}, seed, nll=loss) for size, loss in losses.items() for seed in (0, 1)]
     known = material("data_scaling", rows)
-    for below, said in ((2.0, "at every size measured, from 8 examples on"), (1.05, ""), (0.5, "")):
+    for below, known_from in ((2.0, "8 examples"), (1.05, ""), (0.5, "")):
         spec: dict[str, Json] = {**known.spec, "target": {"metric": "nll", "below": below}}
         (answer,) = compose(replace(known, spec=spec)).answer
-        if said:
-            assert answer.startswith(f"code: nll ≤ {below:.4g} is met {said}; no law is told: ")
-        else:
-            assert answer.startswith("code: no answer: ")
+        assert answer.startswith("code: ")
+        assert ((f"nll ≤ {below:.4g}" in answer) and ("8 examples" in answer)) == bool(known_from)
 
 
 def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
@@ -99,7 +100,8 @@ def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
     known = material("data_scaling", rows)
     spec: dict[str, Json] = {**known.spec, "target": {"metric": "accuracy", "above": 0.5}}
     (answer,) = compose(replace(known, spec=spec)).answer
-    assert answer.startswith("code: accuracy ≥ 0.5 is met from 16 examples on; no law is told: ")
+    assert answer.startswith("code: accuracy ≥ 0.5 ")
+    assert " 16 examples" in answer
 
 
 def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
@@ -111,7 +113,7 @@ def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
     rows = [replace(each, metrics={**each.metrics, "chance": 0.25, "accuracy": 0.5}) for each in known.rows]
     report = compose(replace(known, rows=rows, items={"answers": chances}))
     (section,) = (each for each in report.sections if each.title == "What did training change?")
-    shown = [line[0] for part in section.parts if isinstance(part, Figure) and part.table for line in part.table.rows]
+    shown = [line[0] for part in section.parts if isinstance(part, Figure) for line in part.table.texts]
     assert shown == ["accuracy"]
 
 
@@ -119,18 +121,17 @@ def test_what_is_none_has_a_name_in_every_table() -> None:
     """No method is the untrained model, no source none; and who has measured nothing has used no known tokens."""
     lost = [row({"method": "rl"}, seed, "failed") for seed in range(2)]
     report = compose(material("compare", [*(each for each in compare_rows() if each.cell["method"] != "rl"), *lost]))
-    assert "None" not in {cell for table in tables(report, "Every run") for line in table.rows for cell in line}
-    assert "untrained" in {line[0] for table in tables(report, "Every run") for line in table.rows}
+    assert "None" not in {cell for table in tables(report, "Every run") for line in table.texts for cell in line}
+    assert "untrained" in {line[0] for table in tables(report, "Every run") for line in table.texts}
     (figure,) = (each for each in report.figures if each.name == "methods-0")
-    assert figure.table
-    assert [line[-2:] for line in figure.table.rows if line[0] == "rl"] == [("-", "-")]
+    assert [line[-2:] for line in figure.table.texts if line[0] == "rl"] == [("-", "-")]
 
 
 def test_without_a_target_what_was_measured_is_the_answer() -> None:
     known = material("data_scaling", scaling_rows(top=64))
     spec = {key: value for key, value in known.spec.items() if key != "target"}
     (answer,) = compose(replace(known, spec=spec)).answer
-    assert re.fullmatch(r"code: nll 2\.\d+ at 64 examples; no law is told: 2 sizes; the simplest law needs 4\.", answer)
+    assert re.match(r"code: nll 2\.\d+ at 64 examples; .*\b2 sizes\b.*\b4\b", answer)
 
 
 def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
@@ -140,7 +141,7 @@ def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
     asked: list[Json] = [{"name": "answers", "options": {}}]
     spec = {key: value for key, value in {**known.spec, "evaluate": asked}.items() if key != "target"}
     report = compose(replace(known, spec=spec))
-    assert report.answer[0].startswith("code: accuracy 0.5 at 32 examples; no law is told: 3 sizes")
+    assert report.answer[0].startswith("code: accuracy 0.5 at 32 examples; ")
     both = compose(replace(known, rows=scaling_rows(top=64), spec={**spec, "evaluate": [*asked, {"name": "nll"}]}))
     assert both.answer[0].startswith("code: nll 2")
 
@@ -163,7 +164,7 @@ def test_a_missing_pair_is_not_taken_for_nothing() -> None:
     rows += [replace(each, state="failed", metrics={}) for each in transfer_rows() if each.cell["source"] == "law"]
     report = compose(material("transfer", rows))
     assert "without a result: 1 of 2 pairs" in report.answer[0]
-    assert any("missing" in cell for line in report.figures[0].table.rows for cell in line)  # type: ignore[union-attr]
+    assert any("missing" in cell for line in report.figures[0].table.texts for cell in line)
 
 
 def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
@@ -188,16 +189,14 @@ def test_a_method_or_a_source_without_any_result_stands_in_the_report(state: str
     lost = [replace(each, state=state, metrics={}) if each.cell["method"] == "rl" else each for each in compare_rows()]
     report = compose(material("compare", lost))
     (means,) = (each.table for each in report.figures if each.name == "methods-0")
-    assert means is not None
-    assert [line[:4] for line in means.rows if line[0] == "rl"] == [("rl", "no result", "0", "3")]
+    assert [line[:4] for line in means.texts if line[0] == "rl"] == [("rl", "no result", "0", "3")]
     assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in render_html(report, STYLE)
     pairs = [
         replace(each, state=state, metrics={}) if each.cell["source"] == "law" else each for each in transfer_rows()
     ]
     report = compose(material("transfer", pairs))
     assert "without a result: 1 of 2 pairs" in report.answer[0]
-    assert report.figures[0].table is not None
-    assert [line[0] for line in report.figures[0].table.rows] == ["code", "law"]
+    assert [line[0] for line in report.figures[0].table.texts] == ["code", "law"]
 
 
 def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
@@ -226,7 +225,7 @@ def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> 
 
 def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
     one = [each for each in transfer_rows() if each.seed == 0]
-    assert "one seed for each pair" in compose(material("transfer", one)).answer[0]
+    assert "one seed" in compose(material("transfer", one)).answer[0]
     alone = [each if each.cell["source"] is None else replace(each, state="waiting", metrics={}) for each in one]
     assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
 
@@ -240,11 +239,14 @@ def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:
     ]
     report = compose(material("compare", rows, items={}))
     (figure,) = (each for each in report.figures if each.name == "differences-0")
-    assert figure.table is not None
     assert figure.table.folded
-    assert len(figure.table.rows) == 1225
-    assert figure.wide.count("method 49") >= figure.wide.count("<circle") == 45
-    assert "45 of 1,225 pairs are drawn, of method 49" in figure.note
+    assert len(figure.table.texts) == 1225
+    assert (
+        draw_svg(figure.chart, WIDE, "wide").count("method 49")
+        >= draw_svg(figure.chart, WIDE, "wide").count("<circle")
+        == 45
+    )
+    assert "45 of 1,225 pairs are drawn, those of method 49" in figure.legend
     assert len(render_html(report, STYLE)) < 500_000
 
 
@@ -260,11 +262,9 @@ def test_where_less_is_better_the_least_leads() -> None:
 def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
     report = composed("grid")
     assert report.answer[0].startswith("Best on mine: rank=")
-    said = [part for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
-    assert any(part.warning and "flatters" in part.text for part in said)
+    assert any("`validation`" in warning for warning in list_warnings(report))
     (figure,) = (each for each in report.figures if each.name.startswith("cells"))
-    assert figure.table is not None
-    assert len(figure.table.rows) == 30, "what is not drawn is in the table"
+    assert len(figure.table.texts) == 30, "what is not drawn is in the table"
 
 
 def test_one_cell_is_no_contest() -> None:
@@ -299,8 +299,8 @@ def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) 
     assert report.notices[0].startswith(f"INCOMPLETE: {len(rows) - lost:,} of {len(rows):,} runs")
     assert "active" in report.notices[1]
     causes, runs = tables(report, "What failed")
-    assert [line[:3] for line in causes.rows] == [("failed", "14", "bad data"), ("skipped", "2", "gone")]
-    assert causes.rows[0][3].endswith("and 2 more")
+    assert [line[:3] for line in causes.texts] == [("failed", "14", "bad data"), ("skipped", "2", "gone")]
+    assert causes.texts[0][3].endswith("and 2 more")
     assert len(runs.rows) == lost
     page = read(render_html(report, STYLE))
     text = "".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
@@ -340,12 +340,12 @@ def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
 
 def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_others() -> None:
     report = compose(asked())
-    assert "size=64: fine-tuning changed what context is worth by +1.00 ± 0.06 (uplift 0.00 → 1.00" in report.answer[-1]
+    assert "+1.00 ± 0.06 (uplift 0.00 → 1.00" in report.answer[-1]
+    assert report.answer[-1].startswith("size=64: ")
     (section,) = (each for each in report.sections if each.title == "What did training change?")
     (figure,) = (each for each in section.parts if isinstance(each, Figure))
     assert figure.title == "What training changed: size=64 against untrained, 3 seeds"
-    assert figure.table is not None
-    assert [line[:4] for line in figure.table.rows] == [("uplift", "0.000", "1.000", "+1.000")]
+    assert [line[:4] for line in figure.table.texts] == [("uplift", "0.000", "1.000", "+1.000")]
     (folded,) = (each for each in section.parts if isinstance(each, Table))
     assert folded.folded
     assert folded.caption.startswith("size=8 against untrained")
@@ -391,7 +391,8 @@ def test_rows_that_fit_no_question_cost_the_answer_and_not_the_report() -> None:
     assert "has source, target and size" in report.answer[0]
     unknown = material("grid")
     report = compose(replace(unknown, spec={"experiment": "<b>other</b>"}))
-    assert "knows no answer" in report.answer[0]
+    assert "<b>other</b>" in report.answer[0]
+    assert report.findings == ()
     read(render_html(report, STYLE))
 
 

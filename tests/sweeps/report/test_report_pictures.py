@@ -13,12 +13,14 @@ from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.grid import best_cell
 from sweeps.analysis.transfer import transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
+from sweeps.figures.charts import draw_svg
+from sweeps.figures.svg import NARROW, WIDE
 from sweeps.metrics.calibration import aurc, ece, reliability_bins, selective_accuracy
-from sweeps.report.calibration_section import MOST, calibration
+from sweeps.report.calibration_section import MOST, show_calibration
 from sweeps.report.compose import compose
 from sweeps.report.document import Figure, Report, Section
 from sweeps.report.inputs import LearningCurve
-from sweeps.report.training_section import training
+from sweeps.report.training_section import show_trainings
 from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key
@@ -34,7 +36,7 @@ def figures(shown: Report | Section, start: str) -> list[Figure]:
 
 def dots(figure: Figure) -> list[tuple[str, float, float, int]]:
     """What stands under the pointer at each mark: before or not, confidence, share right, items."""
-    titles = [each.text or "" for each in ET.fromstring(figure.wide).iter("title")]
+    titles = [each.text or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
     found = [DOT.fullmatch(title) for title in titles]
     return [(each[1] or "", float(each[2]), float(each[3]), int(each[4])) for each in found if each]
 
@@ -53,24 +55,23 @@ def test_a_reliability_diagram_shows_the_bins_of_the_metric_before_and_after() -
     wanted = [("before: ", round(b, 3), round(a, 3), n) for n, b, a in reliability_bins(*base)]
     wanted += [("", round(b, 3), round(a, 3), n) for n, b, a in reliability_bins(p, y)]
     assert dots(figure)[: len(wanted)] == wanted, "sl over the untrained model"
-    assert f"ECE {ece(*base):.3f} → {ece(p, y):.3f}" in figure.wide
-    assert "180 answers, 3 seeds" in figure.wide
-    assert "untrained:" not in figure.wide, "the untrained model has no diagram of its own"
+    assert f"ECE {ece(*base):.3f} → {ece(p, y):.3f}" in draw_svg(figure.chart, WIDE, "wide")
+    assert "180 answers, 3 seeds" in draw_svg(figure.chart, WIDE, "wide")
+    assert "untrained:" not in draw_svg(figure.chart, WIDE, "wide"), "the untrained model has no diagram of its own"
 
 
 def test_the_untrained_model_has_a_diagram_where_nothing_else_was_asked() -> None:
     rows = [each for each in compare_rows() if each.cell["method"] is None]
-    (figure,) = figures(calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
     assert {kind for kind, *_ in dots(figure)} == {""}
-    assert "untrained: ECE" in figure.wide
+    assert "untrained: ECE" in draw_svg(figure.chart, WIDE, "wide")
 
 
 def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
     rows = compare_rows()
     items = answers_of(rows)
-    (figure,) = figures(calibration(rows, {"answers": items}), "declining")
-    assert figure.table is not None
-    told = {line[0]: dict(zip(figure.table.columns, line, strict=True)) for line in figure.table.rows}
+    (figure,) = figures(show_calibration(rows, {"answers": items}), "declining")
+    told = {line[0]: dict(zip(figure.table.columns, line, strict=True)) for line in figure.table.texts}
     p, y = stated(items, {"method": "rl"}, range(3))
     assert float(told["rl"]["right of 50%"]) == pytest.approx(selective_accuracy(p, y, 0.5), abs=1e-3)
     assert float(told["rl"]["AURC"]) == pytest.approx(aurc(p, y), abs=1e-3)
@@ -80,23 +81,25 @@ def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
 
 def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
     rows = EXPERIMENTS["data_scaling"][0]
-    (figure,) = figures(calibration(rows, {"answers": answers_of(rows)}), "reliability")
-    assert f"{MOST} of 14 cells are drawn" in figure.note
-    assert figure.wide.count("180 answers") == 2 * MOST, "each in its diagram, and in the description"
-    assert figure.table is not None
-    assert len({line[0] for line in figure.table.rows}) == 16, "the untrained ones too"
+    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    assert f"{MOST} of 14 cells are drawn" in figure.legend
+    assert draw_svg(figure.chart, WIDE, "wide").count("180 answers") == 2 * MOST, (
+        "each in its diagram, and in the description"
+    )
+    assert len({line[0] for line in figure.table.texts}) == 16, "the untrained ones too"
 
 
 def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -> None:
     """A phone has room for a few letters of each."""
     cells: list[dict[str, Json]] = [{"size": 64, "data.facts.context": each} for each in ("none", "gold")]
     rows = [row(cell, 0, accuracy=0.5) for cell in cells]
-    (figure,) = figures(calibration(rows, {"answers": answers_of(rows)}), "reliability")
-    assert {"context=none", "context=gold"} <= {each.text for each in ET.fromstring(figure.narrow).iter("text")}
+    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    assert {"context=none", "context=gold"} <= {
+        each.text for each in ET.fromstring(draw_svg(figure.chart, NARROW, "narrow")).iter("text")
+    }
     other = [row({**cell, "train.context": number}, 0, accuracy=0.5) for number, cell in enumerate(cells)]
-    (figure,) = figures(calibration(other, {"answers": answers_of(other)}), "reliability")
-    assert figure.table is not None
-    assert figure.table.rows[0][0] == "data.facts.context=none, train.context=0", "of two that end alike the whole"
+    (figure,) = figures(show_calibration(other, {"answers": answers_of(other)}), "reliability")
+    assert figure.table.texts[0][0] == "data.facts.context=none, train.context=0", "of two that end alike the whole"
 
 
 def test_a_source_alone_is_told_against_the_untrained_model() -> None:
@@ -109,12 +112,12 @@ def test_a_source_alone_is_told_against_the_untrained_model() -> None:
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
     rows = compare_rows()
     key = item_key(rows[1].cell, rows[1].seed)
-    assert calibration(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}}).parts == ()
+    assert show_calibration(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}}).parts == ()
     broken = [
         ItemRow.from_json({"item": "a", "confidence": each, "right": True}) for each in (None, 1.2, "x", math.nan)
     ]
-    assert calibration(rows, {"answers": {key: broken}}).parts == ()
-    whole = calibration(rows, {"answers": {key: [*broken, ItemRow("b", {"confidence": 0.9, "right": 1})]}})
+    assert show_calibration(rows, {"answers": {key: broken}}).parts == ()
+    whole = show_calibration(rows, {"answers": {key: [*broken, ItemRow("b", {"confidence": 0.9, "right": 1})]}})
     assert dots(figures(whole, "reliability")[0]) == [("", 0.9, 1.0, 1)]
 
 
@@ -141,7 +144,7 @@ def test_the_map_of_what_a_transfer_is_worth_says_the_multipliers() -> None:
     assert [figure.name.rpartition("-")[2] for figure in maps] == ["512", "128", "32"]
     for figure in maps:
         size = int(figure.name.rpartition("-")[2])
-        told = [each.text or "" for each in ET.fromstring(figure.wide).iter("title")]
+        told = [each.text or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
         for cell in matrix.cells:
             if cell.size == size:
                 worth = cell.multiplier
@@ -149,7 +152,7 @@ def test_the_map_of_what_a_transfer_is_worth_says_the_multipliers() -> None:
                 sign = f"{worth.censored} " if worth.censored else ""
                 start = f"{cell.source} → {cell.target}: {sign}×{worth.value:.2g} ("
                 assert [title for title in told if title.startswith(start)], start
-    most = ET.fromstring(maps[0].wide)
+    most = ET.fromstring(draw_svg(maps[0].chart, WIDE, "wide"))
     colours = [each.get("class") for each in most.iter("rect") if each.get("rx") == "4"]
     assert colours == ["nothing", "plus", "plus", "minus", "nothing", "minus", "minus", "minus", "nothing"], (
         "what is more than the largest size shows is more, also where the bound is ×1"
@@ -172,25 +175,27 @@ def chained(parts: list[tuple[str, str, int]]) -> tuple[list[RunResult], list[Le
 
 
 def test_the_trainings_of_a_chain_stand_one_after_another() -> None:
-    (figure,) = figures(training(*chained([("a", "nll", 40), ("b", "nll", 20)])), "training")
-    assert figure.table is not None
-    assert [line[0] for line in figure.table.rows] == ["method=chain, training 1 of 2", "method=chain, training 2 of 2"]
-    paths = [each.get("d") or "" for each in ET.fromstring(figure.wide).iter("path")]
+    (figure,) = figures(show_trainings(*chained([("a", "nll", 40), ("b", "nll", 20)])), "training")
+    assert [line[0] for line in figure.table.texts] == [
+        "method=chain, training 1 of 2",
+        "method=chain, training 2 of 2",
+    ]
+    paths = [each.get("d") or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("path")]
     spans = [[float(place.split()[0]) for place in re.split("[ML]", path) if place] for path in paths]
     assert len(spans) == 2
     assert all(first < second for span in spans for first, second in pairwise(span))
     long, short = (span[-1] - span[0] for span in spans)
     assert spans[0][-1] < spans[1][0] < spans[0][-1] + long / 10, "it begins where the other one ended"
     assert long / short == pytest.approx(39 / 19, rel=0.15), "steps are steps in both"
-    assert "log scale" not in figure.wide
+    assert "log scale" not in draw_svg(figure.chart, WIDE, "wide")
 
 
 def test_a_chain_that_measures_two_things_has_each_in_its_figure_at_its_place() -> None:
-    nll, reward = figures(training(*chained([("a", "nll", 40), ("b", "reward", 20)])), "training")
-    assert "log scale" in nll.wide
+    nll, reward = figures(show_trainings(*chained([("a", "nll", 40), ("b", "reward", 20)])), "training")
+    assert "log scale" in draw_svg(nll.chart, WIDE, "wide")
     ticks = [
         float(each.text or 0)
-        for each in ET.fromstring(reward.wide).iter("text")
+        for each in ET.fromstring(draw_svg(reward.chart, WIDE, "wide")).iter("text")
         if each.get("text-anchor") == "middle" and each.get("class") == "tick"
     ]
     assert ticks
@@ -201,12 +206,11 @@ def test_the_effects_of_the_axes_are_those_of_the_grid() -> None:
     rows = grid_rows()
     found = best_cell(rows, metric="nll")
     (figure,) = figures(compose(material("grid", rows)), "axes")
-    assert figure.table is not None
-    told = {(line[0], line[1]): line[3] for line in figure.table.rows}
+    told = {(line[0], line[1]): line[3] for line in figure.table.texts}
     assert len(told) == len(found.axes) == 13
     for each in found.axes:
         assert each.effect is not None
         assert told[each.axis, str(each.value)].replace("−", "-").startswith(f"{each.effect.mean:+.4f}")
-        assert told[each.axis, str(each.value)] in figure.wide
+        assert told[each.axis, str(each.value)] in draw_svg(figure.chart, WIDE, "wide")
     one = [replace(each, cell={"rank": each.cell["rank"]}) for each in rows if each.cell["learning_rate"] == 3e-4]
     assert figures(compose(material("grid", one)), "axes") == [], "of a single axis the cells say it"

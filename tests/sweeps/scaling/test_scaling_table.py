@@ -1,53 +1,52 @@
 """The answer as it is shown: a row for each law that cannot be told apart, the hold-out error beside it; accuracies."""
 
-import io
-
 import numpy as np
 import pytest
-from rich.console import Console
 
-from scheduler.cli.answers import _fit_row, answer
-from scheduler.cli.console.output import Output
 from sweeps.analysis.targets import fit_runs
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.report.compose import compose
+from sweeps.experiments.data_scaling import describe_law
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_many, fit_scaling
 from sweeps.stage import Json
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.planted import SIZES, offset
-from tests.sweeps.reports import material
+from tests.sweeps.reports import conclude, list_rows, list_warnings
 
 
 def test_an_extrapolation_has_its_hold_out_error_in_the_same_row() -> None:
-    row = _fit_row("code", fit_scaling(SIZES, offset(0.3)(SIZES), target=float(offset(0.3)(np.array([30_000.0]))[0])))
+    row = describe_law(
+        "code", fit_scaling(SIZES, offset(0.3)(SIZES), target=float(offset(0.3)(np.array([30_000.0]))[0]))
+    )
     assert row["law"] == "offset"
-    assert row["L(n)"] == "1.2 + 3·n^-0.3"
+    assert row["L(n)"] == "1.2 + 3·n^−0.3"
     assert row["status"] == "extrapolated ×3.7"
-    assert row["examples needed"].startswith("30,000 (")
-    assert row["hold-out error"] == "0.00%"
+    assert row["examples needed"].text.startswith("30,000 (")
+    assert row["examples needed"].value == pytest.approx(30_000)
+    assert row["hold-out error"].text == "0.00%"
 
 
 def test_what_is_open_or_nowhere_is_said_in_words() -> None:
     losses = offset(0.3)(SIZES) * (1 + 0.01 * np.cos(3 * np.arange(9)))
-    rows = [_fit_row("code", fit_scaling(SIZES, losses, target=target)) for target in (3.0, 1.25, 0.1)]
+    rows = [describe_law("code", fit_scaling(SIZES, losses, target=target)) for target in (3.0, 1.25, 0.1)]
     assert [row["status"] for row in rows] == ["met", "not identified", "unreachable"]
-    assert rows[0]["examples needed"] == "32"
-    assert rows[1]["examples needed"].endswith(" or more, perhaps never")
-    assert rows[2]["examples needed"] == "-"
+    assert [row["examples needed"].text for row in (rows[0], rows[2])] == ["32", "-"]
+    assert rows[1]["examples needed"].value == pytest.approx(10 * SIZES[-1])
 
 
 def test_each_law_has_a_row() -> None:
     n, noise = np.tile(SIZES[:6], 3), np.random.default_rng(0).standard_normal((40, 18))
     fits = fit_many(n, 3.0 * n**-0.1 * (1 + 0.004 * noise), targets=1.5)
     both = next(fit for fit in fits if fit.alternatives)
-    rows = [_fit_row("code", each) for each in (both, *both.alternatives)]
+    rows = [describe_law("code", each) for each in (both, *both.alternatives)]
     assert len({row["law"] for row in rows}) == len(rows) >= 2
-    assert all(row["hold-out error"] for row in rows)
+    assert all(row["hold-out error"].value is not None for row in rows)
 
 
 def test_a_refusal_shows_the_reason_in_place_of_a_law() -> None:
-    assert _fit_row("code", fit_scaling([1, 2], [2, 1]))["L(n)"] == "2 sizes; the simplest law needs 4"
+    fit = fit_scaling([1, 2], [2, 1])
+    assert fit.refused
+    assert describe_law("code", fit)["L(n)"] == fit.refused
 
 
 def spec(metric: str, **side: Json) -> dict[str, Json]:
@@ -66,31 +65,27 @@ def rising(metric: str, guess: float, **more: float) -> list[RunResult]:
     return rows
 
 
-def test_an_accuracy_is_answered_in_the_terminal_and_in_the_report() -> None:
-    asked, rows, text = spec("accuracy", above=0.8), rising("accuracy", 0.0), io.StringIO()
-    answer(Output("table", Console(file=text, width=180)), asked, rows)
-    lines = text.getvalue().splitlines()
-    assert "fitted curves, L the accuracy" in "".join(lines)
-    (row,) = (line for line in lines if "bounded" in line)
-    assert "interpolated" in row
-    said = compose(material("data_scaling", rows, spec={"sweep": "s", "question": "?", "model": "m", **asked})).answer[
-        0
-    ]
-    assert said.startswith("facts needs about 1,")
-    assert said.endswith(" for accuracy ≥ 0.8.")
+def test_an_accuracy_is_answered_with_its_law() -> None:
+    asked, rows = spec("accuracy", above=0.8), rising("accuracy", 0.0)
+    report = conclude(asked, rows)
+    (row,) = list_rows(report, "law")
+    assert (row["law"].value, row["status"].value) == ("bounded", "interpolated")
     least = fit_runs(asked, rows).minimum_data
     assert least is not None
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
+    assert row["examples needed"].value == least.point
+    assert f"{least.point:,.0f}" in report.answer[0]
+    assert "accuracy ≥ 0.8" in report.answer[0]
 
 
 def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
     """And nothing is said of an interval that there is not, though the items of one size alone are known."""
     rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": 1 + size / 99}) for size in (8, 16, 32, 64)]
-    text = io.StringIO()
     kept = {"nll": {item_key(rows[0].cell, 0): [ItemRow(0, {"nll": 1.0, "tokens": 1.0})]}}
-    answer(Output("table", Console(file=text, width=180)), spec("nll", below=2), rows, kept)
-    assert "a: nll ≤ 2 is met at every size measured, from 8 examples on\n" in text.getvalue()
-    assert "these items alone" not in text.getvalue()
+    report = conclude(spec("nll", below=2), rows, kept)
+    assert "nll ≤ 2" in report.answer[0]
+    assert "8 examples" in report.answer[0]
+    assert [warning for warning in list_warnings(report) if "items alone" in warning] == []
 
 
 def test_a_curve_that_gives_no_answer_says_why() -> None:
@@ -99,9 +94,9 @@ def test_a_curve_that_gives_no_answer_says_why() -> None:
         RunResult({"data": "a", "size": int(size)}, 0, "succeeded", {"accuracy": right})
         for size, right in zip(SIZES[:7], late, strict=True)
     ]
-    text = io.StringIO()
-    answer(Output("table", Console(file=text, width=180)), spec("accuracy", above=0.8), rows)
-    assert "a: no answer: fitted without the two largest sizes it misses them by" in text.getvalue()
+    fit = fit_runs(spec("accuracy", above=0.8), rows)
+    assert fit.refused
+    assert fit.refused in conclude(spec("accuracy", above=0.8), rows).answer[0]
 
 
 @pytest.mark.parametrize(

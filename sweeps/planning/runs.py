@@ -1,11 +1,11 @@
-"""The runs of each kind of experiment: which cells it has, what each trains, and what is measured on it."""
+"""Plan the runs of a sweep: what each trains, and what is measured on it. Its kind says which cells there are."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from sweeps.experiments.registry import find_experiment
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
-from sweeps.planning.compare import plan_methods
 from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
@@ -15,38 +15,19 @@ from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
 
 
-class PlannedRun(Protocol):
-    """A run before its stages are made: an excluded one makes none."""
-
-    @property
-    def cell(self) -> Mapping[str, Json]: ...
-    def row(self) -> CountedRun: ...
-
-
 def plan_runs(foundry: StageBuilder) -> Iterator[CountedRun]:
-    """Every run of the sweep, its stages made on the way."""
+    """Plan every run of the sweep, and make its stages on the way."""
+    kind = find_experiment(foundry.sweep.experiment)
     checked: Variant | None = None
     left_out = list_exclusions(foundry.sweep)
     for variant in expand_variants(foundry.sweep, left_out):
         foundry.shelf.name_tokenizer(variant.model, variant.tokenizer)
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
             checked = _check_sizes(foundry, variant)
-        for wanted in _wanted(foundry, variant):
-            if not left_out.hold(wanted.cell):
-                yield wanted.row()
+        for run in kind.plan_runs(foundry, variant):
+            if not left_out.hold(run.cell):
+                yield run.row()
     left_out.refuse_unmet()
-
-
-def _wanted(foundry: StageBuilder, variant: Variant) -> Iterator[PlannedRun]:
-    match foundry.sweep.experiment:
-        case "grid":
-            return _grid(foundry, variant)
-        case "data_scaling":
-            return _data_scaling(foundry, variant)
-        case "transfer":
-            return _transfer(foundry, variant)
-        case "compare":
-            return plan_methods(foundry, variant)
 
 
 class Place(NamedTuple):
@@ -84,6 +65,10 @@ class DatasetRun:
         naive = NaiveCount(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
         return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else NaiveCount()
 
+    @property
+    def _chooses(self) -> bool:
+        return find_experiment(self.foundry.sweep.experiment).chooses
+
     def _source(self, scope: str | None) -> Stage | None:
         if self.source is None:
             return None
@@ -108,7 +93,7 @@ class DatasetRun:
             return
         yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
         looked = evaluation.name != "rag"  # the validation set is what training reads, with one context or none
-        if self.foundry.sweep.experiment == "grid" and self.dataset.validation is not None and looked:
+        if self._chooses and self.dataset.validation is not None and looked:
             yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
             yield "source.", Place(self.source.name, select_records(self.source, evaluation))
@@ -123,53 +108,12 @@ def _check_sizes(foundry: StageBuilder, variant: Variant) -> Variant:
     return variant
 
 
-def _grid(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
-    """Every data set on all its examples; without any, what is learnt by acting."""
-    sweep = foundry.sweep
-    if not variant.data:
-        yield from (DatasetRun(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
-    for name, spec in variant.data.items():
-        dataset = foundry.shelf.dataset(name, spec)
-        cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
-        for seed in sweep.seed_values:
-            yield DatasetRun(foundry, variant, cell, seed, dataset, len(dataset.train))
-
-
-def _data_scaling(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
-    """Every size of every data set; and the untrained base, size 0, once."""
-    for name, spec in variant.data.items():
-        yield from _sized(foundry, variant, {"data": name}, foundry.shelf.dataset(name, spec))
-
-
-def _sized(
+def plan_sizes(
     foundry: StageBuilder, variant: Variant, named: Mapping[str, Json], dataset: Dataset
 ) -> Iterator[DatasetRun]:
-    """The zero-shot reference and every size from the base model."""
+    """Plan the zero-shot reference and every size from the base model."""
     sweep = foundry.sweep
     for size in (0, *sweep.size_values):
         cell = {**named, "size": size, **variant.cell}
         for seed in sweep.seed_values if size else sweep.seed_values[:1]:
             yield DatasetRun(foundry, variant, cell, seed, dataset, size)
-
-
-def _transfer(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
-    """Targets alone, sources alone (size 0), and every pair at every size."""
-    sweep, shelf = foundry.sweep, foundry.shelf
-    for name in sweep.target_names:
-        target = shelf.dataset(name, variant.data[name])
-        yield from _sized(foundry, variant, {"source": None, "target": name}, target)
-        for other in sweep.source_names:
-            if other != name:
-                source = shelf.dataset(other, variant.data[other])
-                yield from _pair(foundry, variant, source, target)
-
-
-def _pair(foundry: StageBuilder, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
-    """A source is trained once per seed; with `share_sources: sweep` once, and so measured alone once."""
-    seeds = foundry.sweep.seed_values
-    shared = foundry.sweep.share_sources == "sweep"
-    for size in (0, *foundry.sweep.size_values):
-        cell = {"source": source.name, "target": target.name, "size": size, **variant.cell}
-        for seed in seeds[:1] if shared and not size else seeds:
-            first = seeds[0] if shared else seed
-            yield DatasetRun(foundry, variant, cell, seed, target, size, source, first)

@@ -1,0 +1,60 @@
+"""The terminal's face of a report: its sentences, its tables, and its line charts in characters."""
+
+from collections.abc import Sequence
+
+from scheduler.cli.console.output import Output
+from sweeps.figures.charts import LineChart
+from sweeps.figures.terminal import draw_curves
+from sweeps.formatting import format_count
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
+
+CURVES = 13  # lines in one drawing: the letters of more run into each other
+
+
+def show_report(output: Output, report: Report) -> None:
+    """Print the answer of a report, and the sections that show it."""
+    for notice in report.notices:
+        output.say(notice)
+    if report.answer:
+        output.say("\n" + "\n".join(report.answer))
+    folded = sum(_show_section(output, section) for section in report.findings)
+    if folded:
+        output.say(f"\n{format_count(folded, 'long table')} more: `sweep report {report.sweep}` has everything")
+
+
+def _show_section(output: Output, section: Section) -> int:
+    """Print a section; return how many long tables it leaves to the page."""
+    output.say(f"\n{section.title}")
+    return sum(_show_part(output, part) for part in section.parts)
+
+
+def _show_part(output: Output, part: Part) -> bool:
+    """Print a part, unless it is a long table: a figure is its drawing where it is one of lines, else its table."""
+    match part:
+        case Paragraph() | Code():
+            output.say(part.text)
+        case Table():
+            return _show_table(output, part, part.caption)
+        case Figure(chart=LineChart(words=words, lines=lines)) if not words.quiet:
+            output.say("\n".join(draw_curves(lines[at : at + CURVES]) for at in range(0, len(lines), CURVES)))
+            _say_note(output, part)
+        case Figure():
+            if _show_table(output, part.table, part.title):
+                return True
+            _say_note(output, part)
+    return False
+
+
+def _show_table(output: Output, table: Table, title: str) -> bool:
+    if not table.folded:
+        output.table(_name_columns(table), title=title, columns=table.columns)
+    return table.folded
+
+
+def _name_columns(table: Table) -> Sequence[dict[str, object]]:
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def _say_note(output: Output, figure: Figure) -> None:
+    if figure.note:
+        output.say(figure.note)

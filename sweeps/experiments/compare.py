@@ -1,0 +1,213 @@
+"""Comparison: which method does better at equal cost? The mean of each, and differences that are paired by seed."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
+from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
+from sweeps.experiments.kind import Experiment, Fact
+from sweeps.figures.bars import RowPlot
+from sweeps.figures.charts import IntervalChart
+from sweeps.figures.svg import UNTRAINED
+from sweeps.planning.method_runs import plan_methods
+from sweeps.report.cells import MINUS, format_estimate, show_dollars, show_estimate
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.plain_values import simplify
+from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.results import RunResult, group_by_cell
+from sweeps.spec.model import SweepFields
+from sweeps.spec.sections import Best, Equal
+from sweeps.training.schedule import describe_equal
+
+DRAWN = 45  # pairs: those of ten methods
+MEANS = (
+    "Means over the seeds with their 95 % intervals (Student's t). Tokens and dollars are those of one run, with its "
+    "evaluations."
+)
+PAIRS = (
+    "Differences over the seeds that both methods have, ± half of the 95 % interval. Clear: `alone`, beyond its own "
+    "interval; `all pairs`, also when all pairs are judged together (Holm). Seeds needed: how many would find a "
+    "difference of this size in four of five experiments."
+)
+
+
+def list_values(sweep: SweepFields) -> Mapping[str, Any]:
+    """List what the cells hold besides what is varied."""
+    return {METHOD: (None, *(sweep.methods or {}))}
+
+
+def count_axes(sweep: SweepFields) -> Mapping[str, int]:
+    """Count the methods."""
+    return {"methods": len(sweep.methods or {})}
+
+
+def list_bests(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
+    """List what the best is the best by: the metric that is named, or else that metric on each data set.
+
+    Methods are not measured on a validation set.
+    """
+    best, known = choose_best(spec), {name for row in rows for name in row.metrics}
+    if best.metric in known:
+        return [best]
+    metric = best.metric.removeprefix("validation.")
+    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
+    return [Best(metric=name, mode=best.mode) for name in placed] or [best]
+
+
+def list_deciding(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
+    """Name the metrics that methods are compared by."""
+    return [best.metric for best in list_bests(spec, rows)]
+
+
+def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
+    """List the difference of every pair of methods, by every metric that they are compared by."""
+    return [
+        {"variant": dict(variant), "metric": metric, **simplify(each)}
+        for metric in list_deciding(spec, rows)
+        for variant, group in group_by_cell(rows, without={METHOD})
+        for each in compare(group, metric=metric, items=select_items(items, metric)).differences
+    ]
+
+
+def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Say which method is best by each metric, with the means, the paired differences, and those by item."""
+    sentences, sections, asked = list[str](), list[Section](), list_bests(spec, rows)
+    for place, (best, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
+        found = compare(group, metric=best.metric, items=select_items(items, best.metric))
+        where = f" ({variant})" if variant else ""
+        of_several = [f"by {best.metric}"] if len(asked) > 1 else []
+        title = ", ".join([*of_several, *filter(None, [variant])])
+        sentences.append(name_leader(found, best, where))
+        parts: list[Part] = [
+            _say_what_is_equal(spec),
+            *warn_of_missing(found.runs),
+            _draw_means(f"methods-{place}", found, best),
+            *_draw_differences(f"differences-{place}", found, best),
+            *compare_by_item(found.metric, {_name_pair(each): each.by_item for each in found.differences}),
+        ]
+        sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
+    return Conclusion(tuple(sentences), tuple(sections))
+
+
+def name_leader(found: Comparison, best: Best, where: str) -> str:
+    """Name the best method, and say whether it is clearly ahead of the next one."""
+    ranked = _rank(found, best)
+    if not ranked:
+        return f"No method{where} has a result for {found.metric} yet."
+    first = ranked[0]
+    assert first.estimate is not None
+    interval = "a single run" if first.estimate.half_width is None else "95 % interval"
+    leader = (
+        f"{name_method(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} ({interval})"
+    )
+    if len(ranked) == 1:
+        return f"{leader}; no other method has a result."
+    second = ranked[1]
+    for each in found.differences:
+        if {each.one, each.other} == {first.name, second.name}:
+            gap = format_estimate(each.estimate._replace(mean=abs(each.estimate.mean)))
+            return f"{leader}, {_say_lead(each, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
+    return f"{leader}; it shares no seed with {name_method(second.name)}, the next."
+
+
+def _say_lead(each: Difference, first: MethodResult, best: Best) -> str:
+    """Say ahead, or behind: a method that lacks seeds may have the better mean because its seeds are easier."""
+    mean = each.estimate.mean if each.one == first.name else -each.estimate.mean
+    behind = mean < 0 if best.mode == "max" else mean > 0
+    clear = "clearly" if each.after_holm else "not clearly"
+    return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"
+
+
+def _name_pair(each: Difference) -> str:
+    return f"{name_method(each.one)} {MINUS} {name_method(each.other)}"
+
+
+def _rank(found: Comparison, best: Best) -> list[MethodResult]:
+    measured = [method for method in found.contestants if method.estimate]
+    return sorted(measured, key=lambda each: each.estimate.mean if each.estimate else 0, reverse=best.mode == "max")
+
+
+def name_method(method: str | None) -> str:
+    """Name a method; none is the untrained model."""
+    return "untrained" if method is None else method
+
+
+def _say_what_is_equal(spec: Spec) -> Paragraph:
+    wish = spec.get("equal")
+    equal = f"Held equal: {describe_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal."
+    return Paragraph(equal)
+
+
+def _draw_means(name: str, found: Comparison, best: Best) -> Figure:
+    trained = [each.name for each in found.contestants if each.name is not None]
+    rows = [
+        draw_row(
+            name_method(each.name),
+            each.estimate,
+            UNTRAINED if each.name is None else trained.index(each.name) % UNTRAINED,
+        )
+        for each in found.contestants
+    ]
+    better = "more is better" if best.mode == "max" else "less is better"
+    across = f"{name_with_unit(found.metric)}, {better}"
+    words = RowPlot(name, f"{found.metric} of each method", describe_rows(rows), across)
+    numbers = make_table([_show_method(each, found.metric) for each in found.contestants])
+    return Figure(IntervalChart(words, rows), numbers, note=MEANS)
+
+
+def _show_method(each: MethodResult, metric: str) -> dict[str, Any]:
+    return {
+        "method": name_method(each.name),
+        metric: show_estimate(each.estimate, missing="no result"),
+        "seeds": each.estimate.seeds if each.estimate else 0,
+        "missing": each.missing,
+        "tokens": round(each.tokens) if each.estimate else None,
+        "$": show_dollars(round(each.micro_usd)) if each.estimate else None,
+    }
+
+
+def _draw_differences(name: str, found: Comparison, best: Best) -> list[Figure]:
+    """Draw every pair; of very many, those of the leader."""
+    if not found.differences:
+        return []
+    many, leader = len(found.differences) > DRAWN, _rank(found, best)[0].name
+    drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
+    rows = [draw_row(_name_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
+    words = RowPlot(
+        name, "Differences, paired by seed", describe_rows(rows), f"difference in {found.metric}", zero=True
+    )
+    numbers = make_table([_show_pair(each, found.metric) for each in found.differences], folded=many)
+    left = f" {len(drawn)} of {len(found.differences):,} pairs are drawn, those of {name_method(leader)}."
+    legend = f"Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
+    return [Figure(IntervalChart(words, rows), numbers, legend, PAIRS)]
+
+
+def _show_pair(each: Difference, metric: str) -> dict[str, Any]:
+    return {
+        "method": name_method(each.one),
+        "against": name_method(each.other),
+        metric: show_estimate(each.estimate, signed=True),
+        "clear": "all pairs" if each.after_holm else "alone" if each.clear else "no",
+        "seeds needed": None if each.clear else each.needed_seeds,
+    }
+
+
+EXPERIMENT = Experiment(
+    name="compare",
+    title="comparison of methods",
+    question="Which method does better?",
+    needs=("methods", "equal"),
+    takes=("best", "methods", "equal"),
+    plan_runs=plan_methods,
+    answer=answer_comparison,
+    facts_key="differences",
+    list_facts=list_differences,
+    list_cell_values=list_values,
+    count_axes=count_axes,
+    list_bests=list_bests,
+    list_deciding=list_deciding,
+    acts=True,
+    names_data=True,
+)

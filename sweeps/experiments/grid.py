@@ -1,0 +1,247 @@
+"""Grid: which cell is the best? The best one for each data set, the cells that tie with it, and what each axis does."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeps.analysis.grid import AxisValue, BestCell, GridCell, best_cell
+from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
+from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.targets import (
+    Spec,
+    choose_best,
+    describe_cell,
+    estimate_mean,
+    find_shared_keys,
+    name_with_unit,
+    split_variants,
+)
+from sweeps.experiments.kind import Experiment, Fact
+from sweeps.figures.bars import RowPlot
+from sweeps.figures.charts import IntervalChart
+from sweeps.formatting import format_count, format_number
+from sweeps.planning.cells import Variant
+from sweeps.planning.runs import DatasetRun
+from sweeps.planning.stage_builder import StageBuilder
+from sweeps.records import canonicalize_row
+from sweeps.report.cells import format_estimate, show_estimate
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
+from sweeps.report.plain_values import simplify
+from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.results import RunResult, group_by_cell, summarize_cells
+from sweeps.spec.model import SweepFields
+from sweeps.stats.paired_items import ItemKey, item_key
+
+DRAWN = 20  # of the best cells
+VALUES = 24  # of axes, in one figure
+TIED = 7  # the colour of cells that are worse than the best
+AXES = (
+    "Each value of an axis is compared with the mean of runs that are alike in everything else; ± half of the 95 % "
+    "interval over seeds."
+)
+
+
+def plan_grid(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
+    """Plan every data set on all its examples; without any, what is learnt by acting."""
+    sweep = foundry.sweep
+    if not variant.data:
+        yield from (DatasetRun(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
+    for name, spec in variant.data.items():
+        dataset = foundry.shelf.dataset(name, spec)
+        cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
+        for seed in sweep.seed_values:
+            yield DatasetRun(foundry, variant, cell, seed, dataset, len(dataset.train))
+
+
+def list_values(sweep: SweepFields) -> Mapping[str, Any]:
+    """List what the cells hold besides what is varied."""
+    return {"data": tuple(sweep.data)} if len(sweep.data) > 1 else {}
+
+
+def count_axes(sweep: SweepFields) -> Mapping[str, int]:
+    """Count the data sets."""
+    return {"data": max(1, len(sweep.data))}
+
+
+def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
+    """Name the metric that the best is the best by, on the holdout."""
+    return [_find_metric(spec)]
+
+
+def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey]:
+    """Choose the runs of the best cell on each data set, and of the cells that may be as good."""
+    near: set[bytes] = set()
+    for _, group in split_variants(rows, _list_other_keys(rows)):
+        found = best_cell(group, metric=_find_metric(spec), mode=choose_best(spec).mode)
+        near |= {canonicalize_row(cell.cell) for cell in (found.best, *found.alike[:NEAR]) if cell}
+    return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
+
+
+def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
+    """List the best cell of each data set, and the cells that may be as good."""
+    metric, facts = _find_metric(spec), list[Fact]()
+    for on, group in group_by_cell(rows, without=_list_other_keys(rows)):
+        found = best_cell(group, metric=metric, mode=choose_best(spec).mode, items=select_items(items, metric))
+        ties = {"best": simplify(found.best), "alike": simplify(found.alike), "needed_seeds": found.needed_seeds}
+        facts.append({**on, "metric": metric, "by": found.by, **ties})
+    return facts
+
+
+def _find_metric(spec: Spec) -> str:
+    return choose_best(spec).metric.removeprefix("validation.")
+
+
+def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
+    """List the keys of cells besides the data set: losses on different holdouts do not compare."""
+    return {key for row in rows for key in row.cell} - {"data"}
+
+
+def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Name the best cell of each data set: losses on different holdouts do not compare."""
+    best = choose_best(spec)
+    metric, sentences, sections = best.metric.removeprefix("validation."), list[str](), list[Section]()
+    for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
+        found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
+        on = f" on {where.removeprefix('data=')}" if where else ""
+        sentences.append(name_best(found, on))
+        ranked = [cell for cell in found.cells if cell.chosen_by]
+        if ranked:
+            parts = (
+                _say_how_chosen(found, len(ranked)),
+                *warn_of_missing(found.runs),
+                _draw_cells(f"cells-{place}", found, ranked) if len(ranked) > 1 else _show_one(group, ranked[0]),
+                *_list_ties(found),
+                *compare_by_item(
+                    f"{found.metric}, less the best", {_name_cell(cell): cell.by_item for cell in found.alike}
+                ),
+                *_draw_axes(f"axes-{place}", found),
+            )
+            sections.append(Section(f"Which cell?{on}", parts))
+    return Conclusion(tuple(sentences), tuple(sections))
+
+
+def name_best(found: BestCell, on: str) -> str:
+    """Name the best cell, and say what it has on the holdout."""
+    if found.best is None:
+        return f"No run{on} has a result for {found.metric} yet."
+    what, held_out = _name_cell(found.best), found.best.held_out
+    known = "is not known yet"
+    if held_out is not None:
+        interval = " (95 % interval)" if held_out.half_width is not None else ""
+        known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
+    ties = f"; statistically tied with {format_count(len(found.alike), 'other cell')}" if found.alike else ""
+    held = f"held-out {found.metric} {known}{ties}"
+    return f"Best{on}: {what}: {held}." if what else f"The only cell{on}: {held}."
+
+
+def _name_cell(cell: GridCell) -> str:
+    return describe_cell(cell.cell, without={"data"})
+
+
+def _say_how_chosen(found: BestCell, among: int) -> Paragraph:
+    if among == 1:
+        return Paragraph("There is one cell, so there is nothing to choose.")
+    chosen = f"Chosen among {format_count(among, 'cell')} by {found.by}"
+    if found.by == found.metric:
+        biased = f"{chosen} of the holdout itself, which is optimistically biased; add `validation` to the data."
+        return Paragraph(biased, warning=True)
+    return Paragraph(f"{chosen}; reported on the holdout, which took no part in the choice.")
+
+
+def _list_ties(found: BestCell) -> list[Part]:
+    """List the cells that may be as good as the best, with how much worse they are."""
+    if not found.alike:
+        return []
+    ties = "; ".join(
+        f"{_name_cell(cell)} ({format_estimate(cell.behind, signed=True) if cell.behind else 'no seed in common'})"
+        for cell in found.alike[:NEAR]
+    )
+    more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
+    seeds = f" {found.needed_seeds} seeds would separate the first of them." if found.needed_seeds else ""
+    return [Paragraph(f"Statistically tied with the best (gap): {ties}{more}.{seeds}")]
+
+
+def _show_one(group: Sequence[RunResult], only: GridCell) -> Table:
+    """Show everything that was measured for the only cell."""
+    (cell,) = (each for each in summarize_cells(group) if each.cell == only.cell)
+    rows = [
+        {"metric": name, "mean": show_estimate(estimate_mean(cell.metrics[name], name)), "seeds": cell.count}
+        for name in sort_metrics(cell.metrics)
+    ]
+    return make_table(rows, caption="Means over the seeds with their 95 % intervals")
+
+
+def _draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figure:
+    """Draw the best cells, and show which of them tie with the first."""
+    same = find_shared_keys([cell.cell for cell in ranked])
+    rows = [
+        draw_row(describe_cell(cell.cell, without=same), cell.chosen_by, TIED if cell.apart else 0)
+        for cell in ranked[:DRAWN]
+    ]
+    better = "more is better" if found.mode == "max" else "less is better"
+    title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
+    words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(found.by)}, {better}")
+    left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
+    legend = f"Grey: worse than the best; all others are statistically tied with it.{left}"
+    note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
+    numbers = make_table([_show_cell(cell, found) for cell in ranked], folded=len(ranked) > DRAWN)
+    return Figure(IntervalChart(words, rows), numbers, legend, note)
+
+
+def _show_cell(cell: GridCell, found: BestCell) -> dict[str, Any]:
+    measured = {found.by: cell.chosen_by, found.metric: cell.held_out}
+    return {
+        **{key: value for key, value in cell.cell.items() if key != "data"},
+        "seeds": cell.runs.measured,
+        **{metric: show_estimate(estimate) for metric, estimate in measured.items()},
+        "worse by": show_estimate(cell.behind),
+        "tied": "best" if cell is found.best else not cell.apart,
+    }
+
+
+def _draw_axes(name: str, found: BestCell) -> list[Figure]:
+    """Draw what each axis does by itself; with a single axis the cells show it already."""
+    axes = list(dict.fromkeys(each.axis for each in found.axes))
+    known = [each for each in found.axes if each.effect]
+    if len(axes) < 2 or not known:
+        return []
+    drawn = known[:VALUES]
+    rows = [
+        draw_row(describe_cell({each.axis: each.value}), each.effect, axes.index(each.axis), signed=True)
+        for each in drawn
+    ]
+    better = "above 0 is better" if found.mode == "max" else "below 0 is better"
+    across = f"effect on {name_with_unit(found.by)}, {better}"
+    words = RowPlot(name, "What each axis does", describe_rows(rows), across, zero=True)
+    left = f" {len(drawn)} of {len(known)} values are drawn." if len(known) > len(drawn) else ""
+    numbers = make_table([_show_axis(each, found) for each in found.axes], folded=len(found.axes) > VALUES)
+    return [Figure(IntervalChart(words, rows), numbers, f"Colours and marks tell the axes apart.{left}", AXES)]
+
+
+def _show_axis(each: AxisValue, found: BestCell) -> dict[str, Any]:
+    return {
+        "axis": each.axis,
+        "value": format_number(each.value),
+        f"mean {found.by}": show_estimate(each.mean, missing="missing"),
+        "effect": show_estimate(each.effect, signed=True, missing="missing"),
+        "blocks": each.blocks,
+        "left out": each.left_out,
+    }
+
+
+EXPERIMENT = Experiment(
+    name="grid",
+    title="grid",
+    question="Which cell is the best?",
+    needs=("train",),
+    takes=("train", "best"),
+    plan_runs=plan_grid,
+    answer=answer_grid,
+    facts_key="best",
+    list_facts=list_best,
+    list_cell_values=list_values,
+    count_axes=count_axes,
+    list_deciding=list_deciding,
+    choose_runs=choose_runs,
+    acts=True,
+    chooses=True,
+)

@@ -1,0 +1,56 @@
+"""What every kind of experiment says about itself, so that no other file asks which kind a sweep is.
+
+The functions take a spec, its rows or a variant; their argument types stand in the file of each kind, because this
+value lies below the spec, the planning and the analysis that use it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sweeps.planning.run_rows import CountedRun
+from sweeps.report.document import Conclusion
+from sweeps.spec.scalars import Finding
+from sweeps.spec.sections import Best
+from sweeps.stage import Json
+from sweeps.stats.paired_items import ItemKey
+
+Fact = dict[str, Any]
+Rule = tuple[tuple[str, ...], Callable[..., Iterator[Finding]]]  # the keys that a rule reads, and the rule
+
+
+class PlannedRun(Protocol):
+    """A run before its stages are made: an excluded run makes none."""
+
+    @property
+    def cell(self) -> Mapping[str, Json]: ...
+    def row(self) -> CountedRun: ...
+
+
+def _list_nothing(*_: object) -> list[Any]:
+    return []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One kind of experiment."""
+
+    name: str  # as `experiment:` has it
+    title: str
+    question: str  # for a file that asks none in words
+    needs: tuple[str, ...]  # keys that the file must have
+    takes: tuple[str, ...]  # of the keys that not every kind has, those that this one may have
+    plan_runs: Callable[..., Iterator[PlannedRun]]  # (stage builder, variant)
+    answer: Callable[..., Conclusion]  # (spec, rows, items by measure)
+    facts_key: str  # of the JSON that `sweep results` prints
+    list_facts: Callable[..., list[Fact]]  # (spec, rows, items by measure)
+    list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself
+    count_axes: Callable[..., Mapping[str, int]]  # (sweep): how long its own axes are, besides sizes and seeds
+    rules: tuple[Rule, ...] = ()  # of its spec, besides those of every kind
+    list_defaults: Callable[..., list[tuple[str, Json]]] = _list_nothing  # (sweep)
+    list_bests: Callable[..., list[Best]] | None = None  # (spec, rows): what the best is the best by, if not `best`
+    list_deciding: Callable[..., list[str]] = _list_nothing  # (spec, rows): metrics whose items say more than means
+    choose_runs: Callable[..., Collection[ItemKey]] | None = None  # (spec, rows): whose items are read, if not all
+    acts: bool = False  # it can train by acting, without data
+    chooses: bool = False  # it chooses between its cells, on the validation set where there is one
+    names_data: bool = False  # metrics of several data sets carry the name of their data set

@@ -1,0 +1,41 @@
+"""Every kind of experiment by its name. To register a kind, add the module that holds its `EXPERIMENT`.
+
+A kind is loaded when a sweep of it is read: it stands above the spec and the planning, which ask for it by name.
+"""
+
+from importlib import import_module
+
+from sweeps.errors import DataError
+from sweeps.experiments.kind import Experiment
+
+EXPERIMENTS = {
+    "grid": "sweeps.experiments.grid",
+    "data_scaling": "sweeps.experiments.data_scaling",
+    "transfer": "sweeps.experiments.transfer",
+    "compare": "sweeps.experiments.compare",
+}
+
+
+def has_experiment(name: object) -> bool:
+    """Whether there is a kind of this name."""
+    return name in EXPERIMENTS
+
+
+def find_experiment(name: object) -> Experiment:
+    """Load a kind by its name. Raises DataError for an unknown one."""
+    if not isinstance(name, str) or name not in EXPERIMENTS:
+        raise DataError(f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {name!r}")
+    found: Experiment = import_module(EXPERIMENTS[name]).EXPERIMENT
+    return found
+
+
+def list_experiments() -> list[Experiment]:
+    """Load all kinds."""
+    return [find_experiment(name) for name in EXPERIMENTS]
+
+
+def map_keys() -> dict[str, tuple[str, ...]]:
+    """Map each key that not every kind has to the names of the kinds that take it."""
+    kinds = list_experiments()
+    keys = dict.fromkeys(key for kind in kinds for key in kind.takes)
+    return {key: tuple(kind.name for kind in kinds if key in kind.takes) for key in keys}

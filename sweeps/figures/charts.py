@@ -1,0 +1,66 @@
+"""The charts of a report as data: what is drawn, and nothing yet of how; `draw_svg` draws any of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
+from sweeps.figures.heat import Heat, draw_heat
+from sweeps.figures.lines import Line, Plot, draw_lines
+from sweeps.figures.reliability import Panels, Reliability, draw_reliability
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines over an axis."""
+
+    words: Plot
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class IntervalChart:
+    """Means with their intervals, one row for each."""
+
+    words: RowPlot
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """Amounts as bars, one row for each."""
+
+    words: RowPlot
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Signed values by row and column."""
+
+    words: Heat
+
+
+@dataclass(frozen=True)
+class ReliabilityChart:
+    """Reliability diagrams side by side."""
+
+    words: Panels
+    panels: Sequence[Reliability]
+
+
+Chart = LineChart | IntervalChart | BarChart | HeatMap | ReliabilityChart
+
+
+def draw_svg(chart: Chart, width: float, suffix: str) -> str:
+    """Draw a chart as SVG of this width; the suffix keeps the ids of two drawings of one chart apart."""
+    match chart:
+        case LineChart():
+            return draw_lines(chart.words, chart.lines, width, suffix)
+        case IntervalChart():
+            return draw_intervals(chart.words, chart.rows, width, suffix)
+        case BarChart():
+            return draw_bars(chart.words, chart.rows, width, suffix)
+        case HeatMap():
+            return draw_heat(chart.words, width, suffix)
+        case ReliabilityChart():
+            return draw_reliability(chart.words, chart.panels, width, suffix)

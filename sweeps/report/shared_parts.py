@@ -1,0 +1,91 @@
+"""Parts that the answers of several experiment kinds share: rows with intervals, differences by item, missing runs."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.analysis.run_counts import Tally
+from sweeps.figures.bars import Row
+from sweeps.formatting import format_count
+from sweeps.metrics.ranges import bounded
+from sweeps.report.cells import MINUS, MISSING, TableCell, format_estimate, show_number
+from sweeps.report.document import Paragraph, Part, make_table
+from sweeps.stats.intervals import Estimate
+from sweeps.stats.paired_items import Claim, ItemDifference
+
+BY_ITEM = (
+    "Columns: checkpoints, ± for other items of the same kind; recipe, ± for other seeds as well; * clear when all "
+    "pairs are judged together (Holm); McNemar, p of right against wrong; needed, how many items would make a "
+    "difference of this size clear for these checkpoints."
+)
+
+
+def draw_row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
+    """Make the row of a chart from a mean with its interval."""
+    if estimate is None:
+        return Row(name, None, said="no result")
+    low, high = estimate.ends[:2] if estimate.ends else (None, None)
+    return Row(name, estimate.mean, low, high, format_estimate(estimate, signed=signed), clear, kind)
+
+
+def describe_rows(rows: list[Row]) -> str:
+    """Describe a chart of rows to people who do not see it."""
+    return "; ".join(f"{row.name}: {row.said}" for row in rows)
+
+
+def warn_of_missing(runs: Tally) -> list[Part]:
+    """Say which runs are in no mean, if any."""
+    words = runs.describe()
+    return [Paragraph(f"{words}.", warning=True)] if words else []
+
+
+def compare_by_item(metric: str, differences: Mapping[str, ItemDifference | None]) -> list[Part]:
+    """Tabulate the differences that items were compared for, each under its name."""
+    known = {name: each for name, each in differences.items() if each}
+    if not known:
+        return []
+    # How many items and seeds each is over is a column only where they differ.
+    over = {_describe_extent(each) for each in known.values()}
+    rows = [
+        {
+            "difference in": name,
+            **_show_difference(each),
+            **({} if len(over) == 1 else {"over": _describe_extent(each)}),
+        }
+        for name, each in known.items()
+    ]
+    extent = f" ({over.pop()})" if len(over) == 1 else ""
+    return [make_table(rows, caption=f"Differences in {metric}, item by item{extent}"), Paragraph(BY_ITEM)]
+
+
+def _describe_extent(found: ItemDifference) -> str:
+    left = f" of {found.items + found.left_out:,}" if found.left_out else ""
+    clusters = f" in {format_count(found.clusters, 'cluster')}" if found.clusters < found.items else ""
+    items = f"{found.items:,}{left} items" if left else format_count(found.items, "item")
+    return f"{items}{clusters}, {format_count(found.seeds, 'seed')}"
+
+
+def _show_difference(found: ItemDifference) -> dict[str, Any]:
+    clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
+    return {
+        "difference": show_number(found.mean, signed=True),
+        "checkpoints": _show_claim(found, found.checkpoints),
+        "recipe": _show_claim(found, found.recipe),
+        "McNemar": _show_p(found.mcnemar, clear=found.mcnemar_after_holm),
+        "needed": None if clear else found.needed_items,
+    }
+
+
+def _show_claim(found: ItemDifference, claim: Claim | None) -> TableCell:
+    """Show half of the interval, or both of its ends where the metric's range cuts it."""
+    if claim is None:
+        return TableCell(MISSING)
+    low, high, cut = bounded(found.mean, claim.half_width, found.span)
+    reach = f"{low:+.4f} to {high:+.4f}".replace("-", MINUS) if cut else f"±{claim.half_width:.4f}"
+    return TableCell(f"{reach}{'*' * claim.after_holm}", claim.half_width)
+
+
+def _show_p(p: float | None, *, clear: bool) -> TableCell:
+    if p is None or math.isnan(p):
+        return TableCell(MISSING)
+    return TableCell(f"{'<.001' if p < 0.001 else f'{p:.3f}'.removeprefix('0')}{'*' * clear}", p)

@@ -1,0 +1,139 @@
+"""What the answer of each kind of experiment holds: what was found, what would settle it, what is missing."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweeps.analysis.transfer import transfer_matrix
+from sweeps.report.compose import list_facts
+from sweeps.report.inputs import Material
+from sweeps.results import RunResult
+from sweeps.scaling.fit import fit_scaling
+from sweeps.stage import Json
+from tests.sweeps.reports import conclude, list_rows, list_warnings, scaling_rows
+
+COMPARE: dict[str, Json] = {
+    "experiment": "compare",
+    "equal": {"tokens": 1000},
+    "best": {"metric": "nll", "mode": "min"},
+}
+
+
+def run(cell: Mapping[str, Json], seed: int, **metrics: float) -> RunResult:
+    return RunResult(cell, seed, "succeeded" if metrics else "failed", metrics)
+
+
+def transfer(seeds: int = 3) -> list[RunResult]:
+    random = np.random.default_rng(1)
+    rows = []
+    for source, target, times in ((None, "a", 1), (None, "b", 1), ("a", "b", 2.0), ("b", "a", 0.7)):
+        for size in (32, 64, 128):
+            for seed in range(seeds):
+                nll = 3 - 0.2 * math.log(size * times) + random.normal(0, 0.001)
+                rows.append(run({"source": source, "target": target, "size": size}, seed, nll=nll))
+    return rows
+
+
+def facts(spec: Mapping[str, Json], rows: list[RunResult]) -> Any:
+    """What programs are given, through JSON."""
+    return json.loads(json.dumps(list_facts(Material("s", "finished", spec, rows))))
+
+
+def test_a_transfer_is_told_in_examples_and_in_both_directions() -> None:
+    rows = [*transfer(), run({"source": "a", "target": "b", "size": 32}, 3)]
+    report = conclude({"experiment": "transfer"}, rows)
+    (worth,) = (row for row in list_rows(report, "gain over all sizes") if row["pair"].text == "a → b")
+    assert [worth[f"n = {size}"].value for size in (32, 64)] == pytest.approx([2, 2], rel=0.05)
+    assert worth["n = 128"].text == "> ×1"
+    assert worth["gain over all sizes"].value == pytest.approx(0.2 * math.log(2), abs=0.005)
+    assert worth["gain over all sizes"].text.endswith("▲*")
+    said = [part.text for section in report.findings for part in section.parts if hasattr(part, "text")]
+    assert any("a helps b more than b helps a" in text for text in said)
+    assert any("1 of 37 runs" in text and "1 failed" in text for text in list_warnings(report))
+
+
+def test_a_method_that_failed_at_some_seeds_or_at_all_stands_in_the_table_as_missing() -> None:
+    rows = [run({"method": None}, 0, nll=0.0), run({"method": "sl"}, 0, nll=0.5), run({"method": "sl"}, 1)]
+    rows += [run({"method": "rl"}, seed) for seed in range(2)]
+    shown = {row["method"].text: row for row in list_rows(conclude(COMPARE, rows), "missing")}
+    assert [shown["sl"][name].value for name in ("nll", "seeds", "missing")] == [0.5, 1, 1]
+    assert [shown["rl"][name].value for name in ("nll", "seeds", "missing", "tokens", "$")] == [None, 0, 2, None, None]
+
+
+def test_methods_say_what_would_settle_them_and_what_is_missing() -> None:
+    rows = [
+        run({"method": name}, seed, nll=value + 0.1 * seed * (-1) ** (seed + place))
+        for place, (name, value) in enumerate((("sl", 1.0), ("rl", 1.02)))
+        for seed in range(3)
+    ]
+    report = conclude(COMPARE, [*rows, run({"method": "rl"}, 3)])
+    (pair,) = list_rows(report, "seeds needed")
+    assert pair["clear"].text == "no"
+    assert pair["seeds needed"].value > 3
+    assert any("1 of 7 runs" in text and "1 failed" in text for text in list_warnings(report))
+
+
+def test_methods_that_are_measured_on_several_data_sets_are_told_of_on_each() -> None:
+    spec: dict[str, Json] = {"experiment": "compare", "equal": {"tokens": 100}, "evaluate": [{"name": "nll"}]}
+    rows = [
+        run({"method": name}, seed, **{"code.nll": 1.0 + place, "law.nll": 2.0 - place})
+        for place, name in enumerate(("sl", "rl"))
+        for seed in range(2)
+    ]
+    report = conclude(spec, rows)
+    assert [list_rows(report, metric)[0][metric].value for metric in ("code.nll", "law.nll")] == [1.0, 2.0]
+    assert [len(list_rows(report, metric)) for metric in ("code.nll", "law.nll")] == [3, 3], "two methods and a pair"
+    assert list_warnings(report) == []
+
+
+def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        run({"rate": rate, "rank": rank}, seed, nll=rate + seed + random.normal(0, 0.01))
+        for rate in (0.1, 0.9)
+        for rank in (4, 8)
+        for seed in range(3)
+    ]
+    spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "nll", "mode": "min"}}
+    report = conclude(spec, [*rows, run({"rate": 0.9, "rank": 16}, 0, nll=math.nan)])
+    assert report.answer[0].startswith("Best: rate=0.1, rank=")
+    cells = list_rows(report, "tied")
+    assert [row["tied"].value for row in cells] == ["best", True, False, False]
+    assert [row["rate"].value for row in cells] == [0.1, 0.1, 0.9, 0.9]
+    warnings = " ".join(list_warnings(report))
+    assert "4 cells by nll" in warnings
+    assert "`validation`" in warnings
+    assert "1 of 13 runs" in warnings
+    assert "1 diverged" in warnings
+    (none,) = (row for row in list_rows(report, "effect") if row["value"].text == "16")
+    assert none["effect"].text == "missing"
+
+
+def test_a_grid_of_nothing_says_so() -> None:
+    report = conclude({"experiment": "grid"}, [run({"rate": 1}, 0)])
+    assert len(report.answer) == 1
+    assert report.findings == ()
+
+
+def test_programs_are_given_the_curves_and_the_matrix_too() -> None:
+    spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "nll", "below": 2.0}}
+    rows = [*scaling_rows(("code", "law"), top=512), run({"data": "law", "size": 64}, 3)]
+    fits = facts(spec, rows)["fits"]
+    (code, *_) = (fit for fit in fits if fit["data"] == "code")
+    own = [each for each in rows if each.cell["data"] == "code" and each.cell["size"]]
+    sizes, losses = [int(str(each.cell["size"])) for each in own], [each.metrics["nll"] for each in own]
+    fit = fit_scaling(sizes, losses, seed=[each.seed for each in own], target=2.0)
+    assert (code["law"], code["params"], code["holdout_error"]) == (fit.law, fit.params, fit.holdout_error)
+    assert fit.minimum_data is not None
+    assert code["minimum_data"]["low"] == fit.minimum_data.low
+    assert {each["data"] for each in fits} == {"code", "law"}
+
+    (matrix,) = facts({"experiment": "transfer"}, transfer())["transfer"]
+    (cell,) = (each for each in matrix["cells"] if (each["source"], each["target"], each["size"]) == ("a", "b", 64))
+    found = transfer_matrix(transfer()).cell("a", "b", 64)
+    assert found.gain is not None
+    assert (cell["gain"]["mean"], cell["verdict"]) == (found.gain.mean, found.verdict)
