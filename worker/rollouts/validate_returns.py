@@ -1,4 +1,4 @@
-"""What other people's code may return: each thing as a plain value of a bearable size, or Unwelcome with the reason."""
+"""What other people's code may return: each thing as a plain value of a bearable size, or InvalidReturn with the reason."""
 
 import json
 import math

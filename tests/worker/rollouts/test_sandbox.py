@@ -224,8 +224,8 @@ def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, left
 
 def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, left: Callable[[], list[int]]) -> None:
     program = (
-        "import sys; from pathlib import Path; from worker.rollouts.sandbox import Arena\n"
-        f"with Arena('{TRIALS}:Leaving', split='train', folder=Path(sys.argv[1])) as stage: stage.begin({{1: 1}})"
+        "import sys; from pathlib import Path; from worker.rollouts.sandbox import Sandbox\n"
+        f"with Sandbox('{TRIALS}:Leaving', split='train', folder=Path(sys.argv[1])) as stage: stage.begin({{1: 1}})"
     )
     (temporary := tmp_path / "temporary").mkdir()
     parent = subprocess.Popen(
