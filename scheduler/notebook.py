@@ -8,8 +8,8 @@ from scheduler.settings import from_environment
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from sweeps.analysis.item_analysis import WantedItems
+from sweeps.evaluation.registry import find_measure
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import find_measure
 from sweeps.stats.paired_items import Items
 
 

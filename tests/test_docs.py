@@ -30,9 +30,8 @@ from scheduler.state.service_facts import LACKED
 from scheduler.state.states import BREAKER_MOVES, MOVES
 from sweeps import Sweep
 from sweeps.environments import Environment
+from sweeps.evaluation.registry import EVALUATORS, METRICS
 from sweeps.rendering.perturbations import CHANGES
-from sweeps.spec.evaluation_section import OPTIONS
-from sweeps.spec.metric_names import METRICS
 from sweeps.spec.sections import DataSpec
 from sweeps.spec.train_section import Train
 from tests.get_servers import PACKAGES, WHEELS
@@ -131,9 +130,9 @@ def test_every_key_of_a_spec_is_documented(heading: str, section: type[BaseModel
 
 def test_every_option_of_an_evaluation_is_documented() -> None:
     documented = {name.strip("`"): set(re.findall(r"`(\w+)", options)) for name, options in rows_below("### evaluate")}
-    assert documented.keys() == METRICS.keys()
-    for name, options in OPTIONS.items():
-        assert documented[name] - {"sampler"} == set(options), name
+    assert documented.keys() == EVALUATORS.keys()
+    for name, evaluator in EVALUATORS.items():
+        assert documented[name] - {"sampler"} == set(evaluator.options), name
 
 
 def rows_below(heading: str) -> list[list[str]]:
@@ -145,7 +144,7 @@ def rows_below(heading: str) -> list[list[str]]:
 
 def test_everything_that_is_measured_is_documented() -> None:
     page = (DOCS / "reference" / "evaluations.md").read_text()
-    every = {metric for metrics in METRICS.values() for metric in metrics}
+    every = {*METRICS}
     assert every - set(re.findall(r"`([a-z_]+)`", page)) == set()
     assert set(CHANGES) <= set(re.findall(r"`([a-z]+)`", page))
 

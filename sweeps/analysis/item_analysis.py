@@ -12,11 +12,11 @@ from sweeps.analysis.targets import (
     describe_cell,
     find_shared_keys,
 )
+from sweeps.evaluation.registry import find_measure
 from sweeps.experiments.registry import find_experiment, has_experiment
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, keep_measured
-from sweeps.spec.metric_names import find_measure
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items
 

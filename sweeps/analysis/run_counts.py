@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sweeps.evaluation.metric_prefixes import CUT
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import CUT
 
 GIVEN_UP = ("failed", "skipped", "cancelled")
 

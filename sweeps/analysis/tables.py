@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sweeps.errors import DataError, NotInstalled
+from sweeps.evaluation.registry import METRICS
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import METRICS
 from sweeps.stage import to_dollars
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def flatten_run(row: RunResult) -> dict[str, Any]:
 def sort_metrics(metrics: Collection[str]) -> list[str]:
     """The answer first, then what else was measured; what training itself saw is not for the table."""
     known = [name for name in metrics if not name.startswith("train_")]
-    order = {metric: place for place, metric in enumerate(metric for each in METRICS.values() for metric in each)}
+    order = {metric: place for place, metric in enumerate(METRICS)}
     return sorted(known, key=lambda name: (name.count("."), order.get(name.rpartition(".")[2], len(order)), name))
 
 

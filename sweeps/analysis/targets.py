@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.evaluation.registry import RISING
 from sweeps.experiments.registry import find_experiment, has_experiment
 from sweeps.formatting import format_cell
 from sweeps.metrics.ranges import range_of
 from sweeps.records import canonicalize_row
 from sweeps.results import Moments, RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
-from sweeps.spec.metric_names import RISING
-from sweeps.spec.sections import Best, choose_default_best
+from sweeps.spec.evaluation_section import choose_default_best
+from sweeps.spec.sections import Best
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, critical
 from sweeps.stats.paired_items import Items, error_of, item_key, scores_of

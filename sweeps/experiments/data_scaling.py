@@ -19,6 +19,7 @@ from sweeps.analysis.targets import (
     split_variants,
     write_formula,
 )
+from sweeps.evaluation.registry import RISING
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
@@ -30,7 +31,6 @@ from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section,
 from sweeps.report.plain_values import simplify
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.scaling.fit import MinimumData, ScalingFit
-from sweeps.spec.metric_names import RISING
 from sweeps.spec.model import SweepFields
 from sweeps.spec.variation_rules import list_sizes
 

@@ -1,21 +1,12 @@
-"""Between what a metric can lie, and between what the difference of two of its values can: no interval goes beyond."""
+"""The ranges of metrics, and of the difference of two of their values: no interval goes beyond them."""
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from sweeps.spec.metric_names import GAINS, LOSSES, METRICS, OF_EPISODES
+from sweeps.evaluation.registry import find_metric
 
 Range = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)
-UNLIKE: Mapping[str, Range] = {  # a share, from 0 to 1; all others are
-    **dict.fromkeys(("nll", "bits_per_byte", "semantic_entropy", "distractor_robustness", "turns"), (0.0, math.inf)),
-    "preference_kl": (0.0, math.inf),
-    "uplift": (-1.0, 1.0),
-    "utilisation": (-math.inf, 1.0),
-    **dict.fromkeys(("preference_margin", "reward"), ANY),
-}
-KNOWN = {*LOSSES, *GAINS, *(metric for metrics in METRICS.values() for metric in metrics)}
 
 
 class Bounded(NamedTuple):
@@ -27,11 +18,9 @@ class Bounded(NamedTuple):
 
 
 def range_of(metric: str) -> Range:
-    """Of a metric under its full name ("source.accuracy"); of one that nobody knows, all numbers."""
-    name = metric.rpartition(".")[2]
-    if f".{OF_EPISODES}" in f".{metric}" or name not in KNOWN:
-        return ANY
-    return UNLIKE.get(name, (0.0, 1.0))
+    """Return the range of a metric under its full name ("source.accuracy"); of an unknown one, all numbers."""
+    known = find_metric(metric)
+    return ANY if known is None else known.span
 
 
 def difference_range(metric: str) -> Range:

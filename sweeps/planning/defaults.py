@@ -5,9 +5,8 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from sweeps.rendering.prompts import ASKED
 from sweeps.rendering.renderers import PLAIN
-from sweeps.spec.evaluation_section import Evaluation, resolve_options
+from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields
 from sweeps.spec.rules import BELONGS
 from sweeps.spec.train_section import OF_METHOD, Method, Train
@@ -77,18 +76,16 @@ def _resolved(sweep: SweepFields) -> Iterator[Default]:
     if sweep.limits.slots is None:
         yield "limits.slots", "all that the fleet has"
     for evaluation in sweep.evaluate:
-        if evaluation.name == "nll" and "via" not in evaluation.options:
-            yield "evaluate.nll.via", "forward"
-        yield from _of_answers(evaluation)
+        yield from _list_options(evaluation)
     yield from _of_methods(sweep)
 
 
-def _of_answers(one: Evaluation) -> Iterator[Default]:
-    """What is left open where something is written; of a choice nothing is."""
-    if one.name in ASKED and one.options.get("check") != "choice":
-        for key, value in resolve_options(one).items():
-            if key not in one.options:
-                yield f"evaluate.{one.name}.{key}", value
+def _list_options(evaluation: Evaluation) -> Iterator[Default]:
+    """List the options that an evaluation leaves open."""
+    completed = evaluation.completed
+    for key in evaluation.evaluator.options:
+        if key in completed and key not in evaluation.options:
+            yield f"evaluate.{evaluation.name}.{key}", completed[key]
 
 
 def _of_methods(sweep: SweepFields) -> Iterator[Default]:

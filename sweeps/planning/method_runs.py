@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
 from sweeps.planning.cells import Variant
-from sweeps.planning.data_validation import is_suited, refuse_unsuited, select_records
+from sweeps.planning.data_validation import refuse_unsuited, select_records
 from sweeps.planning.rl_stages import EpisodeStages
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import PASSES, StageBuilder
@@ -19,15 +19,6 @@ from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.sections import Equal
 from sweeps.spec.train_section import Method
 from sweeps.stage import MICRO, Json, Run, Stage
-
-# What is lacking where no data set suits an evaluation.
-EVALUATED_ON = {
-    "nll": "chat, prompt/completion, questions or text",
-    "preference": "preference pairs",
-    "answers": "questions or prompt/completion",
-    "reliability": "questions in other words",
-    "rag": "questions with a context",
-}
 
 
 def plan_methods(foundry: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
@@ -120,13 +111,13 @@ class MethodRun:
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
         """Every data set that suits the evaluation; where there are several, its name stands before its metrics."""
-        if evaluation.name == "task_completion":
+        if not evaluation.evaluator.formats:
             yield "", None
             return
         every = [self._dataset(name) for name in self.variant.data]
-        suited = [one for one in every if is_suited(evaluation.name, one.train.format)]
+        suited = [one for one in every if one.train.format in evaluation.evaluator.formats]
         if not suited:
-            right = f"add one with {EVALUATED_ON[evaluation.name]}"
+            right = f"add one with {evaluation.evaluator.data}"
             raise PlanError(f"evaluate: {evaluation.name} found, and no data set that it can be measured on; {right}")
         for one in suited:
             refuse_unsuited(one, None, (evaluation,))

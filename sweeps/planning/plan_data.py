@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from sweeps.environments import Environment, NamedEnvironment, Split, Text
 from sweeps.errors import DataError, PlanError
+from sweeps.evaluation.answer_evaluator import AnswerEvaluator
+from sweeps.evaluation.evaluator import Evaluator
 from sweeps.planning.predetermined_metrics import PlannedQuestions, list_predetermined
 from sweeps.planning.recipe_parts import LOSS_MASKS
 from sweeps.records import Dataset, Records
 from sweeps.rendering.chats import count_behind
 from sweeps.rendering.messages import has_messages
-from sweeps.rendering.prompts import build_prompts, render_prompt
+from sweeps.rendering.prompts import render_prompt
 from sweeps.rendering.render import LossMask, measure_inputs
 from sweeps.rendering.renderers import PLAIN, choose_renderer
 from sweeps.rendering.tokenizer import Messages, Tokenizer, get_longest
@@ -117,28 +119,33 @@ class PlanData:
             )
         return prompt
 
-    def prompts_of(self, records: Records, model: str, name: str, options: Mapping[str, Any]) -> tuple[int, ...]:
-        """How many tokens each prompt of an evaluation has, behind which so many more may be written."""
+    def prompts_of(
+        self, records: Records, model: str, evaluator: AnswerEvaluator, options: Mapping[str, Any]
+    ) -> tuple[int, ...]:
+        """Count the tokens of each prompt of an evaluation; the model may write `most` tokens after each."""
         tokenizer, renderer, most = self.tokenizer(model), self.renderer(records, model), options["most"]
-        how = {key: options[key] for key in ("abstain", "perturb") if key in options}
-        key = (records.sha256, tokenizer.name, name, *how.items())
+        key = (records.sha256, tokenizer.name, evaluator.name, *options.items())
         if key not in self._asked:
-            prompts = (render_prompt(ask.prompt, renderer) for ask in build_prompts(name, records, **how))
+            prompts = (render_prompt(item.prompt, renderer) for item in evaluator.list_prompts(records, options))
             self._asked[key] = tuple(len(build_generation_prompt(each, tokenizer, renderer)) for each in prompts)
         counted = np.array(self._asked[key], np.int64)
         if (longest := get_longest(tokenizer)) is not None:
             self._refuse_too_long(records, counted + most, model, longest)
         return self._asked[key]
 
-    def look_ahead(self, records: Records, model: str, name: str, options: Mapping[str, Any], on: str) -> None:
-        """Keep what is decided before anything is asked, for the plan to say. Raises PlanError."""
-        where = f"evaluate {name} on {on}"
+    def look_ahead(
+        self, records: Records, model: str, evaluator: Evaluator, options: Mapping[str, Any], on: str
+    ) -> None:
+        """Keep what the questions decide before the model is asked, for the plan to say. Raises PlanError."""
+        if "check" not in options:
+            return
+        where = f"evaluate {evaluator.name} on {on}"
         tokenizer, renderer = self.tokenizer(model), self.renderer(records, model)
         key = (records.sha256, tokenizer.name, where, *options.items())
         if key not in self.foregone:
             ends = () if renderer == PLAIN else list_stops(tokenizer, renderer)
             texts = [stop for stop in ends if isinstance(stop, str)]
-            this = PlannedQuestions(where, name, options, records, lambda text: len(tokenizer.encode(text)), texts)
+            this = PlannedQuestions(where, evaluator, options, records, lambda text: len(tokenizer.encode(text)), texts)
             self.foregone[key] = tuple(f"{where}: {each}" for each in list_predetermined(this))
 
     def voice(self, name: str, model: str) -> str:

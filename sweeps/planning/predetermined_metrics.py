@@ -9,23 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sweeps.errors import PlanError
+from sweeps.evaluation.answer_evaluator import AnswerEvaluator
+from sweeps.evaluation.evaluator import Evaluator
+from sweeps.evaluation.options import TEXT_CHECKS
 from sweeps.metrics.matching import compared, meaning
 from sweeps.records import Records, Row
-from sweeps.rendering.prompts import PromptItem, build_prompts, read_question
-from sweeps.spec.evaluation_section import SCORED_BY_TEXT
+from sweeps.rendering.prompts import PromptItem, read_question
 
 ALWAYS = 0.9  # of the items: what is right for so many is a baseline to be known
 FROM = 5  # items: fewer may well be alike
-UNTOLD = {
-    "distractors": "distracted, mixed, distractor_robustness, false_answers, harmful_context"
-}  # where none has it
 
 
 class PlannedQuestions(NamedTuple):
     """Questions as an evaluation puts them, and how answers to them are written."""
 
     where: str  # for people: which evaluation, on which data
-    name: str
+    evaluator: Evaluator
     options: Mapping[str, Any]
     records: Records
     length: Callable[[str], int]  # of a text, in tokens
@@ -33,22 +32,18 @@ class PlannedQuestions(NamedTuple):
 
 
 def list_predetermined(this: PlannedQuestions) -> Iterator[str]:
-    """What to know before the answers are there. Raises PlanError where no answer can be right, with what would be."""
+    """List what to know before the answers are there. Raises PlanError if no answer can be right."""
     rows = [read_question(row, this.records.format) for row in this.records.rows]
-    if this.options["check"] == "choice":
-        yield from _of_choices(this.where, rows)
-    else:
-        how = {key: this.options[key] for key in ("abstain", "perturb") if key in this.options}
-        asks = build_prompts(this.name, this.records, **how)
-        yield from _never_said(this, [ask for ask in asks if ask.answers != (this.options.get("abstain"),)])
-    if this.name == "rag":
-        yield from _of_passages(rows)
+    if isinstance(this.evaluator, AnswerEvaluator):
+        prompts = this.evaluator.list_prompts(this.records, this.options)
+        yield from _never_said(this, [one for one in prompts if one.answers != (this.options.get("abstain"),)])
+    yield from this.evaluator.describe_items(rows, this.options, this.where)
     yield from _always_right(str(this.options["check"]), rows)
 
 
 def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[str]:
     """Answers that are longer than may be written, or hold what ends one."""
-    if this.options["check"] not in SCORED_BY_TEXT:
+    if this.options["check"] not in TEXT_CHECKS:
         return
     most, exact = this.options["most"], this.options["check"] == "exact"
     needed = [min(map(this.length, ask.answers)) for ask in asks]
@@ -58,42 +53,20 @@ def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[
         if exact and all(this.length(compared(answer)) > most for ask in asks for answer in ask.answers):
             raise PlanError(f"{this.where}: {found}, so none can be right; `most: {longest + 1}` is right")
         yield f"{found}; what is written is cut there"
+    name = this.evaluator.name
     for stop in this.stops:
         held = sum(all(stop in answer for answer in ask.answers) for ask in asks)
         if held == len(asks) and exact:
             raise PlanError(
-                f"evaluate: {this.name}: all right answers hold {stop!r}, which ends an answer; none can be right"
+                f"evaluate: {name}: all right answers hold {stop!r}, which ends an answer; none can be right"
             )
         if held:
-            yield f"{this.name}: {held:,} of {len(asks):,} right answers hold {stop!r}, which ends an answer"
-
-
-def _of_choices(where: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Whatever is chosen is right, or two choices are one."""
-    sure = sum({*row["candidates"]} <= {*row["answers"]} for row in rows)
-    if sure == len(rows):
-        raise PlanError(f"{where}: all candidates of every question are right, so any choice is; add wrong ones")
-    if sure:
-        yield f"of {sure:,} of {len(rows):,} questions all candidates are right, so any choice is"
-    same = sum(len({compared(each) for each in row["candidates"]}) < len(row["candidates"]) for row in rows)
-    if same:
-        yield f"{same:,} of {len(rows):,} questions have candidates that differ in case, space or signs alone"
-
-
-def _of_passages(rows: Sequence[Row]) -> Iterator[str]:
-    """What is not measured, for the rows do not have what it takes."""
-    read = [row for row in rows if "context" in row]
-    for key, metrics in UNTOLD.items():
-        if read and not any(row.get(key) for row in read):
-            yield f"no question has {key}, so these are not measured: {metrics}"
-    held = sum(row["answers"][0] in row["context"] for row in read)
-    if held < len(read):
-        yield f"{len(read) - held:,} of {len(read):,} passages do not hold the answer; faithfulness is of the others"
+            yield f"{this.evaluator.name}: {held:,} of {len(asks):,} right answers hold {stop!r}, which ends an answer"
 
 
 def _always_right(check: str, rows: Sequence[Row]) -> Iterator[str]:
     """What is right for almost all questions is so without being understood."""
-    if check not in (*SCORED_BY_TEXT, "numeric", "choice") or len(rows) < FROM:
+    if check not in (*TEXT_CHECKS, "numeric", "choice") or len(rows) < FROM:
         return
     right = Counter(key for row in rows for key in {meaning(answer, check) for answer in row["answers"]})
     (_, most), *_ = right.most_common(1)

@@ -14,7 +14,6 @@ from sweeps.spec.train_section import OF_METHOD, Train
 from sweeps.stage import Json
 
 VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
-ANSWERED = 3  # version of all that checks what was written: metrics.numbers, rendering.answer_text
 ACTED = 2  # version of what an environment is told of a turn: 2 by sweeps.rendering.answer_text
 LOSS_MASKS: Mapping[str, LossMask] = {
     "text": "all",
@@ -116,30 +115,20 @@ def describe_acting(model: str, tokenizer: str, renderer: str) -> RecipePart:
 
 
 @lru_cache(maxsize=256)
-def describe_episode_evaluator(temperature: float, attempts: int) -> RecipePart:
-    evaluator: dict[str, Json] = {"name": "task_completion", "version": 1, "temperature": temperature}
-    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": {**evaluator, "attempts": attempts}})
-
-
-@lru_cache(maxsize=256)
 def describe_episodes(count: int) -> RecipePart:
     """The first so many tasks that are kept apart from training: the same for all that are measured."""
     return make_part({"episodes": count})
 
 
 @lru_cache(maxsize=256)
-def describe_evaluator(name: str, via: str, items: str) -> RecipePart:
-    evaluator: dict[str, Json] = {"name": name, "version": 1, "via": via}
-    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
-
-
-@lru_cache(maxsize=256)
-def describe_answers(name: str, options: tuple[tuple[str, Any], ...], items: str) -> RecipePart:
-    """What is asked, how it is answered and by what it is checked."""
+def describe_evaluator(
+    name: str, version: int, options: tuple[tuple[str, Any], ...], items: str | None = None
+) -> RecipePart:
+    """Describe what an evaluation asks, and about which items; episodes have none."""
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options}
-    version = 1 if plain["check"] == "choice" else ANSWERED
     evaluator: dict[str, Json] = {"name": name, "version": version, **plain}
-    return make_part({"kind": "evaluate", "version": VERSION, "evaluator": evaluator, "items": items})
+    described: dict[str, Json] = {"kind": "evaluate", "version": VERSION, "evaluator": evaluator}
+    return make_part({**described, "items": items} if items else described)
 
 
 @lru_cache(maxsize=4096)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sweeps.cost import Usage
+from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
 from sweeps.planning import recipe_parts
 from sweeps.planning.plan_data import PlanData
 from sweeps.planning.recipe_parts import RecipePart
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
-from sweeps.spec.evaluation_section import resolve_options
 from sweeps.spec.train_section import Train
 from sweeps.training.rollout_cost import EpisodeCosts, bound_usage, scale
 
@@ -76,12 +76,16 @@ class EpisodeStages:
         low, _ = bound_usage(play, prompts)
         return scale(low, groups / len(prompts), up=False), scale(play.most(max(prompts)), groups, up=True)
 
-    def measuring(self, asked: EvaluationRequest) -> tuple[tuple[RecipePart, ...], tuple[Usage, Usage], int]:
+    def measuring(
+        self, asked: EvaluationRequest, evaluator: EpisodeEvaluator
+    ) -> tuple[tuple[RecipePart, ...], tuple[Usage, Usage], int]:
         """The parts of the recipe of a measurement in episodes; what it uses at least and at most; turns at most."""
-        options = resolve_options(asked.evaluation)
+        options = asked.evaluation.completed
         environment = self.shelf.environment(options["environment"])
         parts = (
-            recipe_parts.describe_episode_evaluator(options["temperature"], options["attempts"]),
+            recipe_parts.describe_evaluator(
+                evaluator.name, evaluator.version, tuple(evaluator.identify(options).items())
+            ),
             recipe_parts.describe_environment(environment.name, environment.code),
             recipe_parts.describe_episodes(options["episodes"]),
             recipe_parts.describe_acting(

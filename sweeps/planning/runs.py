@@ -88,11 +88,11 @@ class DatasetRun:
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
         """Where an evaluation is made, and the prefix of its metrics; in episodes there is one place, and no data."""
-        if evaluation.name == "task_completion" or self.dataset is None:
+        if not evaluation.evaluator.formats or self.dataset is None:
             yield "", None
             return
         yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
-        looked = evaluation.name != "rag"  # the validation set is what training reads, with one context or none
+        looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
         if self._chooses and self.dataset.validation is not None and looked:
             yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sweeps.cost import Usage
+from sweeps.evaluation.answer_evaluator import AnswerEvaluator
+from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
+from sweeps.evaluation.forward_evaluator import ForwardEvaluator
+from sweeps.evaluation.preference import PREFERENCE
 from sweeps.identity import fingerprint
 from sweeps.planning import recipe_parts
 from sweeps.planning.answer_stages import plan_answers
@@ -15,13 +19,12 @@ from sweeps.planning.rl_stages import EpisodeStages
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
 from sweeps.planning.unused_settings import UnusedSettings
 from sweeps.records import Dataset, Records
-from sweeps.rendering.prompts import ASKED
-from sweeps.spec.evaluation_section import Evaluation, resolve_options
+from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Stage
 from sweeps.training.schedule import count_warmup, resolve_steps
 
-PREFERENCE = Evaluation(name="preference")
+REFERENCE = Evaluation(name=PREFERENCE.name)  # what a starting point gives the pairs of a training
 PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: before it moves, each pair is looked at
 
 
@@ -94,30 +97,27 @@ class StageBuilder:
         return None if stage is None else self.stages.get(str(stage.recipe["parent"]))
 
     def evaluate(self, asked: EvaluationRequest, since: Stage | None) -> Stage:
-        """The stage that measures a trained stage, or the base model. How far it has moved is told from `since`."""
-        records = asked.records
-        if records is None:
-            return self._completed(asked)
-        if asked.of is not None and asked.evaluation.name == PREFERENCE.name:
-            # What it is told from is measured once for all that begin there.
-            asked = replace(asked, against=self._measured(replace(asked, of=since), records))
-        if asked.evaluation.name in ASKED:
-            return self._answered(asked, records)
-        return self._measured(asked, records)
+        """Make the stage that measures a trained stage or the base model; `since` is where its training began."""
+        evaluator, records = asked.evaluation.evaluator, asked.records
+        if isinstance(evaluator, EpisodeEvaluator):
+            parts, bounds, turns = EpisodeStages(self.shelf).measuring(asked, evaluator)
+            return self._evaluating(asked, parts, asked.evaluation.completed["episodes"], bounds, turns=turns)
+        assert records is not None, f"{evaluator.name} needs data"
+        if isinstance(evaluator, AnswerEvaluator):
+            return self._answered(asked, records, evaluator)
+        assert isinstance(evaluator, ForwardEvaluator)
+        if evaluator.compares_with_start and asked.of is not None:
+            # The starting point is measured once for all trainings that begin there.
+            asked = replace(asked, against=self._measured(replace(asked, of=since), records, evaluator))
+        return self._measured(asked, records, evaluator)
 
-    def _answered(self, asked: EvaluationRequest, records: Records) -> Stage:
-        options = resolve_options(asked.evaluation)
-        evaluator, low, high = plan_answers(self.shelf, self.prices.rates(asked.model), asked, records, options)
-        reading, place = (
-            self._reading(asked.model, records),
-            recipe_parts.describe_place(asked.of.id if asked.of else None, asked.scope),
-        )
-        turns = 0 if options["check"] == "choice" else 1
-        return self._evaluating(asked, (evaluator, reading, place), len(records), (low, high), turns=turns)
-
-    def _completed(self, asked: EvaluationRequest) -> Stage:
-        parts, bounds, turns = EpisodeStages(self.shelf).measuring(asked)
-        return self._evaluating(asked, parts, resolve_options(asked.evaluation)["episodes"], bounds, turns=turns)
+    def _answered(self, asked: EvaluationRequest, records: Records, evaluator: AnswerEvaluator) -> Stage:
+        options = asked.evaluation.completed
+        self.shelf.look_ahead(records, asked.model, evaluator, options, asked.on)
+        part, low, high = plan_answers(self.shelf, asked, records, evaluator, options)
+        place = recipe_parts.describe_place(asked.of.id if asked.of else None, asked.scope)
+        parts = (part, self._reading(asked.model, records), place)
+        return self._evaluating(asked, parts, len(records), (low, high), turns=1)
 
     def _evaluating(
         self,
@@ -157,21 +157,21 @@ class StageBuilder:
         on = f"{dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
         part = None if whole else (asked.size, prefix, asked.seed)
         model = asked.variant.model
-        return self._measured(
-            EvaluationRequest(model, records, PREFERENCE, asked.source, on, asked.scope, part=part), records
-        )
+        request = EvaluationRequest(model, records, REFERENCE, asked.source, on, asked.scope, part=part)
+        return self._measured(request, records, PREFERENCE)
 
-    def _measured(self, asked: EvaluationRequest, records: Records) -> Stage:
-        model, of = asked.model, asked.of
-        via = str(asked.evaluation.options.get("via", "forward"))
+    def _measured(self, asked: EvaluationRequest, records: Records, evaluator: ForwardEvaluator) -> Stage:
+        model, of, options = asked.model, asked.of, asked.evaluation.completed
+        self.shelf.look_ahead(records, model, evaluator, options, asked.on)
+        identity = tuple(evaluator.identify(options).items())
         parts = (
-            recipe_parts.describe_evaluator(asked.evaluation.name, via, records.sha256),
+            recipe_parts.describe_evaluator(evaluator.name, evaluator.version, identity, records.sha256),
             *((recipe_parts.describe_reference(asked.against.id),) if asked.against else ()),
             *((recipe_parts.describe_part(*asked.part),) if asked.part else ()),
             self._reading(model, records),
             recipe_parts.describe_place(of.id if of else None, asked.scope),
         )
-        usage = self.prices.rates(model).passed(self._items_tokens(asked, records))
+        usage = self.prices.rates(model).passed(self._items_tokens(asked, evaluator.list_inputs(records)))
         return self._evaluating(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
 
     def _items_tokens(self, asked: EvaluationRequest, records: Records) -> int:

@@ -7,12 +7,10 @@ the answer the assistant's; by `plain` both are text as they are.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from sweeps.evaluation.item_rows import cluster_by_passage
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import perturb_text
 from sweeps.rendering.renderers import PLAIN
@@ -21,7 +19,6 @@ from sweeps.rendering.tokenizer import Messages
 Context = Literal["none", "gold", "mix"]
 CONTEXT: Context = "gold"  # where a data set names none
 READ: Mapping[str, tuple[str, ...]] = {"none": (), "gold": ("context",), "mix": ("context", "distractors")}
-ASKED = ("answers", "reliability", "rag")  # evaluations in which the model writes an answer
 LINE = "\n"
 
 
@@ -72,25 +69,6 @@ def build_chat_row(row: Row) -> Row:
     return {"messages": [{"role": "user", "content": build_prompt(row)}, answer]}
 
 
-def build_prompts(
-    name: str, records: Records, *, abstain: str = "", perturb: Sequence[str] = ()
-) -> tuple[PromptItem, ...]:
-    """All that the model is asked in an evaluation, item by item; `perturb` names perturbations."""
-    rows = [read_question(row, records.format) for row in records.rows]
-    match name:
-        case "answers":
-            asks = _once(rows)
-        case "reliability":
-            asks = _in_other_words(rows, perturb)
-        case "rag":
-            rows = [row for row in rows if "context" in row]
-            asks = _under_conditions(rows, abstain)
-        case _:
-            raise ValueError(f"nothing is asked in {name!r}")
-    clusters = cluster_by_passage([row.get("context") for row in rows])
-    return tuple(ask._replace(cluster=clusters[ask.item]) for ask in asks)
-
-
 def read_question(row: Row, form: str) -> Row:
     """A prompt with its completion is a question with its answer."""
     return row if form == "questions" else {"question": row["prompt"], "answers": [row["completion"]]}
@@ -110,52 +88,6 @@ def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     return {key: row[key] for key in keys if key in row}
 
 
-def _once(rows: Sequence[Row]) -> Iterator[PromptItem]:
-    return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
-
-
-def _in_other_words(rows: Sequence[Row], perturb: Sequence[str]) -> Iterator[PromptItem]:
-    """Every question that has other words for it, in all of them."""
-    for item, row in enumerate(rows):
-        words = list_variants(row, perturb)
-        for number, each in enumerate([row["question"], *words] if words else ()):
-            yield PromptItem(item, str(number), build_prompt({**row, "question": each}), tuple(row["answers"]))
-
-
 def list_variants(row: Row, perturb: Sequence[str]) -> list[str]:
     """Other words for a question: its own, and those that are made of it."""
     return [*row.get("variants", ()), *perturb_text(row["question"], perturb)]
-
-
-def _under_conditions(rows: Sequence[Row], abstain: str) -> Iterator[PromptItem]:
-    """Every question that has a context; each condition as far as the record has what it takes.
-
-    The passage of another question cannot answer this one: then it is right to abstain. And where the answer stands in
-    its passage, another one is put there, which is right as far as the passage goes.
-    """
-    for item, row in enumerate(rows):
-        words, gold, others = row["question"], row["context"], row.get("distractors", ())
-        right, other = tuple(row["answers"]), _another(rows, item)
-        yield PromptItem(item, "closed", words, right)
-        yield PromptItem(item, "open", join_prompt(words, gold, ()), right, gold)
-        if others:
-            yield PromptItem(item, "distracted", join_prompt(words, None, others), right)
-            yield PromptItem(item, "mixed", join_prompt(words, gold, others), right)
-        if other is not None:
-            yield PromptItem(item, "unanswerable", join_prompt(words, other["context"], ()), (abstain,))
-            fake = other["answers"][0]
-            if (planted := _planted(gold, right[0], fake)) != gold:
-                yield PromptItem(item, "counterfactual", join_prompt(words, planted, ()), (fake,))
-
-
-def _planted(passage: str, answer: str, fake: str) -> str:
-    """The passage with another answer in place of its own: of a word or a number only where it is all of one."""
-    first, last = (r"(?<!\w)(?<!\d[.,])" if answer[:1].isalnum() else ""), (r"(?!\w)" if answer[-1:].isalnum() else "")
-    return re.sub(f"{first}{re.escape(answer)}{last}", lambda _: fake, passage) if answer.strip() else passage
-
-
-def _another(rows: Sequence[Row], item: int) -> Row | None:
-    """The next question that has another answer."""
-    mine = {*rows[item]["answers"]}
-    following = (rows[(item + step) % len(rows)] for step in range(1, len(rows)))
-    return next((row for row in following if not mine & {*row["answers"]}), None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.analysis.changes import Against, Change
 from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
+from sweeps.evaluation.registry import find_measure
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
@@ -14,7 +15,6 @@ from sweeps.report.cells import MINUS, TableCell, show_number
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.shared_parts import describe_rows
 from sweeps.results import RunResult
-from sweeps.spec.metric_names import find_measure
 from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells

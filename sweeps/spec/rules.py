@@ -6,9 +6,10 @@ the rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
+from sweeps.evaluation.metric_prefixes import FACT_PREFIX
+from sweeps.evaluation.registry import FALLING, GAINS, LOSSES, METRICS, RISING
+from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.spec import axes
-from sweeps.spec.evaluation_section import list_metrics
-from sweeps.spec.metric_names import FALLING, GAINS, LOSSES, METRICS, OF_EPISODES, RISING
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, show, suggest
 from sweeps.spec.sections import Target
@@ -18,7 +19,6 @@ from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_
 Rule = Callable[[SweepFields], Iterator[Finding]]
 
 LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
-MEASURED = {metric for metrics in METRICS.values() for metric in metrics}
 NEEDED = {
     "data_scaling": ("train", "sizes"),
     "transfer": ("train", "sizes"),
@@ -99,7 +99,7 @@ def _data(sweep: SweepFields) -> Iterator[Finding]:
         yield ("data",), "missing; name at least one data set, as `mine: {source: my_chats.jsonl}`"
         return
     for one in () if sweep.data else sweep.evaluate:
-        if one.name != "task_completion":
+        if one.evaluator.formats:
             yield ("evaluate",), f"{one.name} found, and no data to measure it on; task_completion needs none"
 
 
@@ -140,10 +140,10 @@ def _length(sweep: SweepFields) -> Iterator[Finding]:
 def _metrics(sweep: SweepFields) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
-    known = [metric for one in sweep.evaluate for metric in list_metrics(one)]
+    known = [metric for one in sweep.evaluate for metric in one.metrics]
     if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
-    facts = OF_EPISODES if "task_completion" in names else None  # as environments do what they say of their episodes
+    facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # as environments do what they say of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
@@ -164,7 +164,7 @@ def _target(sweep: SweepFields) -> Iterator[Finding]:
         yield ("target", "above"), f"found, and {wish.metric} falls as the model gets better; `below` is right"
     elif below is not None and wish.metric in RISING:
         yield ("target", "below"), f"found, and {wish.metric} rises as the model gets better; `above` is right"
-    elif wish.metric not in LAWFUL and (wish.metric in MEASURED or wish.metric.startswith(OF_EPISODES)):
+    elif wish.metric not in LAWFUL and (wish.metric in METRICS or wish.metric.startswith(FACT_PREFIX)):
         yield ("target", "metric"), f"{wish.metric!r} found, which has no law; one of {', '.join(LAWFUL)} is right"
     elif above is not None and wish.of is None and not (least := RISING.get(wish.metric, 0.0)) < above < 1:
         right = f"guessing has {least:g} of it and no model more than 1; a number between is right"
@@ -192,7 +192,7 @@ def _met_already(wish: Target) -> Iterator[Finding]:
 
 def _best(sweep: SweepFields) -> Iterator[Finding]:
     """The best is not the worst."""
-    if sweep.best is None or OF_EPISODES in sweep.best.metric:
+    if sweep.best is None or FACT_PREFIX in sweep.best.metric:
         return
     metric = sweep.best.metric.rpartition(".")[2]
     if sweep.best.mode == "max" and metric in LOSSES:

@@ -3,12 +3,10 @@
 import difflib
 import re
 import zoneinfo
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from sweeps.spec.metric_names import LOSSES, METRICS
 from sweeps.spec.scalars import Count, Number, Positive, SpecModel, allow_none, check_holdout, check_whole, show
 
 
@@ -42,13 +40,6 @@ class Best(SpecModel):
 
     metric: str
     mode: Literal["min", "max"]
-
-
-def choose_default_best(spec: Mapping[str, Any]) -> Best:
-    """What the best is the best by where a spec does not say: the first that its first evaluation measures."""
-    first = next(iter(spec.get("evaluate") or ()), {"name": "nll"})
-    metric = METRICS.get(first["name"], METRICS["nll"])[0]
-    return Best(metric=metric, mode="min" if metric in LOSSES else "max")
 
 
 class Equal(SpecModel):

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
+from sweeps.evaluation.registry import find_metric
 from sweeps.metrics.ranges import ANY, Range, difference_range
 from sweeps.records import canonicalize_row
 from sweeps.stage import Json
@@ -87,8 +88,8 @@ def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:
 
     Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
     """
-    name = metric.rpartition(".")[2]
-    read = READERS.get(name, _plain(name))
+    known, name = find_metric(metric), metric.rpartition(".")[2]
+    read = known.read if known and known.read else read_value(name)
     amounts: dict[ItemId, float] = {}
     sizes: dict[ItemId, float] = {}
     clusters: dict[ItemId, ItemId] = {}
@@ -100,6 +101,15 @@ def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:
         sizes[row.item] = sizes.get(row.item, 0.0) + found[1]
         clusters[row.item] = row.group
     return Scores(amounts, sizes, clusters, difference_range(metric))
+
+
+def read_value(name: str) -> Callable[[Mapping[str, float]], tuple[float, float] | None]:
+    """Make a reader of the value under a name, which counts as one."""
+
+    def read(values: Mapping[str, float]) -> tuple[float, float] | None:
+        return (float(values[name]), 1.0) if name in values else None
+
+    return read
 
 
 def stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Floats]:
@@ -241,50 +251,3 @@ def _signs(differences: Floats, places: Places) -> float:
     """McNemar's test over clusters, each of which is won by the one that has more right in it, over all seeds."""
     sums = np.bincount(places, np.round(differences).sum(axis=0))
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
-
-
-Values = Mapping[str, float]
-Reader = Callable[[Values], tuple[float, float] | None]
-
-
-def _plain(name: str) -> Reader:
-    def read(values: Values) -> tuple[float, float] | None:
-        return (float(values[name]), 1.0) if name in values else None
-
-    return read
-
-
-def _over(amount: str, size: str, unit: float = 1.0) -> Reader:
-    def read(values: Values) -> tuple[float, float] | None:
-        return (values[amount] / unit, float(values[size])) if amount in values and size in values else None
-
-    return read
-
-
-def _preferred(one: str, other: str | None = None) -> Reader:
-    """Is it above the other, or above 0? A draw is half."""
-
-    def read(values: Values) -> tuple[float, float] | None:
-        if one not in values:
-            return None
-        margin = values[one] - (values[other] if other else 0.0)
-        return (0.5 if margin == 0 else float(margin > 0)), 1.0
-
-    return read
-
-
-def _solved(values: Values) -> tuple[float, float] | None:
-    """What the environment says of an episode; where it says nothing, whether there was a reward."""
-    if "solved" in values:
-        return float(values["solved"]), 1.0
-    return (float(values["reward"] > 0), 1.0) if "reward" in values else None
-
-
-READERS: Mapping[str, Reader] = {
-    "nll": _over("nll", "tokens"),
-    "bits_per_byte": _over("nll", "bytes", math.log(2)),
-    "preference_accuracy": _preferred("margin"),
-    "preference_margin": _plain("margin"),
-    "likelihood_accuracy": _preferred("chosen", "rejected"),
-    "task_completion": _solved,
-}

@@ -12,8 +12,9 @@ import pytest
 
 from sweeps.analysis.changes import Change, change
 from sweeps.data import Dataset
+from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
+from sweeps.evaluation.answers import ANSWERS
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.scoring import Answered, Said, items_of
 from sweeps.rendering.prompts import PromptItem
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.acceptance.offline_model import OfflineModel, domain
@@ -37,9 +38,13 @@ def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[ItemRow]:
         right = tokenizer.decode(tokens[READ : READ + 1].tolist())
         draw = Draw(1, item, temperature=float(samples > 1))
         written = sample(model().base, adapter, tokens[:READ], samples, draw)
-        said = [Said(tokenizer.decode(one.tokens.tolist()), float(np.exp(one.logprobs.sum()))) for one in written]
-        found.append(Answered(PromptItem(item, "", "", (right,)), said, [float(one.text == right) for one in said]))
-    return items_of("answers", found)
+        said = [
+            ModelAnswer(tokenizer.decode(one.tokens.tolist()), float(np.exp(one.logprobs.sum()))) for one in written
+        ]
+        found.append(
+            ScoredAnswers(PromptItem(item, "", "", (right,)), said, [float(one.text == right) for one in said])
+        )
+    return list(ANSWERS.measure(found, {}).rows)
 
 
 def losses(adapter: Adapter, data: Dataset) -> list[ItemRow]:

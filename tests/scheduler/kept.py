@@ -10,9 +10,11 @@ from scheduler.artefacts import Artefacts, attempt_path
 from scheduler.state import keys
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
+from sweeps.evaluation.confidence import calibrate
+from sweeps.evaluation.evaluator import average
 from sweeps.evaluation.item_rows import ItemRow, write_rows
-from sweeps.evaluation.scoring import metrics_from
-from sweeps.spec.metric_names import METRICS
+from sweeps.evaluation.rag import RAG
+from sweeps.evaluation.registry import METRICS
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.plans import evaluate, plan, submission, train
 
@@ -56,8 +58,7 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
     found: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
         path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), write_rows(kept))
-        names = [name for each in METRICS.values() for name in each]
-        found[stage] = metrics_from(kept, names)
+        found[stage] = {**average(kept, [*METRICS]), **RAG.aggregate(kept), **calibrate(kept)}
         document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}
         pipe.hset(keys.stage(stage), "result", json.dumps(document))
     for number, run in enumerate(question.runs):

@@ -1,11 +1,8 @@
-"""What answers are worth: by the checks that come with this project, or by one of somebody's own behind a fence.
+"""Score answers: by the checks that come with this project, or by one of the user's in a sandbox.
 
-A check of one's own is code like an environment, and is called where environments play
-(`worker/rollouts/sandbox.py`): whatever it does costs the verdict in which it does it. Patterns are tried there,
-too: one that goes back and forth over an answer for ever would hold up the whole worker, with every attempt
-in it.
-A check is loaded before anything is asked of the model, and called while answers come in, so that one that is broken
-is found before all of them are paid for.
+A user's check is code, like an environment, so it runs where environments run (`worker/rollouts/sandbox.py`): whatever
+it does costs one verdict. Patterns run there too, because one that never ends would hold up the whole worker. A check
+is loaded before anything is asked of the model, and called while answers come in, so that a broken one is found early.
 """
 
 import json
@@ -13,26 +10,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sweeps.evaluation.scoring import Answered, Said, score
+from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
+from sweeps.evaluation.options import may_fail
 from sweeps.rendering.prompts import PromptItem
-from sweeps.spec.evaluation_section import may_fail
 from worker.attempt import Attempt
 from worker.outcome import StageError
 from worker.rollouts.play import FEW, LONGEST_CAUSE, TOLERATED
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox
 
-PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is behind the fence
+PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is in the sandbox
 
 
-class Spoken(NamedTuple):
-    """What was said to one prompt, by each sample."""
+class PromptAnswers(NamedTuple):
+    """The answers to one prompt, one for each sample."""
 
     ask: PromptItem
-    said: Sequence[Said]
+    answers: Sequence[ModelAnswer]
 
 
-class Judge:
-    """Knows what an answer is worth. To abstain is said in one way, whatever the answers are checked by."""
+class AnswerChecker:
+    """Scores answers. Whether the model abstained is decided in one way, whatever the check."""
 
     def __init__(self, this: Attempt, options: Mapping[str, Any], sandbox: Sandbox | None) -> None:
         self._this = this
@@ -42,53 +39,55 @@ class Judge:
         self._numbers = 0
         self._failed: list[str] = []  # the causes
 
-    def judged(self, spoken: Sequence[Spoken]) -> list[Answered]:
-        """Raises Unfit where a check fails on most answers."""
-        found = [self._ours(one) if self._sandbox is None else self._theirs(self._sandbox, one) for one in spoken]
+    def score(self, prompts: Sequence[PromptAnswers]) -> list[ScoredAnswers]:
+        """Score the answers to some prompts. Raises StageError if the check fails on most answers."""
+        sandbox = self._sandbox
+        scored = [self._score_here(one) if sandbox is None else self._score_there(sandbox, one) for one in prompts]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
-            raise StageError(self._told())
-        return found
+            raise StageError(self._describe_failures())
+        return scored
 
     def finish(self, items: int, failed: int) -> None:
-        """Tell how many items there is nothing to say about; Unfit where that is all of them."""
+        """Log how many items could not be checked. Raises StageError if none could."""
         if failed:
-            self._this.log_event(self._told()[:LONGEST_CAUSE])
+            self._this.log_event(self._describe_failures()[:LONGEST_CAUSE])
         if failed == items:
-            raise StageError(self._told())
+            raise StageError(self._describe_failures())
 
-    def _of(self, ask: PromptItem) -> str:
+    def _select_check(self, ask: PromptItem) -> str:
         return "exact" if ask.answers == self._abstain else self._check
 
-    def _ours(self, one: Spoken) -> Answered:
-        return Answered(*one, [score(self._of(one.ask), each.text, one.ask.answers) for each in one.said])
+    def _score_here(self, prompt: PromptAnswers) -> ScoredAnswers:
+        check = self._select_check(prompt.ask)
+        return ScoredAnswers(*prompt, [score_text(check, one.text, prompt.ask.answers) for one in prompt.answers])
 
-    def _theirs(self, sandbox: Sandbox, one: Spoken) -> Answered:
-        if self._of(one.ask) != self._check:
-            return self._ours(one)._replace(failed="")
-        asked = {self._number(): each.text for each in one.said}
-        sandbox.begin(dict.fromkeys(asked, one.ask.item))
-        spelled = {number: json.dumps([text, list(one.ask.answers)]) for number, text in asked.items()}
-        verdicts = sandbox.act(spelled).values()
+    def _score_there(self, sandbox: Sandbox, prompt: PromptAnswers) -> ScoredAnswers:
+        if self._select_check(prompt.ask) != self._check:
+            return self._score_here(prompt)._replace(failed="")
+        texts = {self._take_number(): answer.text for answer in prompt.answers}
+        sandbox.begin(dict.fromkeys(texts, prompt.ask.item))
+        encoded = {number: json.dumps([text, list(prompt.ask.answers)]) for number, text in texts.items()}
+        verdicts = sandbox.act(encoded).values()
         causes = [verdict.what for verdict in verdicts if isinstance(verdict, BrokenEpisode)]
-        self._failed += (f"{cause}, of an answer to question {one.ask.item}" for cause in causes)
+        self._failed += (f"{cause}, of an answer to question {prompt.ask.item}" for cause in causes)
         scores = [verdict.reward for verdict in verdicts if not isinstance(verdict, BrokenEpisode)]
-        return Answered(*one, scores, causes[0] if causes else "")
+        return ScoredAnswers(*prompt, scores, causes[0] if causes else "")
 
-    def _number(self) -> int:
+    def _take_number(self) -> int:
         self._numbers += 1
         return self._numbers
 
-    def _told(self) -> str:
-        said = f"check {self._check} failed on {len(self._failed)} of {self._numbers} answers"
-        return f"{said}; the first time it {self._failed[0]}"
+    def _describe_failures(self) -> str:
+        failed = f"check {self._check} failed on {len(self._failed)} of {self._numbers} answers"
+        return f"{failed}; the first time it {self._failed[0]}"
 
 
 @contextmanager
-def judge_of(this: Attempt, options: Mapping[str, Any]) -> Iterator[Judge]:
-    """The judge of an evaluation. Raises Unfit where its check cannot be loaded, or is another than was planned."""
+def open_checker(this: Attempt, options: Mapping[str, Any]) -> Iterator[AnswerChecker]:
+    """Open the checker of an evaluation. Raises StageError if its check cannot be used."""
     check = str(options["check"])
     if not may_fail(check):
-        yield Judge(this, options, None)
+        yield AnswerChecker(this, options, None)
         return
     with Sandbox(
         PATTERNS if check == "regex" else check,
@@ -99,4 +98,4 @@ def judge_of(this: Attempt, options: Mapping[str, Any]) -> Iterator[Judge]:
         folder=this.context.environments,
         check=this.check_own_wait,
     ) as sandbox:
-        yield Judge(this, options, sandbox)
+        yield AnswerChecker(this, options, sandbox)

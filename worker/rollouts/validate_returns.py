@@ -1,4 +1,4 @@
-"""What other people's code may return: each thing as a plain value of a bearable size, or InvalidReturn with the reason."""
+"""Read what a user's code returns: plain values of limited size. Anything else is an InvalidReturn."""
 
 import json
 import math

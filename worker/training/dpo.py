@@ -23,7 +23,7 @@ from sweeps.training.preference_loss import (
     weights,
 )
 from worker.attempt import Attempt
-from worker.evaluation.preference import reference_of
+from worker.evaluation.forward import read_reference
 from worker.examples import flatten
 from worker.open_model import StartingPoint
 from worker.progress import Row
@@ -48,8 +48,8 @@ class DPOTraining(SupervisedTraining):
         """What the starting point gave each completion of the subset."""
         every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
         if len(self._rows) < len(every):
-            return reference_of(self._this, flatten(self._rows))
-        found = reference_of(self._this, flatten(every))  # the same stage for every order of all pairs
+            return read_reference(self._this, flatten(self._rows))
+        found = read_reference(self._this, flatten(every))  # the same stage for every order of all pairs
         rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
         return [found[2 * row + side] for row in rows for side in (0, 1)]
 

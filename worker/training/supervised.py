@@ -6,7 +6,7 @@ from sweeps.cost import Usage
 from sweeps.rendering.render import Example
 from sweeps.training.data_order import order_subset, select_batch
 from worker.attempt import Attempt
-from worker.evaluation.measure import submit_forward
+from worker.evaluation.forward import submit_forward
 from worker.examples import RenderedRows, flatten
 from worker.open_model import StartingPoint
 from worker.progress import Row

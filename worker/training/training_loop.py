@@ -14,7 +14,7 @@ from sweeps.rendering.render import Example
 from sweeps.stage import Json
 from sweeps.training.schedule import learning_rate_at
 from worker.attempt import Attempt
-from worker.evaluation.measure import mean_nll
+from worker.evaluation.forward import mean_nll
 from worker.leases import LeaseLost
 from worker.open_model import StartingPoint
 from worker.outcome import Outcome, StageError, Stopped, Succeeded

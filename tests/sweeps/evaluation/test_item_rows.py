@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage, read_rows, write_rows
-from sweeps.evaluation.scoring import Answered, Said, items_of
+from sweeps.evaluation.registry import EVALUATORS
 from sweeps.records import Records
-from sweeps.rendering.prompts import build_prompts
 from sweeps.stats.paired_items import difference_of, scores_of
 
 ROWS = [
@@ -64,10 +64,13 @@ def test_the_passage_reaches_the_statistics(name: str) -> None:
         {"question": f"q{at}", "answers": [f"a{at}"], "variants": [f"Q{at}"], "context": f"passage {at // 2}"}
         for at in range(4)
     )
-    asks = build_prompts(name, Records("questions", questions), abstain="unknown")
+    evaluator = EVALUATORS[name]
+    assert isinstance(evaluator, AnswerEvaluator)
+    asks = evaluator.list_prompts(Records("questions", questions), {"abstain": "unknown"})
 
     def rows(right: float) -> list[ItemRow]:
-        return items_of(name, [Answered(ask, [Said("x", 0.5)], [right]) for ask in asks], "unknown")
+        answered = [ScoredAnswers(ask, [ModelAnswer("x", 0.5)], [right]) for ask in asks]
+        return list(evaluator.measure(answered, {"abstain": "unknown"}).rows)
 
     metric = {"answers": "accuracy", "reliability": "mean_accuracy", "rag": "open_book"}[name]
     sides = [read_rows(write_rows(rows(right)), details=False) for right in (0.0, 1.0)]

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.analysis.changes import change
+from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.scoring import Answered, Said, items_of, metrics_from
+from sweeps.evaluation.rag import RAG
 from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
 from sweeps.metrics.numbers import number_in
 from sweeps.rendering.prompts import PromptItem
-from sweeps.spec.metric_names import METRICS
 
 ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 SCORED = st.lists(st.tuples(st.integers(0, 4).map(lambda tenth: tenth / 4), st.integers(0, 1)), min_size=1, max_size=30)
@@ -176,11 +176,11 @@ class TestReading:
 
     def test_led_astray(self) -> None:
         """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
-        found = metrics_from(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]), METRICS["rag"])
+        found = RAG.aggregate(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]))
         assert found["harmful_context"] == 0.5
-        assert "harmful_context" not in metrics_from(asked([0], [1], distracted=[0]), METRICS["rag"])
+        assert "harmful_context" not in RAG.aggregate(asked([0], [1], distracted=[0]))
         silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], said=["unknown", "b", "a"])
-        assert metrics_from(silent, METRICS["rag"])["false_answers"] == pytest.approx(1 / 3)
+        assert RAG.aggregate(silent)["false_answers"] == pytest.approx(1 / 3)
 
     def test_abstention(self) -> None:
         assert rag.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)
@@ -197,12 +197,12 @@ def asked(
     """Items of `rag` that score so."""
     under = {"closed": closed, "open": opened, "distracted": distracted}
     answered = [
-        Answered(PromptItem(item, name, "", ("a",)), [Said(said[item], 1.0)], [scores[item]])
+        ScoredAnswers(PromptItem(item, name, "", ("a",)), [ModelAnswer(said[item], 1.0)], [scores[item]])
         for item in range(len(closed))
         for name, scores in under.items()
         if scores
     ]
-    return items_of("rag", answered, abstain="unknown")
+    return list(RAG.measure(answered, {"abstain": "unknown"}).rows)
 
 
 class TestRanking:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.evaluation.scoring import Answered, Said, items_of, score
+from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
+from sweeps.evaluation.answers import ANSWERS
+from sweeps.evaluation.rag import RAG
 from sweeps.metrics.matching import exact_match, f1, meaning, normalised
 from sweeps.metrics.numbers import number_in
-from sweeps.planning.data_validation import find_missing
 from sweeps.records import Records
-from sweeps.rendering.prompts import PromptItem, build_prompts
+from sweeps.rendering.prompts import PromptItem
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "evaluations.md"
 quick = settings(max_examples=60, deadline=None)
@@ -82,7 +83,7 @@ def test_a_whole_number_is_read_to_the_last_digit_however_it_is_grouped(number: 
 @given(st.text("0123456789.,-+ '/eE^×()%$k½²٣\\{}", max_size=30))
 def test_nothing_is_too_odd_to_be_read(text: str) -> None:
     number_in(text)
-    assert score("numeric", text, [text]) == float(number_in(text) is not None)
+    assert score_text("numeric", text, [text]) == float(number_in(text) is not None)
 
 
 @quick
@@ -104,8 +105,8 @@ def test_what_is_compared_stays_as_it_is(text: str) -> None:
     ],
 )  # fmt: skip
 def test_numbers_that_are_right(said: str, right: str, worth: float) -> None:
-    assert score("numeric", said, [right]) == worth
-    assert score("numeric", said, ["no number", right]) == worth
+    assert score_text("numeric", said, [right]) == worth
+    assert score_text("numeric", said, ["no number", right]) == worth
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_text_with_numbers_is_the_same_where_its_digits_are(said: str, right: st
 
 
 def told(check: str, *texts: str) -> dict[str, float]:
-    said, scores = [Said(text, 0.5) for text in texts], [score(check, each, ["-5"]) for each in texts]
-    one = Answered(PromptItem(0, "", "", ("-5",)), said, scores)
-    (item,) = items_of("answers", [one], check=check)
+    said, scores = [ModelAnswer(text, 0.5) for text in texts], [score_text(check, each, ["-5"]) for each in texts]
+    one = ScoredAnswers(PromptItem(0, "", "", ("-5",)), said, scores)
+    (item,) = ANSWERS.measure([one], {"check": check}).rows
     return dict(item.values)
 
 
@@ -151,7 +152,7 @@ def test_who_says_the_same_number_in_other_words_does_where_numbers_are_asked_fo
 def test_gold_without_a_number_is_lacking() -> None:
     for answers, lacks in (["12"], False), (["twelve"], True), (["2024-05-01"], True), (["12", "-"], True):
         records = Records("questions", ({"question": "how many?", "answers": answers},))
-        assert bool(find_missing("answers", {"check": "numeric"}, records)) == lacks
+        assert bool(ANSWERS.find_missing(records, {"check": "numeric"})) == lacks
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_another_answer_is_planted_for_the_whole_word_only(passage: str, right: 
         {"question": "?", "answers": [right], "context": passage},
         {"question": "!", "answers": ["9"], "context": ""},
     ]
-    asks = build_prompts("rag", Records("questions", tuple(rows)), abstain="unknown")
+    asks = RAG.list_prompts(Records("questions", tuple(rows)), {"abstain": "unknown"})
     assert next((each.prompt for each in asks if (each.item, each.under) == (0, "counterfactual")), None) == (
         None if planted is None else f"{planted}\n?"
     )

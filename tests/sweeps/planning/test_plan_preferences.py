@@ -4,7 +4,8 @@ import pytest
 
 from sweeps.errors import PlanError, SpecError
 from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
-from sweeps.spec.sections import Best, choose_default_best
+from sweeps.spec.evaluation_section import choose_default_best
+from sweeps.spec.sections import Best
 from sweeps.stage import Plan, Stage
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
 
@@ -82,14 +83,22 @@ def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_op
 @pytest.mark.parametrize(
     ("overrides", "load", "said"),
     [
-        (DPO, Load(), "text records found; preference pairs (prompt, chosen, rejected) are right for `method: dpo`"),
+        (DPO, Load(), "expected preference pairs (prompt, chosen, rejected) for `method: dpo`, got text records"),
         (
             (),
             PAIRS,
-            "preference records found; chat, prompt/completion or text is right for `method: sl`; pairs go with",
+            "questions or text for `method: sl`, got preference records; pairs go with",
         ),
-        (("train.method=dpo",), PAIRS, "is right for `evaluate: nll`; pairs go with `evaluate: [preference]`"),
-        (("evaluate=[preference]",), Load(), "are right for `evaluate: preference`"),
+        (
+            ("train.method=dpo",),
+            PAIRS,
+            "for `evaluate: nll`, got preference records; pairs go with `evaluate: [preference]`",
+        ),
+        (
+            ("evaluate=[preference]",),
+            Load(),
+            "expected preference pairs (prompt, chosen, rejected) for `evaluate: preference`",
+        ),
     ],
 )
 def test_records_that_a_method_or_an_evaluation_cannot_use_are_refused(

@@ -63,7 +63,7 @@ def test_a_source_may_take_all_there_is() -> None:
     [
         (Load(0), "data.a (a.jsonl): no training examples"),
         (Load(held=0), "data.a (a.jsonl): no held-out examples"),
-        (Load(form="preference"), "preference records found"),
+        (Load(form="preference"), "got preference records"),
     ],
 )
 def test_data_that_cannot_be_used_is_named(load: Load, said: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sweeps.errors import PlanError, SpecError
+from sweeps.evaluation.registry import find_evaluator
 from sweeps.planning.predetermined_metrics import PlannedQuestions, list_predetermined
 from sweeps.records import Records
 from sweeps.spec.parse import parse
@@ -22,7 +23,8 @@ def said(
     asked: Sequence[dict[str, Any]], name: str = "answers", stops: Sequence[str] = (), **options: Any
 ) -> list[str]:
     given = {"check": "exact", "most": 8, **({"abstain": "unknown"} if name == "rag" else {}), **options}
-    return list(list_predetermined(PlannedQuestions(name, name, given, Records("questions", tuple(asked)), len, stops)))
+    evaluator, records = find_evaluator(name, given), Records("questions", tuple(asked))
+    return list(list_predetermined(PlannedQuestions(name, evaluator, given, records, len, stops)))
 
 
 NUMBERS = [str(number) for number in range(20)]

@@ -10,14 +10,17 @@ from sweeps.data import load_dataset
 from sweeps.data.generated import generate_rows
 from sweeps.data.rows import parse_jsonl
 from sweeps.errors import SpecError
+from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, bound_usage, score_text
+from sweeps.evaluation.answers import ANSWERS
+from sweeps.evaluation.choice import choose
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.scoring import Answered, Said, bounds, chosen, items_of, metrics_from, score
+from sweeps.evaluation.rag import RAG
+from sweeps.evaluation.reliability import RELIABILITY
 from sweeps.records import Dataset, Format, Records, hash_contents
 from sweeps.rendering.perturbations import CHANGES, perturb_text
-from sweeps.rendering.prompts import PromptItem, build_prompt, build_prompts, list_choices, select_learnt, select_read
+from sweeps.rendering.prompts import PromptItem, build_prompt, list_choices, select_learnt, select_read
 from sweeps.rendering.render import measure_lengths, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.spec.metric_names import METRICS
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
@@ -146,7 +149,7 @@ def test_a_question_is_rendered_as_prompt_and_answer() -> None:
 def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -> None:
     found = {
         (ask.item, ask.under): ask
-        for ask in build_prompts("rag", Records("questions", (ROW, OTHER)), abstain="unknown")
+        for ask in RAG.list_prompts(Records("questions", (ROW, OTHER)), {"abstain": "unknown"})
     }
     assert {under for item, under in found if item == 0} == {
         "closed", "open", "distracted", "mixed", "unanswerable", "counterfactual",
@@ -159,7 +162,7 @@ def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -
 
 
 def test_other_words_are_asked_with_the_same_context() -> None:
-    asks = build_prompts("reliability", select_read(Records("questions", (ROW, OTHER)), "gold"))
+    asks = RELIABILITY.list_prompts(select_read(Records("questions", (ROW, OTHER)), "gold"), {})
     assert [(ask.item, ask.prompt) for ask in asks] == [(0, "q=1.\nq="), (0, "q=1.\nQ=")]
     assert list_choices(Records("questions", (OTHER,)))[1] == [2]
 
@@ -170,11 +173,11 @@ def test_other_words_are_asked_with_the_same_context() -> None:
      ("numeric", "", 0)],
 )  # fmt: skip
 def test_answers_are_checked_as_asked_for(check: str, said: str, worth: float) -> None:
-    assert score(check, said, ["12"]) == worth
+    assert score_text(check, said, ["12"]) == worth
 
 
-def answered(item: int, under: str, text: str, worth: float) -> Answered:
-    return Answered(PromptItem(item, under, "", ("right",)), [Said(text, 0.5)], [worth])
+def answered(item: int, under: str, text: str, worth: float) -> ScoredAnswers:
+    return ScoredAnswers(PromptItem(item, under, "", ("right",)), [ModelAnswer(text, 0.5)], [worth])
 
 
 def test_reading_is_told_item_by_item() -> None:
@@ -183,8 +186,7 @@ def test_reading_is_told_item_by_item() -> None:
         answered(0, "unanswerable", "unknown", 1), answered(1, "closed", "right", 1), answered(1, "open", "right", 1),
         answered(1, "distracted", "Unknown.", 0),
     ]  # fmt: skip
-    items = items_of("rag", found, "unknown")
-    told = metrics_from(items, METRICS["rag"])
+    told = RAG.measure(found, {"abstain": "unknown"}).metrics
     assert told == {
         "open_book": 1, "closed_book": 0.5, "distracted": 0, "uplift": 0.5, "abstention": 1, "false_answers": 0.5,
         "utilisation": 1, "harmful_context": 1, "abstention_precision": 1, "token_support": 0, "cut_rag": 0,
@@ -194,36 +196,40 @@ def test_reading_is_told_item_by_item() -> None:
 def test_what_has_nothing_to_be_divided_by_is_not_told() -> None:
     """Nothing was left to gain, nobody abstained, nothing was mixed, and nobody was led astray."""
     found = [answered(0, "closed", "right", 1), answered(0, "open", "right", 1)]
-    told = metrics_from(items_of("rag", found, "unknown"), METRICS["rag"])
+    told = RAG.measure(found, {"abstain": "unknown"}).metrics
     assert told == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0, "cut_rag": 0}
     mixed = [*found, answered(0, "mixed", "no", 0), answered(1, "closed", "no", 0), answered(1, "open", "unknown", 0),
              answered(1, "unanswerable", "no", 0)]  # fmt: skip
-    told = metrics_from(items_of("rag", mixed, "unknown"), METRICS["rag"])
+    told = RAG.measure(mixed, {"abstain": "unknown"}).metrics
     assert (told["distractor_robustness"], told["utilisation"], told["abstention_precision"]) == (0, 0, 0)
 
 
 def test_an_answer_is_held_by_its_passage() -> None:
-    ask = next(ask for ask in build_prompts("rag", Records("questions", (ROW, OTHER))) if ask.under == "open")
+    ask = next(
+        ask
+        for ask in RAG.list_prompts(Records("questions", (ROW, OTHER)), {"abstain": "unknown"})
+        if ask.under == "open"
+    )
     assert ask.context == "q=1."
     closed = answered(0, "closed", "no", 0)
     for text, support in (("is it q=1.", 1), ("q=1. maybe", 2 / 3)):
-        opened = Answered(ask, [Said(text, 0.5)], [0.0])
-        (item,) = items_of("rag", [closed, opened], "unknown")
+        opened = ScoredAnswers(ask, [ModelAnswer(text, 0.5)], [0.0])
+        (item,) = RAG.measure([closed, opened], {"abstain": "unknown"}).rows
         assert item.values["token_support"] == support
 
 
 def test_of_half_of_the_items_the_model_is_surest() -> None:
     pairs = (0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1)
     items = [ItemRow(0, {"confidence": p, "right": right, "accuracy": right}) for p, right in pairs]
-    told = metrics_from(items, METRICS["answers"])
+    told = ANSWERS.aggregate(items)
     assert (told["selective_accuracy"], told["accuracy"]) == (1.0, 0.75)
     assert told["aurc"] == pytest.approx(0.145833, abs=1e-6)
 
 
 def test_several_samples_are_judged_by_the_commonest() -> None:
     texts, worth = ["a dog", "cat", "Cat."], [0.0, 1.0, 1.0]
-    one = Answered(PromptItem(0, "", "", ("cat",)), [Said(text, 0.1) for text in texts], worth)
-    (item,) = items_of("answers", [one])
+    one = ScoredAnswers(PromptItem(0, "", "", ("cat",)), [ModelAnswer(text, 0.1) for text in texts], worth)
+    (item,) = ANSWERS.measure([one], {}).rows
     assert (item.values["confidence"], item.values["right"], item.values["accuracy"]) == pytest.approx(
         (2 / 3, 1, 2 / 3)
     )
@@ -233,13 +239,13 @@ def test_several_samples_are_judged_by_the_commonest() -> None:
 
 
 def test_a_choice_is_as_sure_as_the_shares_of_the_candidates() -> None:
-    item = chosen(0, [-1.0, -1.0 - 0.6931472, -9.0], [False, True, False])
+    item = choose(0, [-1.0, -1.0 - 0.6931472, -9.0], [False, True, False])
     assert (item.values["accuracy"], item.values["mrr"]) == (0, 0.5)
     assert item.values["confidence"] == pytest.approx(2 / 3, abs=1e-3)
 
 
 def test_an_answer_costs_its_prompt_and_from_one_token_to_the_most() -> None:
-    low, high = bounds([5, 7], samples=3, most=4)
+    low, high = bound_usage([5, 7], samples=3, most=4)
     assert (low.prefill, low.cached_prefill, low.sample) == (12, 24, 6)
     assert (high.prefill, high.cached_prefill, high.sample) == (12, 24, 24)
 
@@ -273,7 +279,7 @@ def test_a_letter_moves_once() -> None:
 
 
 def test_questions_without_other_words_are_asked_in_perturbed_ones() -> None:
-    asks = build_prompts("reliability", Records("questions", (OTHER, ROW)), perturb=("case",))
+    asks = RELIABILITY.list_prompts(Records("questions", (OTHER, ROW)), {"perturb": ("case",)})
     assert [(ask.item, ask.under, ask.prompt, ask.answers) for ask in asks] == [
         (0, "0", "r=2.\nr=", ("2.",)), (0, "1", "r=2.\nR=", ("2.",)),
         (1, "0", build_prompt(ROW), ("1.",)), (1, "1", build_prompt({**ROW, "question": "Q="}), ("1.",)),
@@ -357,8 +363,8 @@ def test_what_is_left_open_is_stated() -> None:
 @pytest.mark.parametrize(
     ("form", "evaluation", "says"),
     [
-        ("text", "answers", "text records found; questions or prompt/completion are right for `evaluate: answers`"),
-        ("completion", "rag", "completion records found; questions (question, answer) are right"),
+        ("text", "answers", "expected questions or prompt/completion for `evaluate: answers`, got text records"),
+        ("completion", "rag", "expected questions (question, answer) for `evaluate: rag`, got completion records"),
         ("completion", "{answers: {check: choice}}", "the held-out questions lack candidates for each of them, which"),
         ("completion", "{answers: {check: numeric}}", "lack numbers as answers"),
     ],
@@ -378,19 +384,25 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
     [
         (
             "{answers: {check: fuzzy}}",
-            "answers.check: 'fuzzy' found; one of exact, f1, numeric, regex, choice or module:function is right",
+            "answers.check: expected one of exact, f1, numeric, regex, choice or module:function, got 'fuzzy'",
         ),
-        ("{answers: {samples: 0}}", "0 found; a count from 1 is right"),
+        ("{answers: {samples: 0}}", "answers.samples: expected a count from 1, got 0"),
         ("{answers: {samples: 3, temperature: 0}}", "all samples are the same"),
         ("{answers: {check: choice, most: 3}}", "found beside `check: choice`"),
-        ("{rag: {abstain: 3}}", "3 found; a text is right"),
-        ("{rag: {samples: 2}}", "unknown key; `check` and `most` and `abstain` can be said of rag"),
-        ("{reliability: {check: choice}}", "'choice' found"),
+        ("{rag: {abstain: 3}}", "rag.abstain: expected a text, got 3"),
+        ("{rag: {samples: 2}}", "rag.samples: unknown key; rag takes `check` and `most` and `abstain`"),
+        (
+            "{reliability: {check: choice}}",
+            "reliability.check: expected one of exact, f1, numeric, regex or module:function, got 'choice'",
+        ),
         (
             "{reliability: {perturb: [case, case]}}",
-            "['case', 'case'] found; a list of some of case, typos, spaces, filler, each once",
+            "expected a list of some of case, typos, spaces, filler, each once, got ['case', 'case']",
         ),
-        ("{reliability: {perturb: noise}}", "'noise' found; a list of some of case"),
+        (
+            "{reliability: {perturb: noise}}",
+            "expected a list of some of case, typos, spaces, filler, each once, got 'noise'",
+        ),
         ("{answers: {perturb: [case]}}", "unknown key"),
     ],
 )

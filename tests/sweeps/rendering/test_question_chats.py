@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from sweeps.errors import DataError
-from sweeps.evaluation.scoring import bounds
+from sweeps.evaluation.answer_evaluator import bound_usage
+from sweeps.evaluation.answers import ANSWERS
 from sweeps.planning.plan import plan
 from sweeps.records import Records
-from sweeps.rendering.prompts import build_prompts, list_choices, render_prompt, select_learnt
+from sweeps.rendering.prompts import list_choices, render_prompt, select_learnt
 from sweeps.rendering.render import measure_lengths, render, render_all
 from sweeps.rendering.renderers import PLAIN, choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
@@ -31,7 +32,7 @@ def test_it_is_learnt_as_the_chat_that_it_is_and_behind_the_prompt_by_which_it_i
     tokenizer, renderer = voice(style)
     records = select_learnt(TWO, "mix")
     examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
-    asks = build_prompts("answers", TWO)
+    asks = ANSWERS.list_prompts(TWO, {})
     ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in list_stops(tokenizer, renderer)]
     for ask, row, example in zip(asks, TWO.rows, examples, strict=True):
         said = {"messages": chat(ask.prompt, row["answers"][0])}
@@ -88,9 +89,9 @@ def test_what_it_costs_is_reckoned_with_the_prompts_that_are_asked() -> None:
     held = Records("questions", FACTS.test[:10])
     prompts = [
         len(build_generation_prompt(render_prompt(ask.prompt, renderer), tokenizer, renderer))
-        for ask in build_prompts("answers", select_learnt(held, "gold"))
+        for ask in ANSWERS.list_prompts(select_learnt(held, "gold"), {})
     ]
-    assert tuple(each.tokens for each in bounds(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)
+    assert tuple(each.tokens for each in bound_usage(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)
 
 
 def test_a_template_that_the_model_does_not_have_is_refused() -> None:

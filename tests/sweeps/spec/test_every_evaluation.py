@@ -6,12 +6,12 @@ import pytest
 
 from sweeps.environments.market import COST, HELD, settle_trades
 from sweeps.errors import PlanError
+from sweeps.evaluation.rag import RAG
+from sweeps.evaluation.registry import EVALUATORS, LOSSES
 from sweeps.metrics.trading import maximal_drawdown, sharpe, total_return
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from sweeps.spec.evaluation_section import list_metrics
-from sweeps.spec.metric_names import LOSSES, METRICS
 from sweeps.spec.parse import parse
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
@@ -36,7 +36,7 @@ ASKED: dict[str, dict[str, Any]] = {
         f"{{reliability: {{perturb: {changes}}}}}": ["mean_accuracy", "worst_accuracy", "spread", "flip_rate"]
         for changes in ("[case]", "[case, typos, spaces, filler]")
     },
-    "reading": {"rag": [metric for metric in METRICS["rag"] if metric not in ("unchecked_rag", "cut_rag")]},
+    "reading": {"rag": [metric for metric in RAG.metric_names if metric not in ("unchecked_rag", "cut_rag")]},
     "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "accuracy"]},
     "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
     "profit and loss": {
@@ -54,11 +54,11 @@ def test_it_is_asked_for_and_chosen_by(evaluation: str, metric: str) -> None:
     mode = "min" if metric in LOSSES else "max"
     sweep = parse(HEAD, overrides=[f"evaluate=[{evaluation}]", f"best={{metric: {metric}, mode: {mode}}}"])
     (one,) = sweep.evaluate
-    assert metric.startswith("episode.") or metric in list_metrics(one)
+    assert metric.startswith("episode.") or metric in one.metrics
 
 
 def test_every_metric_has_a_name_of_its_own_and_stands_above() -> None:
-    every = [metric for metrics in METRICS.values() for metric in metrics]
+    every = [metric for one in EVALUATORS.values() for metric in one.metric_names]
     assert len({*every}) == len(every), "evaluations of one sweep stand side by side"
     asked = {metric for _, metric in CASES}
     assert {*every} - asked <= {
@@ -99,7 +99,9 @@ def test_what_is_forgotten_of_the_source_is_measured_by_everything_that_is_asked
     run = next(run for run in made.runs if run.cell["source"] == "a" and run.cell["size"] == 16)
     names = ["nll", "answers", "rag", "reliability"]
     assert [*run.measures] == [f"{prefix}{name}" for name in names for prefix in ("", "source.")]
-    with pytest.raises(PlanError, match=r"data\.b \(texts\): text records found; questions or prompt/completion are"):
+    with pytest.raises(
+        PlanError, match=r"data\.b \(texts\): expected questions or prompt/completion for .*, got text records"
+    ):
         planned(text, evaluations, "data={a: {source: a}, b: {source: texts}}", load=Both(64))
 
 

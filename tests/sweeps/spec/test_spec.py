@@ -70,7 +70,7 @@ def test_every_finding_is_told_at_once_with_its_line() -> None:
         "sweep.yaml:9: vari: unknown key; did you mean `vary`?",
         "sweep.yaml:10: window.daily: '22:00' found; two times as in '22:00-07:30' are right",
         "sweep.yaml:10: window.tz: 'Europe/Berln' found; did you mean `Europe/Berlin`?",
-        "sweep.yaml:11: evaluate.0: 'nnl' found; did you mean `nll`?",
+        "sweep.yaml:11: evaluate.0: unknown evaluation 'nnl'; did you mean `nll`?",
         "sweep.yaml:12: limits.slots: 0 found; a number of at least 1 is right",
         "sweep.yaml:13: best.mode: 'low' found; `min` or `max` is right",
     ]
@@ -128,7 +128,7 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("best={metric: accuracy, mode: max}", "best.metric: 'accuracy' found, which nothing evaluates"),
         ("target={metric: nll}", "target: exactly one of `below` and `above` is right"),
         ("evaluate=[nll, nll]", "evaluate.1: nll found a second time"),
-        ("evaluate=[{nll: {via: post}}]", "evaluate.0.nll.via: 'post' found; `forward` or `sampler` is right"),
+        ("evaluate=[{nll: {via: post}}]", "evaluate.0.nll.via: expected `forward` or `sampler`, got 'post'"),
         ("deadline=2026-12-01T08:00:00", "deadline: '2026-12-01T08:00:00' found; a moment with its offset"),
         ("deadline=5", "deadline: 5 found; a moment with its offset"),
         ("notify=[{webhook: 'https://x'}]", "notify.0.webhook: no name of a variable found; env:NAME is right"),
@@ -301,7 +301,9 @@ def test_whoever_acts_needs_an_environment_and_no_data() -> None:
     assert "data: missing" in refused(ACTING, "train={method: sl, steps: 3, learning_rate: 0.1}")
     assert "no environment found" in refused(ACTING, "evaluate=[task_completion]")
     assert "`temperature`" in refused(ACTING, "evaluate=[{task_completion: {environment: a, warmth: 3}}]")
-    assert "a count from 1 is right" in refused(ACTING, "evaluate=[{task_completion: {environment: a, episodes: 0}}]")
+    assert "episodes: expected a count from 1, got 0" in refused(
+        ACTING, "evaluate=[{task_completion: {environment: a, episodes: 0}}]"
+    )
     assert "belongs to `experiment: data_scaling" in refused(ACTING, "sizes=[3]")
     assert "rl found, which has no examples" in refused(ACTING, "experiment=data_scaling", "sizes=[3]")
 

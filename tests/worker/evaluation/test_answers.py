@@ -8,7 +8,6 @@ import pytest
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import read_costs
-from sweeps.spec.evaluation_section import list_metrics
 from sweeps.spec.parse import parse
 from tests.worker.results import count_at_service, read_items, read_result, read_usage
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
@@ -40,7 +39,7 @@ def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Wor
     assert found == read_items(workshop, again[1])
     assert [row["item"] for row in found] == list(range(12))
     told: Any = read_result(workshop, stages[1])["metrics"]
-    measured = set(list_metrics(parse(ANSWERS_SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0]))
+    measured = set(parse(ANSWERS_SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0].metrics)
     undefined = measured - set(told)
     assert set(told) <= measured, "what is announced is measured, and nothing else"
     assert undefined <= (

@@ -18,8 +18,8 @@ from tests.worker.results import count_at_service, read_items, read_usage
 from tests.worker.specs import submit_and_train
 from tests.worker.workshop import Workshop
 from worker import examples
-from worker.evaluation import answers
-from worker.evaluation.answers import Hearing
+from worker.evaluation import answers, forward
+from worker.evaluation.answers import AnswerReader
 from worker.sdk.responses import SampledSequence
 
 END = "<end>"
@@ -72,7 +72,7 @@ def test_by_a_template_from_the_plan_to_the_items(
     before = count_at_service(workshop)
     tokenizer = Characters()
     monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
-    for module in (answers, examples):
+    for module in (answers, forward, examples):
         monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
     stages = submit_and_train(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
@@ -98,7 +98,7 @@ def _are_answers(workshop: Workshop, stage: Stage) -> None:
 def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
     tokens = tokenizer.encode(text)
     written = SampledSequence(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
-    return Hearing(tokenizer, renderer).said(written, len(written.tokens) + 1).text
+    return AnswerReader(tokenizer, renderer).read(written, len(written.tokens) + 1).text
 
 
 @pytest.mark.parametrize(("style", "end"), [("chatml", "<|im_end|>"), ("headers", "<|eot|>"), ("colons", "<|eos|>")])
@@ -110,7 +110,7 @@ def test_the_end_of_a_turn_and_a_thought_before_it_are_no_part_of_the_answer(sty
     assert heard(tokenizer, renderer, "hello") == "hello", "one that was cut off is what it is"
     assert heard(tokenizer, "plain", "hello<|eos|>") == "hello"
     assert heard(tokenizer, "plain", "a</think>b") == "a</think>b", "text is not taken apart"
-    assert tokenizer.decode(Hearing(tokenizer, "plain").prompt("hello")) == "<|begin|>hello"
-    ends = Hearing(tokenizer, renderer).ends
+    assert tokenizer.decode(AnswerReader(tokenizer, "plain").encode("hello")) == "<|begin|>hello"
+    ends = AnswerReader(tokenizer, renderer).stops
     assert tokenizer.encode(end)[0] in ends
-    assert Hearing(tokenizer, "plain").ends == (tokenizer.eos,)
+    assert AnswerReader(tokenizer, "plain").stops == (tokenizer.eos,)

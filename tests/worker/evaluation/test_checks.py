@@ -16,14 +16,13 @@ from scheduler.prepare import plan_sweep
 from scheduler.settings import from_environment
 from scheduler.state import keys
 from sweeps.environments import Turn
-from sweeps.evaluation.scoring import Said
+from sweeps.evaluation.answer_evaluator import ModelAnswer
 from sweeps.rendering.prompts import PromptItem
-from sweeps.spec.evaluation_section import list_metrics
 from sweeps.spec.parse import parse
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
-from worker.evaluation.checks import Judge, Spoken, judge_of
+from worker.evaluation.checks import AnswerChecker, PromptAnswers, open_checker
 from worker.outcome import StageError, Succeeded
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
@@ -129,7 +128,7 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     failed = [row for row in rows if "failed" in row]
     assert 0 < len(failed) < len(rows) == 12
     assert told[f"unchecked_{name.name}"] == len(failed) / 12
-    assert {*told} <= {*list_metrics(name)}
+    assert {*told} <= {*name.metrics}
     for row in failed:
         assert row["said"], "what was said is kept"
         assert row["failed"].startswith("raised LookupError: no such word as ")
@@ -149,22 +148,23 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
 
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
-    spoken = [Spoken(PromptItem(item, "", "", ("a",)), [Said("b", 0.5)]) for item in range(16)]
+    spoken = [PromptAnswers(PromptItem(item, "", "", ("a",)), [ModelAnswer("b", 0.5)]) for item in range(16)]
     with Sandbox(name, kind="check", split="test", folder=ROOT) as sandbox:
-        judge = Judge(cast(Any, None), {"check": name}, sandbox)
-        assert [one.failed for one in judge.judged(spoken[:15])] != [""] * 15
+        checker = AnswerChecker(cast(Any, None), {"check": name}, sandbox)
+        assert [one.failed for one in checker.score(spoken[:15])] != [""] * 15
         with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
-            judge.judged(spoken[15:])
+            checker.score(spoken[15:])
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
     context = SimpleNamespace(sandbox=HASTY, environments=ROOT)
     this = cast(Any, SimpleNamespace(context=context, check_own_wait=lambda: None))
     spoken = [
-        Spoken(PromptItem(at, "", "", (pattern,)), [Said("a" * 40, 0.5)]) for at, pattern in enumerate(["(a+)+b", "a+"])
+        PromptAnswers(PromptItem(at, "", "", (pattern,)), [ModelAnswer("a" * 40, 0.5)])
+        for at, pattern in enumerate(["(a+)+b", "a+"])
     ]
-    with judge_of(this, {"check": "regex"}) as judge:
-        endless, good = judge.judged(spoken)
+    with open_checker(this, {"check": "regex"}) as checker:
+        endless, good = checker.score(spoken)
     assert endless.failed == "did not answer within 1 s"
     assert (good.scores, good.failed) == ([1.0], "")
 

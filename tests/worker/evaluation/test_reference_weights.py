@@ -103,7 +103,7 @@ def test_how_far_it_has_moved_is_nothing_at_first_and_then_away(
         means.append(float(np.concatenate(own).mean()))
         return weigh_tokens(groups, moved, **others)
 
-    monkeypatch.setattr(rl, "weighed", noting)
+    monkeypatch.setattr(rl, "weigh_tokens", noting)
     (stage, *_) = submit_rl(workshop, train=", kl_penalty: 0.01").stages
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert means[0] == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,91 @@
+"""The evaluator `answers` with `check: choice`: which of a question's candidates the model holds for the likeliest."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from sweeps.errors import PlanError
+from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
+from sweeps.evaluation.evaluator import Measured, Metric, Options, average
+from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
+from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
+from sweeps.metrics import ranking
+from sweeps.metrics.matching import compared
+from sweeps.records import Records, Row
+from sweeps.rendering.prompts import list_choices
+
+
+class Choice(ForwardEvaluator):
+    """Every candidate is passed behind its prompt; the model writes nothing."""
+
+    name = "answers"
+    metrics = (
+        Metric("accuracy", "higher", law=True),
+        *CALIBRATION_METRICS,
+        Metric("mrr", "higher"),
+        Metric("ndcg", "higher"),
+        Metric("chance"),
+    )
+    formats = ("questions", "completion")
+    data = "questions or prompt/completion"
+
+    def identify(self, options: Options) -> dict[str, Any]:
+        return {"check": "choice"}
+
+    def list_inputs(self, records: Records) -> Records:
+        """Return every candidate behind its prompt."""
+        return list_choices(records)[0]
+
+    def find_missing(self, records: Records, options: Options) -> str:
+        return "" if all("candidates" in row for row in records.rows) else "candidates for each of them"
+
+    def find_errors(self, options: Options) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for key in ("samples", "temperature", "most"):
+            if key in options:
+                yield (key,), "found beside `check: choice`, where the model writes nothing; leave it out"
+
+    def describe_items(self, rows: Sequence[Row], options: Options, where: str) -> Iterator[str]:
+        sure = sum({*row["candidates"]} <= {*row["answers"]} for row in rows)
+        if sure == len(rows):
+            raise PlanError(f"{where}: all candidates of every question are right, so any choice is; add wrong ones")
+        if sure:
+            yield f"of {sure:,} of {len(rows):,} questions all candidates are right, so any choice is"
+        same = sum(len({compared(text) for text in row["candidates"]}) < len(row["candidates"]) for row in rows)
+        if same:
+            yield f"{same:,} of {len(rows):,} questions have candidates that differ in case, space or signs alone"
+
+    def measure(self, passes: Passes) -> Measured:
+        records, sums = passes.load_items(), iter(passes.log_likelihoods)
+        clusters = cluster_by_passage([row.get("context") for row in records.rows])
+        rows = [
+            choose(
+                item,
+                list(islice(sums, len(row["candidates"]))),
+                [candidate in row["answers"] for candidate in row["candidates"]],
+                clusters[item],
+            )
+            for item, row in enumerate(records.rows)
+        ]
+        return Measured({**average(rows, self.metric_names), **calibrate(rows)}, rows)
+
+
+def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster: str | None = None) -> ItemRow:
+    """Score the item whose candidates have these log-probabilities."""
+    values = np.asarray(logprobs, float)
+    shares = np.exp(values - values.max())
+    best = max((place for place, is_right in enumerate(right) if is_right), key=lambda place: values[place])
+    first = ranking.first(values, best)
+    found = {
+        "accuracy": first,
+        "mrr": ranking.reciprocal_rank(values, best),
+        "chance": sum(right) / len(right),
+        **state_confidence(float(shares.max() / shares.sum()), first),
+    }
+    ndcg = ranking.ndcg(values, [float(is_right) for is_right in right])
+    found |= {} if ndcg is None else {"ndcg": ndcg}
+    return ItemRow(item, found, cluster, {"logprobs": values.tolist()})
+
+
+CHOICE = Choice()

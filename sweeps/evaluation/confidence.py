@@ -1,0 +1,33 @@
+"""How sure a model is of an answer and whether it is right: the values of one item, and calibration over all items."""
+
+from collections.abc import Sequence
+
+from sweeps.evaluation.evaluator import Metric
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.metrics import calibration
+
+COVERAGE = 0.5  # selective accuracy is that of this share of the items, those of which the model is surest
+CALIBRATION_METRICS = (
+    *(Metric(name, "lower") for name in ("ece", "adaptive_ece", "brier", "aurc")),
+    Metric("selective_accuracy", "higher"),
+)
+
+
+def state_confidence(confidence: float, right: float) -> dict[str, float]:
+    """Return the values of an item from which calibration is computed, and its Brier score."""
+    stated = min(1.0, confidence)
+    return {"confidence": stated, "right": right, "brier": (stated - right) ** 2}
+
+
+def calibrate(rows: Sequence[ItemRow]) -> dict[str, float]:
+    """Compute the metrics of calibration that are about all items together; none if no item states a confidence."""
+    judged = [row.values for row in rows if "confidence" in row.values and "right" in row.values]
+    if not judged:
+        return {}
+    pair = [values["confidence"] for values in judged], [values["right"] for values in judged]
+    return {
+        "ece": calibration.ece(*pair),
+        "adaptive_ece": calibration.adaptive_ece(*pair),
+        "aurc": calibration.aurc(*pair),
+        "selective_accuracy": calibration.selective_accuracy(*pair, COVERAGE),
+    }

@@ -1,0 +1,50 @@
+"""All evaluators that a spec can name, and what follows from them: the metrics, which way is better, what has a law.
+
+To add an evaluator, write its file beside this one and add one line here.
+"""
+
+from collections.abc import Mapping
+
+from sweeps.evaluation.answers import ANSWERS
+from sweeps.evaluation.evaluator import Evaluator, Metric, Options
+from sweeps.evaluation.metric_prefixes import FACT_PREFIX
+from sweeps.evaluation.nll import NLL
+from sweeps.evaluation.preference import PREFERENCE
+from sweeps.evaluation.rag import RAG
+from sweeps.evaluation.reliability import RELIABILITY
+from sweeps.evaluation.task_completion import TASK_COMPLETION
+
+EVALUATORS: Mapping[str, Evaluator] = {
+    evaluator.name: evaluator
+    for evaluator in (
+        NLL,
+        PREFERENCE,
+        ANSWERS,
+        RELIABILITY,
+        RAG,
+        TASK_COMPLETION,
+    )
+}
+METRICS: Mapping[str, Metric] = {metric.name: metric for each in EVALUATORS.values() for metric in each.metrics}
+LOSSES = tuple(name for name, metric in METRICS.items() if metric.better == "lower")
+GAINS = tuple(name for name, metric in METRICS.items() if metric.better == "higher")
+FALLING = tuple(name for name in LOSSES if METRICS[name].law)  # metrics that a law of sizes is known of
+RISING = {name: METRICS[name].chance for name in GAINS if METRICS[name].law}  # the same, and what guessing scores
+
+
+def find_evaluator(name: str, options: Options) -> Evaluator:
+    """Return the evaluator that measures with these options. Raises KeyError for an unknown name."""
+    return EVALUATORS[name].vary(options)
+
+
+def find_metric(metric: str) -> Metric | None:
+    """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
+    return None if f".{FACT_PREFIX}" in f".{metric}" else METRICS.get(metric.rpartition(".")[2])
+
+
+def find_measure(metric: str) -> str | None:
+    """Name the measure of a metric: "source.answers" of "source.accuracy". None if no evaluator measures it."""
+    if FACT_PREFIX in metric:
+        return f"{metric[: metric.index(FACT_PREFIX)]}{TASK_COMPLETION.name}"
+    prefix, dot, last = metric.rpartition(".")
+    return next((f"{prefix}{dot}{name}" for name, one in EVALUATORS.items() if last in one.metric_names), None)
