@@ -92,12 +92,12 @@ def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_op
         (
             ("train.method=dpo",),
             PAIRS,
-            "for `evaluate: nll`, got preference records; pairs go with `evaluate: [preference]`",
+            "`evaluate: nll`, got preference records; pairs go with `evaluate: [preference]`",
         ),
         (
             ("evaluate=[preference]",),
             Load(),
-            "expected preference pairs (prompt, chosen, rejected) for `evaluate: preference`",
+            "expected preference pairs (prompt, chosen, rejected) for",
         ),
     ],
 )

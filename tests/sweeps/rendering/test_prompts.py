@@ -393,7 +393,7 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
         ("{rag: {samples: 2}}", "rag.samples: unknown key; rag takes `check` and `most` and `abstain`"),
         (
             "{reliability: {check: choice}}",
-            "reliability.check: expected one of exact, f1, numeric, regex or module:function, got 'choice'",
+            "exact, f1, numeric, regex or module:function, got 'choice'",
         ),
         (
             "{reliability: {perturb: [case, case]}}",

@@ -301,7 +301,7 @@ def test_whoever_acts_needs_an_environment_and_no_data() -> None:
     assert "data: missing" in refused(ACTING, "train={method: sl, steps: 3, learning_rate: 0.1}")
     assert "no environment found" in refused(ACTING, "evaluate=[task_completion]")
     assert "`temperature`" in refused(ACTING, "evaluate=[{task_completion: {environment: a, warmth: 3}}]")
-    assert "episodes: expected a count from 1, got 0" in refused(
+    assert "expected a count from 1, got 0" in refused(
         ACTING, "evaluate=[{task_completion: {environment: a, episodes: 0}}]"
     )
     assert "belongs to `experiment: data_scaling" in refused(ACTING, "sizes=[3]")
