@@ -115,7 +115,7 @@ def _expire(store: Store, limits: Sequence[int]) -> int:
 
 def walk_sweeps(store: Store) -> int:
     """Walk one page further through the sweeps that were sealed, cancelled or opened again. How many got further."""
-    walks = store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
+    walks = store.client.zrange(keys.WALKS, 0, -1, withscores=True)
     further = 0
     for walk, position in walks:
         sweep, how, _ = walk.rsplit("|", 2)
@@ -132,7 +132,7 @@ def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
     _put_back(store, failed)
     if len(stages) == PAGE:
         # `xx`: a second scheduler that is slower must not bring back a walk that the first one has ended.
-        store.client.zadd(keys.RESTAGED, {walk: start + PAGE}, xx=True)
+        store.client.zadd(keys.WALKS, {walk: start + PAGE}, xx=True)
     else:
         store.scripts.run("end_walk", sweep, walk)
     return 1

@@ -1,6 +1,7 @@
--- Set before every verb. ARGV[1] is the prefix of all keys, ARGV[2] the time in milliseconds, or '' for the server's
--- own clock: tests bring their own. The verb's arguments follow from ARGV[3] on.
--- MOVES, the table of legal moves, is written in front of this file from scheduler/state/states.py.
+-- Stages and sweeps: their states, their checkpoints and their leases. Runs before every verb.
+-- ARGV[1] is the prefix of all keys. ARGV[2] is the time in milliseconds, or '' for the server's own clock; tests pass
+-- their own. The verb's arguments follow from ARGV[3] on.
+-- LAYOUT, MOVES, SWEEP_MOVES and BREAKER_MOVES stand in front of this file; scheduler/state/scripts.py writes them.
 
 local PREFIX = ARGV[1]
 local ARGS = {unpack(ARGV, 3)}
@@ -23,17 +24,17 @@ local function is_live(sweep)
   return read('SISMEMBER', PREFIX .. 'live', sweep) == 1
 end
 
--- Does this sweep want its stages, be it now or when it is resumed?
+-- Does this sweep want its stages, now or when it is resumed?
 local function wants_stages(sweep)
   return is_live(sweep) or read('SISMEMBER', PREFIX .. 'held', sweep) == 1
 end
 
--- Is there a sweep that wants this stage and pays now?
+-- Does a sweep want this stage and pay now?
 local function is_payable(id)
   return #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'live') > 0
 end
 
--- Is there a sweep that wants this stage, be it now or when it is resumed?
+-- Does a sweep want this stage, now or when it is resumed?
 local function is_wanted(id)
   return is_payable(id) or #read('SINTER', stage_key(id) .. ':subscribers', PREFIX .. 'held') > 0
 end
@@ -44,19 +45,19 @@ local function read_parents(id)
   return list
 end
 
--- Marks a stage for the tick, which spreads the change to its sweeps and its children: first come, first served.
+-- Marks a stage for the tick, which spreads the change to its sweeps and its children in this order.
 local function mark_changed(id)
   write('ZADD', PREFIX .. 'changed', write('INCR', PREFIX .. 'sequence'), id)
 end
 
--- Has the tick walk through all stages of a sweep; `how` is 'reconsider', 'reopen' or 'reopen_failed'. Each call is a walk of its own:
--- one that is under way may have passed the stages that matter now.
+-- Makes the tick walk through all stages of a sweep; `how` is 'reconsider', 'reopen' or 'reopen_failed'. Each call
+-- starts a new walk, because a walk under way may have passed the stages that matter now.
 local function start_walk(sweep, how)
   local walk = add(sweep_key(sweep), 'walks', 1)
-  write('ZADD', PREFIX .. 'restaged', 0, sweep .. '|' .. how .. '|' .. walk)
+  write('ZADD', PREFIX .. 'walks', 0, sweep .. '|' .. how .. '|' .. walk)
 end
 
--- Brings a sweep to where its state and its hours want it: among those that pay, those that only want, or neither.
+-- Puts a sweep where its state and its window want it: in `live` (it pays), in `held` (it only wants), or in neither.
 local function sync_sweep(sweep)
   local row = read('HMGET', sweep_key(sweep), 'state', 'outside')
   local pays = row[1] == 'active' and not row[2]
@@ -65,7 +66,7 @@ local function sync_sweep(sweep)
   write(wants and 'SADD' or 'SREM', PREFIX .. 'held', sweep)
 end
 
--- One that has hours or a deadline is looked at by the next tick, and pays for nothing before.
+-- A sweep with a window or a deadline pays for nothing until the next tick has looked at it.
 local function begin_window(sweep)
   local row = read('HMGET', sweep_key(sweep), 'window', 'deadline')
   if (row[1] or '') == '' and (row[2] or '') == '' then
@@ -88,13 +89,13 @@ local function move_sweep(sweep, from, to)
   return true
 end
 
--- What people should be able to read later, and no move of a stage tells.
+-- Writes an event that no move of the stage shows.
 local function log_event(id, detail)
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
     'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '', 'detail', detail)
 end
 
--- The only place where a state is written: the hash, the index of its state and the event change together.
+-- The only place where the state of a stage is written: its hash, the index of its state and the event change together.
 -- score: the deadline in `dispatched` and `running`, else the time. Answers whether the stage was in `from`.
 local function move(id, from, to, score, detail)
   if not (MOVES[from] and MOVES[from][to]) then
@@ -106,7 +107,8 @@ local function move(id, from, to, score, detail)
   write('ZREM', state_key(from), id)
   write('ZADD', state_key(to), score or NOW, id)
   write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
-    'to', to, 'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '', 'detail', detail or '')
+    'to', to, 'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '',
+    'detail', detail or '')
   mark_changed(id)
   return true
 end
@@ -123,10 +125,10 @@ local function discard(checkpoint)
   write('ZADD', PREFIX .. 'discarded', NOW, checkpoint.model .. '|' .. checkpoint.path)
 end
 
--- What a checkpoint has at the service: its own path, and that of the weights which its training is held to.
+-- The paths that a checkpoint has at the service: its own, and that of the reference weights of its training.
 local function list_paths(checkpoint) return {checkpoint.path, checkpoint.reference} end
 
--- All that the checkpoints of a stage have there, as a set.
+-- The paths of all checkpoints of a stage, as a set.
 local function list_known_paths(id)
   local known = {}
   for _, checkpoint in ipairs(read_checkpoints(id)) do
@@ -135,8 +137,8 @@ local function list_known_paths(id)
   return known
 end
 
--- Discards what a checkpoint that left the list has there, but for what those that are left share with it, and for what
--- is known to be gone.
+-- Discards the paths of a checkpoint that left the list, except those that the remaining checkpoints share and the one
+-- that is known to be gone.
 local function discard_unshared(id, checkpoint, gone)
   local known = list_known_paths(id)
   for _, path in ipairs(list_paths(checkpoint)) do
@@ -144,7 +146,7 @@ local function discard_unshared(id, checkpoint, gone)
   end
 end
 
--- Leaves the newest `most` of them; what is older is discarded. The stage's own policy asks for more, or for all.
+-- Keeps the newest `most` checkpoints and discards older ones. The stage's own policy may keep more, or all.
 local function keep_newest(id, most)
   local wish = cjson.decode(read_stage(id, 'execution') or '{}')
   wish = type(wish) == 'table' and wish.checkpoint and wish.checkpoint.keep
@@ -154,8 +156,9 @@ local function keep_newest(id, most)
   while read('LLEN', key) > most do discard_unshared(id, cjson.decode(write('LPOP', key))) end
 end
 
--- A fencing number names the server's run as well, so that none is ever given twice, even after a failover.
--- `call` names the one call that took the lease: see `taken_by`.
+-- Takes the lease of a stage. The fencing number contains the server's run id, so no number is given twice, not even
+-- after a failover.
+-- `call` names the call that took the lease: see find_lease.
 local function take_lease(id, worker, call)
   local run = string.match(read('INFO', 'server'), 'run_id:(%x+)')
   local fence = string.sub(run, 1, 8) .. '-' .. write('INCR', PREFIX .. 'fence')
@@ -165,7 +168,7 @@ local function take_lease(id, worker, call)
   return fence
 end
 
--- Failures of each kind since the stage last got any further: an attempt that was worth something begins the count anew.
+-- Failures of each kind since the stage last made progress. A new checkpoint or a success starts the counts again.
 local FAULTS = {'outage', 'broken', 'gone', 'unknown', 'lost', 'stalled'}
 local function failure_field(kind) return 'failed:' .. kind end
 local function clear_failures(id)
@@ -173,8 +176,8 @@ local function clear_failures(id)
   write('SREM', PREFIX .. 'suspects', id)
 end
 
--- A worker that dies takes all its attempts along, and nobody knows which of them killed it. Stages that were there too
--- often are tried one at a time, so that the next death tells. Answers whether another such stage is being tried.
+-- A worker that dies ends all its attempts, and nobody knows which of them killed it. Stages that were there too often
+-- are suspects and run one at a time, so that the next death shows which. Answers whether another suspect runs.
 local function must_wait_for_suspect(id)
   if read('SISMEMBER', PREFIX .. 'suspects', id) == 0 then return false end
   for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
@@ -184,13 +187,13 @@ local function must_wait_for_suspect(id)
   return false
 end
 
--- The lease that this very call took before: a client that lost the answer sends the call again.
+-- Finds the lease that the same call took before: a client that lost the answer sends the call again.
 local function find_lease(id, call)
   local held = read('HMGET', stage_key(id), 'state', 'call', 'fence')
   return held[1] == 'running' and held[2] == call and held[3]
 end
 
--- Does this fencing number still hold the stage? Every write of a worker asks.
+-- Does this fencing number still hold the stage? Every write of a worker checks it.
 local function holds_lease(id, fence)
   local held = read('HMGET', stage_key(id), 'state', 'fence')
   if held[1] ~= 'running' or held[2] ~= fence then return false end

@@ -1,14 +1,15 @@
--- Set behind `_prelude.lua`, before every verb.
--- Money, in millionths of a dollar. A sweep holds: spent, reserved, unreconciled, each in all and by the kind of stage, and
--- `limit` where it has a budget. A service holds: what is reserved there, and of each day in UTC what was spent and is
--- unreconciled. An attempt holds: payer, reserved (still held for it) and metered (booked as spent so far).
+-- Money in micro-dollars: budgets, reservations, metering and reconciliation. Runs before every verb.
+-- A sweep's hash has spent, reserved and unreconciled, each in total and by kind of stage, and `limit` if it has a
+-- budget.
+-- A service has what is reserved there, and for each UTC day what was spent and is unreconciled.
+-- An attempt has payer, reserved (still held for it) and metered (booked as spent so far).
 
 local function count_days(time) return math.floor(time / 86400000) end
 local TODAY = count_days(NOW)
 local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
 
--- Enters an amount in every book that it belongs to: 'spent', 'reserved', 'unreconciled', or 'tokens', which are a sweep's
--- alone. `day`: of what is spent or unreconciled, if not today.
+-- Books an amount in every ledger that it belongs to. `what` is 'spent', 'reserved' or 'unreconciled', or 'tokens',
+-- which only a sweep has. `day`: the day of an amount that is spent or unreconciled, if it is not today.
 local function book(id, sweep, what, amount, day)
   if amount == 0 then return end
   local of = read('HMGET', stage_key(id), 'kind', 'service')
@@ -20,21 +21,21 @@ local function book(id, sweep, what, amount, day)
   end
 end
 
--- The price of tokens by kind, rounded up once for the whole; rates are micro-dollars for a million of each kind.
+-- Computes the price of tokens by kind and rounds up once, at the end. Rates are micro-dollars per million tokens.
 local function compute_price(usage, rates)
   local exact = 0
   for kind, tokens in pairs(usage) do exact = exact + tokens * to_number(rates[kind]) end
   return math.ceil(exact / 1000000)
 end
 
--- As `dollars` in wording.py: enough digits to see that small sums are not nothing.
-local function format_dollars(micro)
+-- Formats like format_usd in sweeps/formatting.py: enough digits to show that a small amount is not zero.
+local function format_usd(micro)
   local digits = (micro >= 1000000 and 2) or ((micro >= 100 or micro == 0) and 4) or 6
   return string.format('$%.' .. digits .. 'f', micro / 1000000)
 end
 
--- Tells people how a sweep's budget stands: once when four fifths of it are gone, once when it was too small for a
--- stage. A budget that is changed is told of anew.
+-- Notifies people about a sweep's budget: once at four fifths, and once when it was too small for a stage. A new budget
+-- starts this again.
 local function notify_budget(sweep, refused)
   local key = sweep_key(sweep)
   local row = read('HMGET', key, 'limit', 'spent', 'unreconciled')
@@ -42,7 +43,7 @@ local function notify_budget(sweep, refused)
   if not limit then return end
   local function once(field, kind)
     if write('HSETNX', key, field, NOW) == 0 then return end
-    notify(sweep, kind, format_dollars(to_number(row[2])) .. ' of ' .. format_dollars(limit) .. ' is spent', NOW)
+    notify(sweep, kind, format_usd(to_number(row[2])) .. ' of ' .. format_usd(limit) .. ' is spent', NOW)
   end
   if to_number(row[2]) + to_number(row[3]) >= 0.8 * limit then once('budget:80', 'budget80') end
   if refused then once('budget:reached', 'budget') end
@@ -64,7 +65,7 @@ local function is_affordable_today(service, amount)
   return to_number(row[1]) + to_number(row[2]) + to_number(reserved) + amount <= limit
 end
 
--- Why so much more cannot be held for a stage, or nil. What has no price can be held under no limit.
+-- Answers why this amount cannot be reserved for a stage, or nil. A stage without a price cannot run under any limit.
 local function check_budget(id, sweep, amount)
   local row = read('HMGET', stage_key(id), 'service', 'rates')
   if row[2] == '' then
@@ -75,8 +76,8 @@ local function check_budget(id, sweep, amount)
   return not is_affordable_today(row[1], amount) and 'day budget' or nil
 end
 
--- What an attempt may still cost: the estimate less what its checkpoint embodies already; and where that has proved too
--- little, as much as an attempt was short of.
+-- Estimates what an attempt may still cost: the estimate less what its checkpoint has cost already, or the amount that
+-- an earlier attempt lacked if that is more.
 local function estimate_remaining(id)
   local newest = read('LINDEX', stage_key(id) .. ':checkpoints', -1)
   local embodied = newest and to_number(cjson.decode(newest).micro_usd) or 0
@@ -87,10 +88,10 @@ local function reserve(id, sweep, amount)
   write('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
   book(id, sweep, 'reserved', amount)
   add(sweep_key(sweep), 'inflight', 1)
-  write('HDEL', sweep_key(sweep), 'gate') -- what held it up does so no more
+  write('HDEL', sweep_key(sweep), 'gate') -- its gate is open
 end
 
--- Books what the attempt has cost up to now (a total, never less than before); the reservation shrinks by as much.
+-- Books what the attempt has cost up to now (a total that never falls) and reduces its reservation by the same amount.
 local function meter(id, total, tokens)
   local key = stage_key(id)
   local delta = to_number(total) - to_number(read_stage(id, 'metered'))
@@ -105,16 +106,17 @@ local function meter(id, total, tokens)
   if delta > 0 then notify_budget(payer) end
 end
 
--- Also of a recipe that cannot be read: what it held must be let go of all the same.
+-- Answers the model, or '' for a recipe that cannot be read: the verb must release what the attempt holds even then.
 local function read_model(recipe)
   local read_it, found = pcall(cjson.decode, recipe or '{}')
   return read_it and type(found) == 'table' and found.model or ''
 end
 
--- Ends what an attempt holds, after the move that ends it (the event names the worker). What is left of its reservation
--- is given back. `cost` says how well its cost is known: 'exact'; 'at most' what was metered, for some of it may never
--- have been done; or 'unknown', so that what is left of the reservation stays booked as unreconciled.
--- A doubt is kept until the service has said what it counted (see resolve_doubt).
+-- Releases what an attempt holds, after the move that ends it (the event names the worker). The rest of its reservation
+-- is freed.
+-- `cost` says how well the cost is known: 'exact'; 'at most' what was metered, because a part may never have been done;
+-- or 'unknown', so that the rest of the reservation is booked as unreconciled.
+-- An unreconciled attempt is kept until the service tells what it counted (see reconcile_cost).
 local function release(id, cost)
   local key = stage_key(id)
   local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
@@ -129,9 +131,9 @@ local function release(id, cost)
     notify_budget(payer)
     add(key, 'unreconciled', unreconciled)
     write('HSET', PREFIX .. 'unreconciled:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', to_number(held[3]),
-      'tokens', to_number(held[4]), 'unreconciled', unreconciled, 'began_day', count_days(to_number(held[10])), 'day', TODAY,
-      'rates', held[6] or '', 'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}',
-      'model', read_model(held[9]))
+      'tokens', to_number(held[4]), 'unreconciled', unreconciled, 'day', TODAY,
+      'began_day', count_days(to_number(held[10])), 'rates', held[6] or '',
+      'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}', 'model', read_model(held[9]))
     write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
   end
   write('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
@@ -145,7 +147,8 @@ local function withdraw_dispatch(id)
   release(id, 'exact')
 end
 
--- Admission's guard, the same for a dispatch and for an adoption. Answers nil, or why not.
+-- Answers the first gate that is closed for a stage at the cost of a sweep, or nil. Dispatches and continuations share
+-- it.
 local function check_gates(id, sweep)
   if not is_live(sweep) then return 'the sweep is not active' end
   if read_breaker(read_stage(id, 'service')) ~= 'closed' then return 'breaker' end

@@ -1,8 +1,10 @@
--- Set behind `_prelude.lua`, before every verb.
--- Notices: what people are told while nobody watches. Whatever changes a state writes them into the outbox in the same
--- step, so that none is lost and none tells of what did not happen. A sweep names the variables that hold its addresses
--- (`notify`, a JSON list); the addresses themselves are never in here. What was told last of each kind stands in the
--- sweep's hash (`told:started`), and of the fleet in `told`: a verb that comes again tells nothing again.
+-- Notices: what people learn while nobody watches, and how a sweep starts and ends. Runs before every verb.
+-- A verb that changes a state writes its notices in the same step, so none is lost and none reports what did not
+-- happen.
+-- A sweep names the variables that hold its addresses (`notify`, a JSON list). The addresses themselves are never in
+-- Redis.
+-- The last notice of each kind is in the sweep's hash (`notified:started`), and for the fleet in `notified`: a repeated
+-- verb sends nothing again.
 
 local function remember_notice(key, field, occurrence)
   if read('HGET', key, field) == occurrence then return true end
@@ -10,7 +12,7 @@ local function remember_notice(key, field, occurrence)
   return false
 end
 
--- Its name puts it behind all that were written before, in the same millisecond too.
+-- The name of a notice sorts it behind all earlier ones, also within one millisecond.
 local function post(address, kind, sweep, detail)
   local id = string.format('%d-%09d-%s', NOW, write('INCR', PREFIX .. 'sequence'), kind)
   write('HSET', PREFIX .. 'notice:' .. id, 'address', address, 'kind', kind, 'sweep', sweep, 'at', NOW,
@@ -22,7 +24,7 @@ local function read_addresses(sweep)
   return cjson.decode(read('HGET', sweep_key(sweep), 'notify') or '[]')
 end
 
--- Tells those who asked to be told of a sweep. Once for each kind; of a kind that comes again, once for each occurrence.
+-- Notifies the addresses of a sweep: once for each kind, or once for each occurrence of a kind that can come again.
 local function notify(sweep, kind, detail, occurrence)
   local list = read_addresses(sweep)
   if #list == 0 then return end
@@ -30,8 +32,7 @@ local function notify(sweep, kind, detail, occurrence)
   for _, address in ipairs(list) do post(address, kind, sweep, detail or '') end
 end
 
--- Tells everybody who has something under way, and whoever looks after the fleet, of what concerns all of them. Each
--- address once, however many sweeps name it.
+-- Notifies the addresses of the fleet and of every sweep under way, each address once.
 local function notify_all(kind, detail, occurrence)
   if remember_notice(PREFIX .. 'notified', kind, tostring(occurrence)) then return end
   local seen = {}
@@ -45,8 +46,8 @@ local function notify_all(kind, detail, occurrence)
   end
 end
 
--- How an address does: since when it takes what it is sent, or does not, and why not ('' if it does); and how many
--- notices for it were given up meanwhile.
+-- Records the health of an address: since when it takes or refuses notices, the reason ('' if it takes them), and how
+-- many notices were given up meanwhile.
 local function note_health(address, reason, given_up)
   local known = cjson.decode(read('HGET', PREFIX .. 'webhooks', address) or '{}')
   local same = known.since and (known.reason == '') == (reason == '')
@@ -57,7 +58,7 @@ local function note_health(address, reason, given_up)
   }))
 end
 
--- The story of a sweep: its first stage that runs, and its end.
+-- A sweep's first running stage, and its end.
 
 local function count_ended(sweep)
   local counts = read('HMGET', sweep_key(sweep) .. ':counts', 'succeeded', 'failed', 'cancelled', 'skipped')
@@ -66,7 +67,7 @@ local function count_ended(sweep)
   return count
 end
 
--- `started` and what had ended by then are what the pace of a sweep is reckoned from; a pause begins it anew.
+-- `started` and what had ended by then are the base of a sweep's pace. A pause starts both again.
 local function begin_sweep(id)
   local sweep = read_stage(id, 'payer')
   if write('HSETNX', sweep_key(sweep), 'started', NOW) == 0 then return end
@@ -74,7 +75,7 @@ local function begin_sweep(id)
   notify(sweep, 'started', 'with ' .. read_stage(id, 'label'))
 end
 
--- A sweep is finished when all its stages have ended and nobody walks through them; then it keeps none of them alive.
+-- Finishes a sweep when all its stages have ended and no walk through them is under way.
 local function close_if_done(sweep)
   local key = sweep_key(sweep)
   local row = read('HMGET', key, 'state', 'walks', 'walked')

@@ -1,15 +1,13 @@
--- Set behind `_prelude.lua`, before every verb.
--- What a service allows: slots for the clients that we have open there, and a breaker for when it is down.
--- BREAKER_MOVES, the table of its legal moves, is written in front of these files from scheduler/engine/breaker.py.
+-- What a service allows: slots for our open clients, and a breaker for when it is down. Runs before every verb.
 
 local function slots_key(pool) return PREFIX .. 'slots:' .. pool end
 local function signals_key(pool) return PREFIX .. 'signals:' .. pool end
 local function find_pool(lane) return string.match(lane, '^[^/]+/[^/]+') end
 
--- A slot is a lease of its own, under the name of the attempt that opens the client: it outlives that attempt until the
--- client is closed, or its worker has been silent for as long as a lease.
+-- A slot is a lease of its own, under the name of the attempt that opened the client. It outlives that attempt until
+-- the client is closed or its worker has been silent for as long as a lease.
 local function take_slot(lane, name, till)
-  write('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- those of a pool are cleared by whoever looks at it
+  write('ZREMRANGEBYSCORE', slots_key(lane), '-inf', NOW) -- read_service clears those of a pool
   write('ZADD', slots_key(find_pool(lane)), till, name)
   write('ZADD', slots_key(lane), till, name)
 end
@@ -25,7 +23,7 @@ local function is_full(pool)
   return limit and read('ZCOUNT', slots_key(pool), '(' .. NOW, '+inf') >= tonumber(limit)
 end
 
--- Answers nil, or why no new client may be opened for this stage.
+-- Answers why no new client may be opened for this stage, or nil.
 local function check_room(id)
   local lane = read_stage(id, 'lane')
   return (is_full(find_pool(lane)) or is_full(lane)) and 'capacity' or nil
@@ -34,14 +32,14 @@ end
 local function breaker_key(service) return PREFIX .. 'breaker:' .. service end
 local function read_breaker(service) return read('HGET', breaker_key(service), 'state') or 'closed' end
 
--- What a canary would be sent to, and at which price: the model that was opened last, for that one is served; before any
--- was, the one that was asked for first.
+-- Sets the model and price of the next canary: the model that was opened last, because the service serves it; before
+-- that, the first one that was requested.
 local function set_canary_model(id)
   write('HSET', breaker_key(read_stage(id, 'service')), 'model', cjson.decode(read_stage(id, 'recipe')).model,
     'rates', read_stage(id, 'rates'))
 end
 
--- What people are told of a turn; that a suspicion came to nothing is not worth a word.
+-- The notice of each move. A suspicion that proves wrong is not worth a notice.
 local NOTICE_OF_MOVE = {open = 'breaker_open', closed = 'breaker_closed', stopped = 'account'}
 
 -- The only place where the state of a breaker is written. Answers whether it was in `from`.

@@ -1,21 +1,23 @@
--- Set before everything else. The only way from a verb to the server: `read` and `write`.
+-- The only way from a verb to the server: `read` and `write`. Runs before everything else.
 --
--- What a verb may do. It reads and writes in any order, raises an error wherever something is not as it must be, and answers
--- with `return`. It need not order its writes: either all of them are made, or none. A script is no transaction, so each write
--- notes first what takes it back (`inverses`), and where anything raises, all that was written is taken back, the last first.
--- What is noted is as large as what is written, and never as large as a key, but for lists and for what is deleted, which are
--- small. A kind of write that has no inverse is refused.
+-- A verb reads and writes in any order, raises an error when something is wrong, and answers with `return`. It need not
+-- order its writes: the server makes all of them or none. A Lua script is no transaction, so each write first notes its
+-- inverse (`inverses`). If anything raises an error, all inverses run, the last one first. A note is as large as its
+-- write; only for lists and deleted keys, which are small, is it as large as the key. A kind of write without an
+-- inverse is refused.
 --
--- Where there is no room, the server refuses the first write of a script if that could grow, and none of those behind it. So
--- the first thing that is ever written is nothing, by a command that could grow: where memory is used up, no verb writes.
+-- Without free memory the server refuses the first write of a script if it could grow, but none of the later ones. So
+-- the first write of every verb is empty and uses a command that could grow: without free memory no verb writes
+-- anything.
 
 local call = redis.call
-local redis = nil -- whoever goes round `write` is stopped here
+local redis = nil -- a verb cannot bypass `write`
 local read = call
 
-local LARGEST = 9007199254740992 -- beyond 2^53 a number of Lua stands for several integers
+local LARGEST = 9007199254740992 -- beyond 2^53 one number of Lua stands for several integers
 
--- The one place where a number is spelt for the server. Zero has no sign: Redis takes `-0` for no integer.
+-- The only place where a number becomes text for the server. Zero has no sign: Redis does not accept `-0` as an
+-- integer.
 local function spell(value)
   if type(value) ~= 'number' then
     if value == nil then error('a value is missing', 3) end
@@ -38,7 +40,7 @@ local function take_every(words, first, step)
   return found
 end
 
--- Notes what members of a zset, or fields of a hash, had before (false: they were not there).
+-- Notes what members of a zset or fields of a hash had before (false: they were missing).
 local function note_before(key, names, before, set, unset)
   local had, new = {set, key}, {unset, key}
   for i, name in ipairs(names) do
@@ -55,7 +57,7 @@ local function note_before(key, names, before, set, unset)
   if #had > 2 then journal[#journal + 1] = had end
 end
 
--- What takes each write back, noted before it is made; made when the first one is, for most verbs write nothing.
+-- The inverse of each command, noted before the write. Created at the first write, because most verbs write nothing.
 local function inverses()
   local kept = {}
   local function takes_back(...) journal[#journal + 1] = {...} end
@@ -68,7 +70,8 @@ local function inverses()
     takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
   end
 
-  -- The whole key, once for each verb. Undone from the last to the first: it goes, and is made again.
+  -- Notes the whole key, once in each verb. The inverses run from the last to the first: delete, then write the old
+  -- content.
   local function whole(key)
     if kept[key] then return end
     kept[key] = true
@@ -100,7 +103,7 @@ local function inverses()
     ZADD = function(key, words) members(key, take_every(words, words[1] == 'XX' and 3 or 2, 2)) end,
     ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
     INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
-    XADD = function() end, -- its name is known afterwards
+    XADD = function() end, -- the server gives the name; `write` notes it
   }
 end
 
@@ -120,7 +123,7 @@ local function write(command, key, ...)
   return answer
 end
 
--- Adds to numbers in a hash: field, amount, … Answers what the first of them is now.
+-- Adds to numbers in a hash: field, amount, … Answers the new value of the first field.
 local function add(key, ...)
   local given, words = {...}, {}
   local fields = take_every(given, 1, 2)
@@ -136,15 +139,16 @@ local function add(key, ...)
   return tonumber(words[2])
 end
 
--- Does the verb, wholly or not at all. An error comes out with its name, as `VERB name: what`: see scheduler/state/connection.py.
+-- Runs the verb, completely or not at all. An error carries the verb's name, as `VERB name: what`: see
+-- scheduler/state/connection.py.
 local function perform(name, verb)
   local done, answer = pcall(verb)
   if done then return answer end
-  local function said(raised) return type(raised) == 'table' and raised.err or tostring(raised) end
-  local why = said(answer)
+  local function describe(raised) return type(raised) == 'table' and raised.err or tostring(raised) end
+  local why = describe(answer)
   for i = #journal, 1, -1 do
     local undone, trouble = pcall(call, unpack(journal[i]))
-    if not undone then why = why .. ' (and a part of it stays written: ' .. said(trouble) .. ')' end
+    if not undone then why = why .. ' (a part of it stays written: ' .. describe(trouble) .. ')' end
   end
   return {err = 'VERB ' .. name .. ': ' .. why}
 end

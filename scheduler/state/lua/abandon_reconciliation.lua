@@ -1,5 +1,6 @@
--- Looks no more for what an attempt cost, for the service does not say it: what was feared stays booked.
--- Arguments: the attempt (stage|number). Answers 1, or 0 where there is no such doubt any more.
+-- Stops looking for what an attempt cost, because the service does not tell. Its unreconciled amount stays booked.
+-- Arguments: the attempt (stage|number).
+-- Answers 1, or 0 if the attempt is not unreconciled.
 local attempt = ARGS[1]
 local key = PREFIX .. 'unreconciled:' .. attempt
 if read('EXISTS', key) == 0 then return 0 end

@@ -1,8 +1,9 @@
--- Writes one stage of a sweep that is opening, and subscribes the sweep to it. Repeating it changes nothing.
--- Arguments: sweep, position, stage, parents (separated by spaces), then field/value pairs of the stage's hash.
--- Answers 1 if another sweep had asked for the stage before. A stage that is known stays as it is: what it takes to
--- start it, or to open it again, is the seal's to bring about, for half a sweep must change nothing. Only a price may be
--- found for one that had none, or no budget could ever take it.
+-- Writes one stage of a sweep that is opening, and subscribes the sweep to it. Repeating the call changes nothing.
+-- Arguments: sweep, position in the plan, stage, parents (separated by spaces), then fields and values of the stage's
+-- hash.
+-- Answers 1 if another sweep wanted the stage before.
+-- A known stage stays as it is: seal_sweep starts or reopens it, because half a sweep must change nothing. Only a
+-- missing price is added, because without a price no budget could admit the stage.
 local sweep, position, id, parent_list = ARGS[1], ARGS[2], ARGS[3], ARGS[4]
 local key = stage_key(id)
 

@@ -1,7 +1,8 @@
--- Lets the worker that just finished a parent go straight on with a child, through the same gates as a dispatch.
--- Arguments: stage, sweep (that pays), worker, lease in milliseconds, a name of this call, the attempt (stage|number)
--- that opened the session it goes on in, and what was used in that session before, as JSON.
--- Answers the fencing number, or ''.
+-- Gives a worker the lease of a child of the stage that it just finished, so that it continues on the live client. The
+-- gates are those of dispatch_stage.
+-- Arguments: stage, sweep that pays, worker, lease in milliseconds, a name of this call, the attempt (stage|number)
+-- that opened the session, and what was used in the session before, as JSON.
+-- Answers the fencing number, or '' if a gate is closed.
 local id, sweep, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
 local taken = find_lease(id, call)
 if taken then return taken end

@@ -1,5 +1,6 @@
--- Admits a ready stage at the cost of one sweep: takes slot and reservation until it is claimed.
--- Arguments: stage, sweep, milliseconds until the claim must have come. Answers {attempt} or {0, why not}.
+-- Admits a ready stage at the cost of one sweep: takes a slot and a reservation until a worker claims the stage.
+-- Arguments: stage, sweep, milliseconds until the claim is overdue.
+-- Answers {attempt}, or {0, the closed gate}.
 local id, sweep, patience = ARGS[1], ARGS[2], tonumber(ARGS[3])
 if read_stage(id, 'state') ~= 'ready' then return {0, 'not ready'} end
 if to_number(read_stage(id, 'not_before')) > NOW then return {0, 'backoff'} end

@@ -1,7 +1,8 @@
--- Takes back stages whose lease or claim ran out, and those whose attempt gets no further although its worker lives.
--- Arguments: how many at most, milliseconds without progress, how many attempts in a row may be lost, and how many may
--- stall, before the stage itself fails for it, after how many lost ones it is suspected, and the one stage to look at, if
--- not all. Answers the stages.
+-- Takes back stages whose claim or lease ran out, and stages whose attempt makes no progress although its worker lives.
+-- A stage that lost or stalled too many attempts in a row fails.
+-- Arguments: how many at most, milliseconds without progress, how many attempts in a row may be lost and how many may
+-- stall, after how many lost attempts a stage is a suspect, and one stage to look at (all if missing).
+-- Answers the stages.
 local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS[2]), tonumber(ARGS[3]),
   tonumber(ARGS[4]), tonumber(ARGS[5])
 local taken, only = {}, ARGS[6]
@@ -11,7 +12,7 @@ local function due(key, until_when)
   return read('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
--- The one that was tried alone, and died again and again: the others were there by chance.
+-- The suspect that ran alone killed its worker again, so the other suspects are cleared.
 local function blame(id)
   write('SREM', PREFIX .. 'suspects', id)
   for _, other in ipairs(read('SMEMBERS', PREFIX .. 'suspects')) do
@@ -20,22 +21,22 @@ local function blame(id)
   write('DEL', PREFIX .. 'suspects')
 end
 
--- A stage that kills whoever works on it would otherwise be paid for without end.
+-- Without a limit, a stage that kills its workers would be paid for without end.
 local function end_attempt(id, kind, allowed, detail)
   local times = add(stage_key(id), failure_field(kind), 1)
   if times >= allowed then
-    detail = allowed .. ' attempts in a row got no further; of the last one, ' .. detail
+    detail = allowed .. ' attempts in a row made no progress; the last one: ' .. detail
     write('HSET', stage_key(id), 'cause', detail)
     move(id, 'running', 'failed', NOW, detail)
     if kind == 'lost' then blame(id) end
   else
     if kind == 'lost' and times >= suspicious then
       write('SADD', PREFIX .. 'suspects', id)
-      detail = detail .. ', ' .. times .. ' times in a row: stages like this are tried one at a time'
+      detail = detail .. ', ' .. times .. ' times in a row: such stages run one at a time'
     end
     move(id, 'running', 'ready', NOW, detail)
   end
-  release(id, 'unknown') -- what it did at the service nobody knows yet
+  release(id, 'unknown') -- nobody knows yet what it did at the service
   taken[#taken + 1] = id
 end
 
@@ -49,6 +50,6 @@ for _, id in ipairs(due(state_key('running'), NOW)) do
 end
 for _, id in ipairs(due(PREFIX .. 'progressed', NOW - quiet)) do
   local since = math.floor((NOW - read('ZSCORE', PREFIX .. 'progressed', id)) / 1000)
-  end_attempt(id, 'stalled', stalls, 'nothing was heard for ' .. since .. ' s, though its worker lives')
+  end_attempt(id, 'stalled', stalls, 'no progress for ' .. since .. ' s although its worker lives')
 end
 return taken

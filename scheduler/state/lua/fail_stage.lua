@@ -1,6 +1,7 @@
--- Fails a stage with which another verb cannot do, for a bug of ours or for what is written of it.
--- Arguments: stage, why, the fence where a worker holds it ('' where nobody says so). Answers 1, or 0 where it is not under
--- way, or the lease is over. It asks for as little as possible: what is broken must not keep it from this.
+-- Fails a stage on which another verb raises an error. It reads as little as possible, so that the same error does not
+-- stop it.
+-- Arguments: stage, cause, the fence of the worker that holds it ('' if the caller is not that worker).
+-- Answers 1, or 0 if the stage is not under way or the lease is over.
 local id, why, fence = ARGS[1], ARGS[2], ARGS[3]
 local state = read_stage(id, 'state')
 if fence ~= '' and not holds_lease(id, fence) then return 0 end

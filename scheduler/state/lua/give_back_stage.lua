@@ -1,7 +1,7 @@
--- Ends an attempt that another one will continue.
--- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, milliseconds before the next one may start,
--- the kind of failure that is counted ('' for none), how well its cost is known, the cause. Answers 1, or 0 without the
--- lease.
+-- Ends an attempt whose stage a later attempt continues.
+-- Arguments: stage, fence, tokens and micro-dollars of this attempt in total, milliseconds before the next attempt may
+-- start, the kind of failure to count ('' for none), how well the cost is known, the cause.
+-- Answers 1, or 0 without the lease.
 local id, fence, tokens, spent, delay, kind, cost, cause = unpack(ARGS, 1, 8)
 if not holds_lease(id, fence) then return 0 end
 meter(id, spent, tokens)

@@ -1,6 +1,7 @@
--- The address has not taken it: it is tried again later, or given up.
--- Arguments: notice, how often it had been tried in vain before, why, milliseconds until the next try ('' gives it up).
--- Answers 1, or 0 where another sender, or this very call, was here before.
+-- Plans the next try of a notice that its address did not take, or gives the notice up.
+-- Arguments: notice, how many tries had failed before this one, reason, milliseconds until the next try ('' gives it
+-- up).
+-- Answers 1, or 0 if another sender, or the same call, was here before.
 local id, tries, reason, delay = unpack(ARGS, 1, 4)
 local key = PREFIX .. 'notice:' .. id
 local row = read('HMGET', key, 'address', 'tries')

@@ -1,4 +1,6 @@
--- The address has taken it: it leaves the outbox. Arguments: notice. Answers 1, or 0 where it is not there any more.
+-- Removes a notice that its address took from the outbox.
+-- Arguments: notice.
+-- Answers 1, or 0 if it is not in the outbox any more.
 local key = PREFIX .. 'notice:' .. ARGS[1]
 local address = read('HGET', key, 'address')
 if not address then return 0 end

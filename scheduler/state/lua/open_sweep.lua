@@ -1,5 +1,7 @@
--- Opens a sweep under its name, once. Arguments: name, digest, then field/value pairs of the sweep's hash.
--- Answers: 'opened' (new, or an opening that never ended: write the stages), 'same' (already submitted), 'differs'.
+-- Opens a sweep under its name, once, and notes the layout of the state with the first sweep.
+-- Arguments: name, digest, then fields and values of the sweep's hash.
+-- Answers 'opened' (new, or an opening that was never completed: write the stages), 'same' (submitted before) or
+-- 'differs' (the name has another content).
 local name, digest = ARGS[1], ARGS[2]
 local key = sweep_key(name)
 local known = read('HGET', key, 'digest')

@@ -1,5 +1,7 @@
--- Lets a sweep pay for nothing until it is resumed. Argument: name. Answers its state before, or '' if there is none.
--- What runs for it alone checkpoints and is given back; what another sweep wants goes on at that one's cost.
+-- Stops a sweep from paying until a person resumes it. What runs for this sweep alone saves a checkpoint and is given
+-- back; what another sweep wants continues at that sweep's cost.
+-- Arguments: name.
+-- Answers the state before, or '' if there is no such sweep.
 local name = ARGS[1]
 local state = read('HGET', sweep_key(name), 'state')
 if not state then return '' end

@@ -1,7 +1,8 @@
--- The checkpoints that are half way to their expiry and still needed: those of a stage that is unfinished and wanted, or
--- that has such a child. The others are left to expire. Argument: how many stages to look at.
--- Answers for each stage that needs them: the stage, the model, the seconds they are to live, the paths of the newest
--- and the one before, with what they need themselves.
+-- Reads the checkpoints that have lived half their time and are still needed: by their own stage or by a child that is
+-- unfinished and wanted. The others are left to expire.
+-- Arguments: how many stages to look at.
+-- Answers for each stage that needs them: the stage, the model, the seconds that they must live, the paths of the
+-- newest checkpoint and of the one before, with the paths that those need.
 local ENDED = {succeeded = true, failed = true, cancelled = true, skipped = true}
 local function is_open(id) return not ENDED[read_stage(id, 'state')] and is_wanted(id) end
 

@@ -1,7 +1,8 @@
--- What is known of a service at this moment. Arguments: service, milliseconds that count as lately, its pools.
--- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool: {taken,
--- opened: clients that were ever opened, and for each signal how many clients are told it, since when the first of them is,
--- and the last}}}; moments in milliseconds, 0 where there is none. Slots that have run out are cleared away.
+-- Reads what is known of a service now, and clears slots that have run out.
+-- Arguments: service, milliseconds that count as lately, its pools.
+-- Answers JSON: {now, state, since, recovered, heard, troubled: attempts that met an error lately, pools: {pool:
+-- {taken, opened: clients that were ever opened, and for each signal how many clients have it, since when the first one
+-- has it, and the last}}}. Times are milliseconds, 0 if there is none.
 local service, lately = ARGS[1], tonumber(ARGS[2])
 local row = read('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
 

@@ -1,6 +1,8 @@
--- The doubts that it is time to look at, the longest due first. Argument: how many at most. Answers for each: the
--- attempt (stage|number), the attempt that opened its session, the model, '1' if that session is in use again, and what
--- close_doubt noted: since when it is over, when it began ('' both before), and the sessions there were.
+-- Reads the unreconciled attempts that are due, the longest due first. Writes nothing.
+-- Arguments: how many at most.
+-- Answers for each: the attempt (stage|number), the attempt that opened its session, the model, '1' if another attempt
+-- uses that session now, and what record_session_end wrote: when the sessions were found to be over, when the first one
+-- began ('' before that), and their names.
 local function is_in_use(opener)
   local id, attempt = string.match(opener, '^(.*)|(%d+)$')
   if read_stage(id, 'state') == 'running' and read_stage(id, 'attempt') == attempt then return '1' end

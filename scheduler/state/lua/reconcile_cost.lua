@@ -1,6 +1,6 @@
--- Books what an attempt really cost, now that the service has said what it counted, in place of what was feared.
+-- Books what an attempt really cost, by the service's own count, in place of its unreconciled amount.
 -- Arguments: the attempt (stage|number), tokens by kind that the service counted in its session, as JSON.
--- Answers 1, or 0 where there is no such doubt any more.
+-- Answers 1, or 0 if the attempt is not unreconciled.
 local attempt, counted = ARGS[1], cjson.decode(ARGS[2])
 local key = PREFIX .. 'unreconciled:' .. attempt
 local row = read('HMGET', key, 'stage', 'payer', 'tokens', 'micro_usd', 'unreconciled', 'rates', 'opened_usage',
@@ -9,7 +9,7 @@ if not row[1] then return 0 end
 local id, payer, unreconciled, day = row[1], row[2], to_number(row[5]), row[8]
 local before = cjson.decode(row[7])
 local tokens = 0
-for kind, count in pairs(counted) do -- the stage before it, on the same live client, is booked already
+for kind, count in pairs(counted) do -- the stage before it on the same live client is booked already
   counted[kind] = math.max(0, count - to_number(before[kind]))
   tokens = tokens + counted[kind]
 end
@@ -17,7 +17,7 @@ local more = tokens - to_number(row[3])
 local dearer = compute_price(counted, row[6] == '' and {} or cjson.decode(row[6])) - to_number(row[4])
 add(stage_key(id), 'tokens', more, 'micro_usd', dearer, 'unreconciled', -unreconciled)
 book(id, payer, 'tokens', more)
--- What was booked too much may have been booked on the day before the attempt ended: today must not make up for it.
+-- An amount booked too high may belong to the day on which the attempt began: do not lower today's books for it.
 book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
 book(id, payer, 'unreconciled', -unreconciled, day)
 notify_budget(payer)

@@ -1,5 +1,6 @@
--- Brings stages to where their parents and their sweeps want them; nothing happens where they are there already.
--- Arguments: stages. Answers how many moved.
+-- Moves stages to where their parents and their sweeps want them. It changes nothing if they are there already.
+-- Arguments: stages.
+-- Answers how many moved.
 local function find_target(id)
   local all_succeeded = true
   for _, parent in ipairs(read_parents(id)) do
@@ -18,10 +19,10 @@ end
 
 local function bring_to(id, state, target, detail)
   if state == 'skipped' and target ~= 'skipped' then
-    move(id, 'skipped', 'waiting', NOW, 'its parents are open again')
+    move(id, 'skipped', 'waiting', NOW, 'its parents were reopened')
     state = 'waiting'
   elseif state == 'ready' and target ~= 'ready' then
-    move(id, 'ready', 'waiting', NOW, 'a parent was opened again')
+    move(id, 'ready', 'waiting', NOW, 'a parent was reopened')
     state = 'waiting'
   end
   if state ~= 'waiting' or target == 'waiting' then return false end
@@ -36,9 +37,9 @@ local function reconsider(id)
     if state == 'skipped' then return false end
     return state ~= 'running' and take_out(id, state, 'cancelled', 'no sweep wants it')
   end
-  if state == 'running' then return false end -- what it is to do, its next renewal says
+  if state == 'running' then return false end -- its next renewal tells it what to do
   if state == 'dispatched' then
-    return not is_live(read_stage(id, 'payer')) and take_out(id, state, 'ready', 'nobody pays for it at the moment')
+    return not is_live(read_stage(id, 'payer')) and take_out(id, state, 'ready', 'no sweep pays for it now')
   end
   return bring_to(id, state, find_target(id))
 end

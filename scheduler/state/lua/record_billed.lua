@@ -1,5 +1,6 @@
--- Notes what a service says that it bills for a sweep, in all: repeating it, or a later word, takes its place.
--- Arguments: sweep, service, tokens, micro-dollars ('' where it names none). Answers 1, or 0 without such a sweep.
+-- Records what a service bills for a sweep in total. A later value replaces it.
+-- Arguments: sweep, service, tokens, micro-dollars ('' if the service names none).
+-- Answers 1, or 0 if there is no such sweep.
 local name, service, tokens, micro_usd = ARGS[1], ARGS[2], ARGS[3], ARGS[4]
 local key = sweep_key(name)
 if read('EXISTS', key) == 0 then return 0 end

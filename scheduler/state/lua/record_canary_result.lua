@@ -1,13 +1,14 @@
--- What a canary found. Arguments: service, the name of the try, 'healthy', 'down', 'stopped' (the key or the account is
--- refused) or 'unsure' (whoever tried had not what it takes), why, how many must find it down before it is.
--- Answers the state of the breaker now; a verdict of a try that is not the current one changes nothing.
+-- Moves the breaker of a service by what a canary found. The result of an outdated try changes nothing.
+-- Arguments: service, the name of the try, 'healthy', 'down', 'stopped' (the key or the account is refused) or 'unsure'
+-- (the canary could not run), cause, how many tries in a row must fail before the service is down.
+-- Answers the state of the breaker now.
 local service, name, word, cause, tries = unpack(ARGS, 1, 5)
 local state = read_breaker(service)
 if read('HGET', breaker_key(service), 'canary') ~= name then return state end
 write('HDEL', breaker_key(service), 'canary', 'canary_until')
 if word == 'healthy' or (word == 'unsure' and state == 'suspect') then
   write('HSET', breaker_key(service), 'heard', NOW)
-  -- Whoever was only suspected goes on as before; behind an outage everybody would come back at once.
+  -- After an outage all attempts would come back at once, so capacity starts small again. A suspicion changes nothing.
   if state == 'open' then write('HSET', breaker_key(service), 'recovered', NOW) end
   move_breaker(service, state, 'closed', cause)
 elseif word == 'stopped' then

@@ -1,6 +1,7 @@
--- Keeps what was found out about our account at a service, each answer with its time.
--- Arguments: the service, the bill that this answers ('' where it answers none), then names and values; an empty value
--- forgets. Answers 1, or 0 where that bill is no longer waited for.
+-- Records facts about our account at a service, each with its time.
+-- Arguments: the service, the bill that this answers ('' if it answers none), then names and values; an empty value
+-- deletes the fact.
+-- Answers 1, or 0 if that bill is not awaited any more.
 local key = PREFIX .. 'account:' .. ARGS[1]
 if ARGS[2] ~= '' and read('HGET', key, 'pending') ~= ARGS[2] then return 0 end
 for i = 3, #ARGS, 2 do

@@ -1,7 +1,8 @@
--- Notes that the sessions of a unreconciled attempt are over, and discards the checkpoints that it left there and that no
--- list knows: without its lease none of them can come into one any more.
--- Arguments: the attempt (stage|number), when its first session began (milliseconds, or ''), milliseconds until what the
--- service counted is final, the sessions (separated by spaces), the checkpoints' paths. Answers how many are discarded.
+-- Records that the sessions of an unreconciled attempt are over, and discards the checkpoints that it left there and
+-- that no list names. Without its lease none of them can enter a list any more.
+-- Arguments: the attempt (stage|number), when its first session began (milliseconds, or ''), milliseconds until the
+-- service's count is final, the sessions (separated by spaces), the paths of the checkpoints.
+-- Answers how many checkpoints it discarded.
 local attempt, began, lag, sessions = unpack(ARGS, 1, 4)
 local key = PREFIX .. 'unreconciled:' .. attempt
 local row = read('HMGET', key, 'opened_by', 'model', 'over')

@@ -1,22 +1,22 @@
--- Renews the leases of one worker, and the slots of the clients that they use.
--- Arguments: lease in milliseconds, then for each lease stage, fence, milliseconds since the attempt got any further,
--- milliseconds since the service did something for it (-1: not yet), and '1' where errors of the service keep it.
--- Answers one word each: 'held', 'stop' (held, and nobody wants it any more), 'yield' (held, and whoever pays for it pays
--- no more: give it back), 'park' (held, and the service is down: give it back) or 'lost'. It is found out anew each time,
--- so that a change of mind takes effect at once, however many stages a sweep has.
+-- Renews the leases of one worker and the slots of the clients that they use, and tells the worker what is wanted of
+-- each attempt. It decides that anew at each call, so a change takes effect at once.
+-- Arguments: lease in milliseconds, then for each lease: stage, fence, milliseconds since the attempt made progress,
+-- milliseconds since the service did something for it (-1: never), and '1' if errors of the service stop it.
+-- Answers one word each: 'held'; 'stop' (held, but no sweep wants the stage any more); 'yield' (held, but its payer
+-- pays no more: give it back); 'park' (held, but the service is down: give it back); 'lost'.
 local ttl = tonumber(ARGS[1])
 local answers, heard, renewed, troubled = {}, {}, {}, {}
 local suspects = read('EXISTS', PREFIX .. 'suspects') == 1
 
--- Gathers what is written at once for all leases: of each zset the scores and the members.
+-- Collects what is written once for all leases: the scores and members of each zset.
 local function put(key, score, member)
   local list = renewed[key] or {}
   renewed[key] = list
   list[#list + 1], list[#list + 2] = score, member
 end
 
--- One that was suspected of killing its worker, and has outlived a whole lease: the next one's turn must not wait for
--- its next checkpoint, or a power cut would be followed by a night of one stage at a time.
+-- Clears a suspect that has outlived a whole lease. If it had to reach a checkpoint first, a power cut would make the
+-- fleet run one stage at a time for a night.
 local function clear(id, started)
   if NOW - to_number(started) > ttl then write('SREM', PREFIX .. 'suspects', id) end
 end
@@ -51,7 +51,8 @@ for i = 2, #ARGS, 5 do
 end
 for key, list in pairs(renewed) do write('ZADD', key, unpack(list)) end
 for service, at in pairs(heard) do
-  if at > to_number(read('HGET', breaker_key(service), 'heard')) then write('HSET', breaker_key(service), 'heard', at) end
+  local key = breaker_key(service)
+  if at > to_number(read('HGET', key, 'heard')) then write('HSET', key, 'heard', at) end
 end
 for _, key in pairs(troubled) do
   write('ZREMRANGEBYSCORE', key, '-inf', NOW - 600000)

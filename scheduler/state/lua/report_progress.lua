@@ -1,6 +1,7 @@
--- Books what an attempt has used so far and keeps its newest numbers for whoever watches.
--- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, progress as JSON, longest curve kept, then
--- points of the learning curve as JSON (none, or the whole decimated curve anew). Answers 1, or 0 without the lease.
+-- Books what an attempt has used so far and keeps its newest numbers for `sweep status`.
+-- Arguments: stage, fence, tokens and micro-dollars of this attempt in total, progress as JSON, longest curve kept,
+-- then points of the learning curve as JSON (none, or the whole thinned curve).
+-- Answers 1, or 0 without the lease.
 local id, fence, tokens, spent, progress, longest = unpack(ARGS, 1, 6)
 if not holds_lease(id, fence) then return 0 end
 meter(id, spent, tokens)

@@ -1,6 +1,6 @@
--- Notes what the service tells an attempt's client. Arguments: stage, fence, the signal ('opening', 'active', 'queued': its
--- creation waits for others to end; 'limited': it is paused for having too many others beside it; 'starved': it is paused
--- for want of capacity), milliseconds since when.
+-- Records what the service tells an attempt's client.
+-- Arguments: stage, fence, the signal ('opening', 'active', 'queued': the creation waits for others to end; 'limited':
+-- paused because too many clients are open; 'starved': paused for lack of capacity), milliseconds since it began.
 -- Answers 1, or 0 without the lease.
 local id, fence, signal, ago = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4])
 if not holds_lease(id, fence) then return 0 end

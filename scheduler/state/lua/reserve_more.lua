@@ -1,6 +1,7 @@
--- Holds more for an attempt whose estimate was too small, before it asks for what that is to pay.
--- Arguments: stage, fence, tokens and micro-dollars of this attempt in all, micro-dollars that must be left for what is
--- next. Answers 'held', 'lost', or the gate that is closed: then the next attempt starts only when so much can be held.
+-- Reserves more for an attempt whose estimate was too small, before it submits the work that this pays for.
+-- Arguments: stage, fence, tokens and micro-dollars of this attempt in total, micro-dollars that the next step needs.
+-- Answers 'held', 'lost', or the closed gate. After a closed gate the next attempt starts only if that amount can be
+-- reserved.
 local id, fence, tokens, spent, needed = ARGS[1], ARGS[2], ARGS[3], ARGS[4], tonumber(ARGS[5])
 if not holds_lease(id, fence) then return 'lost' end
 meter(id, spent, tokens)

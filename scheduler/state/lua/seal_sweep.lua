@@ -1,5 +1,7 @@
--- Makes a sweep active once all its stages are written. Argument: name. Answers 1 if it was opening.
--- The walk that follows also opens again what had ended without a result before this sweep wanted it.
+-- Makes a sweep active once all its stages are written. The walk that follows also reopens stages that ended without a
+-- result before this sweep wanted them.
+-- Arguments: name.
+-- Answers 1 if the sweep was opening.
 local name = ARGS[1]
 if read('HGET', sweep_key(name), 'state') ~= 'opening' then return 0 end
 write('HSET', sweep_key(name), 'sealed', 1)

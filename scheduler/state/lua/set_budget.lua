@@ -1,5 +1,6 @@
--- Sets what a sweep may spend. Arguments: name, micro-dollars. Answers its state ('' if there is none), 1 or 0, and what
--- is spent, reserved and unreconciled: 0 where that is more already, and nothing is changed.
+-- Sets what a sweep may spend, unless more is spent, reserved or unreconciled already.
+-- Arguments: name, micro-dollars.
+-- Answers the state ('' if there is no such sweep), 1 if done or 0, and what is spent, reserved and unreconciled.
 local name, limit = ARGS[1], tonumber(ARGS[2])
 local key = sweep_key(name)
 local row = read('HMGET', key, 'state', 'spent', 'reserved', 'unreconciled', 'gate')

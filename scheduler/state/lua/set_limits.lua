@@ -1,5 +1,7 @@
--- Sets the limits that settings name, and lifts those that they name no more; what has been found out about pools stays.
--- Arguments: what is limited (a lane, or 'day:' and a service), the number, … Answers how many.
+-- Sets the limits that the settings name and lifts those that they no longer name. What was concluded about pools
+-- stays.
+-- Arguments: what is limited (a lane, or 'day:' and a service), the number, …
+-- Answers how many.
 local limits = PREFIX .. 'limits'
 local named = {}
 for i = 1, #ARGS, 2 do named[ARGS[i]] = ARGS[i + 1] end

@@ -1,6 +1,8 @@
--- Opens or closes the hours of a sweep, and says when to look again. Arguments: name, '1' if it may run now, when its
--- hours begin or end next or its deadline passes (milliseconds, '' for never), a line for people.
--- Answers 1 if that changed anything. Outside its hours it wants its stages, and pays for none.
+-- Opens or closes the window of a sweep, and notes when to look again. Outside its window a sweep wants its stages and
+-- pays for none.
+-- Arguments: name, '1' if it may run now, when its window opens or closes next or its deadline passes (milliseconds, ''
+-- for never), a line for people.
+-- Answers 1 if that changed anything.
 local name, open, again, detail = unpack(ARGS, 1, 4)
 local key = sweep_key(name)
 local state = read('HGET', key, 'state')
@@ -9,7 +11,7 @@ if again == '' or (state ~= 'active' and state ~= 'paused') then
 else
   write('ZADD', PREFIX .. 'windows', again, name)
 end
-write('HSET', key, 'hours', detail) -- even if nothing changes: one that is submitted outside them begins closed
+write('HSET', key, 'hours', detail) -- also without a change: a sweep that is submitted outside its window begins closed
 local was_closed = read('HEXISTS', key, 'outside') == 1
 if was_closed == (open ~= '1') then return 0 end
 if open == '1' then write('HDEL', key, 'outside') else write('HSET', key, 'outside', NOW) end

@@ -1,10 +1,10 @@
--- Ends an attempt for good, and its stage with it.
+-- Ends an attempt for good, and its stage with it. The result of a late worker does not count.
 -- Arguments: stage, fence, state ('succeeded', 'failed' or 'cancelled'), tokens and micro-dollars of this attempt in
--- all, how well its cost is known, then field/value pairs, one at least (result, cause). Answers 1, or 0 without the lease:
--- a late worker's result does not count.
+-- total, how well the cost is known, then fields and values, one pair at least (result, cause).
+-- Answers 1, or 0 without the lease.
 local id, fence, state, tokens, spent, cost = unpack(ARGS, 1, 6)
 if not holds_lease(id, fence) then return 0 end
--- Somebody wants it again since it was asked to stop: another attempt goes on.
+-- A sweep wants it again since it was told to stop: another attempt continues it.
 if state == 'cancelled' and is_wanted(id) then state = 'ready' end
 meter(id, spent, tokens)
 write('HSET', stage_key(id), unpack(ARGS, 7))

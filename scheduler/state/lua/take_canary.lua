@@ -1,6 +1,8 @@
--- Takes the duty of trying a service once, where that is due. What it costs is booked as spent on the day: no sweep pays.
--- Arguments: service, a name of this try, milliseconds after which it counts as failed, milliseconds between the beginnings
--- of two tries, tokens of training that it takes. Answers the model to try it with, or ''.
+-- Takes the duty of trying a service once, if a try is due. Its cost is booked as spent on the day; no sweep pays for
+-- it.
+-- Arguments: service, a name of this try, milliseconds after which it counts as failed, milliseconds between the starts
+-- of two tries, tokens of training that it takes.
+-- Answers the model to try, or ''.
 local service, name, patience, pace, tokens = ARGS[1], ARGS[2], tonumber(ARGS[3]), tonumber(ARGS[4]), tonumber(ARGS[5])
 local state = read_breaker(service)
 if state ~= 'suspect' and state ~= 'open' then return '' end

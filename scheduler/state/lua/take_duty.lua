@@ -1,5 +1,6 @@
--- Takes or keeps a duty that one at a time has, or gives it up. Arguments: who, milliseconds (0: gives up), the duty
--- ('leader', the right to tick, if none is named). Answers 1 if it is theirs.
+-- Takes, keeps or gives up a duty that one process has at a time.
+-- Arguments: who, milliseconds (0 gives it up), the duty (missing: 'leader', the right to tick).
+-- Answers 1 if the caller has the duty.
 local key, ttl = PREFIX .. (ARGS[3] or 'leader'), tonumber(ARGS[2])
 local leader = read('GET', key)
 if leader and leader ~= ARGS[1] then return 0 end

@@ -1,7 +1,7 @@
--- Takes what is due out of the outbox for a while: if whoever took it dies, it is due again, and only time is lost.
--- One for each address, the longest due, so that an address that is slow has one sender at a time.
--- Arguments: milliseconds for which nobody else takes it, how many at most, addresses that are busy.
--- Answers for each: its name, address, kind, sweep ('' for the fleet), time, detail, how often it was tried in vain.
+-- Takes due notices out of the outbox for a while, at most one for each address. If the sender dies, they become due
+-- again.
+-- Arguments: milliseconds for which no other sender takes them, how many at most, addresses that are busy.
+-- Answers for each: name, address, kind, sweep ('' for the fleet), time, detail, how many tries failed.
 local hold, most = tonumber(ARGS[1]), tonumber(ARGS[2])
 local busy, found = {}, {}
 for i = 3, #ARGS do busy[ARGS[i]] = true end

@@ -1,5 +1,7 @@
--- Brings one sweep's view of one stage up to date: its counts, its queue of ready stages, its values and aggregates.
--- Arguments: sweep, stage. Repeating it changes nothing.
+-- Updates one sweep's view of one stage: its counts, its queue of ready stages, its values and aggregates. Repeating
+-- the call changes nothing.
+-- Arguments: sweep, stage.
+-- Answers 1.
 local sweep, id = ARGS[1], ARGS[2]
 local base = sweep_key(sweep)
 local state = read_stage(id, 'state')
@@ -15,7 +17,7 @@ local function count()
   end
 end
 
--- What waits for its backoff is in no queue: `wake` brings it back, and a tick never looks at it before.
+-- A stage in backoff is in no queue: wake_stages brings it back, and no tick looks at it before.
 local function queue()
   local ready = base .. ':ready:' .. read_stage(id, 'lane')
   if state == 'ready' and to_number(read_stage(id, 'not_before')) <= NOW then
@@ -25,7 +27,7 @@ local function queue()
   end
 end
 
--- Welford's running mean and sum of squares; a value counts once, by its place in the hash of values.
+-- Welford's running mean and sum of squares. A value counts once: its field in the hash of values says so.
 local function enter(run, cell, metric, value)
   if write('HSETNX', base .. ':values', run .. '|' .. metric, value) == 0 then return end
   local at = cell .. '|' .. metric .. '|'

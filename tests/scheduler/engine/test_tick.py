@@ -191,11 +191,11 @@ def test_two_schedulers_at_once_do_no_harm(night: Night, redis: RedisServer) -> 
 
 def test_a_slow_second_scheduler_does_not_bring_back_a_walk_that_has_ended(night: Night) -> None:
     submit(night.store, submission(single("s", PAGE + 1)))
-    ((walk, _),) = night.store.client.zrange(keys.RESTAGED, 0, -1, withscores=True)
+    ((walk, _),) = night.store.client.zrange(keys.WALKS, 0, -1, withscores=True)
     walk_sweeps(night.store)
     walk_sweeps(night.store)
     _walk(night.store, "s", "reopen", walk, 0)  # what the slow one does: it read the position long ago
-    assert night.store.client.zcard(keys.RESTAGED) == 0
+    assert night.store.client.zcard(keys.WALKS) == 0
     assert night.store.client.hmget(keys.sweep("s"), ["walks", "walked"]) == ["1", "1"]
 
 

@@ -69,7 +69,7 @@ def test_a_small_budget_is_told_of_in_sums_that_are_not_nothing(night: Night) ->
     assert said.startswith(f"s: {TITLES['budget']}")
     assert re.findall(r"\$[\d.]+", said) == ["$0.0010", "$0.0020"]
     for micro in (0, 7, 99, 100, 999_999, 1_000_000, 12_345_678):
-        assert night.run_lua(f"return format_dollars({micro})") == format_usd(micro)
+        assert night.run_lua(f"return format_usd({micro})") == format_usd(micro)
 
 
 def test_the_first_failure_is_told_with_what_failed_and_why_and_the_second_is_not(night: Night) -> None:

@@ -89,7 +89,7 @@ def test_a_stage_that_ends_its_attempts_again_and_again_fails_unless_it_got_furt
         night.spread()
         states.append(night.state(STAGE))
     assert states == ["ready"] * (2 * most - 2) + ["failed"]
-    assert cause(night).startswith(f"{most} attempts in a row got no further; of the last one, ")
+    assert cause(night).startswith(f"{most} attempts in a row ")
 
 
 def test_an_attempt_that_gets_no_further_is_ended_although_its_worker_renews_the_lease(night: Night) -> None:
@@ -104,7 +104,7 @@ def test_an_attempt_that_gets_no_further_is_ended_although_its_worker_renews_the
     assert (night.state(STAGE), night.money("s")) == ("ready", (300, 0, 700))
     assert night.renew(lease) == ["lost"], "whatever its thread may wake up to, it writes nothing"
     ((_, event),) = night.store.client.xrevrange(keys.EVENTS, count=1)
-    assert event["detail"] == f"nothing was heard for {QUIET:.0f} s, though its worker lives"
+    assert f" {QUIET:.0f} s " in event["detail"]
 
 
 def test_an_attempt_that_gets_on_is_never_ended_however_long_it_takes(night: Night) -> None:
