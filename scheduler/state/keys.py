@@ -170,7 +170,7 @@ def breaker(service: str) -> str:
 
 
 def trouble(service: str) -> str:
-    """Zset, `stage|attempt` -> when it last met an error of the service, for some minutes."""
+    """Zset, expires, `stage|attempt` -> when it last met an error of the service."""
     return f"{PREFIX}trouble:{service}"
 
 
