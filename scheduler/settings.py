@@ -146,9 +146,16 @@ def _url(environment: Mapping[str, str], name: str, check: Callable[[str, str], 
     return check(name, environment[name]) if environment.get(name) else None
 
 
+def _list_protocols() -> frozenset[str]:
+    """List the protocols of the artefact store; a plain folder does not need them, so they are imported late."""
+    from scheduler.artefacts import list_protocols
+
+    return list_protocols()
+
+
 def _store(environment: Mapping[str, str], home: Path) -> str:
     text = environment.get("SWEEP_STORE") or str(home / "store")
-    return check_store("SWEEP_STORE", text) or str(_place("SWEEP_STORE", text))
+    return check_store("SWEEP_STORE", text, _list_protocols) or str(_place("SWEEP_STORE", text))
 
 
 def _path(name: str, text: str) -> Path:

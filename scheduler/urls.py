@@ -1,6 +1,6 @@
 """Settings that are URLs: checked where they are read. What may be a password in one is not quoted."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import SplitResult, urlsplit
 
 from scheduler.errors import SettingInvalid
@@ -37,13 +37,11 @@ def is_webhook(text: str) -> bool:
         return False
 
 
-def check_store(name: str, text: str) -> str | None:
-    """An fsspec URL, or None where it is a path. Raises SettingInvalid."""
+def check_store(name: str, text: str, list_protocols: Callable[[], Collection[str]]) -> str | None:
+    """Return an fsspec URL, or None for a path; only a URL asks for the protocols. Raise SettingInvalid."""
     scheme, separator, rest = text.partition(":")
     if not separator or "/" in scheme:
         return None
-    from scheduler.artefacts import list_protocols  # what a folder does not need is not imported
-
     known = list_protocols()
     right = "a folder, or the URL of one that all workers reach, such as s3://bucket/folder,"
     chained = rest.startswith(":")

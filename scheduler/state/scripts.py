@@ -13,7 +13,9 @@ from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, write_as_l
 Clock = Callable[[], int]
 
 
-PRELUDES = ("_prelude_write.lua", "_prelude.lua", "_prelude_notices.lua", "_prelude_service.lua", "_prelude_money.lua")
+PRELUDES = tuple(
+    f"_prelude{topic}.lua" for topic in ("_write", "", "_attempts", "_notices", "_service", "_money")
+)  # in this order: each may use those before it
 
 
 @cache

@@ -8,8 +8,7 @@ local ttl = tonumber(ARGS[1])
 local answers, heard, renewed, troubled = {}, {}, {}, {}
 local suspects = read('EXISTS', PREFIX .. 'suspects') == 1
 
--- Collects what is written once for all leases: the scores and members of each zset.
-local function put(key, score, member)
+local function put(key, score, member) -- collects the members of each zset, which are written once for all leases
   local list = renewed[key] or {}
   renewed[key] = list
   list[#list + 1], list[#list + 2] = score, member
