@@ -112,13 +112,13 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str) -> str:
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
     """Say what was measured, and the law or why there is none."""
-    keep_measured = ""
+    measured = ""
     if fit.minimum_data is None and len(fit.n):
-        keep_measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
+        measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
     if fit.refused or fit.curve is None:
-        known = describe_met_sizes(fit, metric) or keep_measured
+        known = describe_met_sizes(fit, metric) or measured
         return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
-    return f"{name}: {keep_measured}; it {'rises' if metric in RISING else 'falls'} as {_write_law(fit)}."
+    return f"{name}: {measured}; it {'rises' if metric in RISING else 'falls'} as {_write_law(fit)}."
 
 
 def _count_examples(least: MinimumData) -> str:
@@ -156,8 +156,8 @@ def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fi
         up=name_with_unit(metric),
         marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
     )
-    keep_measured = [row for each in fits for row in _list_measured(each, data[each], metric)]
-    return [Figure(LineChart(words, lines), make_table(keep_measured, caption="What was measured"), LEGEND)]
+    measured = [row for each in fits for row in _list_measured(each, data[each], metric)]
+    return [Figure(LineChart(words, lines), make_table(measured, caption="What was measured"), LEGEND)]
 
 
 def _tabulate_fits(metric: str, fits: Fits) -> list[Part]:

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
+from sweeps.experiments.registry import find_experiment, map_keys
 from sweeps.rendering.renderers import PLAIN
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields
-from sweeps.spec.rules import BELONGS
 from sweeps.spec.train_section import OF_METHOD, Method, Train
 from sweeps.stage import Json
 
@@ -30,8 +30,9 @@ def list_defaults(
 
 
 def _of_sweep(sweep: SweepFields) -> Iterator[Default]:
+    keys = map_keys()
     for path, value in _taken(sweep, ""):
-        kinds = BELONGS.get(path.split(".")[0])
+        kinds = keys.get(path.split(".")[0])
         if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
             yield path, value
 
@@ -64,13 +65,7 @@ def _plain(value: object) -> Json:
 
 def _resolved(sweep: SweepFields) -> Iterator[Default]:
     """What follows from the rest of the file where it is left open."""
-    if sweep.experiment == "transfer":
-        if sweep.sources is None:
-            yield "sources", list(sweep.source_names)
-        if sweep.targets is None:
-            yield "targets", list(sweep.target_names)
-        if sweep.source_size is None and "source_size" not in sweep.vary:
-            yield "source_size", "all there is"
+    yield from find_experiment(sweep.experiment).list_defaults(sweep)
     if sweep.budget is None:
         yield "budget", "none: it costs what the plan says"
     if sweep.limits.slots is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
+from sweeps.experiments.registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
@@ -155,7 +156,7 @@ def _notes(
     if any(stage.recipe.get("method") == "rl" for stage in stages):
         yield f"rl: the low estimate takes it that of {LEAST_KEPT:.0%} of the groups something is learnt"
     yield from dict.fromkeys(_wide(stages))
-    if sweep.train is not None and sweep.experiment != "grid" and not any("train." in path for path in sweep.vary):
+    if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"held equal between sizes: {describe_length(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
@@ -163,7 +164,8 @@ def _notes(
         if address is not None:
             yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}), in place of the model's own"
     names = {shelf.tokenizer(model).name for model in shelf.named}
-    if sweep.experiment == "grid" and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
+    chooses = find_experiment(sweep.experiment).chooses
+    if chooses and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
     yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)

@@ -3,6 +3,7 @@
 from math import prod
 
 from sweeps.errors import PlanError
+from sweeps.experiments.registry import find_experiment
 from sweeps.planning.cells import count_axes
 from sweeps.planning.prices import PriceBook
 from sweeps.spec import axes
@@ -36,12 +37,7 @@ def _count_own_axes(sweep: SweepFields) -> dict[str, int]:
     """Count the axes that the kind of experiment adds; the few zero-shot rows do not matter."""
     seeds = {"seeds": sweep.seeds if isinstance(sweep.seeds, int) else len(sweep.seeds)}
     sizes = {"sizes": axes.count_values(sweep.sizes) + 1} if sweep.sizes is not None else {}
-    if sweep.experiment == "transfer":
-        pairs = sum(source != target for source in sweep.source_names for target in sweep.target_names)
-        return {"pairs and targets": pairs + len(sweep.target_names), **sizes, **seeds}
-    if sweep.methods is not None:
-        return {"methods": len(sweep.methods), **seeds}
-    return {"data": max(1, len(sweep.data)), **sizes, **seeds}
+    return {**find_experiment(sweep.experiment).count_axes(sweep), **sizes, **seeds}
 
 
 def _refuse_unpriced(sweep: SweepFields, prices: PriceBook) -> None:

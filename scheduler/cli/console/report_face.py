@@ -1,12 +1,13 @@
 """The terminal's face of a report: its sentences, its tables, and its line charts in characters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from scheduler.cli.console.output import Output
 from sweeps.figures.charts import LineChart
 from sweeps.figures.terminal import draw_curves
 from sweeps.formatting import format_count
-from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Table
 
 CURVES = 13  # lines in one drawing: the letters of more run into each other
 
@@ -17,19 +18,30 @@ def show_report(output: Output, report: Report) -> None:
         output.say(notice)
     if report.answer:
         output.say("\n" + "\n".join(report.answer))
-    folded = sum(_show_section(output, section) for section in report.findings)
+    folded = 0
+    for section in report.findings:
+        output.say(f"\n{section.title}")
+        folded += sum(_show_part(output, part) for part in _say_once(section.parts))
     if folded:
         output.say(f"\n{format_count(folded, 'long table')} more: `sweep report {report.sweep}` has everything")
 
 
-def _show_section(output: Output, section: Section) -> int:
-    """Print a section; return how many long tables it leaves to the page."""
-    output.say(f"\n{section.title}")
-    return sum(_show_part(output, part) for part in section.parts)
+def _say_once(parts: Sequence[Part]) -> Iterator[Part]:
+    """Leave out the note of a figure that says the same as one before it."""
+    notes = set[str]()
+    for part in parts:
+        if isinstance(part, Figure) and not part.table.folded:
+            yield replace(part, note="") if part.note in notes else part
+            notes.add(part.note)
+        else:
+            yield part
 
 
 def _show_part(output: Output, part: Part) -> bool:
-    """Print a part, unless it is a long table: a figure is its drawing where it is one of lines, else its table."""
+    """Print a part, and return whether it is a long table, which is left to the page.
+
+    A figure is its drawing where it is one of lines, else its table.
+    """
     match part:
         case Paragraph() | Code():
             output.say(part.text)
