@@ -105,4 +105,4 @@ def _score_samples(only: ScoredAnswers, check: str) -> ItemScore:
     return ItemScore(values, {"said": [*only.texts], "scores": [*only.scores]})
 
 
-ANSWERS = Answers()
+EVALUATOR = ANSWERS = Answers()

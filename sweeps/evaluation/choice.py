@@ -56,7 +56,7 @@ class Choice(ForwardEvaluator):
         if same:
             yield f"{same:,} of {len(rows):,} questions have candidates that differ in case, space or signs alone"
 
-    def measure(self, passes: Passes) -> Measured:
+    def measure(self, passes: Passes, options: Options) -> Measured:
         records, sums = passes.load_items(), iter(passes.log_likelihoods)
         clusters = cluster_by_passage([row.get("context") for row in records.rows])
         rows = [

@@ -34,6 +34,6 @@ class EpisodeEvaluator(Evaluator):
         completed = self.complete(options)
         return {"temperature": completed["temperature"], "attempts": completed["attempts"]}
 
-    def measure(self, episodes: Sequence[Episode]) -> Measured:
+    def measure(self, episodes: Sequence[Episode], options: Options) -> Measured:
         """Compute the metrics and a row for each attempt; rows of one task have the same item."""
         raise NotImplementedError

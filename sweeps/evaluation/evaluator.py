@@ -2,7 +2,7 @@
 
 An evaluator asks a model in one of three ways, each a class to derive from: by forward passes over records
 (`ForwardEvaluator`), by prompts to which the model writes answers (`AnswerEvaluator`), or by episodes in an environment
-(`EpisodeEvaluator`). A new evaluator is one file here and one line in `registry.py`.
+(`EpisodeEvaluator`). A new evaluator is one file beside this one, and one line in `registry.py`.
 """
 
 import math

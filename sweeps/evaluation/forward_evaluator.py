@@ -51,6 +51,6 @@ class ForwardEvaluator(Evaluator):
         """Return the records that are passed through the model: the items themselves, or some for each item."""
         return records
 
-    def measure(self, passes: Passes) -> Measured:
+    def measure(self, passes: Passes, options: Options) -> Measured:
         """Compute the metrics and the row of each item."""
         raise NotImplementedError

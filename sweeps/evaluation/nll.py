@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from sweeps.evaluation.evaluator import FROM_ZERO, Measured, Metric, Option, Values
+from sweeps.evaluation.evaluator import FROM_ZERO, Measured, Metric, Option, Options, Values
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.options import check_word
@@ -31,7 +31,7 @@ class HeldOutLoss(ForwardEvaluator):
     formats = ("text", "completion", "chat", "transcript", "questions")
     data = "chat, prompt/completion, questions or text"
 
-    def measure(self, passes: Passes) -> Measured:
+    def measure(self, passes: Passes, options: Options) -> Measured:
         """An item is a record, also if each of its answers is passed by itself."""
         left = iter(passes.log_likelihoods)
         rows = [
@@ -49,4 +49,4 @@ class HeldOutLoss(ForwardEvaluator):
         return Measured({"nll": nats / tokens, "bits_per_byte": nats / math.log(2) / text_bytes}, rows)
 
 
-NLL = HeldOutLoss()
+EVALUATOR = NLL = HeldOutLoss()

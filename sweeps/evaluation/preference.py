@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Values
+from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Options, Values
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.training.preference_loss import accuracy, completions, counts, divergence, margins, rewards
@@ -41,7 +41,7 @@ class Preference(ForwardEvaluator):
     data = "preference pairs (prompt, chosen, rejected)"
     compares_with_start = True
 
-    def measure(self, passes: Passes) -> Measured:
+    def measure(self, passes: Passes, options: Options) -> Measured:
         """The examples are pairs: the chosen completion, then the rejected one."""
         policy = completions(passes.examples, passes.logprobs)
         start = policy if passes.reference is None else passes.reference
@@ -69,4 +69,4 @@ class Preference(ForwardEvaluator):
         return Measured(metrics, rows)
 
 
-PREFERENCE = Preference()
+EVALUATOR = PREFERENCE = Preference()

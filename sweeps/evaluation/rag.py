@@ -148,4 +148,4 @@ def _find_other(rows: Sequence[Row], item: int) -> Row | None:
     return next((row for row in following if not mine & {*row["answers"]}), None)
 
 
-RAG = Rag()
+EVALUATOR = RAG = Rag()

@@ -1,30 +1,31 @@
-"""All evaluators that a spec can name, and what follows from them: the metrics, which way is better, what has a law.
+"""Every evaluator by its name, and what follows from them all: the metrics, which way is better, what has a law.
 
-To add an evaluator, write its file beside this one and add one line here.
+To register an evaluator, add the name of the module beside this one that holds its `EVALUATOR`.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 
-from sweeps.evaluation.answers import ANSWERS
 from sweeps.evaluation.evaluator import Evaluator, Metric, Options
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
-from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.preference import PREFERENCE
-from sweeps.evaluation.rag import RAG
-from sweeps.evaluation.reliability import RELIABILITY
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
-EVALUATORS: Mapping[str, Evaluator] = {
-    evaluator.name: evaluator
-    for evaluator in (
-        NLL,
-        PREFERENCE,
-        ANSWERS,
-        RELIABILITY,
-        RAG,
-        TASK_COMPLETION,
-    )
-}
+NAMES = (
+    "nll",
+    "preference",
+    "answers",
+    "reliability",
+    "rag",
+    "task_completion",
+)
+
+
+def _load(name: str) -> Evaluator:
+    found: Evaluator = import_module(f"sweeps.evaluation.{name}").EVALUATOR
+    return found
+
+
+EVALUATORS: Mapping[str, Evaluator] = {name: _load(name) for name in NAMES}
 METRICS: Mapping[str, Metric] = {metric.name: metric for each in EVALUATORS.values() for metric in each.metrics}
 LOSSES = tuple(name for name, metric in METRICS.items() if metric.better == "lower")
 GAINS = tuple(name for name, metric in METRICS.items() if metric.better == "higher")

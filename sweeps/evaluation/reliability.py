@@ -59,4 +59,4 @@ class Reliability(AnswerEvaluator):
         return ItemScore(values, {"said": [variant.texts[0] for variant in prompts]})
 
 
-RELIABILITY = Reliability()
+EVALUATOR = RELIABILITY = Reliability()

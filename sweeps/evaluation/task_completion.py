@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sweeps.evaluation.episode_evaluator import Episode, EpisodeEvaluator
-from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Values
+from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Options, Values
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
 
@@ -29,7 +29,7 @@ class TaskCompletion(EpisodeEvaluator):
         Metric("turns", None, FROM_ZERO),
     )
 
-    def measure(self, episodes: Sequence[Episode]) -> Measured:
+    def measure(self, episodes: Sequence[Episode], options: Options) -> Measured:
         rows = [
             ItemRow(
                 episode.task,
@@ -53,4 +53,4 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
 
 
-TASK_COMPLETION = TaskCompletion()
+EVALUATOR = TASK_COMPLETION = TaskCompletion()

@@ -27,7 +27,7 @@ def evaluate_episodes(this: Attempt, trainer: Trainer, evaluator: EpisodeEvaluat
         episodes = _list_episodes(player, played)
         if not episodes:
             raise StageError(f"every episode was lost; {player.first_cause}")
-        return Succeeded(keep_result(this, evaluator.measure(episodes)), steps=0)
+        return Succeeded(keep_result(this, evaluator.measure(episodes, recipe["evaluator"])), steps=0)
 
 
 def _list_episodes(player: EpisodePlayer, played: Sequence[Sequence[Rollout]]) -> list[Episode]:

@@ -41,7 +41,7 @@ def evaluate_forward(this: Attempt, trainer: Trainer, evaluator: ForwardEvaluato
     passes = Passes(rows, logprobs, load, reference)
     if not all(map(math.isfinite, passes.log_likelihoods)):
         raise StageError("diverged: a held-out log-probability is not a number; train again with a lower learning rate")
-    measured = evaluator.measure(passes)
+    measured = evaluator.measure(passes, recipe["evaluator"])
     if not evaluator.compares_with_start:
         return Succeeded(keep_result(this, measured), steps=0)
     path = this.write_artefact("logprobs.npy", _encode_array(completions(examples, passes.logprobs)))
