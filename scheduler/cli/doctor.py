@@ -208,7 +208,7 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"account {facts.service}", "note" if facts.moments is False else "ok", describe_facts(facts))
         for lack in facts.lacks:
             ago = format_duration(time.time() - lack.at.timestamp())
-            yield Finding(f"account {facts.service}", "note", f"{lack.said(facts.service)} (asked {ago} ago)")
+            yield Finding(f"account {facts.service}", "note", f"{lack.describe(facts.service)} (asked {ago} ago)")
     if os.environ.get("TINKER_API_KEY") and "tinker" not in {facts.service for facts in known}:
         yield Finding("account tinker", "note", "not probed yet; run `sweep doctor --live`")
 

@@ -51,7 +51,7 @@ class Board:
     queues: list[Queue]
     weights: Mapping[str, float] = field(default_factory=dict)
 
-    def lanes(self) -> dict[tuple[str, str], str]:
+    def list_lanes(self) -> dict[tuple[str, str], str]:
         """Sweep, stage -> where it waits."""
         return {(queue.sweep, stage): queue.lane for queue in self.queues for stage in queue.ready}
 
@@ -82,10 +82,10 @@ def admit(board: Board, room: Room) -> list[Admitted]:
     admitted: dict[str, str] = {}
     queues = list(board.queues)
     while queues and len(admitted) < room.threads:
-        queue = min(queues, key=loads.turn)
+        queue = min(queues, key=loads.rank)
         stage = next((stage for stage in turns[id(queue)] if stage not in admitted), None)
         pool = pool_of(queue.lane)
-        if stage is None or left.get(pool, 0) <= 0 or loads.full(queue.sweep):
+        if stage is None or left.get(pool, 0) <= 0 or loads.is_full(queue.sweep):
             queues.remove(queue)
             continue
         admitted[stage] = queue.sweep
@@ -104,13 +104,13 @@ class _Loads:
         for each in board.contenders.values():
             self._users[each.user] += each.inflight
 
-    def turn(self, queue: Queue) -> tuple[float, float, float, str, str]:
+    def rank(self, queue: Queue) -> tuple[float, float, float, str, str]:
         """The least goes first."""
         who = self._board.contenders[queue.sweep]
         of_user = self._users[who.user] / self._board.weights.get(who.user, 1.0)
         return (-who.priority, of_user, self._sweeps[queue.sweep] / who.weight, queue.sweep, queue.lane)
 
-    def full(self, sweep: str) -> bool:
+    def is_full(self, sweep: str) -> bool:
         slots = self._board.contenders[sweep].slots
         return bool(slots) and self._sweeps[sweep] >= slots
 
@@ -124,7 +124,7 @@ def close_gates(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tu
 
     A closed gate leaves its room to others.
     """
-    lanes = board.lanes()
+    lanes = board.list_lanes()
     closed = {each.sweep for each, refused in answers.items() if refused in GATES}
     shut = {lanes[each.sweep, each.stage] for each, refused in answers.items() if refused in LANE_GATES}
     over = {each.stage for each, refused in answers.items() if refused not in GATES | LANE_GATES}

@@ -64,15 +64,15 @@ class PoolSnapshot:
 def adapt_capacity(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """What to conclude; the same value where nothing follows."""
     if snapshot.recovered > capacity.changed:
-        return _slowly(capacity, snapshot, bounds)
-    if _too_many(snapshot):
-        return _fewer(capacity, snapshot, bounds)
+        return _restart(capacity, snapshot, bounds)
+    if _is_too_many(snapshot):
+        return _decrease(capacity, snapshot, bounds)
     if snapshot.starved or snapshot.troubled:
-        return _still(capacity, snapshot)
+        return _wait(capacity, snapshot)
     within = min(max(capacity.limit, bounds.floor), bounds.ceiling)
     if within != capacity.limit:
         return replace(capacity, limit=within, changed=snapshot.now, opened=snapshot.opened)
-    return _more(capacity, snapshot, bounds)
+    return _grow(capacity, snapshot, bounds)
 
 
 def count_room(capacity: Capacity, snapshot: PoolSnapshot) -> int:
@@ -80,17 +80,17 @@ def count_room(capacity: Capacity, snapshot: PoolSnapshot) -> int:
     return 0 if snapshot.queued or snapshot.limited >= RATE_LIMITED else max(0, capacity.limit - snapshot.taken)
 
 
-def _too_many(snapshot: PoolSnapshot) -> bool:
+def _is_too_many(snapshot: PoolSnapshot) -> bool:
     return bool(snapshot.queued) or snapshot.limited >= RATE_LIMITED
 
 
-def _slowly(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
+def _restart(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """Behind an outage everybody wants back at once: begin small, and search anew; what was true may be so no more."""
     limit = min(capacity.limit, max(bounds.floor, min(bounds.start, bounds.ceiling)))
     return Capacity(limit, changed=snapshot.now, not_before=snapshot.now, opened=snapshot.opened)
 
 
-def _fewer(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
+def _decrease(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """What is said within moments is one event; what was said before the last change is no news."""
     there = snapshot.taken - snapshot.queued
     decreased = not capacity.steps and capacity.limit < capacity.before
@@ -118,20 +118,20 @@ def _fewer(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capaci
     )
 
 
-def _still(capacity: Capacity, snapshot: PoolSnapshot) -> Capacity:
+def _wait(capacity: Capacity, snapshot: PoolSnapshot) -> Capacity:
     """No growth for a while. Written down once a second at most, not with each look."""
     until = snapshot.now + TROUBLED
     return replace(capacity, not_before=until) if until > capacity.not_before + 1000 else capacity
 
 
-def _more(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
+def _grow(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacity:
     """Try more, where it would be used and everybody who was tried before is there."""
     known = not snapshot.opening or snapshot.opened - capacity.opened >= capacity.limit
     full = snapshot.taken >= capacity.limit and known
     if not (full and snapshot.wanted) or snapshot.now < capacity.not_before or capacity.limit >= bounds.ceiling:
         return capacity
     proven = max(capacity.proven, capacity.limit)
-    limit = min(bounds.ceiling, _next(capacity))
+    limit = min(bounds.ceiling, _choose_next(capacity))
     return replace(
         capacity,
         limit=limit,
@@ -143,7 +143,7 @@ def _more(capacity: Capacity, snapshot: PoolSnapshot, bounds: Bounds) -> Capacit
     )
 
 
-def _next(capacity: Capacity) -> int:
+def _choose_next(capacity: Capacity) -> int:
     if capacity.searching:
         return max(capacity.limit + 1, int(SEARCH * capacity.limit))
     return capacity.limit + (1 if capacity.steps < 2 else STRIDE)

@@ -62,7 +62,7 @@ def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[
     pipe.hgetall(keys.breaker(service))
     pipe.hget(keys.account(service), "clients")
     *rows, breaker, clients = pipe.execute()
-    begin = {f"{service}/training": _told_by_doctor(clients, bounds)}
+    begin = {f"{service}/training": _start_from_probe(clients, bounds)}
     return ServiceView(
         name=service,
         now=seen["now"],
@@ -72,7 +72,7 @@ def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[
         next_canary=int(breaker.get("next", 0)),
         heard=seen["heard"],
         pools={
-            pool: _pool_view(pool, row or begin.get(pool, {}), seen, bounds, wanted=pool in wanted)
+            pool: _make_pool_view(pool, row or begin.get(pool, {}), seen, bounds, wanted=pool in wanted)
             for pool, row in zip(pools, rows, strict=True)
         },
     )
@@ -83,11 +83,11 @@ def apply_conclusions(store: Store, seen: ServiceView, bounds: Bounds, timing: T
     if seen.state is BreakerState.CLOSED and (cause := find_suspicion(seen.health, timing)):
         store.scripts.run("suspect_service", seen.name, cause)
         return dict.fromkeys(seen.pools, 0)
-    rooms = {name: _steer_pool(store, pool, bounds) for name, pool in seen.pools.items()}
+    rooms = {name: _conclude_pool(store, pool, bounds) for name, pool in seen.pools.items()}
     return rooms if seen.state is BreakerState.CLOSED else dict.fromkeys(rooms, 0)
 
 
-def _steer_pool(store: Store, pool: PoolView, bounds: Bounds) -> int:
+def _conclude_pool(store: Store, pool: PoolView, bounds: Bounds) -> int:
     concluded = adapt_capacity(pool.capacity, pool.snapshot, bounds)
     if concluded != pool.capacity or pool.version == "0":
         words = [word for name, value in asdict(concluded).items() for word in (name, int(value))]
@@ -95,7 +95,9 @@ def _steer_pool(store: Store, pool: PoolView, bounds: Bounds) -> int:
     return count_room(concluded, pool.snapshot)
 
 
-def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bounds: Bounds, *, wanted: bool) -> PoolView:
+def _make_pool_view(
+    pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bounds: Bounds, *, wanted: bool
+) -> PoolView:
     there: dict[str, Any] = seen["pools"][pool]
     signals: Counter[str] = Counter(there["signals"])
     snapshot = PoolSnapshot(
@@ -111,10 +113,10 @@ def _pool_view(pool: str, row: Mapping[str, str], seen: Mapping[str, Any], bound
         recovered=seen["recovered"],
         wanted=wanted,
     )
-    return PoolView(pool, row.get("version", "0"), _capacity(row, bounds), snapshot, there["since"])
+    return PoolView(pool, row.get("version", "0"), _make_capacity(row, bounds), snapshot, there["since"])
 
 
-def _told_by_doctor(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
+def _start_from_probe(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
     """What `sweep doctor --live` has found is where to begin: exactly so many, or so many at least."""
     if not clients:
         return {}
@@ -122,7 +124,7 @@ def _told_by_doctor(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
     return {"limit": str(count), "proven": str(count), "searching": str(int(clients.endswith(MORE)))}
 
 
-def _capacity(row: Mapping[str, str], bounds: Bounds) -> Capacity:
+def _make_capacity(row: Mapping[str, str], bounds: Bounds) -> Capacity:
     if "limit" not in row:
         return Capacity(limit=min(max(bounds.start, bounds.floor), bounds.ceiling))
     known = {each.name: int(row[each.name]) for each in fields(Capacity) if each.name in row}

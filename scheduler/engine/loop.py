@@ -40,7 +40,7 @@ def run(settings: Settings) -> None:
     scheduler, post = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
     post.start()
     while not stop.is_set():
-        stop.wait(scheduler.turn())
+        stop.wait(scheduler.run_tick())
     post.stop()
     scheduler.leave()
 
@@ -72,10 +72,10 @@ class Scheduler:
         self._lead = round(1000 * min(LEAD, settings.lease))
         self._look_at = self._write_at = 0.0
 
-    def turn(self) -> float:
+    def run_tick(self) -> float:
         """One tick if we lead; seconds until the next. A Redis that is in trouble is waited for as long as it takes."""
         try:
-            if found := self._problems():
+            if found := self._find_problems():
                 log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
                 return TROUBLE
             if not self._store.scripts.run("take_duty", self._name, self._lead):
@@ -89,7 +89,7 @@ class Scheduler:
             record_bug(self._store, error, "scheduler")
             return TROUBLE
 
-    def _problems(self) -> list[str]:
+    def _find_problems(self) -> list[str]:
         """What somebody may have changed since it was last looked at; while something is, it is looked at again."""
         if time.monotonic() < self._look_at:
             return []

@@ -126,7 +126,7 @@ def walk_sweeps(store: Store) -> int:
 def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
     """Where no stage of a page can be done it is the code that is broken: the walk waits there until it is mended."""
     stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
-    failed = _each_or_all(store, stages, lambda some: _restage(store, sweep, how, some)) if stages else []
+    failed = _do_each_or_all(store, stages, lambda some: _reconsider(store, sweep, how, some)) if stages else []
     if stages and len(failed) == len(stages):
         return 0
     _put_back(store, failed)
@@ -138,14 +138,14 @@ def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
     return 1
 
 
-def _restage(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
+def _reconsider(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
     if how != "reconsider":
         store.scripts.run("reopen_stages", how, *stages)
     store.scripts.run("reconsider_stages", *stages)
     store.scripts.run_many("update_sweep", [(sweep, stage) for stage in stages])
 
 
-def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
+def _do_each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
     """All at once; where one of them cannot be done, each by itself. Which could not be.
 
     It may be repeated, so that those before the one are done twice.
@@ -153,7 +153,7 @@ def _each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence
     try:
         action(stages)
     except StoreBug:
-        return [stage for stage in stages if not run_isolated(store, partial(_alone, action, stage), 0, of=stage)]
+        return [stage for stage in stages if not run_isolated(store, partial(_do_one, action, stage), 0, of=stage)]
     return []
 
 
@@ -163,7 +163,7 @@ def _put_back(store: Store, stages: Sequence[str]) -> None:
         run_isolated(store, lambda: store.scripts.run("mark_changed", *stages), None)
 
 
-def _alone(action: Callable[[Sequence[str]], None], stage: str) -> int:
+def _do_one(action: Callable[[Sequence[str]], None], stage: str) -> int:
     action([stage])
     return 1
 
@@ -177,7 +177,7 @@ def spread_changes(store: Store) -> int:
     """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
     there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
     changed = {stage: int(version) for stage, version in there}
-    failed = _each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
+    failed = _do_each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
     _put_back(store, failed)
     return len(changed) - len(failed)
 
@@ -185,20 +185,20 @@ def spread_changes(store: Store) -> int:
 def _spread(store: Store, changed: Mapping[str, int]) -> None:
     if not changed:
         return
-    near = _neighbours(store, [*changed])
+    near = _read_neighbours(store, [*changed])
     store.scripts.run_many(
         "update_sweep", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)]
     )
-    for page in _pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
+    for page in _split_pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
         store.scripts.run("reconsider_stages", *page)
     store.scripts.run_many("forget_change", [*changed.items()])
 
 
 def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
     """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
-    contenders, waiting = _contenders(store)
-    room = Room(_threads(store), _slots(store, waiting, limits))
-    board, started = Board(contenders, _queues(store, waiting, room), limits.weights), 0
+    contenders, waiting = _read_contenders(store)
+    room = Room(_count_threads(store), _count_slots(store, waiting, limits))
+    board, started = Board(contenders, _read_queues(store, waiting, room), limits.weights), 0
     while admitted := admit(board, room):
         answers = _start_all(store, nudges, board, admitted, limits.claim)
         started += sum(not refused for refused in answers.values())
@@ -208,7 +208,7 @@ def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
     return started
 
 
-def _slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str, int]:
+def _count_slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str, int]:
     """How many more clients each pool has room for, in the light of what the services say now."""
     wanted = {pool_of(lane) for (_, lane), count in waiting.items() if count}
     rooms: dict[str, int] = {}
@@ -223,7 +223,7 @@ def _start_all(
     store: Store, nudges: Nudges, board: Board, admitted: Sequence[Admitted], patience: float
 ) -> dict[Admitted, str]:
     """Start them; why not, or "". Behind a gate that would be closed to the others as well, they are not asked."""
-    lanes, closed, failed = board.lanes(), set[str](), 0
+    lanes, closed, failed = board.list_lanes(), set[str](), 0
     answers: dict[Admitted, str] = {}
     for each in admitted:
         lane = lanes[each.sweep, each.stage]
@@ -257,12 +257,12 @@ def _note_gate(store: Store, sweep: str, refused: str) -> None:
         store.client.hset(keys.sweep(sweep), "gate", refused)
 
 
-def _threads(store: Store) -> int:
+def _count_threads(store: Store) -> int:
     threads = sum(int(each["threads"]) - int(each["busy"]) for each in read_live_workers(store).values())
     return count_free_nudges(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
 
 
-def _contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
+def _read_contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
     """The sweeps that pay, and how much of each is ready in which of its lanes."""
     sweeps = sorted(store.client.smembers(keys.LIVE))
     pipe = store.client.pipeline(transaction=False)
@@ -280,7 +280,7 @@ def _contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
     return contenders, dict(zip(every, pipe.execute(), strict=True))
 
 
-def _queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
+def _read_queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
     """What is ready, of each queue no more than could start; where there is no room, nothing is read."""
     most = {pool: min(room.threads, slots) for pool, slots in room.pools.items()}
     asked = [(sweep, lane) for (sweep, lane), count in waiting.items() if count and most.get(pool_of(lane))]
@@ -290,7 +290,7 @@ def _queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
     return [Queue(*queue, ready) for queue, ready in zip(asked, pipe.execute(), strict=True) if ready]
 
 
-def _neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
+def _read_neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
     """For each stage, the sweeps that want it and the stages that start from it."""
     pipe = store.client.pipeline(transaction=False)
     for stage in stages:
@@ -300,5 +300,5 @@ def _neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str]
     return dict(zip(stages, zip(answers[::2], answers[1::2], strict=True), strict=True))
 
 
-def _pages(stages: Sequence[str]) -> Iterator[Sequence[str]]:
+def _split_pages(stages: Sequence[str]) -> Iterator[Sequence[str]]:
     return (stages[start : start + PAGE] for start in range(0, len(stages), PAGE))

@@ -23,34 +23,34 @@ def keep_windows(store: Store, most: int = 100) -> int:
     due = store.scripts.run("read_due", keys.WINDOWS, most)
     for sweep in due:
         row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
-        run_isolated(store, partial(_turn, store, sweep, row), None, of=sweep)
+        run_isolated(store, partial(_set_window, store, sweep, row), None, of=sweep)
     return len(due)
 
 
-def _turn(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
-    now, deadline = store.now(), _moment(row["deadline"])
+def _set_window(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
+    now, deadline = store.now(), _parse_moment(row["deadline"])
     if deadline is not None and deadline <= now:
         why = f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)"
         store.scripts.run("cancel_sweep", sweep, why, row["deadline"] or "")
         return
     if not row["window"]:
-        store.scripts.run("set_window", sweep, 1, _milliseconds(deadline), "")
+        store.scripts.run("set_window", sweep, 1, _to_milliseconds(deadline), "")
         return
     try:
         window = Window.model_validate(json.loads(row["window"]))
     except ValueError as error:  # the scheduler's machine may know fewer time zones than the one it was submitted on
         log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
-        store.scripts.run("set_window", sweep, 0, _milliseconds(now + LATER), "not readable by the scheduler")
+        store.scripts.run("set_window", sweep, 0, _to_milliseconds(now + LATER), "not readable by the scheduler")
         return
     hours = find_hours(window, now)
     again = min(hours.until, deadline) if deadline else hours.until
-    store.scripts.run("set_window", sweep, int(hours.open), _milliseconds(again), f"{window.daily} {window.tz}")
+    store.scripts.run("set_window", sweep, int(hours.open), _to_milliseconds(again), f"{window.daily} {window.tz}")
 
 
-def _moment(milliseconds: str | None) -> datetime | None:
+def _parse_moment(milliseconds: str | None) -> datetime | None:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
 
 
-def _milliseconds(moment: datetime | None) -> int | str:
+def _to_milliseconds(moment: datetime | None) -> int | str:
     """Rounded up: what is looked at too early would be looked at again and again."""
     return "" if moment is None else -int(-moment.timestamp() * 1000 // 1)

@@ -130,14 +130,14 @@ def troubled_webhooks(store: Store) -> list[WebhookTrouble]:
     rows = store.client.hgetall(keys.WEBHOOKS)
     health = {variable: json.loads(text) for variable, text in sorted(rows.items())}
     failing = {variable: row for variable, row in health.items() if row["reason"]}
-    waiting = _waiting(store) if failing else Counter()
+    waiting = _count_waiting(store) if failing else Counter()
     return [
         WebhookTrouble(variable, int(row["since"]) / 1000, row["reason"], waiting[variable], int(row["given_up"] or 0))
         for variable, row in failing.items()
     ]
 
 
-def _waiting(store: Store) -> Counter[str]:
+def _count_waiting(store: Store) -> Counter[str]:
     notices = store.client.zrange(keys.NOTICES, 0, -1)
     pipe = store.client.pipeline(transaction=False)
     for notice in notices:

@@ -228,10 +228,10 @@ def find_problems(client: Client) -> list[str]:
     """Why the server cannot be trusted with the truth, one line each; empty if it can."""
     memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
     return [
-        *_too_old(told),
-        *_follows(client.info("replication")),
-        *_evicts(str(memory.get("maxmemory_policy", "noeviction"))),
-        *_forgets(persistence),
+        *_check_version(told),
+        *_check_role(client.info("replication")),
+        *_check_eviction(str(memory.get("maxmemory_policy", "noeviction"))),
+        *_check_persistence(persistence),
     ]
 
 
@@ -241,26 +241,26 @@ def redact_redis_url(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
 
-def _too_old(told: Mapping[str, Any]) -> list[str]:
+def _check_version(told: Mapping[str, Any]) -> list[str]:
     if not is_too_old(told):
         return []
     return [f"  it is {identify_server(told)}, which is too old; tested are {describe_tested()}: install one of them"]
 
 
-def _follows(replication: Mapping[str, Any]) -> list[str]:
+def _check_role(replication: Mapping[str, Any]) -> list[str]:
     if replication.get("role", "master") == "master":
         return []
     primary = f"{replication.get('master_host')}:{replication.get('master_port')}"
     return [f"  it is a replica, which is read-only; its primary, {primary}, is the one to name"]
 
 
-def _evicts(policy: str) -> list[str]:
+def _check_eviction(policy: str) -> list[str]:
     if policy == "noeviction":
         return []
     return [f"  maxmemory-policy is {policy}: it would throw stages away; set it to noeviction"]
 
 
-def _forgets(persistence: Mapping[str, Any]) -> list[str]:
+def _check_persistence(persistence: Mapping[str, Any]) -> list[str]:
     if int(persistence.get("aof_enabled", 0)) != 1:
         return ["  appendonly is no: a restart would lose the night; set appendonly yes (and appendfsync always)"]
     if persistence.get("aof_last_write_status", "ok") != "ok":

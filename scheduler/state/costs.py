@@ -51,17 +51,17 @@ class DayCosts:
 def read_costs(store: Store, name: str) -> SweepCosts:
     """What a sweep was to cost, and has cost."""
     row = store.client.hgetall(keys.sweep(name))
-    stages = _stages(store, name)
+    stages = _read_stage_rows(store, name)
     return SweepCosts(
         sweep=name,
         limit=int(row["limit"]) if row.get("limit") else None,
-        kinds=tuple(_kind(kind, name, row, [each for each in stages if each["kind"] == kind]) for kind in KINDS),
-        billed=tuple(_billed(service, row) for service in SERVICES if f"billed_at:{service}" in row),
+        kinds=tuple(_count_kind(kind, name, row, [each for each in stages if each["kind"] == kind]) for kind in KINDS),
+        billed=tuple(_read_bill(service, row) for service in SERVICES if f"billed_at:{service}" in row),
     )
 
 
-def _kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapping[str, str]]) -> KindCosts:
-    def counted(what: str) -> int:
+def _count_kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapping[str, str]]) -> KindCosts:
+    def read_amount(what: str) -> int:
         return int(row.get(f"{what}:{kind}", 0))
 
     return KindCosts(
@@ -69,15 +69,15 @@ def _kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapping[st
         stages=len(stages),
         low=_sum("low_estimate", stages),
         high=_sum("estimate", stages),
-        reused=_sum("estimate", (each for each in stages if _paid_by_another(each, sweep))),
-        metered=counted("spent"),
-        reserved=counted("reserved"),
-        unreconciled=counted("unreconciled"),
-        tokens=counted("tokens"),
+        reused=_sum("estimate", (each for each in stages if _is_paid_by_another(each, sweep))),
+        metered=read_amount("spent"),
+        reserved=read_amount("reserved"),
+        unreconciled=read_amount("unreconciled"),
+        tokens=read_amount("tokens"),
     )
 
 
-def _paid_by_another(stage: Mapping[str, str], sweep: str) -> bool:
+def _is_paid_by_another(stage: Mapping[str, str], sweep: str) -> bool:
     return stage["state"] == StageState.SUCCEEDED and stage["payer"] != sweep
 
 
@@ -85,7 +85,7 @@ def _sum(field: str, stages: Iterable[Mapping[str, str]]) -> int:
     return sum(int(stage[field]) for stage in stages)
 
 
-def _stages(store: Store, name: str) -> list[Mapping[str, str]]:
+def _read_stage_rows(store: Store, name: str) -> list[Mapping[str, str]]:
     ids, found = store.client.zrange(keys.sweep_stages(name), 0, -1), list[Mapping[str, str]]()
     for start in range(0, len(ids), PAGE):
         pipe = store.client.pipeline(transaction=False)
@@ -95,7 +95,7 @@ def _stages(store: Store, name: str) -> list[Mapping[str, str]]:
     return found
 
 
-def _billed(service: str, row: Mapping[str, str]) -> ServiceBill:
+def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
     named = row[f"billed:{service}"]
     at = int(row[f"billed_at:{service}"])
     return ServiceBill(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at)

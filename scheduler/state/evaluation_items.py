@@ -84,7 +84,7 @@ class _Reader:
         self.rows[stage] = rows
         self.values += len(rows) * metrics
 
-    def said(self) -> Iterator[str]:
+    def describe_unread(self) -> Iterator[str]:
         every = len(self.rows) + len(self.left) + len(self.broken)
         if self.left:
             yield (
@@ -109,8 +109,8 @@ def read_items(
     if not wanted:
         return KeptItems({})
     planned = views.read_planned_rows(store, name)
-    asked = [(measure, *each) for measure, one in wanted.items() for each in _stages(planned, measure, one)]
-    files = _files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
+    asked = [(measure, *each) for measure, one in wanted.items() for each in _list_stages(planned, measure, one)]
+    files = _find_files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
     try:
         reader = _Reader(Artefacts(url), bounded)
     except ArtefactError:
@@ -124,12 +124,12 @@ def read_items(
             found[measure][key] = reader.rows[stage]
     return KeptItems(
         {measure: items for measure, items in found.items() if items},
-        tuple(reader.said()),
+        tuple(reader.describe_unread()),
         sum(map(len, reader.rows.values())),
     )
 
 
-def _stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:
+def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:
     """The stage that measures each run, the first seed of every cell first."""
     seen: dict[bytes, int] = {}
     found = []
@@ -141,17 +141,17 @@ def _stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedIt
     return [each for _, each in sorted(found, key=lambda one: one[0])]
 
 
-def _files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
+def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
     """What the succeeded ones of these stages have kept."""
     found = {}
-    for stage, (state, text) in _results(store, stages):
+    for stage, (state, text) in _read_stage_results(store, stages):
         result: Mapping[str, Json] = json.loads(text or "{}") if state == StageState.SUCCEEDED else {}
         if result.get("items"):
             found[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
     return found
 
 
-def _results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequence[str | None]]]:
+def _read_stage_results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequence[str | None]]]:
     for start in range(0, len(stages), views.PAGE):
         page = stages[start : start + views.PAGE]
         pipe = store.client.pipeline(transaction=False)

@@ -29,7 +29,7 @@ def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int
     newest, read = "+", 0
     while len(found) < last and read < MOST_READ:
         page = store.client.xrevrange(keys.EVENTS, newest, count=PAGE)
-        found += _of(store, sweep, stage, [row for _, row in page])
+        found += _select(store, sweep, stage, [row for _, row in page])
         read += len(page)
         if len(page) < PAGE:
             break
@@ -37,20 +37,20 @@ def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int
     return found[:last][::-1]
 
 
-def _of(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]]) -> list[Event]:
+def _select(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]]) -> list[Event]:
     pipe = store.client.pipeline(transaction=False)
     for row in rows:
         pipe.zscore(keys.sweep_stages(sweep), row["stage"])
         pipe.hget(keys.stage(row["stage"]), "label")
     answers = pipe.execute()
     return [
-        _event(row, label)
+        _make_event(row, label)
         for row, position, label in zip(rows, answers[::2], answers[1::2], strict=True)
         if position is not None and stage in (None, row["stage"], label)
     ]
 
 
-def _event(row: dict[str, str], label: str | None) -> Event:
+def _make_event(row: dict[str, str], label: str | None) -> Event:
     return Event(
         at=int(row["at"]),
         stage=row["stage"],

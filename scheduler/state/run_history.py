@@ -35,7 +35,7 @@ def follow_runs(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[
         stages = list(dict.fromkeys(stage for plan, _ in page for stage in views.list_row_stages(plan)))
         facts, curves = _read(store, stages)
         for plan, row in page:
-            yield _followed(plan, row, facts, curves, submitted)
+            yield _make_followed(plan, row, facts, curves, submitted)
 
 
 def _read(store: Store, stages: Sequence[str]) -> tuple[dict[str, Facts], dict[str, list[dict[str, Any]]]]:
@@ -53,7 +53,7 @@ def _read(store: Store, stages: Sequence[str]) -> tuple[dict[str, Facts], dict[s
     return facts, curves
 
 
-def _followed(
+def _make_followed(
     plan: Mapping[str, Any],
     row: RunResult,
     facts: Mapping[str, Facts],

@@ -77,7 +77,7 @@ class Lack:
     status: int | None
     at: datetime
 
-    def said(self, service: str) -> str:
+    def describe(self, service: str) -> str:
         """What that means for us."""
         return f"{service} does not offer `{self.call}` ({self.status}): so {LACKED[self.call]}"
 
@@ -97,7 +97,7 @@ class ServiceFacts:
     lacks: tuple[Lack, ...] = ()
     times: Mapping[str, datetime] = field(default_factory=dict)  # answer -> when it was given
 
-    def lacking(self, now: datetime) -> frozenset[str]:
+    def list_lacking(self, now: datetime) -> frozenset[str]:
         """The calls that it did not have lately."""
         return frozenset(lack.call for lack in self.lacks if now - lack.at < ASKED_ANEW)
 
@@ -113,19 +113,19 @@ def read_facts(store: Store, service: str) -> ServiceFacts:
     clients = row.get("clients", "")
     return ServiceFacts(
         service=service,
-        moments=_yes(row.get("moments")),
-        finish=_yes(row.get("finish")),
+        moments=_parse_yes(row.get("moments")),
+        finish=_parse_yes(row.get("finish")),
         forward=cast(Forward | None, row.get("forward")),
         clients=int(clients.removesuffix(MORE)) if clients else None,
         capped=clients.isdigit(),
         models=tuple(json.loads(row.get("models", "[]"))),
-        pending=_pending(row),
+        pending=_parse_pending(row),
         lacks=tuple(
-            Lack(call, int(row[_LACKS + call]), _moment(row[f"{_LACKS}{call}_at"]))
+            Lack(call, int(row[_LACKS + call]), _parse_moment(row[f"{_LACKS}{call}_at"]))
             for call in LACKED
             if _LACKS + call in row
         ),
-        times={name: _moment(row[f"{name}_at"]) for name in ANSWERS if name in row},
+        times={name: _parse_moment(row[f"{name}_at"]) for name in ANSWERS if name in row},
     )
 
 
@@ -154,16 +154,16 @@ def record_lack(store: Store, service: str, call: str, status: int | None) -> No
     record_facts(store, service, {_LACKS + call: "" if status is None else str(status)})
 
 
-def _yes(word: str | None) -> bool | None:
+def _parse_yes(word: str | None) -> bool | None:
     return None if word is None else word == "yes"
 
 
-def _pending(row: Mapping[str, str]) -> PendingBill | None:
+def _parse_pending(row: Mapping[str, str]) -> PendingBill | None:
     if "pending" not in row:
         return None
     session, _, model = row["pending"].partition(" ")
-    return PendingBill(session, model, _moment(row["pending_at"]))
+    return PendingBill(session, model, _parse_moment(row["pending_at"]))
 
 
-def _moment(milliseconds: str) -> datetime:
+def _parse_moment(milliseconds: str) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

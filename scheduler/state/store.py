@@ -124,14 +124,14 @@ class Store:
 
     def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
         """Take the lease of a dispatched stage for `lease` seconds; None for a message that is not the current one."""
-        fence = self.scripts.run("claim_stage", stage, attempt, worker, _milliseconds(lease), _call())
+        fence = self.scripts.run("claim_stage", stage, attempt, worker, _milliseconds(lease), _name_call())
         return Lease(stage, fence) if fence else None
 
     def continue_on_client(
         self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening
     ) -> Lease | None:
         """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
-        call = (stage, sweep, worker, _milliseconds(lease), _call())
+        call = (stage, sweep, worker, _milliseconds(lease), _name_call())
         fence = self.scripts.run("continue_on_client", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
@@ -139,7 +139,7 @@ class Store:
         """Renew every lease of a worker in one call, and learn what is wanted of each attempt."""
         if not pulses:
             return []
-        flat = [word for pulse in pulses for word in _spelled(pulse)]
+        flat = [word for pulse in pulses for word in _flatten(pulse)]
         answers: list[Hold] = self.scripts.run("renew_leases", _milliseconds(lease), *flat)
         return answers
 
@@ -258,12 +258,12 @@ class Store:
         pipe.execute()
 
 
-def _spelled(pulse: Renewal) -> tuple[str | int, ...]:
+def _flatten(pulse: Renewal) -> tuple[str | int, ...]:
     heard = -1 if pulse.heard is None else _milliseconds(pulse.heard)
     return (*pulse.lease, _milliseconds(pulse.quiet), heard, int(pulse.troubled))
 
 
-def _call() -> str:
+def _name_call() -> str:
     """A name for one call: when its answer is lost and the client sends it again, it is not a second taker."""
     return uuid.uuid4().hex
 

@@ -61,7 +61,7 @@ def submit(store: Store, submission: Submission, progress: Progress | None = Non
         return Submitted(plan.sweep, fresh=False, known=0)
     _write_runs(store, plan)
     known = 0
-    for done, batch in _counted(_stage_calls(submission)):
+    for done, batch in _count_batches(_make_stage_calls(submission)):
         known += sum(int(answer) for answer in store.scripts.run_many("add_stage", batch))
         if progress:
             progress(done, len(plan.stages))
@@ -89,17 +89,17 @@ def _open(store: Store, submission: Submission) -> str:
     flat = [word for pair in fields.items() for word in pair]
     answer: str = store.scripts.run("open_sweep", plan.sweep, plan.digest, *flat)
     if answer == "differs":
-        raise SweepConflict(_conflict(store, submission))
+        raise SweepConflict(_describe_conflict(store, submission))
     return answer
 
 
 def _write_runs(store: Store, plan: Plan) -> None:
     """The rows, and which stage feeds which of them, once for each sweep."""
     cells = CellNumbers()
-    for batch in _batches(enumerate(plan.runs)):
-        rows = {str(number): _row(cells, number, run) for number, run in batch}
+    for batch in _split_batches(enumerate(plan.runs)):
+        rows = {str(number): _make_row(cells, number, run) for number, run in batch}
         store.client.hset(keys.sweep_runs(plan.sweep), mapping=rows)
-    for feeds in _batches(_feeds(plan, cells).items()):
+    for feeds in _split_batches(_map_feeds(plan, cells).items()):
         store.client.hset(
             keys.sweep_feeds(plan.sweep), mapping={stage: json.dumps(targets) for stage, targets in feeds}
         )
@@ -111,15 +111,15 @@ class CellNumbers:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
-    def of(self, run: Run) -> int:
+    def assign(self, run: Run) -> int:
         return self._numbers.setdefault(fingerprint(run.cell), len(self._numbers))
 
 
-def _row(cells: CellNumbers, number: int, run: Run) -> str:
+def _make_row(cells: CellNumbers, number: int, run: Run) -> str:
     return json.dumps(
         {
             "run": number,
-            "number": cells.of(run),
+            "number": cells.assign(run),
             "cell": dict(run.cell),
             "seed": run.seed,
             "stage": run.stage,
@@ -129,25 +129,25 @@ def _row(cells: CellNumbers, number: int, run: Run) -> str:
     )
 
 
-def _feeds(plan: Plan, cells: CellNumbers) -> dict[str, list[list[Json]]]:
+def _map_feeds(plan: Plan, cells: CellNumbers) -> dict[str, list[list[Json]]]:
     """Stage -> [run, cell, prefix of its metrics]: what `source.nll` measures is the prefix `source.`."""
     feeds: dict[str, list[list[Json]]] = {}
     for number, run in enumerate(plan.runs):
         for measure, stage in run.measures.items():
             prefix = measure[: measure.rfind(".") + 1]
-            feeds.setdefault(stage, []).append([number, cells.of(run), prefix])
+            feeds.setdefault(stage, []).append([number, cells.assign(run), prefix])
     return feeds
 
 
-def _stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:
+def _make_stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:
     plan = submission.plan
     for position, stage in enumerate(plan.stages):
-        fields = _stage_fields(submission, stage)
+        fields = _make_stage_fields(submission, stage)
         flat = (word for pair in fields.items() for word in pair)
         yield (plan.sweep, position, stage.id, " ".join(stage.parents), *flat)
 
 
-def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
+def _make_stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
     model = str(stage.recipe["model"])
     return {
         "kind": stage.kind,
@@ -163,7 +163,7 @@ def _stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
     }
 
 
-def _conflict(store: Store, submission: Submission) -> str:
+def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
     there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
     lines = [f"  {path}: {old} there, {new} here" for path, old, new in find_differences(there, submission.spec)]
@@ -190,14 +190,14 @@ def find_differences(
             yield f"{path}{key}", json.dumps(old), json.dumps(new)
 
 
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+def _split_batches(items: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, BATCH)):
         yield batch
 
 
-def _counted(items: Iterable[T]) -> Iterator[tuple[int, list[T]]]:
+def _count_batches(items: Iterable[T]) -> Iterator[tuple[int, list[T]]]:
     done = 0
-    for batch in _batches(items):
+    for batch in _split_batches(items):
         done += len(batch)
         yield done, batch

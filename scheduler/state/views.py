@@ -121,11 +121,11 @@ def read_sweep(store: Store, name: str) -> SweepView:
 
 def read_results(store: Store, name: str) -> list[RunResult]:
     """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
-    values = _values(store, name)
+    values = _read_values(store, name)
     rows = read_planned_rows(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
     stages = {stage.id: stage for stage in read_stage_views(store, needed)}
-    return [_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
+    return [_make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
 def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
         for stage in page:
             pipe.hmget(keys.stage(stage), fields)
         rows = (dict(zip(fields, row, strict=True)) for row in pipe.execute())
-        found += [_stage_view(stage, row) for stage, row in zip(page, rows, strict=True)]
+        found += [_make_stage_view(stage, row) for stage, row in zip(page, rows, strict=True)]
     return found
 
 
@@ -197,7 +197,7 @@ def read_recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, 
     return found
 
 
-def _stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
+def _make_stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
     return StageView(
         id=stage,
         label=row["label"] or stage,
@@ -222,7 +222,7 @@ def list_row_stages(row: Mapping[str, Json]) -> list[str]:
     return [str(stage) for stage in (*own, *measures.values())]
 
 
-def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
+def _read_values(store: Store, name: str) -> dict[str, dict[str, float]]:
     """Run -> metric -> value, each as it was counted."""
     found: dict[str, dict[str, float]] = {}
     for key, text in store.client.hgetall(keys.sweep_values(name)).items():
@@ -231,7 +231,7 @@ def _values(store: Store, name: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
+def _make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
     own = [stages[stage] for stage in dict.fromkeys(list_row_stages(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
     cell, measures, before = row["cell"], row["measures"], row["before"]
@@ -243,9 +243,9 @@ def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: M
     return RunResult(
         cell=cell,
         seed=int(str(row["seed"])),
-        state=_state_of(measured if measured and _all_succeeded(measured) else own),
+        state=_find_state(measured if measured and _have_succeeded(measured) else own),
         metrics=metrics,
-        steps=_steps_done(train) if train else 0,
+        steps=_count_steps(train) if train else 0,
         tokens=sum(stage.tokens for stage in own),
         micro_usd=sum(stage.micro_usd for stage in own),
         stage=train.id if train else None,
@@ -253,16 +253,16 @@ def _result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: M
     )
 
 
-def _steps_done(stage: StageView) -> int:
+def _count_steps(stage: StageView) -> int:
     """Of a training that has not ended well, those that it told of."""
     return stage.steps if stage.state == StageState.SUCCEEDED else int(str(stage.progress.get("step") or 0))
 
 
-def _all_succeeded(stages: Sequence[StageView]) -> bool:
+def _have_succeeded(stages: Sequence[StageView]) -> bool:
     return all(stage.state == StageState.SUCCEEDED for stage in stages)
 
 
-def _state_of(stages: Sequence[StageView]) -> str:
+def _find_state(stages: Sequence[StageView]) -> str:
     """A run has succeeded when all its stages have; else it is where its least lucky or least advanced one is."""
     order = ("failed", "skipped", "cancelled", "waiting", "ready", "dispatched", "running", "succeeded")
     states = {stage.state for stage in stages}

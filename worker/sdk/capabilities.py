@@ -32,7 +32,7 @@ class ServiceCapabilities:
         """Is this call available, as far as the store knows? A lack that is hours old is tested again."""
         until, lacking = self._known.get(service, (0.0, frozenset()))
         if time.monotonic() > until:
-            lacking = read_facts(self._store, service).lacking(datetime.now(UTC))
+            lacking = read_facts(self._store, service).list_lacking(datetime.now(UTC))
             self._known[service] = time.monotonic() + LOOK_AGAIN, lacking
         return call not in lacking
 
@@ -63,4 +63,4 @@ class ServiceCapabilities:
         self._there.discard((service, call))
         record_lack(self._store, service, call, status)
         self._known.pop(service, None)
-        log.warning("housekeeping: %s", Lack(call, status, datetime.now(UTC)).said(service))
+        log.warning("housekeeping: %s", Lack(call, status, datetime.now(UTC)).describe(service))

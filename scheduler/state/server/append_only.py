@@ -43,18 +43,18 @@ def find_damage(folder: Path) -> Damage | None:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             if text[:1] not in COMMANDS:
                 continue
-            at, torn = _readable(text)
+            at, torn = _find_end(text)
             if at < len(text):
                 return Damage(path, at, len(text), unwritten=torn and path == parts[-1])
     return None
 
 
-def _readable(text: mmap.mmap) -> tuple[int, bool]:
+def _find_end(text: mmap.mmap) -> tuple[int, bool]:
     """How far commands can be read; and does the last one just break off, but for zeros?"""
-    at, written = 0, _written(text)
+    at, written = 0, _trim_zeros(text)
     try:
         while at < written:
-            at = _end_of_command(text, at, written)
+            at = _skip_command(text, at, written)
     except EOFError:
         return at, True
     except ValueError:
@@ -62,7 +62,7 @@ def _readable(text: mmap.mmap) -> tuple[int, bool]:
     return at, True
 
 
-def _written(text: mmap.mmap) -> int:
+def _trim_zeros(text: mmap.mmap) -> int:
     """Its length without the zeros at the end; no command ends in one."""
     end = len(text)
     while end and text[end - 1] == 0:
@@ -70,16 +70,16 @@ def _written(text: mmap.mmap) -> int:
     return end
 
 
-def _end_of_command(text: mmap.mmap, at: int, written: int) -> int:
+def _skip_command(text: mmap.mmap, at: int, written: int) -> int:
     """Raises EOFError where it breaks off, ValueError where it is none."""
     if text[at : at + 1] == b"#":  # a remark, one line
         end = text.find(b"\n", at, written)
         if end < 0:
             raise EOFError
         return end + 1
-    words, at = _number(text, at, written, b"*")
+    words, at = _read_number(text, at, written, b"*")
     for _ in range(words):
-        length, at = _number(text, at, written, b"$")
+        length, at = _read_number(text, at, written, b"$")
         at += length + 2
         if at > written:
             raise EOFError
@@ -88,7 +88,7 @@ def _end_of_command(text: mmap.mmap, at: int, written: int) -> int:
     return at
 
 
-def _number(text: mmap.mmap, at: int, written: int, sign: bytes) -> tuple[int, int]:
+def _read_number(text: mmap.mmap, at: int, written: int, sign: bytes) -> tuple[int, int]:
     """A line with a sign and a number; the number, and where the next line begins."""
     line = text[at : min(at + LONGEST_NUMBER + 3, written)]
     if not sign.startswith(line[:1]):

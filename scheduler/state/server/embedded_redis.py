@@ -40,7 +40,7 @@ log = logging.getLogger("scheduler")
 
 def server_url(settings: Settings) -> str:
     """Where the truth is: REDIS_URL, or the embedded server of the state folder."""
-    return settings.redis_url or f"unix://{_socket(settings.home)}"
+    return settings.redis_url or f"unix://{_find_socket(settings.home)}"
 
 
 def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
@@ -64,7 +64,7 @@ def open_server(settings: Settings) -> Iterator[str]:
         try:
             yield url
         finally:
-            if _alone(users):
+            if _is_alone(users):
                 _stop(url)
 
 
@@ -73,14 +73,14 @@ def ensure_server(settings: Settings) -> bool:
     if settings.redis_url:
         return False
     client = connect(server_url(settings), retries=0, patience=PING_SECONDS)
-    with _exclusive(settings.home / "redis.start.lock"), closing(client):
-        if _answers(client):
+    with _lock_exclusively(settings.home / "redis.start.lock"), closing(client):
+        if _is_up(client):
             return False
         _await(client, settings.home)
         return True
 
 
-def _socket(home: Path) -> Path:
+def _find_socket(home: Path) -> Path:
     """In the state folder, or where its path cannot be that of a socket, in a private folder that stands for it."""
     path = home / "redis" / "redis.sock"
     plain = quote(str(path)) == str(path)  # redis-py and Celery do not agree on how a URL spells a space or a `%`
@@ -96,7 +96,7 @@ def _refuse_unreadable(settings: Settings) -> None:
         choose_server(settings.home / "redis")
     except StoreUnavailable:
         with closing(connect(server_url(settings), retries=0, patience=PING_SECONDS)) as client:
-            if not _answers(client):
+            if not _is_up(client):
                 raise
 
 
@@ -107,12 +107,12 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
     reason to start another.
     """
     folder = home / "redis"
-    for each in (folder, _socket(home).parent):
+    for each in (folder, _find_socket(home).parent):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
         each.chmod(0o700)
     options = {
         "port": "0",  # no TCP: whoever may open the socket is its owner
-        "unixsocket": str(_socket(home)),
+        "unixsocket": str(_find_socket(home)),
         "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
@@ -124,7 +124,7 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     with _open(home / "redis.server.lock") as lock:
-        if not _alone(lock):
+        if not _is_alone(lock):
             return None
         process = subprocess.Popen(
             [str(author.binary), *arguments],
@@ -140,22 +140,22 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
 
 def _await(client: Client, home: Path) -> None:
     give_up = time.monotonic() + START_SECONDS
-    author, logged = choose_server(home / "redis"), _size(_log(home))
+    author, logged = choose_server(home / "redis"), _measure(_log_path(home))
     process = _start(home, author)
-    while not _answers(client):
+    while not _is_up(client):
         if process is not None and process.returncode is not None:
-            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_trouble(home)}")
+            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_describe_trouble(home)}")
         if time.monotonic() > give_up:
-            raise StoreUnavailable(f"the embedded server runs and does not answer; {_trouble(home)}")
+            raise StoreUnavailable(f"the embedded server runs and does not answer; {_describe_trouble(home)}")
         time.sleep(0.02)
         process = process or _start(home, author)
     if process is not None:
         write_author(home / "redis", author)
-        if TORN in _log(home).read_bytes()[logged:]:
+        if TORN in _log_path(home).read_bytes()[logged:]:
             log.warning("the last write before the server's end was not whole and was left out: a power cut? %s", KEPT)
 
 
-def _answers(client: Client) -> bool:
+def _is_up(client: Client) -> bool:
     """Is it up, and done with reading back what it knew?"""
     try:
         return client.ping()
@@ -163,19 +163,19 @@ def _answers(client: Client) -> bool:
         return False
 
 
-def _log(home: Path) -> Path:
+def _log_path(home: Path) -> Path:
     return home / "redis" / "redis.log"
 
 
-def _size(path: Path) -> int:
+def _measure(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _trouble(home: Path) -> str:
+def _describe_trouble(home: Path) -> str:
     """Damage, or else the end of the log without what servers advise about it: that would cut data off."""
     if damage := find_damage(home / "redis"):
         return str(damage)
-    path = _log(home)
+    path = _log_path(home)
     with suppress(OSError):
         lines = [
             ADVICE.sub("", line).rstrip(" :")
@@ -185,7 +185,7 @@ def _trouble(home: Path) -> str:
     return f"there is no {path}"
 
 
-def _alone(users: IO[str]) -> bool:
+def _is_alone(users: IO[str]) -> bool:
     """Is nobody else counted? If so, whoever comes next waits until our lock goes."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,7 +202,7 @@ def _stop(url: str) -> None:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
+def _lock_exclusively(path: Path) -> Iterator[None]:
     with _open(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

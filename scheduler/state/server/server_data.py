@@ -33,24 +33,24 @@ def read_data(folder: Path) -> ServerData | None:
     author = read_author(folder)
     writer = author.server if author else None
     if (folder / PARTS).is_dir():
-        base = next((name for kind, name in _manifest(folder) if kind == "b"), None)
-        return ServerData(*_mark(folder / PARTS / base if base else None), parts=True, writer=writer)
+        base = next((name for kind, name in _read_manifest(folder) if kind == "b"), None)
+        return ServerData(*_read_mark(folder / PARTS / base if base else None), parts=True, writer=writer)
     whole = folder / WHOLE
     if whole.exists() and whole.stat().st_size:
-        return ServerData(*_mark(whole), parts=False, writer=writer)
+        return ServerData(*_read_mark(whole), parts=False, writer=writer)
     return None
 
 
 def list_parts(folder: Path) -> list[Path]:
     """The append-only file, or its parts in the order in which they are read."""
     if (folder / PARTS).is_dir():
-        return [folder / PARTS / name for kind, name in _manifest(folder) if kind != "h"]
+        return [folder / PARTS / name for kind, name in _read_manifest(folder) if kind != "h"]
     return [folder / WHOLE]
 
 
 def read_author(folder: Path) -> Author | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads(_note(folder).read_text(encoding="utf-8"))
+        note = json.loads(_note_path(folder).read_text(encoding="utf-8"))
         return Author(ServerVersion(str(note["name"]), str(note["version"])), Path(note["binary"]))
     return None
 
@@ -59,7 +59,7 @@ def write_author(folder: Path, author: Author) -> None:
     """Note who writes the data from now on; whole, or not at all."""
     if read_author(folder) == author:
         return
-    path = _note(folder)
+    path = _note_path(folder)
     draft = path.with_suffix(".part")
     note = {"name": author.server.name, "version": author.server.version, "binary": str(author.binary)}
     with draft.open("w") as file:
@@ -69,11 +69,11 @@ def write_author(folder: Path, author: Author) -> None:
     draft.replace(path)
 
 
-def _note(folder: Path) -> Path:
+def _note_path(folder: Path) -> Path:
     return folder / "server.json"
 
 
-def _manifest(folder: Path) -> Iterator[tuple[str, str]]:
+def _read_manifest(folder: Path) -> Iterator[tuple[str, str]]:
     """(kind, name) of each part: `b` the base, `i` what came after, `h` what may go."""
     with suppress(OSError):
         for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -83,7 +83,7 @@ def _manifest(folder: Path) -> Iterator[tuple[str, str]]:
                 yield told["type"], told["file"]
 
 
-def _mark(path: Path | None) -> tuple[str | None, int]:
+def _read_mark(path: Path | None) -> tuple[str | None, int]:
     """A snapshot begins with the name of its format; plain commands are read by everybody."""
     with suppress(OSError):
         if path is not None:

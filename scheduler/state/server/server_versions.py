@@ -37,12 +37,12 @@ class ServerSeries(NamedTuple):
     parts: bool  # an append-only file in several parts; without, such data are silently taken for none
 
     def __str__(self) -> str:
-        return f"{self.name} {_dotted(self.series)}"
+        return f"{self.name} {_format_version(self.series)}"
 
     @property
     def key(self) -> str:
         """As a word: `redis-7.0`."""
-        return f"{self.name.lower()}-{_dotted(self.series)}"
+        return f"{self.name.lower()}-{_format_version(self.series)}"
 
     @property
     def writes(self) -> tuple[str, int]:
@@ -117,7 +117,9 @@ def is_tested(server: ServerVersion) -> bool:
 def describe_tested() -> str:
     """`Redis 6.2, 7.0 and 7.2; Valkey 9.1`, for messages and documents."""
     names = dict.fromkeys(each.name for each in TESTED)
-    return "; ".join(f"{name} {join_names([_dotted(e.series) for e in TESTED if e.name == name])}" for name in names)
+    return "; ".join(
+        f"{name} {join_names([_format_version(e.series) for e in TESTED if e.name == name])}" for name in names
+    )
 
 
 def can_read(server: ServerVersion, data: ServerData) -> bool:
@@ -137,7 +139,7 @@ def can_read(server: ServerVersion, data: ServerData) -> bool:
 
 def list_readers(data: ServerData) -> Sequence[str]:
     """Which of the tested would read these data."""
-    return [str(each) for each in TESTED if can_read(ServerVersion(each.name, _dotted(each.series)), data)]
+    return [str(each) for each in TESTED if can_read(ServerVersion(each.name, _format_version(each.series)), data)]
 
 
 def join_names(names: Sequence[str], word: str = "and") -> str:
@@ -145,5 +147,5 @@ def join_names(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def _dotted(version: Version) -> str:
+def _format_version(version: Version) -> str:
     return f"{version[0]}.{version[1]}"

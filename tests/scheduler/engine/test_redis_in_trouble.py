@@ -60,7 +60,7 @@ def dispatched(store: Store) -> int:
 
 def turn_until_idle(scheduler: Scheduler) -> None:
     for _ in range(20):
-        if scheduler.turn() == PAUSE:
+        if scheduler.run_tick() == PAUSE:
             return
     raise AssertionError("it never comes to rest")
 
@@ -75,7 +75,7 @@ def test_the_fleet_pauses_says_why_and_goes_on(
         client.config_set(name, value)
     try:
         with caplog.at_level(logging.WARNING):
-            assert scheduler.turn() == TROUBLE
+            assert scheduler.run_tick() == TROUBLE
         assert said in caplog.text
         assert dispatched(store) == 0
     finally:
@@ -92,7 +92,7 @@ def test_a_server_that_became_a_replica_is_waited_for(
     client.replicaof("127.0.0.1", "1")
     try:
         with caplog.at_level(logging.WARNING):
-            assert scheduler.turn() == TROUBLE
+            assert scheduler.run_tick() == TROUBLE
         assert "it is a replica, which is read-only; its primary, 127.0.0.1:1, is the one to name" in caplog.text
         with pytest.raises(StoreUnavailable, match="it is a replica"):
             check_server(store.client, trusted.url)

@@ -230,7 +230,7 @@ def test_the_scheduler_itself_names_what_keeps_it_from_ticking(trusted: RedisSer
     scheduler = Scheduler(store, Nudges(trusted.url), from_environment({"SWEEP_HOME": str(tmp_path)}))
     forget_bugs(store)
     plant(store, verb)
-    assert scheduler.turn() == TROUBLE
+    assert scheduler.run_tick() == TROUBLE
     assert [bug.verb for bug in read_stopping_bugs(store)] == [verb]
     scheduler.leave()
     forget_bugs(store)

@@ -52,7 +52,7 @@ def written_with_a_sweep() -> set[str]:
     mappings = [
         node
         for maker in makers
-        if maker.name in ("_open", "_stage_fields")
+        if maker.name in ("_open", "_make_stage_fields")
         for node in ast.walk(maker)
         if isinstance(node, ast.Dict)
     ]

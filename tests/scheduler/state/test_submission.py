@@ -10,7 +10,7 @@ import pytest
 from scheduler.errors import SweepConflict
 from scheduler.state import keys
 from scheduler.state.store import Meter, Store
-from scheduler.state.submission import _open, _stage_calls, _write_runs, submit
+from scheduler.state.submission import _make_stage_calls, _open, _write_runs, submit
 from sweeps.planning.plan import Plan
 from tests.scheduler.night import LEASE, Night
 from tests.scheduler.plans import evaluate, plan, scaling, single, submission, train
@@ -22,7 +22,7 @@ def submit_half(store: Store, question: Plan, count: int) -> None:
     asked = submission(question)
     _open(store, asked)
     _write_runs(store, question)
-    store.scripts.run_many("add_stage", list(itertools.islice(_stage_calls(asked), count)))
+    store.scripts.run_many("add_stage", list(itertools.islice(_make_stage_calls(asked), count)))
 
 
 def test_submitting_twice_changes_nothing(night: Night) -> None:
