@@ -158,15 +158,15 @@ def _row(stage: Stage, there: ReusableResults) -> dict[str, object]:
 def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     """Return a stage for programs: numbers as they are."""
     return {
-        "stage": stage.id,
+        "id": stage.id,
         "kind": stage.kind,
         "label": stage.label,
         "parents": " ".join(stage.parents),
         "steps": stage.steps,
         "low_tokens": stage.low_tokens,
-        "high_tokens": stage.tokens,
+        "tokens": stage.tokens,
         "low_usd": to_dollars(stage.low_micro_usd),
-        "high_usd": to_dollars(stage.micro_usd),
+        "usd": to_dollars(stage.micro_usd),
         "reused_age_seconds": there.ages.get(stage.id),
     }
 

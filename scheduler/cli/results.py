@@ -77,7 +77,7 @@ def _run_row(row: RunResult) -> dict[str, Any]:
         "metrics": dict(row.metrics),
         "steps": row.steps,
         "tokens": row.tokens,
-        "spent_usd": None if row.micro_usd is None else row.micro_usd / 1_000_000,
+        "usd": None if row.micro_usd is None else row.micro_usd / 1_000_000,
         "stage": row.stage,
     }
 

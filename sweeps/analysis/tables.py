@@ -12,7 +12,7 @@ from sweeps.stage import to_dollars
 if TYPE_CHECKING:
     import pandas as pd
 
-TOOK = ("steps", "tokens", "spent_usd", "stage")  # columns behind the metrics
+TOOK = ("steps", "tokens", "usd", "stage")  # columns behind the metrics
 INSTALL = ".venv/bin/python -m pip install pandas pyarrow (the extra `export`)"
 
 
@@ -36,7 +36,7 @@ def list_columns(rows: Sequence[RunResult]) -> list[str]:
 
 def flatten_run(row: RunResult) -> dict[str, Any]:
     """One run by column; lists and mappings of its cell as they are."""
-    measured = {"steps": row.steps, "tokens": row.tokens, "spent_usd": to_dollars(row.micro_usd), "stage": row.stage}
+    measured = {"steps": row.steps, "tokens": row.tokens, "usd": to_dollars(row.micro_usd), "stage": row.stage}
     return {**row.cell, "seed": row.seed, "state": row.state, **row.metrics, **measured}
 
 
@@ -85,7 +85,7 @@ def _run(row: Mapping[str, Any], cell: Sequence[str]) -> RunResult:
         metrics={name: _measure(name, each) for name, each in others.items() if _there(each) is not None},
         steps=took["steps"] or 0,
         tokens=took["tokens"] or 0,
-        micro_usd=None if took["spent_usd"] is None else round(took["spent_usd"] * 1_000_000),
+        micro_usd=None if took["usd"] is None else round(took["usd"] * 1_000_000),
         stage=took["stage"],
     )
 

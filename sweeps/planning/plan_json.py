@@ -18,16 +18,16 @@ def build_plan_document(plan: Plan) -> dict[str, Json]:
 
 def _stage(plan: Plan, stage: Stage) -> dict[str, Json]:
     row: dict[str, Json] = {
-        "stage": stage.id,
+        "id": stage.id,
         "kind": stage.kind,
         "parents": list(stage.parents),
         "label": stage.label,
         "steps": stage.steps,
         "examples": stage.examples,
         "low_tokens": stage.low_tokens,
-        "high_tokens": stage.tokens,
+        "tokens": stage.tokens,
         "low_usd": to_dollars(stage.low_micro_usd),
-        "high_usd": to_dollars(stage.micro_usd),
+        "usd": to_dollars(stage.micro_usd),
     }
     data = stage.recipe.get("data")
     if isinstance(data, dict):
@@ -50,14 +50,14 @@ def _run(run: Run) -> dict[str, Json]:
 def _totals(totals: Totals) -> dict[str, Json]:
     return {
         "stages": totals.stages,
-        "train_stages": totals.train,
-        "evaluate_stages": totals.evaluate,
-        "unshared_train_stages": totals.naive_train,
+        "train": totals.train,
+        "evaluate": totals.evaluate,
+        "naive_train": totals.naive_train,
         "examples": totals.examples,
-        "unshared_examples": totals.naive_examples,
+        "naive_examples": totals.naive_examples,
         "low_tokens": totals.low_tokens,
-        "high_tokens": totals.tokens,
+        "tokens": totals.tokens,
         "low_usd": to_dollars(totals.low_micro_usd),
-        "high_usd": totals.usd,
+        "usd": totals.usd,
         "price_dates": list(totals.price_dates) if totals.price_dates else None,
     }

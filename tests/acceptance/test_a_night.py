@@ -40,8 +40,8 @@ def _no_key_is_left(desk: Desk, said: str) -> None:
 def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small()))
     planned = desk.call("-f", "json", "plan", file).json
-    assert planned["totals"]["train_stages"] == 4
-    assert planned["totals"]["evaluate_stages"] == 5  # one for each training, one for the untrained base
+    assert planned["totals"]["train"] == 4
+    assert planned["totals"]["evaluate"] == 5  # one for each training, one for the untrained base
 
     said = desk.sweep("run", file, TINKER_API_KEY=SECRET)
     assert said.status == 0, said.err
@@ -53,8 +53,8 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
 
     found = desk.sweep("-f", "json", "results", "small").json
     assert {run["state"] for run in found["runs"]} == {"succeeded"}
-    assert sum(run["tokens"] for run in found["runs"]) == planned["totals"]["high_tokens"]
-    assert sum(run["spent_usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["high_usd"])
+    assert sum(run["tokens"] for run in found["runs"]) == planned["totals"]["tokens"]
+    assert sum(run["usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["usd"])
     untrained = _nll(found["runs"], size=0)
     assert _nll(found["runs"], size=64) < untrained
 
@@ -71,7 +71,7 @@ def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) ->
     sweeps = {row["sweep"]: row for row in desk.call("-f", "json", "list").json["sweeps"]}
     planned = desk.call("-f", "json", "plan", more).json
     new = [stage for stage in planned["stages"] if "n=128" in stage["label"]]
-    assert sweeps["more"]["tokens"] == sum(stage["high_tokens"] for stage in new)
+    assert sweeps["more"]["tokens"] == sum(stage["tokens"] for stage in new)
     assert sweeps["more"]["succeeded"] == len(planned["stages"])
 
 
@@ -99,7 +99,7 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     after = _finished(desk)
     assert len(after) == len(planned["stages"])
     assert {stage: after[stage] for stage in before} == before
-    assert _trained(desk) <= planned["totals"]["high_tokens"] * 1.35  # what was stopped goes on from a fresh checkpoint
+    assert _trained(desk) <= planned["totals"]["tokens"] * 1.35  # what was stopped goes on from a fresh checkpoint
 
 
 def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:

@@ -45,8 +45,8 @@ def test_prices_of_ones_own_take_the_place_of_ours_and_the_plan_says_so(desk: De
     ours = desk.call("-f", "json", "plan", file).json["totals"]
     mine = str(desk.write("mine.yaml", f"prices: [{DEAR}]"))
     theirs = desk.call("-f", "json", "plan", file, SWEEP_PRICES=mine).json["totals"]
-    assert theirs["high_usd"] == pytest.approx(10 * ours["high_usd"], rel=0.02)
-    assert (theirs["low_usd"], theirs["low_tokens"]) == (theirs["high_usd"], theirs["high_tokens"])
+    assert theirs["usd"] == pytest.approx(10 * ours["usd"], rel=0.02)
+    assert (theirs["low_usd"], theirs["low_tokens"]) == (theirs["usd"], theirs["tokens"])
     assert theirs["price_dates"] == ["2026-01-02", "2026-01-02"]
     said = desk.call("plan", file, SWEEP_PRICES=mine).out
     assert "price of offline/ngram-s: 2026-01-02 (my contract)" in said
@@ -56,7 +56,7 @@ def test_prices_of_ones_own_take_the_place_of_ours_and_the_plan_says_so(desk: De
 def test_what_lacks_a_price_runs_under_no_limit(desk: Desk, file: str) -> None:
     """A row may know what sampling costs and not what training does: then a plan has no estimate."""
     book = str(desk.write("mine.yaml", f"prices: [{UNKNOWN}]"))
-    assert desk.call("-f", "json", "plan", file, SWEEP_PRICES=book).json["totals"]["high_usd"] is None
+    assert desk.call("-f", "json", "plan", file, SWEEP_PRICES=book).json["totals"]["usd"] is None
     refused(
         desk.call("plan", file, "budget.usd=1", SWEEP_PRICES=book), "offline/ngram-s", "mine.yaml", "complete the row"
     )
@@ -75,7 +75,7 @@ def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(de
     (found,) = costs(desk)["sweeps"]
     assert found["budget_usd"] == 1
     for bound in ("low_usd", "high_usd"):
-        assert sum(kind[bound] for kind in found["kinds"]) == pytest.approx(planned["high_usd"])
+        assert sum(kind[bound] for kind in found["kinds"]) == pytest.approx(planned["usd"])
     assert [kind["spent_usd"] for kind in found["kinds"]] == [0, 0]
     assert "small may spend $2.50" in desk.call("budget", "small", "2.50").out
     assert costs(desk)["sweeps"][0]["budget_usd"] == 2.5

@@ -137,7 +137,7 @@ def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
     file = desk.write("small.yaml", small(sizes=(32, 64, 128, 256), seeds=2))
     planned = desk.call("-f", "json", "plan", str(file)).json
-    budget = planned["totals"]["high_usd"] / 2
+    budget = planned["totals"]["usd"] / 2
     file.write_text(file.read_text() + f"budget: {{usd: {budget:.6f}}}\n")
     with desk.sweeping("run", str(file)) as process:
         until(lambda: "budget:" in json.dumps(_status(desk)), f"the budget stops it: {desk.said()}", seconds=90)

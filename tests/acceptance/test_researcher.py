@@ -82,7 +82,7 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
         [run["metrics"].get("nll", float("nan")) for run in runs], nan_ok=True
     )
     spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
-    assert spent == pytest.approx(sum(run["spent_usd"] for run in runs))  # here no two runs share a stage
+    assert spent == pytest.approx(sum(run["usd"] for run in runs))  # here no two runs share a stage
 
 
 def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
@@ -102,7 +102,7 @@ def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: 
     shared = [stage for stage in planned["stages"] if "0.0123456" in stage["label"]]
     known = planned["reused"]
     assert known["stages"] == len(shared) == 12
-    assert known["saved_usd"] == pytest.approx(sum(stage["high_usd"] for stage in shared))
+    assert known["saved_usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
     assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
     said = desk.call("plan", "more.yaml").out
     (line,) = [line for line in said.splitlines() if line.startswith("reused")]

@@ -26,6 +26,18 @@ from scheduler.state.submission import submit  # isort: skip
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "json.md").read_text()
 Cells = Sequence[dict[str, Json]]
+# Keys that the contract with researchers names: they stay, whatever else is renamed.
+FIXED = {
+    "sweep plan": (
+        *("sweep", "stages[].id", "stages[].kind", "stages[].parents[]", "runs[].cell.KEY", "runs[].seed"),
+        *("totals.stages", "totals.train", "totals.evaluate", "totals.naive_train", "totals.examples"),
+        *("totals.naive_examples", "totals.tokens", "totals.usd"),
+    ),
+    "sweep results": (
+        *("runs[].cell.KEY", "runs[].seed", "runs[].state", "runs[].metrics.METRIC", "runs[].steps", "runs[].tokens"),
+        *("runs[].usd", "runs[].stage", "cells[].cell.KEY"),
+    ),
+}
 ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
 SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference"}
 SPEC = """
@@ -57,10 +69,10 @@ def documented(heading: str) -> list[Key]:
     """The keys of the table below a heading."""
     (part,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
     rows = re.findall(r"^\| (`[^|]+) \| ([^|]+) \| [^|]+ \|$", part, re.MULTILINE)
-    return [Key(tuple(parts(name)), kind) for names, kind in rows for name in re.findall(r"`([^`]+)`", names)]
+    return [Key(tuple(split_path(name)), kind) for names, kind in rows for name in re.findall(r"`([^`]+)`", names)]
 
 
-def parts(name: str) -> list[str]:
+def split_path(name: str) -> list[str]:
     """`runs[].cell.KEY` -> runs, [], cell, KEY."""
     return name.replace("[]", ".[]").split(".")
 
@@ -201,6 +213,11 @@ def run(client: Client, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp
         return json.loads(done.stdout)
 
     return call
+
+
+@pytest.mark.parametrize("heading", FIXED)
+def test_fixed_keys_are_never_renamed(heading: str) -> None:
+    assert {tuple(split_path(name)) for name in FIXED[heading]} <= {key.path for key in documented(heading)}
 
 
 def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any], tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def test_sweeps_that_were_measured_on_other_items_are_told_apart(
 
 def test_the_columns_are_those_of_the_results() -> None:
     rows = compare_rows()
-    assert list_columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "spent_usd", "stage"]
+    assert list_columns(rows) == ["method", "seed", "state", "task_completion", "steps", "tokens", "usd", "stage"]
     written = io.StringIO()
     write_csv(list_columns(rows), map(flatten_run, rows), written)
     header, first, *_ = written.getvalue().splitlines()

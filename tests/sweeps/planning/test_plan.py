@@ -251,14 +251,14 @@ def test_the_document_is_json_and_has_what_it_promises() -> None:
     plan = planned(TRANSFER, "deadline=2026-12-01T08:00:00+01:00")
     row = json.loads(json.dumps(build_plan_document(plan)))
     assert list(row["totals"]) == [
-        *("stages", "train_stages", "evaluate_stages", "unshared_train_stages", "examples", "unshared_examples"),
-        *("low_tokens", "high_tokens", "low_usd", "high_usd", "price_dates"),
+        *("stages", "train", "evaluate", "naive_train", "examples", "naive_examples"),
+        *("low_tokens", "tokens", "low_usd", "usd", "price_dates"),
     ]
     train = next(stage for stage in row["stages"] if stage["examples"] == 128 and stage["parents"])
-    assert set(train) >= {"stage", "kind", "parents", "label", "steps", "high_tokens", "high_usd", "subset", "contains"}
+    assert set(train) >= {"id", "kind", "parents", "label", "steps", "tokens", "usd", "subset", "contains"}
     assert list(train["contains"]) == ["16", "32", "64"]
     assert set(row["runs"][0]) == {"cell", "seed", "stage", "previous_stages", "evaluations"}
-    assert row["totals"]["high_usd"] == pytest.approx(sum(stage["high_usd"] for stage in row["stages"]))
+    assert row["totals"]["usd"] == pytest.approx(sum(stage["usd"] for stage in row["stages"]))
 
 
 def test_every_default_is_stated() -> None:
