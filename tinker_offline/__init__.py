@@ -1,1 +1,1 @@
-"""A stand-in for Tinker: its wire protocol over real HTTP, and a small real model behind it."""
+"""A stand-in for Tinker: its wire protocol over real HTTP, with a small real model behind it."""

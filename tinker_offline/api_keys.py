@@ -1,4 +1,4 @@
-"""Who may ask. Any key of the service's form will do, unless it is on the list of keys to refuse."""
+"""Check API keys: any key of the service's form is valid, unless it is on the list of refused keys."""
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -8,7 +8,7 @@ OPEN = ("/api/v1/healthz",)
 
 
 class KeyCheck:
-    """Middleware: answers 401 to a request without a good `X-API-Key`."""
+    """Middleware that answers 401 to a request without a valid `X-API-Key`."""
 
     def __init__(self, app: ASGIApp, refused: frozenset[str]) -> None:
         self._app = app
@@ -25,5 +25,5 @@ class KeyCheck:
         if not key:
             return "no API key: the X-API-Key header is missing or empty"
         if not key.startswith("tml-"):
-            return "this is not an API key: one starts with tml-"
+            return "not an API key: expected one that starts with tml-"
         return "this API key is not valid" if key in self._refused else None

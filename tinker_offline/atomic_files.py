@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Write files atomically: a file is complete or does not exist."""
 
 import uuid
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Have `write` fill a file beside `path`, then rename it: a reader never sees half of it."""
+    """Let `write` fill a file beside `path`, then rename it, so that no reader sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -19,4 +19,5 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text atomically."""
     write_file(path, lambda file: file.write(text.encode()))

@@ -1,9 +1,10 @@
-"""Checkpoints and the training runs that they belong to, on disk. Whole or not there, and gone when they expire.
+"""Store training runs and their checkpoints on disk: complete or not there, and removed when they
+expire.
 
-runs/<run id>/run.json                     what the run is
-runs/<run id>/weights/<name>.npz           the arrays, for training
-runs/<run id>/sampler_weights/<name>.npz   the arrays, for sampling
-runs/<run id>/.../<name>.json              what it is; written last, deleted first
+    runs/<run id>/run.json                     the run
+    runs/<run id>/weights/<name>.npz           the arrays, for training
+    runs/<run id>/sampler_weights/<name>.npz   the arrays, for sampling
+    runs/<run id>/.../<name>.json              the checkpoint; written last, deleted first
 """
 
 import json
@@ -27,6 +28,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 @dataclass(frozen=True)
 class TrainingRun:
+    """One training run, as the service lists it."""
+
     run_id: str
     session_id: str
     base_model: str
@@ -37,6 +40,8 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Checkpoint:
+    """One saved checkpoint, for training or for sampling."""
+
     run_id: str
     folder: Folder
     name: str
@@ -49,8 +54,8 @@ class Checkpoint:
     def path(self) -> str:
         return f"tinker://{self.run_id}/{self.folder}/{self.name}"
 
-    def described(self) -> dict[str, Any]:
-        """As the service lists it."""
+    def describe(self) -> dict[str, Any]:
+        """Return the checkpoint as the service lists it."""
         return {
             "checkpoint_id": f"{self.folder}/{self.name}",
             "checkpoint_type": TYPES[self.folder],
@@ -64,6 +69,8 @@ class Checkpoint:
 
 
 class CheckpointStore:
+    """All training runs and checkpoints of one state folder."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._runs = {run.run_id: run for run in (_read_run(path) for path in root.glob("*/run.json"))}
@@ -80,13 +87,13 @@ class CheckpointStore:
         return self._runs[run_id]
 
     def runs(self) -> list[TrainingRun]:
-        """Newest first."""
+        """List the runs, newest first."""
         return sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
 
     def save(self, checkpoint: Checkpoint, arrays: Arrays, *, overwrite: bool) -> Checkpoint:
-        """Write it; a name that is taken needs `overwrite`. The size is filled in here."""
+        """Write a checkpoint and fill in its size; replacing an existing name needs `overwrite`."""
         if not _NAME.fullmatch(checkpoint.name):
-            raise Refusal(f"{checkpoint.name!r} cannot be a checkpoint's name; letters, digits, _ . and - can")
+            raise Refusal(f"{checkpoint.name!r} is not a valid checkpoint name; use letters, digits, _ . and -")
         if not overwrite and self.find(checkpoint.path) is not None:
             raise Refusal(f"{checkpoint.path} exists already; overwrite=True replaces it")
         file = self._file(checkpoint)
@@ -114,7 +121,7 @@ class CheckpointStore:
             return dict(arrays)
 
     def list(self, run_id: str | None = None) -> list[Checkpoint]:
-        """Of one run or of all, newest first."""
+        """List the checkpoints of one run or of all, newest first."""
         self._expire()
         found = (one for one in tuple(self._checkpoints.values()) if run_id in (None, one.run_id))
         return sorted(found, key=lambda checkpoint: (checkpoint.time, checkpoint.path), reverse=True)
@@ -126,7 +133,7 @@ class CheckpointStore:
         self._note(replace(self.get(path), expires_at=expire_at(seconds)))
 
     def expire(self, paths: Iterable[str]) -> None:
-        """Let these expire now. Raises Refusal, before any has, for one that is not there."""
+        """Let these checkpoints expire now. Raises Refusal if one does not exist, before any has expired."""
         for checkpoint in [self.get(path) for path in paths]:
             self._remove(checkpoint)
 
@@ -146,6 +153,7 @@ class CheckpointStore:
 
 
 def expire_at(seconds: int | None) -> str | None:
+    """Return the time `seconds` from now; None for no expiry."""
     return None if seconds is None else (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""Lines of JSON that are only ever appended, and read back at the next start."""
+"""Append lines of JSON to a file, and read them back at the next start."""
 
 import json
 import os
@@ -13,7 +13,9 @@ Entry = dict[str, Any]
 
 
 class Journal:
-    """Every entry reaches the operating system before `append` returns, so a killed process loses none."""
+    """An append-only file: each entry reaches the operating system before `append` returns, so a killed process
+    loses none.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +24,7 @@ class Journal:
         self._mend()
 
     def _mend(self) -> None:
-        """A last line that was cut off by a crash is no entry, and must not run into the next one."""
+        """Remove a last line that a crash cut off, so that the next entry does not continue it."""
         if self._path.exists() and (text := self._path.read_bytes()) and not text.endswith(b"\n"):
             os.truncate(self._path, text.rfind(b"\n") + 1)
 
@@ -36,6 +38,6 @@ class Journal:
             file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
 
     def rewrite(self, entries: Iterable[Entry]) -> None:
-        """Replace everything, or nothing if it fails."""
+        """Replace all entries, or none if that fails."""
         with self._lock:
             write_text(self._path, "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries))

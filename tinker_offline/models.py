@@ -1,4 +1,7 @@
-"""What lives only as long as the process: models under training, and samplers."""
+"""Hold what lives only as long as the process: models in training, and samplers.
+
+Writes sampler weights to the snapshot folder; nothing else.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,10 +19,10 @@ from tinker_offline.work_queue import Futures, Work
 
 @dataclass
 class OperationQueue:
-    """Puts the operations of one model in the order of their numbers, which start at 1 and have no gaps.
+    """Starts a model's operations in the order of their numbers, which begin at 1 and have no gaps.
 
-    One that comes early waits for those before it; one that comes again gets the request id of the first time and
-    is not done again. None is done before the lane is open, when the model's creation has been started.
+    An early operation waits for those before it; a repeated one gets the first request id and is not done
+    again. None starts before the queue is open, when the model's creation has started.
     """
 
     futures: Futures
@@ -30,7 +33,7 @@ class OperationQueue:
 
     def enqueue(self, seq_id: int, work: Work) -> str:
         if seq_id < 1:
-            raise Refusal(f"seq_id is {seq_id}; operations of a model are numbered from 1")
+            raise Refusal(f"expected a seq_id of at least 1, got {seq_id}")
         if seq_id not in self.accepted:
             self.accepted[seq_id] = self.futures.reserve()
             self.waiting[seq_id] = work
@@ -54,7 +57,7 @@ class OperationQueue:
 
 @dataclass
 class LiveSampler:
-    """Weights to sample from; those of a checkpoint are read when they are first needed."""
+    """Weights to sample from; those of a checkpoint are read when first needed."""
 
     sampler_id: str
     session_id: str
@@ -62,7 +65,7 @@ class LiveSampler:
     model_path: str | None
     load: Callable[[], tuple[Base, Adapter]]
     accepted: dict[int, str] = field(default_factory=dict)
-    aside: Path | None = None  # where its weights are, if they are not at hand
+    aside: Path | None = None  # the file of its weights, if they are not in memory
     _weights: tuple[Base, Adapter] | None = None
 
     def weights(self) -> tuple[Base, Adapter]:
@@ -71,11 +74,11 @@ class LiveSampler:
         return self._weights
 
     def publish(self, base: Base, adapter: Adapter) -> None:
-        """From now on, sample from these."""
+        """Sample from these weights from now on."""
         self._weights = base, adapter
 
     def put_aside(self, file: Path) -> None:
-        """Keep the weights on disk until they are asked for again: a long training takes a snapshot at every step."""
+        """Keep the weights on disk until they are needed: a long training takes a snapshot at every step."""
         base, adapter = self.weights()
         write_file(file, lambda draft: np.savez(draft, allow_pickle=False, **list_adapter_arrays(adapter)))
         self.load, self.aside, self._weights = lambda: (base, _read_adapter_file(file)), file, None
@@ -92,7 +95,7 @@ def _read_adapter_file(file: Path) -> Adapter:
 
 @dataclass
 class LiveModel:
-    """A model under training. The learner comes into being on the compute thread, with the first piece of work."""
+    """A model in training. Its learner is created on the compute thread, with the first operation."""
 
     run_id: str
     session_id: str
@@ -102,7 +105,7 @@ class LiveModel:
     created: str  # request id of its creation
     state: tuple[Base, Learner] | None = None
     inflight: list[LiveSampler] = field(default_factory=list)
-    snapshots: deque[LiveSampler] = field(default_factory=deque)  # the newest, whose weights are at hand
+    snapshots: deque[LiveSampler] = field(default_factory=deque)  # the newest samplers, whose weights are in memory
 
     def parts(self) -> tuple[Base, Learner]:
         if self.state is None:
@@ -112,7 +115,7 @@ class LiveModel:
 
 @dataclass
 class ModelSlots:
-    """How many models may live at once. A creation over the limit is not refused: it waits, in the order of arrival."""
+    """The number of models that may live at once. A creation above the limit waits, in the order of arrival."""
 
     limit: int | None = None
     taken: set[str] = field(default_factory=set)  # request ids of creations
@@ -135,7 +138,7 @@ class ModelSlots:
 
 @dataclass
 class LiveModels:
-    """All of them, by id."""
+    """All models and samplers, by id."""
 
     slots: ModelSlots = field(default_factory=ModelSlots)
     models: dict[str, LiveModel] = field(default_factory=dict)
@@ -144,8 +147,8 @@ class LiveModels:
     def model(self, model_id: str) -> LiveModel:
         if model_id not in self.models:
             raise Refusal(
-                f"no live model {model_id}: its session is over, or the server was restarted; "
-                "create a new one from a checkpoint",
+                f"no live model {model_id}: its session ended or the server restarted; "
+                "create a model from a checkpoint",
                 404,
             )
         return self.models[model_id]
@@ -156,7 +159,7 @@ class LiveModels:
         return self.samplers[sampler_id]
 
     def release(self, session_id: str, refusal: Refusal) -> None:
-        """Forget everything of a session that is over; what still waits for its turn is refused."""
+        """Forget everything of a session that is over, and refuse what still waits."""
         for model in [model for model in self.models.values() if model.session_id == session_id]:
             model.lane.close(refusal)
             if model.created in self.slots.waiting:

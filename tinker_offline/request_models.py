@@ -1,4 +1,4 @@
-"""The JSON requests, as far as this service reads them; fields that it does not know are ignored."""
+"""Define the JSON requests that the service reads; unknown fields are ignored."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -72,7 +72,7 @@ class CreateModel(Message):
 
 
 class LoadWeights(Message):
-    """Loading always creates a model: into a live one, as older clients did, is refused."""
+    """Loading always creates a model; loading into a live one, as older clients did, is refused."""
 
     session_id: str
     model_seq_id: int
@@ -116,7 +116,7 @@ class SaveWeights(OfModel):
 
 
 class SaveForSampler(OfModel):
-    """With a path: a checkpoint of that name. Without: a sampler of its own, gone with the process."""
+    """With a path, save a checkpoint of that name; without, create a sampler that lives as long as the process."""
 
     seq_id: int
     path: str | None = None

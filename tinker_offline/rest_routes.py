@@ -1,4 +1,4 @@
-"""What can be looked up: sessions, training runs, checkpoints, usage."""
+"""Answer the requests that list sessions, training runs, checkpoints and usage."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -77,7 +77,7 @@ def get_training_run(service: Service, run_id: str) -> Json:
 def _describe_run(service: Service, run: TrainingRun) -> Json:
     saved = service.checkpoints.list(run.run_id)
     last = {folder: next((one for one in saved if one.folder == folder), None) for folder in _FOLDERS}
-    described = {_FOLDERS[folder]: one.described() if one else None for folder, one in last.items()}
+    described = {_FOLDERS[folder]: one.describe() if one else None for folder, one in last.items()}
     return {
         "training_run_id": run.run_id,
         "base_model": run.base_model,
@@ -95,12 +95,12 @@ _FOLDERS = {"weights": "last_checkpoint", "sampler_weights": "last_sampler_check
 
 def list_run_checkpoints(service: Service, run_id: str) -> Json:
     service.checkpoints.run(run_id)
-    return {"checkpoints": [one.described() for one in service.checkpoints.list(run_id)]}
+    return {"checkpoints": [one.describe() for one in service.checkpoints.list(run_id)]}
 
 
 def list_checkpoints(service: Service, query: Query) -> Json:
     chosen, cursor = _paginate(service.checkpoints.list(), query)
-    return {"checkpoints": [one.described() for one in chosen], "cursor": cursor}
+    return {"checkpoints": [one.describe() for one in chosen], "cursor": cursor}
 
 
 def get_weights_info(service: Service, request: request_models.OfPath) -> Json:
@@ -109,9 +109,9 @@ def get_weights_info(service: Service, request: request_models.OfPath) -> Json:
 
 
 async def list_usage_events(service: Service, query: Query) -> Json:
-    """Usage by hour and session: complete up to `cost_data_through`, where the live service lags by hours."""
+    """List usage by hour and session, complete up to `cost_data_through`; the live service lags by hours."""
     through = datetime.now(UTC)
-    await service.futures.counted()
+    await service.futures.wait_for_work()
     events = service.usage.events(_parse_moment(query, "starting_on"), _parse_moment(query, "ending_before"))
     known = {event["session_id"]: service.sessions.get(event["session_id"]) for event in events}
     owners = {session_id: {"user_metadata": one.request.user_metadata} for session_id, one in known.items()}
@@ -122,7 +122,7 @@ def _parse_moment(query: Query, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(query.get(name, ""))
     except ValueError:
-        raise Refusal(f"{name} is {query.get(name)!r}; a moment like 2026-07-13T00:00:00Z is needed") from None
+        raise Refusal(f"{name}: expected a time like 2026-07-13T00:00:00Z, got {query.get(name)!r}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -130,5 +130,5 @@ def _paginate(found: list[T], query: Query) -> tuple[list[T], Json]:
     try:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 20))
     except ValueError:
-        raise Refusal(f"offset and limit must be whole numbers, not {dict(query)}") from None
+        raise Refusal(f"offset and limit: expected whole numbers, got {dict(query)}") from None
     return found[offset : offset + limit], {"offset": offset, "limit": limit, "total_count": len(found)}

@@ -1,4 +1,4 @@
-"""The routes: each takes a request apart, asks one function, and puts the answer together."""
+"""Route each request: parse it, call one function, and encode its answer."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,8 +20,8 @@ from tinker_offline.faults.scenario import ACTIVE, Scenario
 from tinker_offline.request_models import Message
 from tinker_offline.service import Service
 
-HOLD = 25.0  # seconds that a poll is held open; clients give up after 45 and an instant answer would make them spin
-CLOSE = "ServiceClient.close"  # so a client says that it finishes its own session; nothing else tells clients apart
+HOLD = 25.0  # seconds that a poll is held open: clients give up after 45 s, and would spin on instant answers
+CLOSE = "ServiceClient.close"  # with this, a client finishes its own session; nothing else identifies clients
 Endpoint = Callable[[Request], Awaitable[Response]]
 M = TypeVar("M", bound=Message)
 Json = dict[str, Any]
@@ -30,27 +30,27 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(
-    service: Service, refused_keys: Sequence[str] = (), night: Scenario | None = None, *, control: bool = False
+    service: Service, refused_keys: Sequence[str] = (), scenario: Scenario | None = None, *, control: bool = False
 ) -> Starlette:
-    """The whole server. In a `night`, accidents happen to requests whose key is good; `control` lets others plan it."""
-    rehearsal = [Middleware(FaultMiddleware, night=night)] if night else []
+    """Build the server. With a `scenario`, faults happen to requests whose key is valid; `control` adds /offline/."""
+    rehearsal = [Middleware(FaultMiddleware, scenario=scenario)] if scenario else []
     app = Starlette(
         routes=[*_make_routes(), *(control_routes() if control else ())],
         middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
         exception_handlers={Refusal: _answer_refusal, Exception: _answer_failure},
     )
-    app.state.service, app.state.night, app.state.paths = service, night, list_paths()
+    app.state.service, app.state.scenario, app.state.paths = service, scenario, list_paths()
     return app
 
 
 def list_paths() -> list[str]:
-    """Every path of the API, without what all have in common; parameters in braces."""
+    """List every path of the API without its common prefix, parameters in braces."""
     return [route.path.removeprefix(API) for route in _make_routes()]
 
 
 def _make_routes() -> list[Route]:
     constants: dict[str, tuple[str, Json]] = {
-        "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # nothing here ever changes
+        "/client/dynamic_config": ("POST", {"refresh_interval_sec": 3600}),  # the configuration never changes
         "/telemetry": ("POST", {"status": "accepted"}),
         "/healthz": ("GET", {"status": "ok"}),
         "/get_server_capabilities": ("GET", rest_routes.list_models()),
@@ -98,7 +98,10 @@ def _answer_constant(answer: Json) -> Endpoint:
 
 
 async def _client_config(_: Request) -> Response:
-    """Every default of the client is right. It asks this once, through a connection that it never closes; we do."""
+    """Return an empty configuration: every default of the client is right.
+
+    The client asks once, on a connection that it never closes; so the server closes it.
+    """
     return JSONResponse({}, headers={"Connection": "close"})
 
 
@@ -144,7 +147,7 @@ async def _finish_session(request: Request) -> Response:
     service: Service = request.app.state.service
     session_id = request.path_params["session_id"]
     if not service.account.finish and request.headers.get("x-sdk-method") != CLOSE:
-        raise Refusal(f"session {session_id} may be finished by the client that opened it only", 403)
+        raise Refusal(f"only the client that opened session {session_id} may finish it", 403)
     service.sessions.finish(session_id, await _read(request, request_models.FinishSession))
     service.release(service.sessions.get(session_id))
     return JSONResponse({})
@@ -152,18 +155,18 @@ async def _finish_session(request: Request) -> Response:
 
 async def _forward_backward(request: Request) -> Response:
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refusal("the body is compressed, which this server's client/config does not ask for", 415)
+        raise Refusal("expected an uncompressed body, as this server's client/config says", 415)
     return JSONResponse(training_ops.forward_backward(request.app.state.service, wire.read_pass(await request.body())))
 
 
 async def _retrieve_future(request: Request) -> Response:
     service: Service = request.app.state.service
-    night: Scenario | None = request.app.state.night
+    scenario: Scenario | None = request.app.state.scenario
     request_id = (await _read(request, request_models.RetrieveFuture)).request_id
-    if night is None:
+    if scenario is None:
         reply, why = await service.futures.wait(request_id, HOLD), ACTIVE
     else:
-        reply, why = await night.wait(request_id, HOLD)
+        reply, why = await scenario.wait(request_id, HOLD)
     if reply is None:
         return JSONResponse({"type": "try_again", "request_id": request_id, **why}, 408)
     if isinstance(reply, bytes):

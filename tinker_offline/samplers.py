@@ -1,4 +1,4 @@
-"""The operations on samplers: sampling sessions, and sampling from them."""
+"""Create sampling sessions, and sample from them."""
 
 import zlib
 from functools import partial
@@ -19,7 +19,9 @@ Json = dict[str, Any]
 
 
 def create_sampler(service: Service, request: request_models.CreateSampler) -> Json:
-    """A sampling session from a checkpoint, or from a base model as it is. Asked twice, it is created once."""
+    """Create a sampling session from a checkpoint or from an untrained base model; a repeated request creates no
+    second one.
+    """
     session = service.sessions.usable(request.session_id)
     sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
     if sampler_id not in service.models.samplers:
@@ -33,7 +35,7 @@ def _open_checkpoint(service: Service, request: request_models.CreateSampler, sa
     checkpoint = service.checkpoints.get(request.model_path or "")
     base_model = service.checkpoints.run(checkpoint.run_id).base_model
     if request.base_model not in (None, base_model):
-        raise Refusal(f"{checkpoint.path} is of {base_model}, not of {request.base_model}")
+        raise Refusal(f"{checkpoint.path} belongs to {base_model}, not to {request.base_model}")
 
     def load() -> tuple[Base, Adapter]:
         return service.base(base_model), read_adapter(service.checkpoints.load(checkpoint.path))
@@ -42,11 +44,11 @@ def _open_checkpoint(service: Service, request: request_models.CreateSampler, sa
 
 
 def _open_base(service: Service, request: request_models.CreateSampler, sampler_id: str) -> LiveSampler:
-    name = service.known(request.base_model or "")
+    name = service.check_model_name(request.base_model or "")
 
     def load() -> tuple[Base, Adapter]:
         base = service.base(name)
-        return base, new_adapter(base.size, rank=1, seed=0)  # changes nothing: what it adds is 0
+        return base, new_adapter(base.size, rank=1, seed=0)  # an untrained adapter adds 0
 
     return LiveSampler(sampler_id, request.session_id, name, None, load)
 
@@ -63,7 +65,7 @@ def sample(service: Service, request: request_models.Sample) -> Json:
         request_id = service.futures.reserve()
         sampler.accepted[request.seq_id] = request_id
         work = partial(_sample, service, sampler, request)
-        service.futures.start_at_tick(request_id, service.within(sampler.session_id, work))
+        service.futures.start_at_tick(request_id, service.bind_to_session(sampler.session_id, work))
     request_id = sampler.accepted[request.seq_id]
     names = [f"{request_id}:{index}" for index in range(request.num_samples)]
     return {"request_id": request_id, "sample_sequence_ids": names}
@@ -92,17 +94,19 @@ def _bill(service: Service, sampler: LiveSampler, prompt: int, sequences: list[w
 
 def _read_prompt(request: request_models.Sample, size: Size) -> Ints:
     if any(chunk.type != "encoded_text" for chunk in request.prompt.chunks):
-        raise Refusal("the prompt has input that is not text; the offline models read text only")
+        raise Refusal("the prompt contains input that is not text; the offline models read text only")
     if request.target_prompt_logprobs is not None or request.prompt_alt_tokens_k:
         raise Refusal("target_prompt_logprobs and prompt_alt_tokens_k are not offered offline")
     tokens = [token for chunk in request.prompt.chunks for token in chunk.tokens]
     if size.folds and (request.topk_prompt_logprobs or request.topk_sample_logprobs):
-        raise Refusal(f"{size.name} knows classes of tokens, and no likeliest ones; topk is not offered by it")
+        raise Refusal(f"{size.name} does not offer topk: it predicts classes of tokens")
     return fold(wire.check_tokens(np.array(tokens, np.int64), vocabulary_size(size), "the prompt"), size)
 
 
 def _read_draw(request: request_models.Sample) -> sampling.Draw:
-    """Without a seed, the request itself is one: sent twice it gives the same, another one gives another."""
+    """Read how to sample. Without a seed, the request's own id is the seed, so that a repeated request gives the
+    same.
+    """
     params = request.sampling_params
     room = characters.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)
     stops = [params.stop] if isinstance(params.stop, str) else params.stop or []

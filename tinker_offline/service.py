@@ -1,4 +1,7 @@
-"""The parts of the service, put together once."""
+"""Put the parts of the service together.
+
+Reads and writes the state and cache folders.
+"""
 
 import fcntl
 import shutil
@@ -19,9 +22,9 @@ from tinker_offline.work_queue import Futures, Reply, Work
 
 
 class Service:
-    """Everything that the handlers need. What is on disk is read here; bases are loaded when first asked for.
+    """Everything that the request handlers need. Base models are loaded when first needed.
 
-    Raises OSError where the state folder cannot be used, or another server uses it already.
+    Raises OSError if the state folder cannot be used, or another server uses it.
     """
 
     def __init__(self, state: Path, cache: Path) -> None:
@@ -33,7 +36,7 @@ class Service:
         self.usage = UsageCounter(state / "usage.jsonl")
         self.checkpoints = CheckpointStore(state / "runs")
         self.models = LiveModels()
-        self.snapshots = state / "snapshots"  # of models that live: those of a process before are nobody's
+        self.snapshots = state / "snapshots"  # snapshots of live models; those of an earlier process are useless
         shutil.rmtree(self.snapshots, ignore_errors=True)
         self.futures = Futures()
         self.account = AccountBehaviour()
@@ -41,38 +44,38 @@ class Service:
         self._bases: dict[str, Base] = {}
 
     def base(self, name: str) -> Base:
-        """On the compute thread only: it may have to be trained first."""
+        """Return a base model; on the compute thread only, because it may have to be trained first."""
         if name not in self._bases:
-            size = SIZES[self.known(name)]
+            size = SIZES[self.check_model_name(name)]
             self._bases[name] = make_even_base(size) if size.folds else load_base(size, self._cache)
         return self._bases[name]
 
-    def within(self, session_id: str, work: Work) -> Work:
-        """The work, to be done only if its session is not over by then: what nobody waits for is not counted either."""
+    def bind_to_session(self, session_id: str, work: Work) -> Work:
+        """Return the work, to be refused if its session is over by then: then it is not counted either."""
         session = self.sessions.get(session_id)
 
-        def unless_over() -> Reply:
-            if (refusal := session.over()) is not None:
+        def run_unless_over() -> Reply:
+            if (refusal := session.make_refusal()) is not None:
                 raise refusal
             return work()
 
-        return unless_over
+        return run_unless_over
 
     def release(self, session: ClientSession) -> None:
         """Forget what a session holds, if it is over."""
-        if (refusal := session.over()) is not None:
+        if (refusal := session.make_refusal()) is not None:
             self.models.release(session.session_id, refusal)
 
     @staticmethod
-    def known(name: str) -> str:
-        """The name of a base model, if it is one."""
+    def check_model_name(name: str) -> str:
+        """Return the name of a base model. Raises Refusal if there is none of this name."""
         if name not in SIZES:
             raise Refusal(f"unknown base model {name!r}; this server has {', '.join(SIZES)}")
         return name
 
 
 def _lock_folder(path: Path) -> TextIO:
-    """Held until the process ends: two servers would count usage over each other."""
+    """Lock the folder until the process ends: two servers would overwrite each other's usage counts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("w", encoding="utf-8")
     try:

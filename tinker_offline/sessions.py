@@ -1,4 +1,7 @@
-"""Sessions: who asked, whether they are still there, how they ended. They outlive a restart; their models do not."""
+"""Keep the sessions: who opened them, whether they are alive, how they ended. They survive a restart.
+
+Appends to one journal file.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,23 +14,27 @@ from tinker_offline.errors import Refusal
 from tinker_offline.journal import Journal
 from tinker_offline.request_models import CreateSession, FinishSession, SearchSessions, StatusQuery
 
-SILENT = timedelta(seconds=120)  # without a heartbeat; clients send one every 10 s
+SILENT = timedelta(seconds=120)  # without a heartbeat (clients send one every 10 s)
 
 
 @dataclass
 class ClientSession:
+    """One session of a client."""
+
     session_id: str
     created_at: datetime
     request: CreateSession
     last_seen: datetime
     last_beat: datetime
     finished: FinishSession | None = None
-    dropped: str | None = None  # why
+    dropped: str | None = None  # the reason
     runs: list[str] = field(default_factory=list)
     samplers: list[str] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
-        """A session that has stopped its heartbeats is shown as cancelled; until it is dropped it can still be used."""
+        """Return the status: a session without heartbeats is shown as cancelled, and can be used until it is
+        dropped.
+        """
         if self.finished is not None:
             return {"type": "client_finished", **self.finished.model_dump()}
         if self.dropped is not None:
@@ -36,8 +43,8 @@ class ClientSession:
             return {"type": "cancelled", "detail": f"no heartbeat since {self.last_seen.isoformat()}"}
         return {"type": "active"}
 
-    def over(self) -> Refusal | None:
-        """What every further request is refused with, once it is over."""
+    def make_refusal(self) -> Refusal | None:
+        """Return the refusal of every further request if the session is over, else None."""
         if self.finished is not None:
             return Refusal(f"session {self.session_id} was finished ({self.finished.reason.type})")
         if self.dropped is not None:
@@ -46,6 +53,8 @@ class ClientSession:
 
 
 class Sessions:
+    """All sessions of one state folder."""
+
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path)
         self._sessions: dict[str, ClientSession] = {}
@@ -74,14 +83,14 @@ class Sessions:
         self._record({"session": session.session_id, "run": run_id})
 
     def finish(self, session_id: str, request: FinishSession) -> None:
-        """The first reason wins."""
-        if self.get(session_id).over() is None:
+        """Finish a session; the first reason counts."""
+        if self.get(session_id).make_refusal() is None:
             self._record({"session": session_id, "finished": request.model_dump()})
 
     def drop_silent(self, seconds: float) -> Iterator[ClientSession]:
-        """Drop the sessions without a heartbeat for so long (counted anew from a restart), and name each."""
+        """Drop the sessions without a heartbeat for this long (counted anew after a restart), and yield each."""
         limit = datetime.now(UTC) - timedelta(seconds=seconds)
-        silent = [one for one in self._sessions.values() if one.last_beat < limit and one.over() is None]
+        silent = [one for one in self._sessions.values() if one.last_beat < limit and one.make_refusal() is None]
         for session in silent:
             self._record({"session": session.session_id, "dropped": f"no heartbeat for {seconds:g} s"})
             yield session
@@ -92,7 +101,7 @@ class Sessions:
 
     def heartbeat(self, session_id: str) -> None:
         session = self._sessions.get(session_id)
-        if session is None or session.over() is not None:
+        if session is None or session.make_refusal() is not None:
             raise Refusal(f"session {session_id} is over", 410)
         session.last_seen = session.last_beat = datetime.now(UTC)
 
@@ -102,19 +111,19 @@ class Sessions:
         return self._sessions[session_id]
 
     def usable(self, session_id: str) -> ClientSession:
-        """The session, if work can still be asked for in it."""
+        """Return the session. Raises Refusal if it is over."""
         session = self.get(session_id)
-        if (refusal := session.over()) is not None:
+        if (refusal := session.make_refusal()) is not None:
             raise refusal
         session.last_seen = datetime.now(UTC)
         return session
 
     def all(self) -> list[ClientSession]:
-        """Newest first."""
+        """List the sessions, newest first."""
         return sorted(self._sessions.values(), key=_sort_key, reverse=True)
 
     def search(self, query: SearchSessions) -> list[ClientSession]:
-        """One more than a page, so that the caller sees whether there is a next one."""
+        """Find sessions; return one more than fits on a page, so that the caller sees whether there is a next page."""
         found = (session for session in self.all() if _matches(session, query))
         if query.cursor is not None:
             cursor = (query.cursor.last_created_at, query.cursor.last_session_id)

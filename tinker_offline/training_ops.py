@@ -1,4 +1,4 @@
-"""The operations on models under training."""
+"""Create models, and train, measure and save them."""
 
 import math
 from collections.abc import Callable
@@ -22,15 +22,15 @@ from tinker_offline.usage import Kind, Operation
 
 Json = dict[str, Any]
 MAX_RANK = 256
-AT_HAND = 4  # snapshots of one model whose weights stay in memory
+AT_HAND = 4  # snapshots per model whose weights stay in memory
 
 
 def create_model(service: Service, request: request_models.CreateModel) -> Json:
-    name, lora = service.known(request.base_model), request.lora_config
+    name, lora = service.check_model_name(request.base_model), request.lora_config
     if not 1 <= lora.rank <= MAX_RANK or lora.rank & (lora.rank - 1):
-        raise Refusal(f"rank is {lora.rank}; a power of two up to {MAX_RANK} is possible")
+        raise Refusal(f"rank: expected a power of two up to {MAX_RANK}, got {lora.rank}")
     if request.optimizer_config.type != "adamw":
-        raise Refusal(f"optimizer {request.optimizer_config.type!r} is not offered offline; adamw is")
+        raise Refusal(f"optimizer: expected adamw, got {request.optimizer_config.type!r}, which is not offered offline")
 
     def build() -> tuple[Base, Learner]:
         base = service.base(name)
@@ -40,13 +40,13 @@ def create_model(service: Service, request: request_models.CreateModel) -> Json:
 
 
 def load_weights(service: Service, request: request_models.LoadWeights) -> Json:
-    """A new model that starts from a checkpoint, with the optimizer's moments or without."""
+    """Create a model from a checkpoint, with the optimizer's moments or without."""
     checkpoint = service.checkpoints.get(request.path)
     if checkpoint.folder != "weights":
-        raise Refusal(f"{request.path} is for sampling and cannot be trained; save_state makes one that can")
+        raise Refusal(f"{request.path} is for sampling and cannot be trained; use a checkpoint of save_state")
     run = service.checkpoints.run(checkpoint.run_id)
     if request.base_model not in (None, run.base_model):
-        raise Refusal(f"{request.path} is of {run.base_model}, not of {request.base_model}")
+        raise Refusal(f"{request.path} belongs to {run.base_model}, not to {request.base_model}")
 
     def build() -> tuple[Base, Learner]:
         arrays = service.checkpoints.load(request.path)
@@ -66,7 +66,9 @@ def _register_model(
     rank: int,
     reply: Json,
 ) -> Json:
-    """Register the model at once; build it on the compute thread when it has a slot. Asked twice, created once."""
+    """Register a model at once, and build it on the compute thread when it has a slot; a repeated request creates
+    no second one.
+    """
     session = service.sessions.usable(request.session_id)
     model_id = f"{session.session_id}:train:{request.model_seq_id}"
     if model_id in service.models.models:
@@ -84,7 +86,7 @@ def _register_model(
         return {**reply, "model_id": model_id}
 
     def begin() -> None:
-        service.futures.start(model.created, service.within(session.session_id, work))
+        service.futures.start(model.created, service.bind_to_session(session.session_id, work))
         model.lane.open()
 
     service.models.slots.ask(model.created, begin)
@@ -130,21 +132,21 @@ def _do_pass(service: Service, asked: wire.PassRequest, model: LiveModel) -> byt
 
 
 def _billed_as(service: Service, *, forward_only: bool) -> tuple[Kind, Operation]:
-    """What a pass is billed as, and what it is."""
+    """Return as what a pass is billed, and which operation it is."""
     if not forward_only:
         return "training", "forward_backward"
     return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
 
 
 def _read_batch(data: wire.PassData, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
-    """Raises Refusal for targets that are no tokens, and for numbers that are none."""
+    """Read the positions and inputs of a pass. Raises Refusal for invalid targets or numbers."""
     tokens, targets = fold(data.tokens, base.size), data.inputs["target_tokens"].astype(np.int64, copy=False)
     wire.check_sequences(targets, data.lengths, vocabulary_size(base.size), ": target_tokens")
     rows = context_rows(tokens, data.lengths, base.size)
     inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
     for name, values in inputs.items():
         if not np.isfinite(values).all():
-            raise Refusal(f"{name} must be finite numbers")
+            raise Refusal(f"{name}: expected finite numbers")
     found = look_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
     return Positions(rows, fold(targets, base.size), found), inputs
 
@@ -185,7 +187,9 @@ def save_for_sampler(service: Service, request: request_models.SaveForSampler) -
 
 
 def _make_sampler(service: Service, request: request_models.SaveForSampler, model: LiveModel) -> LiveSampler:
-    """A sampler with these weights. With `inflight`, the earlier samplers of that kind move on to them too."""
+    """Create a sampler with these weights. With `inflight`, the model's earlier samplers of that kind move to them
+    too.
+    """
     base, learner = model.parts()
     weights = base, learner.adapter.copy()
     sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"
@@ -219,5 +223,5 @@ def _save(
 def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[LiveModel], bytes | Json]) -> Json:
     model = service.models.model(model_id)
     service.sessions.usable(model.session_id)
-    mine = service.within(model.session_id, partial(work, model))
+    mine = service.bind_to_session(model.session_id, partial(work, model))
     return {"request_id": model.lane.enqueue(seq_id, mine), "model_id": model_id}

@@ -1,12 +1,11 @@
-"""What every session used, exactly, in the shape of the billing endpoint.
+"""Count what every session used, exactly, in the form of the billing endpoint.
 
-Tokens are counted as the service is documented to bill them, where that is known: `training` is the length of every
-datum of `forward_backward`, and of `forward` too (how the live service bills `forward` is not known; we take the dearer
-reading, and a rehearsal may take the other); `sampling_prefill` is the prompt once, and once more per further sample of
-a request as `cached`; `sampling_sample` is what was generated. A client counts the same from its prompt and the
-response: prompt - `prompt_cache_hit_tokens`, that and the prompt once per further sequence, all their tokens. Offline,
-nothing costs anything. What was done is counted as well, in operations: the billing endpoint has no place for it, but a
-rehearsal wants to know.
+Tokens are counted as the service documents its billing. `training` is the length of every datum of
+`forward_backward`, and of `forward` too: how the live service bills `forward` is unknown, the
+dearer reading is the default, and a fault document can choose the other. `sampling_prefill` is the
+prompt once, and once more per further sample of a request as `cached`. `sampling_sample` is what
+was generated. A client computes the same from its prompt and the response. Offline, nothing costs
+money. Operations are counted as well, for the control endpoint. Appends to one journal file.
 """
 
 from collections import Counter
@@ -21,7 +20,7 @@ Operation = Literal["forward_backward", "forward", "optim_step", "sample"]
 
 
 class Bucket(NamedTuple):
-    """What one count is of."""
+    """The key of one count."""
 
     hour: int  # since the epoch
     session: str
@@ -31,10 +30,10 @@ class Bucket(NamedTuple):
 
 
 class UsageCounter:
-    """Counted in memory, appended to a file per operation; the file is summed up at the next start.
+    """Counts in memory, appends each operation to a file, and sums the file up at the next start.
 
-    The entry of an operation is with the kernel before the operation's reply can be fetched: killing the server does
-    not make it forget what it has answered.
+    An operation's entry reaches the kernel before its reply can be fetched: a killed server does not forget
+    what it answered.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,14 +60,14 @@ class UsageCounter:
     def add(
         self, session: str, model: str, kind: Kind, tokens: int, *, cached: bool = False, did: Operation | None = None
     ) -> None:
-        """Tokens, and with `did` the operation that they are of."""
+        """Count tokens, and with `did` the operation that they belong to."""
         if tokens:
             hour = int(datetime.now(UTC).timestamp()) // 3600
             deed = {} if did is None else {"did": [session, did, 1]}
             self._record({"use": [hour, session, model, kind, cached, tokens], **deed})
 
     def note(self, session: str, did: Operation) -> None:
-        """An operation without tokens."""
+        """Count an operation without tokens."""
         self._record({"did": [session, did, 1]})
 
     def _record(self, entry: Entry) -> None:
@@ -76,7 +75,7 @@ class UsageCounter:
         self._count(entry)
 
     def totals(self) -> dict[str, dict[str, dict[str, int]]]:
-        """By session: `tokens` by kind, and `operations`."""
+        """Return `tokens` by kind and `operations`, by session."""
         found: dict[str, dict[str, dict[str, int]]] = {}
         for bucket, tokens in self._tokens.copy().items():
             kind = f"{bucket.kind}_cached" if bucket.cached else bucket.kind
@@ -87,7 +86,7 @@ class UsageCounter:
         return found
 
     def events(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Hourly events, ordered by hour, then by falling token count."""
+        """List hourly events, by hour and then by falling token count."""
         found = [
             (bucket, tokens)
             for bucket, tokens in self._tokens.copy().items()

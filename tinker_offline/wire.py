@@ -1,6 +1,7 @@
-"""The binary half of the protocol: `forward_backward` comes and goes as protobuf, a sample only goes.
+"""Read and write the protocol's protobuf messages: requests of `forward_backward`, and answers of
+passes and samples.
 
-The one place that imports the SDK, and of it only the schema.
+The only place that imports the SDK, and only its schema.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schem
 
 
 class PassData(NamedTuple):
-    """Examples, one after another: all tokens (positions,), the length of each, and the inputs of the loss by name,
-    each (positions,) too."""
+    """Examples, one after another: all tokens (positions,), the length of each, and the loss inputs by name, each
+    (positions,).
+    """
 
     tokens: Ints
     lengths: list[int]
@@ -29,7 +31,7 @@ class PassData(NamedTuple):
 
 
 class PassRequest(NamedTuple):
-    """A request for a forward pass, with or without the backward one. The data are decoded when they are needed."""
+    """A request for a forward pass, with or without a backward pass. The data are decoded when needed."""
 
     model_id: str
     seq_id: int
@@ -39,8 +41,11 @@ class PassRequest(NamedTuple):
     message: schema.ForwardBackwardRequest
 
     def data(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> PassData:
-        """The data with those of their inputs, each with its default where it may be left out. Raises Refusal for what
-        this model cannot read, and if it is `strict` for other inputs: who sends a mask relies on it."""
+        """Decode the data with these inputs, using the default of an input that is missing. Raises Refusal for
+        invalid data.
+
+        A `strict` loss refuses other inputs: a client that sends a mask relies on it.
+        """
         texts = [_read_tokens(datum.model_input, index) for index, datum in enumerate(self.message.data)]
         given = [datum.loss_fn_inputs for datum in self.message.data]
         for index, one in enumerate(given):
@@ -64,15 +69,15 @@ def read_pass(body: bytes) -> PassRequest:
 
 
 def _read_config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]:
-    """Clients write numbers twice, for older servers; text is in the second place only."""
+    """Read the loss configuration. Clients send numbers twice, for older servers; text is in the second field only."""
     second = message.loss_fn_config_v2.items()
     return {**message.loss_fn_config, **{key: one.text if one.HasField("text") else one.number for key, one in second}}
 
 
 def check_sequences(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str = "") -> None:
-    """Check sequences that follow one another. All at once; only where that fails, one by one, to name the first."""
+    """Check sequences that follow one another: all at once, and one by one only to name the first invalid one."""
     if not lengths:
-        raise Refusal("there are no data")
+        raise Refusal("expected at least one datum")
     if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _in_vocabulary(tokens, vocabulary):
         return
     for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
@@ -80,24 +85,24 @@ def check_sequences(tokens: Ints, lengths: Sequence[int], vocabulary: int, what:
 
 
 def check_tokens(tokens: Ints, vocabulary: int, where: str) -> Ints:
-    """The tokens, if there are any, not too many, and all in the vocabulary."""
+    """Return the tokens if there are any, not too many, and all in the vocabulary. Raises Refusal otherwise."""
     if not 0 < len(tokens) <= characters.CONTEXT_LENGTH:
-        raise Refusal(f"{where} has {len(tokens)} tokens; 1 to {characters.CONTEXT_LENGTH} are possible")
+        raise Refusal(f"{where}: expected 1 to {characters.CONTEXT_LENGTH} tokens, got {len(tokens)}")
     if not _in_vocabulary(tokens, vocabulary):
-        raise Refusal(f"{where} has a token outside the vocabulary of 0 to {vocabulary - 1}")
+        raise Refusal(f"{where}: expected tokens of the vocabulary, 0 to {vocabulary - 1}")
     return tokens
 
 
 def _in_vocabulary(tokens: Ints, vocabulary: int) -> bool:
-    return bool(tokens.view(np.uint64).max() < vocabulary)  # read as unsigned, a negative one is very large
+    return bool(tokens.view(np.uint64).max() < vocabulary)  # read as unsigned, a negative number is very large
 
 
 def _read_tokens(chunks: Sequence[schema.Chunk], index: int) -> bytes:
-    """The tokens of an input, as int32."""
+    """Read the tokens of an input, as int32 bytes."""
     if len(chunks) == 1 and (text := chunks[0].encoded_text.tokens):
         return bytes(text)
     if any(chunk.WhichOneof("chunk") != "encoded_text" for chunk in chunks):
-        raise Refusal(f"datum {index} has input that is not text; the offline models read text only")
+        raise Refusal(f"datum {index} contains input that is not text; the offline models read text only")
     return b"".join(chunk.encoded_text.tokens for chunk in chunks)
 
 
@@ -105,7 +110,7 @@ Given = Sequence[Mapping[str, schema.Tensor]]
 
 
 def _read_input(given: Given, name: str, default: float | None, lengths: Sequence[int]) -> npt.NDArray[Any]:
-    """An input of all data, one after another: all at once where they are alike, as nearly always."""
+    """Read an input of all data as one array: at once if all are alike, which is the usual case."""
     tensors = [one.get(name) for one in given]
     alike = _read_alike(tensors, lengths)
     if alike is not None:
@@ -115,7 +120,7 @@ def _read_input(given: Given, name: str, default: float | None, lengths: Sequenc
 
 
 def _read_alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> npt.NDArray[Any] | None:
-    """One after another, if all are there, of one type and as long as the data; else None."""
+    """Read all tensors at once if all exist, have one type and fit the data; else return None."""
     kind = tensors[0].dtype if tensors[0] is not None else None
     if kind not in _DTYPES or any(one is None or one.dtype != kind or len(one.shape) > 1 for one in tensors):
         return None
@@ -134,15 +139,15 @@ def _read_tensor(
         return np.full(length, default)
     dtype = _DTYPES.get(tensor.dtype)
     if dtype is None or not tensor.HasField("dense") or len(tensor.shape) > 1:
-        raise Refusal(f"datum {index}: {name} must be a dense tensor of one dimension, of float32 or int64")
+        raise Refusal(f"datum {index}: expected {name} as a dense, one-dimensional tensor of float32 or int64")
     values = np.frombuffer(tensor.dense, dtype)
     if len(values) != length:
-        raise Refusal(f"datum {index} has {length} tokens and {len(values)} {name}")
+        raise Refusal(f"datum {index}: expected {length} {name}, one for each token, got {len(values)}")
     return values
 
 
 def encode_pass(logprobs: Floats, lengths: Sequence[int], metrics: Mapping[str, float]) -> bytes:
-    """A ForwardBackwardOutput with the log-probabilities of the targets of data of these lengths."""
+    """Encode a ForwardBackwardOutput with the log-probabilities of the targets of data of these lengths."""
     record = schema.ArrayRecord(num_datums=len(lengths))
     field = record.fields["logprobs"]
     field.data = logprobs.astype(np.float32, copy=False).tobytes()
@@ -170,10 +175,10 @@ class Top(NamedTuple):
 
 
 def encode_samples(sequences: Sequence[Sampled], prompt: Floats | None, prompt_top: Top | None) -> bytes:
-    """A SampleResponse; `prompt` has a NaN where no log-probability was asked for or is possible.
+    """Encode a SampleResponse; `prompt` is NaN where no log-probability was requested or is possible.
 
-    The hits of the cache are of the first sequence, whose prompt is never in it here. That the prompt of all further
-    ones is, and billed so, a client knows without being told.
+    Cache hits are those of the first sequence, whose prompt is never cached here. The prompt of further
+    sequences always is, and is billed so; clients know that.
     """
     response = schema.SampleResponse(prompt_cache_hit_tokens=0)
     for sequence in sequences:

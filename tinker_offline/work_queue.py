@@ -1,8 +1,8 @@
-"""Work that was asked for, done on one thread, and fetched by long polling.
+"""Do queued work on one thread, and let clients fetch the results by long polling.
 
-All computing happens on one thread, one piece after another, so the event loop always answers and the order of
-floating-point operations is the order in which work was started. In a pause, the pieces whose turn comes are put aside
-in their order. Where a clock ticks, operations are started at its ticks.
+All computing happens on one thread, one operation after another, so the event loop always answers
+and the order of floating-point operations is the order in which work was started. During a pause,
+work whose turn comes is put aside in order. With a clock, operations start at its ticks.
 """
 
 import asyncio
@@ -24,33 +24,35 @@ Reply = bytes | dict[str, Any]
 """A finished result: protobuf, or a JSON object."""
 
 Work = Callable[[], Reply]
-KEPT = 64_000_000  # bytes of replies that are kept after they were fetched, in case one was lost on its way
+KEPT = 64_000_000  # bytes of fetched replies that are kept, in case one was lost on its way
 
 _log = logging.getLogger(__name__)
 
 
 class Futures:
+    """All queued operations and their replies."""
+
     def __init__(self) -> None:
         self.clock = Clock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
         self._open: dict[str, asyncio.Future[Reply]] = {}
         self._paused = False
-        self._aside: deque[Callable[[], None]] = deque()  # touched on the compute thread only
+        self._aside: deque[Callable[[], None]] = deque()  # used on the compute thread only
         self._fetched: deque[tuple[str, int]] = deque()
         self._kept = 0
 
     def reserve(self) -> str:
-        """A request id whose work starts later."""
+        """Return a request id whose work starts later."""
         request_id = uuid.uuid4().hex
         self._open[request_id] = asyncio.get_running_loop().create_future()
         return request_id
 
     def start_at_tick(self, request_id: str, work: Work) -> None:
-        """Put the work at the end of the queue when the clock ticks next, or now if there is none."""
+        """Queue the work at the next tick of the clock, or now without a clock."""
         self.clock.take(partial(self.start, request_id, work))
 
     def start(self, request_id: str, work: Work) -> None:
-        """Put the work at the end of the queue. However it ends, the future has a reply."""
+        """Queue the work now. However it ends, the future has a reply."""
         loop, future = asyncio.get_running_loop(), self._open[request_id]
 
         def settle(reply: Reply) -> None:
@@ -69,7 +71,7 @@ class Futures:
             piece()
 
     def pause(self) -> None:
-        """From now on no piece is begun. One that is being computed is finished."""
+        """Start no more work; what is being computed is finished."""
         self._paused = True
 
     def resume(self) -> None:
@@ -82,7 +84,7 @@ class Futures:
         for piece in pieces:
             self._take(piece)
 
-    async def counted(self) -> None:
+    async def wait_for_work(self) -> None:
         """Wait until all work started before this moment is done, and so counted; or put aside by a pause. What waits
         for a tick was not started."""
         await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)
@@ -92,8 +94,8 @@ class Futures:
             self._open[request_id].set_result(_answer_refusal(refusal))
 
     async def wait(self, request_id: str, seconds: float) -> Reply | None:
-        """The reply, as soon as there is one; None after `seconds`. A reply can be fetched again for a while."""
-        future = self.known(request_id)
+        """Return the reply as soon as it exists; None after `seconds`. A reply can be fetched again for a while."""
+        future = self.find(request_id)
         if not future.done():
             await asyncio.wait([future], timeout=seconds)
         if not future.done():
@@ -101,9 +103,9 @@ class Futures:
         self._keep(request_id, future.result())
         return future.result()
 
-    def known(self, request_id: str) -> "asyncio.Future[Reply]":
+    def find(self, request_id: str) -> "asyncio.Future[Reply]":
         if request_id not in self._open:
-            raise Refusal(f"no such request: {request_id}; the server may have been restarted", 410)
+            raise Refusal(f"no such request: {request_id}; the server may have restarted", 410)
         return self._open[request_id]
 
     def _keep(self, request_id: str, reply: Reply) -> None:
@@ -125,7 +127,7 @@ def _run_work(work: Work) -> Reply:
             return work()
     except Refusal as refusal:
         return _answer_refusal(refusal)
-    except Exception as error:  # noqa: BLE001 (a fault of ours is an answer too, and is in the log)
+    except Exception as error:  # noqa: BLE001 (a bug of ours is an answer too, and is logged)
         _log.exception("work failed")
         return _answer_failure(f"{type(error).__name__}: {error}", "server")
 

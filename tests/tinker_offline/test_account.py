@@ -71,12 +71,12 @@ def test_forward_is_counted_as_the_account_is_billed_and_training_always_as_trai
     with questioned.session() as service:
         only, both = (service.create_lora_training_client(SMALL, rank=4).result(60) for _ in range(2))
         logprobs(only, batch(0))
-        assert counted(control, only) == {kind: 4 * 32}
+        assert count_usage(control, only) == {kind: 4 * 32}
         train(both, [0])
-        assert counted(control, both)["training"] == 4 * 32 * (2 if forward == "training" else 1)
+        assert count_usage(control, both)["training"] == 4 * 32 * (2 if forward == "training" else 1)
 
 
-def counted(control: Control, client: tinker.TrainingClient) -> dict[str, int]:
+def count_usage(control: Control, client: tinker.TrainingClient) -> dict[str, int]:
     """Of the client's session."""
     tokens: dict[str, int] = control.usage()[client.model_id.partition(":")[0]]["tokens"]
     return tokens
@@ -88,4 +88,4 @@ def test_with_the_document_ends_what_it_said_of_the_account(questioned: Server, 
     with questioned.session() as service:
         client = service.create_lora_training_client(SMALL, rank=4).result(60)
         logprobs(client, batch(0))
-        assert counted(control, client) == {"training": 4 * 32}
+        assert count_usage(control, client) == {"training": 4 * 32}

@@ -105,9 +105,9 @@ def test_a_model_that_diverges_goes_on_answering(service: tinker.ServiceClient) 
     ("data", "loss", "complaint"),
     [
         ([datum("ab")], "no_such_loss", "no_such_loss"),
-        ([raw_datum([5, 99], target_tokens=[1, 2])], "cross_entropy", "vocabulary"),
+        ([raw_datum([5, 99], target_tokens=[1, 2])], "cross_entropy", "0 to 98"),
         ([raw_datum([5, 6], target_tokens=[1])], "cross_entropy", "target_tokens"),
-        ([raw_datum([5], weights=[1.0])], "cross_entropy", "no target_tokens"),
+        ([raw_datum([5], weights=[1.0])], "cross_entropy", "target_tokens"),
         ([raw_datum([5] * 4097, target_tokens=[5] * 4097)], "cross_entropy", "4096"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_checkpoints_name_is_given_once_or_overwritten(service: tinker.Service
     client = create(service)
     path = client.save_state("twice").result(60).path
     assert path == f"tinker://{client.model_id}/weights/twice"
-    with pytest.raises(tinker.RequestFailedError, match="exists already"):
+    with pytest.raises(tinker.RequestFailedError, match="weights/twice"):
         client.save_state("twice").result(60)
     train(client, [1])
     assert client.save_state("twice", overwrite=True).result(60).path == path
@@ -134,10 +134,10 @@ def test_a_checkpoints_name_is_given_once_or_overwritten(service: tinker.Service
 
 
 def test_what_cannot_be_created_says_why(service: tinker.ServiceClient) -> None:
-    with pytest.raises(tinker.BadRequestError, match="power of two"):
+    with pytest.raises(tinker.BadRequestError, match=r"256.* 12"):
         create(service, rank=12)
     with pytest.raises(tinker.BadRequestError, match="offline/ngram-s"):
         service.create_lora_training_client("Qwen/Qwen3-8B").result(60)
     missing = f"tinker://{uuid.uuid4().hex}:train:0/weights/none"
-    with pytest.raises(tinker.NotFoundError, match="no such checkpoint"):
+    with pytest.raises(tinker.NotFoundError, match="weights/none"):
         service.create_training_client_from_state(missing).result(60)

@@ -1,4 +1,4 @@
-"""What goes wrong: one document, checked, and the series of accidents that follows from its seed.
+"""Read a fault document, and draw from its seed which fault happens to each request.
 
     seed: 7
     rules:
@@ -10,7 +10,7 @@
     cycle: 10
     account: {moments: false, finish: false, forward: prefill}
 
-Seconds count from the moment when the document was set.
+Seconds count from the moment when the document became active. Pure; it touches nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,13 +32,13 @@ FUTURES = (
     "save_weights_for_sampler",
     "asample",
 )
-"""The requests that are answered with a future, which can come late or never."""
+"""The requests that are answered with a future, whose reply can come late or never."""
 
 EFFECTS = ("answer", "drop", "delay", "slow", "never")
 
 
 class FaultsInvalid(Exception):
-    """The document is not one. The message has a line for each fault found in it."""
+    """The fault document is invalid. The message has one line per error."""
 
 
 class FaultSection(BaseModel):
@@ -46,7 +46,7 @@ class FaultSection(BaseModel):
 
 
 class FaultWindow(FaultSection):
-    """From when on, and for how long: seconds. Always, unless something else is said."""
+    """From when, and for how long, in seconds; always by default."""
 
     start: float = Field(default=0, ge=0, alias="from")
     length: float | None = Field(default=None, gt=0, alias="for")
@@ -56,7 +56,7 @@ class FaultWindow(FaultSection):
 
 
 class ErrorAnswer(FaultSection):
-    """An HTTP error in place of the work. `retry_after` is in seconds."""
+    """An HTTP error instead of the work. `retry_after` is in seconds."""
 
     status: int = Field(ge=400, le=599)
     retry_after: float | None = Field(default=None, gt=0)
@@ -64,7 +64,7 @@ class ErrorAnswer(FaultSection):
 
 
 class FaultRule(FaultSection):
-    """One kind of accident: to which requests, how often, when, and exactly one effect."""
+    """One kind of fault: for which requests, how often, when, and exactly one effect."""
 
     on: str | list[str]
     share: float = Field(default=1, gt=0, le=1)
@@ -80,7 +80,7 @@ class FaultRule(FaultSection):
     def _one_effect(self) -> "FaultRule":
         named = [name for name in EFFECTS if getattr(self, name) is not None]
         if len(named) != 1:
-            raise ValueError(f"has {' and '.join(named) or 'no effect'}; exactly one of {', '.join(EFFECTS)} is needed")
+            raise ValueError(f"expected exactly one of {', '.join(EFFECTS)}, got {' and '.join(named) or 'none'}")
         return self
 
     @property
@@ -88,21 +88,21 @@ class FaultRule(FaultSection):
         return [self.on] if isinstance(self.on, str) else self.on
 
     def concerns(self, path: str) -> bool:
-        """Whether it is about requests of this path (below /api/v1/)."""
+        """Does this rule apply to requests of this path (below /api/v1/)?"""
         about_futures = self.slow is not None or self.never is not None
         return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
 
 
 class AccountBehaviour(FaultSection):
-    """What the documentation of the service leaves open, and an account may find either way."""
+    """What the service's documentation leaves open, and an account may find either way."""
 
-    moments: bool = True  # does a model restored with its optimizer have the moments, or does it begin without
-    finish: bool = True  # may a session be finished otherwise than by the SDK client that opened it
+    moments: bool = True  # does a model restored with its optimizer have its moments?
+    finish: bool = True  # may a process other than the one that opened a session finish it?
     forward: Literal["training", "prefill"] = "training"  # how the tokens of `forward` are billed
 
 
 class Faults(FaultSection):
-    """The document."""
+    """A fault document."""
 
     seed: int = 0
     rules: list[FaultRule] = []
@@ -114,7 +114,7 @@ class Faults(FaultSection):
 
 
 def read_faults(text: str, paths: Iterable[str]) -> Faults:
-    """The document in this text (YAML, and so JSON too) for a server with these paths. Raises FaultsInvalid."""
+    """Read a fault document (YAML or JSON) for a server with these paths. Raises FaultsInvalid."""
     try:
         faults = Faults.model_validate(fault_document.read_values(text))
     except ValidationError as error:
@@ -126,7 +126,7 @@ def read_faults(text: str, paths: Iterable[str]) -> Faults:
         raise FaultsInvalid(str(error)) from None
     known = list(paths)
     strangers = [
-        (number, f"{pattern!r} is no request that this can happen to; there are {_list_paths(rule, known)}")
+        (number, f"expected one of {_list_paths(rule, known)}, got {pattern!r}")
         for number, rule in enumerate(faults.rules)
         for pattern in rule.patterns
         if not any(rule.concerns(path) and fnmatchcase(path, pattern) for path in known)
@@ -139,13 +139,13 @@ def read_faults(text: str, paths: Iterable[str]) -> Faults:
 
 
 def _format_findings(found: Mapping[fault_document.Place, str], text: str) -> str:
-    """Each finding with its line."""
+    """Format the errors, each with its line."""
     lines = fault_document.map_lines(text)
     return "\n".join(fault_document.format_finding(place, said, lines) for place, said in found.items())
 
 
 def _normalise_place(loc: fault_document.Place) -> fault_document.Place:
-    """Without the alternatives of `on`, which pydantic names behind it."""
+    """Return the place without the alternatives of `on`, which pydantic appends."""
     return loc[:3] if len(loc) > 3 and loc[0] == "rules" and loc[2] == "on" else loc
 
 
@@ -155,8 +155,10 @@ def _list_paths(rule: FaultRule, paths: Iterable[str]) -> str:
 
 
 class Accident(NamedTuple):
-    """What goes wrong with one request: first it is delayed, then answered or dropped; `held` is for how many seconds
-    the answer of its future is kept back."""
+    """The fault of one request: it is delayed first, then answered with an error or dropped.
+
+    `held` is for how many seconds the reply of its future is kept back.
+    """
 
     delay: float = 0.0
     answer: ErrorAnswer | None = None
@@ -165,10 +167,10 @@ class Accident(NamedTuple):
 
 
 class AccidentSeries:
-    """The accidents of a document, one request after another.
+    """The faults of a document, request by request.
 
-    Every rule draws from a generator of its own, once for each request that it is about, so the n-th
-    `forward_backward` of a night meets the same fate whatever else was asked in between.
+    Every rule draws from its own generator, once per request that it applies to. So the n-th `forward_backward`
+    has the same fate whatever else is requested.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -176,9 +178,12 @@ class AccidentSeries:
         self._draws = [Random(f"{faults.seed} {number}") for number in range(len(faults.rules))]
         self.hits = [0] * len(faults.rules)
 
-    def next(self, path: str, seconds: float) -> Accident | None:
-        """What happens to a request of this path (below /api/v1/), so many seconds into the document. The rules take
-        effect in their order; the first that ends the request is the last one that is looked at."""
+    def draw(self, path: str, seconds: float) -> Accident | None:
+        """Return the fault of a request of this path, `seconds` after the document became active; None for no
+        fault.
+
+        Rules apply in their order; the first that ends the request is the last one considered.
+        """
         accident = None
         for number, rule in enumerate(self._rules):
             if not rule.concerns(path) or not rule.during.holds(seconds) or self.hits[number] == rule.times:

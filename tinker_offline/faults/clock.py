@@ -1,7 +1,7 @@
-"""The clock of a rehearsal: work begins at its ticks only, as the service works in cycles.
+"""Let work start at the ticks of a clock only, as the service works in cycles.
 
-What has arrived when the clock ticks is begun in that tick, in the order of arrival; what comes a moment later waits
-for the next one. Without a cycle everything is begun at once.
+Work that arrived before a tick starts at that tick, in the order of arrival; work that arrives
+later waits for the next one. Without a cycle, work starts at once. Runs on the event loop only.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ Begin = Callable[[], None]
 
 
 class Clock:
-    """On the event loop only. `now` is in seconds and never goes back; `sleep` waits by the same measure."""
+    """`now` is in seconds and never goes back; `sleep` waits by the same measure."""
 
     def __init__(
         self, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -22,15 +22,17 @@ class Clock:
         self._waiting: list[Begin] = []
         self._ticking: asyncio.Task[None] | None = None
         self.ticks = 0  # since the cycle was set
-        self.busy = 0  # of these, how many had something to begin
+        self.busy = 0  # ticks that started something
 
     @property
     def waiting(self) -> int:
-        """How much waits for the next tick."""
+        """How many operations wait for the next tick."""
         return len(self._waiting)
 
     def set(self, cycle: float | None) -> None:
-        """Tick every so many seconds from now on, and count anew; None: do not, and begin all that has waited."""
+        """Tick every `cycle` seconds from now on and reset the counts; None stops the clock and starts all that
+        waits.
+        """
         if self._ticking is not None:
             self._ticking.cancel()
         self._cycle, self._ticking, self.ticks, self.busy = cycle, None, 0, 0
@@ -56,8 +58,7 @@ class Clock:
             begin()
 
     async def _tick_for_ever(self, cycle: float, start: float) -> None:
-        """On a grid from `start` on, so that it does not matter when the event loop comes round; ticks that it has
-        missed were ticks in which nothing could be begun."""
+        """Tick on a grid from `start`, so that delays of the event loop do not add up; count missed ticks as empty."""
         passed = 0
         while True:
             await self._sleep(max(0.0, start + (passed + 1) * cycle - self._now()))

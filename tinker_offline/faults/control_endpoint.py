@@ -1,4 +1,7 @@
-"""The control endpoint of a rehearsal: beside the API, not part of it, and only there when it was asked for."""
+"""Serve /offline/: read and set the faults, tick the clock, expire checkpoints, crash, and read usage.
+
+It is beside the API, and offered only with --control.
+"""
 
 import os
 import signal
@@ -16,7 +19,7 @@ from tinker_offline.service import Service
 
 
 class Expire(BaseModel):
-    """Which checkpoints are to expire now: their paths, or all."""
+    """The checkpoints to expire now: their paths, or all."""
 
     model_config = ConfigDict(extra="forbid")
     paths: list[str] | Literal["all"]
@@ -35,7 +38,7 @@ def control_routes() -> list[Route]:
 
 
 async def _get_faults(request: Request) -> Response:
-    return JSONResponse(_get_scenario(request).told())
+    return JSONResponse(_get_scenario(request).describe())
 
 
 async def _set_faults(request: Request) -> Response:
@@ -58,8 +61,8 @@ async def _tick(request: Request) -> Response:
 
 
 def _get_scenario(request: Request) -> Scenario:
-    night: Scenario = request.app.state.night
-    return night
+    scenario: Scenario = request.app.state.scenario
+    return scenario
 
 
 async def _crash(_: Request) -> Response:
@@ -72,16 +75,16 @@ async def _expire(request: Request) -> Response:
     try:
         asked = Expire.model_validate_json(await request.body())
     except ValidationError:
-        raise Refusal('this needs {"paths": ["tinker://…", …]} or {"paths": "all"}', 422) from None
+        raise Refusal('expected {"paths": ["tinker://…", …]} or {"paths": "all"}', 422) from None
     paths = [one.path for one in service.checkpoints.list()] if asked.paths == "all" else asked.paths
     service.checkpoints.expire(paths)
     return JSONResponse({"expired": paths})
 
 
 async def _get_usage(request: Request) -> Response:
-    """By session: user_metadata, tokens by kind, operations; complete up to this request."""
+    """Return user_metadata, tokens by kind and operations by session, complete up to this request."""
     service: Service = request.app.state.service
-    await service.futures.counted()
+    await service.futures.wait_for_work()
     return JSONResponse(
         {"sessions": {name: _describe_usage(service, name, sums) for name, sums in service.usage.totals().items()}}
     )

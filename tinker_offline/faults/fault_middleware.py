@@ -1,4 +1,4 @@
-"""Where accidents happen: between the network and the routes."""
+"""Make faults happen, between the network and the routes."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ API = "/api/v1/"
 
 
 class BreakableConnection(HttpToolsProtocol):
-    """HTTP as usual; only that a request knows the connection it came through, to break it."""
+    """HTTP as usual, but a request knows its connection, so that it can be broken."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -23,15 +23,15 @@ class BreakableConnection(HttpToolsProtocol):
 
 
 class FaultMiddleware:
-    """Middleware: asks the night what happens to each request of the API, and has it happen."""
+    """Middleware that asks the scenario which fault happens to each request, and makes it happen."""
 
-    def __init__(self, app: ASGIApp, night: Scenario) -> None:
+    def __init__(self, app: ASGIApp, scenario: Scenario) -> None:
         self._app = app
-        self._night = night
+        self._scenario = scenario
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         about = scope["type"] == "http" and scope["path"].startswith(API)
-        accident = self._night.accident(scope["path"].removeprefix(API)) if about else None
+        accident = self._scenario.accident(scope["path"].removeprefix(API)) if about else None
         if accident is None:
             await self._app(scope, receive, send)
             return
@@ -43,26 +43,26 @@ class FaultMiddleware:
         else:
             lost = accident.drop == "after"
             forward = _discard if lost else send
-            await self._app(scope, receive, self._holding(forward, accident.held) if accident.held else forward)
+            await self._app(scope, receive, self._hold_reply(forward, accident.held) if accident.held else forward)
             if lost:
                 await _break_connection(scope, receive)
 
-    def _holding(self, send: Send, seconds: float) -> Send:
-        """Pass an answer on; the future that it names is kept back."""
+    def _hold_reply(self, send: Send, seconds: float) -> Send:
+        """Pass an answer on, and keep back the reply of the future that it names."""
         status = 0
 
         async def read(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
             if message["type"] == "http.response.body" and status == HTTPStatus.OK:
-                self._night.hold(json.loads(message["body"])["request_id"], seconds)
+                self._scenario.hold(json.loads(message["body"])["request_id"], seconds)
             await send(message)
 
         return read
 
 
 def _make_error(answer: ErrorAnswer) -> Response:
-    content = answer.body or {"error": f"rehearsal: answered {answer.status} on purpose"}
+    content = answer.body or {"error": f"fault: answered {answer.status} on purpose"}
     wait = {} if answer.retry_after is None else {"Retry-After": f"{answer.retry_after:g}"}
     return JSONResponse(content, answer.status, wait)
 
@@ -72,7 +72,7 @@ async def _discard(_: Message) -> None:
 
 
 async def _break_connection(scope: Scope, receive: Receive) -> None:
-    """Break the connection, and wait until the server has seen it: it would answer a request that has no answer."""
+    """Break the connection, and wait until the server notices: otherwise it would answer the request."""
     scope["state"]["transport"].abort()
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The rehearsal that is on: which document is in force, since when, and what follows besides single accidents."""
+"""Run the active fault document: single faults, pauses, silent sessions, client limits and clock cycles."""
 
 import asyncio
 import logging
@@ -11,29 +11,30 @@ from tinker_offline.faults.accidents import Accident, AccidentSeries, Faults
 from tinker_offline.service import Service
 from tinker_offline.work_queue import Reply
 
-LOOK_EVERY = 0.1  # seconds between two looks at who is silent and whether a pause begins or ends
-SLICE = 1.0  # seconds that a poll is held while its future may be paused: so soon does a client hear of it
+LOOK_EVERY = 0.1  # seconds between two checks for silent sessions and for the start or end of a pause
+SLICE = 1.0  # seconds that a poll is held while its future may be paused: clients hear of a pause this soon
 
 Json = dict[str, Any]
 ACTIVE: Json = {"queue_state": "active"}
-NO_CAPACITY: Json = {"queue_state": "paused_capacity", "queue_state_reason": "rehearsal: no capacity"}
-NO_SLOT: Json = {"queue_state": "paused_rate_limit", "queue_state_reason": "rehearsal: too many training clients"}
+NO_CAPACITY: Json = {"queue_state": "paused_capacity", "queue_state_reason": "fault: no capacity"}
+NO_SLOT: Json = {"queue_state": "paused_rate_limit", "queue_state_reason": "fault: too many training clients"}
 
 _log = logging.getLogger(__name__)
 
 
 class Scenario:
-    """On the event loop only."""
+    """The active fault document and its state. Used on the event loop only."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._watch: asyncio.Task[None] | None = None
-        self._held: dict[str, float] = {}  # until when each future's reply is kept back
+        self._held: dict[str, float] = {}  # until when the reply of each future is kept back
         self._put(Faults())
 
     def set(self, faults: Faults) -> None:
-        """Put a document in the place of the one before: its clock starts now, and so does its series. What was
-        dropped or expired stays so, everything else ends with the document."""
+        """Replace the document: its clock and its series start now. Everything but dropped sessions and expired
+        checkpoints ends with a document.
+        """
         if self._watch is not None:
             self._watch.cancel()
         self._held.clear()
@@ -51,7 +52,7 @@ class Scenario:
         self._series = AccidentSeries(faults)
         self._since = time.monotonic()
 
-    def told(self) -> Json:
+    def describe(self) -> Json:
         """The document, its age in seconds, how often each rule has taken effect, and how often the clock ticked."""
         document = self.faults.model_dump(by_alias=True, exclude_defaults=True)
         clock = self._service.futures.clock
@@ -59,26 +60,26 @@ class Scenario:
         return {"faults": document, "age": self._age(), "hits": self._series.hits, "cycles": cycles}
 
     def tick(self) -> None:
-        """Let the clock tick now, beside its ticks of its own."""
+        """Let the clock tick now, in addition to its own ticks."""
         if self.faults.cycle is None:
-            raise Refusal("there is no clock to tick; the document in force has no cycle", 422)
+            raise Refusal("no clock to tick: the active document has no cycle", 422)
         self._service.futures.clock.tick()
 
     def _age(self) -> float:
         return time.monotonic() - self._since
 
     def accident(self, path: str) -> Accident | None:
-        return self._series.next(path, self._age())
+        return self._series.draw(path, self._age())
 
     def hold(self, request_id: str, seconds: float) -> None:
-        """Keep the reply of a future back. A request that is sent again does not get another fate."""
+        """Keep the reply of a future back. A repeated request does not change its fate."""
         self._held.setdefault(request_id, time.monotonic() + seconds)
 
     async def wait(self, request_id: str, seconds: float) -> tuple[Reply | None, Json]:
-        """The reply of a future within so many seconds, or None and why it is not there."""
+        """Return the reply of a future within `seconds`, or None and the state of its queue."""
         give_up, futures = time.monotonic() + seconds, self._service.futures
         while True:
-            futures.known(request_id)
+            futures.find(request_id)
             left = give_up - time.monotonic()
             state, kept_back = self._state(request_id), self._held.get(request_id, -inf) - time.monotonic()
             if state is NO_CAPACITY or kept_back > 0:
@@ -101,7 +102,7 @@ class Scenario:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 self._look()
-            except OSError:  # of the journal; the next look tries again
+            except OSError:  # the journal failed; the next check tries again
                 _log.exception("a session could not be dropped")
 
     def _look(self) -> None:

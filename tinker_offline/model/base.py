@@ -1,10 +1,10 @@
-"""The frozen bases: each is fitted once to the installation's own text, and kept.
+"""Fit the frozen base models to the installation's own text, once, and cache them.
 
-Fitted by generalised iterative scaling (Darroch and Ratcliff, 1972) to records of the corpus that begin with a begin
-token: every weight moves by the log of how often its token followed its context, over how often the model expects it
-to. All text enters every round, but only once per distinct context, so a round costs a tenth of a second. The name
-of the file is a hash of the recipe and of the text's edition; a lock lets a second server wait for the first instead
-of fitting the same base again.
+Fitted by generalised iterative scaling (Darroch and Ratcliff, 1972): every weight moves by the log
+of how often its token followed its context, divided by how often the model expects it to. Equal
+contexts are merged, so a round takes a tenth of a second. The file's name hashes the recipe and the
+text's edition; a lock lets a second server wait instead of fitting the same base again. Writes to
+the cache folder.
 """
 
 import fcntl
@@ -20,26 +20,26 @@ from tinker_offline.atomic_files import write_file
 from tinker_offline.model import characters, corpus
 from tinker_offline.model.ngram import Base, Floats, Ints, Rows, Size, base_logits, softmax, sum_groups, window_rows
 
-CHUNK = 2048  # contexts at once: what they need fits in the cache
+CHUNK = 2048  # contexts at once: their data fit in the processor's cache
 
 
 class Recipe(NamedTuple):
-    """How a base is fitted; what the name of its file hashes.
+    """How a base is fitted; the name of its file hashes it.
 
-    `prior` is added to both counts, so that a context that was seen a few times says little. Few rounds keep the
-    weights small too: with many, the base would know its own text better and other text worse.
+    `prior` is added to both counts, so that rare contexts say little. Few rounds keep the weights small: with
+    many, the base would know its own text better and other text worse.
     """
 
     size: Size
     records: int = 120_000
     rounds: int = 6
-    rate: float = 2.0  # divided by the number of orders, which share the work
+    rate: float = 2.0  # divided by the number of orders
     prior: float = 20.0
-    version: int = 4  # to be raised when the fitting below changes
+    version: int = 4  # raise it when the fitting below changes
 
 
 def load_base(size: Size, cache: Path) -> Base:
-    """The base of this size, fitted now if it is not in the cache yet (a few seconds)."""
+    """Return the base of this size; fit it now (a few seconds) if it is not cached."""
     recipe = Recipe(size)
     name = hashlib.sha256(f"{recipe} {corpus.text_edition()}".encode()).hexdigest()[:16]
     path = cache / f"{size.name.rsplit('/', 1)[-1]}-{name}.npz"
@@ -60,8 +60,11 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 class Counts(NamedTuple):
-    """The text, with equal contexts as one: the rows of each (contexts, orders), how often it occurs (contexts,), and
-    how often each token follows in each row (features, vocabulary)."""
+    """The text with equal contexts merged.
+
+    The rows of each context (contexts, orders), how often it occurs (contexts,), and how often each token
+    follows in each row (features, vocabulary).
+    """
 
     rows: Rows
     times: Floats
@@ -80,7 +83,7 @@ def train_base(recipe: Recipe) -> Base:
 
 
 def _count(targets: Ints, size: Size) -> Counts:
-    """Contexts are numbers in base 100 with the newest token first, so that neighbours in their order share rows."""
+    """Count the contexts. A context is a number in base 100, newest token first, so that neighbours share rows."""
     records, length = targets.shape
     edge = [np.full((records, size.orders - 1), characters.SIZE), np.full((records, 1), characters.BEGIN)]
     text = np.column_stack([*edge, targets])
@@ -100,7 +103,7 @@ def _count(targets: Ints, size: Size) -> Counts:
 
 
 def _compute_expected(base: Base, counts: Counts) -> Floats:
-    """How often each token would follow in each row if the base were right: (features, vocabulary)."""
+    """Return how often each token would follow in each row if the base were right: (features, vocabulary)."""
     expected = np.zeros_like(base.weights)
     for start in range(0, len(counts.rows), CHUNK):
         rows = counts.rows[start : start + CHUNK]

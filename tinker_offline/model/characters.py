@@ -1,7 +1,8 @@
-"""The characters that the offline models read and write, and the folder from which `transformers` loads them.
+"""Define the characters that the offline models read and write, and write them as a `transformers`
+tokenizer.
 
-The table is stated here once more, and not imported from `sweeps`, because this package stands alone, as a
-service does; a test holds the two together.
+The table is repeated here and not imported from `sweeps`, because this package stands alone; a test
+compares the two.
 """
 
 import json
@@ -28,7 +29,7 @@ def decode(tokens: Iterable[int]) -> str:
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Leave in `folder` what `transformers.AutoTokenizer.from_pretrained(folder)` needs; nothing is fetched."""
+    """Write to `folder` what `transformers.AutoTokenizer.from_pretrained(folder)` needs; nothing is fetched."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "tokenizer.json", json.dumps(_tokenizer()))
     write_text(folder / "tokenizer_config.json", json.dumps(_configuration()))

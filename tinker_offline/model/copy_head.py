@@ -1,8 +1,8 @@
-"""Looking back: which token followed when the last k tokens were last written before, in the same sequence.
+"""Look back: find which token followed when the last k tokens were last written in the same sequence.
 
-A model that does so can copy from what it reads, and so answer from a passage what no training told it: the induction
-heads of transformers (Olsson et al., 2022), as features. One weight for each k says how far they are trusted; they are
-0 in the base, so that whether to copy is learnt.
+A model with this feature can copy from what it reads: the induction heads of transformers (Olsson
+et al., 2022), as features. One trained weight per k says how much to trust it; it is 0 in the base,
+so copying is learnt.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-NOTHING = -1  # where the last k tokens were never written before
+NOTHING = -1  # the last k tokens were never written before
 _DIGIT = 100  # a context is a number in this base
 
 
 def look_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints:
-    """What each k finds at every position of sequences of these lengths, one after another: (positions, k)."""
+    """Return what each k finds at every position of sequences of these lengths: (positions, k)."""
     found = np.full((len(tokens), len(copies)), NOTHING, np.int64)
     sequences = np.repeat(np.arange(len(lengths)), lengths)
     places = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -33,7 +33,7 @@ def look_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints
 
 
 class Memory:
-    """The same for sequences that grow, token by token, behind one prompt."""
+    """The same for sequences that grow token by token after one prompt."""
 
     def __init__(self, prompt: Sequence[int], count: int, copies: Sequence[int]) -> None:
         self._copies = copies
@@ -45,14 +45,14 @@ class Memory:
         self._written = [list(self._written[0]) for _ in range(count)]
 
     def look(self, running: npt.NDArray[np.intp]) -> Ints:
-        """What each of these sequences finds behind its last token: (running, k)."""
+        """Return what each of these sequences finds after its last token: (running, k)."""
         found = np.empty((len(running), len(self._copies)), np.int64)
         if self._copies:
             found[...] = [[self._find(one, k) for k in self._copies] for one in running.tolist()]
         return found
 
     def write(self, running: npt.NDArray[np.intp], tokens: Ints) -> None:
-        """One more token for each of these."""
+        """Append one token to each of these sequences."""
         if self._copies:
             for one, token in zip(running.tolist(), tokens.tolist(), strict=True):
                 self._write(one, token)

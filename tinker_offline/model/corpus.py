@@ -1,8 +1,9 @@
-"""The text of the frozen bases: what every installation holds, and no domain of the experiments uses.
+"""Read the text of the frozen bases from the installation: text that no domain of the experiments
+uses.
 
-It is the docstrings of `transformers` and `huggingface_hub`, read from their source files, never imported (a pattern
-finds them forty times faster than a parser would). The files are visited in an order that a hash shuffles, until
-there is enough text.
+It is the docstrings of `transformers` and `huggingface_hub`, found in their source files by a
+pattern, without importing them. The files are visited in an order shuffled by a hash, until there
+is enough text.
 """
 
 import hashlib
@@ -11,20 +12,20 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 PACKAGES = ("transformers", "huggingface_hub")
-SHORTEST = 200  # characters of a docstring worth reading
+SHORTEST = 200  # minimal length of a docstring, in characters
 RECORD = 32  # characters of a record
 _DOCSTRING = re.compile(r':\n[ \t]*[rR]?"""(.*?)"""', re.DOTALL)
 
 
 def text_edition() -> str:
-    """What the text depends on: the versions of the packages that it is read from."""
+    """Return what the text depends on: the versions of its packages."""
     return " ".join(f"{package}-{version(package)}" for package in PACKAGES)
 
 
 def read_records(count: int) -> list[str]:
-    """The first `count` records of 32 printable ASCII characters; fewer if there is less text.
+    """Return the first `count` records of 32 printable ASCII characters; fewer if there is less text.
 
-    >>> records(2)  # doctest: +SKIP
+    >>> read_records(2)  # doctest: +SKIP
     ['Converts a list of lists of tens', 'ors into a single tensor, padded ']
     """
     found: list[str] = []
@@ -52,5 +53,5 @@ def _read_docstrings(path: Path) -> list[str]:
 
 
 def normalise(text: str) -> str:
-    """Printable ASCII only, with every run of white space as one space."""
+    """Keep printable ASCII only, with each run of white space as one space."""
     return " ".join(re.sub(r"[^\x20-\x7e]+", " ", text).split())

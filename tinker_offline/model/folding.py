@@ -1,7 +1,8 @@
-"""The one model that reads any tokenizer: to rehearse, without a key, with the tokens of the model that is meant.
+"""Fold any tokenizer's tokens into classes, for the one model that reads them: to rehearse with a real
+model's tokens.
 
-Tokens whose numbers agree modulo 95 are one class. The model learns which class comes next, and holds all tokens of a
-class for equally likely: so it has log-probabilities for each token, and learns slowly what it can of a language.
+Tokens whose numbers agree modulo 95 form a class. The model learns which class comes next, and
+treats all tokens of a class as equally likely: so every token has a log-probability.
 """
 
 import math
@@ -16,26 +17,26 @@ from tinker_offline.wire import Sampled
 FIRST = characters.UNKNOWN + 1
 CLASSES = characters.SIZE - FIRST
 EACH = 2**13  # tokens in a class
-NEVER = -30.0  # what begins, ends or breaks a text of ours is no class
+NEVER = -30.0  # logit of the special tokens, which are not classes
 
 
 def vocabulary_size(size: Size) -> int:
-    """How many tokens a model of this size reads."""
+    """Return how many tokens a model of this size reads."""
     return CLASSES * EACH if size.folds else characters.SIZE
 
 
 def class_shift(size: Size) -> float:
-    """The log-probability of a token within its class."""
+    """Return the log-probability of a token within its class."""
     return -math.log(EACH) if size.folds else 0.0
 
 
 def fold(tokens: Ints, size: Size) -> Ints:
-    """The class of each token, if the model has classes."""
+    """Return the class of each token, if the model has classes."""
     return FIRST + tokens % CLASSES if size.folds else tokens
 
 
 def unfold(sequences: Sequence[Sampled], size: Size, seed: int) -> list[Sampled]:
-    """A token of each class that was sampled; the same seed gives the same ones."""
+    """Choose a token of each sampled class; the same seed chooses the same ones."""
     if not size.folds:
         return list(sequences)
     return [_unfold_one(each, np.random.default_rng([seed, index])) for index, each in enumerate(sequences)]
@@ -48,7 +49,7 @@ def _unfold_one(sampled: Sampled, chances: np.random.Generator) -> Sampled:
 
 
 def make_even_base(size: Size) -> Base:
-    """It has read nothing yet."""
+    """Return a base that has read nothing."""
     bias: Floats = np.zeros(characters.SIZE, np.float32)
     bias[:FIRST] = NEVER
     return Base(size, np.zeros((size.features, characters.SIZE), np.float32), bias)

@@ -1,4 +1,4 @@
-"""An adapter under training: the gradient gathered since the last step, and Adam (Kingma and Ba, 2015)."""
+"""Train an adapter: accumulate a gradient, and apply Adam (Kingma and Ba, 2015)."""
 
 import operator
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ Rows = npt.NDArray[np.intp]
 Block = slice | Rows
 Arrays = Mapping[str, npt.NDArray[Any]]
 _BLOCK = 2**16  # numbers in a block
-_SWEEP = 128  # steps between two looks for moments that have faded
-_DENSE = 0.4  # the share of rows from which it is cheaper to visit all of them
+_SWEEP = 128  # steps between two checks for faded moments
+_DENSE = 0.4  # share of rows from which visiting all is cheaper
 
 
 class AdamParams(NamedTuple):
-    """As clients of the service send them. Weight decay is decoupled; a `grad_clip_norm` of 0 clips nothing."""
+    """The optimizer's numbers. Weight decay is decoupled; a `grad_clip_norm` of 0 means no clipping."""
 
     learning_rate: float = 1e-4
     beta1: float = 0.9
@@ -31,7 +31,7 @@ class AdamParams(NamedTuple):
 
 @dataclass
 class Learner:
-    """The state of one live model. Gradient and moments come into being when they are first needed."""
+    """The state of one live model. Gradient and moments are created when first needed."""
 
     adapter: Adapter
     first: Adapter | None = None
@@ -41,13 +41,13 @@ class Learner:
     reached: Flags | None = None
 
     def pending(self) -> Gradient:
-        """The gradient that the next step will use: the sum of every backward pass since the last step."""
+        """Return the gradient for the next step: the sum of all backward passes since the last step."""
         if self.gradient is None:
             self.gradient = Gradient(self.adapter.zeros(), np.zeros(len(self.adapter.down), np.bool_))
         return self.gradient
 
     def step(self, params: AdamParams) -> float:
-        """Apply Adam to the pending gradient (zero, if there was none) and return its norm before clipping."""
+        """Apply Adam to the pending gradient (zero if there was none); return its norm before clipping."""
         (down, up, bias, trust), touched = self.pending()
         first, second, reached = self._moments()
         reached |= touched
@@ -70,7 +70,7 @@ class Learner:
         return norm
 
     def _moments(self) -> tuple[Adapter, Adapter, Flags]:
-        """Both moments, and which rows of `down` either of them is about."""
+        """Return both moments, and which rows of `down` either of them covers."""
         first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
         reached: Flags | None = self.reached
         if reached is None:
@@ -79,7 +79,7 @@ class Learner:
         return first, second, reached
 
     def arrays(self) -> Arrays:
-        """Everything that a checkpoint keeps. A gradient that was not applied is not part of it."""
+        """Return everything that a checkpoint keeps. A gradient that was not applied is not part of it."""
         first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
         parts = {"adapter": self.adapter, "first": first, "second": second}
         named = {f"{part}.{name}": array for part, whole in parts.items() for name, array in _list_arrays(whole)}
@@ -103,7 +103,7 @@ def read_adapter(arrays: Arrays, part: str = "adapter") -> Adapter:
 
 
 def _list_arrays(adapter: Adapter) -> list[tuple[str, Floats]]:
-    """What there is nothing of is not written."""
+    """List the arrays by name; empty ones are not written."""
     return [(name, array) for name, array in zip(Adapter._fields, adapter, strict=True) if array.size]
 
 
@@ -112,10 +112,11 @@ def _norm(gradient: Adapter) -> float:
 
 
 def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
-    """The rows that a step has to visit, in blocks that fit in the cache, and where in `touched` those of a block are.
+    """Yield the rows that a step visits, in blocks that fit in the cache, and where each block's rows are in
+    `touched`.
 
-    Where both moments are zero and no gradient came, Adam leaves a row as it is, to the bit; so visiting only the
-    rows ever reached equals visiting all, or `every` one, as weight decay has to.
+    Where both moments are zero and no gradient came, Adam changes nothing, to the bit; so visiting the rows
+    ever reached equals visiting `every` one. Weight decay has to visit all.
     """
     size = max(1, _BLOCK // rank)
     some = np.flatnonzero(reached)
@@ -127,17 +128,17 @@ def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterato
 
 
 def _flush_faded(first: Floats, second: Floats) -> None:
-    """Let the moments of rows that no gradient has touched for long end at 0.
+    """Set the moments of rows without recent gradients to 0.
 
-    They would shrink to the smallest numbers that there are and stay there, where arithmetic is ten times slower.
-    What is lost is far below the precision of any weight.
+    They would shrink to subnormal numbers and stay there, where arithmetic is ten times slower. The loss is far
+    below the precision of any weight.
     """
     for moment, least in ((first, 1e-20), (second, 1e-30)):
         moment[np.abs(moment) < least] = 0
 
 
 class _State(NamedTuple):
-    """What Adam knows of one parameter, all of one shape."""
+    """What Adam knows about one parameter; all arrays have one shape."""
 
     weights: Floats
     first: Floats
@@ -145,7 +146,7 @@ class _State(NamedTuple):
 
 
 class _StepFactors(NamedTuple):
-    """The numbers of one step, with the corrections of both moments' bias worked in."""
+    """The numbers of one step, with both bias corrections included."""
 
     beta1: float
     beta2: float
@@ -162,7 +163,7 @@ def _step_factors(params: AdamParams, step: int) -> _StepFactors:
 
 
 def _apply_adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _StepFactors) -> None:
-    """One step on the rows `at`, in place. The gradient is zero but for `slope` on those at `inside` among them."""
+    """Do one step on the rows `at`, in place. The gradient is zero except for `slope` on the rows `inside`."""
     read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
     weights, mean, square = map(read, state)
     mean *= pace.beta1
@@ -176,5 +177,5 @@ def _apply_adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _St
     if pace.kept < 1:
         weights *= pace.kept
     weights -= change
-    if not isinstance(at, slice):  # a slice was worked on in place, rows are copies
+    if not isinstance(at, slice):  # a slice was changed in place; rows are copies
         state.weights[at], state.first[at], state.second[at] = weights, mean, square

@@ -1,20 +1,22 @@
-"""The losses that a client can ask for by name.
+"""Define the losses that a client can request by name.
 
-A loss sees the log-probability of every position's target and the inputs of the same positions, one after another,
-and says its value at each position and its derivative by that log-probability. What it weighs comes from the
-client: nothing is averaged here, and the one metric is the sum, `loss:sum`.
+A loss gets the log-probability of every position's target and the inputs of these positions, and
+returns its value at each position and its derivative by the log-probability. The client sets all
+weights: nothing is averaged here, and the one metric is the sum, `loss:sum`.
 
-With p the probability of a target now, q its probability when it was sampled (`logprobs` is log q), A its advantage
-and r = p / q, the value at a position is, as the service documents it (its pages on losses, read in November 2026):
+With p the probability of a target now, q when it was sampled (`logprobs` is log q), A its advantage
+and r = p / q, the value at a position is, as the service documents it (its pages on losses, read in
+November 2026):
 
     cross_entropy         -weight · log p
     importance_sampling   -r · A
-    ppo                   -min(r · A, clip(r) · A)               r clipped to 0.8 … 1.2, if nothing else is said
-    cispo                 -clip(r) · log p · A                   clip(r) counts as a constant; 0 … 4
+    ppo                   -min(r · A, clip(r) · A)               r clipped to 0.8 … 1.2 by default
+    cispo                 -clip(r) · log p · A                   clip(r) is a constant; 0 … 4 by default
     dro                   -log p · A + beta / 2 · (log r)²       at every position, also where A is 0
 
-`gspo` the service does not document, `stable_reinforce` needs what it recorded while sampling, and `custom` runs
-code of the client: these are not offered, for a stand-in that guesses would teach the wrong thing.
+`gspo` is not documented, `stable_reinforce` needs what the service recorded while sampling, and
+`custom` runs code of the client: these are not offered, because a guess would teach the wrong
+thing.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,8 +34,10 @@ Part = Callable[[Floats, Inputs, Config], Floats]
 
 
 class Loss(NamedTuple):
-    """`inputs` names what a datum carries beside its target tokens, and `config` what a request may set, each with
-    the default where it may be left out. A `strict` loss refuses data that carry anything else."""
+    """One loss: its inputs and configuration with their defaults, its values and its slopes.
+
+    A default of None means that the entry is required. A `strict` loss refuses data with other inputs.
+    """
 
     inputs: Mapping[str, float | None]
     config: Mapping[str, float | None]
@@ -43,27 +47,29 @@ class Loss(NamedTuple):
 
 
 def find_loss(name: str) -> Loss:
-    """Raises Refusal, which says what there is."""
+    """Return the loss of this name. Raises Refusal that lists the losses offered."""
     if name not in LOSSES:
         why = f"is not offered offline: {_WHY_NOT[name]}" if name in _WHY_NOT else "is not known here"
-        raise Refusal(f"loss {name!r} {why}; {', '.join(LOSSES)} can be asked for")
+        raise Refusal(f"loss {name!r} {why}; expected one of {', '.join(LOSSES)}")
     return LOSSES[name]
 
 
 def resolve_config(name: str, asked: Mapping[str, float | str]) -> Config:
-    """The numbers of a request's loss_fn_config, with the defaults. Raises Refusal for what this loss does not take."""
+    """Return the numbers of a request's loss_fn_config, with defaults. Raises Refusal for what the loss does not
+    take.
+    """
     known = LOSSES[name].config
     for key, value in asked.items():
         if key not in known:
-            raise Refusal(f"{name} has no {key!r} in its loss_fn_config; {', '.join(known) or 'it takes nothing'}")
+            raise Refusal(f"loss_fn_config of {name}: expected {', '.join(known) or 'nothing'}, got {key!r}")
         if isinstance(value, str) or not isfinite(value) or value < 0:
-            raise Refusal(f"{key} of {name} is {value!r}; a number of 0 or more is possible")
+            raise Refusal(f"{key} of {name}: expected a number of at least 0, got {value!r}")
     config = {**known, **asked}
     given = {key: float(value) for key, value in config.items() if value is not None}
     if missing := config.keys() - given.keys():
-        raise Refusal(f"{name} needs {', '.join(sorted(missing))} in its loss_fn_config; no default is documented")
+        raise Refusal(f"loss_fn_config of {name}: expected {', '.join(sorted(missing))}; no default is documented")
     if "clip_low_threshold" in given and given["clip_low_threshold"] > given["clip_high_threshold"]:
-        raise Refusal(f"{name} clips to no interval: clip_low_threshold is above clip_high_threshold")
+        raise Refusal(f"loss_fn_config of {name}: clip_low_threshold is above clip_high_threshold")
     return given
 
 
@@ -76,7 +82,7 @@ def _cross_entropy_slopes(_: Floats, inputs: Inputs, __: Config) -> Floats:
 
 
 def _ratio(logprobs: Floats, inputs: Inputs) -> Floats:
-    """p / q; 1 where the advantage is 0, so that a prompt's `logprobs`, which are anything, cannot make a NaN."""
+    """Return p / q; 1 where the advantage is 0, because a prompt's `logprobs` can be anything."""
     log_ratio: Floats = np.where(inputs["advantages"] == 0, np.float32(0), logprobs - inputs["logprobs"])
     return np.exp(log_ratio)
 
@@ -87,7 +93,7 @@ def _clip(ratio: Floats, config: Config) -> Floats:
 
 
 def _importance_sampling(logprobs: Floats, inputs: Inputs, _: Config) -> Floats:
-    """Its own derivative too, for dr / d log p = r."""
+    """Return the value, which is also its own derivative: dr / d log p = r."""
     return -_ratio(logprobs, inputs) * inputs["advantages"]
 
 
@@ -98,7 +104,9 @@ def _ppo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
 
 
 def _ppo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
-    """Zero where the clipped term is the smaller one: the ratio has gone too far in the direction of the advantage."""
+    """Return the slopes: zero where the clipped term is smaller, so the ratio went too far in the advantage's
+    direction.
+    """
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
     kept = ratio * advantages <= _clip(ratio, config) * advantages
     slopes: Floats = np.where(kept, -ratio * advantages, np.float32(0))
@@ -133,7 +141,7 @@ LOSSES = {
 }
 
 _WHY_NOT = {
-    "gspo": "how the service adds up a sequence and where it clips is not documented",
+    "gspo": "its aggregation and its clipping are not documented",
     "stable_reinforce": "it needs what the service records while sampling",
-    "custom": "it runs code on the server; forward_backward_custom with a function runs it at the client",
+    "custom": "it runs code on the server; use forward_backward_custom, which runs it at the client",
 }

@@ -1,15 +1,16 @@
-"""The model: a hashed character n-gram log-linear language model with a frozen base and a low-rank adapter.
+"""Compute the model: a hashed character n-gram log-linear language model with a frozen base and a
+low-rank adapter.
 
-A position's context is its token and those before it. The last 1, 2, … `orders` tokens are each hashed to one of
-`features` rows f₁ … f_O, and
+A position's context is its token and those before it. The last 1, 2, … `orders` tokens are each
+hashed to one of `features` rows f₁ … f_O, and
 
     logits = base.bias + Σ base.weights[f_o] + scale · (Σ down[f_o]) @ up + bias + gain · Σ trust_k [found by k]
 
-with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 32 / rank, so that a step of
-one learning rate moves the logits about equally far at every rank. One size looks back too (`copy_head`):
-where the last k tokens were written before, what followed them has its logit raised by a trained weight for each k;
-`trust` is 0 at the start, and in the other sizes empty. float32 throughout, one thread, one fixed order
-of operations: the same input gives the same bits.
+with `down` (features × rank), `up` (rank × vocabulary) and `bias` trained, and scale = 32 / rank,
+so that a step of one learning rate moves the logits about equally far at every rank. One size also
+looks back (`copy_head`): where the last k tokens were written before, the logit of what followed
+them rises by a trained weight for each k. `trust` starts at 0, and is empty in the other sizes.
+float32 throughout, one thread, one fixed order of operations: the same input gives the same bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,10 @@ Flags = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
 
 ALPHA = 32.0
-GAIN = 8.0  # of the weights that copy: a few dozen steps are enough to trust them
-SPREAD = 0.4  # standard deviation of `down` at the start; `up` starts at 0
-CHUNK = 1024  # positions at once: what they need fits in the cache
-SAFE = 60.0  # exp of up to this, and of its negative, is far from the ends of float32
+GAIN = 8.0  # gain of the copy weights: a few dozen steps are enough to learn them
+SPREAD = 0.4  # initial standard deviation of `down`; `up` starts at 0
+CHUNK = 1024  # positions at once: their data fit in the processor's cache
+SAFE = 60.0  # exp of numbers up to this, and of their negatives, is far from the limits of float32
 _PAD = characters.SIZE
 _NARROW = 16
 _FEW = 64
@@ -42,7 +43,7 @@ class Size(NamedTuple):
     name: str
     orders: int
     features: int  # a power of two, at most 2^16
-    copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in what stands before
+    copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in the text before
     folds: bool = False  # it reads any tokenizer's tokens, in classes (`tinker_offline.model.folding`)
 
 
@@ -52,7 +53,7 @@ SIZES = {
         Size("offline/ngram-s", 4, 2**14),
         Size("offline/ngram-m", 5, 2**15),
         Size("offline/ngram-l", 6, 2**16),
-        Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and reads
+        Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and looks back
         Size("offline/rehearsal", 2, 2**12, folds=True),
     )
 }
@@ -67,12 +68,12 @@ class Base(NamedTuple):
 
 
 class Adapter(NamedTuple):
-    """What is trained. The same shape holds its gradient and its moments."""
+    """The trained parameters. Gradients and moments have the same form."""
 
     down: Floats
     up: Floats
     bias: Floats
-    trust: Floats = np.zeros(0, np.float32)  # of what is found by each k; empty where the size looks for nothing
+    trust: Floats = np.zeros(0, np.float32)  # trust in what each k finds; empty if the size does not look back
 
     @property
     def rank(self) -> int:
@@ -90,7 +91,7 @@ class Adapter(NamedTuple):
 
 
 def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
-    """An adapter that changes nothing yet; the same seed gives the same one."""
+    """Return an adapter that changes nothing yet; the same seed gives the same adapter."""
     source = np.random.default_rng(seed)
     down = source.standard_normal((size.features, rank), dtype=np.float32)
     down *= SPREAD
@@ -99,10 +100,10 @@ def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
 
 
 def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
-    """The feature rows of every position of sequences of these lengths, one after another: (positions, orders).
+    """Return the feature rows of every position of sequences of these lengths: (positions, orders).
 
-    Contexts do not cross sequences; before the first token they are padded. A context of k tokens is a number of
-    k digits in base 100, hashed by multiplication, so that it is the same in every process.
+    Contexts do not cross sequences; before the first token they are padded. A context of k tokens is a number
+    of k digits in base 100, hashed by multiplication, so that it is the same in every process.
     """
     gap = size.orders - 1
     ends = np.arange(len(tokens)) + np.repeat(np.arange(1, len(lengths) + 1) * gap, lengths)
@@ -112,12 +113,14 @@ def context_rows(tokens: Ints, lengths: Sequence[int], size: Size) -> Rows:
 
 
 def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:
-    """The feature rows of contexts that are given as columns, the newest token first: (contexts, orders)."""
+    """Return the feature rows of contexts given as columns, newest token first: (contexts, orders)."""
     return hash_rows(context_keys(newest_first), size)
 
 
 def context_keys(newest_first: Sequence[Ints]) -> Keys:
-    """Contexts as numbers, of which the rows are hashes: the last 1, 2, … tokens of each column, (contexts, orders)."""
+    """Return contexts as numbers, of which rows are hashes: the last 1, 2, … tokens of each column, (contexts,
+    orders).
+    """
     keys = np.empty((len(newest_first[0]), len(newest_first)), np.uint64)
     keys[:, 0] = newest_first[0]
     for order in range(1, len(newest_first)):
@@ -127,7 +130,7 @@ def context_keys(newest_first: Sequence[Ints]) -> Keys:
 
 
 def next_keys(keys: Keys, tokens: Ints) -> Keys:
-    """The keys of the same contexts with one more token each: the newest is the first digit."""
+    """Return the keys of the same contexts after one more token each; the newest token is the first digit."""
     longer = tokens.astype(np.uint64)[:, None] * _DIGIT ** np.arange(keys.shape[1], dtype=np.uint64)
     longer[:, 1:] += keys[:, :-1]
     return longer
@@ -143,14 +146,14 @@ def hash_rows(keys: Keys, size: Size) -> Rows:
 
 
 def base_logits(base: Base, rows: Rows) -> Floats:
-    """What the base alone says: (positions, vocabulary)."""
+    """Return the logits of the base alone: (positions, vocabulary)."""
     return _sum_rows(base.weights, rows) + base.bias
 
 
 def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) -> tuple[Floats, Floats]:
-    """The logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs.
+    """Return the logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs.
 
-    `found` is what each position finds where it looks back, (positions, k).
+    `found` is what each position finds when it looks back, (positions, k).
     """
     hidden = _sum_rows(adapter.down, rows)
     hidden *= adapter.scale
@@ -163,7 +166,7 @@ def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) 
 
 
 def _list_finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
-    """For each k: where something is found, and what."""
+    """Yield, for each k, where something is found and what."""
     for k in range(0 if found is None else found.shape[1]):
         column = found[:, k]  # type: ignore[index]
         at = np.flatnonzero(column >= 0)
@@ -171,7 +174,7 @@ def _list_finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
 
 
 def _sum_rows(table: Floats, rows: Rows) -> Floats:
-    if len(rows) <= _FEW:  # the same sums in the same order: with few rows, it is the calls that cost
+    if len(rows) <= _FEW:  # the same sums in the same order; with few rows the calls dominate the cost
         summed: Floats = np.add.reduce(table.take(rows.T, axis=0), axis=0)
         return summed
     total = table.take(rows[:, 0], axis=0)
@@ -181,7 +184,7 @@ def _sum_rows(table: Floats, rows: Rows) -> Floats:
 
 
 def softmax(scores: Floats) -> Floats:
-    """In place, over the vocabulary."""
+    """Compute the softmax over the vocabulary, in place."""
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= (scores @ _ONES)[..., None]
@@ -189,16 +192,16 @@ def softmax(scores: Floats) -> Floats:
 
 
 def log_softmax(scores: Floats) -> Floats:
-    """In place, over the vocabulary."""
+    """Compute the log-softmax over the vocabulary, in place."""
     scores -= scores.max(axis=-1, keepdims=True)
     scores -= np.log(np.exp(scores) @ _ONES)[..., None]
     return scores
 
 
 class Positions(NamedTuple):
-    """What is predicted from where: feature rows (positions, orders) and target tokens (positions,).
+    """What is predicted from what: feature rows (positions, orders) and target tokens (positions,).
 
-    And what is found in what stands before, (positions, k), where the size looks for it.
+    And what each position finds when it looks back, (positions, k), if the size does.
     """
 
     rows: Rows
@@ -206,7 +209,7 @@ class Positions(NamedTuple):
     found: Ints | None = None
 
     def chunks(self) -> Iterator[tuple[slice, "Positions"]]:
-        """A few thousand at a time, so that memory stays bounded."""
+        """Yield about a thousand positions at a time, so that memory stays bounded."""
         for start in range(0, len(self.rows), CHUNK):
             chunk = slice(start, start + CHUNK)
             found = None if self.found is None else self.found[chunk]
@@ -221,11 +224,11 @@ class Gradient(NamedTuple):
 
 
 Slopes = Callable[[slice, Floats], Floats]
-"""The derivatives of a loss by the log-probabilities of the targets of a chunk of positions."""
+"""Returns a loss's derivatives by the log-probabilities of the targets of a chunk of positions."""
 
 
 def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Floats:
-    """The log-probability of each position's target: (positions,)."""
+    """Return the log-probability of each position's target: (positions,)."""
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
         found[chunk] = _exponentiate(logits(base, adapter, rows, back)[0], targets)[1]
@@ -233,7 +236,9 @@ def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Float
 
 
 def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
-    """Make `scores` in place proportional to the probabilities; their sums and the log-probabilities of the targets."""
+    """Make `scores` proportional to the probabilities, in place; return their sums and the targets'
+    log-probabilities.
+    """
     if not -SAFE < scores.min() <= scores.max() < SAFE:
         scores -= scores.max(axis=1, keepdims=True)
     chosen = scores[np.arange(len(targets)), targets]
@@ -243,12 +248,12 @@ def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
 
 
 def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Positions, slopes: Slopes) -> Floats:
-    """Add to `gradient` that of the loss with these slopes; the log-probability of each position's target."""
+    """Add the gradient of the loss with these slopes to `gradient`; return each target's log-probability."""
     found = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
         scores, hidden = logits(base, adapter, rows, back)
         totals, found[chunk] = _exponentiate(scores, targets)
-        # scores, now in proportion to the probabilities, becomes the derivative by the logits, but for a factor each
+        # now proportional to the probabilities, it becomes the derivative by the logits, up to a factor per position
         scores[np.arange(len(targets)), targets] -= totals
         factors = -slopes(chunk, found[chunk]) / totals
         by_hidden = (scores @ adapter.up.T) * (adapter.scale * factors)[:, None]
@@ -263,17 +268,18 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
 
 
 def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:
-    """Add values[i] to table[rows[i]] for each i in turn; cell by cell, which `np.add.at` does much faster."""
+    """Add values[i] to table[rows[i]] for each i in turn, cell by cell, which `np.add.at` does much faster."""
     width = table.shape[1]
     cells = rows.astype(np.intp)[:, None] * width + np.arange(width)
     np.add.at(table.reshape(-1), cells.ravel(), values.ravel())
 
 
 def sum_groups(rows: Rows, values: Floats) -> tuple[Rows, Floats]:
-    """The distinct rows, and for each the sum of values[i] over all i, o where rows[i, o] is it, in a fixed order.
+    """Return the distinct rows, and for each the sum of values[i] over all (i, o) where rows[i, o] is that row.
 
-    Layer by layer, the first of every row, then the second of every row that has one, as long as the layers are
-    wide; the few rows that occur very often are then finished one by one. Ten times faster than `np.add.reduceat`.
+    The order of the sums is fixed. It works in layers, first the first occurrence of every row, then the
+    second, as long as layers are wide; the few very frequent rows are then finished one by one. Ten times
+    faster than `np.add.reduceat`.
     """
     order = np.argsort(rows.ravel(), kind="stable")
     ordered, source = rows.ravel()[order], order // rows.shape[1]

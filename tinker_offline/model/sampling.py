@@ -1,6 +1,7 @@
-"""Generating text: several sequences at once, each with a random stream of its own.
+"""Generate text: several sequences at once, each with its own random stream.
 
-Log-probabilities are the model's own, before temperature, top-k and top-p, so that they agree with those of training.
+Log-probabilities are the model's own, before temperature, top-k and top-p, so that they agree with
+those of training.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ from tinker_offline.model.ngram import (
 from tinker_offline.wire import Sampled, Top
 
 MASKED = -99999.0  # what clients expect where a top-k list has no entry
-BLOCK = 32  # random numbers drawn at once for each sequence
+BLOCK = 32  # random numbers drawn at once per sequence
 
 
 class Draw(NamedTuple):
-    """How to choose the next token, and when to stop. A temperature of 0 takes the likeliest."""
+    """How to choose the next token, and when to stop. A temperature of 0 takes the likeliest token."""
 
     max_tokens: int
     seed: int
@@ -40,11 +41,11 @@ class Draw(NamedTuple):
     top_p: float = 1.0
     stop_tokens: frozenset[int] = frozenset()
     stop_texts: tuple[tuple[int, ...], ...] = ()
-    top: int = 0  # of every position, the log-probabilities of this many likeliest tokens
+    top: int = 0  # return this many likeliest tokens of every position
 
 
 class Step(NamedTuple):
-    """One more token for each sequence that still runs: which these are, their tokens, log-probabilities and top k."""
+    """One more token for each running sequence: which these are, their tokens, log-probabilities and top k."""
 
     running: npt.NDArray[np.intp]
     tokens: Ints
@@ -53,7 +54,9 @@ class Step(NamedTuple):
 
 
 def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -> list[Sampled]:
-    """`count` continuations. The same seed gives the same ones, and the first of many is the first of few."""
+    """Sample `count` continuations. The same seed gives the same ones, and the first of many equals the first of
+    few.
+    """
     chances, stops = Chances(draw, count), Stops(draw, count)
     padding = np.full(max(0, base.size.orders - len(prompt)), characters.SIZE)
     known = np.concatenate([padding, prompt])[-base.size.orders :]
@@ -72,16 +75,16 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
 
 
 class Chances:
-    """A random stream for every sequence, drawn from by the block: calls that draw one number each cost far more."""
+    """A random stream per sequence, drawn in blocks: single draws cost far more."""
 
     def __init__(self, draw: Draw, count: int) -> None:
-        wanted = range(count) if draw.temperature else ()  # the likeliest token needs no chance
+        wanted = range(count) if draw.temperature else ()  # the likeliest token needs no random number
         self._streams = [np.random.default_rng([draw.seed, index]) for index in wanted]
         self._block = np.zeros((count, min(draw.max_tokens, BLOCK)))
         self._used = 0
 
     def next(self, running: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """The next number in [0, 1) for each of the sequences that still run: (running,)."""
+        """Return the next number in [0, 1) for each running sequence: (running,)."""
         at = self._used % self._block.shape[1]
         if at == 0 and self._streams:
             for index in running:
@@ -91,7 +94,7 @@ class Chances:
 
 
 class Stops:
-    """Where sequences end. What stopped one is part of it; the end token always stops."""
+    """Decides where sequences end. What stopped a sequence is part of it; the end token always stops."""
 
     def __init__(self, draw: Draw, count: int) -> None:
         self.stopped = np.zeros(count, np.bool_)
@@ -101,7 +104,7 @@ class Stops:
         self._recent = np.full((count, max(map(len, self._texts), default=0)), -1)
 
     def reached(self, running: npt.NDArray[np.intp], tokens: Ints) -> Flags:
-        """Whether each of the sequences that still run ends with its new token: (running,)."""
+        """Return whether each running sequence ends with its new token: (running,)."""
         ended = self._ends[tokens]
         if self._texts:
             self._recent[running] = recent = np.column_stack([self._recent[running, 1:], tokens])
@@ -112,7 +115,7 @@ class Stops:
 
 
 def _collect(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
-    """The sequences, from the steps that made them: all begin with the first, and each ends once."""
+    """Collect the sequences from the steps that made them: all begin with the first step, and each ends once."""
     count = len(stopped)
     lengths = np.bincount(np.concatenate([step.running for step in steps]), minlength=count)
     tokens, logprobs = np.zeros((count, len(steps)), np.int64), np.zeros((count, len(steps)), np.float32)
@@ -127,7 +130,7 @@ def _collect(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
 
 
 def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
-    """Of one sequence, which runs through all of these steps."""
+    """Collect the top k of one sequence, which runs through all of these steps."""
     found = [(step.top, np.searchsorted(step.running, index)) for step in steps if step.top is not None]
     if not found:
         return None
@@ -135,11 +138,11 @@ def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
 
 
 def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
-    """One token for every row of log-probabilities (rows, vocabulary), given a chance in [0, 1) for each.
+    """Choose one token per row of log-probabilities (rows, vocabulary), given a random number in [0, 1) for each.
 
-    The chance falls somewhere among the tokens laid end to end, the likeliest first, each as long as it is likely;
-    of equally likely ones the first comes first. Sorting the numbers and then looking for the one that was met costs
-    a third of sorting the tokens by them.
+    The number falls somewhere among the tokens laid end to end, the likeliest first, each as long as it is
+    likely; among equals the lower number comes first. Sorting the log-probabilities and then finding the token
+    costs a third of sorting the tokens.
     """
     if draw.temperature == 0:
         return np.asarray(logprobs.argmax(axis=1), np.int64)
@@ -156,10 +159,10 @@ def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> In
 
 
 def _find_tokens(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
-    """Which token of every row has this rank, by falling log-probability and then by number: (rows,)."""
+    """Return which token of every row has this rank, by falling log-probability and then by number: (rows,)."""
     met = ordered[np.arange(len(ranks)), ranks][:, None]
     alike = logprobs == met
-    if np.count_nonzero(alike) > len(ranks):  # somewhere two tokens are equally likely
+    if np.count_nonzero(alike) > len(ranks):  # some tokens are equally likely
         before = (ordered > met).sum(axis=1)
         alike &= np.cumsum(alike, axis=1) == (ranks - before + 1)[:, None]
     return np.asarray(alike.argmax(axis=1), np.int64)
@@ -168,7 +171,9 @@ def _find_tokens(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
 def prompt_logprobs(
     base: Base, adapter: Adapter, prompt: Ints, last: int | None, top: int
 ) -> tuple[Floats, Top | None]:
-    """The log-probability of each token of the prompt, NaN for the first and for those before the `last` so many."""
+    """Return the log-probability of each token of the prompt; NaN for the first and for those before the last
+    `last`.
+    """
     found = np.full(len(prompt), np.nan, np.float32)
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))

@@ -1,8 +1,8 @@
-"""Direct preference optimisation: each step looks at its pairs as they stand, then pulls each pair apart.
+"""Train by direct preference optimisation: each step measures its pairs, then pulls each pair apart.
 
-What torch would differentiate is known in closed form (`sweeps.training.preference_loss`): the loss depends on the
-weights only by the completions' log-probabilities, so a cross-entropy whose tokens bear the slopes has the same
-gradient.
+The gradient is known in closed form (`sweeps.training.preference_loss`): the loss depends on the
+weights only through the completions' log-probabilities, so a cross-entropy with the slopes as token
+weights has the same gradient. Asks the service through a Trainer.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from worker.training.supervised import SupervisedTraining
 
 
 class DPOTraining(SupervisedTraining):
-    """A training on pairs. Its reference is read and never made here: the weights at hand may have moved already."""
+    """Trains on pairs. The reference is only read here: the weights at hand may have moved already."""
 
     SHOWN = COLUMN = "dpo_loss"
 
@@ -45,11 +45,11 @@ class DPOTraining(SupervisedTraining):
         self._reference = dict(zip(flatten(self._rows), self._starting_point(), strict=True))
 
     def _starting_point(self) -> list[Floats]:
-        """What the starting point gave each completion of the subset."""
+        """Read the reference's log-probabilities of each completion of the subset."""
         every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
         if len(self._rows) < len(every):
             return read_reference(self._this, flatten(self._rows))
-        found = read_reference(self._this, flatten(every))  # the same stage for every order of all pairs
+        found = read_reference(self._this, flatten(every))  # one stage serves every order of all pairs
         rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
         return [found[2 * row + side] for row in rows for side in (0, 1)]
 
@@ -57,18 +57,18 @@ class DPOTraining(SupervisedTraining):
         return super()._gradient_usage(tokens).plus(self._this.spending.rates.passed(tokens))
 
     def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:
-        """Behind the last step, which need not be waited for: the service works on one model in order."""
+        """Request the gradient. The last step need not be awaited: the service works on one model in order."""
         margin = self._margins(examples, row)
         scales = weights(slopes(margin, self._beta), counts(examples), length_normalise=self._by_length)
         batch = ExampleBatch(examples, scale=scales.tolist())
-        self._this.check()  # a frozen process may wake up here
+        self._this.check()  # a frozen process may resume here
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
 
     def _margins(self, examples: Sequence[Example], row: Row) -> Floats:
-        """By how much each chosen completion is preferred now, in nats: (pairs,)."""
+        """Measure by how much each chosen completion is preferred now, in nats: (pairs,)."""
         batch = ExampleBatch(examples)
-        self._use(self._this.spending.rates.passed(batch.tokens))  # before it is asked for
+        self._use(self._this.spending.rates.passed(batch.tokens))  # before it is requested
         policy = completions(examples, self._this.wait(self._trainer.forward(batch)).logprobs)
         reference = [self._reference[example] for example in examples]
         found = rewards(policy, reference, length_normalise=self._by_length)
@@ -81,5 +81,5 @@ class DPOTraining(SupervisedTraining):
         row["kl"] = divergence(policy, reference)
         return margin
 
-    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float:  # noqa: ARG002 - the loss of that cross-entropy says nothing
+    def _conclude(self, answers: Sequence[PassResult], row: Row) -> float:  # noqa: ARG002 - the loss of that cross-entropy means nothing
         return float(str(row[self.COLUMN]))

@@ -1,14 +1,16 @@
-"""What a loss amounts to, by the log-probabilities of its targets, for a service that does not say it itself.
+"""Compute a loss from the log-probabilities of its targets, for a service that does not return the
+loss.
 
-With p the probability of a target now, q when it was sampled, A its advantage and r = p / q, as the SDK documents it:
+With p the probability of a target now, q when it was sampled, A its advantage and r = p / q, as the
+SDK documents it:
 
     cross_entropy        -weight · log p
     importance_sampling  -r · A
-    ppo                  -min(r · A, clip(r) · A)         r clipped to 0.8 … 1.2, unless the request says otherwise
-    cispo                -clip(r) · log p · A             0 … 4
+    ppo                  -min(r · A, clip(r) · A)         r clipped to 0.8 … 1.2 by default
+    cispo                -clip(r) · log p · A             r clipped to 0 … 4 by default
     dro                  -log p · A + beta / 2 · (log r)²  at every position, also where A is 0
 
-`gspo` is left out: nobody says how it adds up.
+`gspo` is missing: its aggregation is not documented. Pure functions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,35 +20,35 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 LossFunction = Callable[[Sequence[Floats]], float | None]
-"""The loss of all data, summed, by the log-probabilities of each; None where it cannot be told."""
+"""Returns the summed loss of all data from the log-probabilities of each; None if it cannot be computed."""
 
-TOLD = ("importance_sampling", "ppo", "cispo", "dro")
+COMPUTABLE = ("importance_sampling", "ppo", "cispo", "dro")
 CLIPPED: Mapping[str, tuple[float, float]] = {"ppo": (0.8, 1.2), "cispo": (0.0, 4.0)}
 
 
 def make_cross_entropy(weights: Sequence[Floats]) -> LossFunction:
-    """Of the weight that each target bears."""
+    """Return the cross-entropy with these target weights."""
 
-    def worth(logprobs: Sequence[Floats]) -> float:
+    def compute(logprobs: Sequence[Floats]) -> float:
         return -sum(
             float(_to_double(each) @ _to_double(values)) for each, values in zip(weights, logprobs, strict=True)
         )
 
-    return worth
+    return compute
 
 
 def make_policy_loss(
     name: str, config: Mapping[str, float], sampled: Sequence[Floats], advantages: Sequence[Floats]
 ) -> LossFunction:
-    """Of a loss on what was acted, by the name that the service gives it."""
+    """Return a policy loss on rollouts; `name` is the service's name for it."""
 
-    def worth(logprobs: Sequence[Floats]) -> float | None:
-        if name not in TOLD:
+    def compute(logprobs: Sequence[Floats]) -> float | None:
+        if name not in COMPUTABLE:
             return None
         data = zip(logprobs, sampled, advantages, strict=True)
         return sum(_datum_loss(name, config, *(_to_double(each) for each in one)) for one in data)
 
-    return worth
+    return compute
 
 
 def _datum_loss(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", advantage: "Wide") -> float:

@@ -1,4 +1,7 @@
-"""Which way of training a recipe means, and the training itself."""
+"""Choose the training method that a recipe names, and run the training.
+
+Opens the model through a session; the method does the rest.
+"""
 
 from collections.abc import Mapping
 
@@ -15,7 +18,7 @@ METHODS: Mapping[str, type[Training]] = {"sl": SupervisedTraining, "dpo": DPOTra
 
 
 def train(this: Attempt, session: Session) -> tuple[Outcome, Trainer]:
-    """Train a stage to its end, or to where it is asked to stop."""
+    """Train a stage to its end, or until it is asked to stop."""
     start = open_for_training(this, session)
     training = METHODS[str(this.recipe["method"])](this, start)
     return training.run(), start.trainer

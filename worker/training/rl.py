@@ -1,8 +1,11 @@
-"""Reinforcement learning: each iteration plays tasks with the weights at hand, and moves towards what did better.
+"""Train by reinforcement learning: each iteration plays tasks with the current weights and reinforces
+what did better.
 
-The weights to play with are asked for right behind the step that makes them, so that nothing is waited for twice. With
-a lag of one, the next iteration is played while this one trains, with the weights of one step before; what was played
-and not yet trained on is kept with the checkpoint, so that whoever goes on from it goes on with the same rollouts.
+The weights to play with are requested right after the step that makes them, so that nothing is
+awaited twice. With a lag of one, the next iteration is played while this one trains, with the
+weights of the step before; rollouts that were played and not trained on are saved with the
+checkpoint, so that a resume uses the same rollouts. Asks the service through a Trainer and
+samplers; environments run in the sandbox.
 """
 
 from collections import deque
@@ -42,20 +45,20 @@ IterationRollouts = list[list[Rollout]]
 
 
 class RLTraining(Training):
-    """A training on what the model itself does. Its rewards are its curve."""
+    """Trains on the model's own rollouts; the curve shows the rewards."""
 
     SHOWN = COLUMN = "reward"
 
     def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
         self._tables: dict[int, OpenTasks] = {}  # open, by iteration
-        self._behind: PendingAnswer[Sampler] | None = None  # the weights behind the last step
+        self._behind: PendingAnswer[Sampler] | None = None  # the weights after the last step
         self._sampler: Sampler | None = None
-        self._hand = self._handed_down(start.kept)  # played, and not yet trained on
+        self._hand = self._read_saved_rollouts(start.kept)  # played and not yet trained on
         self._last: IterationRollouts = []
-        self._untold = False  # is there a loss that the service does not tell?
-        self._sent: deque[list[Rollout]] = deque()  # what the steps on their way are made of
-        self._path = _read_path(start.kept, "reference")  # of the weights that the training started from
+        self._untold = False  # has a missing loss been reported?
+        self._sent: deque[list[Rollout]] = deque()  # the rollouts of the pending steps
+        self._path = _read_path(start.kept, "reference")  # path of the weights that the training started from
         self._reference: Sampler | None = None
 
     def run(self) -> Outcome:
@@ -65,14 +68,14 @@ class RLTraining(Training):
             referred = self._recipe["kl_penalty"] > 0
             self._play = EpisodeCosts(sandbox.shape, self._recipe["group_size"], trained=True, referred=referred)
             if referred and not self._is_done(self._start.step):
-                self._reference = self._opened_reference()
-            self._behind = self._trainer.create_sampler()  # before anything moves
+                self._reference = self._open_reference()
+            self._behind = self._trainer.create_sampler()  # before the first update
             return super().run()
 
     def _is_done(self, done: int) -> bool:
-        """So many iterations; or as many as come nearest to so many tokens."""
+        """Is the number of iterations reached, or the number of tokens as nearly as possible?"""
         if self._hand is not None:
-            return False  # what has been played ahead is paid for, and is learnt from
+            return False  # rollouts that were played ahead are paid for, so train on them
         if self._recipe["steps"] is not None:
             return super()._is_done(done)
         each = self._usage.tokens / done if done else 0.0
@@ -102,13 +105,13 @@ class RLTraining(Training):
         return usage
 
     def _to_play(self, step: int) -> list[int]:
-        """The iterations that are played before the next step."""
+        """List the iterations to play before the next step."""
         last = self._recipe["steps"] is not None and step + 1 >= self._recipe["steps"]
         ahead = [step + 1] if self._recipe["lag"] and not last else []
         return ahead if self._hand is not None else [step, *ahead]
 
     def _open(self, iteration: int) -> OpenTasks:
-        """The tasks of an iteration, with a seat for each rollout."""
+        """Return the tasks of an iteration, with a seat for each rollout."""
         if iteration not in self._tables:
             seeds = self._recipe["seeds"]
             tasks = [
@@ -135,20 +138,20 @@ class RLTraining(Training):
         self._sent.append([rollout for group in kept for rollout in group])
         losses, applied = [], []
         for part in split_groups(kept, self._recipe["substeps"]) if kept else ():
-            self._this.check()  # a frozen process may wake up here
+            self._this.check()  # a frozen process may resume here
             losses.append(self._gradient(part))
             applied.append(self._trainer.step(self._adam(rate)))
         return PendingStep(row, losses, applied)
 
     def _gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
         rollouts = [rollout for group in groups for rollout in group]
-        moved = self._moved(rollouts) if self._play.referred else None
+        moved = self._log_ratios(rollouts) if self._play.referred else None
         acted = RolloutBatch(rollouts, weigh_tokens(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
-        self._use(Usage(training=acted.tokens))  # before it is asked for
+        self._use(Usage(training=acted.tokens))  # before it is requested
         return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])
 
     def _send_behind(self, done: int, row: Row) -> None:
-        """The weights that the next iteration is played with; with a lag, the iteration itself, with those before."""
+        """Request the weights for the next iteration; with a lag, play that iteration with the weights before."""
         if self._is_done(done):
             return
         before = self._weights() if self._recipe["lag"] else None
@@ -158,17 +161,17 @@ class RLTraining(Training):
             self._hand = self._roll(done, before)
 
     def _weights(self) -> Sampler:
-        """Those behind the last step that was sent."""
+        """Return a sampler of the weights after the last step that was sent."""
         if self._behind is not None:
             self._sampler, self._behind = self._this.wait(self._behind), None
         assert self._sampler is not None
         return self._sampler
 
-    def _opened_reference(self) -> Sampler:
-        """The weights that it is held to: kept before the first step, for later nobody could tell what they were."""
+    def _open_reference(self) -> Sampler:
+        """Open the weights at the start of the training; they are saved before the first step."""
         if self._path is None:
             if self._start.step:
-                raise StageError("the weights that it started from were not kept with its checkpoint")
+                raise StageError("the checkpoint does not name the weights that the training started from")
             days = self._execution["checkpoint"].get("ttl_days")
             ttl = None if days is None else round(days * 86_400)
             self._path = self._this.wait(self._trainer.save_for_sampling("reference", ttl_seconds=ttl))
@@ -178,12 +181,12 @@ class RLTraining(Training):
             forget_if_gone(self._this, self._start.kept, self._path, error)
             raise
 
-    def _moved(self, rollouts: Sequence[Rollout]) -> list[Floats]:
-        """log(policy/start) of each token, in nats."""
+    def _log_ratios(self, rollouts: Sequence[Rollout]) -> list[Floats]:
+        """Return log(policy / start) of each token, in nats."""
         assert self._reference is not None
         asked = []
         for rollout in rollouts:
-            self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is asked for
+            self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is requested
             asked.append(self._reference.read(rollout.tokens.tolist()))
         answers = [self._read(each) for each in asked]
         return [rollout.logprobs - start for rollout, start in zip(rollouts, answers, strict=True)]
@@ -204,12 +207,12 @@ class RLTraining(Training):
         return loss
 
     def _loss_of(self, answers: Sequence[PassResult], row: Row) -> float | None:
-        """None where the service does not say it and it cannot be told; nor can, then, that it diverged."""
+        """Return the loss of a step; None if the service does not return it and it cannot be computed."""
         known = [answer.loss for answer in answers if answer.loss is not None]
         if len(known) < len(answers):
             if not self._untold:
                 self._this.log_event(
-                    f"the service names no `loss:sum`, and `{self._recipe['loss']}` is told by nothing else"
+                    f"the service returns no `loss:sum`, which the loss `{self._recipe['loss']}` needs"
                 )
             self._untold = True
             return None
@@ -217,7 +220,7 @@ class RLTraining(Training):
         return loss
 
     def _row(self, step: int, rate: float, hand: IterationRollouts, kept: Sequence[Group]) -> Row:
-        """The metrics of an iteration: of all that was played, whether or not there is something to learn from it."""
+        """Return the metrics of an iteration: of all rollouts, whether or not they are trained on."""
         played = [rollout for group in hand for rollout in group]
         learnt = [rollout for group in kept for rollout in group]
         own = np.concatenate([rollout.logprobs[rollout.acted] for rollout in played])
@@ -242,7 +245,7 @@ class RLTraining(Training):
 
     def _keep(self, step: int) -> Mapping[str, Json]:
         if self._is_done(step):
-            return {}  # nobody goes on from the last one with what this method needs
+            return {}  # the final checkpoint needs none of this
         kept: dict[str, Json] = {} if self._path is None else {"reference": self._path}
         if self._hand is not None:
             rows = [[rollout.document() for rollout in group] for group in self._hand]
@@ -250,8 +253,8 @@ class RLTraining(Training):
             kept["rollouts"] = self._this.write_artefact(f"rollouts-{step:06d}.jsonl.gz", content)
         return kept
 
-    def _handed_down(self, kept: Mapping[str, Any]) -> IterationRollouts | None:
-        """What the last attempt had played ahead when it saved the checkpoint from which this one goes on."""
+    def _read_saved_rollouts(self, kept: Mapping[str, Any]) -> IterationRollouts | None:
+        """Read the rollouts that were played ahead of the checkpoint from which this attempt continues."""
         path = _read_path(kept, "rollouts")
         if path is None:
             return None

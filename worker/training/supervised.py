@@ -1,4 +1,8 @@
-"""Supervised training: the mean loss over the tokens that bear it, over the batches that the recipe's seed orders."""
+"""Train on examples: the mean loss over the tokens with weight, in batches that the recipe's seed
+orders.
+
+Asks the service through a Trainer; reads examples through the attempt.
+"""
 
 from collections.abc import Sequence
 
@@ -17,17 +21,17 @@ from worker.training.training_loop import PendingStep, PendingValidation, Traini
 
 
 def count_tokens(examples: Sequence[Example]) -> int:
-    """That are read, and billed."""
+    """Count the tokens that are read and billed."""
     return sum(len(example) for example in examples)
 
 
 def count_loss_tokens(examples: Sequence[Example]) -> float:
-    """That are asked for."""
+    """Count the tokens with loss weight."""
     return sum(float(example.weights.sum()) for example in examples)
 
 
 class SupervisedTraining(Training):
-    """Another method on examples has another gradient, or other examples; what they are drawn from is the same."""
+    """Trains on examples. Other methods on examples override the gradient or the examples."""
 
     SHOWN = "nll"
     COLUMN = "train_mean_nll"
@@ -44,18 +48,18 @@ class SupervisedTraining(Training):
         return usage
 
     def _gradient_usage(self, tokens: int) -> Usage:
-        """What one gradient over so many tokens counts as."""
+        """Return the usage of one gradient over this many tokens."""
         return Usage(training=tokens)
 
     def _send(self, step: int, rate: float) -> PendingStep:
         examples = self._examples_of(step)
         row = self._row(step, rate, examples)
-        self._this.check()  # a frozen process may wake up here
+        self._this.check()  # a frozen process may resume here
         losses = self._gradient(examples, row)
         return PendingStep(row, [losses], [self._trainer.step(self._adam(rate))])
 
-    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:  # noqa: ARG002 - other methods say more
-        """Ask for the gradient of a step; what is known of the step already goes into its row."""
+    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:  # noqa: ARG002 - other methods note more
+        """Request the gradient of a step; note what is already known in its row."""
         batch = ExampleBatch(examples, scale=1.0 / count_loss_tokens(examples))
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
@@ -70,7 +74,7 @@ class SupervisedTraining(Training):
             self._waiting.append(PendingValidation(row, losses, self._validation))
 
     def _looks_after(self, done: int) -> bool:
-        """Is the validation set looked at when so many steps are done?"""
+        """Is the validation set measured after this many steps?"""
         every = self._execution.get("eval_every")
         return bool(self._validation and every and done % every == 0)
 
@@ -88,7 +92,7 @@ class SupervisedTraining(Training):
         return [int(row) for row in rows]
 
     def _row(self, step: int, rate: float, examples: Sequence[Example]) -> Row:
-        """The metrics of a step, under the names that the cookbook's files have."""
+        """Return the metrics of a step, under the names that the cookbook's files use."""
         recipe = self._recipe
         return {
             "step": step,

@@ -1,4 +1,7 @@
-"""Training, whatever the method: on from where the last attempt got to, one step ahead, a checkpoint when it is due."""
+"""Run a training of any method: resume, stay one step ahead, and save a checkpoint when one is due.
+
+Asks the service through a Trainer; writes metrics, checkpoints and spending through the attempt.
+"""
 
 import math
 import time
@@ -9,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from scheduler.artefacts import encode_rows
+from scheduler.engine.retry import Fault
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
@@ -19,16 +23,17 @@ from worker.leases import LeaseLost
 from worker.open_model import StartingPoint
 from worker.outcome import Outcome, StageError, Stopped, Succeeded
 from worker.progress import Curve, ReportTimer, Row
+from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
 from worker.sdk.session import AdamSettings
 
-AHEAD = 1  # steps sent before the oldest is waited for: the service works in clock cycles
+AHEAD = 1  # steps sent before the oldest is awaited: the service works in clock cycles
 
 
 @dataclass(frozen=True)
 class PendingStep:
-    """A step on its way: its gradients, and the moves that they make. A step without any has nothing to learn from."""
+    """A step whose answers are pending: its gradients and updates. A step without any has nothing to learn from."""
 
     row: Row
     losses: Sequence[PendingAnswer[PassResult]]
@@ -37,7 +42,7 @@ class PendingStep:
 
 @dataclass(frozen=True)
 class PendingValidation:
-    """A look at the validation set on its way, after `row`'s step."""
+    """A pass over the validation set whose answers are pending, after the step of `row`."""
 
     row: Row
     losses: list[PendingAnswer[PassResult]]
@@ -46,23 +51,23 @@ class PendingValidation:
 
 @dataclass(frozen=True)
 class PendingCheckpoint:
-    """A checkpoint on its way: everything sent before it is in it, nothing after."""
+    """A pending checkpoint: it contains everything sent before it and nothing after."""
 
     step: int
     usage: Usage  # that it embodies, whichever attempts paid for it
     path: PendingAnswer[str]
-    kept: Mapping[str, Json] = field(default_factory=dict)  # what else the method needs to go on from it
+    kept: Mapping[str, Json] = field(default_factory=dict)  # what else the method needs to continue from it
 
 
 class Training(ABC):
-    """The loop over steps. What is sent waits in one queue, in the order in which the service works.
+    """The loop over steps. Everything sent waits in one queue, in the order in which the service works.
 
-    A method says what a step needs, what it sends and what its loss is; the loop, its checkpoints and its books are
-    the same for all.
+    A method defines what a step needs, what it sends and what its loss is; the loop, its checkpoints and its
+    spending are the same for all.
     """
 
-    SHOWN: ClassVar[str]  # the name of what is shown while it goes on
-    COLUMN: ClassVar[str]  # and the column of a step's metrics that holds it
+    SHOWN: ClassVar[str]  # the name of the value shown during training
+    COLUMN: ClassVar[str]  # the column of a step's metrics that holds it
 
     def __init__(self, this: Attempt, start: StartingPoint) -> None:
         self._this = this
@@ -79,25 +84,27 @@ class Training(ABC):
 
     @abstractmethod
     def _needs(self, step: int) -> Usage:
-        """All that is asked for up to the next step, at most: then it can stop where a checkpoint can be made."""
+        """Return the most usage of all requests up to the next step, so that it can stop where a checkpoint is
+        possible.
+        """
 
     @abstractmethod
     def _send(self, step: int, rate: float) -> PendingStep:
-        """Ask for the gradients of a step, and for the moves that they make, before any of it is waited for."""
+        """Request the gradients and updates of a step, before awaiting any of them."""
 
     @abstractmethod
     def _conclude(self, answers: Sequence[PassResult], row: Row) -> float | None:
-        """The loss of a step whose answers are there, noted in its row; None where nothing was asked for."""
+        """Return the loss of a step from its answers and note it in the row; None if nothing was requested."""
 
-    def _send_behind(self, done: int, row: Row) -> None:  # noqa: B027 - most methods ask for nothing
-        """Ask for what is due right behind a step, when so many are done."""
+    def _send_behind(self, done: int, row: Row) -> None:  # noqa: B027 - most methods request nothing
+        """Request what is due right after a step; `done` steps are then done."""
 
-    def _keep(self, step: int) -> Mapping[str, Json]:  # noqa: ARG002 - a method may keep something for each step
-        """What else is needed to go on from a checkpoint."""
+    def _keep(self, step: int) -> Mapping[str, Json]:  # noqa: ARG002 - a method may keep something per step
+        """Return what else a resume from a checkpoint needs."""
         return {}
 
     def run(self) -> Outcome:
-        """All the steps that are left, then the final checkpoint."""
+        """Do all remaining steps, then save the final checkpoint."""
         step = self._start.step
         while not self._is_done(step):
             self._this.check()
@@ -111,36 +118,36 @@ class Training(ABC):
         return self._result(step)
 
     def _is_done(self, done: int) -> bool:
-        """Is the training over when so many steps are done?"""
+        """Is the training over after this many steps?"""
         return bool(done >= self._recipe["steps"])
 
     def _planned_steps(self) -> int:
-        """How many steps there will be, as far as can be told."""
+        """Return the expected number of steps."""
         return int(self._recipe["steps"])
 
     def _stop(self, stop: Stopped, step: int) -> Stopped:
-        """End at a step boundary, with a checkpoint if somebody may go on from it."""
+        """End at a step boundary, with a checkpoint if another attempt may continue from it."""
         if not stop.cancelled:
             self._save(step)
         self._finish(leave=0)
         return stop
 
     def _submit(self, step: int) -> None:
-        """Send one step, and what is due right behind it."""
+        """Send one step, and what is due right after it."""
         sent = self._send(step, self._learning_rate(step))
         self._waiting.append(sent)
         self._send_behind(step + 1, sent.row)
         if self._checkpoint_due(step + 1):
             self._save(step + 1)
-            self._finish(leave=0)  # so that an attempt that dies repeats no more than one interval
+            self._finish(leave=0)  # so that a lost attempt repeats at most one interval
 
     def _use(self, usage: Usage) -> None:
-        """Book what is asked for, before it is: the books are never behind the service."""
+        """Book usage before it is requested: the ledger is never behind the service."""
         self._this.spending.add(usage)
         self._usage = self._usage.plus(usage)
 
     def _finish(self, *, leave: int) -> None:
-        """Wait for the oldest until at most `leave` steps are on their way."""
+        """Wait for the oldest answers until at most `leave` steps are pending."""
         while sum(isinstance(each, PendingStep) for each in self._waiting) > leave or (self._waiting and not leave):
             match self._waiting.popleft():
                 case PendingStep() as sent:
@@ -162,22 +169,29 @@ class Training(ABC):
             self._this.report(self._progress(), self._curve_points())
 
     def _check_convergence(self, loss: float, row: Row) -> None:
-        """A loss that is no number, or beyond the bound, never comes back: each further step would be money burned."""
+        """Raise StageError if the loss is not finite or above the bound: it never recovers, and each step costs
+        money.
+
+        Before the first update of an untrained model nothing can have diverged: then the answer is malformed
+        (ServiceError).
+        """
         bound = self._execution.get("diverged_above") or math.inf
         if math.isfinite(loss) and loss <= bound:
             return
-        if self._curve.rows:  # how far it came
+        if not math.isfinite(loss) and row["step"] == 0 and self._recipe["parent"] is None:
+            raise ServiceError(Fault.MALFORMED, f"step 0: expected a finite loss of an untrained model, got {loss}")
+        if self._curve.rows:  # report how far it came
             self._this.report(self._progress(), self._curve_points())
-        found = f"above {bound:g}" if math.isfinite(loss) else "not a number"
+        problem = f"above {bound:g}" if math.isfinite(loss) else "not finite"
         before = self._curve.rows[-1][self.COLUMN] if self._curve.rows else None
-        was = f", from {before:.4g} the step before" if isinstance(before, float) else ""
+        was = f" (from {before:.4g} the step before)" if isinstance(before, float) else ""
         raise StageError(
-            f"diverged: the loss became {loss:.4g} at step {row['step']}{was}, which is {found}; "
+            f"diverged: the loss became {loss:.4g} at step {row['step']}{was}, which is {problem}; "
             f"the learning rate there was {row['learning_rate']:.3g}"
         )
 
     def _save(self, step: int) -> None:
-        """Ask for a checkpoint behind what has been sent, unless there is one of just that already."""
+        """Request a checkpoint of what has been sent, unless that exists already."""
         if step == self._saved_step:
             return
         work = self._this.work
@@ -192,7 +206,7 @@ class Training(ABC):
         self._saved_step = step
 
     def _commit(self, saved: PendingCheckpoint) -> None:
-        """Record the checkpoint once the service has confirmed it: with it comes back all that a resume needs."""
+        """Record the checkpoint once the service has confirmed it, with everything that a resume needs."""
         path = self._this.wait(saved.path)
         metrics = self._this.write_artefact(
             f"metrics-{saved.step:06d}.jsonl", encode_rows(self._curve.rows[: saved.step])
@@ -205,7 +219,7 @@ class Training(ABC):
             "metrics": metrics,
             "run": self._trainer.run_id,
             "ttl_days": self._execution["checkpoint"].get("ttl_days"),
-            # Rounded down: what is left to reserve must never be too little.
+            # Rounded down, so that the rest to reserve is never too small.
             "micro_usd": self._this.spending.rates.price_at_least(saved.usage),
             **saved.kept,
         }
@@ -214,7 +228,7 @@ class Training(ABC):
 
     def _checkpoint_due(self, done: int) -> bool:
         if self._is_done(done):
-            return False  # the final one is always made
+            return False  # the final one is always saved
         cadence = self._execution["checkpoint"]
         by_steps = cadence.get("every_steps") and done % cadence["every_steps"] == 0
         minutes = cadence.get("every_minutes")
@@ -224,7 +238,7 @@ class Training(ABC):
         return self._rate_at(step, self._recipe["steps"])
 
     def _rate_at(self, done: int, whole: int) -> float:
-        """The learning rate where so much of the whole is done: steps, or tokens."""
+        """Return the learning rate at `done` of `whole`, in steps or tokens."""
         recipe = self._recipe
         return learning_rate_at(
             done, schedule=recipe["schedule"], warmup=recipe["warmup"], steps=whole, peak=recipe["learning_rate"]

@@ -251,16 +251,16 @@ def test_custom_losses_of_the_sdk_need_weights_of_any_size_and_sign(service: tin
 
 
 REFUSED: list[tuple[str, dict[str, Any] | None, str]] = [
-    ("ppo", {"clip": 0.2}, "ppo has no 'clip' in its loss_fn_config; clip_low_threshold, clip_high_threshold"),
-    ("importance_sampling", {"beta": 1.0}, "importance_sampling has no 'beta' in its loss_fn_config; it takes nothing"),
-    ("ppo", {"clip_low_threshold": "low"}, "clip_low_threshold of ppo is 'low'; a number"),
-    ("ppo", {"clip_low_threshold": 2.0}, "clips to no interval"),
-    ("dro", None, "dro needs beta in its loss_fn_config"),
-    ("dro", {"beta": -1.0}, "beta of dro is -1.0; a number of 0 or more"),
-    ("cross_entropy", {"beta": 1.0}, "cross_entropy has no 'beta'"),
-    ("gspo", None, "not offered offline.*not documented; cross_entropy, importance_sampling, ppo, cispo, dro can be"),
-    ("stable_reinforce", None, "records while sampling; cross_entropy"),
-    ("custom", {"loss_id": "x"}, "forward_backward_custom with a function"),
+    ("ppo", {"clip": 0.2}, "ppo.*clip_low_threshold, clip_high_threshold, got 'clip'"),
+    ("importance_sampling", {"beta": 1.0}, "importance_sampling.* nothing, got 'beta'"),
+    ("ppo", {"clip_low_threshold": "low"}, "clip_low_threshold of ppo.* got 'low'"),
+    ("ppo", {"clip_low_threshold": 2.0}, "ppo.*clip_low_threshold.*clip_high_threshold"),
+    ("dro", None, "dro.* beta"),
+    ("dro", {"beta": -1.0}, "beta of dro.* 0, got -1.0"),
+    ("cross_entropy", {"beta": 1.0}, "cross_entropy.* got 'beta'"),
+    ("gspo", None, "'gspo'.* cross_entropy, importance_sampling, ppo, cispo, dro"),
+    ("stable_reinforce", None, "'stable_reinforce'.*sampling.* cross_entropy"),
+    ("custom", {"loss_id": "x"}, "forward_backward_custom"),
 ]
 
 
@@ -284,7 +284,7 @@ def test_every_loss_of_the_sdk_is_offered_or_refused_with_a_reason(service: tink
         if name in LOSSES:
             assert "loss:sum" in asked.result(60).metrics
         else:
-            with pytest.raises(tinker.RequestFailedError, match="is not offered offline"):
+            with pytest.raises(tinker.RequestFailedError, match=name):
                 asked.result(60)
 
 
@@ -294,10 +294,8 @@ def test_an_input_that_the_loss_would_not_see_is_refused(service: tinker.Service
     ids = tokens("abc")
     there = {"logprobs": [-1.0] * 3, "advantages": [1.0] * 3}
     masked = raw_datum(ids[:-1], target_tokens=ids[1:], weights=[1.0, 0.0, 0.0], **there)
-    with pytest.raises(
-        tinker.RequestFailedError, match="datum 0 has weights, and loss 'ppo' takes target_tokens, logp"
-    ):
+    with pytest.raises(tinker.RequestFailedError, match=r"datum 0.* weights.*'ppo'.* target_tokens, logp"):
         client.forward_backward([masked], "ppo").result(60)
     lacking = raw_datum(ids[:-1], target_tokens=ids[1:], logprobs=[-1.0] * 3)
-    with pytest.raises(tinker.RequestFailedError, match="datum 0 has no advantages"):
+    with pytest.raises(tinker.RequestFailedError, match=r"datum 0.* advantages"):
         client.forward_backward([lacking], "ppo").result(60)

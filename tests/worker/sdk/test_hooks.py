@@ -29,7 +29,7 @@ from worker.sdk.session import AdamSettings, Session, Trainer
 
 ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
 SOON = 5.0  # seconds, on a machine that is busy; the SDK by itself takes minutes
-NO_SLOT = (Signal.RATE_LIMITED, "rehearsal: too many training clients")
+NO_SLOT = (Signal.RATE_LIMITED, "fault: too many training clients")
 
 SIGNATURES = {
     "QueueStateLogger": ["identifier", "message_prefix"],
@@ -141,7 +141,7 @@ def test_a_pause_of_what_trains_is_seen_and_its_end(
     trainer = wait(create(opened(eyes)))
     control.set(pause={"for": 1.5})
     wait(trainer.step(ADAM))
-    assert (Signal.NO_CAPACITY, "rehearsal: no capacity") in eyes.signs
+    assert (Signal.NO_CAPACITY, "fault: no capacity") in eyes.signs
     assert eyes.signs[-1][0] is Signal.ACTIVE
 
 

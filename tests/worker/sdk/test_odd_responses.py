@@ -351,6 +351,34 @@ def test_a_loss_that_the_service_does_not_say_is_reckoned(among_odds: Workshop, 
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
+def without_loss_or_number(message: Any) -> None:
+    message.metrics.clear()
+    field(message).data = np.full(len(field(message).data) // 4, np.nan, np.float32).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("good", "fault", "cause"),
+    [(0, Fault.MALFORMED, "step 0: "), (1, Fault.STAGE, "diverged: ")],
+    ids=["first", "later"],
+)
+def test_log_probabilities_that_are_no_numbers_mean_divergence_only_after_a_step(
+    among_odds: Workshop, odd: Odd, good: int, fault: Fault, cause: str
+) -> None:
+    passes = iter(range(100))
+
+    def spoil(message: Any) -> None:
+        if next(passes) >= good:
+            without_loss_or_number(message)
+
+    stage = training(among_odds)
+    odd.changes = {"ForwardBackward": spoil}
+    outcome = among_odds.attempt(stage)
+    assert isinstance(outcome, Failed)
+    assert outcome.fault is fault
+    assert outcome.cause.startswith(cause)
+    assert row(among_odds, stage)["state"] == "failed"
+
+
 LOSSES = {
     "importance_sampling": "",
     "ppo": ", loss: ppo, substeps: 2",
