@@ -1,8 +1,8 @@
 """Does a model know when it is right? From stated confidences p (m,) in [0, 1] and correctness y (m,) in {0, 1}.
 
-Calibration errors are biased upwards where items are few: tell m and the number of bins beside them, and the Brier
-score, which has no bins. Confidences that are equal have no order: wherever one is needed, each of them counts with
-the mean correctness of all of them, so that no result depends on the order of the items.
+Calibration errors are biased upwards for few items: report m and the number of bins with them. Equal confidences have
+no order: wherever one is needed, each of them counts with the mean correctness of all of them, so that no result
+depends on the order of the items.
 """
 
 import math
@@ -21,16 +21,6 @@ class Bin(NamedTuple):
     items: int
     confidence: float  # the mean of p
     accuracy: float  # the mean of y
-
-
-class Brier(NamedTuple):
-    """score = reliability - resolution + uncertainty + within."""
-
-    score: float  # the mean of (p - y)²
-    reliability: float  # how far the groups' confidences are from their accuracies: the less the better
-    resolution: float  # how far the groups' accuracies are from that of all: the more the better
-    uncertainty: float  # ȳ(1 - ȳ)
-    within: float  # what grouping hides; 0 where a group is one confidence
 
 
 def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
@@ -55,26 +45,6 @@ def adaptive_ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> flo
     stated, right = _ordered(p, y)
     parts = np.array_split(np.arange(len(stated)), min(bins, len(stated)))
     return _gap([Bin(len(part), float(stated[part].mean()), float(right[part].mean())) for part in parts])
-
-
-def brier(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int | None = None) -> Brier:
-    """Brier 1950, and its parts (Murphy 1973) over groups of equal confidence, or of one bin where `bins` is given."""
-    stated, right = checked(p, y)
-    places = np.unique(stated, return_inverse=True)[1] if bins is None else places_in(stated, bins)
-    groups, mean = _binned(stated, right, places), float(right.mean())
-    score = float(((stated - right) ** 2).mean())
-    share = 1 / len(right)
-    reliability = share * math.fsum(each.items * (each.confidence - each.accuracy) ** 2 for each in groups)
-    resolution = share * math.fsum(each.items * (each.accuracy - mean) ** 2 for each in groups)
-    uncertainty = mean * (1 - mean)
-    return Brier(score, reliability, resolution, uncertainty, score - (reliability - resolution + uncertainty))
-
-
-def nll(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """-mean log of the probability that was given to what happened, in nats; infinite for one that was excluded."""
-    stated, right = checked(p, y)
-    given = np.where(right == 1, stated, 1 - stated)
-    return math.inf if not given.all() else float(-np.log(given).mean())
 
 
 def aurc(confidence: npt.ArrayLike, y: npt.ArrayLike) -> float:

@@ -47,16 +47,11 @@ def places_of(clusters: Sequence[Hashable] | None, items: int) -> Places:
     return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.intp)
 
 
-def mean_of(values: npt.ArrayLike, clusters: Sequence[Hashable] | None = None) -> Mean:
-    """The mean of (m,) values and its error: SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m²."""
-    scores = np.asarray(values, float)
-    if scores.ndim != 1 or not len(scores):
-        raise ValueError(f"values of shape {scores.shape}: one for each item, and one item at least, is right")
-    return mean_at(scores, places_of(clusters, len(scores)))
-
-
 def mean_at(scores: Floats, places: Places) -> Mean:
-    """The same from `places_of`."""
+    """The mean of (m,) values and its error: SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
+
+    `places` are those of `places_of`.
+    """
     mean, count = float(scores.mean()), int(places.max()) + 1
     if count < 2:
         return Mean(mean, None, count, len(scores))

@@ -96,13 +96,3 @@ def holm(p_values: Mapping[Key, float]) -> set[Key]:
             break
         rejected.add(key)
     return rejected
-
-
-def benjamini_hochberg(p_values: Mapping[Key, float]) -> set[Key]:
-    """Benjamini & Hochberg 1995: the k smallest, k the largest with p(k) ≤ k·alpha/all.
-
-    For exploring: of what is rejected, one in twenty is expected to be false. Holm is for saying which are real.
-    """
-    order = sorted(p_values, key=p_values.__getitem__)
-    below = [rank for rank, key in enumerate(order, 1) if p_values[key] <= rank * ALPHA / len(order)]
-    return set(order[: below[-1]]) if below else set()

@@ -27,13 +27,6 @@ def wilson(right: int, items: int, *, alpha: float = ALPHA) -> Interval:
     return Interval(low if right else 0.0, high if right < items else 1.0)
 
 
-def rule_of_three(items: int) -> float:
-    """What a rate is at most, with 95 %, that did not show once in m items: 3/m."""
-    if items < 1:
-        raise ValueError(f"{items} items: one at least is right")
-    return min(1.0, 3 / items)
-
-
 def mcnemar(only_one: int, only_other: int) -> float:
     """The exact two-sided p of McNemar's test: a fair coin decides each of the items that the two answer differently.
 

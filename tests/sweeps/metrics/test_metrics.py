@@ -13,7 +13,7 @@ from sweeps.analysis.changes import change
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.rag import RAG
-from sweeps.metrics import calibration, consistency, forgetting, matching, rag, ranking, trading
+from sweeps.metrics import calibration, consistency, matching, rag, ranking, trading
 from sweeps.metrics.numbers import number_in
 from sweeps.rendering.prompts import PromptItem
 
@@ -35,11 +35,6 @@ class TestCalibration:
         assert [each.items for each in found] == [2, 1, 1]
         assert [each.accuracy for each in found] == [0.5, 1, 0]
 
-    def test_known_brier_score_and_likelihood(self) -> None:
-        assert calibration.brier((0.9, 0.2), (1, 0)).score == pytest.approx(0.025)
-        assert calibration.nll((0.5, 0.5), (1, 0)) == pytest.approx(math.log(2))
-        assert calibration.nll((1.0, 0.5), (0, 1)) == math.inf
-
     def test_known_risk_coverage(self) -> None:
         confidence = (0.9, 0.8, 0.7, 0.6)
         assert calibration.aurc(confidence, (1, 1, 0, 1)) == pytest.approx(0.145833, abs=1e-6)
@@ -52,20 +47,16 @@ class TestCalibration:
     def test_the_order_of_the_items_is_nothing(self, items: list[tuple[float, int]], random: Random) -> None:
         shuffled = list(items)
         random.shuffle(shuffled)
-        for score in (calibration.ece, calibration.adaptive_ece, calibration.aurc, calibration.nll):
+        for score in (calibration.ece, calibration.adaptive_ece, calibration.aurc):
             assert score(*zip(*items, strict=True)) == pytest.approx(score(*zip(*shuffled, strict=True)))
 
     @quick
     @given(ITEMS, st.integers(1, 20))
-    def test_bounds_and_the_parts_of_brier(self, items: list[tuple[float, int]], bins: int) -> None:
+    def test_bounds(self, items: list[tuple[float, int]], bins: int) -> None:
         p, y = map(list, zip(*items, strict=True))
         mean_gap = abs(float(np.mean(p)) - float(np.mean(y)))
         for error in (calibration.ece(p, y, bins=bins), calibration.adaptive_ece(p, y, bins=bins)):
             assert mean_gap - 1e-9 <= error <= 1 + 1e-9  # finer bins never hide what all items show
-        exact, coarse = calibration.brier(p, y), calibration.brier(p, y, bins=bins)
-        assert exact.within == pytest.approx(0, abs=1e-9)
-        assert coarse.score == exact.score
-        assert 0 <= exact.score <= 1
         assert 0 <= calibration.aurc(p, y) <= 1
         assert calibration.selective_accuracy(p, y, 1) == pytest.approx(np.mean(y))
 
@@ -228,7 +219,7 @@ class TestRanking:
         assert best is None or best == pytest.approx(1)
 
 
-class TestTradingAndForgetting:
+class TestTrading:
     def test_known_profit_and_loss(self) -> None:
         """Up by half, down to a third of the peak, up by half: 1 → 1.5 → 0.5 → 0.75."""
         returns = [0.5, -2 / 3, 0.5]
@@ -243,8 +234,3 @@ class TestTradingAndForgetting:
         assert 0 <= trading.maximal_drawdown(returns) <= 1
         assert trading.maximal_drawdown([abs(each) for each in returns]) == 0
         assert trading.maximal_drawdown(returns) >= -min(trading.total_return(returns), 0) - 1e-12
-
-    def test_known_forgetting(self) -> None:
-        assert forgetting.forgetting([1.0, 2.0], [1.5, 1.5]).tolist() == [0.5, -0.5]
-        assert forgetting.backward_transfer([[0.9, 0.1], [0.6, 0.8]]) == pytest.approx(-0.3)
-        assert forgetting.backward_transfer([[0.9]]) is None
