@@ -11,7 +11,7 @@ from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import DataError
 from sweeps.formatting import format_cell, format_count, format_interval
-from sweeps.metrics.ranges import difference_range
+from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.stats.intervals import Estimate
 
@@ -86,7 +86,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         if name.endswith(" ±"):
             continue
         if f"{name} ±" in row:
-            told = Estimate(value or 0.0, row[f"{name} ±"], 0, difference_range(row["metric"]))
+            told = Estimate(value or 0.0, row[f"{name} ±"], 0, find_difference_range(row["metric"]))
             shown[name] = "-" if value is None else format_interval(told, 4, signed=True)
         elif f"{name} seeds" in row:
             shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"

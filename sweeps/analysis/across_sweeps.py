@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sweeps.metrics.ranges import difference_range
+from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, summarize_cells
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, grain_of, paired
+from sweeps.stats.intervals import Estimate, estimate_paired, find_grain
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
         for metric, value in row.metrics.items():
             if math.isfinite(value):
                 values.setdefault(metric, []).append(value)
-    return {metric: grain_of(each) for metric, each in values.items()}
+    return {metric: find_grain(each) for metric, each in values.items()}
 
 
 def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Mapping[str, float]) -> SharedCondition:
@@ -69,7 +69,7 @@ def _difference(
     if not pairs:
         return None
     grain = 0.0 if not any(pairs) and _the_same(ones, others) else grains[metric]
-    return paired(pairs, grain=grain, span=difference_range(metric))
+    return estimate_paired(pairs, grain=grain, span=find_difference_range(metric))
 
 
 def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:

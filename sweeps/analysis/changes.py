@@ -17,25 +17,25 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
-from sweeps.metrics.influence import TOGETHER, drawn, parts
-from sweeps.metrics.ranges import ANY, bounded, difference_range
+from sweeps.metrics.influence import POOLED, resample, split_by_item
+from sweeps.metrics.ranges import ANY, clip_interval, find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
-from sweeps.stats.clusters import Floats, Places, least_p, places_of
+from sweeps.stats.clusters import Floats, Places, bound_p, number_clusters
 from sweeps.stats.intervals import ALPHA, holm
 from sweeps.stats.paired_items import (
     Claim,
     Items,
     Key,
     Scores,
-    claim_of,
-    difference_of,
+    bound_error,
+    claim_recipe,
+    compare_items,
     item_key,
-    recipe_of,
-    scores_of,
-    stated,
-    unseen,
+    make_claim,
+    read_scores,
+    select_stated,
 )
 
 Side = Mapping[int, Sequence[ItemRow]]  # the rows of each run, by seed
@@ -108,7 +108,7 @@ class _Run(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[ItemRow], metric: str) -> "_Run":
-        scores = _together(rows, _name(metric)) if _name(metric) in TOGETHER else scores_of(rows, metric)
+        scores = _together(rows, _name(metric)) if _name(metric) in POOLED else read_scores(rows, metric)
         size = sum(scores.sizes.values())
         return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
 
@@ -124,8 +124,8 @@ def _name(metric: str) -> str:
 
 def _together(rows: Sequence[ItemRow], name: str) -> Scores:
     """What each item says to a metric that is about all of them."""
-    asked, confidence, right = stated(rows)
-    values = parts(name, confidence, right).tolist() if asked else ()
+    asked, confidence, right = select_stated(rows)
+    values = split_by_item(name, confidence, right).tolist() if asked else ()
     amounts: dict[ItemId, float] = {}
     sizes: dict[ItemId, float] = {}
     for row, value in zip(asked, values, strict=True):
@@ -135,7 +135,7 @@ def _together(rows: Sequence[ItemRow], name: str) -> Scores:
 
 
 def _places(clusters: Sequence[ItemId]) -> Places:
-    return places_of(clusters, len(clusters))
+    return number_clusters(clusters, len(clusters))
 
 
 def _measured(side: Side, metric: str) -> dict[int, _Run]:
@@ -146,10 +146,10 @@ def _measured(side: Side, metric: str) -> dict[int, _Run]:
 def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
     clusters = pairs[0][0].scores.clusters
     count = int(_places(list(clusters.values())).max()) + 1
-    middle, claim = _bootstrapped(metric, pairs) if _name(metric) in TOGETHER else _by_item(pairs)
+    middle, claim = _bootstrapped(metric, pairs) if _name(metric) in POOLED else _by_item(pairs)
     itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
-    low, high, _ = bounded(middle, reach, difference_range(metric) if math.isfinite(reach) else ANY)
+    low, high, _ = clip_interval(middle, reach, find_difference_range(metric) if math.isfinite(reach) else ANY)
     p = max(claim.p, _least(pairs)) if claim else 1.0
     return Change(
         metric,
@@ -168,7 +168,7 @@ def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run
 
 def _by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
     before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
-    found = difference_of(after, before, cross_check=False)
+    found = compare_items(after, before, cross_check=False)
     assert found
     return found.mean, found.recipe or found.checkpoints
 
@@ -181,9 +181,9 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
     weights = _weights(count)
 
     def drawn_of(run: _Run) -> Floats:
-        asked, confidence, right = stated(run.rows)
+        asked, confidence, right = select_stated(run.rows)
         places = np.array([numbers[row.item] for row in asked])
-        return drawn(_name(metric), confidence, right, places, weights)
+        return resample(_name(metric), confidence, right, places, weights)
 
     known = {id(run): drawn_of(run) for pair in pairs for run in pair}  # one before stands for all seeds
     draws = np.stack([known[id(after)] - known[id(before)] for before, after in pairs])
@@ -191,11 +191,11 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
     if count < 2:
         return middle, None
     if error <= ROUGH:  # no draw is another: what few answers leave open
-        error = unseen(count)
+        error = bound_error(count)
     if len(pairs) < 2:
-        return middle, claim_of(middle, error, count - 1)
+        return middle, make_claim(middle, error, count - 1)
     by_seed = float(draws[:, 0].var(ddof=1)) / len(pairs)
-    return middle, recipe_of(middle, by_seed, error, len(pairs) - 1, count - 1)
+    return middle, claim_recipe(middle, by_seed, error, len(pairs) - 1, count - 1)
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +211,7 @@ def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
     moved = [
         sum(after.scores.amounts[item] - before.scores.amounts[item] for before, after in pairs) for item in clusters
     ]
-    return least_p(np.bincount(_places(list(clusters.values())), moved))
+    return bound_p(np.bincount(_places(list(clusters.values())), moved))
 
 
 def judge_together(found: Mapping[Key, Change]) -> dict[Key, Change]:

@@ -17,11 +17,11 @@ from typing import TypeVar
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
-from sweeps.metrics.ranges import Range, difference_range, range_of
+from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.results import RunResult, group_by_cell, keep_measured
-from sweeps.stats.intervals import Estimate, grain_of, holm, is_clear, p_value, paired
-from sweeps.stats.paired_items import ItemDifference, Items, Scores, all_together, difference_of, item_key, scores_of
-from sweeps.stats.power import seeds_for
+from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm, is_clear
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, item_key, judge_pairs, read_scores
+from sweeps.stats.power import count_seeds_needed
 
 METHOD = "method"
 
@@ -78,10 +78,10 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
         name = run.cell.get(METHOD)
         runs.setdefault(None if name is None else str(name), []).append(run)
     values = {name: _values(of, metric) for name, of in runs.items()}
-    grain = grain_of(value for each in values.values() for value in each.values())
+    grain = find_grain(value for each in values.values() for value in each.values())
     contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
     by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
-    differences = _differences(values, by_item, grain, difference_range(metric))
+    differences = _differences(values, by_item, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
@@ -94,7 +94,7 @@ def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, met
     done = keep_measured(runs)
     return MethodResult(
         name=name,
-        estimate=paired(list(values.values()), grain=grain, span=range_of(metric)) if values else None,
+        estimate=estimate_paired(list(values.values()), grain=grain, span=find_range(metric)) if values else None,
         tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
         micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
         missing=len(runs) - len(values),
@@ -113,8 +113,8 @@ def _differences(
         sides = _filled(values, one, other)
         if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
             found[one, other] = pairs
-    estimates = {pair: paired(each, grain=grain, span=span) for pair, each in found.items()}
-    clear = holm({pair: p_value(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
+    estimates = {pair: estimate_paired(each, grain=grain, span=span) for pair, each in found.items()}
+    clear = holm({pair: compute_p(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
     return [
         Difference(*pair, each, is_clear(each), pair in clear, _needed(found[pair]), by_item.get(pair))
         for pair, each in estimates.items()
@@ -124,19 +124,19 @@ def _differences(
 def _needed(differences: Sequence[float]) -> int | None:
     if len(differences) < 2:
         return None
-    return seeds_for(statistics.fmean(differences), statistics.variance(differences))
+    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
 def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:
     rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in keep_measured(runs)}
-    return {seed: scores_of(found, metric) for seed, found in rows.items() if found}
+    return {seed: read_scores(found, metric) for seed, found in rows.items() if found}
 
 
 def _by_item(
     scores: Mapping[str | None, Mapping[int, Scores]],
 ) -> dict[tuple[str | None, str | None], ItemDifference]:
     pairs = {(one, other): _filled(scores, one, other) for other, one in combinations(scores, 2)}
-    return all_together({pair: found for pair, sides in pairs.items() if (found := difference_of(*sides))})
+    return judge_pairs({pair: found for pair, sides in pairs.items() if (found := compare_items(*sides))})
 
 
 def _filled(

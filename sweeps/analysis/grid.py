@@ -20,13 +20,13 @@ from typing import Literal, NamedTuple
 
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
-from sweeps.metrics.ranges import Range, difference_range, range_of
+from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, grain_of, holm, p_value, paired
-from sweeps.stats.paired_items import ItemDifference, Items, all_together, difference_of, item_key, scores_of
-from sweeps.stats.power import seeds_for
+from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm
+from sweeps.stats.paired_items import ItemDifference, Items, compare_items, item_key, judge_pairs, read_scores
+from sweeps.stats.power import count_seeds_needed
 
 Mode = Literal["min", "max"]
 Values = Mapping[int, float]  # by seed
@@ -99,16 +99,16 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     luck = _luck([_values(runs, by) for runs in groups])
     ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
     others = [runs for runs in groups if not _values(runs, by)]
-    grains = {name: grain_of(_known(results, name)) for name in (by, metric)}
+    grains = {name: find_grain(_known(results, name)) for name in (by, metric)}
     cells = _compared(
         [_cell(runs, metric, by, grains) for runs in ranked],
         [_values(runs, by) for runs in ranked],
         sign,
-        difference_range(by),
+        find_difference_range(by),
     )
     if items and ranked:
         found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
-        together = all_together({place: each for place, each in found.items() if each})
+        together = judge_pairs({place: each for place, each in found.items() if each})
         cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
     cells += [_cell(runs, metric, by, grains) for runs in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
@@ -140,8 +140,8 @@ def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, 
     chosen, held = _values(runs, by), _values(runs, metric)
     return GridCell(
         runs[0].cell,
-        paired(list(chosen.values()), grain=grains[by], span=range_of(by)) if chosen else None,
-        paired(list(held.values()), grain=grains[metric], span=range_of(metric)) if held else None,
+        estimate_paired(list(chosen.values()), grain=grains[by], span=find_range(by)) if chosen else None,
+        estimate_paired(list(held.values()), grain=grains[metric], span=find_range(metric)) if held else None,
         count_runs(runs, by),
     )
 
@@ -153,9 +153,9 @@ def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, sp
         shared = sorted(values[0].keys() & other.keys())
         if shared:
             behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
-    grain = grain_of(value for each in values for value in each.values())
-    estimates = {place: paired(each, grain=grain, span=span) for place, each in behind.items()}
-    p_values = {place: p_value(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
+    grain = find_grain(value for each in values for value in each.values())
+    estimates = {place: estimate_paired(each, grain=grain, span=span) for place, each in behind.items()}
+    p_values = {place: compute_p(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
     worse = {place for place in holm(p_values) if estimates[place].mean > 0}
     return [
         replace(
@@ -171,19 +171,19 @@ def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, sp
 def _needed(differences: Sequence[float]) -> int | None:
     if len(differences) < 2:
         return None
-    return seeds_for(statistics.fmean(differences), statistics.variance(differences))
+    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
 def _by_item(best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items) -> ItemDifference | None:
     found = [
         {
-            run.seed: scores_of(items[item_key(run.cell, run.seed)], metric)
+            run.seed: read_scores(items[item_key(run.cell, run.seed)], metric)
             for run in keep_measured(side)
             if item_key(run.cell, run.seed) in items
         }
         for side in (runs, best)
     ]
-    return difference_of(found[0], found[1])
+    return compare_items(found[0], found[1])
 
 
 def _axes(results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:
@@ -200,7 +200,7 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         if axis in run.cell and math.isfinite(measure):
             rest = canonicalize_row({key: each for key, each in run.cell.items() if key != axis})
             blocks.setdefault((rest, run.seed), {})[canonicalize_row(run.cell[axis])] = measure
-    seen, grain = {value for block in blocks.values() for value in block}, grain_of(_known(results, metric))
+    seen, grain = {value for block in blocks.values() for value in block}, find_grain(_known(results, metric))
     whole = {where: block for where, block in blocks.items() if block.keys() == seen}
     for key, value in known.items():
         runs = sum(key in block for block in blocks.values())
@@ -209,8 +209,8 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         yield AxisValue(
             axis,
             value,
-            _over_seeds({where: block[key] for where, block in held.items()}, grain, range_of(metric)),
-            _over_seeds(effects, grain, difference_range(metric)),
+            _over_seeds({where: block[key] for where, block in held.items()}, grain, find_range(metric)),
+            _over_seeds(effects, grain, find_difference_range(metric)),
             len(held),
             runs - len(held),
         )
@@ -222,4 +222,4 @@ def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float, span: R
     for (_, seed), value in values.items():
         by_seed.setdefault(seed, []).append(value)
     means = [statistics.fmean(each) for each in by_seed.values()]
-    return paired(means, grain=grain, span=span) if means else None
+    return estimate_paired(means, grain=grain, span=span) if means else None

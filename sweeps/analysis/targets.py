@@ -10,15 +10,15 @@ from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.evaluation.registry import RISING
 from sweeps.experiments.registry import find_experiment, has_experiment
 from sweeps.formatting import format_cell
-from sweeps.metrics.ranges import range_of
+from sweeps.metrics.ranges import find_range
 from sweeps.records import canonicalize_row
 from sweeps.results import Moments, RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, critical
-from sweeps.stats.paired_items import Items, error_of, item_key, scores_of
+from sweeps.stats.intervals import Estimate, critical_t
+from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scores
 
 Spec = Mapping[str, Json]
 
@@ -160,7 +160,7 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
         return None
     trained = [row for row in rows if row.cell.get("size") and metric in row.metrics]
     read = {item_key(row.cell, row.seed): row for row in rows}
-    scores = {key: scores_of(items[key], metric) for key in read if key in items}
+    scores = {key: read_scores(items[key], metric) for key in read if key in items}
     base = next((scores[key] for key, row in read.items() if row.cell.get("size") == 0 and key in scores), None)
     if (paired := wish.get("of") == "zero_shot") and base is None:
         return None
@@ -168,7 +168,7 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
     found: dict[Json, list[float]] = {}
     for row in trained:
         own = scores.get(item_key(row.cell, row.seed))
-        error = error_of(own, base if paired else None, share) if own else None
+        error = estimate_error(own, base if paired else None, share) if own else None
         if error is not None:
             found.setdefault(row.cell["size"], []).append(error)
     if any(row.cell["size"] not in found for row in trained if math.isfinite(row.metrics[metric])):
@@ -192,9 +192,9 @@ def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
 def estimate_mean(moments: Moments, metric: str) -> Estimate:
     """The mean of a cell's seeds with its own 95 % interval, by Student's t."""
     if moments.variance is None:
-        return Estimate(moments.mean, None, moments.count, range_of(metric))
-    reach = critical(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
-    return Estimate(moments.mean, reach, moments.count, range_of(metric))
+        return Estimate(moments.mean, None, moments.count, find_range(metric))
+    reach = critical_t(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
+    return Estimate(moments.mean, reach, moments.count, find_range(metric))
 
 
 def format_multiplier(worth: Multiplier) -> str:

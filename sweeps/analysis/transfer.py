@@ -24,7 +24,7 @@ from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate
-from sweeps.stats.pooling import pooled_family
+from sweeps.stats.pooling import pool_family
 
 AXES = ("source", "target", "size")
 
@@ -175,9 +175,9 @@ def _panel(
     fates: Mapping[Cell, Tally],
 ) -> list[TransferCell]:
     """The cells of one size, which share a variance and a family of claims."""
-    found, clear = pooled_family({cell: gains[cell] for cell in cells}, _target)
+    found, clear = pool_family({cell: gains[cell] for cell in cells}, _target)
     rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
-    lost, _ = pooled_family(rises, _source)
+    lost, _ = pool_family(rises, _source)
     return [
         TransferCell(
             *cell,
@@ -203,7 +203,7 @@ def _overall(
         found = [gains[(*pair, size)] for size in at[pair]]
         seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
         means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
-    estimates, clear = pooled_family(means, _target)
+    estimates, clear = pool_family(means, _target)
     for pair in pairs:
         gain = estimates.get(pair)
         yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
@@ -217,7 +217,7 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
         if (other, one) in known and (other, one) not in found:
             there, back = gains[one, other, size], gains[other, one, size]
             found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
-    estimates, clear = pooled_family(found, lambda pair: pair)
+    estimates, clear = pool_family(found, lambda pair: pair)
     for pair, each in estimates.items():
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
 

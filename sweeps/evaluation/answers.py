@@ -90,7 +90,7 @@ class Answers(AnswerEvaluator):
 def _score_samples(only: ScoredAnswers, check: str) -> ItemScore:
     """Answers are the same if the check holds them for the same."""
     count, right = len(only.answers), sum(score >= RIGHT for score in only.scores)
-    meanings = [matching.meaning(text, check) for text in only.texts]
+    meanings = [matching.read_meaning(text, check) for text in only.texts]
     commonest = max(meanings, key=meanings.count)
     values = {
         "accuracy": only.score,

@@ -12,7 +12,7 @@ from sweeps.evaluation.evaluator import Measured, Metric, Options, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
 from sweeps.metrics import ranking
-from sweeps.metrics.matching import compared
+from sweeps.metrics.matching import normalize_text
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import list_choices
 
@@ -52,7 +52,7 @@ class Choice(ForwardEvaluator):
             raise PlanError(f"{where}: all candidates of every question are right, so any choice is; add wrong ones")
         if sure:
             yield f"of {sure:,} of {len(rows):,} questions all candidates are right, so any choice is"
-        same = sum(len({compared(text) for text in row["candidates"]}) < len(row["candidates"]) for row in rows)
+        same = sum(len({normalize_text(text) for text in row["candidates"]}) < len(row["candidates"]) for row in rows)
         if same:
             yield f"{same:,} of {len(rows):,} questions have candidates that differ in case, space or signs alone"
 
@@ -76,7 +76,7 @@ def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster:
     values = np.asarray(logprobs, float)
     shares = np.exp(values - values.max())
     best = max((place for place, is_right in enumerate(right) if is_right), key=lambda place: values[place])
-    first = ranking.first(values, best)
+    first = ranking.is_first(values, best)
     found = {
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),

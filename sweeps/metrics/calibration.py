@@ -25,8 +25,8 @@ class Bin(NamedTuple):
 
 def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
     """Bins of equal width that are closed on the right, (0, 1/bins], …, and 0 in the first; empty ones are left out."""
-    stated, right = checked(p, y)
-    return _binned(stated, right, places_in(stated, bins))
+    stated, right = check_confidences(p, y)
+    return _binned(stated, right, assign_bins(stated, bins))
 
 
 def ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
@@ -65,7 +65,7 @@ def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: fl
     return float(right[:count].mean())
 
 
-def checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
+def check_confidences(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
     stated, right = np.asarray(p, float), np.asarray(y, float)
     if stated.ndim != 1 or stated.shape != right.shape or not len(stated):
         raise ValueError(f"confidences {stated.shape} and correctness {right.shape}: each item has both")
@@ -78,14 +78,14 @@ def checked(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -
 
 def _ordered(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
     """The most confident first; where confidences are equal, correctness is their mean."""
-    stated, right = checked(p, y, probabilities=probabilities)
+    stated, right = check_confidences(p, y, probabilities=probabilities)
     _, places, counts = np.unique(-stated, return_inverse=True, return_counts=True)
     shared = (np.bincount(places, right) / counts)[places]
     order = np.argsort(-stated, kind="stable")
     return stated[order], shared[order]
 
 
-def places_in(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
+def assign_bins(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
     return np.searchsorted(np.arange(1, bins) / bins, stated, side="left")
 
 

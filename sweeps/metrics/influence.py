@@ -8,15 +8,15 @@ seeds. `drawn` draws the items again, and takes from a calibration error what is
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.metrics.calibration import BINS, checked, places_in
+from sweeps.metrics.calibration import BINS, assign_bins, check_confidences
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
-TOGETHER = ("ece", "adaptive_ece", "aurc")
+POOLED = ("ece", "adaptive_ece", "aurc")
 
 
-def parts(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
+def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
     """(m,) values whose mean is the metric of confidences p (m,) and correctness y (m,).
 
     Of a calibration error: ±(p - y), the sign being that of the gap in the item's bin. Of AURC, with R(k) the error
@@ -24,14 +24,14 @@ def parts(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
     the mean of what their places give.
     """
     if metric == "aurc":
-        return _of_aurc(*checked(p, y, probabilities=False))
-    stated, right = checked(p, y)
+        return _of_aurc(*check_confidences(p, y, probabilities=False))
+    stated, right = check_confidences(p, y)
     places = _bins(metric, stated)
     signs = np.sign(np.bincount(places, stated - _shared(stated, right)))[places]
     return _shared(stated, signs) * (stated - right)
 
 
-def drawn(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, weights: Floats) -> Floats:
+def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, weights: Floats) -> Floats:
     """(draws,) the metric without its bias, where the clusters of the items (m,) count as `weights` (draws, clusters).
 
     A gap within a bin counts by its size, so that noise alone makes a calibration error: one of δ that is measured
@@ -40,9 +40,9 @@ def drawn(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, wei
     near all of it where it plainly is not. AURC has no such bias.
     """
     if metric == "aurc":
-        sums = np.bincount(clusters, parts(metric, p, y), weights.shape[1])
+        sums = np.bincount(clusters, split_by_item(metric, p, y), weights.shape[1])
         return np.asarray((weights @ sums) / (weights @ np.bincount(clusters, minlength=weights.shape[1])))
-    stated, right = checked(p, y)
+    stated, right = check_confidences(p, y)
     items, gaps, noise = _gaps(_bins(metric, stated), stated - right, clusters, weights)
     shares = items / items.sum(axis=1, keepdims=True)
     seen, by_noise = (shares * gaps**2).sum(axis=1), (shares * noise).sum(axis=1)
@@ -54,7 +54,7 @@ def drawn(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, wei
 def _bins(metric: str, stated: Floats) -> Places:
     """Those of `calibration.ece` or `calibration.adaptive_ece`."""
     if metric == "ece":
-        return places_in(stated, BINS)
+        return assign_bins(stated, BINS)
     filled = np.array_split(np.argsort(-stated, kind="stable"), min(BINS, len(stated)))
     places = np.empty(len(stated), np.intp)
     for number, items in enumerate(filled):

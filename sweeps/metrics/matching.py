@@ -11,28 +11,28 @@ import string
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from sweeps.metrics.notation import plainly
-from sweeps.metrics.numbers import is_same, key_of, number_in, spans
+from sweeps.metrics.notation import simplify_notation
+from sweeps.metrics.numbers import find_number, find_spans, is_same, round_number
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-def normalised(text: str) -> str:
+def normalize_words(text: str) -> str:
     """The text as SQuAD compares it, with every number digit for digit."""
     return " ".join(ARTICLES.sub(" ", _unpunctuated(text)).split())
 
 
-def compared(text: str) -> str:
+def normalize_text(text: str) -> str:
     """The same; of what is nothing but articles these, and of what is nothing but punctuation that."""
     articles = _unpunctuated(text)
-    return normalised(text) or " ".join((articles if articles.strip() else text.lower()).split())
+    return normalize_words(text) or " ".join((articles if articles.strip() else text.lower()).split())
 
 
 def _unpunctuated(text: str) -> str:
     """In lower case, without the punctuation between numbers and around words."""
-    plain, place, parts = plainly(text), 0, []
-    for span in spans(plain):
+    plain, place, parts = simplify_notation(text), 0, []
+    for span in find_spans(plain):
         parts += [plain[place : span.start].translate(PUNCTUATION), span.spelled]
         place = span.end
     return " ".join([*parts, plain[place:].translate(PUNCTUATION)]).lower()
@@ -40,7 +40,7 @@ def _unpunctuated(text: str) -> str:
 
 def exact_match(answer: str, *right: str) -> float:
     """1 where the answer is, as it is compared, one of the right ones; else 0."""
-    return float(compared(answer) in {compared(each) for each in right})
+    return float(normalize_text(answer) in {normalize_text(each) for each in right})
 
 
 def f1(answer: str, *right: str) -> float:
@@ -48,7 +48,7 @@ def f1(answer: str, *right: str) -> float:
 
     An answer without words matches only a right one without words, as in SQuAD 2.0.
     """
-    return max((_overlap(compared(answer).split(), compared(each).split()) for each in right), default=0.0)
+    return max((_overlap(normalize_text(answer).split(), normalize_text(each).split()) for each in right), default=0.0)
 
 
 def _overlap(found: list[str], wanted: list[str]) -> float:
@@ -59,15 +59,15 @@ def _overlap(found: list[str], wanted: list[str]) -> float:
 
 def numeric_match(answer: str, *right: str) -> float:
     """1 where the answer gives the number that one of the right ones gives; else 0, and where there is no number."""
-    found = number_in(answer)
-    wanted = [number for each in right if (number := number_in(each)) is not None]
+    found = find_number(answer)
+    wanted = [number for each in right if (number := find_number(each)) is not None]
     return float(found is not None and any(is_same(found, number) for number in wanted))
 
 
-def meaning(text: str, check: str) -> Hashable:
+def read_meaning(text: str, check: str) -> Hashable:
     """By what answers are told apart: by their numbers where numbers are asked for, else as text is compared."""
-    number = number_in(text) if check == "numeric" else None
-    return compared(text) if number is None else key_of(number)
+    number = find_number(text) if check == "numeric" else None
+    return normalize_text(text) if number is None else round_number(number)
 
 
 def regex_match(answer: str, pattern: str) -> float:

@@ -42,7 +42,7 @@ VALUED = re.compile(
 )  # the innermost first
 
 
-def plainly(text: str) -> str:
+def simplify_notation(text: str) -> str:
     """The text with digits, signs, spaces and LaTeX as ASCII has them: of `１，５００`, `1\\,500` and `½`."""
     text = text if text.isascii() else _in_ascii(text)
     for pattern, spelled in LATEX:

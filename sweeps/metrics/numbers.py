@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from sweeps.metrics.notation import UNREAD, plainly
+from sweeps.metrics.notation import UNREAD, simplify_notation
 
 LONGEST = 1000  # digits of a number: beyond that it is none
 RELATIVE, ABSOLUTE = Fraction(1, 10**6), Fraction(1, 10**9)  # how near two are the same that are not both whole
@@ -95,9 +95,9 @@ class Span(NamedTuple):
     spelled: str  # digit for digit, with the sign and without what groups digits: what is compared as text
 
 
-def number_in(text: str) -> Number | None:
+def find_number(text: str) -> Number | None:
     """The number that a text gives: the one in its last box, else behind its last ####, else its last."""
-    found = [span.number for span in spans(plainly(_answer(text))) if span.number is not None]
+    found = [span.number for span in find_spans(simplify_notation(_answer(text))) if span.number is not None]
     return found[-1] if found else None
 
 
@@ -113,7 +113,7 @@ def _is_near(one: Fraction, other: Fraction) -> bool:
     return abs(one - other) <= max(RELATIVE * abs(other), ABSOLUTE)
 
 
-def key_of(number: Number) -> Fraction:
+def round_number(number: Number) -> Fraction:
     """By which numbers are told apart where none is the right one: whole ones by all digits, others by six."""
     value = abs(number.value)
     if value.denominator == 1:
@@ -128,7 +128,7 @@ def _magnitude(value: Fraction) -> int:
     return power - (value < Fraction(10) ** power)
 
 
-def spans(text: str) -> Iterator[Span]:
+def find_spans(text: str) -> Iterator[Span]:
     """The numbers and the names with digits of a plain text, from left to right."""
     for found in FOUND.finditer(text):
         value = None if found["name"] is not None else _read(found)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.metrics.matching import normalised
+from sweeps.metrics.matching import normalize_words
 
 Floats = npt.NDArray[np.float64]
 # Words that carry no fact: that they are in a passage supports nothing.
@@ -49,8 +49,8 @@ def abstention(abstained: npt.ArrayLike, unanswerable: npt.ArrayLike) -> Abstent
 
 def token_support(answer: str, context: str) -> float | None:
     """The share of an answer's content words that are in the passage; None for an answer without any."""
-    words = [word for word in normalised(answer).split() if word not in FUNCTION_WORDS]
-    known = set(normalised(context).split())
+    words = [word for word in normalize_words(answer).split() if word not in FUNCTION_WORDS]
+    known = set(normalize_words(context).split())
     return sum(word in known for word in words) / len(words) if words else None
 
 

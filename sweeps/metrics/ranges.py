@@ -9,7 +9,7 @@ Range = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)
 
 
-class Bounded(NamedTuple):
+class ClippedInterval(NamedTuple):
     """The ends of an interval that are told, and whether what it says by itself goes beyond them."""
 
     low: float
@@ -17,20 +17,20 @@ class Bounded(NamedTuple):
     cut: bool
 
 
-def range_of(metric: str) -> Range:
+def find_range(metric: str) -> Range:
     """Return the range of a metric under its full name ("source.accuracy"); of an unknown one, all numbers."""
     known = find_metric(metric)
     return ANY if known is None else known.span
 
 
-def difference_range(metric: str) -> Range:
+def find_difference_range(metric: str) -> Range:
     """Of one value less another."""
-    low, high = range_of(metric)
+    low, high = find_range(metric)
     return low - high, high - low
 
 
-def bounded(mean: float, half_width: float, span: Range) -> Bounded:
+def clip_interval(mean: float, half_width: float, span: Range) -> ClippedInterval:
     """mean ± half_width, as far as it can be; the mean itself is always within."""
     low, high = mean - half_width, mean + half_width
     least, most = min(span[0], mean), max(span[1], mean)
-    return Bounded(max(low, least), min(high, most), low < least or high > most)
+    return ClippedInterval(max(low, least), min(high, most), low < least or high > most)

@@ -7,20 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 
-def rank(scores: npt.ArrayLike, right: int) -> int:
-    """The place of the right candidate, 1 for the first."""
+def find_rank(scores: npt.ArrayLike, right: int) -> int:
+    """The place of the right candidate, 1 for the is_first."""
     values = np.asarray(scores, float)
     return int((values >= values[right]).sum())
 
 
 def reciprocal_rank(scores: npt.ArrayLike, right: int) -> float:
     """1 / rank; its mean over items is MRR."""
-    return 1 / rank(scores, right)
+    return 1 / find_rank(scores, right)
 
 
-def first(scores: npt.ArrayLike, right: int) -> float:
+def is_first(scores: npt.ArrayLike, right: int) -> float:
     """1 where the right candidate is first, alone; else 0. Its mean over items is the accuracy of a choice."""
-    return float(rank(scores, right) == 1)
+    return float(find_rank(scores, right) == 1)
 
 
 def ndcg(scores: npt.ArrayLike, relevance: npt.ArrayLike, *, k: int | None = None) -> float | None:

@@ -12,7 +12,7 @@ from sweeps.errors import PlanError
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.evaluator import Evaluator
 from sweeps.evaluation.options import TEXT_CHECKS
-from sweeps.metrics.matching import compared, meaning
+from sweeps.metrics.matching import normalize_text, read_meaning
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import PromptItem, read_question
 
@@ -50,7 +50,7 @@ def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[
     if over := sum(tokens > most for tokens in needed):
         longest = max(needed)
         found = f"{over:,} of {len(asks):,} right answers are longer than `most: {most}` tokens, up to {longest:,}"
-        if exact and all(this.length(compared(answer)) > most for ask in asks for answer in ask.answers):
+        if exact and all(this.length(normalize_text(answer)) > most for ask in asks for answer in ask.answers):
             raise PlanError(f"{this.where}: {found}, so none can be right; `most: {longest + 1}` is right")
         yield f"{found}; what is written is cut there"
     name = this.evaluator.name
@@ -68,9 +68,9 @@ def _always_right(check: str, rows: Sequence[Row]) -> Iterator[str]:
     """What is right for almost all questions is so without being understood."""
     if check not in (*TEXT_CHECKS, "numeric", "choice") or len(rows) < FROM:
         return
-    right = Counter(key for row in rows for key in {meaning(answer, check) for answer in row["answers"]})
+    right = Counter(key for row in rows for key in {read_meaning(answer, check) for answer in row["answers"]})
     (_, most), *_ = right.most_common(1)
     if most >= ALWAYS * len(rows):
-        text = next(answer for row in rows for answer in row["answers"] if right[meaning(answer, check)] == most)
+        text = next(answer for row in rows for answer in row["answers"] if right[read_meaning(answer, check)] == most)
         share = f"{most:,} of {len(rows):,} held-out questions"
         yield f"{text[:40]!r} is right for {share}: who always says that has an accuracy of {most / len(rows):.3f}"

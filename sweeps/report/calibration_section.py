@@ -17,7 +17,7 @@ from sweeps.records import canonicalize_row
 from sweeps.report.document import Figure, Part, Section, choose_evenly, make_table
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
-from sweeps.stats.paired_items import Items, item_key, stated
+from sweeps.stats.paired_items import Items, item_key, select_stated
 
 MOST = 6  # diagrams in one figure: as many as a sheet of paper holds
 CURVES = 7  # cells in one plot of what declining buys, besides the untrained model
@@ -68,7 +68,7 @@ def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
     found = []
     for cell, runs in group_by_cell(keep_measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
-        answers, confidence, right = stated([row for each in kept for row in each])
+        answers, confidence, right = select_stated([row for each in kept for row in each])
         if answers:
             found.append(Stated(cell, len(kept), confidence.tolist(), right.tolist()))
     return found
@@ -117,11 +117,11 @@ def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
         {
             "cell": _named(each.cell, same),
             "ECE": round(each.ece, 4),
-            "confidence": round(stated, 4),
+            "confidence": round(select_stated, 4),
             "right": round(right, 4),
             "answers": items,
         }
-        for stated, right, items in each.spots
+        for select_stated, right, items in each.spots
     ]
 
 

@@ -10,7 +10,7 @@ from sweeps.evaluation.registry import find_measure
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
-from sweeps.metrics.ranges import difference_range
+from sweeps.metrics.ranges import find_difference_range
 from sweeps.report.cells import MINUS, TableCell, show_number
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.shared_parts import describe_rows
@@ -94,7 +94,7 @@ def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:
 
 def _describe_uplift(each: Change, against: Against) -> str:
     reach, known = max(each.high - each.mean, each.mean - each.low), math.isfinite(each.low)
-    estimate = Estimate(each.mean, reach if known else None, each.seeds, difference_range(each.metric))
+    estimate = Estimate(each.mean, reach if known else None, each.seeds, find_difference_range(each.metric))
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
     what = "fine-tuning changed the worth of context by" if each.clear else "no clear change in the worth of context:"
     sides = f"uplift {each.before:.2f} → {each.after:.2f}"

@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.analysis.run_counts import Tally
 from sweeps.figures.bars import Row
 from sweeps.formatting import format_count
-from sweeps.metrics.ranges import bounded
+from sweeps.metrics.ranges import clip_interval
 from sweeps.report.cells import MINUS, MISSING, TableCell, format_estimate, show_number
 from sweeps.report.document import Paragraph, Part, make_table
 from sweeps.stats.intervals import Estimate
@@ -80,7 +80,7 @@ def _show_claim(found: ItemDifference, claim: Claim | None) -> TableCell:
     """Show half of the interval, or both of its ends where the metric's range cuts it."""
     if claim is None:
         return TableCell(MISSING)
-    low, high, cut = bounded(found.mean, claim.half_width, found.span)
+    low, high, cut = clip_interval(found.mean, claim.half_width, found.span)
     reach = f"{low:+.4f} to {high:+.4f}".replace("-", MINUS) if cut else f"±{claim.half_width:.4f}"
     return TableCell(f"{reach}{'*' * claim.after_holm}", claim.half_width)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.stats.intervals import critical
+from sweeps.stats.intervals import critical_t
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -23,7 +23,7 @@ PERCENTILES = (2.5, 97.5)
 TINY = 1e-12  # what is no difference, but rounding
 
 
-class Mean(NamedTuple):
+class ClusteredMean(NamedTuple):
     """A mean over items, in their unit."""
 
     mean: float
@@ -34,10 +34,10 @@ class Mean(NamedTuple):
     @property
     def half_width(self) -> float | None:
         """Of the 95 % interval."""
-        return None if self.error is None else critical(self.clusters - 1) * self.error
+        return None if self.error is None else critical_t(self.clusters - 1) * self.error
 
 
-def places_of(clusters: Sequence[Hashable] | None, items: int) -> Places:
+def number_clusters(clusters: Sequence[Hashable] | None, items: int) -> Places:
     """The number of the cluster of each item, (m,); each item is its own where nothing is said."""
     if clusters is None:
         return np.arange(items)
@@ -47,19 +47,19 @@ def places_of(clusters: Sequence[Hashable] | None, items: int) -> Places:
     return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.intp)
 
 
-def mean_at(scores: Floats, places: Places) -> Mean:
+def average_clusters(scores: Floats, places: Places) -> ClusteredMean:
     """The mean of (m,) values and its error: SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
 
     `places` are those of `places_of`.
     """
     mean, count = float(scores.mean()), int(places.max()) + 1
     if count < 2:
-        return Mean(mean, None, count, len(scores))
+        return ClusteredMean(mean, None, count, len(scores))
     sums = np.bincount(places, scores - mean)
-    return Mean(mean, math.sqrt(count / (count - 1) * float(sums @ sums)) / len(scores), count, len(scores))
+    return ClusteredMean(mean, math.sqrt(count / (count - 1) * float(sums @ sums)) / len(scores), count, len(scores))
 
 
-def least_p(changes: npt.ArrayLike) -> float:
+def bound_p(changes: npt.ArrayLike) -> float:
     """The p of clusters (G,) that all change in one direction, were each as likely to change in the other: 2·2^-N.
 
     Of N that change at all; below it no p can be, though a t of a few equal differences would be.
@@ -67,7 +67,7 @@ def least_p(changes: npt.ArrayLike) -> float:
     return min(1.0, 2.0 ** (1 - int((np.abs(changes) > TINY).sum())))
 
 
-def crossed_bootstrap(differences: Floats, places: Places, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+def bootstrap_crossed(differences: Floats, places: Places, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile interval of the mean of (seeds, items), seeds and clusters drawn again independently.
 
     A cross-check where there are many seeds: with fewer than five it is too narrow, as any bootstrap of so few is.

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
-from sweeps.metrics.ranges import ANY, Bounded, Range, bounded
+from sweeps.metrics.ranges import ANY, ClippedInterval, Range, clip_interval
 from sweeps.stage import Json
 
 ALPHA = 0.05
@@ -27,9 +27,9 @@ class Estimate(NamedTuple):
     span: Range = ANY
 
     @property
-    def ends(self) -> Bounded | None:
+    def ends(self) -> ClippedInterval | None:
         """The interval, within the span; None where no cell repeats."""
-        return None if self.half_width is None else bounded(self.mean, self.half_width, self.span)
+        return None if self.half_width is None else clip_interval(self.mean, self.half_width, self.span)
 
     def document(self) -> dict[str, Json]:
         """For programs."""
@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
         return {"mean": self.mean, "half_width": self.half_width, "seeds": self.seeds, "low": low, "high": high}
 
 
-def paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = ANY) -> Estimate:
+def estimate_paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = ANY) -> Estimate:
     """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less.
 
     `span` is between what a mean of them can lie.
@@ -51,11 +51,11 @@ def paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = AN
     variance = statistics.variance(differences)
     if variance < (ROUNDING * grain) ** 2:
         variance = grain**2 / 12
-    reach = critical(count - 1) * math.sqrt(variance / count)
+    reach = critical_t(count - 1) * math.sqrt(variance / count)
     return Estimate(statistics.fmean(differences), reach, count, span)
 
 
-def grain_of(values: Iterable[float]) -> float:
+def find_grain(values: Iterable[float]) -> float:
     """The least by which values differ, if they do: of shares of m items at most a few times 1/m."""
     seen = sorted(set(values))
     least = ROUNDING * max(map(abs, seen), default=0.0)
@@ -67,21 +67,21 @@ def is_clear(estimate: Estimate) -> bool:
     return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
 
 
-def p_value(estimate: Estimate, freedom: float) -> float:
+def compute_p(estimate: Estimate, freedom: float) -> float:
     """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
     if not estimate.half_width:
         return 0.0 if estimate.half_width == 0 and estimate.mean else 1.0
-    return p_of(estimate.mean * critical(freedom) / estimate.half_width, freedom)
+    return compute_p_of_t(estimate.mean * critical_t(freedom) / estimate.half_width, freedom)
 
 
-def p_of(t: float, freedom: float) -> float:
+def compute_p_of_t(t: float, freedom: float) -> float:
     """Two-sided, of a t."""
     from scipy.special import stdtr  # Student's t
 
     return 2 * float(stdtr(freedom, -abs(t)))
 
 
-def critical(freedom: float) -> float:
+def critical_t(freedom: float) -> float:
     """t(.975) with so many degrees of freedom."""
     from scipy.special import stdtrit  # the quantile of t
 

@@ -22,12 +22,12 @@ import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.evaluation.registry import find_metric
-from sweeps.metrics.ranges import ANY, Range, difference_range
+from sweeps.metrics.ranges import ANY, Range, find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.stage import Json
-from sweeps.stats.clusters import TINY, Floats, Places, crossed_bootstrap, least_p, mean_at, places_of
-from sweeps.stats.intervals import critical, grain_of, holm, p_of
-from sweeps.stats.power import items_for, seeds_for
+from sweeps.stats.clusters import TINY, Floats, Places, average_clusters, bootstrap_crossed, bound_p, number_clusters
+from sweeps.stats.intervals import compute_p_of_t, critical_t, find_grain, holm
+from sweeps.stats.power import count_items_needed, count_seeds_needed
 from sweeps.stats.proportions import Interval, mcnemar
 
 ItemKey = tuple[bytes, int]
@@ -83,7 +83,7 @@ def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
     return canonicalize_row(cell), seed
 
 
-def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:
+def read_scores(rows: Sequence[ItemRow], metric: str) -> Scores:
     """What the rows of one run say of a metric.
 
     Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
@@ -100,7 +100,7 @@ def scores_of(rows: Sequence[ItemRow], metric: str) -> Scores:
         amounts[row.item] = amounts.get(row.item, 0.0) + found[0]
         sizes[row.item] = sizes.get(row.item, 0.0) + found[1]
         clusters[row.item] = row.group
-    return Scores(amounts, sizes, clusters, difference_range(metric))
+    return Scores(amounts, sizes, clusters, find_difference_range(metric))
 
 
 def read_value(name: str) -> Callable[[Mapping[str, float]], tuple[float, float] | None]:
@@ -112,14 +112,14 @@ def read_value(name: str) -> Callable[[Mapping[str, float]], tuple[float, float]
     return read
 
 
-def stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Floats]:
+def select_stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Floats]:
     """The rows that say how sure an answer is ("confidence", 0 to 1) and if it is right ("right", 0 or 1); and both."""
     asked = [row for row in rows if 0 <= row.values.get("confidence", -1) <= 1 and row.values.get("right") in (0, 1)]
     confidence, right = (np.array([row.values[key] for row in asked], float) for key in ("confidence", "right"))
     return asked, confidence, right
 
 
-def difference_of(
+def compare_items(
     one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
 ) -> ItemDifference | None:
     """one - other, each the scores of its runs by seed; None where they have no seed or no item in common.
@@ -134,20 +134,20 @@ def difference_of(
         return None
     sides = [[_values(side[seed], items) for seed in seeds] for side in (one, other)]
     differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
-    places = places_of([runs[0].clusters[item] for item in items], len(items))
+    places = number_clusters([runs[0].clusters[item] for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
 
     def step() -> float:
         """The least by which values of items differ; asked for seldom."""
         values = [amount / size for side in sides for amount, size in side]
-        return 1.0 if binary else grain_of(np.concatenate(values).tolist())
+        return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
     found = replace(_judged(differences, places, left_out, step, cross_check), span=runs[0].span)
     return replace(found, mcnemar=_signs(differences, places)) if binary else found
 
 
-def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
+def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
     """The standard error over the items of the mean of one run; with a base, of one - share·base, item by item.
 
     By clusters where there are some; None for a single one, or none.
@@ -156,10 +156,10 @@ def error_of(scores: Scores, base: Scores | None = None, share: float = 1.0) -> 
     if not items:
         return None
     values = _linear(*_values(scores, items)) - (0.0 if base is None else share * _linear(*_values(base, items)))
-    return mean_at(values, places_of([scores.clusters[item] for item in items], len(items))).error
+    return average_clusters(values, number_clusters([scores.clusters[item] for item in items], len(items))).error
 
 
-def all_together(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
+def judge_pairs(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
     """The same, with what stands after Holm: each sense of the question is a family over all pairs."""
     first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})
     second = holm({key: each.recipe.p for key, each in found.items() if each.recipe})
@@ -188,29 +188,29 @@ def _linear(amounts: Floats, sizes: Floats) -> Floats:
     return np.asarray(ratio + (amounts - ratio * sizes) / sizes.mean())
 
 
-def unseen(clusters: int, step: float = 1.0) -> float:
+def bound_error(clusters: int, step: float = 1.0) -> float:
     """The error of a mean to which all clusters have said the same, so that t makes 1 - .025^(1/N) steps of it."""
     left_open: float = 1 - 0.025 ** (1 / clusters)
-    return step * left_open / critical(clusters - 1)
+    return step * left_open / critical_t(clusters - 1)
 
 
 def _judged(
     differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
 ) -> ItemDifference:
     """From (seeds, items) and the cluster of each item."""
-    of_items = mean_at(differences.mean(axis=0), places)
+    of_items = average_clusters(differences.mean(axis=0), places)
     seeds, items = differences.shape
     found = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
     if of_items.error is None:
         return found
     freedom, error = of_items.clusters - 1, of_items.error
     if error <= TINY:
-        error = unseen(of_items.clusters, step())
-    least = least_p(np.bincount(places, differences.sum(axis=0)))
-    needed = items_for(of_items.mean, error**2 * items) if of_items.mean else None
+        error = bound_error(of_items.clusters, step())
+    least = bound_p(np.bincount(places, differences.sum(axis=0)))
+    needed = count_items_needed(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
         found,
-        checkpoints=_at_least(claim_of(of_items.mean, error, freedom), least),
+        checkpoints=_at_least(make_claim(of_items.mean, error, freedom), least),
         needed_items=None if needed is None else max(2, math.ceil(needed)),
     )
     if seeds < 2:
@@ -218,9 +218,9 @@ def _judged(
     spread = float(differences.mean(axis=1).var(ddof=1))
     return replace(
         found,
-        recipe=_at_least(recipe_of(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
-        crossed=Interval(*crossed_bootstrap(differences, places)) if cross_check else None,
-        needed_seeds=seeds_for(of_items.mean, spread, fixed=error**2),
+        recipe=_at_least(claim_recipe(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
+        crossed=Interval(*bootstrap_crossed(differences, places)) if cross_check else None,
+        needed_seeds=count_seeds_needed(of_items.mean, spread, fixed=error**2),
     )
 
 
@@ -228,7 +228,7 @@ def _at_least(claim: Claim, p: float) -> Claim:
     return claim._replace(p=max(claim.p, p))
 
 
-def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
+def claim_recipe(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
     """From the squared error by seeds, s²/K, and the error of the mean over items.
 
     The degrees of freedom are those of the seeds where they are most of it, and more the less they are of it.
@@ -238,13 +238,13 @@ def recipe_of(mean: float, by_seed: float, error: float, seed_freedom: int, item
     if by_seed < by_item:
         share = by_seed / (by_seed + by_item)
         freedom = 1 / ((1 - share) ** 2 / item_freedom + share ** (2 / 3) / seed_freedom)
-    return claim_of(mean, math.sqrt(by_seed + by_item), freedom)
+    return make_claim(mean, math.sqrt(by_seed + by_item), freedom)
 
 
-def claim_of(mean: float, error: float, freedom: float) -> Claim:
+def make_claim(mean: float, error: float, freedom: float) -> Claim:
     """By Student's t; a difference without any error is certain."""
-    p = p_of(mean / error, freedom) if error else float(mean == 0)
-    return Claim(critical(freedom) * error, freedom, p)
+    p = compute_p_of_t(mean / error, freedom) if error else float(mean == 0)
+    return Claim(critical_t(freedom) * error, freedom, p)
 
 
 def _signs(differences: Floats, places: Places) -> float:

@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from sweeps.stats.intervals import Estimate, critical, holm, p_value
+from sweeps.stats.intervals import Estimate, compute_p, critical_t, holm
 
 UNEQUAL = 0.5  # half of all experiments whose spreads are the same look less alike: rather too careful than not enough
 ALIKE = 0.5  # the correlation of differences from the same runs
@@ -24,7 +24,7 @@ ALIKE = 0.5  # the correlation of differences from the same runs
 Key = TypeVar("Key", bound=Hashable)
 
 
-def pooled_family(
+def pool_family(
     groups: Mapping[Key, Mapping[int, float]], kind: Callable[[Key], Hashable]
 ) -> tuple[dict[Key, Estimate], set[Key]]:
     """A mean for each filled group, by seed, with its half-width; and which of them stand after Holm over all.
@@ -37,19 +37,19 @@ def pooled_family(
         kinds.setdefault(kind(key), {})[key] = values
     whole = _spread(filled)
     spreads = {name: _spread(part) for name, part in kinds.items()}
-    if not unequal([_together(spreads[name], len(part)) for name, part in kinds.items()]):
+    if not are_unequal([_together(spreads[name], len(part)) for name, part in kinds.items()]):
         spreads = dict.fromkeys(kinds, whole)
     found: dict[Key, Estimate] = {}
     p_values: dict[Key, float] = {}
     for key, values in filled.items():
         variance, freedom = max(spreads[kind(key)], whole)
-        half_width = critical(freedom) * math.sqrt(variance / len(values)) if freedom else None
+        half_width = critical_t(freedom) * math.sqrt(variance / len(values)) if freedom else None
         found[key] = Estimate(statistics.fmean(values), half_width, len(values))
-        p_values[key] = p_value(found[key], freedom)
+        p_values[key] = compute_p(found[key], freedom)
     return found, holm(p_values)
 
 
-def unequal(spreads: Sequence[tuple[float, float]]) -> bool:
+def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:
     """Are variances, given with their degrees of freedom, less alike by Bartlett's test than most that are the same?"""
     from scipy.special import chdtrc  # the upper tail of χ²
 

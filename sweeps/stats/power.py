@@ -17,19 +17,19 @@ POWER = 0.8
 MOST_SEEDS = 1000
 
 
-def pull(*, alpha: float = ALPHA, power: float = POWER) -> float:
+def power_factor(*, alpha: float = ALPHA, power: float = POWER) -> float:
     """(z(1 - α/2) + z(power))², 7.85 as it stands: δ² has to be so many times the variance of its estimate."""
     from scipy.special import ndtri  # the quantile of the normal distribution
 
     return float(ndtri(1 - alpha / 2) + ndtri(power)) ** 2
 
 
-def items_for(difference: float, variance: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
+def count_items_needed(difference: float, variance: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
     """Items for a mean difference whose one item varies so much; with clusters the variance of one item's share."""
-    return pull(alpha=alpha, power=power) * variance / difference**2
+    return power_factor(alpha=alpha, power=power) * variance / difference**2
 
 
-def seeds_for(difference: float, variance: float, *, fixed: float = 0.0) -> int | None:
+def count_seeds_needed(difference: float, variance: float, *, fixed: float = 0.0) -> int | None:
     """The least K ≥ 2 at which (t(1 - α/2) + t(power))²·(variance/K + fixed) ≤ δ², t with K - 1 degrees of freedom.
 
     `variance` is of one seed's difference, `fixed` what more seeds do not lessen: the squared error of the items. None

@@ -16,7 +16,7 @@ from sweeps.analysis.transfer import AXES, transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.results import RunResult
 from sweeps.stats.clusters import Floats, Places
-from sweeps.stats.paired_items import Scores, difference_of, scores_of
+from sweeps.stats.paired_items import Scores, compare_items, read_scores
 
 EXPERIMENTS = 1_000
 
@@ -96,7 +96,7 @@ def _items(seed: int, seeds: int, of_seeds: float, asked: str) -> bool:
     luck = random.normal(0, of_seeds, (seeds, 1)) if of_seeds else np.zeros((seeds, 1))
     values = luck + hard + random.normal(0, 0.3, (seeds, 200))
     sides = [_scores(values, places), _scores(np.zeros((seeds, 200)), places)]
-    found = difference_of(*sides, cross_check=False)
+    found = compare_items(*sides, cross_check=False)
     assert found
     claim, truth = (found.checkpoints, float(luck.mean())) if asked == "checkpoints" else (found.recipe, 0.0)
     assert claim
@@ -105,7 +105,7 @@ def _items(seed: int, seeds: int, of_seeds: float, asked: str) -> bool:
 
 def _scores(values: Floats, places: Places) -> dict[int, Scores]:
     return {
-        seed: scores_of(
+        seed: read_scores(
             [ItemRow(at, {"score": float(value)}, cluster=int(places[at])) for at, value in enumerate(row)], "score"
         )
         for seed, row in enumerate(values)

@@ -10,7 +10,7 @@ from sweeps import Change, RunResult, change, item_key
 from sweeps.analysis.changes import Changed, compare_with_baselines, judge_together
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration
-from sweeps.metrics.influence import TOGETHER, drawn, parts
+from sweeps.metrics.influence import POOLED, resample, split_by_item
 from sweeps.stage import Json
 from sweeps.stats.clusters import Floats
 from tests.sweeps.changed import NULLS, PLANTED, Kind
@@ -58,15 +58,17 @@ def test_calibration_errors_by_hand() -> None:
     assert ranked.before == pytest.approx(0.145833, abs=1e-6)
 
 
-@pytest.mark.parametrize("metric", TOGETHER)
+@pytest.mark.parametrize("metric", POOLED)
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_parts_of_what_is_about_all_items_have_it_for_their_mean(metric: str, ties: bool) -> None:
     random = np.random.default_rng(5)
     sure = np.round(random.random(97) * (5 if ties else 1e9)) / (5 if ties else 1e9)
     right = (random.random(97) < sure).astype(float)
-    assert parts(metric, sure, right).mean() == pytest.approx(getattr(calibration, metric)(sure, right), abs=1e-12)
+    assert split_by_item(metric, sure, right).mean() == pytest.approx(
+        getattr(calibration, metric)(sure, right), abs=1e-12
+    )
     if metric == "aurc":
-        once = drawn(metric, sure, right, np.arange(97), np.ones((1, 97)))
+        once = resample(metric, sure, right, np.arange(97), np.ones((1, 97)))
         assert once == pytest.approx(calibration.aurc(sure, right)), "it has no bias to be taken away"
 
 
@@ -78,14 +80,14 @@ def test_noise_alone_makes_no_calibration_error() -> None:
             np.array([row.values[key] for row in random_answers(seed, 200)], float) for key in ("confidence", "right")
         )
         plain.append(calibration.ece(sure, right))
-        found.append(drawn("ece", sure, right, np.arange(200), np.ones((1, 200)))[0])
+        found.append(resample("ece", sure, right, np.arange(200), np.ones((1, 200)))[0])
     assert np.mean(plain) > 0.06
     assert np.mean(found) < 0.02
-    wrong = drawn("ece", np.full(400, 0.9), np.tile([1.0, 0.0], 200), np.arange(400), np.ones((1, 400)))
+    wrong = resample("ece", np.full(400, 0.9), np.tile([1.0, 0.0], 200), np.arange(400), np.ones((1, 400)))
     assert wrong == pytest.approx(0.4, abs=1e-3), "where it plainly is not calibrated, next to nothing is taken"
 
 
-@pytest.mark.parametrize("metric", [*TOGETHER, "right"])
+@pytest.mark.parametrize("metric", [*POOLED, "right"])
 def test_a_side_is_no_other_than_itself_and_swapping_turns_the_sign(metric: str) -> None:
     before = {seed: random_answers(seed, 120) for seed in range(3)}
     after = {seed: random_answers(seed + 10, 120, 0.2) for seed in range(3)}

@@ -5,7 +5,7 @@ import pytest
 
 from sweeps import DataError, RunResult, best_cell, compare
 from sweeps.analysis.comparison import Difference
-from sweeps.stats.intervals import critical
+from sweeps.stats.intervals import critical_t
 
 
 def run(method: str | None, seed: int, value: float | None, *, tokens: int = 10, **cell: int) -> RunResult:
@@ -33,7 +33,7 @@ def test_differences_are_taken_seed_by_seed() -> None:
     assert found.mean == pytest.approx(0.3)
     assert found.half_width == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
     assert (found.seeds, between("rl", "sl").clear) == (3, True)
-    assert critical(2) == pytest.approx(4.3027, abs=1e-4)
+    assert critical_t(2) == pytest.approx(4.3027, abs=1e-4)
 
 
 def test_the_untrained_model_stands_for_every_seed() -> None:
@@ -98,7 +98,7 @@ def test_what_all_seeds_agree_on_is_clear_by_the_third() -> None:
     for seeds, clear in ((2, False), (3, True)):
         runs = [run(name, seed, value) for name, value in (("a", 0.0), ("b", 1.0)) for seed in range(seeds)]
         (difference,) = compare(runs, metric="score").differences
-        assert difference.estimate.half_width == pytest.approx(critical(seeds - 1) / (12 * seeds) ** 0.5)
+        assert difference.estimate.half_width == pytest.approx(critical_t(seeds - 1) / (12 * seeds) ** 0.5)
         assert difference.clear is clear
         apart = best_cell(runs, metric="score", mode="max").cells[1].apart
         assert apart is clear

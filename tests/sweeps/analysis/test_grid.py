@@ -7,7 +7,7 @@ import pytest
 
 from sweeps import BestCell, RunResult, best_cell, item_key
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.metrics.ranges import range_of
+from sweeps.metrics.ranges import find_range
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
 
@@ -70,7 +70,7 @@ def test_it_is_chosen_by_the_validation_set_and_told_by_the_holdout() -> None:
     found = best_cell(runs, metric="nll")
     assert (found.by, found.best and found.best.cell["rate"]) == ("validation.nll", 2)
     assert found.best
-    assert found.best.held_out == Estimate(1.5, None, 1, span=range_of("nll"))
+    assert found.best.held_out == Estimate(1.5, None, 1, span=find_range("nll"))
 
 
 def test_a_cell_does_not_win_by_a_hard_seed_that_it_was_spared() -> None:

@@ -13,14 +13,14 @@ from sweeps.analysis.grid import best_cell
 from sweeps.analysis.targets import estimate_mean
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.formatting import format_interval
-from sweeps.metrics.ranges import ANY, difference_range, range_of
+from sweeps.metrics.ranges import ANY, find_difference_range, find_range
 from sweeps.report.cells import format_estimate
 from sweeps.report.changes_section import show_change
 from sweeps.report.document import Table
 from sweeps.report.shared_parts import compare_by_item
 from sweeps.results import Moments, RunResult
-from sweeps.stats.intervals import Estimate, paired
-from sweeps.stats.paired_items import difference_of, scores_of
+from sweeps.stats.intervals import Estimate, estimate_paired
+from sweeps.stats.paired_items import compare_items, read_scores
 
 SHARES = ["accuracy", "ece"]
 
@@ -45,9 +45,9 @@ def runs(metric: str, **values: tuple[float, ...]) -> list[RunResult]:
     ],
 )  # fmt: skip
 def test_what_a_metric_can_be(metric: str, span: tuple[float, float]) -> None:
-    assert range_of(metric) == span
+    assert find_range(metric) == span
     low, high = span
-    assert difference_range(metric) == (low - high, high - low)
+    assert find_difference_range(metric) == (low - high, high - low)
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,7 +66,7 @@ def test_of_shares_every_interval_is_of_shares(values: list[float], metric: str)
 
 
 def test_it_is_told_by_its_ends_where_it_would_go_beyond() -> None:
-    wide = paired([0.9, 0.1], span=(-1, 1))
+    wide = estimate_paired([0.9, 0.1], span=(-1, 1))
     assert wide.half_width is not None
     assert wide.mean + wide.half_width > 1
     assert format_interval(wide, 3, signed=True) == "+0.500 (-1.000 to +1.000)"
@@ -85,7 +85,7 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     found = change(before, after, metric="accuracy")
     assert found
     assert (found.high, show_change(found)["95 % interval"].text.rpartition(" ")[2]) == (1.0, "+1.000")
-    pair = difference_of(*({s: scores_of(each, "accuracy") for s, each in side.items()} for side in (after, before)))
+    pair = compare_items(*({s: read_scores(each, "accuracy") for s, each in side.items()} for side in (after, before)))
     assert pair
     table, _ = compare_by_item("accuracy", {"it": pair})
     assert isinstance(table, Table)

@@ -11,7 +11,7 @@ from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ModelAnswer, Sco
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage, read_rows, write_rows
 from sweeps.evaluation.registry import EVALUATORS
 from sweeps.records import Records
-from sweeps.stats.paired_items import difference_of, scores_of
+from sweeps.stats.paired_items import compare_items, read_scores
 
 ROWS = [
     ItemRow(0, {"accuracy": 1.0, "confidence": 0.5}, "passage", {"said": ["a", "b"], "failed": "why"}),
@@ -74,11 +74,11 @@ def test_the_passage_reaches_the_statistics(name: str) -> None:
 
     metric = {"answers": "accuracy", "reliability": "mean_accuracy", "rag": "open_book"}[name]
     sides = [read_rows(write_rows(rows(right)), details=False) for right in (0.0, 1.0)]
-    found = difference_of(*({0: scores_of(side, metric)} for side in sides))
+    found = compare_items(*({0: read_scores(side, metric)} for side in sides))
     assert found is not None
     assert (found.items, found.clusters) == (4, 2)
 
 
 def test_a_value_that_is_no_number_is_left_out_of_the_mean() -> None:
     rows = [ItemRow(0, {"score": math.nan}), ItemRow.from_json({"item": 1, "score": None}), ItemRow(2, {"score": 1})]
-    assert scores_of(read_rows(write_rows(rows)), "score").amounts == {2: 1.0}
+    assert read_scores(read_rows(write_rows(rows)), "score").amounts == {2: 1.0}

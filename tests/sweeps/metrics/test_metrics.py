@@ -14,7 +14,7 @@ from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.rag import RAG
 from sweeps.metrics import calibration, consistency, matching, rag, ranking, trading
-from sweeps.metrics.numbers import number_in
+from sweeps.metrics.numbers import find_number
 from sweeps.rendering.prompts import PromptItem
 
 ITEMS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
@@ -70,7 +70,7 @@ class TestCalibration:
 
 class TestConsistency:
     def test_known_agreement_and_entropy(self) -> None:
-        answers = [matching.compared(said) for said in ("a1", "A1", "a1.", "b")]
+        answers = [matching.normalize_text(said) for said in ("a1", "A1", "a1.", "b")]
         assert consistency.agreement(answers) == 0.75
         assert consistency.pairwise_agreement(answers) == 0.5
         assert consistency.semantic_entropy(answers) == pytest.approx(0.5623, abs=1e-4)
@@ -122,14 +122,16 @@ class TestMatching:
     )  # fmt: skip
     def test_a_choice_is_no_article_and_a_sign_is_an_answer(self, said: str, right: str, worth: float) -> None:
         assert matching.exact_match(said, right) == worth
-        assert consistency.agreement([matching.compared(said), matching.compared(right)]) == (1 if worth else 0.5)
+        assert consistency.agreement([matching.normalize_text(said), matching.normalize_text(right)]) == (
+            1 if worth else 0.5
+        )
 
     @pytest.mark.parametrize(
         ("text", "number"),
         [("so 3 + 4 is 7.", 7), ("$1,234.50", 1234.5), ("-2e3", -2000), ("x = .5", 0.5), ("none", None), ("1, 2", 2)],
     )
     def test_the_last_number_is_the_answer(self, text: str, number: float | None) -> None:
-        found = number_in(text)
+        found = find_number(text)
         assert (found and found.value) == number
 
     def test_numbers_and_patterns(self) -> None:
@@ -146,7 +148,7 @@ class TestMatching:
         assert 0 <= matching.f1(one, other) <= 1
         assert matching.f1(one, other) == matching.f1(other, one)
         assert matching.f1(one, other) >= matching.exact_match(one, other)
-        assert matching.normalised(matching.normalised(one)) == matching.normalised(one)
+        assert matching.normalize_words(matching.normalize_words(one)) == matching.normalize_words(one)
 
 
 class TestReading:
@@ -198,10 +200,10 @@ def asked(
 
 class TestRanking:
     def test_known_ranks(self) -> None:
-        assert ranking.rank([-1.0, -0.5, -2.0], 0) == 2
+        assert ranking.find_rank([-1.0, -0.5, -2.0], 0) == 2
         assert ranking.reciprocal_rank([-1.0, -0.5, -2.0], 2) == pytest.approx(1 / 3)
-        assert [ranking.first([3, 1], right) for right in (0, 1)] == [1, 0]
-        assert ranking.first([1, 1], 0) == 0  # undecided is not found
+        assert [ranking.is_first([3, 1], right) for right in (0, 1)] == [1, 0]
+        assert ranking.is_first([1, 1], 0) == 0  # undecided is not found
 
     def test_known_ndcg(self) -> None:
         """Relevance 3, 2, 3, 0, 1, 2 in the order of the scores: the standard worked example, 0.961 with gain = rel."""

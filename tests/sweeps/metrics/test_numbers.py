@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
 from sweeps.evaluation.answers import ANSWERS
 from sweeps.evaluation.rag import RAG
-from sweeps.metrics.matching import exact_match, f1, meaning, normalised
-from sweeps.metrics.numbers import number_in
+from sweeps.metrics.matching import exact_match, f1, normalize_words, read_meaning
+from sweeps.metrics.numbers import find_number
 from sweeps.records import Records
 from sweeps.rendering.prompts import PromptItem
 
@@ -29,7 +29,7 @@ def table() -> list[tuple[str, str]]:
 
 
 def value(text: str) -> Fraction | None:
-    number = number_in(text)
+    number = find_number(text)
     return None if number is None else number.value
 
 
@@ -82,14 +82,14 @@ def test_a_whole_number_is_read_to_the_last_digit_however_it_is_grouped(number: 
 @quick
 @given(st.text("0123456789.,-+ '/eE^×()%$k½²٣\\{}", max_size=30))
 def test_nothing_is_too_odd_to_be_read(text: str) -> None:
-    number_in(text)
-    assert score_text("numeric", text, [text]) == float(number_in(text) is not None)
+    find_number(text)
+    assert score_text("numeric", text, [text]) == float(find_number(text) is not None)
 
 
 @quick
 @given(st.text("0123456789.,-+ '/a", max_size=20))
 def test_what_is_compared_stays_as_it_is(text: str) -> None:
-    assert normalised(normalised(text)) == normalised(text)
+    assert normalize_words(normalize_words(text)) == normalize_words(text)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,11 @@ def test_who_says_the_same_number_in_other_words_does_where_numbers_are_asked_fo
     texts = ["-5", "It is -5.", "\u22125.0", "so x = -5"]
     assert told("numeric", *texts)["agreement"] == 1
     assert told("exact", *texts)["agreement"] == 0.25
-    assert meaning("about 1/3", "numeric") == meaning("0.3333333", "numeric") != meaning("0.3334", "numeric")
+    assert (
+        read_meaning("about 1/3", "numeric")
+        == read_meaning("0.3333333", "numeric")
+        != read_meaning("0.3334", "numeric")
+    )
 
 
 def test_gold_without_a_number_is_lacking() -> None:

@@ -10,7 +10,7 @@ from sweeps import RunResult, compare, item_key
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.stage import Json
 from sweeps.stats.clusters import Floats
-from sweeps.stats.paired_items import ItemDifference, Scores, difference_of, recipe_of, scores_of
+from sweeps.stats.paired_items import ItemDifference, Scores, claim_recipe, compare_items, read_scores
 
 
 def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[ItemRow]:
@@ -23,11 +23,11 @@ def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[ItemRow]:
 def scored(scores: Floats, clusters: Sequence[Json] | None = None) -> Mapping[int, Scores]:
     """From (seeds, items)."""
     more = {} if clusters is None else {"cluster": clusters}
-    return {seed: scores_of(rows(each.tolist(), **more), "score") for seed, each in enumerate(scores)}
+    return {seed: read_scores(rows(each.tolist(), **more), "score") for seed, each in enumerate(scores)}
 
 
 def difference(one: Floats, other: Floats, clusters: Sequence[Json] | None = None) -> ItemDifference:
-    found = difference_of(scored(one, clusters), scored(other, clusters))
+    found = compare_items(scored(one, clusters), scored(other, clusters))
     assert found
     return found
 
@@ -80,16 +80,16 @@ def test_a_recipe_of_few_seeds_is_as_unsure_as_they_are(seeds: int) -> None:
         errors = np.sqrt(random.chisquare(49, 2_000) / 49)
         every = zip(means.tolist(), spreads.tolist(), errors.tolist(), strict=True)
         within = [
-            abs(mean) <= recipe_of(mean, spread, error, seeds - 1, 49).half_width for mean, spread, error in every
+            abs(mean) <= claim_recipe(mean, spread, error, seeds - 1, 49).half_width for mean, spread, error in every
         ]
         assert np.mean(within) >= 0.92
 
 
 def test_a_few_items_that_all_differ_alike_are_no_certainty() -> None:
     """Their error is 0, and t would be infinite; a coin would do the same once in four times."""
-    sides = [{seed: scores_of([ItemRow(at, {"right": right}) for at in range(3)], "right") for seed in (0, 1)}
+    sides = [{seed: read_scores([ItemRow(at, {"right": right}) for at in range(3)], "right") for seed in (0, 1)}
              for right in (1.0, 0.0)]  # fmt: skip
-    found = difference_of(*sides)
+    found = compare_items(*sides)
     assert found
     assert found.checkpoints
     assert found.recipe
@@ -115,11 +115,11 @@ def test_a_loss_per_token_is_a_ratio_over_documents() -> None:
     """(3 + 1) nats / (2 + 6) tokens against (5 + 5) / 8; each document counts by its tokens."""
     sizes = {"tokens": 2.0, "bytes": 4}, {"tokens": 6.0, "bytes": 4}
     one, other = ([ItemRow(at, {"nll": nll[at], **sizes[at]}) for at in (0, 1)] for nll in ((3.0, 1.0), (5.0, 5.0)))
-    found = difference_of({0: scores_of(one, "nll")}, {0: scores_of(other, "source.nll")})
+    found = compare_items({0: read_scores(one, "nll")}, {0: read_scores(other, "source.nll")})
     assert found
     assert found.mean == pytest.approx(4 / 8 - 10 / 8)
     assert found.mcnemar is None
-    bits = difference_of({0: scores_of(one, "bits_per_byte")}, {0: scores_of(other, "bits_per_byte")})
+    bits = compare_items({0: read_scores(one, "bits_per_byte")}, {0: read_scores(other, "bits_per_byte")})
     assert bits
     assert bits.mean == pytest.approx(-6 / 8 / math.log(2))
 
@@ -138,17 +138,17 @@ def test_a_loss_per_token_is_a_ratio_over_documents() -> None:
     ],
 )
 def test_what_evaluations_keep_can_be_read(metric: str, row: dict[str, Json], value: float) -> None:
-    assert dict(scores_of([ItemRow.from_json({"item": 7, **row})], metric).amounts) == {7: value}
+    assert dict(read_scores([ItemRow.from_json({"item": 7, **row})], metric).amounts) == {7: value}
 
 
 def test_attempts_at_one_item_are_one_item_and_lost_ones_are_counted() -> None:
-    one = scores_of([ItemRow(item, {"score": score}) for item, score in ((0, 1), (0, 0), (1, 1))], "score")
-    other = scores_of([*rows([0, 0, 1]), ItemRow(3, {}), ItemRow(4, {"score": math.nan})], "score")
-    found = difference_of({0: one}, {0: other})
+    one = read_scores([ItemRow(item, {"score": score}) for item, score in ((0, 1), (0, 0), (1, 1))], "score")
+    other = read_scores([*rows([0, 0, 1]), ItemRow(3, {}), ItemRow(4, {"score": math.nan})], "score")
+    found = compare_items({0: one}, {0: other})
     assert found
     assert (found.items, found.left_out) == (2, 1)
-    assert difference_of({0: one}, {1: other}) is None
-    assert difference_of({0: scores_of([ItemRow(9, {"score": 1})], "score")}, {0: other}) is None
+    assert compare_items({0: one}, {1: other}) is None
+    assert compare_items({0: read_scores([ItemRow(9, {"score": 1})], "score")}, {0: other}) is None
 
 
 def experiment(effect: float, seed: int, seeds: int = 3, items: int = 60) -> tuple[list[RunResult], dict[str, Floats]]:

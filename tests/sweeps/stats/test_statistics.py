@@ -9,21 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bartlett
 
-from sweeps.stats.clusters import Mean, crossed_bootstrap, mean_at, places_of
-from sweeps.stats.intervals import Estimate, critical, holm, p_of
-from sweeps.stats.pooling import pooled_family, unequal
-from sweeps.stats.power import items_for, seeds_for
-from sweeps.stats.proportions import mcnemar, wilson
+from sweeps.stats.clusters import ClusteredMean, average_clusters, bootstrap_crossed, number_clusters
+from sweeps.stats.intervals import Estimate, compute_p_of_t, critical_t, holm
+from sweeps.stats.pooling import are_unequal, pool_family
+from sweeps.stats.power import count_items_needed, count_seeds_needed
+from sweeps.stats.proportions import mcnemar, wilson_interval
 
 quick = settings(max_examples=40, deadline=None)
 
 
 def test_known_intervals_of_shares() -> None:
-    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
-    assert wilson(0, 10).low == 0
-    assert wilson(10, 10).high == 1
+    assert wilson_interval(8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
+    assert wilson_interval(0, 10).low == 0
+    assert wilson_interval(10, 10).high == 1
     with pytest.raises(ValueError, match="11 right"):
-        wilson(11, 10)
+        wilson_interval(11, 10)
 
 
 def test_known_mcnemar() -> None:
@@ -35,28 +35,28 @@ def test_known_mcnemar() -> None:
 @given(st.integers(1, 60), st.integers(0, 60))
 def test_a_share_is_in_its_interval_and_mcnemar_knows_no_sides(items: int, right: int) -> None:
     right = min(right, items)
-    low, high = wilson(right, items)
+    low, high = wilson_interval(right, items)
     assert 0 <= low <= right / items <= high <= 1
     assert mcnemar(right, items) == mcnemar(items, right) <= 1
 
 
 def test_known_numbers_of_items() -> None:
     """3 points between models whose items differ with ω² = 1/9, sampled once with σ² = 1/6 each: 969 without."""
-    assert round(items_for(0.03, 1 / 9)) == 969
-    assert round(items_for(0.03, 1 / 9 + 2 / 6)) == 3876
-    assert round(items_for(0.03, 1 / 9 + 2 / 60)) == 1260
+    assert round(count_items_needed(0.03, 1 / 9)) == 969
+    assert round(count_items_needed(0.03, 1 / 9 + 2 / 6)) == 3876
+    assert round(count_items_needed(0.03, 1 / 9 + 2 / 60)) == 1260
 
 
 def test_known_numbers_of_seeds() -> None:
-    needed = seeds_for(1.0, 1.0)
+    needed = count_seeds_needed(1.0, 1.0)
     assert needed == 10  # as every table of the paired t test has it for an effect of one deviation
-    assert seeds_for(1.0, 1.0, fixed=0.2) is None  # the items alone are too few
-    assert seeds_for(0.0, 1.0) is None
-    assert seeds_for(1.0, 0.0) == 2
+    assert count_seeds_needed(1.0, 1.0, fixed=0.2) is None  # the items alone are too few
+    assert count_seeds_needed(0.0, 1.0) is None
+    assert count_seeds_needed(1.0, 0.0) == 2
 
 
-def mean_of(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> Mean:
-    return mean_at(np.array(values, float), places_of(clusters, len(values)))
+def mean_of(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> ClusteredMean:
+    return average_clusters(np.array(values, float), number_clusters(clusters, len(values)))
 
 
 def test_the_error_of_a_mean_without_and_with_clusters() -> None:
@@ -80,7 +80,7 @@ def test_an_item_that_is_there_twice_says_nothing_new(items: list[tuple[int, int
 
 def test_what_is_not_one_for_each_item_is_refused() -> None:
     with pytest.raises(ValueError, match="2 clusters for 3 items"):
-        places_of("ab", 3)
+        number_clusters("ab", 3)
 
 
 def test_the_bootstrap_agrees_with_the_formula_where_there_is_enough_of_both() -> None:
@@ -91,10 +91,10 @@ def test_the_bootstrap_agrees_with_the_formula_where_there_is_enough_of_both() -
     by_item = mean_of(differences.mean(axis=0), places.tolist())
     assert by_item.error
     error = math.sqrt(differences.mean(axis=1).var(ddof=1) / 30 + by_item.error**2)
-    low, high = crossed_bootstrap(differences, places)
+    low, high = bootstrap_crossed(differences, places)
     assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.1)
     assert low < differences.mean() < high
-    assert crossed_bootstrap(differences, places) == (low, high)  # the same chances each time
+    assert bootstrap_crossed(differences, places) == (low, high)  # the same chances each time
 
 
 def test_families() -> None:
@@ -112,8 +112,8 @@ def test_holm_claims_nothing_above_the_level(p_values: list[float]) -> None:
 
 
 def test_a_p_value_is_the_level_at_which_the_interval_ends() -> None:
-    assert p_of(critical(3.5), 3.5) == pytest.approx(0.05)
-    assert items_for(1.0, 1.0) == pytest.approx(7.849, abs=1e-3)
+    assert compute_p_of_t(critical_t(3.5), 3.5) == pytest.approx(0.05)
+    assert count_items_needed(1.0, 1.0) == pytest.approx(7.849, abs=1e-3)
 
 
 def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
@@ -121,24 +121,24 @@ def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
     for ratio in (1.0, 1.5, 2.0, 3.0, 6.0):
         groups = [random.normal(0, 1 if place else ratio, 9) for place in range(4)]
         expected = bartlett(*groups).pvalue < 0.5
-        assert unequal([(float(each.var(ddof=1)), 8) for each in groups]) == expected, ratio
-    assert not unequal([(1.0, 8)])
-    assert not unequal([(0.0, 8), (0.0, 8)])
-    assert unequal([(0.0, 8), (1.0, 8)])
+        assert are_unequal([(float(each.var(ddof=1)), 8) for each in groups]) == expected, ratio
+    assert not are_unequal([(1.0, 8)])
+    assert not are_unequal([(0.0, 8), (0.0, 8)])
+    assert are_unequal([(0.0, 8), (1.0, 8)])
 
 
 def test_a_loud_kind_takes_its_own_variance_and_a_quiet_one_that_of_all() -> None:
     """Two quiet groups and two loud ones of three: 8 degrees of freedom together, 4 of each kind."""
     sizes = {"quiet": 0.01, "loud": 1.0}
     groups = {(name, at): {0: -size, 1: 0.0, 2: size} for name, size in sizes.items() for at in range(2)}
-    found, clear = pooled_family(groups, lambda key: key[0])
+    found, clear = pool_family(groups, lambda key: key[0])
     together = math.sqrt((0.01**2 + 1) / 2)
     for at in range(2):
-        assert found["loud", at].half_width == pytest.approx(critical(4) / 3**0.5)
-        assert found["quiet", at].half_width == pytest.approx(together * critical(8) / 3**0.5)
-    same, _ = pooled_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
+        assert found["loud", at].half_width == pytest.approx(critical_t(4) / 3**0.5)
+        assert found["quiet", at].half_width == pytest.approx(together * critical_t(8) / 3**0.5)
+    same, _ = pool_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
     assert {each.half_width for each in same.values()} == {same["loud", 0].half_width}
-    assert same["loud", 0].half_width == pytest.approx(critical(8) / 3**0.5)
+    assert same["loud", 0].half_width == pytest.approx(critical_t(8) / 3**0.5)
     assert not clear
-    assert pooled_family({}, str) == ({}, set())
-    assert pooled_family({"alone": {0: 1.0}}, str)[0]["alone"] == Estimate(1.0, None, 1)
+    assert pool_family({}, str) == ({}, set())
+    assert pool_family({"alone": {0: 1.0}}, str)[0]["alone"] == Estimate(1.0, None, 1)

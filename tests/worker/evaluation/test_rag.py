@@ -4,7 +4,7 @@ from typing import Any
 
 from sweeps.evaluation.item_rows import read_rows
 from sweeps.stage import Stage
-from sweeps.stats.paired_items import Scores, difference_of, scores_of
+from sweeps.stats.paired_items import Scores, compare_items, read_scores
 from tests.worker.results import read_result
 from tests.worker.workshop import Workshop
 from worker.outcome import Succeeded
@@ -24,7 +24,7 @@ evaluate: [{rag: {most: 8}}]
 
 def uplifts(workshop: Workshop, stage: Stage) -> Scores:
     rows = read_rows(workshop.artefacts.read(str(read_result(workshop, stage)["items"])))
-    return scores_of(rows, "uplift")
+    return read_scores(rows, "uplift")
 
 
 def test_training_with_context_teaches_to_read_and_training_without_it_does_not(workshop: Workshop) -> None:
@@ -46,7 +46,7 @@ def test_training_with_context_teaches_to_read_and_training_without_it_does_not(
     assert metrics["gold"]["distracted"] < 0.05
     before = uplifts(workshop, found["untrained"])
     for name, is_told in (("gold", True), ("none", False)):
-        change = difference_of({0: uplifts(workshop, found[name])}, {0: before})
+        change = compare_items({0: uplifts(workshop, found[name])}, {0: before})
         assert change is not None
         assert change.checkpoints is not None
         assert (change.mean > 0.8) if is_told else (change.mean == 0)
