@@ -214,6 +214,13 @@ def test_a_stranger_finds_each_thing_by_one_path() -> None:
         assert [path for path in found if path != place and place not in path.parents] == [], question
 
 
+def test_the_code_map_has_every_folder() -> None:
+    mapped = set(re.findall(r"^\| \**`([\w/]+)/`\** \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE))
+    packages = ("sweeps", "scheduler", "worker", "tinker_offline")
+    folders = {path.parent.relative_to(ROOT).as_posix() for name in packages for path in (ROOT / name).rglob("*.py")}
+    assert mapped - {"tests", "scheduler/state/lua"} == folders - {"scheduler/cli/console"}
+
+
 # What shows that code does it, and where it may be looked for: everything that is found lies in the path of the answer.
 STRANGER = {
     "Where is a stage's state changed?": (r"^local function move\(", "scheduler/**/*.lua"),
