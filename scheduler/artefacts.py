@@ -1,4 +1,4 @@
-"""The artefact store: data and results as files under one fsspec URL, written whole or not at all."""
+"""Read and write the artefact store: data and results as files under one fsspec URL, each written whole or not."""
 
 import gzip
 import json
@@ -18,43 +18,43 @@ from sweeps.stage import Json
 
 
 class Artefacts:
-    """A folder, a share or a bucket. Content is never changed once it is there under its name."""
+    """A folder, a share or a bucket. A file never changes after it is written."""
 
     def __init__(self, url: str) -> None:
-        self.url = hide_secrets(url)  # as messages name it
+        self.url = hide_secrets(url)  # without secrets, for messages
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise ArtefactError(f"SWEEP_STORE={self.url}: {error}; it must be a folder or an fsspec URL") from None
+            raise ArtefactError(f"SWEEP_STORE={self.url}: expected a folder or an fsspec URL: {error}") from None
 
     def refuse_unwritable(self) -> None:
-        """Raise ArtefactError for a folder that cannot be made or written; other places say so when asked."""
+        """Raise ArtefactError for a folder that cannot be created or written; other places fail at the first write."""
         if not isinstance(self._files, LocalFileSystem):
             return
         there = next(folder for folder in (Path(self._root), *Path(self._root).parents) if folder.exists())
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            raise ArtefactError(f"SWEEP_STORE={self.url}: {there} is no folder that can be written; name one that can")
+            raise ArtefactError(f"SWEEP_STORE={self.url}: expected a writable folder, got {there}")
 
     def write(self, path: str, content: bytes) -> str:
-        """Put content at a path; readers see all of it or none. Raises ArtefactError."""
+        """Write content to a path; readers see all of it or nothing. Raises ArtefactError."""
         target = self._at(path)
         draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
         try:
             self._files.makedirs(posixpath.dirname(target), exist_ok=True)
             self._files.pipe_file(draft, content)
             self._files.mv(draft, target)
-        except Exception as error:  # noqa: BLE001 - a bucket's client has errors of its own, when it is away as well
+        except Exception as error:  # noqa: BLE001 - a bucket's client has errors of its own
             with suppress(Exception):
                 self._files.rm_file(draft)
-            raise ArtefactError(f"the artefact store cannot keep {path} under {self.url}: {_cause(error)}") from None
+            raise ArtefactError(f"cannot write {path} to the artefact store {self.url}: {_cause(error)}") from None
         return path
 
     def read(self, path: str) -> bytes:
-        """The content at a path. Raises ArtefactError."""
+        """Return the content of a path. Raises ArtefactError."""
         try:
             return bytes(self._files.cat_file(self._at(path)))
         except Exception as error:  # noqa: BLE001 - as in `write`
-            raise ArtefactError(f"the artefact store has no {path} under {self.url}: {_cause(error)}") from None
+            raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_cause(error)}") from None
 
     def has(self, path: str) -> bool:
         return bool(self._files.exists(self._at(path)))
@@ -64,17 +64,17 @@ class Artefacts:
 
 
 def list_protocols() -> frozenset[str]:
-    """What may stand before the `://` of a URL here, installed or not."""
+    """List the URL schemes that fsspec knows, installed or not."""
     return frozenset(fsspec.available_protocols())
 
 
 def records_path(sha256: str) -> str:
-    """Where the records with this content address lie."""
+    """Return the path of the records with this content address."""
     return f"data/{sha256}.jsonl.gz"
 
 
 def attempt_path(stage: str, fence: str, name: str) -> str:
-    """Where one attempt at a stage writes; the fencing number keeps a late one from touching another's files."""
+    """Return the path of a file of one attempt; the fencing number keeps late attempts from each other's files."""
     return f"stages/{stage}/{fence}/{name}"
 
 
@@ -84,12 +84,12 @@ def encode_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
 
 
 def compress_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
-    """Rows as JSON lines, compressed; the same rows give the same bytes."""
+    """Encode rows as compressed JSON lines; the same rows give the same bytes."""
     return gzip.compress(encode_rows(rows), compresslevel=5, mtime=0)
 
 
 def decode_rows(content: bytes) -> list[dict[str, Json]]:
-    """What `lines` or `compressed_lines` wrote."""
+    """Decode what `encode_rows` or `compress_rows` wrote."""
     text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     return [json.loads(line) for line in text.splitlines()]
 

@@ -1,32 +1,32 @@
-"""What can go wrong around a sweep that is well-formed. Each message is written for the person who reads it.
+"""Define the errors of a well-formed sweep. Their messages say what is wrong, where, and what to do.
 
 SchedulerError
-├── BugFound             a verb fails, for a bug of ours or for what is stored
-├── StoreUnavailable     no Redis, or one that must not be trusted with the truth
+├── BugFound             a Lua verb failed, because of a bug or of stored data
+├── StoreUnavailable     no Redis, or one that could lose data
 │   └── LayoutRefused    another version of this program wrote the state
-├── SweepConflict        the name is taken by another question
-├── Untrained            what is to be measured is not there, or may not be used
-├── UnknownSweep         nothing was submitted under that name
-├── UnknownMetric        no evaluation measures it
-├── BudgetTooSmall       less than a sweep has spent and holds already
-├── NotEnforced          a limit that is set could not be kept
-├── ServiceRefused       Tinker does not accept the key, or does not serve the model
-├── SettingInvalid       an environment variable holds something impossible
-├── CodeUnusable         what a model is to act in, or be checked by, is not there, or is no such thing
-├── FiguresUnavailable   what draws pixels is not installed
-├── TrackerUnusable      an experiment tracker is not there, or does not take what it is told
+├── SweepConflict        another question has this name
+├── Untrained            the models to evaluate do not exist, or may not be used
+├── UnknownSweep         no sweep has this name
+├── UnknownMetric        no evaluation measures this
+├── BudgetTooSmall       less than the sweep has spent and holds
+├── NotEnforced          a limit of the sweep could not be enforced
+├── ServiceRefused       Tinker refuses the key, or does not serve the model
+├── SettingInvalid       an environment variable has a wrong value
+├── CodeUnusable         an environment or a check is missing, or is none
+├── FiguresUnavailable   the library that draws pixels is not installed
+├── TrackerUnusable      an experiment tracker is missing, or refuses a run
 └── ArtefactError        the artefact store cannot be read or written
 
-ItemsUnread is a warning: an answer is there, and some items are not in it.
+ItemsUnread is a warning: some items are missing in an answer.
 """
 
 
 class SchedulerError(Exception):
-    """Something a person has to look at; exit status 1."""
+    """A person has to act; exit status 1."""
 
 
 class StoreUnavailable(SchedulerError):
-    """There is no Redis to keep the truth in."""
+    """There is no usable Redis."""
 
 
 class LayoutRefused(StoreUnavailable):
@@ -34,56 +34,56 @@ class LayoutRefused(StoreUnavailable):
 
 
 class BugFound(SchedulerError):
-    """What was asked of the store can never be done."""
+    """A Lua verb failed, and would fail again."""
 
 
 class SweepConflict(SchedulerError):
-    """Another sweep has this name."""
+    """Another question has this name."""
 
 
 class Untrained(SchedulerError):
-    """There is no such trained model to measure."""
+    """There is no trained model to evaluate."""
 
 
 class BudgetTooSmall(SchedulerError):
-    """Less than has been spent or is held already."""
+    """The budget is less than what is spent and held."""
 
 
 class UnknownSweep(SchedulerError):
-    """There is no sweep of this name."""
+    """No sweep has this name."""
 
 
 class UnknownMetric(SchedulerError):
-    """Nothing measures this."""
+    """No evaluation measures this."""
 
 
 class NotEnforced(SchedulerError):
-    """Refused, rather than ignored."""
+    """A limit cannot be enforced, so the sweep is refused."""
 
 
 class ServiceRefused(SchedulerError):
-    """Tinker would not do this."""
+    """Tinker refuses this."""
 
 
 class SettingInvalid(SchedulerError):
-    """A setting cannot be what it says."""
+    """A setting has a wrong value."""
 
 
 class CodeUnusable(SchedulerError):
-    """What was named as an environment cannot be acted in, or what was named as a check cannot be called."""
+    """An environment or a check of the user cannot be used."""
 
 
 class ArtefactError(SchedulerError):
-    """Data or artefacts cannot be kept."""
+    """The artefact store cannot be read or written."""
 
 
 class FiguresUnavailable(SchedulerError):
-    """Figures cannot be turned into pixels here."""
+    """Figures cannot be drawn as pixels here."""
 
 
 class TrackerUnusable(SchedulerError):
-    """Runs cannot be told of where they were to be."""
+    """Runs cannot be sent to this tracker."""
 
 
 class ItemsUnread(UserWarning):
-    """Items that an evaluation kept could not be read."""
+    """Some items of an evaluation could not be read."""

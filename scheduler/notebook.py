@@ -1,4 +1,4 @@
-"""A sweep's rows and items in a notebook, found as every command finds them: by the environment."""
+"""Read the runs and items of a sweep in a notebook, with the settings of the environment."""
 
 import warnings
 
@@ -26,7 +26,7 @@ def items(name: str, metric: str) -> Items:
     """
     measure = find_measure(metric)
     if measure is None:
-        raise UnknownMetric(f"no evaluation measures {metric!r}; a column of `sweep results {name}` is right")
+        raise UnknownMetric(f"expected a column of `sweep results {name}`, got {metric!r}")
     settings = from_environment()
     with open_store(settings) as store:
         views.read_sweep(store, name)

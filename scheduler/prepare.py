@@ -1,4 +1,4 @@
-"""From a file to a plan that can be submitted: the one place where a question meets this machine."""
+"""Read a file and plan it on this machine: data, tokenizers, environments and prices. Reads files; writes nothing."""
 
 import getpass
 import os
@@ -30,27 +30,26 @@ from sweeps.rendering.tokenizer import Tokenizer
 from sweeps.spec.parse import Sweep, parse
 from sweeps.stage import Plan
 
-MOST_BYTES = 4_000_000  # of a file that people have written
+MOST_BYTES = 4_000_000  # of a file that a person wrote
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sweep that has been read and planned; nothing is written or spent yet."""
+    """A sweep that was read and planned; nothing is written or spent yet."""
 
     sweep: Sweep
     plan: Plan
     records: Mapping[str, Records]  # by content address
     tokenizers: Sequence[TokenizerPack]  # that the file names
     prices: PriceBook
-    refused: tuple[str, ...] = ()  # what keeps it from being submitted here and now
-    notes: tuple[str, ...] = ()  # on this machine
+    refused: tuple[str, ...] = ()  # why it cannot be submitted here and now
+    notes: tuple[str, ...] = ()  # about this machine
 
 
 def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training") -> Prepared:
-    """Read and plan a file. Raises SweepsError or SchedulerError, each with what would be right.
+    """Read and plan a file. Raises SweepsError or SchedulerError.
 
-    It is looked at as for submitting. What only the service or the day's budget has against it does not keep it from
-    being planned: that is said with the plan.
+    Checks the same as submitting. What only the service or the day's budget refuses is listed in `refused`.
     """
     return _plan_checked(read_sweep(file, overrides), file.parent, settings, forward, to_submit=False)
 
@@ -58,20 +57,17 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: F
 def prepare_to_submit(
     file: Path, overrides: Sequence[str], settings: Settings, forward: Forward = "training"
 ) -> Prepared:
-    """The same for a file that is to run. Raises what `refused` would say."""
+    """Do the same for a file that is to run: raises what `refused` would list."""
     return plan_to_submit(read_sweep(file, overrides), file.parent, settings, forward)
 
 
 def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
-    """Plan a sweep that is to run: key and models are looked at first, before time goes into planning.
-
-    Raises ServiceRefused as well.
-    """
+    """Plan a sweep that is to run. Checks the key and the models first, and raises ServiceRefused."""
     return _plan_checked(sweep, folder, settings, forward, to_submit=True)
 
 
 def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
-    """The one way from a sweep to its plan: whoever only looks is told what whoever submits would be refused for."""
+    """Check and plan a sweep: the one way for those who only look and those who submit."""
     refuse_impossible(sweep, settings, datetime.now(UTC))
     found = list(find_service_refusals(sweep, settings))
     if found and to_submit:
@@ -85,12 +81,12 @@ def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forwa
 
 
 def read_sweep(file: Path, overrides: Sequence[str]) -> Sweep:
-    """The sweep that a file states. Raises SpecError."""
+    """Read the sweep in a file. Raises SpecError."""
     return parse(_read_text(file), name=str(file), overrides=overrides)
 
 
 def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
-    """Plan a sweep whose relative paths start at `folder`. `forward` is as what Tinker bills a forward pass."""
+    """Plan a sweep whose relative paths start at `folder`. `forward` is how Tinker bills a forward pass."""
     records: dict[str, Records] = {}
     packs: dict[str, TokenizerPack] = {}
 
@@ -117,22 +113,22 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     live = all(service_of(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
-    with redirect_stdout(sys.stderr):  # what somebody's code prints stands in nobody's JSON
+    with redirect_stdout(sys.stderr):  # prints of user code must not get into our JSON
         planned = plan(sweep, load=load, tokenizers=tokenizer, prices=prices, environments=known, checks=check_code)
     return Prepared(sweep, planned, records, tuple(packs.values()), prices)
 
 
 def read_price_book(settings: Settings) -> PriceBook:
-    """The prices that ship with us, and over them those of SWEEP_PRICES. Raises SpecError."""
+    """Read the built-in prices, and over them those of SWEEP_PRICES. Raises SpecError."""
     ours = parse_prices((files("scheduler") / "prices.yaml").read_text(encoding="utf-8"), name="scheduler/prices.yaml")
     if settings.prices is None:
         return ours
-    theirs = _read_text(settings.prices, "a list of `prices:` was expected")
+    theirs = _read_text(settings.prices, "a list of `prices:`")
     return ours.under(parse_prices(theirs, name=str(settings.prices)))
 
 
 def build_submission(prepared: Prepared) -> Submission:
-    """What is to be written."""
+    """Build what is written when the sweep is submitted."""
     sweep = prepared.sweep
     return Submission(
         plan=prepared.plan,
@@ -150,7 +146,7 @@ def build_submission(prepared: Prepared) -> Submission:
 
 
 def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
-    """Put what the stages name into the store, under its content address: data, and tokenizers."""
+    """Write the data and tokenizers that the stages name to the store, under their content addresses."""
     for sha256, records in prepared.records.items():
         path = records_path(sha256)
         if not artefacts.has(path):
@@ -161,21 +157,21 @@ def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
 
 
 def _user() -> str:
-    """The name by the operating system; in a container there may be none."""
+    """Return the user's name; in a container there may be none, then the number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
 
 
-def _read_text(file: Path, expected: str = "a file that states a sweep was expected here (see examples/)") -> str:
-    """The file as text, which is UTF-8 whatever the terminal is; no more of it is read than there may be."""
+def _read_text(file: Path, expected: str = "a file with a sweep (see examples/)") -> str:
+    """Read a file as UTF-8 text, and no more than MOST_BYTES. Raises SpecError."""
     try:
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise SpecError(f"{file}: more than {MOST_BYTES / 1e6:g} MB found; {expected}")
+            raise SpecError(f"{file}: expected {expected}, got more than {MOST_BYTES / 1e6:g} MB")
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise SpecError(f"{file}: {cause}; {expected}") from None
+        cause = error.strerror if isinstance(error, OSError) else "text that is not UTF-8"
+        raise SpecError(f"{file}: expected {expected}, got: {cause}") from None

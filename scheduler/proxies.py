@@ -1,8 +1,8 @@
-"""Proxies of the environment: right for the service, never for what listens on this machine.
+"""Use the proxies of the environment for the service, but never for processes on this machine.
 
-Libraries take them from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` in any spelling, for every address, loopback too, that
-`NO_PROXY` does not name. A proxy elsewhere cannot reach our own processes. So each process of ours adds this machine to
-`NO_PROXY` when it starts: whatever asks by HTTP in it, or in a process that it starts, asks its neighbours directly.
+Libraries read `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` in any spelling. They use the proxy for every address that
+`NO_PROXY` does not name, loopback included, and a proxy elsewhere cannot reach our own processes. So each of our
+processes adds this machine to `NO_PROXY` when it starts, for itself and the processes that it starts.
 """
 
 import os
@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-# Libraries differ in what they understand: names, single addresses, ranges.
+# Libraries understand different forms: names, single addresses, ranges.
 LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "127.0.0.0/8", "::1", "0.0.0.0")  # noqa: S104 - nothing is bound
-OURS = ("SWEEP_OFFLINE_URL", "TINKER_BASE_URL")  # whose hosts may be on this machine under other numbers
+OURS = ("SWEEP_OFFLINE_URL", "TINKER_BASE_URL")  # their hosts may be this machine under another name
 
 
 def spare_this_machine(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Where a proxy is set, let NO_PROXY name this machine as well."""
+    """Add this machine to NO_PROXY if a proxy is set."""
     if not list_proxies(environment):
         return
     spared = [
@@ -25,17 +25,17 @@ def spare_this_machine(environment: MutableMapping[str, str] = os.environ) -> No
         *LOOPBACK,
         *(host for name in OURS if (host := _local_host(environment.get(name, "")))),
     ]
-    for name in ("NO_PROXY", "no_proxy"):  # some read the one, some the other; the small one wins where both stand
+    for name in ("NO_PROXY", "no_proxy"):  # libraries read one or the other; lower case wins
         environment[name] = ",".join(dict.fromkeys(spared))
 
 
 def is_local(url: str) -> bool:
-    """Does the address lead to this machine itself?"""
+    """Is the address on this machine?"""
     return bool(_local_host(url))
 
 
 def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that name a proxy for web addresses, each with where it leads: without the password in it."""
+    """List the variables that set a proxy, each with its address without the password."""
     return {
         name: hide_password(value)
         for name, value in sorted(environment.items())
@@ -44,7 +44,7 @@ def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy by which this process reaches an address, without its password; None if it does so directly."""
+    """Return the proxy, without its password, that this process uses for an address; None for a direct connection."""
     parts, known = _split(url), getproxies()
     found = known.get(parts.scheme) or known.get("all")
     return (
@@ -55,20 +55,20 @@ def proxy_for(url: str) -> str | None:
 
 
 def hide_password(proxy: str) -> str:
-    """The address of a proxy, without the password that it may hold."""
+    """Return the address of a proxy without its password."""
     scheme, separator, rest = proxy.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2].partition('/')[0]}"
 
 
 def _list_spared(environment: Mapping[str, str]) -> Iterator[str]:
-    """What is spared already: of several spellings the small one counts, as everywhere."""
+    """List what NO_PROXY names already; of several spellings lower case counts."""
     named = [name for name in environment if name.lower() == "no_proxy"]
     for name in ("no_proxy",) if "no_proxy" in named else named:
         yield from filter(None, (host.strip() for host in environment[name].replace(" ", ",").split(",")))
 
 
 def _local_host(url: str) -> str:
-    """The host of an address on this machine, or nothing."""
+    """Return the host if it is this machine, else an empty text."""
     host = _split(url).hostname or ""
     try:
         address = ip_address(host)
@@ -78,7 +78,7 @@ def _local_host(url: str) -> str:
 
 
 def _split(url: str) -> SplitResult:
-    """What is no address has no parts."""
+    """Split an address; a wrong one has no parts."""
     try:
         return urlsplit(url)
     except ValueError:

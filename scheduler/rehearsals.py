@@ -1,4 +1,4 @@
-"""Is the file that SWEEP_REHEARSAL names one? Only `tinker_offline` knows, so it is asked."""
+"""Check the fault document that SWEEP_REHEARSAL names, by a process of tinker_offline."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ CHECK = [sys.executable, "-m", "tinker_offline", "--check"]
 
 
 def check_rehearsal(settings: Settings) -> None:
-    """Raise SettingInvalid, with every finding and its line, unless the rehearsal can begin."""
-    if settings.rehearsal is None or settings.offline_url is not None:  # one that runs already has its own
+    """Raise SettingInvalid with every finding and its line, unless the document is valid."""
+    if settings.rehearsal is None or settings.offline_url is not None:  # a running server has its own document
         return
     asked = subprocess.run([*CHECK, str(settings.rehearsal)], capture_output=True, text=True, check=False)
     if asked.returncode:
-        said = asked.stderr.strip().splitlines()
-        found = "\n".join(said[1:]) if len(said) > 1 else f"it cannot be checked: {' '.join(said)}"
-        raise SettingInvalid(f"SWEEP_REHEARSAL={settings.rehearsal} is no document of faults:\n{found}")
+        lines = asked.stderr.strip().splitlines()
+        findings = "\n".join(lines[1:]) if len(lines) > 1 else f"could not check it: {' '.join(lines)}"
+        raise SettingInvalid(f"SWEEP_REHEARSAL={settings.rehearsal}: expected a fault document:\n{findings}")

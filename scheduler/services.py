@@ -1,17 +1,17 @@
-"""Which service a model is on, and whose limits a stage runs under.
+"""Name the service of a model, and the lane and pool of a stage.
 
-A service is named by the model, and nothing falls back to anything. One fleet has one account at each, so what is
-found out about a service (its limits, whether it is down, what it has cost today) is kept under its name.
+The model's name decides the service; there is no fallback. A fleet has one account at each service, so its limits,
+its health and today's cost are stored under the service's name.
 
-A *lane* is where a stage runs: service, kind of client and model. A *pool* is what the service limits: the concurrent
-clients of one kind, whatever their models. Each lane may be limited further by a setting.
+A *lane* is where a stage runs: service, kind of client and model. A *pool* is what the service limits: concurrent
+clients of one kind, whatever their models. A setting can limit a lane further.
 """
 
 from typing import Literal
 
-OFFLINE_KEY = "tml-offline"  # tinker_offline takes any; the SDK wants this form
-OFFLINE = "offline/"  # before the names of the models that tinker_offline serves
-ANY_VOCABULARY = "offline/rehearsal"  # the one of them that reads the tokens of any tokenizer
+OFFLINE_KEY = "tml-offline"  # tinker_offline accepts any; the SDK requires this form
+OFFLINE = "offline/"  # prefix of the models that tinker_offline serves
+ANY_VOCABULARY = "offline/rehearsal"  # its one model that reads the tokens of any tokenizer
 SERVICES = ("offline", "tinker")
 CLIENTS = ("training", "sampling")
 
@@ -19,15 +19,15 @@ Client = Literal["training", "sampling"]
 
 
 def service_of(model: str) -> str:
-    """`offline` or `tinker`."""
+    """Return `offline` or `tinker`."""
     return "offline" if model.startswith(OFFLINE) else "tinker"
 
 
 def lane_of(model: str, client: Client = "training") -> str:
-    """`tinker/training/Qwen/Qwen3-8B`; a colon in the model's name, which a key must not have, is a `~`."""
+    """Return a lane such as `tinker/training/Qwen/Qwen3-8B`. A colon, which a Redis key must not have, becomes `~`."""
     return f"{service_of(model)}/{client}/{model}".replace(":", "~")
 
 
 def pool_of(lane: str) -> str:
-    """`tinker/training`."""
+    """Return the pool of a lane, such as `tinker/training`."""
     return "/".join(lane.split("/", 2)[:2])

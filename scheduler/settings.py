@@ -1,4 +1,4 @@
-"""What the machine says: read from the environment once, at an edge, and passed down."""
+"""Read the settings of this machine from environment variables, once, and check them."""
 
 import os
 import re
@@ -20,38 +20,38 @@ class Settings:
 
     home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
     redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one
-    store: str  # SWEEP_STORE: a folder, or any fsspec URL that can be written, for data and artefacts
-    cache: Path  # SWEEP_CACHE: what can be made again: built corpora, the offline models' frozen bases
+    store: str  # SWEEP_STORE: a folder or a writable fsspec URL, for data and artefacts
+    cache: Path  # SWEEP_CACHE: what can be rebuilt: corpora, the frozen bases of the offline models
     threads: int  # SWEEP_THREADS: attempts at a time in one worker process
     workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
-    slots: int  # SWEEP_SLOTS: clients at a time in the whole fleet, of each kind at each service; fewer are found
-    slots_start: int  # SWEEP_SLOTS_START: with how many the search for what a service allows begins
-    slots_least: int  # SWEEP_SLOTS_LEAST: of which there may always be so many
-    model_slots: Mapping[str, int]  # SWEEP_MODEL_SLOTS: "Qwen/Qwen3-8B=4 …": at most so many of one model
-    weights: Mapping[str, float]  # SWEEP_WEIGHTS: "ada=2 bob=1": shares of users; 1 for who is not named
-    lease: float  # SWEEP_LEASE: seconds after which a silent attempt is taken back
-    grace: float  # SWEEP_GRACE: seconds that a stopping worker has to give its stages back
-    silence: float  # SWEEP_SILENCE: seconds without progress of anybody after which a service is suspected to be down
-    stall: float  # SWEEP_STALL: seconds without any answer after which an attempt is ended; a told pause does not count
-    day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a day, in UTC
-    prices: Path | None  # SWEEP_PRICES: a price book whose rows take the place of ours
-    deaf: float  # SWEEP_DEAF: seconds after which a free worker that receives nothing of what waits ends itself
-    housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two looks at what attempts that ended left at the service
-    usage_lag: float  # SWEEP_USAGE_LAG: seconds after which what the live service counted is complete
-    requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: that the whole fleet sends to one service; 0 is no limit
-    tokens_per_minute: float  # SWEEP_TOKENS_PER_MINUTE: in those requests; 0 is no limit
+    slots: int  # SWEEP_SLOTS: at most this many clients of each kind at each service; the limit found may be lower
+    slots_start: int  # SWEEP_SLOTS_START: clients with which the search for a service's limit begins
+    slots_least: int  # SWEEP_SLOTS_LEAST: clients that are always allowed
+    model_slots: Mapping[str, int]  # SWEEP_MODEL_SLOTS: "Qwen/Qwen3-8B=4 …": at most this many clients of a model
+    weights: Mapping[str, float]  # SWEEP_WEIGHTS: "ada=2 bob=1": shares of users; 1 for all others
+    lease: float  # SWEEP_LEASE: seconds after which the stage of a silent worker is taken back
+    grace: float  # SWEEP_GRACE: seconds that a stopping worker has to save its stages
+    silence: float  # SWEEP_SILENCE: seconds without any progress after which a service may be down
+    stall: float  # SWEEP_STALL: seconds without an answer after which an attempt ends; announced pauses do not count
+    day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a UTC day
+    prices: Path | None  # SWEEP_PRICES: a price book whose rows replace the built-in ones
+    deaf: float  # SWEEP_DEAF: seconds without a message, despite a backlog, after which a free worker exits
+    housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two clean-ups of what ended attempts left at the service
+    usage_lag: float  # SWEEP_USAGE_LAG: seconds after which the usage report of the live service is complete
+    requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: of the whole fleet to one service; 0: no limit
+    tokens_per_minute: float  # SWEEP_TOKENS_PER_MINUTE: in these requests; 0: no limit
     tinker_url: str  # TINKER_BASE_URL: the live service, as the SDK takes it
-    offline_url: str | None  # SWEEP_OFFLINE_URL: a tinker_offline that runs already
-    rehearsal: Path | None  # SWEEP_REHEARSAL: what goes wrong in the tinker_offline that `sweep up` starts
-    flower_port: int  # SWEEP_FLOWER_PORT: 0 takes a free one
-    environments: Path  # SWEEP_ENVIRONMENTS: the folder in which modules with your own environments are looked for
+    offline_url: str | None  # SWEEP_OFFLINE_URL: a running tinker_offline
+    rehearsal: Path | None  # SWEEP_REHEARSAL: failures to rehearse in the tinker_offline that `sweep up` starts
+    flower_port: int  # SWEEP_FLOWER_PORT: 0 chooses a free port
+    environments: Path  # SWEEP_ENVIRONMENTS: the folder of your own environments and checks
     step: float  # SWEEP_STEP: seconds that one step of an environment may take
-    environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB that an environment's process may have; 0 is no limit
-    notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses of who is told what concerns the whole fleet
+    environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
+    notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
     def bounds(self) -> Bounds:
-        """Between which the number of clients is sought."""
+        """The bounds within which the number of clients is searched."""
         return Bounds(min(self.slots_least, self.slots), self.slots, min(self.slots_start, self.slots))
 
 
@@ -77,12 +77,12 @@ DEFAULTS = {
     "SWEEP_ENVIRONMENT_MEMORY": "2",
 }
 
-TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a program that was read: looked up where one is loaded
+TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process. Raises SettingInvalid, naming the variable."""
+    """Read the settings of this process. Raises SettingInvalid, which names the variable."""
     home = _place("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
     return Settings(
         home=home,
@@ -119,7 +119,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Which setting names the folder that a path is in; None where it is none's."""
+    """Return the setting whose folder contains a path, or None."""
     for name in ("SWEEP_STORE", "SWEEP_CACHE", "SWEEP_ENVIRONMENTS", "SWEEP_HOME"):
         text = environment.get(name) or DEFAULTS.get(name)
         with suppress(ValueError):
@@ -129,7 +129,7 @@ def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str 
 
 
 def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
-    """`name=number` words, apart by spaces or commas; each number above 0."""
+    """Read `name=number` words, separated by spaces or commas; each number above 0."""
     for word in (environment.get(name) or "").replace(",", " ").split():
         key, _, text = word.rpartition("=")
         try:
@@ -138,7 +138,7 @@ def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) ->
             value = 0.0
         if not key or not 0 < value < 1e6 or (whole and value != int(value)):
             kind = "a whole number" if whole else "a number"
-            raise SettingInvalid(f"{name}: {word!r} found; NAME={kind} above 0 is right")
+            raise SettingInvalid(f"{name}: expected NAME={kind} above 0, got {word!r}")
         yield key, value
 
 
@@ -159,7 +159,7 @@ def _store(environment: Mapping[str, str], home: Path) -> str:
 
 
 def _path(name: str, text: str) -> Path:
-    """Absolute, and from the home of whoever a `~` names."""
+    """Return the absolute path, with `~` expanded."""
     try:
         path = Path(expand(text)).absolute()
     except ValueError as error:
@@ -167,19 +167,19 @@ def _path(name: str, text: str) -> Path:
     try:
         path.stat()
     except FileNotFoundError:
-        pass  # it may be made
+        pass  # it may be created
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
-        raise SettingInvalid(f"{name}={text}: {cause}; name another path") from None
+        raise SettingInvalid(f"{name}={text}: {cause}; choose another path") from None
     return path
 
 
 def _place(name: str, text: str) -> Path:
-    """A folder that is there, or can be made."""
+    """Return the path of a folder that exists or can be created."""
     path = _path(name, text)
     there = next(each for each in (path, *path.parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.X_OK | (0 if there == path else os.W_OK)):
-        raise SettingInvalid(f"{name}={text}: {there} is no folder that can be written; name one that can")
+        raise SettingInvalid(f"{name}={text}: expected a writable folder, got {there}; choose another path")
     return path
 
 
@@ -188,7 +188,7 @@ def _file(environment: Mapping[str, str], name: str) -> Path | None:
         return None
     path = _path(name, environment[name])
     if not path.is_file():
-        raise SettingInvalid(f"{name}={environment[name]} is no file")
+        raise SettingInvalid(f"{name}={environment[name]}: there is no such file")
     return path
 
 
@@ -197,24 +197,24 @@ def _folder(environment: Mapping[str, str], name: str) -> Path | None:
         return None
     path = _path(name, environment[name])
     if not path.is_dir():
-        raise SettingInvalid(f"{name}={environment[name]} is no folder")
+        raise SettingInvalid(f"{name}={environment[name]}: there is no such folder")
     return path
 
 
 def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """`env:NAME`, separated by spaces or commas. What is none may be an address, a secret: it is not quoted."""
+    """Read `env:NAME` words, separated by spaces or commas. A wrong word may be a secret, so it is not quoted."""
     words = environment.get(name, "").replace(",", " ").split()
     for position, word in enumerate(words, 1):
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):
-            raise SettingInvalid(f"{name}: word {position} is no name of a variable; env:SLACK_WEBHOOK is right")
+            raise SettingInvalid(f"{name}: word {position}: expected a variable such as env:SLACK_WEBHOOK")
         address = environment.get(word.removeprefix("env:"))
         if address and not is_webhook(address):
-            raise SettingInvalid(f"{name}: what {word} holds is no address; http://… or https://… is right")
+            raise SettingInvalid(f"{name}: {word}: expected http://… or https://…, got another value")
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 
 
 def _amount(environment: Mapping[str, str], name: str) -> float | None:
-    """A number that there may be none of."""
+    """Read an optional number."""
     return _number(environment, name, least=0, most=1_000_000) if environment.get(name) else None
 
 
@@ -225,7 +225,7 @@ def _text(environment: Mapping[str, str], name: str) -> str:
 def _count(environment: Mapping[str, str], name: str, *, least: float, most: float) -> int:
     value = _number(environment, name, least=least, most=most)
     if value != int(value):
-        raise SettingInvalid(f"{name}={_text(environment, name)} is not whole; it must be {_span(least, most)}")
+        raise SettingInvalid(f"{name}: expected a whole number, {_span(least, most)}, got {_text(environment, name)}")
     return int(value)
 
 
@@ -238,7 +238,7 @@ def _number(environment: Mapping[str, str], name: str, *, least: float, most: fl
     try:
         value = float(text)
     except ValueError:
-        raise SettingInvalid(f"{name}={text!r} is not a number; it must be {_span(least, most)}") from None
+        raise SettingInvalid(f"{name}: expected a number, {_span(least, most)}, got {text!r}") from None
     if not least <= value <= most:
-        raise SettingInvalid(f"{name}={text} is out of range; it must be {_span(least, most)}")
+        raise SettingInvalid(f"{name}: expected {_span(least, most)}, got {text}")
     return value

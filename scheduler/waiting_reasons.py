@@ -1,8 +1,9 @@
-"""Why anything waits, in the words that a person should read first: pure, of what the views say."""
+"""Explain why a sweep waits, the most important reason first. Pure: reads only the values it is given."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler.engine.fleet import PoolView, ServiceView
 from scheduler.services import pool_of
@@ -11,41 +12,52 @@ from scheduler.state.states import BreakerState, StageState
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_duration, format_usd
 
-GATES = {
-    "day budget": "day budget: what all sweeps may spend in a day (SWEEP_DAY_BUDGET) is spent or held; "
-    "`sweep costs` shows it, and it goes on at 00:00 UTC",
-    "no price": "no price: under a budget nothing runs that has none; add one in a file that SWEEP_PRICES names, "
-    "and submit the sweep under another name",
-}
+DAY_BUDGET = (
+    "day budget: all sweeps together have spent or hold what they may in a day (SWEEP_DAY_BUDGET); "
+    "`sweep costs` shows it; it continues at 00:00 UTC"
+)
+NO_PRICE = (
+    "no price: a sweep with a budget runs no model without a price; add the price in a file that SWEEP_PRICES names, "
+    "and submit the sweep under another name"
+)
+GATES = {"day budget": DAY_BUDGET, "no price": NO_PRICE}
+
+
+class Reason(NamedTuple):
+    """Why a sweep waits: the gate for programs, and a sentence for people; both empty if nothing waits."""
+
+    gate: str
+    text: str
 
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """All that stands between a ready stage and its start."""
+    """All that can keep a ready stage from starting."""
 
     workers: int
     threads: int  # free ones
     services: Mapping[str, ServiceView]
-    supervised: bool = False  # is there a supervisor on this machine, which starts workers?
+    supervised: bool = False  # a supervisor runs on this machine, and starts workers
     bugs: Sequence[Bug] = ()
     now: int = 0  # milliseconds
 
 
-def why_it_waits(view: SweepView, fleet: FleetStatus) -> str:
-    """The one reason that a person should know first; empty if nothing waits without need."""
+def why_it_waits(view: SweepView, fleet: FleetStatus) -> Reason:
+    """Return the first reason that a person should know."""
     if view.state == "cancelled":
-        return view.why
-    return next(_reasons(view, fleet), "") if view.state in ("opening", "paused", "active") else ""
+        return Reason("cancelled" if view.why else "", view.why)
+    waits = view.state in ("opening", "paused", "active")
+    return next(_reasons(view, fleet), Reason("", "")) if waits else Reason("", "")
 
 
-def _reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
+def _reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     yield from _state_reasons(view)
     yield from _window_reasons(view)
     yield from _bug_reasons(fleet)
     if view.ended == view.total:
         return
     if not fleet.workers:
-        yield _explain_no_worker(view, fleet)
+        yield Reason("worker", _explain_no_worker(view, fleet))
     for service in _services(view, fleet):
         yield from _breaker_reasons(service)
     yield from _budget_reasons(view)
@@ -56,86 +68,99 @@ def _reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
 
 def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
     if not fleet.supervised:
-        return "no worker is up: `sweep up` starts some"
+        return "no worker is running: start some with `sweep up`"
     if not (view.tokens or view.ended):
-        return "no worker is up yet: they are starting"
-    return "no worker is heard: what ended is started again; one that hangs has to be killed, then it is, too"
+        return "the workers are starting"
+    return "no worker answers: an ended worker is restarted automatically; kill one that hangs"
 
 
-def _state_reasons(view: SweepView) -> Iterator[str]:
+def _state_reasons(view: SweepView) -> Iterator[Reason]:
     if view.state == "opening":
-        yield "not wholly submitted: submit the same file again"
+        yield Reason("opening", "submitting was interrupted: submit the same file again")
     if view.state == "paused":
-        yield f"paused since {format_clock(view.since)}; `sweep resume {view.name}` goes on"
+        since = format_clock(view.since)
+        yield Reason("paused", f"paused since {since}; `sweep resume {view.name}` continues it")
 
 
-def _window_reasons(view: SweepView) -> Iterator[str]:
+def _window_reasons(view: SweepView) -> Iterator[Reason]:
     if view.outside:
-        again = f", goes on at {format_clock(view.turn)}" if view.turn else ""
-        yield f"outside its hours ({view.hours}){again}" if view.hours else "its hours are looked at by the next tick"
+        again = f", continues at {format_clock(view.turn)}" if view.turn else ""
+        text = f"outside its window ({view.hours}){again}" if view.hours else "the next tick reads its window"
+        yield Reason("window", text)
 
 
-def _bug_reasons(fleet: FleetStatus) -> Iterator[str]:
+def _bug_reasons(fleet: FleetStatus) -> Iterator[Reason]:
     for bug in fleet.bugs:
         if bug.stops(fleet.now):
-            yield f"{describe_bug(bug)}; nothing new is started until it is mended and `sweep up` started again"
+            text = f"{describe_bug(bug)}; nothing new starts until it is fixed and `sweep up` restarted"
+            yield Reason("bug", text)
     for bug in fleet.bugs:
         if bug.is_fresh(fleet.now):
-            yield describe_bug(bug)
+            yield Reason("bug", describe_bug(bug))
 
 
 def _services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
     return [fleet.services[name] for name in view.services if name in fleet.services]
 
 
-def _breaker_reasons(service: ServiceView) -> Iterator[str]:
+def _breaker_reasons(service: ServiceView) -> Iterator[Reason]:
     since = format_duration((service.now - service.since) / 1000)
-    canary = max(0, service.next_canary - service.now) / 1000
+    canary = format_duration(max(0, service.next_canary - service.now) / 1000)
     match service.state:
         case BreakerState.STOPPED:
             stopped = f"{service.name} stopped at {format_clock(service.since)}: {service.cause}"
-            yield f"{stopped}; `sweep resume` tries it again"
+            yield Reason("service stopped", f"{stopped}; `sweep resume` tries it again")
         case BreakerState.OPEN:
-            yield f"breaker open {since}, next canary in {format_duration(canary)}: {service.name}: {service.cause}"
+            text = f"{service.name}: breaker open for {since}, next canary in {canary}: {service.cause}"
+            yield Reason("breaker", text)
         case BreakerState.SUSPECT:
-            yield f"{service.name} is being tried, for {service.cause}"
+            yield Reason("breaker", f"{service.name}: checking whether it is down: {service.cause}")
 
 
-def _budget_reasons(view: SweepView) -> Iterator[str]:
+def _budget_reasons(view: SweepView) -> Iterator[Reason]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.unreconciled
-        said = (
-            f"budget: {format_usd(held)} of {format_usd(view.limit)} reserved, {format_usd(view.spent)} of that spent"
-        )
-        yield f"{said}; `sweep budget {view.name} USD` raises it"
+        used = f"{format_usd(held)} of {format_usd(view.limit)} used ({format_usd(view.spent)} spent, the rest held)"
+        yield Reason("budget", f"budget: {used}; `sweep budget {view.name} USD` raises it")
     if view.gate in GATES:
-        yield GATES[view.gate]
+        yield Reason(view.gate, GATES[view.gate])
 
 
-def _service_pauses(view: SweepView, service: ServiceView) -> Iterator[str]:
+def _service_pauses(view: SweepView, service: ServiceView) -> Iterator[Reason]:
     for pool in _pools(view, service):
-        told = {"starved": ("capacity", pool.snapshot.starved), "limited": ("too many clients", pool.snapshot.limited)}
-        for sign, (what, count) in told.items():
+        seen = pool.snapshot
+        pauses = (
+            ("starved", "capacity", "no capacity", seen.starved),
+            ("limited", "clients", "too many", seen.limited),
+        )
+        for sign, gate, cause, count in pauses:
             if count:
                 since = format_clock(pool.since[sign])
-                yield f"paused: {what} since {since} ({count} of {pool.snapshot.taken} clients)"
+                text = f"{service.name} pauses {count} of {seen.taken} clients since {since} ({cause})"
+                yield Reason(gate, text)
 
 
-def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[str]:
+def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     ready = view.counts.get(StageState.READY, 0) - view.delayed
     if ready <= 0:
         if view.again:
-            yield f"{_wait(view.delayed)} after a failure; the next try is at {format_clock(view.again, seconds=True)}"
+            again = format_clock(view.again, seconds=True)
+            yield Reason("retry", f"{_wait(view.delayed)} after a failure; next try at {again}")
         return
     wait = _wait(ready)
     if view.slots and view.inflight >= view.slots:
-        yield f"{wait} for one of the {view.slots} slots that its file allows"
+        yield Reason("sweep slots", f"{wait} for one of the {view.slots} slots that its file allows")
     for service in _services(view, fleet):
         for pool in _pools(view, service):
-            if pool.snapshot.queued or pool.snapshot.taken >= pool.capacity.limit:
-                queued = f", {pool.snapshot.queued} queued at the service" if pool.snapshot.queued else ""
-                yield f"waiting: {pool.snapshot.taken - pool.snapshot.queued} of {pool.capacity.limit} slots{queued}"
-    yield f"{wait} for a free thread" if not fleet.threads else f"{wait} for the next tick"
+            seen = pool.snapshot
+            if seen.queued or seen.taken >= pool.capacity.limit:
+                queued = f", {seen.queued} queued at the service" if seen.queued else ""
+                text = f"{wait}: {seen.taken - seen.queued} of {pool.capacity.limit} slots in use{queued}"
+                yield Reason("slots", text)
+    if fleet.threads:
+        yield Reason("tick", f"{wait} for the next tick")
+    else:
+        yield Reason("threads", f"{wait} for a free thread")
 
 
 def _wait(stages: int) -> str:
@@ -148,5 +173,5 @@ def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
 
 
 def format_clock(milliseconds: int, *, seconds: bool = False) -> str:
-    """02:14, in the time zone of whoever asks."""
+    """Format a time of day, such as 02:14, in the local time zone."""
     return time.strftime("%H:%M:%S" if seconds else "%H:%M", time.localtime(milliseconds / 1000))

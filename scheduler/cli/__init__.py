@@ -114,8 +114,8 @@ def _run_command(arguments: list[str] | None) -> int:
     except click.UsageError as error:
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped", 130)
+    except (click.Abort, KeyboardInterrupt) as error:  # click wraps the interrupt, which may say how to continue
+        return _fail(str(error.__cause__ or error) or "stopped", 130)
     except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
         return _fail(_format_error(error), 1)
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""`sweep doctor --live`: has the service asked, in a process of the worker's, and keeps the answers."""
+"""Probe a service in a process of the worker (`sweep doctor --live`), and store what it answers."""
 
 import json
 import os
@@ -28,21 +28,21 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 
 PROBE_COMMAND = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.probe_main"]
-UNANSWERED = ("unknown", "pending")  # no answers
-PROBED = ("search", "ttl", "delete", "checkpoints", "usage")  # calls that a service may lack
+UNANSWERED = ("unknown", "pending")  # answers that say nothing
+PROBED = ("search", "ttl", "delete", "checkpoints", "usage")  # calls that a service may not have
 
 
 class ProbeResult(NamedTuple):
-    """What an inquiry said."""
+    """What a probe found out."""
 
     model: str
     models: Sequence[str]  # that the account may use
     report: ProbeReport
-    busy: bool  # stages were running: how many clients there may be was not asked
+    busy: bool  # stages were running, so the number of clients was not probed
 
 
 class ProbeTarget(NamedTuple):
-    """The service to ask."""
+    """The service to probe."""
 
     model: str
     models: Sequence[str]
@@ -50,7 +50,7 @@ class ProbeTarget(NamedTuple):
 
 
 def probe_service(store: Store, settings: Settings, *, model: str | None, clients: int) -> ProbeResult:
-    """Ask, and keep what was answered. Raises SchedulerError where nothing could be asked."""
+    """Probe a service and store the answers. Raises SchedulerError if it cannot be probed."""
     where = _find_offline(settings, model) if model and service_of(model) == "offline" else _find_live(model, settings)
     service, busy = service_of(where.model), bool(views.read_stages_in_state(store, StageState.RUNNING, 1))
     pending = read_facts(store, service).pending
@@ -72,7 +72,7 @@ def _pending_arguments(pending: PendingBill | None) -> list[str]:
 
 
 def _pending_change(pending: PendingBill | None, name: str | None) -> dict[str, str]:
-    """A bill that is waited for already keeps its time: by that it is found."""
+    """Return what changes of the pending bill. One that we already wait for keeps its time, by which it is found."""
     return {} if pending is not None and name == pending.name else {"pending": name or ""}
 
 
@@ -81,7 +81,7 @@ def _find_offline(settings: Settings, model: str) -> ProbeTarget:
     url = settings.offline_url or (addresses.offline_url if addresses else None)
     if url is None:
         raise ServiceRefused(
-            f"{model} needs a tinker_offline that runs: `sweep up` starts one, or SWEEP_OFFLINE_URL names one"
+            f"{model} needs a running tinker_offline: start one with `sweep up`, or set SWEEP_OFFLINE_URL"
         )
     models = served_models(url, OFFLINE_KEY)
     check_served([model], models, "tinker_offline")
@@ -94,7 +94,7 @@ def _find_live(model: str | None, settings: Settings) -> ProbeTarget:
     if model is not None and models:
         check_served([model], models, "the account")
     if model is None and not models:
-        raise SchedulerError("the service does not say which models it serves; name one with --model")
+        raise SchedulerError("the service does not list its models; choose one with --model")
     return ProbeTarget(model or _cheapest(models, settings), models, os.environ)
 
 
@@ -102,12 +102,12 @@ def _cheapest(models: Sequence[str], settings: Settings) -> str:
     prices = read_price_book(settings)
     priced = {model: price for model in models if (price := prices.of(model)) is not None and price.train is not None}
     if not priced:
-        raise SchedulerError(f"{prices.name} has no price of any model that the account may use; add one")
+        raise SchedulerError(f"{prices.name} has no price for any model of this account; add one in SWEEP_PRICES")
     return min(priced, key=lambda model: (priced[model].train or 0, model))
 
 
 def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> ProbeReport:
-    """What the command prints. When we are stopped, so is it, and it closes what it opened: that is waited for."""
+    """Run the probe and read its report. If we are stopped, stop it too, and wait until it has closed its sessions."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     try:
         out, _ = process.communicate()
@@ -118,7 +118,7 @@ def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> ProbeR
     try:
         said: dict[str, Any] = json.loads(out)
     except ValueError:
-        raise SchedulerError(f"the inquiry ended with status {process.returncode} and no answer") from None
+        raise SchedulerError(f"the probe ended with status {process.returncode} and no report") from None
     if "error" in said:
         raise SchedulerError(str(said["error"]))
     return ProbeReport(**{**said, "answers": [ProbeAnswer(**each) for each in said["answers"]]})

@@ -1,4 +1,4 @@
-"""`sweep run`: up, submit, watch, results, in one command that goes on from where it was when started again."""
+"""Submit sweeps, start what runs them, watch, and print results (`sweep run`). Run again, it continues."""
 
 import os
 import signal
@@ -32,12 +32,13 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count
 
-STOP_PATIENCE = 60.0  # seconds for everything to end, after the grace that workers have to give back
+CONTINUES = "stopped; the same command continues from here"
+STOP_PATIENCE = 60.0  # seconds for everything to end, after the workers' grace period
 
 
 @click.command()
 @take_files
-@click.option("--detach", is_flag=True, help="Submit, leave the work to `sweep up`, and return.")
+@click.option("--detach", is_flag=True, help="Submit and return; `sweep up` does the work.")
 @click.pass_obj
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
@@ -48,7 +49,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     settings = from_environment()
     check_rehearsal(settings)  # before anything is submitted
     files, overrides = split_words(words)
-    # All are read before one is written: a bad one refuses all.
+    # All files are read before one is written, so that a bad one submits nothing.
     asked = [prepare_to_submit(file, overrides, settings, read_forward_class(settings)) for file in files]
     submissions = [build_submission(prepared) for prepared in asked]
     with open_store(settings) as store:
@@ -61,7 +62,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
             _say_how_to_go_on(output, settings, names)
             return
         seen = [views.read_sweep(store, name) for name in names]
-        if not have_ended(seen):  # else there is nothing to bring anything up for
+        if not have_ended(seen):
             with keep_everything_up(settings, output) as still_up:
                 seen = _watch_to_end(store, names, output, still_up)
         for name in names:
@@ -70,15 +71,15 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
 
 
 def _watch_to_end(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:
-    """Watch to the end. Redis may be away for a while: the work goes on when it is back, and so do we."""
+    """Watch until all sweeps end. If Redis is away for a while, wait for it."""
     while True:
         try:
             return follow(store, names, output, still_up)
         except BrokenPipeError:
-            left = f"nobody reads what we say any more; `sweep watch {' '.join(names)}` shows what is left"
-            raise SchedulerError(f"{left}, the same command goes on with it") from None
+            watch = f"`sweep watch {' '.join(names)}` shows the rest"
+            raise SchedulerError(f"the output was closed; {watch}, and the same command continues") from None
         except Away as error:
-            output.say(f"Redis does not answer, so we wait: {error}")
+            output.say(f"Redis does not answer; waiting for it: {error}")
             _wait_for_redis(store, still_up)
 
 
@@ -94,20 +95,20 @@ def _wait_for_redis(store: Store, still_up: Callable[[], None]) -> None:
 def _raise_for_failures(seen: Sequence[SweepView]) -> None:
     for view in seen:
         if lacking := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
+            failed = f"{format_count(lacking, 'stage')} failed or {'was' if lacking == 1 else 'were'} skipped"
             raise SchedulerError(
-                f"{view.name}: {format_count(lacking, 'stage')} without a result; `sweep status {view.name}` says why, "
-                f"`sweep retry {view.name}` tries again"
+                f"{view.name}: {failed}; `sweep status {view.name}` says why, `sweep retry {view.name}` tries again"
             )
 
 
 def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) -> None:
-    up = "it is being worked on" if is_up(settings.home) else "`sweep up` starts the work"
-    output.say(f"{up}; `sweep watch {' '.join(names)}` shows it, `sweep results NAME` answers")
+    up = "`sweep up` is running and works on it" if is_up(settings.home) else "`sweep up` starts the work"
+    output.say(f"{up}; `sweep watch {' '.join(names)}` shows the progress, `sweep results NAME` the results")
 
 
 @contextmanager
 def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSupervisor"]:
-    """All processes of this machine for as long as the block runs, whether we have them up or somebody else has."""
+    """Keep all processes of this machine running while the block runs: ours, or those of another `sweep up`."""
     still_up = LocalSupervisor(settings, output)
     with _interrupt_on_signals():
         try:
@@ -122,12 +123,12 @@ def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSup
 
 @contextmanager
 def _interrupt_on_signals() -> Iterator[None]:
-    """Whatever asks us to end does what Ctrl-C does, once: a second one does not hurry what is being given back."""
+    """Treat every stop signal as Ctrl-C, once: a second one does not interrupt the shutdown."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         for each in previous:
             signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(CONTINUES)
 
     previous = {each: signal.signal(each, end) for each in stop_signals()}
     try:
@@ -138,7 +139,7 @@ def _interrupt_on_signals() -> Iterator[None]:
 
 
 class LocalSupervisor:
-    """A supervisor: another's while there is one, else one beside us, whose lines are passed on."""
+    """The supervisor of this state folder: another process's if there is one, else a child of ours."""
 
     def __init__(self, settings: Settings, output: Output) -> None:
         self._settings = settings
@@ -152,7 +153,7 @@ class LocalSupervisor:
         return self._process is None
 
     def __call__(self) -> None:
-        """See to it that there is one. Raises SchedulerError where ours ended by itself."""
+        """Start a supervisor if none runs. Raises SchedulerError if ours ended by itself."""
         status = self._process.poll() if self._process is not None else 0
         if status is None:
             return
@@ -163,11 +164,11 @@ class LocalSupervisor:
             self._relaying.join(1)
             raise SchedulerError(f"the supervisor ended unexpectedly:\n{self._error.rstrip()}")
         if status < 0:
-            self._output.say(f"the supervisor was killed by {signal.Signals(-status).name}; starting it again")
+            self._output.say(f"the supervisor was killed by {signal.Signals(-status).name}; restarting it")
         self._start()
 
     def stop(self) -> None:
-        """Ask ours to bring everything down, and wait, whatever is said meanwhile."""
+        """Stop our supervisor and everything it started, and wait. Ignores further signals."""
         for each in stop_signals():
             signal.signal(each, signal.SIG_IGN)
         if self._process is None or self._process.poll() is not None:
@@ -187,7 +188,7 @@ class LocalSupervisor:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C is ours to pass on, after the watch has ended
+            start_new_session=True,  # we pass Ctrl-C on ourselves, after the watch has ended
         )
         self._error = ""
         self._relaying = threading.Thread(target=self._relay, args=(self._process,), daemon=True)
@@ -196,9 +197,9 @@ class LocalSupervisor:
 
     def _relay(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        with process.stdout as lines, suppress(OSError):  # our terminal may be gone before we are
+        with process.stdout as lines, suppress(OSError):  # our terminal may be closed before we end
             for line in lines:
-                if self._error or line.startswith("Error: "):  # what to make of it is for the next look to say
+                if self._error or line.startswith("Error: "):  # the next call reports it
                     self._error += line
                 else:
                     self._output.say(line.rstrip())
@@ -211,7 +212,7 @@ class LocalSupervisor:
             if addresses is not None and addresses.supervisor == process.pid:
                 return
             if time.monotonic() > give_up:
-                raise SchedulerError(f"not everything came up; see the logs in {self._settings.home / 'logs'}")
+                raise SchedulerError(f"not everything started; see the logs in {self._settings.home / 'logs'}")
             time.sleep(0.05)
 
 

@@ -22,7 +22,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
-from scheduler.waiting_reasons import FleetStatus, why_it_waits
+from scheduler.waiting_reasons import FleetStatus, Reason, why_it_waits
 from sweeps.formatting import format_count, format_duration, format_usd
 
 MOST = 20  # rows of each list
@@ -75,7 +75,7 @@ def _document(store: Store, settings: Settings, found: list[SweepView], name: st
         Counter(stage.cause for stage in views.read_stages(store, name, StageState.SKIPPED)) if name else Counter()
     )
     return {
-        "sweeps": [sweep_row(view) | {"waiting_reason": why_it_waits(view, fleet)} for view in found],
+        "sweeps": [sweep_row(view) | _waiting_row(why_it_waits(view, fleet)) for view in found],
         "services": [_service_row(each) for each in fleet.services.values() if each.pools],
         "workers": [_worker_row(name, reported) for name, reported in workers.items()],
         "running": [_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
@@ -94,6 +94,10 @@ def _read_first_stages(store: Store, state: StageState, name: str | None) -> lis
 def _service_row(service: ServiceView) -> dict[str, Any]:
     pools = {pool.name: _pool_row(pool) for pool in service.pools.values()}
     return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
+
+
+def _waiting_row(reason: Reason) -> dict[str, str]:
+    return {"gate": reason.gate, "waiting_reason": reason.text}
 
 
 def _pool_row(pool: PoolView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`sweep export --to`: every run of a sweep, shown to an experiment tracker."""
+"""Send every run of a sweep to an experiment tracker (`sweep export --to`)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,11 +42,11 @@ def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
     try:
         return there.put(run)
     except OSError as error:
-        raise TrackerUnusable(f"--to {place}: {error.strerror or error}; name another place") from None
+        raise TrackerUnusable(f"--to {place}: {error.strerror or error}; choose another place") from None
 
 
 def _summary(told: Sequence[TrackedRow]) -> str:
     new = sum(each["new"] for each in told)
     states = Counter(each["state"] for each in told)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"
-    return f"{format_count(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} there already"
+    return f"{format_count(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} unchanged"

@@ -1,4 +1,4 @@
-"""`sweep up`: all processes of this machine, in the foreground, supervised."""
+"""Run all processes of this machine in the foreground, supervised (`sweep up`)."""
 
 import signal
 import threading
@@ -44,11 +44,11 @@ def up(output: Output) -> None:
             while not stop.wait(LOOK_EVERY):
                 for each in cared_for:
                     each.look_after(output.console.print)
-            output.say("stopping: workers give their stages back")
+            output.say("stopping: running stages save a checkpoint; the same command continues from there")
 
 
 def stop_signals() -> list[signal.Signals]:
-    """What asks a command to end: Ctrl-C, `kill`, and a terminal that is closed, unless `nohup` said to ignore that."""
+    """List the signals that stop a command: Ctrl-C, `kill`, and a closed terminal unless under `nohup`."""
     asked = [signal.SIGINT, signal.SIGTERM]
     return asked if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*asked, signal.SIGHUP]
 

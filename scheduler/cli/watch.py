@@ -1,4 +1,4 @@
-"""`sweep watch`: the night as it goes, until it has an end."""
+"""Show the progress of sweeps until they end (`sweep watch`)."""
 
 import sys
 import time
@@ -25,8 +25,8 @@ from scheduler.waiting_reasons import why_it_waits
 from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss
 
 LOOK_EVERY = 0.5  # seconds
-LINE_EVERY = 5.0  # seconds between two lines where there is no terminal to draw on
-SHOWN = 8  # running stages in view
+LINE_EVERY = 5.0  # seconds between two lines if there is no terminal
+SHOWN = 8  # running stages that are listed
 
 
 @click.command()
@@ -43,7 +43,7 @@ def watch(output: Output, names: tuple[str, ...]) -> None:
 def follow(
     store: Store, names: Sequence[str], output: Output, each: Callable[[], None] = lambda: None
 ) -> list[SweepView]:
-    """Show sweeps until all have ended; `each` is called with every look. The last views are the answer."""
+    """Show sweeps until all have ended, and return their last views. Calls `each` at every look."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
     settings = from_environment()
     pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))
@@ -58,12 +58,12 @@ def follow(
 
 
 def have_ended(seen: Sequence[SweepView]) -> bool:
-    """Has each of them ended?"""
+    """Has every sweep ended?"""
     return all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
 
 
 class SweepPace:
-    """How long the rest takes at the pace so far: a guess, and said to be one."""
+    """Estimates the time left from the pace since the watch began."""
 
     def __init__(self, before: int) -> None:
         self._before = before
@@ -73,12 +73,12 @@ class SweepPace:
         ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
         done = ended - self._before
         if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
-            return ""  # what a budget stops has no pace
+            return ""  # a sweep that a budget stops has no pace
         return f"about {format_duration((time.monotonic() - self._began) / done * (total - ended))} left"
 
 
 class _Drawing:
-    """A live picture on a terminal; it goes when the watch ends."""
+    """Draws live on a terminal, and removes the drawing at the end."""
 
     def __init__(self, store: Store, settings: Settings, output: Output) -> None:
         self._store, self._settings = store, settings
@@ -96,7 +96,7 @@ class _Drawing:
 
 
 class _Lines:
-    """A line now and then, where there is no terminal to draw on."""
+    """Prints a line every few seconds if there is no terminal."""
 
     def __init__(self, store: Store, settings: Settings, output: Output) -> None:
         self._store, self._settings, self._output = store, settings, output
@@ -106,13 +106,13 @@ class _Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to put back."""
+        """Nothing to restore."""
 
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:
         if not ended and time.monotonic() < self._next:
             return
         fleet = read_fleet(self._store, self._settings)
-        reasons = ((view, why_it_waits(view, fleet)) for view in seen)
+        reasons = ((view, why_it_waits(view, fleet).text) for view in seen)
         lines = [_summary(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
         text = "\n".join([*lines, left] if left else lines)
         if text != self._last:
@@ -125,7 +125,7 @@ def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: 
     parts: list[RenderableType] = []
     for view in seen:
         parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summary(view)))]
-        if waits := why_it_waits(view, fleet):
+        if waits := why_it_waits(view, fleet).text:
             parts.append(Text(escape(waits), style="yellow"))
     return Group(
         *parts, Text(escape_lines(left)), _running_table(views.read_stages_in_state(store, StageState.RUNNING, 200))
@@ -136,7 +136,7 @@ def _summary(view: SweepView) -> str:
     order = [state.value for state in StageState]
     counts = ", ".join(f"{view.counts[state]:,} {state}" for state in order if view.counts.get(state))
     used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"
-    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'coming up'})  {used}"
+    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'starting'})  {used}"
 
 
 def _running_table(running: list[StageView]) -> Table:

@@ -1,7 +1,7 @@
-"""Code of whoever asks, by its name `package.module:attribute`: found, imported, and known by its source.
+"""Import user code by its name `package.module:attribute`, and compute the digest of its source.
 
-Whatever it does when it is imported or looked at comes out as CodeUnusable. Little is imported here, for the processes
-in which such code runs begin with this module.
+Whatever the code does when it is imported or inspected, the error is CodeUnusable. This module imports little, because
+the sandbox processes start with it.
 """
 
 import hashlib
@@ -19,41 +19,41 @@ DIGITS = 16
 
 
 def make_importable(folder: Path) -> None:
-    """Behind everything else, so that a file of somebody's takes the place of no module of ours or of Python's."""
+    """Add a folder to the end of the path, so that its files hide no module of ours or of Python."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
         importlib.invalidate_caches()
 
 
 def import_user_module(name: str, module_name: str) -> ModuleType:
-    """The module of something that has this name. Raises CodeUnusable."""
+    """Import the module of a name. Raises CodeUnusable."""
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        looked = "in the installed packages and where the command stands (or in the folder SWEEP_ENVIRONMENTS)"
-        where = f"; it was looked for {looked}" if error.name and module_name.startswith(error.name) else ""
-        raise CodeUnusable(f"{name}: there is no module {error.name!r}{where}") from None
+        where = "; searched the installed packages and SWEEP_ENVIRONMENTS (by default the current folder)"
+        missing = error.name and module_name.startswith(error.name)
+        raise CodeUnusable(f"{name}: there is no module {error.name!r}{where if missing else ''}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import runs anything
-        raise CodeUnusable(f"{name}: to import {module_name} {describe_error(error)}") from None
+        raise CodeUnusable(f"{name}: importing {module_name} {describe_error(error)}") from None
 
 
 def get_attribute(name: str, module: ModuleType, attribute: str) -> Any:
-    """What the module has under a dotted name. Raises CodeUnusable."""
+    """Return the attribute of a module with a dotted name. Raises CodeUnusable."""
     found: Any = module
     for step in attribute.split("."):
         if not hasattr(found, step):
             offered = ", ".join(each for each in vars(module) if not each.startswith("_")) or "nothing"
             where = module.__file__ or module.__name__
-            raise CodeUnusable(f"{name}: {where} has no {attribute!r}; it has {offered}")
+            raise CodeUnusable(f"{name}: {where} has no {attribute!r}, only {offered}")
         found = getattr(found, step)
     return found
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception of other people's code in a few words, with the place where it arose."""
+    """Describe an exception of user code in a few words, with its file and line."""
     try:
         message = make_printable(str(error)[:1000])
-    except Exception:  # noqa: BLE001 - theirs as well
+    except Exception:  # noqa: BLE001 - `str` is user code, too
         message = ""
     text = f"raised {type(error).__name__}" + (f": {message[:300]}" if message else "")
     frames = traceback.extract_tb(error.__traceback__)
@@ -63,18 +63,18 @@ def describe_error(error: BaseException) -> str:
 
 
 def make_printable(text: str) -> str:
-    """On one line, without what would steer a terminal or cannot be written as UTF-8."""
+    """Put a text on one line, without characters that steer a terminal or are not UTF-8."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def shorten_value(value: object) -> str:
-    """A value of theirs, shortened where it is long."""
+    """Return the repr of a value of user code, shortened."""
     text = make_printable(repr(value))
     return text if len(text) <= 80 else text[:77] + "…"
 
 
 def digest_modules(version: str, modules: set[str]) -> str:
-    """Of the files that were named or hold what was found, and of all that they import of their owner's."""
+    """Hash these modules and everything of the same owner that they import."""
     digest = hashlib.sha256(f"version {version}".encode())
     for name, file in sorted(find_own_files(modules).items()):
         digest.update(b"\0" + name.encode() + b"\0" + file.read_bytes())

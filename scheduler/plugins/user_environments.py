@@ -1,12 +1,12 @@
-"""From the name of an environment to the environment, and to the digest of its code that is part of a stage's identity.
+"""Find an environment by its name, and compute the digest of its code, which is part of a stage's identity.
 
-    offline:NAME                comes with this project
+    offline:NAME                built in
     package.module:attribute    your own: an `Environment`, or a class or function without arguments that makes one
-    NAME                        of an installed package, as an entry point of the group `tinker_sweeps.environments`
-    verifiers:ID                of the library `verifiers`, by an adapter
+    NAME                        an entry point of the group `tinker_sweeps.environments` of an installed package
+    verifiers:ID                of the library `verifiers`
 
-What is found is code of other people: whatever it does when it is imported or looked at comes out as
-CodeUnusable. Little is imported here, for the process that plays episodes begins with this module.
+It is code of other people: whatever it does when it is imported or inspected, the error is CodeUnusable. This module
+imports little, because the process that plays episodes starts with it.
 """
 
 import importlib
@@ -27,36 +27,33 @@ from sweeps.environments import Environment, EpisodeShape
 from sweeps.errors import SweepsError
 
 GROUP = "tinker_sweeps.environments"
-TURNS = 100_000  # of an episode: beyond that, somebody meant something else
+TURNS = 100_000  # of an episode: more is a mistake
 TOKENS = 10_000_000  # of an action or an answer
-RIGHT = "offline:NAME, package.module:attribute, verifiers:ID or the name of an entry point is right"
+RIGHT = "offline:NAME, package.module:attribute, verifiers:ID or the name of an entry point"
 
 
 class UserEnvironment(NamedTuple):
-    """An environment, and what its code is known by."""
+    """An environment, and the digest of its code."""
 
     environment: Environment
     code: str
 
 
 def load_environment(name: str, folder: Path | None = None) -> Environment:
-    """The environment of a name. Raises CodeUnusable, with what was found and what would be right."""
+    """Return the environment with a name. Raises CodeUnusable."""
     return find_environment(name, folder).environment
 
 
 def read_code_digest(name: str, folder: Path | None = None) -> str:
-    """What the environment's code is known by: another text means that the same seed may mean another task.
-
-    Raises CodeUnusable.
-    """
+    """Return the digest of an environment's code: if it changes, a seed may mean another task. Raises CodeUnusable."""
     return find_environment(name, folder).code
 
 
 def find_environment(name: str, folder: Path | None = None) -> UserEnvironment:
-    """Both at once. Modules are also looked for in `folder`, behind all others; by default where the process stands."""
+    """Find an environment and its digest. Modules are searched in `folder` last; by default the current folder."""
     kind, colon, rest = name.partition(":")
     if not name.isprintable() or not kind or (colon and not rest):
-        raise CodeUnusable(f"{name!r} is no name of an environment; {RIGHT}")
+        raise CodeUnusable(f"environment: expected {RIGHT}, got {name!r}")
     if kind == "offline" and colon:
         environment = check_environment(name, _load_built_in(name))
         return UserEnvironment(environment, f"{name}@{environment.version}")
@@ -68,35 +65,35 @@ def find_environment(name: str, folder: Path | None = None) -> UserEnvironment:
 
 
 def check_environment(name: str, found: object) -> Environment:
-    """What was found, if it is an environment by the protocol. Raises CodeUnusable."""
+    """Return the object if it follows the protocol of an environment. Raises CodeUnusable."""
     try:
         wrong = next(_list_faults(found), None)
-    except Exception as error:  # noqa: BLE001 - a property of theirs may do anything
-        raise CodeUnusable(f"{name}: to look at it {describe_error(error)}") from None
+    except Exception as error:  # noqa: BLE001 - a property may run anything
+        raise CodeUnusable(f"{name}: inspecting it {describe_error(error)}") from None
     if wrong:
-        raise CodeUnusable(f"{name} is no environment: {wrong}")
+        raise CodeUnusable(f"{name} is not an environment: {wrong}")
     assert isinstance(found, Environment)
     return found
 
 
 def _list_faults(found: Any) -> Iterator[str]:
-    """What is not as the protocol says."""
+    """List how an object breaks the protocol."""
     missing = [each for each in ("version", "shape", "stop", "episode") if not hasattr(found, each)]
     if missing:
-        yield f"{_kind(found)} was found, without {', '.join(missing)}"
+        yield f"{_kind(found)} has no {', '.join(missing)}"
     if type(found.version) is not int:
-        yield f"its version is {shorten_value(found.version)}; a whole number is right"
+        yield f"version: expected a whole number, got {shorten_value(found.version)}"
     if not isinstance(found.shape, EpisodeShape):
-        yield f"its shape is {shorten_value(found.shape)}; sweeps.environments.Shape(…) is right"
+        yield f"shape: expected sweeps.environments.EpisodeShape(…), got {shorten_value(found.shape)}"
     for field, least, most in (("turns", 1, TURNS), ("action", 1, TOKENS), ("observation", 0, TOKENS)):
         span = getattr(found.shape, field)
         if not _is_span(span, least, most):
             numbers = f"whole numbers from {least} to {most:,}"
-            yield f"its shape: expected {field}=(least, most), {numbers}, got {shorten_value(span)}"
+            yield f"shape: expected {field}=(least, most), {numbers}, got {shorten_value(span)}"
     if not isinstance(found.stop, tuple) or not all(isinstance(text, str) and text for text in found.stop):
-        yield f"its stop is {shorten_value(found.stop)}; a tuple of texts is right, none of them empty"
+        yield f"stop: expected a tuple of texts, none of them empty, got {shorten_value(found.stop)}"
     if not callable(found.episode):
-        yield f"its episode is {shorten_value(found.episode)}; a method is right: episode(seed, split)"
+        yield f"episode: expected a method episode(seed, split), got {shorten_value(found.episode)}"
 
 
 def _is_span(span: object, least: int, most: int) -> bool:
@@ -114,7 +111,7 @@ def _load_built_in(name: str) -> object:
     try:
         offline = importlib.import_module("sweeps.environments.builtin")
     except ImportError as error:
-        raise CodeUnusable(f"{name}: to import what comes with this project {describe_error(error)}") from None
+        raise CodeUnusable(f"{name}: importing the built-in environments {describe_error(error)}") from None
     try:
         return offline.load_builtin(name)
     except SweepsError as error:
@@ -132,12 +129,12 @@ def _load_verifiers(name: str, rest: str) -> UserEnvironment:
 
 
 def _find_entry_point(name: str) -> str:
-    from importlib.metadata import entry_points  # 20 ms, and only for those
+    from importlib.metadata import entry_points  # takes 20 ms, and only entry points need it
 
     named = {entry.name: entry.value for entry in entry_points(group=GROUP)}
     if name not in named:
-        known = f"the entry points of {GROUP} are {', '.join(sorted(named)) or 'none'}"
-        raise CodeUnusable(f"there is no environment {name!r}: {known}; {RIGHT}")
+        known = f"entry points of {GROUP}: {', '.join(sorted(named)) or 'none'}"
+        raise CodeUnusable(f"environment: expected {RIGHT}, got {name!r} ({known})")
     return named[name]
 
 
@@ -150,10 +147,10 @@ def _import_environment(name: str, path: str) -> UserEnvironment:
 
 
 def _make_environment(name: str, found: Any) -> object:
-    """The environment itself: made, where a class or a function that makes it was named."""
+    """Return the environment; call the class or function that makes it."""
     if not isinstance(found, type) and (not callable(found) or hasattr(found, "episode")):
         return found
     try:
         return found()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is called without arguments, and may do anything
-        raise CodeUnusable(f"{name}: to make it, called without arguments, {describe_error(error)}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
+        raise CodeUnusable(f"{name}: calling it without arguments {describe_error(error)}") from None

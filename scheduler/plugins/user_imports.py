@@ -1,9 +1,8 @@
-"""What somebody's module imports of their own: found in its text, without running anything.
+"""Find the files of its own that a user's module imports, from its source, without running anything.
 
-An import counts wherever it stands, in a function, too, for it decides what the code does. What is installed
-(site-packages), Python's own and ours is not looked into, except the package of the module itself: an installed
-environment is known by all of its files that it imports. Files that are opened, and names that are put together while
-it runs, cannot be seen.
+An import counts anywhere, inside a function too, because it decides what the code does. Installed packages, Python's
+modules and ours are not followed, except the package of the module itself. Files that the code opens, and module names
+that it builds at run time, cannot be seen.
 """
 
 import ast
@@ -17,7 +16,7 @@ INSTALLED = {"site-packages", "dist-packages"}
 
 
 def find_own_files(modules: set[str]) -> dict[str, Path]:
-    """The files of these modules and of all that they import of their owner's, by module name."""
+    """Find the files of these modules and of their own imports, by module name."""
     packages = {name.partition(".")[0] for name in modules}
     found, waiting = dict[str, Path](), sorted(modules)
     seen = set(waiting)
@@ -30,7 +29,7 @@ def find_own_files(modules: set[str]) -> dict[str, Path]:
         if name not in modules and not _is_own(name, file, packages):
             continue
         found[name] = file
-        if name.partition(".")[0] in OURS:  # somebody named it: its version says what it does
+        if name.partition(".")[0] in OURS:  # a user may name one of ours: its version identifies it
             continue
         new = set(_list_imports(name, file, is_package=spec.submodule_search_locations is not None)) - seen
         seen |= new
@@ -44,7 +43,7 @@ def _is_own(name: str, file: Path, packages: set[str]) -> bool:
 
 
 def _find_spec(name: str) -> ModuleSpec | None:
-    """Where a module is, without importing anything; None for what is Python's own or nowhere."""
+    """Find where a module is, without importing it; None for a module of Python or a missing one."""
     top, *rest = name.split(".")
     if top in sys.stdlib_module_names or not top:
         return None
@@ -58,20 +57,20 @@ def _find_spec(name: str) -> ModuleSpec | None:
 
 
 def _find_part(name: str, path: list[str] | None) -> ModuleSpec | None:
-    """By the usual search; what was imported in another way says itself where it is.
+    """Search one part of a module's name; a module that is already imported knows where it is.
 
-    A folder that is a package without `__init__.py` asks for the package around it, which need not be imported yet: so
-    a part is looked for by its own name alone, in the folders of what is around it.
+    A package without `__init__.py` would need its parent to be imported. So each part is searched by its own name, in
+    the folders of its parent.
     """
     there = getattr(sys.modules.get(name), "__spec__", None)
     return there if isinstance(there, ModuleSpec) else PathFinder.find_spec(name.rpartition(".")[2], path)
 
 
 def _list_imports(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
-    """Every module that a file may import, with the packages around it; names of what a module holds are among them."""
+    """List every module that a file may import, with its parent packages; attributes of modules are among them."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # not Python, or none that could be imported
+    except (SyntaxError, ValueError):  # not Python, or not importable
         return
     package = name if is_package else name.rpartition(".")[0]
     yield from _list_parents(name)
@@ -91,13 +90,13 @@ def _list_imports(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
 
 
 def _list_aliases(tree: ast.Module) -> Iterator[str]:
-    """What `import_module` is called here."""
+    """List the names that this file gives to `import_module`."""
     aliases = (alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
     return (alias.asname for alias in aliases if alias.name == "import_module" and alias.asname)
 
 
 def _list_called_imports(node: ast.Call, callers: set[str]) -> Iterator[str]:
-    """`importlib.import_module("x")` and `__import__("x")`."""
+    """List the modules in calls such as `importlib.import_module("x")` and `__import__("x")`."""
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     first = node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "name"), None)
     if called in callers and isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -105,13 +104,13 @@ def _list_called_imports(node: ast.Call, callers: set[str]) -> Iterator[str]:
 
 
 def _list_parents(name: str) -> Iterator[str]:
-    """The packages that are imported with a module: of a.b.c first a, then a.b."""
+    """List the parent packages of a module: for a.b.c first a, then a.b."""
     parts = name.split(".")
     return (".".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _make_absolute(name: str, package: str) -> str:
-    """A relative name as seen from a package: `.b` in `a` is a.b, `..c` in `a.b` is a.c."""
+    """Make a relative name absolute: `.b` in `a` is a.b, `..c` in `a.b` is a.c."""
     bare = name.lstrip(".")
     levels = len(name) - len(bare)
     if not levels:

@@ -1,4 +1,4 @@
-"""Who looks after a state folder, and where the processes are that are up for it."""
+"""Hold the lock of a state folder's supervisor, and read and write the addresses of its processes."""
 
 import fcntl
 import json
@@ -12,39 +12,39 @@ from typing import IO
 
 from scheduler.errors import SchedulerError
 
-PROBE_SECONDS = 0.5  # for which somebody who just asks may be in the way
+PROBE_SECONDS = 0.5  # that `is_up` of another process may hold the lock
 
 
 class AlreadyUp(SchedulerError):
-    """Another `sweep up` looks after this state folder."""
+    """Another `sweep up` uses this state folder."""
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the processes of this machine are to be found."""
+    """The addresses of the processes of this machine."""
 
     offline_url: str
     flower_url: str
     flower_user: str
     flower_password: str
     supervisor: int  # process id
-    server: str  # which holds the truth, in a line: `running` of scheduler/state/server/embedded_redis.py
+    server: str  # the Redis server, described in one line
 
     @property
     def flower(self) -> str:
-        """Flower's address with what it asks for, in a line."""
+        """Flower's address, user and password, in one line."""
         return f"Flower: {self.flower_url}  user {self.flower_user}  password {self.flower_password}"
 
 
 def read_addresses(home: Path) -> Addresses | None:
-    """The addresses of the processes that are up for this state folder, or None."""
+    """Read the addresses of the processes of a state folder; None if there are none."""
     with suppress(OSError, ValueError, TypeError):
         return Addresses(**json.loads(_addresses_file(home).read_text(encoding="utf-8")))
     return None
 
 
 def publish(home: Path, addresses: Addresses) -> None:
-    """Let them be found; only by the owner of the folder, for a password is among them."""
+    """Write the addresses. Only the owner may read them: there is a password among them."""
     path = _addresses_file(home)
     draft = path.with_suffix(".part")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -53,27 +53,27 @@ def publish(home: Path, addresses: Addresses) -> None:
 
 
 def withdraw(home: Path) -> None:
-    """Nothing is up for this state folder any longer."""
+    """Remove the addresses of processes that have ended."""
     _addresses_file(home).unlink(missing_ok=True)
 
 
 def is_up(home: Path) -> bool:
-    """Does a supervisor look after this state folder?"""
+    """Does a supervisor run for this state folder?"""
     with _open_lock(home) as lock:
-        return not _try_lock(lock, fcntl.LOCK_SH)  # those who only ask are not in each other's way
+        return not _try_lock(lock, fcntl.LOCK_SH)  # several processes may ask at once
 
 
 @contextmanager
 def hold_supervisor_lock(home: Path) -> Iterator[None]:
-    """The right to be the supervisor; raises AlreadyUp.
+    """Hold the lock of the supervisor. Raises AlreadyUp.
 
-    Somebody who just asks (`is_up`) may be in the way for a moment.
+    Another process may hold it for a moment in `is_up`.
     """
     give_up = time.monotonic() + PROBE_SECONDS
     with _open_lock(home) as lock:
         while not _try_lock(lock, fcntl.LOCK_EX):
             if time.monotonic() > give_up:
-                raise AlreadyUp(f"another `sweep up` looks after {home}; it does the work")
+                raise AlreadyUp(f"another `sweep up` already runs for {home} and does the work")
             time.sleep(0.02)
         yield
 

@@ -1,6 +1,6 @@
-"""`python -m scheduler.processes.child COMMAND …`: becomes the command, and dies when its supervisor does.
+"""Run `python -m scheduler.processes.child COMMAND …`: becomes the command, and ends with its supervisor.
 
-A supervisor that is killed outright cannot stop its children; where the kernel offers it (Linux), they are told.
+A killed supervisor cannot stop its children. On Linux the kernel then sends them SIGTERM.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ def main() -> None:
     supervisor = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:  # it died before we had asked
+        if os.getppid() != supervisor:  # it died before the call
             sys.exit(1)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - no shell is the point
 

@@ -1,4 +1,4 @@
-"""The Celery app that Flower looks through: it sees what workers do, does none of it, and needs none of their code."""
+"""Define the Celery app that Flower uses to watch the workers. It runs no task and needs none of their code."""
 
 from celery import Celery
 
@@ -12,7 +12,7 @@ app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,
     accept_content=["json"],
-    # Redis may start after us and may go away.
+    # Redis may start later, and may go away.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     timezone="UTC",

@@ -1,4 +1,4 @@
-"""`sweep up`: all processes of one machine, supervised. A child that dies is started again, and that is said."""
+"""Start, restart and stop all processes of one machine. A child that ends is restarted and reported."""
 
 import contextlib
 import os
@@ -22,17 +22,17 @@ from scheduler.state.server.embedded_redis import ensure_server
 
 Say = Callable[[str], None]
 
-LOOK_EVERY = 0.25  # seconds between two looks at the children
-LONGEST_WAIT = 30.0  # seconds before a child that keeps dying is started again
+LOOK_EVERY = 0.25  # seconds between two checks of the children
+LONGEST_WAIT = 30.0  # seconds before a child that keeps ending is restarted
 STEADY = 60.0  # seconds after which a child counts as healthy again
-START_SECONDS = 90.0  # that a process may take before it answers
-IN_UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes of ours: their logs, pipes and files
-LOG_LINES = 3  # of its log that are shown of one that does not start
+START_SECONDS = 90.0  # that a process may take until it answers
+IN_UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # logs, pipes and files of our processes
+LOG_LINES = 3  # shown of the log of a process that does not start
 
 
 @dataclass
 class Child:
-    """One process, and how it has been doing."""
+    """One process, and how often it ended."""
 
     name: str
     command: list[str]
@@ -57,7 +57,7 @@ class Child:
         self.started = time.monotonic()
 
     def look_after(self, say: Say) -> None:
-        """Start it if it is due; notice if it died."""
+        """Start it if it is due; report it if it ended."""
         now = time.monotonic()
         if self.process is None:
             if now >= self.start_at:
@@ -70,7 +70,7 @@ class Child:
         self.deaths = 1 if now - self.started > STEADY else self.deaths + 1
         wait = min(LONGEST_WAIT, 0.5 * 2 ** (self.deaths - 1))
         self.start_at = now + wait
-        say(f"{self.name} ended ({_describe_exit(status)}); starting it again in {wait:g} s. Its log: {self.log}")
+        say(f"{self.name} ended ({_describe_exit(status)}); restarting it in {wait:g} s; its log: {self.log}")
 
     def ask_to_stop(self) -> None:
         if self.process and self.process.poll() is None:
@@ -89,13 +89,13 @@ class Child:
 
 @contextmanager
 def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
-    """Bring everything up; when the block ends, bring it down in order. Raises AlreadyUp or StoreUnavailable.
+    """Start everything; when the block ends, stop it in order. Raises AlreadyUp or StoreUnavailable.
 
-    `server` says which holds the truth. The embedded one is not a child: whoever uses it keeps it alive
+    `server` describes the Redis server. The embedded one is no child: its users keep it alive
     (scheduler/state/server/embedded_redis.py).
     """
     with hold_supervisor_lock(settings.home):
-        withdraw(settings.home)  # of one that was killed
+        withdraw(settings.home)  # of a killed supervisor
         ensure_server(settings)
         addresses = _addresses(settings, server)
         children = _children(settings, addresses)
@@ -110,25 +110,25 @@ def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
 
 @dataclass
 class EmbeddedRedis:
-    """Not a child, for whoever uses it keeps it alive; but started again like one."""
+    """The embedded Redis: no child, because its users keep it alive, but restarted like one."""
 
     settings: Settings
     look_at: float = 0.0
 
     def look_after(self, say: Say) -> None:
-        """Start it again if it is gone; where that fails, say why, and wait before the next try."""
+        """Restart it if it is gone; if that fails, report why and wait before the next try."""
         if time.monotonic() < self.look_at:
             return
         try:
             if ensure_server(self.settings):
-                say("the embedded Redis had ended and was started again; nothing that it acknowledged is lost")
+                say("the embedded Redis ended and was restarted; no acknowledged write is lost")
         except StoreUnavailable as error:
             say(str(error))
             self.look_at = time.monotonic() + LONGEST_WAIT
 
 
 def _children(settings: Settings, addresses: Addresses) -> list[Child]:
-    """In the order in which they start; they stop in the reverse one."""
+    """Build the children in the order in which they start. They stop in reverse."""
     python = sys.executable
     celery = [python, "-m", "celery", "-A"]
     port = addresses.offline_url.rpartition(":")[2]
@@ -152,7 +152,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[Child]:
 
 def _flower_options(addresses: Addresses) -> list[str]:
     port = addresses.flower_url.rpartition(":")[2]
-    # A stage's label is in the arguments, how far it has come in the result; the task's name is always the same.
+    # The arguments show a stage's label, the result its progress; the task's name is always the same.
     columns = "args,state,result,worker,received,runtime,uuid"
     return ["--address=127.0.0.1", f"--port={port}", "--max-tasks=20000", f"--tasks-columns={columns}"]
 
@@ -162,7 +162,7 @@ def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
         **os.environ,
         "SWEEP_HOME": str(settings.home),
         "SWEEP_OFFLINE_URL": addresses.offline_url,
-        # Never an argument: anybody on the machine can read those.
+        # Never an argument: everybody on the machine can read arguments.
         "FLOWER_BASIC_AUTH": f"{addresses.flower_user}:{addresses.flower_password}",
         "TINKER_TELEMETRY": "0",  # a telemetry endpoint that hangs delays every error by 30 seconds
         "OMP_NUM_THREADS": "1",
@@ -184,7 +184,7 @@ def _addresses(settings: Settings, server: str) -> Addresses:
 
 
 def _password(home: Path) -> str:
-    """Made once for each state folder, readable by its owner only."""
+    """Create Flower's password once for each state folder, readable only by its owner."""
     path = home / "flower.password"
     with suppress(FileNotFoundError):
         return path.read_text(encoding="utf-8").strip()
@@ -201,7 +201,7 @@ def _free_port() -> int:
 
 
 def _start(addresses: Addresses, children: list[Child]) -> None:
-    """All at once, and the scheduler when the rest listens: Flower only tells of what it has heard itself."""
+    """Start all at once, but the scheduler last: Flower only shows what it has heard itself."""
     waiting = [child for child in children if child.name != "scheduler"]
     for child in waiting:
         child.start()
@@ -232,7 +232,7 @@ def _read_log_end(log: Path) -> str:
 
 
 def _is_answering(url: str) -> bool:
-    """A process of ours, without TLS: nothing is to be verified, and reading the certificates would take 40 ms."""
+    """Does a process of ours answer? Without TLS, because reading certificates would take 40 ms."""
     try:
         return httpx.get(url, timeout=2, trust_env=False, verify=False).is_success  # noqa: S501 - see above
     except httpx.HTTPError:
@@ -240,7 +240,7 @@ def _is_answering(url: str) -> bool:
 
 
 def _bring_down(children: list[Child], grace: float) -> None:
-    """Workers first, so that they can still give their stages back; then what they need."""
+    """Stop the workers first, so that they can give their stages back; then what they need."""
     workers = [child for child in children if child.name.startswith("worker")]
     others = [child for child in reversed(children) if child not in workers]
     for group, patience in ((workers, grace + 5), (others, 10.0)):

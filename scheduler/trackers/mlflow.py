@@ -1,7 +1,7 @@
-"""MLflow: an experiment for each sweep, in which a tag knows each run.
+"""Send runs to MLflow: one experiment for each sweep, with a tag that identifies each run.
 
-The server names runs itself, so they are looked up once, in pages, by that tag. What a run holds is asked of it only
-when the tag of its content says that it has changed.
+The server chooses the ids of runs, so we list them once, in pages, and find ours by that tag. We read a run's metrics
+only if the tag of its content says that it changed.
 """
 
 import os
@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from scheduler.errors import TrackerUnusable
 from sweeps.report.tracker_runs import TrackedRun
 
-RUN, CONTENT = "sweep.run", "sweep.content"  # the tags by which a run, and what was told of it, are known again
+RUN, CONTENT = "sweep.run", "sweep.content"  # tags: the run, and a hash of what was sent of it
 PAGE = 1000  # as many as a server answers at once
 METRICS, PARAMS = 900, 100  # as many as a server takes at once
 LONGEST = 6000  # characters of a parameter, as of a tag
@@ -24,7 +24,7 @@ STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "skipped": "KILLED", "can
 
 
 class MLflow:
-    """One experiment, which is made if it is not there."""
+    """One experiment, created if it does not exist."""
 
     def __init__(self, client: MlflowClient, sweep: str, where: str) -> None:
         self._client = client
@@ -39,7 +39,7 @@ class MLflow:
         try:
             self._write_run(run, known or self._create_run(run), fresh=known is None)
         except MlflowException as error:
-            raise TrackerUnusable(f"MLflow does not take {run.name}: {_without_login(error.message)}") from None
+            raise TrackerUnusable(f"MLflow refuses {run.name}: {_without_login(error.message)}") from None
         return True
 
     def _create_run(self, run: TrackedRun) -> Run:
@@ -47,7 +47,7 @@ class MLflow:
         return self._client.create_run(self._experiment, start_time=run.began, tags=tags, run_name=run.name)
 
     def _write_run(self, run: TrackedRun, known: Run, *, fresh: bool) -> None:
-        """The tag of the content comes last: if we are cut off, all of it is looked at again."""
+        """Write the content tag last: if we are interrupted, the next export looks at the whole run again."""
         there = known.info.run_id
         params = (
             Param(_plain(key), str(value)[:LONGEST])
@@ -67,7 +67,7 @@ class MLflow:
             self._client.update_run(there, status=STATUS.get(run.state, "SCHEDULED"))
 
     def _new_points(self, run: TrackedRun, there: str, *, fresh: bool) -> list[Metric]:
-        """The points behind the last one that is there."""
+        """List the points after the last one at the server."""
         names = dict.fromkeys(point.metric for point in run.points)
         last = {name: 0 if fresh else self._last_step(there, name) for name in names}
         return [
@@ -79,16 +79,16 @@ class MLflow:
 
 
 def open_at(where: str, sweep: str) -> MLflow:
-    """A tracking server or store by its URI; the one that the environment names if none is given."""
+    """Open a tracking server or store by its URI; without one, MLFLOW_TRACKING_URI."""
     uri = where or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
-        raise TrackerUnusable("--to mlflow: where to? --to mlflow:http://… or MLFLOW_TRACKING_URI is right")
+        raise TrackerUnusable("--to mlflow: expected a server: --to mlflow:http://…, or set MLFLOW_TRACKING_URI")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run, among ours
     try:
         return MLflow(MlflowClient(uri, registry_uri=uri), sweep, _without_login(uri))
     except MlflowException as error:
-        said = _without_login(error.message)
-        raise TrackerUnusable(f"MLflow at {_without_login(uri)} cannot be used: {said}") from None
+        cause = _without_login(error.message)
+        raise TrackerUnusable(f"cannot use MLflow at {_without_login(uri)}: {cause}") from None
 
 
 def _experiment(client: MlflowClient, sweep: str) -> str:
@@ -96,7 +96,7 @@ def _experiment(client: MlflowClient, sweep: str) -> str:
     if there is None:
         return str(client.create_experiment(sweep))
     if there.lifecycle_stage != "active":
-        raise TrackerUnusable(f"MLflow: the experiment {sweep!r} was deleted there; restore it, or remove it for good")
+        raise TrackerUnusable(f"MLflow: the experiment {sweep!r} is deleted; restore it, or delete it permanently")
     return str(there.experiment_id)
 
 
@@ -110,7 +110,7 @@ def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
 
 
 def _changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
-    """What is summed up, where it is not there yet or was another number."""
+    """List the summary metrics that the server lacks or has with another value."""
     return [
         Metric(_plain(name), value, run.since, run.last)
         for name, value in run.summary.items()
@@ -123,10 +123,10 @@ def _is_same(one: float | None, other: float) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A name of the letters that MLflow takes."""
+    """Replace the characters that MLflow does not allow in a name."""
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
 def _without_login(text: str) -> str:
-    """Addresses without the name and the password that may stand in them."""
+    """Remove user and password from addresses."""
     return re.sub(r"//[^/@\s]*@", "//", text)

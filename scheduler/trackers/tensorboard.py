@@ -1,7 +1,7 @@
-"""TensorBoard: a folder for each run, and in it one file of events.
+"""Write runs for TensorBoard: one folder for each run, with one file of events.
 
-A file that has been told of is named by its content: when a run has grown it is written anew, whole, and takes the
-place of the one before. TensorBoard reads only what is appended, or what is new; a file that changes it would not see.
+The file's name contains a hash of its content. When a run has grown, a new file replaces the old one, because
+TensorBoard does not notice changes inside a file.
 """
 
 import re
@@ -44,12 +44,12 @@ class TensorBoard:
 
 
 def open_at(where: str, sweep: str) -> TensorBoard:
-    """A folder by its path; NAME-tensorboard if none is given."""
+    """Open a folder by its path; without one, NAME-tensorboard."""
     return TensorBoard(Path(where or f"{sweep}-tensorboard"), sweep)
 
 
 def _folder_name(run: TrackedRun) -> str:
-    """The run's name as far as it may name a folder; where that is not all of it, its id tells it from others."""
+    """Make a folder name from the run's name; if characters are lost, its id makes it unique."""
     name = re.sub(r"[^\w=.,+ -]", "_", run.name, flags=re.ASCII)[:LONGEST].strip()
     return name if name == run.name else f"{name} {run.id}"
 
@@ -73,7 +73,7 @@ def _events(run: TrackedRun) -> Iterator[Event]:
         yield Event(wall_time=ended, step=run.last, summary=summary.scalar(name, value))
     state = f"{run.state}: {run.cause}" if run.cause else run.state
     yield Event(wall_time=ended, step=run.last, summary=summary.text("state", state))
-    # What is neither under way nor whole has not done what it was to do.
+    # An ended run that did not succeed is a failure.
     status = STATUS.get(run.state, "STATUS_FAILURE" if run.ended else "STATUS_UNKNOWN")
     end = SessionEndInfo(status=Status.Value(status), end_time_secs=ended)
     yield Event(wall_time=ended, summary=_hparams_summary("session_end_info", session_end_info=end))
@@ -92,7 +92,7 @@ def _start_info(run: TrackedRun) -> SessionStartInfo:
 
 
 def _hparams_summary(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
-    """As the page of hyperparameters reads it."""
+    """Encode a summary for the page of hyperparameters."""
     data = HParamsPluginData(version=0, **content).SerializeToString()
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data)
     return Summary(value=[Summary.Value(tag=f"_hparams_/{tag}", metadata=SummaryMetadata(plugin_data=plugin))])

@@ -1,8 +1,8 @@
-"""Weights & Biases: a run for each of ours, in a group that is the sweep.
+"""Send runs to Weights & Biases: one W&B run for each of ours, grouped by sweep.
 
-On line the service knows the last step of a run, and what lies behind it is added. Off line (WANDB_MODE=offline)
-nothing can be asked: a run that has grown is written anew, whole, and takes the place of the folder before, so that
-`wandb sync` sends each once. The key is wandb's own business.
+Online, W&B knows the last step of a run, and we add the later ones. Offline (WANDB_MODE=offline) we cannot ask: a run
+that has grown is written again, whole, and replaces its old folder, so that `wandb sync` sends it once. wandb itself
+reads the key.
 """
 
 import os
@@ -18,9 +18,9 @@ from wandb.errors import Error
 from scheduler.errors import TrackerUnusable
 from sweeps.report.tracker_runs import TrackedRun
 
-MARK = "sweep-export"  # a file in a run's folder that says what has been written there, once all of it has been
+MARK = "sweep-export"  # a file in a run's folder with the hash of what was written, created last
 LONGEST = 64  # characters of a tag
-# A run of ours is one row of a table: neither this machine, its code nor its terminal belongs to it.
+# Our run is a row of a table: it has nothing to do with this machine, its code or its terminal.
 SETTINGS = {
     "console": "off",
     "silent": True,
@@ -33,13 +33,13 @@ SETTINGS = {
 
 
 class WandB:
-    """A project, of ours or of a team's."""
+    """A project, of a user or a team."""
 
     def __init__(self, entity: str | None, project: str, folder: Path) -> None:
         self._entity, self._project, self._folder = entity, project, folder
-        mode = wandb.setup().settings.mode  # by the environment, or by `wandb offline`
+        mode = wandb.setup().settings.mode  # set by the environment, or by `wandb offline`
         if mode == "disabled":
-            raise TrackerUnusable("--to wandb: W&B is disabled here, by WANDB_MODE; online or offline is right")
+            raise TrackerUnusable("--to wandb: WANDB_MODE: expected online or offline, got disabled")
         self._offline = mode in ("offline", "dryrun")
         known = "/".join(filter(None, [entity, project]))
         self.where = f"wandb sync {folder}/wandb/offline-run-*" if self._offline else f"the project {known} in W&B"
@@ -51,7 +51,7 @@ class WandB:
         try:
             folder = self._write_run(run)
         except Error as error:
-            raise TrackerUnusable(f"W&B does not take {run.name}: {error}") from None
+            raise TrackerUnusable(f"W&B refuses {run.name}: {error}") from None
         if self._offline:
             for old in before:
                 shutil.rmtree(old)
@@ -59,7 +59,7 @@ class WandB:
         return True
 
     def _write_run(self, run: TrackedRun) -> Path:
-        """The folder that it was written to."""
+        """Write the run, and return its folder."""
         there = wandb.init(
             entity=self._entity,
             project=self._project,
@@ -75,7 +75,7 @@ class WandB:
             settings=wandb.Settings(**SETTINGS),
         )
         for step, values in _group_by_step(run):
-            if step >= there.step:  # the next one that it takes
+            if step >= there.step:  # the next step that W&B takes
                 there.log(values, step=step)
         there.summary.update({**run.summary, "state": run.state, "cause": run.cause})
         folder = Path(there.dir).parent
@@ -87,7 +87,7 @@ class WandB:
 
 
 def open_at(where: str, sweep: str) -> WandB:
-    """`[ENTITY/]PROJECT`; without, what the environment says, or a project named as the sweep."""
+    """Open `[ENTITY/]PROJECT`; without it, what the environment names, or a project with the sweep's name."""
     entity, _, project = where.rpartition("/")
     project = project or os.environ.get("WANDB_PROJECT") or sweep
     folder = Path(os.environ.get("WANDB_DIR") or ".")
@@ -96,7 +96,7 @@ def open_at(where: str, sweep: str) -> WandB:
 
 
 def _group_by_step(run: TrackedRun) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Points of one step are told together."""
+    """Group points by step: W&B takes each step once."""
     for step, points in groupby(run.points, key=lambda point: point.step):
         yield step, {point.metric: point.value for point in points}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scheduler.cli.service_facts_text import INEXACT
 from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import small
 from tests.acceptance.test_plain_errors import refused
@@ -37,11 +38,11 @@ def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) 
     assert found["moments"]["verdict"] == "note"
     file = str(desk.write("small.yaml", small()))
     for words in (("doctor",), ("status",), ("plan", file)):
-        assert "a resumed run is not exact" in desk.call(*words).out
+        assert INEXACT in desk.call(*words).out
     (account,) = desk.call("-f", "json", "status").json["accounts"]
-    assert {key: account[key] for key in ("moments", "finish", "forward", "clients", "capped")} == {
-        "moments": False, "finish": True, "forward": "prefill", "clients": 2, "capped": False,
-    }  # fmt: skip
+    expected = {"resumes_exactly": False, "finishes_sessions": True, "forward_billed_as": "prefill"}
+    expected |= {"training_clients": 2, "training_clients_capped": False}
+    assert {key: account[key] for key in expected} == expected
 
 
 def test_stopped_in_the_midst_it_leaves_nothing_open(desk: Desk, tinker: Server) -> None:
@@ -58,7 +59,7 @@ def test_stopped_in_the_midst_it_leaves_nothing_open(desk: Desk, tinker: Server)
 
 
 def test_what_cannot_be_asked_says_what_would_be_right(desk: Desk) -> None:
-    for words, part in ((LIVE, "`sweep up` starts one"), (("doctor", "--live"), "no TINKER_API_KEY")):
+    for words, part in ((LIVE, "SWEEP_OFFLINE_URL"), (("doctor", "--live"), "TINKER_API_KEY")):
         said = desk.call(*words)
         refused(said, "live")
         assert part in said.out
@@ -70,7 +71,7 @@ def test_what_the_settings_name_is_looked_at(desk: Desk) -> None:
     (closed := desk.write("closed", "")).chmod(0o400)
     wrong = {
         "SWEEP_PRICES": (book, "prises"),
-        "SWEEP_OFFLINE_URL": ("http://127.0.0.1:1", "no tinker_offline answers there"),
+        "SWEEP_OFFLINE_URL": ("http://127.0.0.1:1", "SWEEP_OFFLINE_URL=http://127.0.0.1:1"),
         "SWEEP_CACHE": (str(closed), str(closed)),
     }
     said = desk.call("doctor", **{name: value for name, (value, _) in wrong.items()})

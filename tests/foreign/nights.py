@@ -59,12 +59,12 @@ evaluate:
 
 ENVIRONMENT = '''
 """Say something: the share of its letters that are vowels is the reward."""
-from sweeps.environments import Shape, Turn
+from sweeps.environments import EpisodeShape, Turn
 
 
 class Vowels:
     version = 1
-    shape = Shape(turns=(1, 1), action=(6, 6))
+    shape = EpisodeShape(turns=(1, 1), action=(6, 6))
     stop: tuple[str, ...] = ()
 
     def episode(self, seed, split):

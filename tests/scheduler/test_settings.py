@@ -1,12 +1,14 @@
 """The environment is read once, and what cannot be is refused by the name of its variable."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from scheduler.errors import SettingInvalid
 from scheduler.settings import DEFAULTS, find_setting, from_environment
+from tests.wording import naming
 
 
 def test_with_nothing_set_everything_lives_where_one_stands() -> None:
@@ -43,13 +45,13 @@ def test_an_impossible_number_is_refused_with_its_name_and_what_would_be_right(n
         from_environment({name: text})
     assert name in str(refused.value)
     assert text in str(refused.value)
-    assert "must be" in str(refused.value)
+    assert re.search(r"\d to \d", str(refused.value))
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "1e9", "nan"])
 def test_an_impossible_day_budget_is_refused_and_none_is_none(text: str) -> None:
     assert (from_environment({}).day_budget, from_environment({"SWEEP_DAY_BUDGET": "2.5"}).day_budget) == (None, 2.5)
-    with pytest.raises(SettingInvalid, match=r"SWEEP_DAY_BUDGET.* must be 0 to 1,000,000"):
+    with pytest.raises(SettingInvalid, match=naming("SWEEP_DAY_BUDGET", "0 to 1,000,000")):
         from_environment({"SWEEP_DAY_BUDGET": text})
 
 
@@ -60,14 +62,14 @@ def test_a_part_of_a_thread_is_refused(name: str) -> None:
 
 
 def test_a_place_that_is_not_there_is_refused_before_anything_is_looked_for_in_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingInvalid, match=f"SWEEP_ENVIRONMENTS={tmp_path}/gone is no folder"):
+    with pytest.raises(SettingInvalid, match=f"SWEEP_ENVIRONMENTS={tmp_path}/gone"):
         from_environment({"SWEEP_ENVIRONMENTS": f"{tmp_path}/gone"})
     assert from_environment({"SWEEP_ENVIRONMENTS": str(tmp_path)}).environments == tmp_path
 
 
 def test_who_is_told_is_named_by_variables_and_an_address_is_never_quoted() -> None:
     assert from_environment({"SWEEP_NOTIFY": "env:OPS, env:SLACK_WEBHOOK env:OPS"}).notify == ("OPS", "SLACK_WEBHOOK")
-    with pytest.raises(SettingInvalid, match="SWEEP_NOTIFY: word 2 is no name of a variable") as refused:
+    with pytest.raises(SettingInvalid, match="SWEEP_NOTIFY: word 2") as refused:
         from_environment({"SWEEP_NOTIFY": "env:OPS https://hooks.example/T0KEN"})
     assert "T0KEN" not in str(refused.value)
 

@@ -1,4 +1,4 @@
-"""Files that were asked for: whole or not at all. A full disk or a Ctrl-C costs the new one and never the old."""
+"""Write files whole or not at all: a full disk or Ctrl-C never damages the old file."""
 
 import errno
 import os
@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NAME = 200  # characters of a name that its draft keeps: a file's may have 255 bytes
+NAME = 200  # characters of the name in a draft's name: a file name may have 255 bytes
 
 
 @contextmanager
 def open_replacement(target: Path) -> Iterator[Path]:
-    """Where to write what shall stand at `target`: beside it, until the block has ended well.
+    """Yield a draft beside `target` that replaces it when the block ends well.
 
-    A link leads to the file that is replaced, whose permissions are kept. What is no file, a device or a pipe, is
-    written to as it stands. Raises OSError, which names the target.
+    Follows links and keeps permissions. Writes directly to devices and pipes. Raises OSError, which names the target.
     """
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
@@ -37,12 +36,12 @@ def open_replacement(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Put content into a file. Raises OSError, which names it."""
+    """Write content to a file. Raises OSError, which names it."""
     with open_replacement(target) as draft:
         draft.write_bytes(content)
 
 
 def _flush_to_disk(draft: Path) -> None:
-    """On the disk, not on its way there: some file systems say only now that they are full."""
+    """Force the draft to the disk: some file systems report only then that they are full."""
     with draft.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""What a command reads and writes, however it was started: closed streams, narrow terminals, readers that leave."""
+"""Prepare stdin, stdout and stderr: closed streams, terminals without Unicode, readers that leave."""
 
 import codecs
 import errno
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
-PLAIN = "plain"  # the error handler that writes what a terminal does not have in its own characters
+PLAIN = "plain"  # our error handler: replaces characters that the terminal does not have
 WORDS = {
     "…": "...",
     "×": "x",
@@ -26,7 +26,7 @@ WORDS = {
 
 
 def make_ready() -> None:
-    """Streams that are closed lead nowhere, and a terminal that lacks a character shows the nearest to it."""
+    """Open closed streams on /dev/null, and replace characters that the terminal does not have."""
     for descriptor, (name, mode) in enumerate(STREAMS):
         _open_if_closed(descriptor, name, mode)
     codecs.register_error(PLAIN, _replace_characters)
@@ -34,12 +34,12 @@ def make_ready() -> None:
 
 
 def make_exact() -> None:
-    """For what programs read, files and tables of values: UTF-8, whatever the terminal has."""
+    """Write UTF-8 whatever the terminal has, for output that programs read."""
     _reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def flush_output() -> None:
-    """Write what is not written yet. Raises OSError, BrokenPipeError where whoever read has left."""
+    """Flush stdout. Raises OSError; BrokenPipeError if the reader has left."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -50,7 +50,7 @@ def flush_output() -> None:
 
 
 def discard_output() -> None:
-    """Nobody reads: what is left unwritten goes nowhere, and the interpreter has nothing to say about it at its end."""
+    """Send the rest of the output to /dev/null, so that the interpreter does not complain at its end."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -58,7 +58,7 @@ def discard_output() -> None:
 
 
 def _open_if_closed(descriptor: int, name: str, mode: str) -> None:
-    """A descriptor that is free would be taken by the next file, and what is printed would be written into that."""
+    """Open a closed descriptor on /dev/null; else the next file would get it, and our prints with it."""
     if getattr(sys, name) is not None:
         return
     with suppress(OSError):
@@ -73,7 +73,7 @@ def _open_if_closed(descriptor: int, name: str, mode: str) -> None:
 
 def _reconfigure(**options: str) -> None:
     change: Callable[..., Any] | None = getattr(sys.stdout, "reconfigure", None)
-    if change is not None:  # a stream that a test has put there has no encoding
+    if change is not None:  # a stream of a test has no encoding
         change(**options)
 
 

@@ -12,7 +12,7 @@ from scheduler.plugins.user_environments import load_environment, read_code_dige
 from tests.wording import naming
 
 MINE = """
-from sweeps.environments import Shape, Turn
+from sweeps.environments import EpisodeShape, Turn
 
 class Episode:
     prompt = "say yes"
@@ -21,7 +21,7 @@ class Episode:
 
 class Mine:
     version = 1
-    shape = Shape()
+    shape = EpisodeShape()
     stop = ("\\n",)
     def episode(self, seed, split):
         return Episode()
@@ -40,13 +40,13 @@ FAULTS: dict[str, dict[str, tuple[str, ...]]] = {
         "versoin = 1": ("Mine", "version"),
         "version = property(lambda self: 1 / 0)": ("ZeroDivisionError",),
     },
-    "shape = Shape()": {
-        "shape = ((1, 1), (1, 1), (1, 1))": ("shape", "((1, 1), (1, 1), (1, 1))", "sweeps.environments.Shape"),
-        "shape = Shape(turns=(2, 1))": ("shape", "turns", "(2, 1)", "(least, most)"),
-        "shape = Shape(turns=(0, 1))": ("turns", "(0, 1)"),
-        "shape = Shape(action=(1, 1.5))": ("action", "(1, 1.5)"),
-        "shape = Shape(action=8)": ("action", "8"),
-        "shape = Shape(observation=(0, 10**9))": ("observation", "1000000000", "0 to 10,000,000"),
+    "shape = EpisodeShape()": {
+        "shape = ((1, 1), (1, 1), (1, 1))": ("shape", "((1, 1), (1, 1), (1, 1))", "sweeps.environments.EpisodeShape"),
+        "shape = EpisodeShape(turns=(2, 1))": ("shape", "turns", "(2, 1)", "(least, most)"),
+        "shape = EpisodeShape(turns=(0, 1))": ("turns", "(0, 1)"),
+        "shape = EpisodeShape(action=(1, 1.5))": ("action", "(1, 1.5)"),
+        "shape = EpisodeShape(action=8)": ("action", "8"),
+        "shape = EpisodeShape(observation=(0, 10**9))": ("observation", "1000000000", "0 to 10,000,000"),
     },
     'stop = ("\\n",)': {
         'stop = "\\n"': ("stop", "'\\n'", "tuple"),
@@ -103,8 +103,8 @@ def test_an_entry_point_is_named_plainly(folder: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("mine_env:Yours", ("'Yours'", "Shape", "Turn", "Episode", "Mine", "MADE")),
-        ("mine_env:Shape", ("mine_env:Shape", "version", "shape", "stop", "episode")),
+        ("mine_env:Yours", ("'Yours'", "EpisodeShape", "Turn", "Episode", "Mine", "MADE")),
+        ("mine_env:EpisodeShape", ("mine_env:EpisodeShape", "version", "shape", "stop", "episode")),
         ("mine_env:needs", ("TypeError", "missing 1")),
         ("mine_env:fails", ("RuntimeError", "no GPU here", "mine_env.py, line ")),
         ("mine_env:leaves", ("SystemExit", "3")),

@@ -45,7 +45,7 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     assert "planted" in told(night.store)[verb]
     assert night.store.client.get(keys.FENCE) == before, "nothing of it was written"
     settings = from_environment({})
-    waits = why_it_waits(views.read_sweep(night.store, "s"), read_fleet(night.store, settings))
+    waits = why_it_waits(views.read_sweep(night.store, "s"), read_fleet(night.store, settings)).text
     assert f"`{verb}`" in waits
     named = _document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
     assert [each["verb"] for each in named] == [verb]

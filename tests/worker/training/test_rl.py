@@ -115,10 +115,10 @@ def test_nothing_is_played_ahead_that_is_not_learnt_from(
 
 BAD = """
 import time
-from sweeps.environments import Shape, Turn
+from sweeps.environments import EpisodeShape, Turn
 
 class Bad:
-    version, shape, stop = 1, Shape((1, 1), (1, 1)), ()
+    version, shape, stop = 1, EpisodeShape((1, 1), (1, 1)), ()
 
     def episode(self, seed, split):
         return Episode(seed % 12)
@@ -173,11 +173,11 @@ def test_an_environment_that_always_breaks_ends_the_stage_with_its_name(
 
 
 CHATTY = '''
-from sweeps.environments import Shape, Turn
+from sweeps.environments import EpisodeShape, Turn
 
 class Chatty:
     """Asked twice, in messages; a vowel is what is wanted to hear."""
-    version, shape, stop = 1, Shape((2, 2), (1, 4), (1, 20)), ()
+    version, shape, stop = 1, EpisodeShape((2, 2), (1, 4), (1, 20)), ()
 
     def episode(self, seed, split):
         return Chat(seed)
