@@ -18,12 +18,12 @@ EXPERIMENTS = {
 
 def has_experiment(name: object) -> bool:
     """Whether there is a kind of this name."""
-    return name in EXPERIMENTS
+    return isinstance(name, str) and name in EXPERIMENTS
 
 
 def find_experiment(name: object) -> Experiment:
     """Load a kind by its name. Raises DataError for an unknown one."""
-    if not isinstance(name, str) or name not in EXPERIMENTS:
+    if not isinstance(name, str) or not has_experiment(name):
         raise DataError(f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {name!r}")
     found: Experiment = import_module(EXPERIMENTS[name]).EXPERIMENT
     return found

@@ -58,12 +58,13 @@ def check_pairs(sweep: SweepFields) -> Iterator[Finding]:
         given = getattr(sweep, key) or ()
         for index, name in enumerate(given):
             if name not in sweep.data:
-                yield (key, index), f"{name!r} found; {suggest(name, names)}"
+                yield (key, index), f"got {name!r}; {suggest(name, names)}"
             elif name in given[:index]:
-                yield (key, index), f"{name!r} found a second time; each name once is right"
+                yield (key, index), f"expected each name once, got {name!r} twice"
     sources, targets = sweep.sources or names, sweep.targets or names
     if not any(source != target for source in sources for target in targets):
-        yield ("data",), f"no pair of different data sets among {', '.join(names)}; a transfer needs at least two"
+        got = f"sources {', '.join(sources)} and targets {', '.join(targets)}"
+        yield ("data",), f"expected a source and a target that are different data sets, got {got}"
 
 
 def plan_transfer(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:

@@ -15,6 +15,7 @@ from pydantic import (
     Tag,
 )
 
+from sweeps.experiments.registry import EXPERIMENTS, has_experiment
 from sweeps.rendering.renderers import check_renderer
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread
@@ -53,6 +54,13 @@ def _moment(value: Any) -> Any:
     return value
 
 
+def _experiment(value: Any) -> Any:
+    """Accept the name of a registered kind of experiment."""
+    if has_experiment(value):
+        return value
+    raise ValueError(f"expected one of {', '.join(f'`{name}`' for name in EXPERIMENTS)}, got {show(value)}")
+
+
 def _listed(value: Any) -> str:
     return "<count>" if isinstance(value, int) else "<list>"
 
@@ -69,7 +77,7 @@ class SweepFields(SpecModel):
 
     sweep: Annotated[str, Field(pattern=SWEEP_NAME, max_length=100)]
     question: str | None = None
-    experiment: Literal["grid", "data_scaling", "transfer", "compare"]
+    experiment: Annotated[str, BeforeValidator(_experiment)]
     model: Annotated[str, Field(min_length=1)]
     tokenizer: Annotated[str, Field(min_length=1)] | None = None  # a folder or a name on the hub; None: the model's own
     renderer: Annotated[str, AfterValidator(check_renderer)] | None = None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
 from sweeps.evaluation.registry import FALLING, GAINS, LOSSES, METRICS, RISING
 from sweeps.evaluation.task_completion import TASK_COMPLETION
+from sweeps.experiments.registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, show, suggest
@@ -19,45 +20,28 @@ from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_
 Rule = Callable[[SweepFields], Iterator[Finding]]
 
 LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
-NEEDED = {
-    "data_scaling": ("train", "sizes"),
-    "transfer": ("train", "sizes"),
-    "grid": ("train",),
-    "compare": ("methods", "equal"),
-}
-BELONGS = {
-    "sizes": ("data_scaling", "transfer"),
-    "sources": ("transfer",),
-    "targets": ("transfer",),
-    "source_size": ("transfer",),
-    "share_sources": ("transfer",),
-    "train": ("grid", "data_scaling", "transfer"),
-    "target": ("data_scaling",),
-    "best": ("grid", "compare"),
-    "methods": ("compare",),
-    "equal": ("compare",),
-}
 
 
 def check(sweep: SweepFields, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
     """Everything that the keys say against each other, except by rules that read a key of `without`."""
-    for reads, rule in RULES:
+    own = () if "experiment" in without else find_experiment(sweep.experiment).rules
+    for reads, rule in (*RULES, *own):
         if not without.intersection(reads):
             yield from rule(sweep)
 
 
 def check_cell(cell: SweepFields, varied: frozenset[str]) -> Iterator[Finding]:
     """The same of one cell, which has no axes any more: by the rules that read a section in which cells differ."""
-    for reads, rule in RULES:
+    for reads, rule in (*RULES, *find_experiment(cell.experiment).rules):
         if reads[0] != "vary" and varied.intersection(reads):
             yield from rule(cell)
 
 
 def _kind(sweep: SweepFields) -> Iterator[Finding]:
-    for key in NEEDED[sweep.experiment]:
+    for key in find_experiment(sweep.experiment).needs:
         if getattr(sweep, key) is None:
             yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
-    for key, kinds in BELONGS.items():
+    for key, kinds in map_keys().items():
         if key in sweep.model_fields_set and sweep.experiment not in kinds:
             yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
 
@@ -66,7 +50,7 @@ def _varied(sweep: SweepFields) -> Iterator[Finding]:
     """What another kind of experiment has would change nothing here, and yet name cells that differ in it."""
     for path in sweep.vary:
         root, _, key = path.partition(".")
-        kinds = BELONGS.get(root, (sweep.experiment,))
+        kinds = map_keys().get(root, (sweep.experiment,))
         if root in VARIED and sweep.experiment not in kinds:
             own = f"; here a method says how it trains: methods.NAME.{key}" if root == "train" and key else ""
             yield ("vary", path), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}{own}"
@@ -92,9 +76,9 @@ def _data(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.train is None:
         return
     methods = {sweep.train.method, *sweep.varied("train.method")}
-    if sweep.experiment != "grid" and "rl" in methods:
-        right = "`experiment: grid` or `compare` is right for it"
-        yield ("train", "method"), f"rl found, which has no examples to vary the number of; {right}"
+    if not find_experiment(sweep.experiment).acts and "rl" in methods:
+        kinds = " or ".join(f"`{kind.name}`" for kind in list_experiments() if kind.acts)
+        yield ("train", "method"), f"got rl, which has no examples to vary; use `experiment:` {kinds}"
     if not sweep.data and methods - {"rl"}:
         yield ("data",), "missing; name at least one data set, as `mine: {source: my_chats.jsonl}`"
         return
@@ -107,22 +91,6 @@ def _acts(sweep: SweepFields) -> Iterator[Finding]:
     open_ended = {"train.environment", "train"} & set(sweep.vary)
     if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
         yield ("train", "environment"), "missing; `method: rl` needs one, as offline:tool_use"
-
-
-def _pairs(sweep: SweepFields) -> Iterator[Finding]:
-    if sweep.experiment != "transfer":
-        return
-    names = list(sweep.data)
-    for key in ("sources", "targets"):
-        given = getattr(sweep, key) or ()
-        for index, name in enumerate(given):
-            if name not in sweep.data:
-                yield (key, index), f"{name!r} found; {suggest(name, names)}"
-            elif name in given[:index]:
-                yield (key, index), f"{name!r} found a second time; each name once is right"
-    sources, targets = sweep.sources or names, sweep.targets or names
-    if not any(source != target for source in sources for target in targets):
-        yield ("data",), f"no pair of different data sets among {', '.join(names)}; a transfer needs at least two"
 
 
 def _length(sweep: SweepFields) -> Iterator[Finding]:
@@ -141,7 +109,7 @@ def _metrics(sweep: SweepFields) -> Iterator[Finding]:
     """A metric that is asked for must be measured."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for one in sweep.evaluate for metric in one.metrics]
-    if sweep.experiment == "compare":  # where several data sets suit, each has its name before its metrics
+    if find_experiment(sweep.experiment).names_data:
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
     facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # as environments do what they say of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
@@ -255,7 +223,6 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("experiment", "train", "vary", "data", "evaluate"), _data),
     (("train", "vary"), _acts),
     (("sizes",), _sizes),
-    (("experiment", "data", "sources", "targets"), _pairs),
     (("train", "vary"), _length),
     (("experiment", "data", "evaluate", "best", "target"), _metrics),
     (("target",), _target),

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sweeps.experiments.registry import find_experiment
 from sweeps.spec import axes
 from sweeps.spec.axes import Spread
 from sweeps.spec.model import SweepFields
@@ -144,7 +145,10 @@ def _together(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
 
 def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
     """A condition that holds nowhere is a mistake, and would be ignored in silence."""
-    known: dict[str, tuple[Any, ...] | Spread] = {**_cell_values(sweep), **sweep.vary}
+    known: dict[str, tuple[Any, ...] | Spread] = {
+        **find_experiment(sweep.experiment).list_cell_values(sweep),
+        **sweep.vary,
+    }
     for index, condition in enumerate(sweep.exclude):
         for path, value in condition.items():
             there = known.get(path)
@@ -165,18 +169,6 @@ def _unmet(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value:
     if len(meant) > 1:
         return f"{show(value)} found, which may be any of {show(list(meant))}; all their digits are right"
     return None if meant else f"{show(value)} found; one of {show(list(made))} is right"
-
-
-def _cell_values(sweep: SweepFields) -> dict[str, tuple[Any, ...] | Spread]:
-    """What the experiment itself puts into its cells."""
-    names = tuple(sweep.data)
-    if sweep.experiment == "transfer":
-        return {"source": (None, *sweep.source_names), "target": sweep.target_names, "size": list_sizes(sweep)}
-    if sweep.experiment == "data_scaling":
-        return {"data": names, "size": list_sizes(sweep)}
-    if sweep.experiment == "compare":
-        return {"method": (None, *(sweep.methods or {}))}
-    return {"data": names} if len(names) > 1 else {}
 
 
 def list_sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
