@@ -17,11 +17,11 @@ class KeyCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         problem = None
         if scope["type"] == "http" and scope["path"] not in OPEN:
-            problem = self._problem(Headers(scope=scope).get("x-api-key", "").strip())
+            problem = self._find_problem(Headers(scope=scope).get("x-api-key", "").strip())
         answer = self._app if problem is None else JSONResponse({"error": problem}, 401, {"Connection": "close"})
         await answer(scope, receive, send)
 
-    def _problem(self, key: str) -> str | None:
+    def _find_problem(self, key: str) -> str | None:
         if not key:
             return "no API key: the X-API-Key header is missing or empty"
         if not key.startswith("tml-"):

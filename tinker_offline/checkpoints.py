@@ -81,12 +81,12 @@ class CheckpointStore:
         write_text(self._root / run.run_id / "run.json", json.dumps(asdict(run)))
         self._runs[run.run_id] = run
 
-    def run(self, run_id: str) -> TrainingRun:
+    def get_run(self, run_id: str) -> TrainingRun:
         if run_id not in self._runs:
             raise Refusal(f"no such training run: {run_id}", 404)
         return self._runs[run_id]
 
-    def runs(self) -> list[TrainingRun]:
+    def list_runs(self) -> list[TrainingRun]:
         """List the runs, newest first."""
         return sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
 

@@ -68,7 +68,7 @@ class LiveSampler:
     aside: Path | None = None  # the file of its weights, if they are not in memory
     _weights: tuple[Base, Adapter] | None = None
 
-    def weights(self) -> tuple[Base, Adapter]:
+    def get_weights(self) -> tuple[Base, Adapter]:
         if self._weights is None:
             self._weights = self.load()
         return self._weights
@@ -79,7 +79,7 @@ class LiveSampler:
 
     def put_aside(self, file: Path) -> None:
         """Keep the weights on disk until they are needed: a long training takes a snapshot at every step."""
-        base, adapter = self.weights()
+        base, adapter = self.get_weights()
         write_file(file, lambda draft: np.savez(draft, allow_pickle=False, **list_adapter_arrays(adapter)))
         self.load, self.aside, self._weights = lambda: (base, _read_adapter_file(file)), file, None
 
@@ -107,7 +107,7 @@ class LiveModel:
     inflight: list[LiveSampler] = field(default_factory=list)
     snapshots: deque[LiveSampler] = field(default_factory=deque)  # the newest samplers, whose weights are in memory
 
-    def parts(self) -> tuple[Base, Learner]:
+    def get_parts(self) -> tuple[Base, Learner]:
         if self.state is None:
             raise Refusal(f"model {self.run_id} could not be created")
         return self.state
@@ -121,7 +121,7 @@ class ModelSlots:
     taken: set[str] = field(default_factory=set)  # request ids of creations
     waiting: dict[str, Callable[[], None]] = field(default_factory=dict)
 
-    def ask(self, created: str, begin: Callable[[], None]) -> None:
+    def request(self, created: str, begin: Callable[[], None]) -> None:
         self.waiting[created] = begin
         self.fill()
 
@@ -144,7 +144,7 @@ class LiveModels:
     models: dict[str, LiveModel] = field(default_factory=dict)
     samplers: dict[str, LiveSampler] = field(default_factory=dict)
 
-    def model(self, model_id: str) -> LiveModel:
+    def get_model(self, model_id: str) -> LiveModel:
         if model_id not in self.models:
             raise Refusal(
                 f"no live model {model_id}: its session ended or the server restarted; "
@@ -153,7 +153,7 @@ class LiveModels:
             )
         return self.models[model_id]
 
-    def sampler(self, sampler_id: str) -> LiveSampler:
+    def get_sampler(self, sampler_id: str) -> LiveSampler:
         if sampler_id not in self.samplers:
             raise Refusal(f"no live sampling session {sampler_id}; create a new one", 404)
         return self.samplers[sampler_id]

@@ -98,7 +98,7 @@ class AdamRequest(Message):
     weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
     grad_clip_norm: float = Field(0.0, ge=0, allow_inf_nan=False)
 
-    def params(self) -> AdamParams:
+    def to_params(self) -> AdamParams:
         return AdamParams(**self.model_dump())
 
 

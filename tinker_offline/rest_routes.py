@@ -27,7 +27,7 @@ def list_models() -> Json:
 
 
 def list_sessions(service: Service, query: Query) -> Json:
-    chosen, _ = _paginate([each.session_id for each in service.sessions.all()], query)
+    chosen, _ = _paginate([each.session_id for each in service.sessions.list_newest()], query)
     return {"sessions": chosen}
 
 
@@ -66,12 +66,12 @@ def _summarise_session(service: Service, found: ClientSession) -> Json:
 
 
 def list_training_runs(service: Service, query: Query) -> Json:
-    chosen, cursor = _paginate(service.checkpoints.runs(), query)
+    chosen, cursor = _paginate(service.checkpoints.list_runs(), query)
     return {"training_runs": [_describe_run(service, run) for run in chosen], "cursor": cursor}
 
 
 def get_training_run(service: Service, run_id: str) -> Json:
-    return _describe_run(service, service.checkpoints.run(run_id))
+    return _describe_run(service, service.checkpoints.get_run(run_id))
 
 
 def _describe_run(service: Service, run: TrainingRun) -> Json:
@@ -94,7 +94,7 @@ _FOLDERS = {"weights": "last_checkpoint", "sampler_weights": "last_sampler_check
 
 
 def list_run_checkpoints(service: Service, run_id: str) -> Json:
-    service.checkpoints.run(run_id)
+    service.checkpoints.get_run(run_id)
     return {"checkpoints": [one.describe() for one in service.checkpoints.list(run_id)]}
 
 
@@ -104,7 +104,7 @@ def list_checkpoints(service: Service, query: Query) -> Json:
 
 
 def get_weights_info(service: Service, request: request_models.OfPath) -> Json:
-    run = service.checkpoints.run(service.checkpoints.get(request.tinker_path).run_id)
+    run = service.checkpoints.get_run(service.checkpoints.get(request.tinker_path).run_id)
     return {"base_model": run.base_model, "is_lora": True, "lora_rank": run.rank}
 
 
@@ -112,7 +112,7 @@ async def list_usage_events(service: Service, query: Query) -> Json:
     """List usage by hour and session, complete up to `cost_data_through`; the live service lags by hours."""
     through = datetime.now(UTC)
     await service.futures.wait_for_work()
-    events = service.usage.events(_parse_moment(query, "starting_on"), _parse_moment(query, "ending_before"))
+    events = service.usage.list_events(_parse_moment(query, "starting_on"), _parse_moment(query, "ending_before"))
     known = {event["session_id"]: service.sessions.get(event["session_id"]) for event in events}
     owners = {session_id: {"user_metadata": one.request.user_metadata} for session_id, one in known.items()}
     return {"data": events, "sessions": owners, "cost_data_through": through.isoformat()}

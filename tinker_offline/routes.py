@@ -14,7 +14,7 @@ from starlette.routing import Route
 from tinker_offline import request_models, rest_routes, samplers, training_ops, wire
 from tinker_offline.api_keys import KeyCheck
 from tinker_offline.errors import Refusal
-from tinker_offline.faults.control_endpoint import control_routes
+from tinker_offline.faults.control_endpoint import make_control_routes
 from tinker_offline.faults.fault_middleware import API, FaultMiddleware
 from tinker_offline.faults.scenario import ACTIVE, Scenario
 from tinker_offline.request_models import Message
@@ -35,7 +35,7 @@ def create_app(
     """Build the server. With a `scenario`, faults happen to requests whose key is valid; `control` adds /offline/."""
     rehearsal = [Middleware(FaultMiddleware, scenario=scenario)] if scenario else []
     app = Starlette(
-        routes=[*_make_routes(), *(control_routes() if control else ())],
+        routes=[*_make_routes(), *(make_control_routes() if control else ())],
         middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
         exception_handlers={Refusal: _answer_refusal, Exception: _answer_failure},
     )
@@ -56,37 +56,37 @@ def _make_routes() -> list[Route]:
         "/get_server_capabilities": ("GET", rest_routes.list_models()),
     }
     return [
-        _route("POST", "/client/config", _client_config),
-        *(_route(method, path, _answer_constant(answer)) for path, (method, answer) in constants.items()),
-        _post("/create_session", request_models.CreateSession, _create_session),
-        _post("/session_heartbeat", request_models.OfSession, _heartbeat),
-        _route("POST", "/sessions/{session_id}/finish", _finish_session),
-        _post("/create_model", request_models.CreateModel, training_ops.create_model),
-        _post("/load_weights", request_models.LoadWeights, training_ops.load_weights),
-        _post("/get_info", request_models.OfModel, training_ops.get_info),
-        _route("POST", "/forward_backward", _forward_backward),
-        _post("/optim_step", request_models.OptimStep, training_ops.optim_step),
-        _post("/save_weights", request_models.SaveWeights, training_ops.save_weights),
-        _post("/save_weights_for_sampler", request_models.SaveForSampler, training_ops.save_for_sampler),
-        _post("/create_sampling_session", request_models.CreateSampler, samplers.create_sampler),
-        _post("/asample", request_models.Sample, samplers.sample),
-        _get("/samplers/{id}", samplers.get_sampler),
-        _route("POST", "/retrieve_future", _retrieve_future),
-        _post("/sessions/search", request_models.SearchSessions, rest_routes.search_sessions),
-        _query("/sessions", rest_routes.list_sessions),
-        _get("/sessions/{id}", rest_routes.get_session),
-        _query("/training_runs", rest_routes.list_training_runs),
-        _get("/training_runs/{id}", rest_routes.get_training_run),
-        _get("/training_runs/{id}/checkpoints", rest_routes.list_run_checkpoints),
-        _route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
-        _route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
-        _query("/checkpoints", rest_routes.list_checkpoints),
-        _post("/weights_info", request_models.OfPath, rest_routes.get_weights_info),
-        _route("GET", "/billing/usage/events", _usage_events),
+        _make_route("POST", "/client/config", _get_client_config),
+        *(_make_route(method, path, _answer_constant(answer)) for path, (method, answer) in constants.items()),
+        _make_post("/create_session", request_models.CreateSession, _create_session),
+        _make_post("/session_heartbeat", request_models.OfSession, _record_heartbeat),
+        _make_route("POST", "/sessions/{session_id}/finish", _finish_session),
+        _make_post("/create_model", request_models.CreateModel, training_ops.create_model),
+        _make_post("/load_weights", request_models.LoadWeights, training_ops.load_weights),
+        _make_post("/get_info", request_models.OfModel, training_ops.get_info),
+        _make_route("POST", "/forward_backward", _forward_backward),
+        _make_post("/optim_step", request_models.OptimStep, training_ops.optim_step),
+        _make_post("/save_weights", request_models.SaveWeights, training_ops.save_weights),
+        _make_post("/save_weights_for_sampler", request_models.SaveForSampler, training_ops.save_for_sampler),
+        _make_post("/create_sampling_session", request_models.CreateSampler, samplers.create_sampler),
+        _make_post("/asample", request_models.Sample, samplers.sample),
+        _make_get("/samplers/{id}", samplers.get_sampler),
+        _make_route("POST", "/retrieve_future", _retrieve_future),
+        _make_post("/sessions/search", request_models.SearchSessions, rest_routes.search_sessions),
+        _make_query("/sessions", rest_routes.list_sessions),
+        _make_get("/sessions/{id}", rest_routes.get_session),
+        _make_query("/training_runs", rest_routes.list_training_runs),
+        _make_get("/training_runs/{id}", rest_routes.get_training_run),
+        _make_get("/training_runs/{id}/checkpoints", rest_routes.list_run_checkpoints),
+        _make_route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
+        _make_route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
+        _make_query("/checkpoints", rest_routes.list_checkpoints),
+        _make_post("/weights_info", request_models.OfPath, rest_routes.get_weights_info),
+        _make_route("GET", "/billing/usage/events", _list_usage_events),
     ]
 
 
-def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+def _make_route(method: str, path: str, endpoint: Endpoint) -> Route:
     return Route(f"{API}{path[1:]}", endpoint, methods=[method])
 
 
@@ -97,7 +97,7 @@ def _answer_constant(answer: Json) -> Endpoint:
     return endpoint
 
 
-async def _client_config(_: Request) -> Response:
+async def _get_client_config(_: Request) -> Response:
     """Return an empty configuration: every default of the client is right.
 
     The client asks once, on a connection that it never closes; so the server closes it.
@@ -105,25 +105,25 @@ async def _client_config(_: Request) -> Response:
     return JSONResponse({}, headers={"Connection": "close"})
 
 
-def _post(path: str, form: type[M], act: Callable[[Service, M], Json]) -> Route:
+def _make_post(path: str, form: type[M], act: Callable[[Service, M], Json]) -> Route:
     async def endpoint(request: Request) -> Response:
         return JSONResponse(act(request.app.state.service, await _read(request, form)))
 
-    return _route("POST", path, endpoint)
+    return _make_route("POST", path, endpoint)
 
 
-def _get(path: str, look_up: Callable[[Service, str], Json]) -> Route:
+def _make_get(path: str, look_up: Callable[[Service, str], Json]) -> Route:
     async def endpoint(request: Request) -> Response:
         return JSONResponse(look_up(request.app.state.service, request.path_params["id"]))
 
-    return _route("GET", path, endpoint)
+    return _make_route("GET", path, endpoint)
 
 
-def _query(path: str, look_up: Callable[[Service, rest_routes.Query], Json]) -> Route:
+def _make_query(path: str, look_up: Callable[[Service, rest_routes.Query], Json]) -> Route:
     async def endpoint(request: Request) -> Response:
         return JSONResponse(look_up(request.app.state.service, request.query_params))
 
-    return _route("GET", path, endpoint)
+    return _make_route("GET", path, endpoint)
 
 
 async def _read(request: Request, form: type[M]) -> M:
@@ -138,7 +138,7 @@ def _create_session(service: Service, request: request_models.CreateSession) -> 
     return {"type": "create_session", "session_id": service.sessions.create(request).session_id}
 
 
-def _heartbeat(service: Service, request: request_models.OfSession) -> Json:
+def _record_heartbeat(service: Service, request: request_models.OfSession) -> Json:
     service.sessions.heartbeat(request.session_id)
     return {"type": "session_heartbeat"}
 
@@ -174,23 +174,25 @@ async def _retrieve_future(request: Request) -> Response:
     return JSONResponse(reply)
 
 
-async def _usage_events(request: Request) -> Response:
+async def _list_usage_events(request: Request) -> Response:
     return JSONResponse(await rest_routes.list_usage_events(request.app.state.service, request.query_params))
 
 
 async def _delete_checkpoint(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.checkpoints.delete(_checkpoint_path(request))
+    service.checkpoints.delete(_read_checkpoint_path(request))
     return Response(status_code=204)
 
 
 async def _set_ttl(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.checkpoints.set_ttl(_checkpoint_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds)
+    service.checkpoints.set_ttl(
+        _read_checkpoint_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds
+    )
     return JSONResponse({})
 
 
-def _checkpoint_path(request: Request) -> str:
+def _read_checkpoint_path(request: Request) -> str:
     return f"tinker://{request.path_params['id']}/{request.path_params['checkpoint']}"
 
 

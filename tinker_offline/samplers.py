@@ -22,7 +22,7 @@ def create_sampler(service: Service, request: request_models.CreateSampler) -> J
     """Create a sampling session from a checkpoint or from an untrained base model; a repeated request creates no
     second one.
     """
-    session = service.sessions.usable(request.session_id)
+    session = service.sessions.get_usable(request.session_id)
     sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
     if sampler_id not in service.models.samplers:
         sampler = _open_checkpoint if request.model_path else _open_base
@@ -33,12 +33,12 @@ def create_sampler(service: Service, request: request_models.CreateSampler) -> J
 
 def _open_checkpoint(service: Service, request: request_models.CreateSampler, sampler_id: str) -> LiveSampler:
     checkpoint = service.checkpoints.get(request.model_path or "")
-    base_model = service.checkpoints.run(checkpoint.run_id).base_model
+    base_model = service.checkpoints.get_run(checkpoint.run_id).base_model
     if request.base_model not in (None, base_model):
         raise Refusal(f"{checkpoint.path} belongs to {base_model}, not to {request.base_model}")
 
     def load() -> tuple[Base, Adapter]:
-        return service.base(base_model), read_adapter(service.checkpoints.load(checkpoint.path))
+        return service.get_base(base_model), read_adapter(service.checkpoints.load(checkpoint.path))
 
     return LiveSampler(sampler_id, request.session_id, base_model, checkpoint.path, load)
 
@@ -47,20 +47,20 @@ def _open_base(service: Service, request: request_models.CreateSampler, sampler_
     name = service.check_model_name(request.base_model or "")
 
     def load() -> tuple[Base, Adapter]:
-        base = service.base(name)
+        base = service.get_base(name)
         return base, new_adapter(base.size, rank=1, seed=0)  # an untrained adapter adds 0
 
     return LiveSampler(sampler_id, request.session_id, name, None, load)
 
 
 def get_sampler(service: Service, sampler_id: str) -> Json:
-    sampler = service.models.sampler(sampler_id)
+    sampler = service.models.get_sampler(sampler_id)
     return {"sampler_id": sampler_id, "base_model": sampler.base_model, "model_path": sampler.model_path}
 
 
 def sample(service: Service, request: request_models.Sample) -> Json:
-    sampler = service.models.sampler(request.sampling_session_id)
-    service.sessions.usable(sampler.session_id)
+    sampler = service.models.get_sampler(request.sampling_session_id)
+    service.sessions.get_usable(sampler.session_id)
     if request.seq_id not in sampler.accepted:
         request_id = service.futures.reserve()
         sampler.accepted[request.seq_id] = request_id
@@ -72,7 +72,7 @@ def sample(service: Service, request: request_models.Sample) -> Json:
 
 
 def _sample(service: Service, sampler: LiveSampler, request: request_models.Sample) -> bytes:
-    base, adapter = sampler.weights()
+    base, adapter = sampler.get_weights()
     prompt, draw = _read_prompt(request, base.size), _read_draw(request)
     scored, top = None, None
     if request.prompt_logprobs or request.topk_prompt_logprobs:

@@ -43,7 +43,7 @@ class Service:
         self._cache = cache.resolve()
         self._bases: dict[str, Base] = {}
 
-    def base(self, name: str) -> Base:
+    def get_base(self, name: str) -> Base:
         """Return a base model; on the compute thread only, because it may have to be trained first."""
         if name not in self._bases:
             size = SIZES[self.check_model_name(name)]

@@ -110,7 +110,7 @@ class Sessions:
             raise Refusal(f"no such session: {session_id}", 404)
         return self._sessions[session_id]
 
-    def usable(self, session_id: str) -> ClientSession:
+    def get_usable(self, session_id: str) -> ClientSession:
         """Return the session. Raises Refusal if it is over."""
         session = self.get(session_id)
         if (refusal := session.make_refusal()) is not None:
@@ -118,13 +118,13 @@ class Sessions:
         session.last_seen = datetime.now(UTC)
         return session
 
-    def all(self) -> list[ClientSession]:
+    def list_newest(self) -> list[ClientSession]:
         """List the sessions, newest first."""
         return sorted(self._sessions.values(), key=_sort_key, reverse=True)
 
     def search(self, query: SearchSessions) -> list[ClientSession]:
         """Find sessions; return one more than fits on a page, so that the caller sees whether there is a next page."""
-        found = (session for session in self.all() if _matches(session, query))
+        found = (session for session in self.list_newest() if _matches(session, query))
         if query.cursor is not None:
             cursor = (query.cursor.last_created_at, query.cursor.last_session_id)
             found = (session for session in found if _sort_key(session) < cursor)

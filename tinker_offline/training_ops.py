@@ -33,7 +33,7 @@ def create_model(service: Service, request: request_models.CreateModel) -> Json:
         raise Refusal(f"optimizer: expected adamw, got {request.optimizer_config.type!r}, which is not offered offline")
 
     def build() -> tuple[Base, Learner]:
-        base = service.base(name)
+        base = service.get_base(name)
         return base, Learner(new_adapter(base.size, lora.rank, lora.seed or 0))
 
     return _register_model(service, request, build, base_model=name, rank=lora.rank, reply={"type": "create_model"})
@@ -44,14 +44,14 @@ def load_weights(service: Service, request: request_models.LoadWeights) -> Json:
     checkpoint = service.checkpoints.get(request.path)
     if checkpoint.folder != "weights":
         raise Refusal(f"{request.path} is for sampling and cannot be trained; use a checkpoint of save_state")
-    run = service.checkpoints.run(checkpoint.run_id)
+    run = service.checkpoints.get_run(checkpoint.run_id)
     if request.base_model not in (None, run.base_model):
         raise Refusal(f"{request.path} belongs to {run.base_model}, not to {request.base_model}")
 
     def build() -> tuple[Base, Learner]:
         arrays = service.checkpoints.load(request.path)
         moments = request.optimizer and service.account.moments
-        return service.base(run.base_model), Learner.restored(arrays, with_optimizer=moments)
+        return service.get_base(run.base_model), Learner.restore(arrays, with_optimizer=moments)
 
     reply = {"type": "load_weights", "path": request.path}
     return _register_model(service, request, build, base_model=run.base_model, rank=run.rank, reply=reply)
@@ -69,7 +69,7 @@ def _register_model(
     """Register a model at once, and build it on the compute thread when it has a slot; a repeated request creates
     no second one.
     """
-    session = service.sessions.usable(request.session_id)
+    session = service.sessions.get_usable(request.session_id)
     model_id = f"{session.session_id}:train:{request.model_seq_id}"
     if model_id in service.models.models:
         return {"request_id": service.models.models[model_id].created}
@@ -89,12 +89,12 @@ def _register_model(
         service.futures.start(model.created, service.bind_to_session(session.session_id, work))
         model.lane.open()
 
-    service.models.slots.ask(model.created, begin)
+    service.models.slots.request(model.created, begin)
     return {"request_id": model.created, "model_id": model_id}
 
 
 def get_info(service: Service, request: request_models.OfModel) -> Json:
-    model = service.models.model(request.model_id)
+    model = service.models.get_model(request.model_id)
     data = {"arch": "ngram", "model_name": model.base_model, "tokenizer_id": str(service.tokenizer)}
     return {
         "type": "get_info",
@@ -114,9 +114,9 @@ def forward_backward(service: Service, asked: wire.PassRequest) -> Json:
 def _do_pass(service: Service, asked: wire.PassRequest, model: LiveModel) -> bytes:
     loss = find_loss(asked.loss)
     config = resolve_config(asked.loss, asked.config)
-    base, learner = model.parts()
+    base, learner = model.get_parts()
     names = {"target_tokens": None, **loss.inputs}
-    data = asked.data(names, vocabulary_size(base.size), strict=loss.strict)
+    data = asked.decode(names, vocabulary_size(base.size), strict=loss.strict)
     positions, inputs = _read_batch(data, loss, base)
     shift = np.float32(class_shift(base.size))
     if asked.forward_only:
@@ -125,13 +125,13 @@ def _do_pass(service: Service, asked: wire.PassRequest, model: LiveModel) -> byt
         slopes = partial(_loss_slopes, loss, inputs, config, shift=shift)
         logprobs = add_gradient(learner.pending(), base, learner.adapter, positions, slopes)
     logprobs += shift
-    kind, did = _billed_as(service, forward_only=asked.forward_only)
+    kind, did = _classify_pass(service, forward_only=asked.forward_only)
     service.usage.add(model.session_id, model.base_model, kind, len(data.tokens), did=did)
     total = float(loss.values(logprobs, inputs, config).sum(dtype=np.float64))
     return wire.encode_pass(logprobs, data.lengths, {"loss:sum": total})
 
 
-def _billed_as(service: Service, *, forward_only: bool) -> tuple[Kind, Operation]:
+def _classify_pass(service: Service, *, forward_only: bool) -> tuple[Kind, Operation]:
     """Return as what a pass is billed, and which operation it is."""
     if not forward_only:
         return "training", "forward_backward"
@@ -159,7 +159,7 @@ def _loss_slopes(
 
 def optim_step(service: Service, request: request_models.OptimStep) -> Json:
     def work(model: LiveModel) -> Json:
-        norm = model.parts()[1].step(request.adam_params.params())
+        norm = model.get_parts()[1].step(request.adam_params.to_params())
         service.usage.note(model.session_id, "optim_step")
         return {"metrics": {"grad_norm:mean": norm} if math.isfinite(norm) else {}}  # JSON has no other numbers
 
@@ -168,7 +168,7 @@ def optim_step(service: Service, request: request_models.OptimStep) -> Json:
 
 def save_weights(service: Service, request: request_models.SaveWeights) -> Json:
     def work(model: LiveModel) -> Json:
-        saved = _save(service, request, model, "weights", model.parts()[1].arrays(), overwrite=request.overwrite)
+        saved = _save(service, request, model, "weights", model.get_parts()[1].arrays(), overwrite=request.overwrite)
         return {"type": "save_weights", "path": saved.path}
 
     return _enqueue(service, request.model_id, request.seq_id, work)
@@ -176,7 +176,7 @@ def save_weights(service: Service, request: request_models.SaveWeights) -> Json:
 
 def save_for_sampler(service: Service, request: request_models.SaveForSampler) -> Json:
     def work(model: LiveModel) -> Json:
-        arrays = list_adapter_arrays(model.parts()[1].adapter)
+        arrays = list_adapter_arrays(model.get_parts()[1].adapter)
         if request.path is not None:
             saved = _save(service, request, model, "sampler_weights", arrays, overwrite=False)
             return {"type": "save_weights_for_sampler", "path": saved.path}
@@ -190,7 +190,7 @@ def _make_sampler(service: Service, request: request_models.SaveForSampler, mode
     """Create a sampler with these weights. With `inflight`, the model's earlier samplers of that kind move to them
     too.
     """
-    base, learner = model.parts()
+    base, learner = model.get_parts()
     weights = base, learner.adapter.copy()
     sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"
     sampler = LiveSampler(sampler_id, model.session_id, model.base_model, None, lambda: weights)
@@ -221,7 +221,7 @@ def _save(
 
 
 def _enqueue(service: Service, model_id: str, seq_id: int, work: Callable[[LiveModel], bytes | Json]) -> Json:
-    model = service.models.model(model_id)
-    service.sessions.usable(model.session_id)
+    model = service.models.get_model(model_id)
+    service.sessions.get_usable(model.session_id)
     mine = service.bind_to_session(model.session_id, partial(work, model))
     return {"request_id": model.lane.enqueue(seq_id, mine), "model_id": model_id}

@@ -74,7 +74,7 @@ class UsageCounter:
         self._journal.append(entry)
         self._count(entry)
 
-    def totals(self) -> dict[str, dict[str, dict[str, int]]]:
+    def sum_totals(self) -> dict[str, dict[str, dict[str, int]]]:
         """Return `tokens` by kind and `operations`, by session."""
         found: dict[str, dict[str, dict[str, int]]] = {}
         for bucket, tokens in self._tokens.copy().items():
@@ -85,7 +85,7 @@ class UsageCounter:
             found.setdefault(session, {"tokens": {}, "operations": {}})["operations"][deed] = times
         return found
 
-    def events(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    def list_events(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """List hourly events, by hour and then by falling token count."""
         found = [
             (bucket, tokens)

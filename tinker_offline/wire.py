@@ -40,7 +40,7 @@ class PassRequest(NamedTuple):
     config: Mapping[str, float | str]
     message: schema.ForwardBackwardRequest
 
-    def data(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> PassData:
+    def decode(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> PassData:
         """Decode the data with these inputs, using the default of an input that is missing. Raises Refusal for
         invalid data.
 

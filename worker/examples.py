@@ -42,14 +42,14 @@ class Examples:
             return rows
         return [rows[place] for place in order_subset(len(rows), part["seed"])[: part["size"]].tolist()]
 
-    def records(self, sha256: str) -> Records:
+    def read_records(self, sha256: str) -> Records:
         """Read the records with this address."""
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
 
     def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         tokenizer = tokenizer_of(recipe, self._artefacts)
         mask = cast(LossMask, recipe["loss_mask"])
-        return render_rows(self.records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+        return render_rows(self.read_records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
 
     def _slot(self, key: tuple[Any, ...], make: Callable[[], RenderedRows]) -> "_Once":
         with self._lock:

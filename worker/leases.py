@@ -129,7 +129,7 @@ class HeldLease:
         """Is the lease lost, or so close to its end that nothing more may start?"""
         return self._lost or time.monotonic() > self._until - MARGIN * self._seconds
 
-    def renewed(self, asked_at: float) -> None:
+    def renew(self, asked_at: float) -> None:
         self._until = asked_at + self._seconds
 
     def lose(self) -> None:
@@ -282,26 +282,26 @@ class Leases:
 
     def _report_signs(self) -> None:
         """Pass on each client's state as soon as it changes."""
-        for held in self._mine():
+        for held in self._list_held():
             sign, seconds = held.client_status.now
             if sign != held.reported and self._store.report_signal(held.lease, sign, ago=seconds):
                 held.reported = sign
 
-    def _mine(self) -> Sequence[HeldLease]:
+    def _list_held(self) -> Sequence[HeldLease]:
         with self._lock:
             return list(self._held.values())
 
     def _renew(self) -> None:
-        mine, asked_at = self._mine(), time.monotonic()
+        mine, asked_at = self._list_held(), time.monotonic()
         answers = self._store.renew([held.pulse for held in mine], lease=self.seconds)
         for held, answer in zip(mine, answers, strict=True):
             if answer == "lost":
                 held.lose()
                 continue
-            held.renewed(asked_at)
+            held.renew(asked_at)
             if asked := ENDINGS.get(answer):
                 # A stage that continues elsewhere gets time for its checkpoint, however long a step takes.
-                held.request_end(asked, within=self._within(asked))
+                held.request_end(asked, within=self._allow_time(asked))
 
-    def _within(self, asked: EndRequest) -> float:
+    def _allow_time(self, asked: EndRequest) -> float:
         return {EndRequest.CANCEL: self._patience, EndRequest.PARK: self._parking}.get(asked, math.inf)

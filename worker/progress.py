@@ -20,7 +20,7 @@ class Curve:
     def add(self, row: Row) -> None:
         self.rows.append(row)
 
-    def thinned(self) -> list[Row]:
+    def thin(self) -> list[Row]:
         """Return every k-th row for the smallest k that fits, and always the last."""
         every = -(-len(self.rows) // (CURVE_POINTS - 1)) or 1
         chosen = self.rows[::every]
@@ -34,7 +34,7 @@ class ReportTimer:
         self._seconds = seconds
         self._next = time.monotonic() + seconds
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         now = time.monotonic()
         if now < self._next:
             return False

@@ -197,7 +197,8 @@ def test_a_line_that_was_cut_off_is_no_entry(tmp_path: Path) -> None:
     usage = UsageCounter(path)
     usage.add("session", SMALL, "training", 2)
     assert [
-        event["event_info"]["token_count"] for event in UsageCounter(path).events(datetime.min.replace(tzinfo=UTC), NOW)
+        event["event_info"]["token_count"]
+        for event in UsageCounter(path).list_events(datetime.min.replace(tzinfo=UTC), NOW)
     ] == [7]
     assert len(Journal(path).read()) == 1
 
@@ -225,4 +226,4 @@ def test_how_a_session_ended_outlives_a_restart(tmp_path: Path) -> None:
     assert again.get(finished).status()["type"] == "client_finished"
     assert again.get(dropped).status() == {"type": "cancelled", "detail": "no heartbeat for 0 s"}
     again.create(CreateSession())
-    assert len(Sessions(path).all()) == 3
+    assert len(Sessions(path).list_newest()) == 3

@@ -51,7 +51,7 @@ class FaultWindow(FaultSection):
     start: float = Field(default=0, ge=0, alias="from")
     length: float | None = Field(default=None, gt=0, alias="for")
 
-    def holds(self, seconds: float) -> bool:
+    def contains(self, seconds: float) -> bool:
         return self.start <= seconds and (self.length is None or seconds < self.start + self.length)
 
 
@@ -77,7 +77,7 @@ class FaultRule(FaultSection):
     never: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _one_effect(self) -> "FaultRule":
+    def _check_one_effect(self) -> "FaultRule":
         named = [name for name in EFFECTS if getattr(self, name) is not None]
         if len(named) != 1:
             raise ValueError(f"expected exactly one of {', '.join(EFFECTS)}, got {' and '.join(named) or 'none'}")
@@ -87,7 +87,7 @@ class FaultRule(FaultSection):
     def patterns(self) -> list[str]:
         return [self.on] if isinstance(self.on, str) else self.on
 
-    def concerns(self, path: str) -> bool:
+    def matches(self, path: str) -> bool:
         """Does this rule apply to requests of this path (below /api/v1/)?"""
         about_futures = self.slow is not None or self.never is not None
         return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
@@ -129,7 +129,7 @@ def read_faults(text: str, paths: Iterable[str]) -> Faults:
         (number, f"expected one of {_list_paths(rule, known)}, got {pattern!r}")
         for number, rule in enumerate(faults.rules)
         for pattern in rule.patterns
-        if not any(rule.concerns(path) and fnmatchcase(path, pattern) for path in known)
+        if not any(rule.matches(path) and fnmatchcase(path, pattern) for path in known)
     ]
     if strangers:
         raise FaultsInvalid(
@@ -151,7 +151,7 @@ def _normalise_place(loc: fault_document.Place) -> fault_document.Place:
 
 def _list_paths(rule: FaultRule, paths: Iterable[str]) -> str:
     anything = rule.model_copy(update={"on": "*"})
-    return ", ".join(sorted({path for path in paths if anything.concerns(path)}))
+    return ", ".join(sorted({path for path in paths if anything.matches(path)}))
 
 
 class Accident(NamedTuple):
@@ -186,7 +186,7 @@ class AccidentSeries:
         """
         accident = None
         for number, rule in enumerate(self._rules):
-            if not rule.concerns(path) or not rule.during.holds(seconds) or self.hits[number] == rule.times:
+            if not rule.matches(path) or not rule.during.contains(seconds) or self.hits[number] == rule.times:
                 continue
             if self._draws[number].random() < rule.share:
                 self.hits[number] += 1

@@ -25,7 +25,7 @@ class Expire(BaseModel):
     paths: list[str] | Literal["all"]
 
 
-def control_routes() -> list[Route]:
+def make_control_routes() -> list[Route]:
     return [
         Route("/offline/faults", _get_faults, methods=["GET"]),
         Route("/offline/faults", _set_faults, methods=["PUT"]),
@@ -86,7 +86,7 @@ async def _get_usage(request: Request) -> Response:
     service: Service = request.app.state.service
     await service.futures.wait_for_work()
     return JSONResponse(
-        {"sessions": {name: _describe_usage(service, name, sums) for name, sums in service.usage.totals().items()}}
+        {"sessions": {name: _describe_usage(service, name, sums) for name, sums in service.usage.sum_totals().items()}}
     )
 
 

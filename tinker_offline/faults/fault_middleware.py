@@ -31,7 +31,7 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         about = scope["type"] == "http" and scope["path"].startswith(API)
-        accident = self._scenario.accident(scope["path"].removeprefix(API)) if about else None
+        accident = self._scenario.draw_accident(scope["path"].removeprefix(API)) if about else None
         if accident is None:
             await self._app(scope, receive, send)
             return

@@ -43,9 +43,9 @@ class Scenario:
         self._service.models.slots.fill()
         self._service.account = faults.account
         self._service.futures.clock.set(faults.cycle)
-        self._look()
+        self._check()
         if faults.pause is not None or faults.silence is not None:
-            self._watch = asyncio.get_running_loop().create_task(self._look_often())
+            self._watch = asyncio.get_running_loop().create_task(self._check_often())
 
     def _put(self, faults: Faults) -> None:
         self.faults = faults
@@ -68,7 +68,7 @@ class Scenario:
     def _age(self) -> float:
         return time.monotonic() - self._since
 
-    def accident(self, path: str) -> Accident | None:
+    def draw_accident(self, path: str) -> Accident | None:
         return self._series.draw(path, self._age())
 
     def hold(self, request_id: str, seconds: float) -> None:
@@ -81,7 +81,7 @@ class Scenario:
         while True:
             futures.find(request_id)
             left = give_up - time.monotonic()
-            state, kept_back = self._state(request_id), self._held.get(request_id, -inf) - time.monotonic()
+            state, kept_back = self._get_queue_state(request_id), self._held.get(request_id, -inf) - time.monotonic()
             if state is NO_CAPACITY or kept_back > 0:
                 await asyncio.sleep(min(SLICE, max(0.0, left), max(kept_back, 0.0) or inf))
             elif (reply := await futures.wait(request_id, min(SLICE, max(0.0, left)))) is not None:
@@ -89,24 +89,24 @@ class Scenario:
             if state is not ACTIVE or left <= 0:
                 return None, state
 
-    def _state(self, request_id: str) -> Json:
-        if self._paused():
+    def _get_queue_state(self, request_id: str) -> Json:
+        if self._is_paused():
             return NO_CAPACITY
         return NO_SLOT if request_id in self._service.models.slots.waiting else ACTIVE
 
-    def _paused(self) -> bool:
-        return self.faults.pause is not None and self.faults.pause.holds(self._age())
+    def _is_paused(self) -> bool:
+        return self.faults.pause is not None and self.faults.pause.contains(self._age())
 
-    async def _look_often(self) -> None:
+    async def _check_often(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                self._look()
+                self._check()
             except OSError:  # the journal failed; the next check tries again
                 _log.exception("a session could not be dropped")
 
-    def _look(self) -> None:
-        if self._paused():
+    def _check(self) -> None:
+        if self._is_paused():
             self._service.futures.pause()
         else:
             self._service.futures.resume()

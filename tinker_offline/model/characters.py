@@ -31,11 +31,11 @@ def decode(tokens: Iterable[int]) -> str:
 def write_tokenizer(folder: Path) -> None:
     """Write to `folder` what `transformers.AutoTokenizer.from_pretrained(folder)` needs; nothing is fetched."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "tokenizer.json", json.dumps(_tokenizer()))
-    write_text(folder / "tokenizer_config.json", json.dumps(_configuration()))
+    write_text(folder / "tokenizer.json", json.dumps(_describe_tokenizer()))
+    write_text(folder / "tokenizer_config.json", json.dumps(_describe_configuration()))
 
 
-def _tokenizer() -> dict[str, object]:
+def _describe_tokenizer() -> dict[str, object]:
     special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {
         "version": "1.0",
@@ -53,7 +53,7 @@ def _tokenizer() -> dict[str, object]:
     }
 
 
-def _configuration() -> dict[str, object]:
+def _describe_configuration() -> dict[str, object]:
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": _NAMES[BEGIN],

@@ -49,18 +49,18 @@ class Learner:
     def step(self, params: AdamParams) -> float:
         """Apply Adam to the pending gradient (zero if there was none); return its norm before clipping."""
         (down, up, bias, trust), touched = self.pending()
-        first, second, reached = self._moments()
+        first, second, reached = self._get_moments()
         reached |= touched
         rows = np.flatnonzero(touched)
         slopes = Adapter(down.take(rows, axis=0), up, bias, trust)
-        norm = _norm(slopes)
+        norm = _compute_norm(slopes)
         if 0 < params.grad_clip_norm < norm:
             for slope in slopes:
                 np.multiply(slope, params.grad_clip_norm / norm, out=slope)
         self.steps += 1
         pace = _step_factors(params, self.steps)
         states = [_State(*parts) for parts in zip(self.adapter, first, second, strict=True)]
-        for at, inside in _blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
+        for at, inside in _split_blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
             _apply_adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
         for state, slope in zip(states[1:], slopes[1:], strict=True):
             _apply_adam(state, slice(None), slope, np.arange(len(slope)), pace)
@@ -69,7 +69,7 @@ class Learner:
             _flush_faded(first.down, second.down)
         return norm
 
-    def _moments(self) -> tuple[Adapter, Adapter, Flags]:
+    def _get_moments(self) -> tuple[Adapter, Adapter, Flags]:
         """Return both moments, and which rows of `down` either of them covers."""
         first, second = self.first or self.adapter.zeros(), self.second or self.adapter.zeros()
         reached: Flags | None = self.reached
@@ -86,7 +86,7 @@ class Learner:
         return {**named, "steps": np.array(self.steps)}
 
     @classmethod
-    def restored(cls, arrays: Arrays, *, with_optimizer: bool) -> "Learner":
+    def restore(cls, arrays: Arrays, *, with_optimizer: bool) -> "Learner":
         if not with_optimizer:
             return cls(read_adapter(arrays))
         first, second = read_adapter(arrays, "first"), read_adapter(arrays, "second")
@@ -107,11 +107,11 @@ def _list_arrays(adapter: Adapter) -> list[tuple[str, Floats]]:
     return [(name, array) for name, array in zip(Adapter._fields, adapter, strict=True) if array.size]
 
 
-def _norm(gradient: Adapter) -> float:
+def _compute_norm(gradient: Adapter) -> float:
     return float(np.sqrt(sum(float(np.vdot(array, array)) for array in gradient)))
 
 
-def _blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
+def _split_blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
     """Yield the rows that a step visits, in blocks that fit in the cache, and where each block's rows are in
     `touched`.
 

@@ -65,11 +65,11 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
         logprobs = log_softmax(logits(base, adapter, hash_rows(keys, base.size), memory.look(running))[0])
-        tokens = choose(logprobs, chances.next(running), draw)
+        tokens = choose(logprobs, chances.draw(running), draw)
         top = find_top(logprobs, draw.top) if draw.top else None
         steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
         memory.write(running, tokens)
-        going = ~stops.reached(running, tokens)
+        going = ~stops.find_ended(running, tokens)
         keys, running = next_keys(keys, tokens)[going], running[going]
     return _collect(steps, stops.stopped)
 
@@ -83,7 +83,7 @@ class Chances:
         self._block = np.zeros((count, min(draw.max_tokens, BLOCK)))
         self._used = 0
 
-    def next(self, running: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    def draw(self, running: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return the next number in [0, 1) for each running sequence: (running,)."""
         at = self._used % self._block.shape[1]
         if at == 0 and self._streams:
@@ -103,7 +103,7 @@ class Stops:
         self._texts = [np.array(text) for text in draw.stop_texts if text]
         self._recent = np.full((count, max(map(len, self._texts), default=0)), -1)
 
-    def reached(self, running: npt.NDArray[np.intp], tokens: Ints) -> Flags:
+    def find_ended(self, running: npt.NDArray[np.intp], tokens: Ints) -> Flags:
         """Return whether each running sequence ends with its new token: (running,)."""
         ended = self._ends[tokens]
         if self._texts:

@@ -37,7 +37,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer, evaluator: AnswerEvaluator
     options = cast(Mapping[str, Any], this.recipe["evaluator"])
     samples, most = options.get("samples", 1), options["most"]
     reader = AnswerReader(tokenizer_of(this.recipe, this.context.artefacts), str(this.recipe["renderer"]))
-    asks = evaluator.list_prompts(this.context.examples.records(str(this.recipe["items"])), options)
+    asks = evaluator.list_prompts(this.context.examples.read_records(str(this.recipe["items"])), options)
     prompts = [EncodedPrompt(ask, reader.encode(ask.prompt)) for ask in asks]
     _, whole = bound_usage((len(prompt.tokens) for prompt in prompts), samples, most)
     if stop := this.stop_before_start(whole):

@@ -28,7 +28,7 @@ ITEMS = 512  # examples in one request: the SDK itself cuts at 1,024 items or 5 
 def evaluate_forward(this: Attempt, trainer: Trainer, evaluator: ForwardEvaluator) -> Outcome:
     """Pass the evaluator's inputs through the model. A reference is read before anything is asked of the service."""
     recipe = cast(Mapping[str, Any], this.recipe)
-    load = partial(this.context.examples.records, str(recipe["items"]))
+    load = partial(this.context.examples.read_records, str(recipe["items"]))
     rows = _render_inputs(this, evaluator, load)
     examples = flatten(rows)
     reference = read_reference(this, examples) if recipe.get("reference") else None

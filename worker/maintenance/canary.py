@@ -26,12 +26,12 @@ from worker.sdk.client_status import ClientState, ClientStatus
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.health import probe
-from worker.sdk.session import AdamSettings, Session
+from worker.sdk.session import AdamStep, Session
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # that every model knows
 COST = len(TOKENS) - 1  # tokens of training
-STILL = AdamSettings(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+STILL = AdamStep(learning_rate=0.0, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +106,11 @@ class Canaries:
 
 def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str, str], seconds: float) -> Verdict:
     """Ask for one step within `seconds`; return the verdict, whatever happens."""
-    told, give_up = ClientStatus(), time.monotonic() + seconds
+    status, give_up = ClientStatus(), time.monotonic() + seconds
 
     def check() -> None:
-        if told.now[0] in (ClientState.QUEUED, ClientState.LIMITED, ClientState.STARVED):
-            raise Paused(f"the service answers but has paused us ({told.now[0]})")
+        if status.now[0] in (ClientState.QUEUED, ClientState.LIMITED, ClientState.STARVED):
+            raise Paused(f"the service answers but has paused us ({status.now[0]})")
         if time.monotonic() > give_up:
             raise TooLate(f"one step was not done within {seconds:.0f} s")
 
@@ -118,7 +118,7 @@ def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str
     try:
         where = endpoint()
         probe(where, within=seconds / 3)
-        session = Session(lambda: where, metadata, on_signal=lambda sign, _: told.note_signal(sign))
+        session = Session(lambda: where, metadata, on_signal=lambda sign, _: status.note_signal(sign))
         _do_step(session, model, check)
     except Paused as paused:
         return Verdict("healthy", str(paused))

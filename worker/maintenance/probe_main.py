@@ -53,17 +53,17 @@ def run_probes(
 
     def forward() -> ProbeAnswer:
         nonlocal pending
-        answer, pending = this.forward(pending)
+        answer, pending = this.probe_forward(pending)
         return answer
 
     questions: list[tuple[ProbeName, Callable[[], ProbeAnswer]]] = [
-        ("calls", this.calls),
-        ("moments", this.moments),
-        ("finish", this.finish),
+        ("calls", this.probe_calls),
+        ("moments", this.probe_moments),
+        ("finish", this.probe_finish),
         ("forward", forward),
     ]
     if clients:
-        questions.append(("clients", lambda: this.clients(clients)))
+        questions.append(("clients", lambda: this.probe_clients(clients)))
     answers = [_probe(what, question) for what, question in questions]
     return answers, pending
 
@@ -100,15 +100,15 @@ def _write_json(document: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0, 1 if nothing could be asked, 130 if interrupted."""
-    told = _parse_arguments(arguments)
+    options = _parse_arguments(arguments)
     try:
         settings = from_environment()
-        cost = bound_cost(told.model, read_price_book(settings))
-        this = Probes(make_endpoints(settings)(told.model), told.model, name=told.open)
-        if told.open:
+        cost = bound_cost(options.model, read_price_book(settings))
+        this = Probes(make_endpoints(settings)(options.model), options.model, name=options.open)
+        if options.open:
             _act_as_other_process(this)
             return 0
-        answers, pending = run_probes(this, clients=told.clients, pending=_read_pending(told.pending))
+        answers, pending = run_probes(this, clients=options.clients, pending=_read_pending(options.pending))
         _write_json(asdict(ProbeReport(answers, pending.name if pending else None, TOKENS, cost / MICRO)))
     except (SchedulerError, SweepsError, ServiceError) as error:
         _write_json({"error": str(error)})

@@ -29,7 +29,7 @@ from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.health import is_responding
 from worker.sdk.rest import AccountClient
-from worker.sdk.session import AdamSettings, Ending, Session, Trainer
+from worker.sdk.session import AdamStep, Ending, Session, Trainer
 
 T = TypeVar("T")
 ProbeName = Literal["calls", "moments", "finish", "forward", "clients"]
@@ -40,7 +40,7 @@ TOKENS = LENGTH * (BEFORE + 3 * AFTER + 2)  # of all probes, at most: those of b
 
 RANK = 8
 KEPT = 3600  # seconds that the checkpoint lives if it cannot be deleted: the least that the service accepts
-ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
+ADAM = AdamStep(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0, grad_clip_norm=0.0)
 TELLING = 1e-3  # nats: a smaller effect of the moments shows nothing
 CLEARLY = 4.0  # required ratio of the two distances
 
@@ -79,7 +79,7 @@ class Probes:
         self._patience = patience
         self._slot = slot
 
-    def calls(self) -> ProbeAnswer:
+    def probe_calls(self) -> ProbeAnswer:
         """Find the calls that the service lacks, by asking each about something that does not exist: that costs
         nothing.
         """
@@ -98,39 +98,39 @@ class Probes:
         said = "; ".join(f"no `{call}`: {LACKED[call]}" for call in lacking)
         return ProbeAnswer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
 
-    def moments(self) -> ProbeAnswer:
+    def probe_moments(self) -> ProbeAnswer:
         """Train, save and train on; then repeat from the checkpoint with the optimizer and, as a control, without."""
         with self.session("moments") as session:
             trainer = self.open_trainer(session)
-            with self._nothing_kept(trainer.session_id):
+            with self._delete_saved(trainer.session_id):
                 self._train(trainer, FIRST, BEFORE)
                 path = self.wait(trainer.save("inquiry", ttl_seconds=KEPT, metadata={"inquiry": self.name}))
                 unbroken = self._train(trainer, SECOND, AFTER)
                 _close_session(session, "success")  # where one client is allowed, the next has its place
-                resumed, control = (self._resumed(path, optimizer=optimizer) for optimizer in (True, False))
+                resumed, control = (self._train_resumed(path, optimizer=optimizer) for optimizer in (True, False))
         return judge_moments(unbroken, resumed, control)
 
-    def _resumed(self, path: str, *, optimizer: bool) -> list[float]:
+    def _train_resumed(self, path: str, *, optimizer: bool) -> list[float]:
         with self.session("moments") as session:
             return self._train(self.wait(session.restore(path, optimizer=optimizer)), SECOND, AFTER)
 
-    def finish(self) -> ProbeAnswer:
+    def probe_finish(self) -> ProbeAnswer:
         """Have another process open a session, finish it from here, and check whether that process can still use it."""
-        with self._elsewhere() as (told, go_on):
-            session = told()["session"]
+        with self._run_other_process() as (read_message, go_on):
+            session = read_message()["session"]
             if not self.account.finish(session):
                 return ProbeAnswer("finish", "no", "the service refuses it; sessions of dead workers end by themselves")
             found = self.account.find_sessions({"inquiry": self.name, "asks": "finish"})
             over = any(each.id == session and each.status in FINAL for each in found)
             go_on()
-            refused = told()["refused"]
+            refused = read_message()["refused"]
         if refused == "no":
             return ProbeAnswer("finish", "no", "the service accepts it, but the session continues")
         if refused == "yes" or over:
             return ProbeAnswer("finish", "yes", "another process can finish sessions of dead workers")
         return ProbeAnswer("finish", "unknown", f"the service accepts it, but the effect is unknown: {refused}")
 
-    def forward(self, pending: PendingBill | None) -> tuple[ProbeAnswer, PendingBill | None]:
+    def probe_forward(self, pending: PendingBill | None) -> tuple[ProbeAnswer, PendingBill | None]:
         """Find how `forward` is billed; send nothing new while an earlier bill is pending."""
         if pending is None:
             began = datetime.now(UTC)
@@ -150,7 +150,7 @@ class Probes:
             ), pending
         return ProbeAnswer("forward", kind, f"`forward` is billed as {kind}"), None
 
-    def clients(self, most: int) -> ProbeAnswer:
+    def probe_clients(self, most: int) -> ProbeAnswer:
         """Open training clients, which costs nothing, until one has to wait or `most` are open."""
         with self.session("clients") as session:
             count = 0
@@ -201,7 +201,7 @@ class Probes:
             _close_session(session, ending)
 
     @contextmanager
-    def _nothing_kept(self, session: str) -> Iterator[None]:
+    def _delete_saved(self, session: str) -> Iterator[None]:
         """Delete what was saved in a session at the end of the block."""
         try:
             yield
@@ -219,7 +219,7 @@ class Probes:
         return [-float(np.mean(np.concatenate(each.logprobs))) for each in losses]
 
     @contextmanager
-    def _elsewhere(self) -> "Iterator[tuple[Callable[[], dict[str, str]], Callable[[], None]]]":
+    def _run_other_process(self) -> "Iterator[tuple[Callable[[], dict[str, str]], Callable[[], None]]]":
         """Run another process with a session; yield functions to read its next message and to let it continue."""
         command = [
             sys.executable,
@@ -236,7 +236,7 @@ class Probes:
         assert process.stdout is not None
         speaks, hears = process.stdout, process.stdin
 
-        def told() -> dict[str, str]:
+        def read_message() -> dict[str, str]:
             try:
                 line = futures.run_abandonable(speaks.readline).result(self._patience)
                 found: dict[str, str] = json.loads(line)
@@ -251,7 +251,7 @@ class Probes:
             hears.flush()
 
         try:
-            yield told, go_on
+            yield read_message, go_on
         finally:
             with suppress(OSError):
                 hears.close()

@@ -58,30 +58,30 @@ class ClientStatus:
         """Record an answer of the service: the client is active."""
         with self._lock:
             self._opened, self._trouble = True, None
-        self._see(ClientState.ACTIVE)
+        self._set_state(ClientState.ACTIVE)
 
     def note_signal(self, sign: Signal) -> None:
         """Record a signal that the SDK heard while waiting."""
         match sign:
             case Signal.ACTIVE:
-                self._hear(ClientState.ACTIVE if self._opened else ClientState.OPENING)
+                self._record_contact(ClientState.ACTIVE if self._opened else ClientState.OPENING)
             case Signal.RATE_LIMITED:
-                self._hear(ClientState.LIMITED if self._opened else ClientState.QUEUED)
+                self._record_contact(ClientState.LIMITED if self._opened else ClientState.QUEUED)
             case Signal.NO_CAPACITY:
-                self._hear(ClientState.STARVED)
+                self._record_contact(ClientState.STARVED)
             case Signal.TROUBLE:
                 with self._lock:
                     self._trouble = self._trouble or time.monotonic()
                 if self.troubled:  # an older pause must not hide an outage
-                    self._see(ClientState.ACTIVE if self._opened else ClientState.OPENING)
+                    self._set_state(ClientState.ACTIVE if self._opened else ClientState.OPENING)
 
-    def _hear(self, sign: ClientState) -> None:
+    def _record_contact(self, sign: ClientState) -> None:
         """Record a state that the service reported: it is reachable."""
         with self._lock:
             self._trouble = None
-        self._see(sign)
+        self._set_state(sign)
 
-    def _see(self, sign: ClientState) -> None:
+    def _set_state(self, sign: ClientState) -> None:
         with self._lock:
             if sign is self._sign:
                 return

@@ -62,7 +62,7 @@ def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: LossFu
         for number, (output, bears) in enumerate(zip(outputs, bearing, strict=True), 1)
     ]
     loss = _read_loss(call, (answer.metrics or {}).get("loss:sum"), partial(worth, logprobs))
-    if loss is None or math.isfinite(loss):  # where it is not, the training has diverged, which is told as that
+    if loss is None or math.isfinite(loss):  # otherwise the training has diverged, which is reported as that
         for number, (values, bears) in enumerate(zip(logprobs, bearing, strict=True), 1):
             _check_finite(f"{call}, datum {number} of {len(bearing)} ", values, bears != 0)
     return PassResult(loss, logprobs)

@@ -105,11 +105,11 @@ class AccountClient:
 
     def delete(self, path: str) -> None:
         """Delete a checkpoint, if it still exists."""
-        self._unless_missing(lambda clients: clients.rest.delete_checkpoint_from_tinker_path(path))
+        self._ignore_missing(lambda clients: clients.rest.delete_checkpoint_from_tinker_path(path))
 
     def extend(self, path: str, seconds: int) -> None:
         """Let a checkpoint live this long from now. If it is gone, its stage will notice."""
-        self._unless_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
+        self._ignore_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
 
     def read_usage(self, start: datetime, end: datetime) -> list[SessionUsage]:
         """Read the tokens of every session between two full hours, at most 14 days apart."""
@@ -125,7 +125,7 @@ class AccountClient:
             if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
         ]
 
-    def _unless_missing(self, call: "Call[Any]") -> None:
+    def _ignore_missing(self, call: "Call[Any]") -> None:
         try:
             self._ask(call)
         except ServiceError as error:
@@ -138,7 +138,7 @@ class AccountClient:
         If the question names no object (`about_nothing`), "not found" means that there is no such call.
         """
         try:
-            return self._answer(call)
+            return self._get_answer(call)
         except TimeoutError:
             raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
         except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `translate` sorts
@@ -148,10 +148,10 @@ class AccountClient:
                 raise ExpectedRefusal(error.status_code) from None
             raise said from None
 
-    def _answer(self, call: "Call[T]") -> T:
-        return call(self._clients()).result(self._deadline)
+    def _get_answer(self, call: "Call[T]") -> T:
+        return call(self._get_clients()).result(self._deadline)
 
-    def _clients(self) -> "_Clients":
+    def _get_clients(self) -> "_Clients":
         """Open the clients once; while a dead server delays that for minutes, others wait for the same attempt."""
         opening = self._opening
         if opening is None or (opening.done() and opening.exception() is not None):

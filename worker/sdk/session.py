@@ -36,7 +36,7 @@ ONCE = RetryConfig(enable_retry_logic=False, enable_stuck_detection=False)
 
 
 @dataclass(frozen=True)
-class AdamSettings:
+class AdamStep:
     """The optimizer's numbers for one step."""
 
     learning_rate: float
@@ -112,7 +112,7 @@ class Trainer:
             lambda client: Sampler(client, self._requester),
         )
 
-    def step(self, adam: AdamSettings) -> PendingAnswer[None]:
+    def step(self, adam: AdamStep) -> PendingAnswer[None]:
         """Apply the pending gradient."""
         parameters = tinker.AdamParams(**vars(adam))
         return self._requester.submit(

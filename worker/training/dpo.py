@@ -42,9 +42,9 @@ class DPOTraining(SupervisedTraining):
         super().__init__(this, start)
         self._beta: float = self._recipe["beta"]
         self._by_length: bool = self._recipe["length_normalise"]
-        self._reference = dict(zip(flatten(self._rows), self._starting_point(), strict=True))
+        self._reference = dict(zip(flatten(self._rows), self._read_starting_point(), strict=True))
 
-    def _starting_point(self) -> list[Floats]:
+    def _read_starting_point(self) -> list[Floats]:
         """Read the reference's log-probabilities of each completion of the subset."""
         every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
         if len(self._rows) < len(every):
@@ -53,19 +53,19 @@ class DPOTraining(SupervisedTraining):
         rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
         return [found[2 * row + side] for row in rows for side in (0, 1)]
 
-    def _gradient_usage(self, tokens: int) -> Usage:
-        return super()._gradient_usage(tokens).plus(self._this.spending.rates.passed(tokens))
+    def _estimate_gradient(self, tokens: int) -> Usage:
+        return super()._estimate_gradient(tokens).plus(self._this.spending.rates.passed(tokens))
 
-    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:
+    def _request_gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:
         """Request the gradient. The last step need not be awaited: the service works on one model in order."""
-        margin = self._margins(examples, row)
+        margin = self._measure_margins(examples, row)
         scales = weights(slopes(margin, self._beta), counts(examples), length_normalise=self._by_length)
         batch = ExampleBatch(examples, scale=scales.tolist())
         self._this.check()  # a frozen process may resume here
         self._use(Usage(training=batch.tokens))
         return self._trainer.forward_backward(batch)
 
-    def _margins(self, examples: Sequence[Example], row: Row) -> Floats:
+    def _measure_margins(self, examples: Sequence[Example], row: Row) -> Floats:
         """Measure by how much each chosen completion is preferred now, in nats: (pairs,)."""
         batch = ExampleBatch(examples)
         self._use(self._this.spending.rates.passed(batch.tokens))  # before it is requested

@@ -56,7 +56,7 @@ class RLTraining(Training):
         self._sampler: Sampler | None = None
         self._hand = self._read_saved_rollouts(start.kept)  # played and not yet trained on
         self._last: IterationRollouts = []
-        self._untold = False  # has a missing loss been reported?
+        self._missing_loss = False  # has a missing loss been reported?
         self._sent: deque[list[Rollout]] = deque()  # the rollouts of the pending steps
         self._path = _read_path(start.kept, "reference")  # path of the weights that the training started from
         self._reference: Sampler | None = None
@@ -81,30 +81,30 @@ class RLTraining(Training):
         each = self._usage.tokens / done if done else 0.0
         return bool(done and self._usage.tokens + each / 2 > self._recipe["tokens"])
 
-    def _planned_steps(self) -> int:
+    def _estimate_steps(self) -> int:
         if self._recipe["steps"] is not None:
-            return super()._planned_steps()
+            return super()._estimate_steps()
         done = len(self._curve.rows)
         whole: int = self._recipe["tokens"]
         return max(done, round(done * whole / max(1, self._usage.tokens)))
 
-    def _learning_rate(self, step: int) -> float:
+    def _compute_learning_rate(self, step: int) -> float:
         if self._recipe["steps"] is not None:
-            return super()._learning_rate(step)
+            return super()._compute_learning_rate(step)
         whole = int(self._recipe["tokens"])
-        return self._rate_at(min(self._usage.tokens, whole - 1), whole)
+        return self._compute_rate(min(self._usage.tokens, whole - 1), whole)
 
     def _needs(self, step: int) -> Usage:
         usage = NONE
         if self._hand is not None:
             rollouts = [rollout for group in self._hand for rollout in group]
             usage = self._play.used(sum(map(len, rollouts)), len(rollouts))
-        for iteration in self._to_play(step):
+        for iteration in self._list_iterations(step):
             for prompt in self._open(iteration).prompts():
                 usage = usage.plus(self._play.most(prompt))
         return usage
 
-    def _to_play(self, step: int) -> list[int]:
+    def _list_iterations(self, step: int) -> list[int]:
         """List the iterations to play before the next step."""
         last = self._recipe["steps"] is not None and step + 1 >= self._recipe["steps"]
         ahead = [step + 1] if self._recipe["lag"] and not last else []
@@ -121,7 +121,7 @@ class RLTraining(Training):
             self._tables[iteration] = self._players.open(tasks, self._recipe["group_size"])
         return self._tables[iteration]
 
-    def _roll(self, iteration: int, sampler: Sampler) -> IterationRollouts:
+    def _play_iteration(self, iteration: int, sampler: Sampler) -> IterationRollouts:
         hand = self._players.play(self._open(iteration), sampler, self._use)
         del self._tables[iteration]
         if not any(hand):
@@ -132,20 +132,20 @@ class RLTraining(Training):
     def _send(self, step: int, rate: float) -> PendingStep:
         hand, self._hand = self._hand, None
         if hand is None:
-            hand = self._roll(step, self._weights())
+            hand = self._play_iteration(step, self._get_weights())
         self._last, kept = hand, select_informative(hand)
-        row = self._row(step, rate, hand, kept)
+        row = self._make_row(step, rate, hand, kept)
         self._sent.append([rollout for group in kept for rollout in group])
         losses, applied = [], []
         for part in split_groups(kept, self._recipe["substeps"]) if kept else ():
             self._this.check()  # a frozen process may resume here
-            losses.append(self._gradient(part))
-            applied.append(self._trainer.step(self._adam(rate)))
+            losses.append(self._request_gradient(part))
+            applied.append(self._trainer.step(self._make_adam(rate)))
         return PendingStep(row, losses, applied)
 
-    def _gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
+    def _request_gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
         rollouts = [rollout for group in groups for rollout in group]
-        moved = self._log_ratios(rollouts) if self._play.referred else None
+        moved = self._compute_log_ratios(rollouts) if self._play.referred else None
         acted = RolloutBatch(rollouts, weigh_tokens(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
         self._use(Usage(training=acted.tokens))  # before it is requested
         return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])
@@ -154,13 +154,13 @@ class RLTraining(Training):
         """Request the weights for the next iteration; with a lag, play that iteration with the weights before."""
         if self._is_done(done):
             return
-        before = self._weights() if self._recipe["lag"] else None
+        before = self._get_weights() if self._recipe["lag"] else None
         if row["num_learnt"]:
             self._behind = self._trainer.create_sampler()
         if before is not None:
-            self._hand = self._roll(done, before)
+            self._hand = self._play_iteration(done, before)
 
-    def _weights(self) -> Sampler:
+    def _get_weights(self) -> Sampler:
         """Return a sampler of the weights after the last step that was sent."""
         if self._behind is not None:
             self._sampler, self._behind = self._this.wait(self._behind), None
@@ -181,17 +181,17 @@ class RLTraining(Training):
             forget_if_gone(self._this, self._start.kept, self._path, error)
             raise
 
-    def _log_ratios(self, rollouts: Sequence[Rollout]) -> list[Floats]:
+    def _compute_log_ratios(self, rollouts: Sequence[Rollout]) -> list[Floats]:
         """Return log(policy / start) of each token, in nats."""
         assert self._reference is not None
         asked = []
         for rollout in rollouts:
             self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is requested
             asked.append(self._reference.read(rollout.tokens.tolist()))
-        answers = [self._read(each) for each in asked]
+        answers = [self._await_logprobs(each) for each in asked]
         return [rollout.logprobs - start for rollout, start in zip(rollouts, answers, strict=True)]
 
-    def _read(self, asked: PendingAnswer[PromptLogprobs]) -> Floats:
+    def _await_logprobs(self, asked: PendingAnswer[PromptLogprobs]) -> Floats:
         answer = self._this.wait(asked)
         self._use(Usage(prefill=-answer.cached, cached_prefill=answer.cached))
         return answer.logprobs
@@ -200,26 +200,26 @@ class RLTraining(Training):
         rollouts = self._sent.popleft()
         if not answers:
             return None
-        loss = self._loss_of(answers, row)
+        loss = self._sum_loss(answers, row)
         trained = [values for answer in answers for values in answer.logprobs]
         apart = [(one.logprobs - values)[one.acted] for one, values in zip(rollouts, trained, strict=True)]
         row["kl_sample_train"] = float(np.concatenate(apart).mean())
         return loss
 
-    def _loss_of(self, answers: Sequence[PassResult], row: Row) -> float | None:
+    def _sum_loss(self, answers: Sequence[PassResult], row: Row) -> float | None:
         """Return the loss of a step; None if the service does not return it and it cannot be computed."""
         known = [answer.loss for answer in answers if answer.loss is not None]
         if len(known) < len(answers):
-            if not self._untold:
+            if not self._missing_loss:
                 self._this.log_event(
                     f"the service returns no `loss:sum`, which the loss `{self._recipe['loss']}` needs"
                 )
-            self._untold = True
+            self._missing_loss = True
             return None
         row["loss"] = loss = sum(known)
         return loss
 
-    def _row(self, step: int, rate: float, hand: IterationRollouts, kept: Sequence[Group]) -> Row:
+    def _make_row(self, step: int, rate: float, hand: IterationRollouts, kept: Sequence[Group]) -> Row:
         """Return the metrics of an iteration: of all rollouts, whether or not they are trained on."""
         played = [rollout for group in hand for rollout in group]
         learnt = [rollout for group in kept for rollout in group]
@@ -261,8 +261,8 @@ class RLTraining(Training):
         rows: list[Any] = decode_rows(self._this.context.artefacts.read(path))
         return [[Rollout.read(one) for one in row["group"]] for row in rows]
 
-    def _result(self, steps: int) -> Succeeded:
-        done = super()._result(steps)
+    def _make_result(self, steps: int) -> Succeeded:
+        done = super()._make_result(steps)
         rows = [row for group in self._last for row in self._players.describe(group)]
         return Succeeded(
             {**done.result, "rollouts": self._this.write_artefact("rollouts.jsonl.gz", compress_rows(rows))}, steps

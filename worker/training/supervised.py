@@ -38,27 +38,27 @@ class SupervisedTraining(Training):
 
     def __init__(self, this: Attempt, start: StartingPoint) -> None:
         super().__init__(this, start)
-        self._rows = self._subset()
-        self._validation = self._validation_set()
+        self._rows = self._read_subset()
+        self._validation = self._read_validation_set()
 
     def _needs(self, step: int) -> Usage:
-        usage = self._gradient_usage(count_tokens(self._examples_of(step)))
-        if self._looks_after(step + 1):
+        usage = self._estimate_gradient(count_tokens(self._read_batch(step)))
+        if self._is_validation_due(step + 1):
             usage = usage.plus(self._this.spending.rates.passed(count_tokens(self._validation)))
         return usage
 
-    def _gradient_usage(self, tokens: int) -> Usage:
+    def _estimate_gradient(self, tokens: int) -> Usage:
         """Return the usage of one gradient over this many tokens."""
         return Usage(training=tokens)
 
     def _send(self, step: int, rate: float) -> PendingStep:
-        examples = self._examples_of(step)
-        row = self._row(step, rate, examples)
+        examples = self._read_batch(step)
+        row = self._make_row(step, rate, examples)
         self._this.check()  # a frozen process may resume here
-        losses = self._gradient(examples, row)
-        return PendingStep(row, [losses], [self._trainer.step(self._adam(rate))])
+        losses = self._request_gradient(examples, row)
+        return PendingStep(row, [losses], [self._trainer.step(self._make_adam(rate))])
 
-    def _gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:  # noqa: ARG002 - other methods note more
+    def _request_gradient(self, examples: Sequence[Example], row: Row) -> PendingAnswer[PassResult]:  # noqa: ARG002 - other methods note more
         """Request the gradient of a step; note what is already known in its row."""
         batch = ExampleBatch(examples, scale=1.0 / count_loss_tokens(examples))
         self._use(Usage(training=batch.tokens))
@@ -69,11 +69,11 @@ class SupervisedTraining(Training):
         return loss
 
     def _send_behind(self, done: int, row: Row) -> None:
-        if self._looks_after(done):
+        if self._is_validation_due(done):
             losses = submit_forward(self._trainer, self._validation, self._use_forward)
             self._waiting.append(PendingValidation(row, losses, self._validation))
 
-    def _looks_after(self, done: int) -> bool:
+    def _is_validation_due(self, done: int) -> bool:
         """Is the validation set measured after this many steps?"""
         every = self._execution.get("eval_every")
         return bool(self._validation and every and done % every == 0)
@@ -81,17 +81,17 @@ class SupervisedTraining(Training):
     def _use_forward(self, tokens: int) -> None:
         self._use(self._this.spending.rates.passed(tokens))
 
-    def _examples_of(self, step: int) -> list[Example]:
-        return flatten(self._rows[position] for position in self._rows_of(step))
+    def _read_batch(self, step: int) -> list[Example]:
+        return flatten(self._rows[position] for position in self._select_rows(step))
 
-    def _rows_of(self, step: int) -> list[int]:
+    def _select_rows(self, step: int) -> list[int]:
         recipe = self._recipe
         rows = select_batch(
             step, size=recipe["data"]["size"], batch_size=recipe["batch_size"], seed=recipe["seeds"]["order"]
         )
         return [int(row) for row in rows]
 
-    def _row(self, step: int, rate: float, examples: Sequence[Example]) -> Row:
+    def _make_row(self, step: int, rate: float, examples: Sequence[Example]) -> Row:
         """Return the metrics of a step, under the names that the cookbook's files use."""
         recipe = self._recipe
         return {
@@ -104,12 +104,12 @@ class SupervisedTraining(Training):
             "num_loss_tokens": count_loss_tokens(examples),
         }
 
-    def _subset(self) -> RenderedRows:
+    def _read_subset(self) -> RenderedRows:
         data = self._recipe["data"]
         rows = self._this.context.examples.render(data["records"], self._recipe)
         chosen = order_subset(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
         return [rows[place] for place in chosen.tolist()]
 
-    def _validation_set(self) -> list[Example]:
+    def _read_validation_set(self) -> list[Example]:
         sha256 = self._execution.get("validation")
         return flatten(self._this.context.examples.render(sha256, self._recipe)) if sha256 else []

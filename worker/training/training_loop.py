@@ -26,7 +26,7 @@ from worker.progress import Curve, ReportTimer, Row
 from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
-from worker.sdk.session import AdamSettings
+from worker.sdk.session import AdamStep
 
 AHEAD = 1  # steps sent before the oldest is awaited: the service works in clock cycles
 
@@ -78,7 +78,7 @@ class Training(ABC):
         self._usage = start.usage
         self._curve = Curve(start.rows)
         self._waiting: deque[PendingStep | PendingValidation | PendingCheckpoint] = deque()
-        self._beat = ReportTimer()
+        self._report_timer = ReportTimer()
         self._saved_at = time.monotonic()
         self._saved_step = start.step
 
@@ -115,13 +115,13 @@ class Training(ABC):
             step += 1
         self._save(step)
         self._finish(leave=0)
-        return self._result(step)
+        return self._make_result(step)
 
     def _is_done(self, done: int) -> bool:
         """Is the training over after this many steps?"""
         return bool(done >= self._recipe["steps"])
 
-    def _planned_steps(self) -> int:
+    def _estimate_steps(self) -> int:
         """Return the expected number of steps."""
         return int(self._recipe["steps"])
 
@@ -134,10 +134,10 @@ class Training(ABC):
 
     def _submit(self, step: int) -> None:
         """Send one step, and what is due right after it."""
-        sent = self._send(step, self._learning_rate(step))
+        sent = self._send(step, self._compute_learning_rate(step))
         self._waiting.append(sent)
         self._send_behind(step + 1, sent.row)
-        if self._checkpoint_due(step + 1):
+        if self._is_checkpoint_due(step + 1):
             self._save(step + 1)
             self._finish(leave=0)  # so that a lost attempt repeats at most one interval
 
@@ -165,8 +165,8 @@ class Training(ABC):
         if loss is not None:
             self._check_convergence(loss, sent.row)
         self._curve.add(sent.row)
-        if self._beat.due():
-            self._this.report(self._progress(), self._curve_points())
+        if self._report_timer.is_due():
+            self._this.report(self._describe_progress(), self._curve_points())
 
     def _check_convergence(self, loss: float, row: Row) -> None:
         """Raise StageError if the loss is not finite or above the bound: it never recovers, and each step costs
@@ -181,7 +181,7 @@ class Training(ABC):
         if not math.isfinite(loss) and row["step"] == 0 and self._recipe["parent"] is None:
             raise ServiceError(Fault.MALFORMED, f"step 0: expected a finite loss of an untrained model, got {loss}")
         if self._curve.rows:  # report how far it came
-            self._this.report(self._progress(), self._curve_points())
+            self._this.report(self._describe_progress(), self._curve_points())
         problem = f"above {bound:g}" if math.isfinite(loss) else "not finite"
         before = self._curve.rows[-1][self.COLUMN] if self._curve.rows else None
         was = f" (from {before:.4g} the step before)" if isinstance(before, float) else ""
@@ -226,7 +226,7 @@ class Training(ABC):
         if not self._this.context.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
             raise LeaseLost(self._this.work.stage)
 
-    def _checkpoint_due(self, done: int) -> bool:
+    def _is_checkpoint_due(self, done: int) -> bool:
         if self._is_done(done):
             return False  # the final one is always saved
         cadence = self._execution["checkpoint"]
@@ -234,33 +234,33 @@ class Training(ABC):
         minutes = cadence.get("every_minutes")
         return bool(by_steps or (minutes and time.monotonic() - self._saved_at > 60 * minutes))
 
-    def _learning_rate(self, step: int) -> float:
-        return self._rate_at(step, self._recipe["steps"])
+    def _compute_learning_rate(self, step: int) -> float:
+        return self._compute_rate(step, self._recipe["steps"])
 
-    def _rate_at(self, done: int, whole: int) -> float:
+    def _compute_rate(self, done: int, whole: int) -> float:
         """Return the learning rate at `done` of `whole`, in steps or tokens."""
         recipe = self._recipe
         return learning_rate_at(
             done, schedule=recipe["schedule"], warmup=recipe["warmup"], steps=whole, peak=recipe["learning_rate"]
         )
 
-    def _adam(self, learning_rate: float) -> AdamSettings:
-        return AdamSettings(learning_rate=learning_rate, **self._recipe["adam"])
+    def _make_adam(self, learning_rate: float) -> AdamStep:
+        return AdamStep(learning_rate=learning_rate, **self._recipe["adam"])
 
-    def _progress(self) -> dict[str, Json]:
+    def _describe_progress(self) -> dict[str, Json]:
         last = self._curve.rows[-1]
         return {
             "step": len(self._curve.rows),
-            "steps": self._planned_steps(),
+            "steps": self._estimate_steps(),
             self.SHOWN: last[self.COLUMN],
             "run": self._trainer.run_id,
         }
 
     def _curve_points(self) -> list[Row]:
-        return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thinned()]
+        return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin()]
 
-    def _result(self, steps: int) -> Succeeded:
-        self._this.report(self._progress(), self._curve_points())
+    def _make_result(self, steps: int) -> Succeeded:
+        self._this.report(self._describe_progress(), self._curve_points())
         last = self._curve.rows[-1]
         return Succeeded(
             result={

@@ -1,7 +1,6 @@
 """Something else is asked of what was trained: nothing is trained again, and what is not there is refused."""
 
 import json
-import re
 
 import pytest
 
@@ -47,7 +46,7 @@ def written(workshop: Workshop, *rows: object) -> None:
 def test_what_is_trained_is_measured_once_more_and_not_trained_again(workshop: Workshop) -> None:
     written(workshop, *QUESTIONS)
     train = workshop.submit(MINE).plan.stages[0]
-    with pytest.raises(Untrained, match="1 of 1 trainings are not there"):
+    with pytest.raises(Untrained, match="1 of 1 "):
         anew(workshop, "answers")
     assert isinstance(workshop.attempt(train), Succeeded)
     used = tokens(workshop, train)
@@ -66,9 +65,9 @@ def test_other_data_and_what_may_not_be_shared_are_refused(workshop: Workshop) -
     written(workshop, *QUESTIONS)
     assert isinstance(workshop.attempt(workshop.submit(MINE).plan.stages[0]), Succeeded)
     written(workshop, *QUESTIONS[3:])
-    with pytest.raises(Untrained, match="its data have changed"):
+    with pytest.raises(Untrained, match=r"(?s)1 of 1 .*--folder"):
         anew(workshop, "answers")
-    with pytest.raises(SpecError, match="did you mean `answers`"):
+    with pytest.raises(SpecError, match="`answers`"):
         anew(workshop, "answer")
     with pytest.raises(Untrained, match="reuse: sweep"):
         build_evaluation_sweep({"sweep": "one", "reuse": "sweep"}, "nll")
@@ -81,9 +80,9 @@ def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
     one = build_evaluation_sweep(BEFORE, "[nll, {answers: {samples: 5}}]")
     assert (one.sweep, [each.name for each in one.evaluate]) == ("one-nll-answers", ["nll", "answers"])
     assert build_evaluation_sweep(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
-    with pytest.raises(SpecError, match="a second time; once is right, and the other by `sweep evaluate`"):
+    with pytest.raises(SpecError, match=r"evaluate\.1.*answers"):
         build_evaluation_sweep(BEFORE, "[answers, {answers: {samples: 5}}]")
-    with pytest.raises(SpecError, match="sweep: 'no name' found"):
+    with pytest.raises(SpecError, match=r"sweep: .*'no name'"):
         build_evaluation_sweep(BEFORE, "nll", "no name")
 
 
@@ -103,16 +102,16 @@ def test_what_changes_no_training_is_said_anew() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("data.facts.holdout=3", "data found; what one was trained with stays as it was; budget, limits, priority"),
-        ("train.rank=16", "train found; what one was trained with"),
-        ("seeds=2", "seeds found; what one was trained with"),
-        ("evaluate=[nll]", "evaluate found; EVALUATION says that"),
-        ("sweep=other", "sweep found; --as says that"),
-        ("budge.usd=3", "budge found; did you mean `budget`"),
-        ("budget.usd=-3", "budget.usd: -3"),
-        ("priority", "a path, `=` and a value are right"),
+        ("data.facts.holdout=3", "data: .*one.*budget, limits, priority"),
+        ("train.rank=16", "train: .*one"),
+        ("seeds=2", "seeds: .*one"),
+        ("evaluate=[nll]", "evaluate: .*EVALUATION"),
+        ("sweep=other", "sweep: .*--as"),
+        ("budge.usd=3", "budge: .*`budget`"),
+        ("budget.usd=-3", r"budget\.usd: .*-3"),
+        ("priority", "=.*value|value.*="),
     ],
 )
 def test_what_was_trained_is_not_said_anew(given: str, says: str) -> None:
-    with pytest.raises(SpecError, match=re.escape(says)):
+    with pytest.raises(SpecError, match=says):
         build_evaluation_sweep(BEFORE, "answers", None, [given])

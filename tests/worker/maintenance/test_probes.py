@@ -82,18 +82,18 @@ def test_each_answer_is_found_and_for_no_more_tokens_than_were_reckoned(
 
 def test_one_slot_is_enough_for_every_question(this: Probes, control: Control) -> None:
     control.set(max_clients=1)
-    assert this.moments().answer == "yes"
-    assert this.clients(1).answer == "1+"
+    assert this.probe_moments().answer == "yes"
+    assert this.probe_clients(1).answer == "1+"
 
 
 def test_that_not_one_client_opens_is_no_number_to_go_by(this: Probes, control: Control, questioned: Server) -> None:
     control.set(max_clients=0)
-    assert Probes(Endpoint(questioned.url, KEY), MODEL, name=this.name, slot=0.2).clients(2).answer == "unknown"
+    assert Probes(Endpoint(questioned.url, KEY), MODEL, name=this.name, slot=0.2).probe_clients(2).answer == "unknown"
 
 
 def test_bills_that_the_key_may_not_read_leave_it_open(this: Probes, control: Control) -> None:
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
-    answer, pending = this.forward(None)
+    answer, pending = this.probe_forward(None)
     assert (answer.answer, pending) == ("unknown", None)
     assert "403" in answer.said
 
@@ -104,12 +104,12 @@ def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 503}}])
     with monkeypatch.context() as patch:
         patch.setattr(this, "account", AccountClient(Endpoint(questioned.url, KEY), deadline=0.5))
-        answer, pending = this.forward(None)
+        answer, pending = this.probe_forward(None)
     assert answer.answer == "pending"
     assert pending is not None
     control.clear()
     before = spent(this, control)
-    answer, pending = this.forward(pending)
+    answer, pending = this.probe_forward(pending)
     assert (answer.what, answer.answer, pending) == ("forward", "training", None)
     assert spent(this, control) == before > 0
 
@@ -118,7 +118,7 @@ def test_an_inquiry_that_is_stopped_leaves_nothing_behind(this: Probes, monkeypa
     def stop(*_: object, **__: object) -> list[float]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Probes, "_resumed", stop)
+    monkeypatch.setattr(Probes, "_train_resumed", stop)
     with pytest.raises(KeyboardInterrupt):
         run_probes(this, clients=1)
     assert statuses(this) == ["client_finished"]

@@ -25,9 +25,9 @@ from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.hooks import CORNERS, Signal
 from worker.sdk.sampler import SamplingSettings
-from worker.sdk.session import AdamSettings, Session, Trainer
+from worker.sdk.session import AdamStep, Session, Trainer
 
-ADAM = AdamSettings(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
+ADAM = AdamStep(learning_rate=0.01, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0, grad_clip_norm=1)
 SOON = 5.0  # seconds, on a machine that is busy; the SDK by itself takes minutes
 NO_SLOT = (Signal.RATE_LIMITED, "fault: too many training clients")
 

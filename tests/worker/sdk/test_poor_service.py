@@ -32,7 +32,7 @@ REQUESTS = {
 ANSWERS = {"route": NO_ROUTE, "method": (405, {"detail": "Method Not Allowed"}), "none": (501, "Not Implemented")}
 
 
-def due(workshop: Workshop) -> None:
+def make_due(workshop: Workshop) -> None:
     """Whatever was put off is looked at again."""
     for key in (keys.UNRECONCILED, keys.DISCARDED, keys.EXPIRING):
         for name in workshop.store.client.zrange(key, 0, -1):
@@ -41,7 +41,7 @@ def due(workshop: Workshop) -> None:
 
 def rounds(workshop: Workshop, keeper: Housekeeping, count: int) -> None:
     for _ in range(count):
-        due(workshop)
+        make_due(workshop)
         keeper.round()
 
 
@@ -174,7 +174,7 @@ def test_an_inquiry_finds_what_is_lacking_without_spending(
     strange: tuple[Server, Odd], odd: Odd, lacking: list[str]
 ) -> None:
     odd.lack(*(REQUESTS[call] for call in lacking))
-    answer = Probes(Endpoint(strange[0].url, KEY), "offline/ngram-s", patience=20).calls()
+    answer = Probes(Endpoint(strange[0].url, KEY), "offline/ngram-s", patience=20).probe_calls()
     assert answer.answer == (" ".join(f"{call}=404" for call in lacking) or "all")
     assert not odd.count("POST create_session")
 
