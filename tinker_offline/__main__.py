@@ -61,7 +61,7 @@ def main() -> int:
         )
     scenario = Scenario(service) if options.control or options.faults else None
     config = _make_config(
-        create_app(service, options.refuse_key, scenario, control=options.control), rehearsal=bool(scenario)
+        create_app(service, options.refuse_key, scenario, control=options.control), breakable=bool(scenario)
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn stops on these signals and raises them again afterwards
@@ -93,12 +93,12 @@ def _read_faults(path: Path | None) -> "Faults":
         raise FaultsInvalid(f"it cannot be read: {cause}") from None
 
 
-def _make_config(app: "Starlette", *, rehearsal: bool) -> uvicorn.Config:
+def _make_config(app: "Starlette", *, breakable: bool) -> uvicorn.Config:
     from tinker_offline.faults.fault_middleware import BreakableConnection
 
     return uvicorn.Config(
         app,
-        http=BreakableConnection if rehearsal else "httptools",
+        http=BreakableConnection if breakable else "httptools",
         lifespan="off",
         proxy_headers=False,
         access_log=False,

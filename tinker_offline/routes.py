@@ -33,10 +33,10 @@ def create_app(
     service: Service, refused_keys: Sequence[str] = (), scenario: Scenario | None = None, *, control: bool = False
 ) -> Starlette:
     """Build the server. With a `scenario`, faults happen to requests whose key is valid; `control` adds /offline/."""
-    rehearsal = [Middleware(FaultMiddleware, scenario=scenario)] if scenario else []
+    fault_middleware = [Middleware(FaultMiddleware, scenario=scenario)] if scenario else []
     app = Starlette(
         routes=[*_make_routes(), *(make_control_routes() if control else ())],
-        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *rehearsal],
+        middleware=[Middleware(KeyCheck, refused=frozenset(refused_keys)), *fault_middleware],
         exception_handlers={Refusal: _answer_refusal, Exception: _answer_failure},
     )
     app.state.service, app.state.scenario, app.state.paths = service, scenario, list_paths()

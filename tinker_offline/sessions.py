@@ -88,7 +88,7 @@ class Sessions:
             self._record({"session": session_id, "finished": request.model_dump()})
 
     def drop_silent(self, seconds: float) -> Iterator[ClientSession]:
-        """Drop the sessions without a heartbeat for this long (counted anew after a restart), and yield each."""
+        """Drop the sessions without a heartbeat for this long since the server started, and yield each."""
         limit = datetime.now(UTC) - timedelta(seconds=seconds)
         silent = [one for one in self._sessions.values() if one.last_beat < limit and one.make_refusal() is None]
         for session in silent:

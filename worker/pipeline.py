@@ -46,7 +46,7 @@ def attempt(context: WorkerContext, stage: str, number: int, reporter: EventRepo
 
 
 def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at: float) -> Outcome:
-    with ExitStack() as behind:
+    with ExitStack() as closing:
         with context.leases.hold(lease, asked_at=asked_at) as held:
             try:
                 this = _load_attempt(context, held, reporter)
@@ -56,7 +56,7 @@ def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at
             except Exception as error:  # noqa: BLE001 - the stored stage can be wrong in any way
                 return _fail_unrunnable(context, lease.stage, error, lease.fence)
             outcome, trainer = _perform(this, session)
-            behind.callback(
+            closing.callback(
                 _close_session, this, session, outcome
             )  # in any case, or the session would outlive its slot
             stands = conclude(this, outcome)

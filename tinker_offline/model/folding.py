@@ -1,4 +1,4 @@
-"""Fold any tokenizer's tokens into classes, for the one model that reads them: to rehearse with a real
+"""Fold any tokenizer's tokens into classes, for the one model that reads them: to try a sweep with a real
 model's tokens.
 
 Tokens whose numbers agree modulo 95 form a class. The model learns which class comes next, and

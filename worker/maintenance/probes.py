@@ -83,13 +83,13 @@ class Probes:
         """Find the calls that the service lacks, by asking each about something that does not exist: that costs
         nothing.
         """
-        nothing, now = f"tinker://inquiry-{self.name}/weights/none", datetime.now(UTC)
+        nothing, now = f"tinker://probe-{self.name}/weights/none", datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
         questions: dict[str, Callable[[], object]] = {
-            "search": lambda: self.account.find_sessions({"inquiry": self.name}),
+            "search": lambda: self.account.find_sessions({"probe": self.name}),
             "ttl": lambda: self.account.extend(nothing, KEPT),
             "delete": lambda: self.account.delete(nothing),
-            "checkpoints": lambda: self.account.list_checkpoints(f"inquiry-{self.name}"),
+            "checkpoints": lambda: self.account.list_checkpoints(f"probe-{self.name}"),
             "usage": lambda: self.account.read_usage(hour - timedelta(hours=1), hour),
         }
         lacking = {call: status for call, ask in questions.items() if (status := _find_lack(ask)) is not None}
@@ -104,7 +104,7 @@ class Probes:
             trainer = self.open_trainer(session)
             with self._delete_saved(trainer.session_id):
                 self._train(trainer, FIRST, BEFORE)
-                path = self.wait(trainer.save("inquiry", ttl_seconds=KEPT, metadata={"inquiry": self.name}))
+                path = self.wait(trainer.save("probe", ttl_seconds=KEPT, metadata={"probe": self.name}))
                 unbroken = self._train(trainer, SECOND, AFTER)
                 _close_session(session, "success")  # where one client is allowed, the next has its place
                 resumed, control = (self._train_resumed(path, optimizer=optimizer) for optimizer in (True, False))
@@ -120,7 +120,7 @@ class Probes:
             session = read_message()["session"]
             if not self.account.finish(session):
                 return ProbeAnswer("finish", "no", "the service refuses it; sessions of dead workers end by themselves")
-            found = self.account.find_sessions({"inquiry": self.name, "asks": "finish"})
+            found = self.account.find_sessions({"probe": self.name, "asks": "finish"})
             over = any(each.id == session and each.status in FINAL for each in found)
             go_on()
             refused = read_message()["refused"]
@@ -192,7 +192,7 @@ class Probes:
     @contextmanager
     def session(self, asks: ProbeName) -> Iterator[Session]:
         """Open a session, and close it at the end of the block."""
-        session = Session(lambda: self._endpoint, {"inquiry": self.name, "asks": asks})
+        session = Session(lambda: self._endpoint, {"probe": self.name, "asks": asks})
         ending: Ending = "interrupted"
         try:
             yield session

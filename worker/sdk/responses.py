@@ -68,16 +68,16 @@ def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: LossFu
     return PassResult(loss, logprobs)
 
 
-def _read_loss(call: str, named: float | None, reckon: Callable[[], float | None]) -> float | None:
-    """What the service names, or what is reckoned; one that is no number must be so by its log-probabilities, too."""
+def _read_loss(call: str, named: float | None, compute: Callable[[], float | None]) -> float | None:
+    """Return the service's loss, or compute it; a loss that is not finite must follow from the log-probabilities."""
     if named is not None and math.isfinite(named):
         return float(named)
     with np.errstate(all="ignore"):  # of a training that has diverged
-        reckoned = reckon()
+        computed = compute()
     if named is None:
-        return reckoned
-    if reckoned is not None and abs(reckoned) <= LARGEST:
-        reject(call, "a finite `loss:sum`", f"{named}, where the log-probabilities amount to {reckoned:.4g}")
+        return computed
+    if computed is not None and abs(computed) <= LARGEST:
+        reject(call, "a finite `loss:sum`", f"{named}, but the log-probabilities give {computed:.4g}")
     return float(named)
 
 

@@ -166,7 +166,7 @@ def test_a_service_that_does_not_let_us_finish_is_waited_for(
     assert read_warnings(caplog) == [NOT_ALLOWED]
 
 
-def test_what_an_inquiry_found_no_use_in_is_not_tried(
+def test_what_a_probe_found_useless_is_not_tried(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage, keeper = kill_training(workshop, monkeypatch), make_housekeeping(workshop)
@@ -178,7 +178,7 @@ def test_what_an_inquiry_found_no_use_in_is_not_tried(
     assert (keeper.round().finished, keeper.round().reconciled) == (1, 1)
 
 
-def test_a_bill_that_an_inquiry_left_to_come_is_read_when_it_is_there(workshop: Workshop) -> None:
+def test_a_pending_bill_of_a_probe_is_read_when_it_is_there(workshop: Workshop) -> None:
     """At once offline; of the live service not before its lag is over."""
     record_facts(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
     record_facts(workshop.store, "tinker", {"pending": "elsewhere some/model"})
@@ -203,10 +203,10 @@ def test_a_bill_that_may_not_be_read_is_waited_for_no_longer(
 
 def measured(workshop: Workshop) -> str:
     """A session in which nothing but `forward` was done."""
-    inquiry = Probes(workshop.context.endpoint("offline/ngram-s"), "offline/ngram-s")
-    with inquiry.session("forward") as session:
-        trainer = inquiry.open_trainer(session)
-        inquiry.wait(trainer.forward(FIRST))
+    probes = Probes(workshop.context.endpoint("offline/ngram-s"), "offline/ngram-s")
+    with probes.session("forward") as session:
+        trainer = probes.open_trainer(session)
+        probes.wait(trainer.forward(FIRST))
     return trainer.session_id
 
 

@@ -1,4 +1,4 @@
-"""What an inquiry finds out about a service that answers each question one way, and then the other."""
+"""What the probes find at a service that behaves one way, and then the other."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def control(questioned: Server) -> Iterator[Control]:
 
 @pytest.fixture
 def this(questioned: Server, control: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probes]:  # noqa: ARG001
-    """An inquiry; afterwards nothing that it opened is open, and nothing that it saved is there."""
+    """Probes; afterwards nothing that they opened is open, and nothing that they saved exists."""
     monkeypatch.setenv("SWEEP_OFFLINE_URL", questioned.url)
     made = Probes(Endpoint(questioned.url, KEY), MODEL, patience=20, slot=1.0)
     yield made
@@ -48,13 +48,13 @@ def this(questioned: Server, control: Control, monkeypatch: pytest.MonkeyPatch) 
 
 
 def statuses(made: Probes) -> list[str | None]:
-    return [session.status for session in made.account.find_sessions({"inquiry": made.name})]
+    return [session.status for session in made.account.find_sessions({"probe": made.name})]
 
 
 def spent(made: Probes, control: Control) -> int:
     """By the service's own count."""
     sessions = control.usage().values()
-    mine = [each["tokens"] for each in sessions if each["user_metadata"].get("inquiry") == made.name]
+    mine = [each["tokens"] for each in sessions if each["user_metadata"].get("probe") == made.name]
     return sum(sum(tokens.values()) for tokens in mine)
 
 
@@ -114,7 +114,7 @@ def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
     assert spent(this, control) == before > 0
 
 
-def test_an_inquiry_that_is_stopped_leaves_nothing_behind(this: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probes_that_are_stopped_leave_nothing_behind(this: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> list[float]:
         raise KeyboardInterrupt
 

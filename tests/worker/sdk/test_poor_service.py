@@ -170,7 +170,7 @@ def test_a_thing_that_is_not_there_is_no_call_that_is_not_there(
 @pytest.mark.parametrize(
     "lacking", [[], ["search"], ["ttl", "usage"], ["search", "ttl", "delete", "checkpoints", "usage"]]
 )
-def test_an_inquiry_finds_what_is_lacking_without_spending(
+def test_probes_find_what_is_lacking_without_spending(
     strange: tuple[Server, Odd], odd: Odd, lacking: list[str]
 ) -> None:
     odd.lack(*(REQUESTS[call] for call in lacking))
