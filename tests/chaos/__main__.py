@@ -1,7 +1,7 @@
-"""`make chaos`: the long forms. 200 stages under at least 50 kills; 200 attempts in flight that are told to leave; a
-night with a cap of 12 clients, four workers that are killed, and ten minutes without the service.
+"""Run the long chaos tests: python -m tests.chaos [SEED], or `make chaos`.
 
-python -m tests.chaos [SEED]
+200 stages under at least 50 kills; 200 attempts in flight that are asked to leave; and a night with
+at most 12 clients, four killed workers and ten minutes without the service.
 """
 
 import os

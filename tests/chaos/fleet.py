@@ -1,4 +1,6 @@
-"""A fleet of real processes: Redis, tinker_offline, schedulers and Celery workers, each of which can be killed."""
+"""Start a fleet of real processes: Redis, tinker_offline, schedulers and Celery workers, each of which
+can be killed.
+"""
 
 import contextlib
 import json

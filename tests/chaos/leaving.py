@@ -1,4 +1,4 @@
-"""Many attempts in flight on one worker, which is told to leave; blips of the connection to Redis before that."""
+"""Ask one worker with many attempts in flight to leave, after short breaks of its connection to Redis."""
 
 import signal
 from collections import Counter

@@ -1,5 +1,6 @@
-"""A night in which three things go wrong, with real processes: a limit that nobody told us of, workers that are killed,
-and a service that is away for a while."""
+"""Run a night in which three things go wrong, with real processes: an unknown client limit, killed
+workers, an outage.
+"""
 
 import json
 import signal
@@ -139,7 +140,7 @@ def await_parking(fleet: Fleet, size: Size) -> float:
 
 
 def taken(fleet: Fleet) -> int:
-    """Slots that nobody can have who comes now."""
+    """Slots that a new attempt cannot have."""
     with fleet.store() as store:
         seen: Any = json.loads(store.scripts.run("read_service", "offline", 60_000, POOL))
     return int(seen["pools"][POOL]["taken"])

@@ -1,7 +1,7 @@
-"""A storm: processes are killed at random, as a seed says, while a sweep runs; and what must hold when it is over.
+"""Kill random processes, chosen by a seed, while a sweep runs, and check what must hold afterwards.
 
-What is struck next, and after how much work, is drawn from the seed; the strokes are spaced by optimizer steps that the
-service has done, not by seconds, so that a slow machine sees the same storm.
+The seed chooses what is killed next and after how much work. Work is counted in optimizer steps at
+the service, not in seconds, so that a slow machine has the same storm.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A worker whose consumer has fallen silent ends itself; whoever is started in its place does the work."""
+"""A worker whose consumer receives nothing more exits, and its successor does the work."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
         _deafen(fleet)
         fleet.submit(SMALL_SPEC.format(name="deaf"))
         with fleet.client() as client:
-            wait_until(lambda: count_waiting(client) > 0, "nudges to wait for it", seconds=30)
+            wait_until(lambda: count_waiting(client) > 0, "messages to wait for it", seconds=30)
         assert worker.ended(30) > 0
         assert worker.process is not None
         assert worker.process.returncode == 1

@@ -1,4 +1,4 @@
-"""A worker that was frozen past its lease wakes up to nothing: it writes nothing, and asks nothing of the service."""
+"""A worker that was frozen past its lease writes nothing and requests nothing when it resumes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""50 attempts in flight: blips start none of them twice, and SIGTERM leaves none behind."""
+"""With 50 attempts in flight, short breaks start none twice, and SIGTERM leaves none behind."""
 
 from pathlib import Path
 

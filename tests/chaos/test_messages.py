@@ -1,4 +1,4 @@
-"""A Celery message is a nudge: doubled, late or lost, it changes nothing but time."""
+"""Doubled, late or lost Celery messages change nothing but time."""
 
 import json
 import time
@@ -67,7 +67,7 @@ def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
     assert view.tokens == plan.totals.tokens, "nothing was done twice"
     ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
     assert all(ends[stage.id] == 1 for stage in plan.stages)
-    assert len(post.late) == (3 if habit == "late" else 0)  # the evaluations are adopted: nobody sends for them
+    assert len(post.late) == (3 if habit == "late" else 0)  # evaluations continue on the live client, without a message
     post.close()
 
 

@@ -1,4 +1,4 @@
-"""A limit nobody told us of, workers that are killed, an outage: real processes; `make chaos` has the long form."""
+"""An unknown client limit, killed workers and an outage, with real processes; `make chaos` has the long form."""
 
 from pathlib import Path
 

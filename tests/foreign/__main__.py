@@ -1,4 +1,5 @@
-"""`make foreign`: the product against a Tinker server that nobody here wrote, SkyRL tx on the CPU. Eight minutes.
+"""Run the product against a Tinker server by others, SkyRL tx on the CPU: `make foreign`, eight
+minutes.
 
 python -m tests.foreign [NAME…]: sl, dpo, methods, killed, restarted; all of them without a name.
 """
@@ -71,7 +72,7 @@ def methods(desk: Desk, _: Server) -> Figures:
 
 
 def killed(desk: Desk, _: Server) -> Figures:
-    """A worker that is killed in the middle: the loss is that of the run that nobody disturbed."""
+    """A worker that is killed in the middle: the loss is that of the undisturbed run."""
     whole = _of(nights.runs(_swept(desk, "whole"))[0], "nll")
     loss, resumes = _disturbed(desk, "killed", _kill_worker)
     assert abs(loss - whole) < CLOSE, (loss, whole)
@@ -79,7 +80,7 @@ def killed(desk: Desk, _: Server) -> Figures:
 
 
 def restarted(desk: Desk, server: Server) -> Figures:
-    """A server that loses its models and comes back: the stage goes on from its checkpoint."""
+    """A server that loses its models and comes back: the stage continues from its checkpoint."""
 
     def restart(_: Desk) -> None:
         server.kill()

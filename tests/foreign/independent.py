@@ -1,6 +1,7 @@
-"""The loss of held-out chats by torch and transformers, in the foreign server's environment.
+"""Compute the loss of held-out chats with torch and transformers, in the foreign server's environment.
 
-`independent.py MODEL CHATS` prints the mean over the tokens of the last answers, in nats; the end of the turn is one.
+`independent.py MODEL CHATS` prints the mean over the tokens of the last answers, in nats; the end
+of the turn is one.
 """
 
 import json

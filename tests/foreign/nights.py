@@ -1,4 +1,4 @@
-"""The experiments that run against the foreign server, and what must come of each."""
+"""Define the experiments that run against the foreign server, and what each must show."""
 
 import json
 import random

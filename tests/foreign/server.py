@@ -1,4 +1,4 @@
-"""The foreign server and what stands before it: installed into `.foreign`, started, killed, started again."""
+"""Install the foreign server and its translator into `.foreign`, and start, kill and restart them."""
 
 import os
 import shutil
@@ -135,7 +135,7 @@ def served(folder: Path, desk: Path) -> Iterator[tuple[Server, str]]:
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
-"""Makes a small Qwen3 with its tokenizer, in the environment of the foreign server: `tiny.py FOLDER`.
+"""Make a small Qwen3 with its tokenizer, in the environment of the foreign server: `tiny.py FOLDER`.
 
-It is trained for a minute on the manual that every Python holds, so that a training has something to begin with.
-Nothing of it is ours beyond its size: the architecture is transformers', and so is the file format.
+It is trained for a minute on Python's manual, so that a training has something to begin with. Only
+its size is ours: the architecture and the file format are those of transformers.
 """
 
 import pydoc_data.topics

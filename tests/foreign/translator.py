@@ -1,13 +1,17 @@
-"""Between the SDK that we use and a server that speaks an older one: SkyRL tx 0.4.0 was written for SDK 0.25.
+"""Translate between our SDK and a server for an older one: SkyRL tx 0.4.0 was written for SDK 0.25.
 
-Everything goes through as it came, but for what has changed since:
+Everything passes unchanged except:
 
-- A model is named by its session and a number, which the SDK knows before the answer; there the server makes a name.
-- `load_weights` makes a model of its own; there it loads into a model that was made before.
-- `asample` names the sequences that it will give.
-- The log-probabilities of a prompt have an entry for the first token, which has none.
+- A model is named by its session and a number, which the SDK knows before the answer; the server
+chooses a name.
 
-What the server does not have (finishing a session, lifetimes, searching sessions, bills) is left as it is: a 404.
+- `load_weights` creates a model; the server loads into an existing one.
+
+- `asample` names its sequences in advance.
+
+- The log-probabilities of a prompt have an entry for the first token, without a number.
+
+What the server lacks (finishing a session, lifetimes, searching sessions, bills) stays a 404.
 """
 
 import json

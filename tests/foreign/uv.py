@@ -1,5 +1,4 @@
-"""Stands in for `uv run`, by which SkyRL's server insists on being started, and starts its engine: `-m MODULE …` runs
-in the interpreter that runs this file."""
+"""Stand in for `uv run`, with which SkyRL's server starts its engine: `-m MODULE …` runs in this interpreter."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""One server for all tests of this folder, and one of its own for a test that has to stop it."""
+"""One server for all tests of this folder, and a separate one for tests that stop it."""
 
 import contextlib
 import signal

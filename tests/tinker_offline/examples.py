@@ -1,4 +1,4 @@
-"""What the tests of this folder train on and compare."""
+"""Data that the tests of this folder train on and compare."""
 
 from collections.abc import Sequence
 from typing import Any

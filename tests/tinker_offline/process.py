@@ -1,4 +1,4 @@
-"""A real server process, for the real SDK to talk to."""
+"""Start a real server process for the real SDK."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""What the documentation leaves open about an account, answered either way."""
+"""What the service's documentation leaves open about an account can be set either way."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Keys, the tokenizer, the command line, and what the package may import."""
+"""API keys, the tokenizer, the command line, and what the package may import."""
 
 import ast
 import signal

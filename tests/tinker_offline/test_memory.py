@@ -1,4 +1,4 @@
-"""What a restart keeps, what it loses, and what can be looked up."""
+"""What a restart keeps, what it loses, and what can be listed."""
 
 import signal
 from datetime import UTC, datetime, timedelta

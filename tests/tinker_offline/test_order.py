@@ -1,4 +1,4 @@
-"""Operations of one model happen once and in the order of their numbers, however they arrive."""
+"""A model's operations happen once and in the order of their numbers, however they arrive."""
 
 import pytest
 

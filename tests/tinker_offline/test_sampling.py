@@ -1,4 +1,4 @@
-"""What samples are promised: agreement with training, and that every parameter does what it says."""
+"""Samples agree with training, and every sampling parameter works as documented."""
 
 from collections import Counter
 from collections.abc import Iterator

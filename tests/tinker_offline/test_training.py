@@ -1,4 +1,4 @@
-"""Through the real SDK: what a training client is promised."""
+"""What a training client may rely on, through the real SDK."""
 
 import uuid
 

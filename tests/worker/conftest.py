@@ -1,4 +1,4 @@
-"""A worker on real things: a Redis, a tinker_offline, the SDK. Only time and the messages are the test's own."""
+"""A worker on real parts: a Redis, a tinker_offline and the SDK. Only time and the messages belong to the test."""
 
 from collections.abc import Iterator
 from pathlib import Path

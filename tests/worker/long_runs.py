@@ -1,4 +1,4 @@
-"""Trainings that take minutes: when they run, and the interval of three seeds."""
+"""Helpers for trainings that take minutes: when they run, and the interval of three seeds."""
 
 import os
 import statistics

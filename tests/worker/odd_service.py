@@ -1,6 +1,6 @@
-"""A service that answers as no service should: tinker_offline behind somebody who changes what it says.
+"""Serve tinker_offline behind a middleware that changes its answers into malformed ones.
 
-Real HTTP, the real SDK, a real model behind it; only the answers are the test's.
+Real HTTP, the real SDK and a real model; only the answers are the test's.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Odd:
         self.asked: list[str] = []
 
     def refuse(self, request: str, status: int, body: Any, times: int = 10**6) -> None:
-        """Answer requests like this one (`POST sessions/search`, `PUT */ttl`) so, so many times."""
+        """Answer requests like this one (`POST sessions/search`, `PUT */ttl`) this way, this many times."""
         self.refusals[request], self.times[request] = (status, body), times
 
     def lack(self, *requests: str, answer: tuple[int, Any] = NO_ROUTE) -> None:

@@ -1,4 +1,4 @@
-"""One attempt, through every real part: what it leaves behind, what it costs, and how each way of ending is told."""
+"""One attempt through every real part: what it leaves behind, what it costs, and how each ending is reported."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from worker.training.training_loop import Training
 
 
 def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: Workshop) -> None:
-    """One nudge, one session, two stages: each with its own attempt, result and cost."""
+    """One message, one session, two stages: each with its own attempt, result and cost."""
     plan = workshop.submit().plan
     train, evaluate = sorted(plan.stages, key=lambda stage: stage.kind, reverse=True)
     assert isinstance(workshop.attempt(train), Succeeded)
@@ -65,7 +65,7 @@ def test_a_diverged_loss_fails_the_stage_at_once_with_its_cause(workshop: Worksh
 
 
 def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
-    """It fails alone, quickly; its cause, its last numbers and how to go on are there for whoever looks."""
+    """It fails alone and quickly; its cause and its last numbers are recorded."""
     spec = SPEC.replace("learning_rate: 0.02", "learning_rate: 0.02, diverged_above: 1.2")
     train = next(stage for stage in workshop.submit(spec).plan.stages if stage.kind == "train")
     outcome = workshop.attempt(train)

@@ -1,4 +1,4 @@
-"""Every way in which the service can fail, rehearsed: nothing is lost, and nothing charged that is not due."""
+"""Every way in which the service can fail is simulated: nothing is lost, and nothing is charged wrongly."""
 
 import threading
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_a_bill_that_is_not_paid_stops_all_spending_at_once(impatient: Workshop,
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
     assert impatient.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker", "all spending stops"
-    assert Canaries(impatient.context, Timing()).turn("offline") is None, "until a person has acted, nobody tries"
+    assert Canaries(impatient.context, Timing()).turn("offline") is None, "until a person has acted, no canary runs"
     control.clear()
     impatient.store.scripts.run("resume_service", "offline")
     verdict = Canaries(impatient.context, Timing()).turn("offline")
@@ -130,7 +130,7 @@ def test_what_the_service_loses_is_done_again_from_the_checkpoint_and_counted(
 def test_a_model_that_is_lost_while_it_is_opened_costs_no_checkpoint(
     impatient: Workshop, control: Control, monkeypatch: pytest.MonkeyPatch, on: str
 ) -> None:
-    """As when the service starts anew just then: a 404, though the checkpoint is there as before."""
+    """As when the service restarts just then: a 404, although the checkpoint still exists."""
     stage, steps = training(impatient), iter(range(14))
     with monkeypatch.context() as patch:
         patch.setattr(Attempt, "stop_if_asked", lambda _: make_stopped(EndRequest.LEAVE) if next(steps) == 9 else None)
@@ -195,7 +195,7 @@ def test_a_pause_that_the_service_tells_of_is_no_stall(impatient: Workshop, cont
 
 
 def test_a_pause_waits_for_its_checkpoint_however_slow_the_service_is(impatient: Workshop, control: Control) -> None:
-    """Longer than a worker that stops may take: nobody is in a hurry, and what was paid for is kept."""
+    """Longer than a stopping worker may take: there is no hurry, and what was paid for is kept."""
     leases = Leases(impatient.store, worker="calm", threads=1, seconds=3, grace=0.5, about={})
     leases.start()
     calm = Workshop(replace(impatient.context, leases=leases), impatient.tinker, impatient.folder)

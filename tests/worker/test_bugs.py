@@ -1,4 +1,4 @@
-"""A bug in a verb that a worker calls fails the stage that met it, by name; it is no outage and no lost lease."""
+"""A bug in a Lua verb that a worker calls fails the stage that met it, by name; it is no outage and no lost lease."""
 
 import pytest
 

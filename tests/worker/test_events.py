@@ -1,4 +1,4 @@
-"""What Flower is told is for its eyes only: an attempt does not end for it."""
+"""A report to Flower that fails does not end an attempt."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is metered is what the service counts, kind by kind; and nothing is asked of it that is not held before."""
+"""The metered usage equals the service's count, kind by kind, and nothing is requested before it is reserved."""
 
 import json
 

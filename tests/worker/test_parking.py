@@ -1,4 +1,4 @@
-"""What an attempt does of what the service tells it, and what a canary finds: real SDK, real service, real verbs."""
+"""What an attempt does with the service's signals, and what a canary finds, with the real SDK, service and verbs."""
 
 import json
 import re
@@ -91,7 +91,7 @@ def test_a_creation_that_has_to_queue_is_seen_at_once_and_turned_away_at_no_cost
     assert (row(brisk, stage)["state"], charged(brisk, stage), row(brisk, stage)["micro_usd"]) == ("ready", [], "0")
     wait_until(lambda: pool(brisk)["taken"] == 0, "its slot to be given back")
     other.close("success")
-    assert isinstance(brisk.attempt(stage), Succeeded), "and what it had asked for is in nobody's way there"
+    assert isinstance(brisk.attempt(stage), Succeeded), "and its old requests block nothing at the service"
 
 
 def test_a_pause_for_want_of_capacity_is_seen_and_keeps_client_and_work(brisk: Workshop, control: Control) -> None:

@@ -1,4 +1,4 @@
-"""A stage that two sweeps want: who pays may change in its midst, and it stops only when nobody wants it."""
+"""A stage of two sweeps: the payer may change while it runs, and it stops only when no sweep wants it."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What goes wrong around a stage is not charged to it, and ends its attempt in time."""
+"""A failure around a stage is not charged to it, and ends its attempt in time."""
 
 import os
 import shutil
@@ -70,7 +70,7 @@ def test_a_worker_that_leaves_gives_back_even_what_waits_for_a_service_that_hang
 
 
 def test_a_service_that_hangs_ends_the_attempt_and_is_not_charged(workshop: Workshop, tinker: Server) -> None:
-    """The server lives and keeps its connections, and never answers: the SDK alone would wait for ever."""
+    """The server lives and keeps its connections, and never answers: the SDK alone would wait forever."""
     stage = training(workshop, steps=2000)
     workshop.context.leases._stall = 1.5
     assert tinker._process is not None

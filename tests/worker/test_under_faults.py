@@ -1,4 +1,4 @@
-"""A tenth of everything answered with 429 and a twentieth with 503: the same results, and not one step too many."""
+"""With a tenth of all requests answered 429 and a twentieth 503: the same results, and no extra step."""
 
 import numpy as np
 

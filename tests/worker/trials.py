@@ -1,4 +1,4 @@
-"""Environments as people write them, and as they go wrong. Each seed of `Mixed` goes wrong in a way of its own."""
+"""Environments as people write them, and as they fail. Each seed of `Mixed` fails in its own way."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Checks of answers as people write them, and as they go wrong: each in the way that the answer names."""
+"""Checks of answers as people write them, and as they fail: each in the way that the answer names."""
 
 import os
 import signal

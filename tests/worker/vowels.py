@@ -1,4 +1,4 @@
-"""An environment that the untrained model does middling well in, so that there is something to learn at once."""
+"""An environment in which the untrained model does moderately well, so that there is something to learn at once."""
 
 from sweeps.environments import EpisodeShape, Split, Turn
 

@@ -1,4 +1,4 @@
-"""One sweep, stage by stage, with the real pipeline in this process."""
+"""Run a sweep stage by stage, with the real pipeline, in this process."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ checkpoint: {every_steps: 6}
 
 
 class Silent:
-    """Nobody watches."""
+    """Reports to no one."""
 
     def show_progress(self, text: str) -> None:
         """Not told."""
@@ -92,7 +92,7 @@ class Workshop:
             pass
 
     def attempt(self, stage: Stage, sweep: str = "one") -> Outcome:
-        """Dispatch and attempt a stage, through the pipeline that a nudge would start."""
+        """Dispatch and attempt a stage, through the pipeline that a message would start."""
         sent = self.store.dispatch(stage.id, sweep=sweep, patience=20)
         assert sent.attempt, sent.refused
         outcome = attempt(self.context, stage.id, sent.attempt, Silent())

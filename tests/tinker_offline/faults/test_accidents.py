@@ -1,5 +1,4 @@
-"""What a client sees of each accident: through the SDK where it reacts at once, through plain HTTP where it would sit
-and wait."""
+"""What a client sees of each fault: through the SDK where it reacts at once, through plain HTTP where it would wait."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -268,7 +267,7 @@ def test_a_checkpoint_that_expired_cannot_be_loaded(shaken: Server, control: Con
 
 
 def test_a_reaper_finds_and_ends_a_session_that_is_not_its_own(shaken: Server, raw: httpx.Client) -> None:
-    """Whoever opened it is another process as far as the service knows: only the key is the same."""
+    """To the service, the opener is another process: only the API key is the same."""
     orphan = tinker.ServiceClient(base_url=shaken.url, api_key=KEY, user_metadata={"stage": "orphan"})
     client = orphan.create_lora_training_client(SMALL, rank=4).result(60)
     query = {"user_metadata": {"stage": "orphan"}, "statuses": [{"type": "active"}]}
@@ -285,7 +284,7 @@ def test_a_reaper_finds_and_ends_a_session_that_is_not_its_own(shaken: Server, r
 
 
 def test_what_is_billed_is_complete_up_to_the_moment_that_is_named(shaken: Server, raw: httpx.Client) -> None:
-    """Nobody fetched any of it: it was only asked for, and none of it can be done so soon."""
+    """The results were never fetched, and the work cannot be done that soon."""
     session = post(raw, "/create_session", user_metadata={"stage": "billed"})["session_id"]
     where = post(raw, "/create_sampling_session", session_id=session, sampling_session_seq_id=0, base_model=SMALL)
     prompt = {"chunks": [{"type": "encoded_text", "tokens": [0, 40, 41]}]}

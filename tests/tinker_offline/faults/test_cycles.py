@@ -1,5 +1,6 @@
-"""Where the clock ticks, work is begun at its ticks only. Cycles are counted, never timed: with one of an hour, the
-test is what ticks."""
+"""With a clock, work starts at its ticks only. Ticks are counted, not timed: the cycle is an hour, and
+the test ticks.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -97,7 +98,7 @@ def test_samples_and_training_of_all_models_share_a_tick(
 
 
 def test_a_steps_cycles_do_not_depend_on_how_fast_anything_is(control: Control, client: tinker.TrainingClient) -> None:
-    """A real clock, a short cycle: whoever waits for every answer uses one tick each; whoever sends ahead, fewer."""
+    """A real clock, a short cycle: waiting for every answer takes one tick each; sending ahead takes fewer."""
     control.set(cycle=0.05)
     for step in range(3):
         client.forward_backward(batch(step), "cross_entropy").result(60)

@@ -1,4 +1,4 @@
-"""A document of faults that is wrong is told with its line, and in no library's own words."""
+"""An error in a fault document names its line, in plain words and not in those of a library."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A base is fitted to its own text the same way every time, and knows more of other text than letters do."""
+"""A base is fitted to its text the same way every time, and predicts other text better than letter counts do."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How the next token is chosen, from inside: by the definition, written out; and alike however many are drawn."""
+"""The next token is chosen by the definition, whatever the number of sequences."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The model that reads any tokenizer: its log-probabilities are of tokens, and add up to one over all of them."""
+"""The model for any tokenizer has log-probabilities of tokens, which add up to one."""
 
 import math
 

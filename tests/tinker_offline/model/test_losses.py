@@ -1,4 +1,4 @@
-"""Each loss is its formula and its gradient the formula's; seen from outside, through the SDK, and from inside."""
+"""Each loss equals its formula, and its gradient the formula's gradient; through the SDK, and from inside."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -289,7 +289,7 @@ def test_every_loss_of_the_sdk_is_offered_or_refused_with_a_reason(service: tink
 
 
 def test_an_input_that_the_loss_would_not_see_is_refused(service: tinker.ServiceClient) -> None:
-    """Whoever sends a mask relies on it."""
+    """A client that sends a mask relies on it."""
     client = service.create_lora_training_client(SMALL, rank=4).result(60)
     ids = tokens("abc")
     there = {"logprobs": [-1.0] * 3, "advantages": [1.0] * 3}

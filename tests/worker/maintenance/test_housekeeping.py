@@ -1,4 +1,4 @@
-"""What an attempt that died leaves at the service is ended, deleted and counted; what is needed lives on."""
+"""What a dead attempt leaves at the service is finished, deleted and reconciled; what is needed stays."""
 
 import signal
 from datetime import UTC, datetime, timedelta

@@ -152,7 +152,7 @@ def test_what_could_cost_too_much_is_not_asked_and_the_figure_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bound_cost(MODEL, book(10)) == 10 * TOKENS
-    monkeypatch.setenv("SWEEP_OFFLINE_URL", "http://127.0.0.1:1")  # nobody is there to be asked
+    monkeypatch.setenv("SWEEP_OFFLINE_URL", "http://127.0.0.1:1")  # no server
     monkeypatch.setattr(probe_main, "read_price_book", lambda _: book(1000))
     assert probe_main.main([MODEL]) == 1
     said = json.loads(capsys.readouterr().out)["error"]

@@ -1,4 +1,4 @@
-"""What the service says of unreconciled attempts, judged without it."""
+"""What the service says about unreconciled attempts is judged by pure functions."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

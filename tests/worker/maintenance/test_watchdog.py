@@ -1,4 +1,4 @@
-"""A worker ends itself when it is deaf, and only then."""
+"""A worker exits when it receives nothing despite a backlog, and only then."""
 
 import time
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_a_worker_that_is_busy_stays(leases: Leases) -> None:
 
 
 def test_threads_that_hang_are_offered_so_that_it_is_seen_that_nothing_takes_what_waits(leases: Leases) -> None:
-    """A read from a share that is gone never returns: a worker of such threads alone would idle for ever, unseen."""
+    """A read from a share that is gone never returns: a worker with only such threads would idle forever, unnoticed."""
 
     def busy() -> str | None:
         return leases._store.client.hget(keys.worker("w1"), "busy")

@@ -1,7 +1,7 @@
-"""Loops send ahead: the service works in clock cycles, and none of them passes because we were still waiting.
+"""Training loops send ahead, so that no clock cycle of the service passes unused.
 
-Here its clock ticks only when the loop can do nothing but wait for something that has not been begun, and when all that
-was sent before has arrived. So the ticks are those that the loop cannot do without, however slow the machine is.
+The service's clock ticks only when the loop waits for work that has not started and everything sent
+has arrived. So the ticks counted are those that the loop needs, however slow the machine is.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What an attempt makes of the signs that the SDK hears."""
+"""How an attempt interprets the signals that the SDK hears."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_service_that_says_that_we_are_paused_is_in_no_trouble(time: list[floa
 def test_who_was_told_to_wait_and_hears_nothing_but_errors_since_waits_for_no_word(
     time: list[float], pause: Signal, opened: bool, stands: ClientState
 ) -> None:
-    """Else nobody would ever suspect a service that dies in a pause."""
+    """Otherwise a service that dies during a pause would never be suspected."""
     told = ClientStatus(opened=opened)
     told.note_signal(pause)
     paused = told.now[0]

@@ -1,4 +1,6 @@
-"""A refusal that says that what we hold is no more is tried once from the checkpoint, in a new session, then judged."""
+"""A refusal that says that our model or session is gone is retried once from the checkpoint, in a new
+session, then judged.
+"""
 
 from typing import Any
 
@@ -157,7 +159,7 @@ def again(workshop: Workshop, stage: Stage) -> Any:
 
 
 def lose(odd: Odd, request: str, *, behind: int, times: int = 1) -> None:
-    """Refuse a request, when so many passes were answered, as who has lost the model."""
+    """After this many passes, refuse a request like a server that lost the model."""
 
     def count(_: object) -> None:
         if odd.count("POST forward_backward") >= behind:

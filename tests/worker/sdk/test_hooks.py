@@ -1,4 +1,4 @@
-"""The private corners of the SDK that we replace: each is there, and brings to light what it should."""
+"""Each private part of the SDK that we replace exists, and reports what it should."""
 
 import asyncio
 import inspect
@@ -199,7 +199,7 @@ def test_a_sample_that_is_held_back_is_seen(opened: Callable[[Eyes], Session], c
 def test_what_was_sampled_and_is_lost_is_not_sampled_again_behind_our_back(
     opened: Callable[[Eyes], Session], control: Control, eyes: Eyes, kept: bool
 ) -> None:
-    """The SDK would ask anew, under another number: it would be billed twice, and be in the books once."""
+    """The SDK would send it again under another number: billed twice, booked once."""
     trainer = wait(create(opened(eyes)))
     sampler = wait(
         trainer.open_sampler(wait(trainer.save_for_sampling("a", ttl_seconds=None)))

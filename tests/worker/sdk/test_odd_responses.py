@@ -1,4 +1,4 @@
-"""What the service answers is looked at once: an answer that is none ends a stage at once, and says what was wrong."""
+"""Every answer of the service is checked once: a malformed one ends the stage at once and says what was wrong."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -102,7 +102,7 @@ PASSES = {
     "one short": (shortened, str(LENGTH), str(LENGTH - 1)),
     "not a number, with a loss": (with_values(np.nan), "finite", "nan"),
     "a loss that is no number, of those that are": (contradicted, "finite `loss:sum`", "nan"),
-    "a kind of number that nobody knows": (of_no_kind, "protocol", "77"),
+    "an unknown kind of number": (of_no_kind, "protocol", "77"),
     "losses in their place": (with_values(2.5), "log-probabilities", "2.5"),
     "a metric without its reduction": (badly_named, "loss:sum", ""),
     "bytes of something else": (lambda _: b"\xff\xff", "protocol", "bytes"),
@@ -339,7 +339,7 @@ def without_loss(message: Any) -> None:
     message.metrics.clear()
 
 
-def test_a_loss_that_the_service_does_not_say_is_reckoned(among_odds: Workshop, odd: Odd) -> None:
+def test_a_loss_that_the_service_does_not_return_is_computed(among_odds: Workshop, odd: Odd) -> None:
     """The same curve, to the rounding of a sum."""
     told, untold = (training(among_odds, SHORT.replace("sweep: one", f"sweep: {name}")) for name in ("told", "untold"))
     assert isinstance(among_odds.attempt(told, "told"), Succeeded)
@@ -389,7 +389,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_so_is_that_of_what_a_model_did_itself(among_odds: Workshop, odd: Odd, loss: str) -> None:
-    """What the service would have said, reckoned from the log-probabilities that it gives."""
+    """The loss computed from the log-probabilities is the one that the service would have returned."""
     said: list[float] = []
 
     def keep_the_loss(message: Any) -> None:
@@ -422,8 +422,8 @@ def shortened_last(message: Any) -> None:
     field(message).offsets = offsets.tobytes()
 
 
-def test_the_reckoning_of_each_loss_is_that_of_its_formula() -> None:
-    """By hand, for two tokens of its own behind one that is not."""
+def test_each_loss_is_computed_by_its_formula() -> None:
+    """By hand, for two sampled tokens after one of the prompt."""
     now, then = np.array([-9.0, -1.0, -2.0], np.float32), np.array([0.0, -1.5, -1.5], np.float32)
     advantages = np.array([0.0, 2.0, -1.0], np.float32)
     up, down = np.exp(0.5), np.exp(-0.5)

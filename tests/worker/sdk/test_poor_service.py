@@ -1,4 +1,4 @@
-"""A service that lacks a call is asked once, worked with all the same, and spoken of: nothing else is lost by it."""
+"""A call that the service lacks is asked for once and reported, and everything else works without it."""
 
 import json
 from datetime import UTC, datetime, timedelta

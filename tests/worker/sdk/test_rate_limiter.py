@@ -1,4 +1,4 @@
-"""How fast a process may send: batches of permits, spent without a round trip, and never more than were drawn."""
+"""A process sends as fast as its permits allow: it draws them in batches and spends them without a round trip."""
 
 import threading
 import time
@@ -114,7 +114,7 @@ def test_any_interleaving_spends_what_was_drawn_and_no_more(redis: RedisServer, 
     for each in clients:
         each.close()
     assert sum(taken) <= per_second * (time.monotonic() - began + BURST)
-    assert set(taken) == {1, 40, 170}, "nobody starves"
+    assert set(taken) == {1, 40, 170}, "every attempt gets permits"
 
 
 def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:

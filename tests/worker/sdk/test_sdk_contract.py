@@ -1,4 +1,4 @@
-"""Everything of the SDK that the code uses, in one list; the SDK that is installed has all of it."""
+"""The installed SDK has everything that the code uses, in one list."""
 
 import ast
 import dataclasses

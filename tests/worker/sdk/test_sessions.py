@@ -1,4 +1,4 @@
-"""What a session leaves behind in a process that opens thousands of them in a night."""
+"""What sessions leave behind in a process that opens thousands of them."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""A chain goes on from the weights of the part before, and does better than that part alone."""
+"""A chain continues from the weights of the part before, and does better than that part alone."""
 
 import statistics
 

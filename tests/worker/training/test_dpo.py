@@ -1,4 +1,4 @@
-"""DPO learns what pairs prefer, and nothing from a coin; stopped anywhere it goes on to the same bits."""
+"""DPO learns what pairs prefer, and nothing from random preferences; a resume continues to the same bits."""
 
 import io
 import json

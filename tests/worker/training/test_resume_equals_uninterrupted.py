@@ -1,4 +1,4 @@
-"""A training stopped anywhere and gone on with applies each batch once: the same weights and moments, to the bit."""
+"""A training stopped anywhere and resumed applies each batch once: the same weights and moments, to the bit."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_lost_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
     stops[:] = [*[EndRequest.NOTHING] * 15, LeaseLost()]
     assert isinstance(workshop.attempt(parted, "parted"), Lost)
-    assert workshop.state(parted) == "running"  # nobody has been told: the lease must run out
+    assert workshop.state(parted) == "running"  # the store does not know: the lease must expire
     workshop.store.client.zadd(keys.state("running"), {parted.id: 0})
     assert take_back(workshop.store, stall=60) == 1
     checkpoint = workshop.store.read_assignment(parted.id).checkpoint

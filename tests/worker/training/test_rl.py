@@ -1,4 +1,4 @@
-"""RL stopped anywhere goes on to the same bits, is metered to the token, and outlives an environment that does not."""
+"""RL resumes to the same bits, is metered to the token, and survives an environment that fails."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ BY_TOKENS = ("steps: 6", "tokens: 3000")
 
 @pytest.mark.parametrize(("at", "train"), [(2, LAG), (3, PENALTY)])
 def test_stopped_and_resumed(workshop: Workshop, stops: list[EndRequest | LeaseLost], at: int, train: str) -> None:
-    """With a lag, whoever goes on trains on what was played ahead; with a penalty, it is held to the same start."""
+    """With a lag, a resume trains on the rollouts played ahead; with a penalty, it keeps the same reference."""
     whole, parted = train_the_first_of_two(workshop, train)
     stops[:] = [EndRequest.NOTHING] * at + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)

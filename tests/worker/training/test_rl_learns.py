@@ -1,6 +1,7 @@
-"""Acting teaches what is rewarded, from the untrained model and on fresh tasks; rewards by chance teach nothing.
+"""RL learns what is rewarded, from the untrained model and on fresh tasks; random rewards teach
+nothing.
 
-Every environment, and the twin of each, with `make methods`: it takes minutes.
+Every environment and its random twin, with `make methods`: it takes minutes.
 """
 
 import statistics
