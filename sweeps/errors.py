@@ -1,22 +1,22 @@
-"""What can be wrong with a question, before anything is spent on it.
+"""The errors of a sweep, before it costs anything.
 
     SweepsError
-    ├── SpecError    the file: an unknown key, a wrong type, a value that cannot be
+    ├── SpecError    the file: an unknown key, a wrong type, an impossible value
     ├── DataError    the data it names: missing, empty, unreadable, too small
     │   └── NotTaken messages that a model's chat template does not take
-    ├── PlanError    the question as a whole: too many runs, a size larger than the data, no price
-    └── NotInstalled an optional library that an answer was asked for with
+    ├── PlanError    the sweep as a whole: too many runs, a size larger than the data, no price
+    └── NotInstalled an optional library that a command needs
 
-Each message says what was found, where, and what would be right; several findings are several lines.
+Each message says where, what is expected and what there is instead; several mistakes are several lines.
 """
 
 
 class SweepsError(Exception):
-    """A question that cannot be asked as it stands."""
+    """A sweep that cannot run as it is written."""
 
 
 class SpecError(SweepsError):
-    """The file does not say a valid sweep."""
+    """The file is not a valid sweep."""
 
 
 class DataError(SweepsError):
@@ -24,12 +24,12 @@ class DataError(SweepsError):
 
 
 class NotTaken(DataError):
-    """Messages that a model's chat template does not take: what it says of that is in words of its own."""
+    """Messages that the chat template of a model refuses, with the words of the template."""
 
 
 class PlanError(SweepsError):
-    """The sweep is well-formed, and still cannot be planned."""
+    """The sweep is valid, but cannot be planned."""
 
 
 class NotInstalled(SweepsError):
-    """What was asked for needs a library that is optional, and is not there."""
+    """An optional library is needed and not installed."""

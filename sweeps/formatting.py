@@ -1,10 +1,10 @@
-"""Values as people read them, in a terminal, on a phone or on paper."""
+"""Format values for people, in a terminal, on a phone or on paper."""
 
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what only prints does not load the statistics
+if TYPE_CHECKING:  # commands that only print do not load the statistics
     from sweeps.stats.intervals import Estimate
 
 
@@ -14,7 +14,7 @@ BREAKS = re.compile("\r\n|[\t\n\r\v\f\x85\u2028\u2029]")
 
 
 def format_number(value: Any) -> str:
-    """A value as it would stand in a file, so that it can be copied into one."""
+    """Format a value as a file has it, so that it can be copied into one."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -25,24 +25,24 @@ def format_number(value: Any) -> str:
 
 
 def format_cell(key: str, value: Any) -> str:
-    """A value of a cell as people call it: no method is the untrained model, no source none."""
+    """Format a value of a cell: no method is "untrained", no source is "none"."""
     if value is None:
         return "untrained" if key == "method" else "none"
     return format_number(value)
 
 
 def escape(text: str) -> str:
-    """On one line, and nothing in it that steers a terminal: data, names and errors of others say what they like."""
+    """Put a text on one line, without control characters: names, data and errors of others may have any."""
     return STEERING.sub("\N{REPLACEMENT CHARACTER}", BREAKS.sub(" ", text))
 
 
 def escape_lines(text: str) -> str:
-    """The same of several lines."""
+    """Escape each line of a text."""
     return "\n".join(map(escape, text.split("\n")))
 
 
 def format_value(value: Any) -> str:
-    """A value of a table as a person reads it."""
+    """Format a value of a table."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -55,7 +55,7 @@ def format_value(value: Any) -> str:
 
 
 def format_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
-    """0.7117 ±0.0190; where that goes beyond what can be, both ends: 0.9500 (0.8200 to 1.0000)."""
+    """Format 0.7117 ±0.0190; if an end is cut at a bound, both ends: 0.9500 (0.8200 to 1.0000)."""
     plus = "+" if signed else ""
     mean, ends = f"{estimate.mean:{plus}.{digits}f}", estimate.ends
     if ends is None:
@@ -66,12 +66,12 @@ def format_interval(estimate: "Estimate", digits: int, *, signed: bool = False, 
 
 
 def format_count(number: int, noun: str) -> str:
-    """1 sweep, 2 sweeps."""
+    """Format a count: 1 sweep, 2 sweeps."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def format_usd(micro_usd: int | None) -> str:
-    """Micro-dollars for people: enough digits to see that small sums are not nothing."""
+    """Format micro-dollars, with enough digits for small sums."""
     if micro_usd is None:
         return "-"
     amount = micro_usd / 1_000_000
@@ -81,7 +81,7 @@ def format_usd(micro_usd: int | None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A time span for people: 8 s, 3 min, 2 h 05 min."""
+    """Format a time span: 8 s, 3 min, 2 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -89,6 +89,6 @@ def format_duration(seconds: float) -> str:
 
 
 def name_loss(progress: Mapping[str, Any]) -> str:
-    """What a training tells of its loss while it goes on: "nll 1.980"."""
+    """Name the loss of a running training: "nll 1.980"."""
     found = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
     return " ".join(f"{name} {value:.3f}" for name, value in found if isinstance(value, float))

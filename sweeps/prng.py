@@ -1,18 +1,18 @@
-"""Chances that follow from a seed, through raw words of Philox, which no version of numpy changes."""
+"""Random numbers from a seed, by raw words of Philox, which are the same in every version of numpy."""
 
 from collections.abc import Iterator
 
-BLOCK = 64  # words at once; how many makes no difference to what they are
+BLOCK = 64  # words at once; the number does not change the words
 
 
 class RandomStream:
-    """One stream of chances; the key is a number from 0 to 2^128 - 1."""
+    """One stream of random numbers; the key is a number from 0 to 2^128 - 1."""
 
     def __init__(self, key: int) -> None:
         self._words = _stream(key)
 
     def below(self, count: int) -> int:
-        """From 0 to count - 1; evenly, but for less than one part in 2^48 / count."""
+        """Draw from 0 to count - 1; uniform except for less than one part in 2^48 / count."""
         return next(self._words) % count
 
     def chance(self, share: float) -> bool:
@@ -23,7 +23,7 @@ class RandomStream:
 
 
 def _stream(key: int) -> Iterator[int]:
-    import numpy as np  # heavy, and who merely names a change of a question throws no dice
+    import numpy as np  # slow to import, and most users of this module draw nothing
 
     source = np.random.Philox(key=key)
     while True:

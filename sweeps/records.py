@@ -1,4 +1,4 @@
-"""The rows of a data set as a value with an address: what is in it, never where it came from."""
+"""The rows of a data set as a value with a content address, which does not depend on where they came from."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 class Origin(NamedTuple):
-    """Where a row stood: `train.jsonl:` and its line, or `train.parquet: row ` and its number, both from 1."""
+    """Where a row was read: `train.jsonl:` and its line, or `train.parquet: row ` and its number, both from 1."""
 
     file: str
     number: int
@@ -29,10 +29,10 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """Rows of one format. `sha256` (hex) is the content address; of format, rows and order.
+    """Rows of one format. `sha256` (hex) is the content address of format, rows and order.
 
-    `origins` says of each row where it stood, for whoever has to find it: no part of the content, and not written
-    with it. Empty where nobody knows.
+    `origins` is the place of each row in its file, for error messages. It is not part of the content, and is not stored
+    with it. Empty if unknown.
     """
 
     format: Format
@@ -43,11 +43,11 @@ class Records:
         return len(self.rows)
 
     def place(self, index: int) -> str:
-        """Where the row of this index (from 0) stood: a file and its line where that is known, else its number."""
+        """Return the place of the row at an index (from 0): file and line if known, else its number."""
         return str(self.origins[index]) if self.origins else f"row {index + 1}"
 
     def at(self, places: Iterable[int]) -> "Records":
-        """The rows of these indices, with where they stood."""
+        """Select the rows at these indices, with their places."""
         chosen = tuple(places)
         origins = tuple(self.origins[place] for place in chosen) if self.origins else ()
         return Records(self.format, tuple(self.rows[place] for place in chosen), origins)
@@ -73,20 +73,24 @@ class Records:
             header, *rows = map(json.loads, gzip.decompress(content).splitlines())
             records = cls(header["format"], tuple(rows))
         except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
-            raise DataError(f"records: not what to_jsonl wrote ({error}); fetch the artefact again") from None
+            raise DataError(
+                f"records: expected what to_jsonl wrote, got other bytes ({error}); fetch the artefact again"
+            ) from None
         if len(records) != header["rows"] or sha256 not in (None, records.sha256):
-            raise DataError(f"records: {len(records)} rows with address {records.sha256}, {sha256} was asked for")
+            raise DataError(
+                f"records: expected rows with address {sha256}, got {len(records)} rows with {records.sha256}"
+            )
         return records
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is trained on, what is reported on (`holdout`) and what choices are made on (`validation`).
+    """The rows for training, for the report (`holdout`) and for choices (`validation`).
 
-    The three share no content. `notes` says in sentences what loading did to the source.
+    The three share no content. `notes` are sentences about what loading changed.
 
-    Of questions, `context` is what the model reads with them in all three, and `whole` holds the same items as
-    `holdout` with all that is known of them.
+    For questions, `context` is what the model reads with them in all three, and `whole` has the items of `holdout` with
+    all their keys.
     """
 
     name: str
@@ -97,21 +101,21 @@ class Dataset:
     notes: tuple[str, ...]
     whole: Records | None = None
     context: str | None = None
-    account: str = ""  # how the rows of the source were shared out, for whoever asks for more than there are
+    account: str = ""  # how the rows of the source were divided, for errors about sizes
 
 
-_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # to make one takes longest
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # making one is slow
 
 
 def canonicalize_row(value: object) -> bytes:
-    """JSON with sorted keys and no spaces, in ASCII: the bytes that row digests hash."""
+    """Write JSON with sorted keys, no spaces, in ASCII: the bytes that row digests hash."""
     return b"%d" % value if type(value) is int else _WRITER.encode(value).encode()
 
 
 def load_json(text: str) -> Any:
-    """JSON in which nothing is lost. Raises ValueError, also where a key stands twice or a number is NaN or too big.
+    """Load JSON without losing anything. Raises ValueError, also for a repeated key, NaN or a number too big.
 
-    Half of a surrogate pair in a string is a UnicodeEncodeError.
+    Half of a surrogate pair in a string raises UnicodeEncodeError.
     """
     found = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once)
     if "\\u" in text:
@@ -125,19 +129,19 @@ def _finite(written: str) -> float:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number; null is")
+    raise ValueError(f"expected a JSON number or null, got {constant}")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is twice in one object")
     return found
 
 
 def hash_contents(rows: Iterable[Row]) -> list[bytes]:
-    """One SHA-256 per row that is equal exactly where the content is, up to runs of white space."""
+    """Hash the content of each row, so that rows that differ only in runs of white space are equal."""
     return [hashlib.sha256(canonicalize_row(_spaced(row))).digest() for row in rows]
 
 

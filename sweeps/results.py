@@ -1,4 +1,4 @@
-"""What was measured: one row for each run, and what the seeds of a cell say together."""
+"""The measured results: one row for each run, and a summary of the seeds of each cell."""
 
 import math
 import statistics
@@ -26,12 +26,12 @@ class RunResult:
     tokens: int = 0
     micro_usd: int | None = None
     stage: str | None = None
-    before: tuple[str, ...] = ()  # of a chain, the trainings that come before its last one
+    before: tuple[str, ...] = ()  # in a chain, the trainings before its last one
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of the finite values; `variance` divides by count - 1 and is None for a single one."""
+    """Moments of the finite values; `variance` divides by count - 1 and is None for a single value."""
 
     count: int
     mean: float
@@ -41,7 +41,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class CellSummary:
-    """The seeds of one cell. A metric without one finite value is not in `metrics`."""
+    """The summary of one cell over its seeds. A metric without a finite value is not in `metrics`."""
 
     cell: Mapping[str, Json]
     count: int  # runs that have a result
@@ -49,7 +49,7 @@ class CellSummary:
 
 
 def summarize_cells(results: Iterable[RunResult]) -> list[CellSummary]:
-    """The succeeded runs, cell by cell, in the order in which the cells first appear."""
+    """Summarize the runs that have a result, cell by cell, in the order in which the cells first appear."""
     return [_summary(runs) for _, runs in group_by_cell(results)]
 
 
@@ -68,7 +68,7 @@ def group_by_cell(
 
 
 def keep_measured(results: Iterable[RunResult]) -> list[RunResult]:
-    """The runs that have a result, or a part of it: what one evaluation measured stands where another failed."""
+    """Keep the runs that have a result, or a part of one: one evaluation may succeed and another fail."""
     return [result for result in results if result.state == "succeeded" or result.metrics]
 
 

@@ -1,4 +1,4 @@
-"""The frozen plan of a sweep as values: its stages, its runs, what they should cost."""
+"""The frozen plan of a sweep as values: its stages, its runs and their estimated cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed)
 
 
 def to_dollars(micro_usd: int | None) -> float | None:
-    """Micro-dollars as dollars, for JSON."""
+    """Convert micro-dollars to dollars, for JSON."""
     return None if micro_usd is None else micro_usd / MICRO
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The unit of work: one training or one evaluation, known by what it is."""
+    """The unit of work: one training or one evaluation, identified by its recipe."""
 
     id: str  # "train-<16 hex>" or "evaluate-<16 hex>": the fingerprint of `recipe`
     kind: Literal["train", "evaluate"]

@@ -1,11 +1,11 @@
-"""What a model can be trained and measured in by acting: a small protocol, and the tasks that come with it.
+"""Environments: the protocol, and the built-in tasks in which a model is trained and evaluated by acting.
 
-An environment is a family of tasks. A task is an episode: the model reads its prompt and acts, reads what the
-environment answers and acts again, until it is over. One answer to one question, a conversation with tools and a
-simulation that tells its result at the end are all episodes, of one turn or of many.
+An environment is a family of tasks. A task is an episode: the model reads its prompt and acts, reads the observation
+and acts again, until the episode is over. One answer to one question, a conversation with tools and a simulation with
+one result at the end are all episodes, of one turn or many.
 
-Everything about an episode follows from its seed, its split and the actions: whoever repeats them sees the same. So a
-run that is resumed goes on as if it had never stopped, and an episode can be played again up to where it was lost.
+Everything in an episode follows from its seed, its split and the actions. So a resumed run continues as if it had never
+stopped, and an episode can be replayed up to the point where it was lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,28 +13,28 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Split = Literal["train", "test"]
-"""Of which tasks: those of "test" are never among those of "train"."""
+"""Which tasks: no task of "test" is also in "train"."""
 Messages = Sequence[Mapping[str, Any]]
 Text = str | Messages
-"""What a model reads: plain text, taken as it is, or messages (`role`, `content`) for a chat model's renderer."""
+"""What a model reads: plain text as it is, or messages (`role`, `content`) for the renderer of a chat model."""
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 class Turn(NamedTuple):
-    """What the environment answers to an action."""
+    """The result of an action."""
 
-    observation: Text = ""  # what the model reads next; of an episode that is over, nothing
+    observation: Text = ""  # what the model reads next; empty at the end of an episode
     reward: float = 0.0  # for this action: an episode's reward is the sum over its turns
     done: bool = False
-    facts: Mapping[str, float] = NOTHING  # about the episode so far, to be measured: `solved` (0 or 1), `drawdown`, …
+    facts: Mapping[str, float] = NOTHING  # metrics of the episode so far: `solved` (0 or 1), `drawdown`, …
 
 
 class EpisodeShape(NamedTuple):
-    """How long episodes are: the least and the most. The most is kept to, the least is for estimates.
+    """How long episodes are: (least, most) of each. The most is a limit, the least is for estimates.
 
-    An action that reaches its most ends there; an episode that is not over after its last turn ends with the reward
-    that it has. Tokens are those of the model's tokenizer.
+    An action ends at its most tokens; an episode that is not over after its last turn ends with the reward that it has.
+    Tokens are those of the model's tokenizer.
     """
 
     turns: tuple[int, int] = (1, 1)
@@ -49,12 +49,12 @@ class Episode(Protocol):
     def prompt(self) -> Text: ...
 
     def step(self, action: str) -> Turn:
-        """The answer to the next action: its text, with the stop text that ended it if one did."""
+        """Return the result of the next action, whose text includes the stop text that ended it, if any."""
 
 
 @runtime_checkable
 class Environment(Protocol):
-    """A family of tasks. Its version is part of what a result is: raise it when the same seed means another task."""
+    """A family of tasks. Its version is part of the identity of a stage: raise it if a seed means another task."""
 
     @property
     def version(self) -> int: ...
@@ -62,14 +62,14 @@ class Environment(Protocol):
     def shape(self) -> EpisodeShape: ...
     @property
     def stop(self) -> tuple[str, ...]:
-        """Texts that end an action, beside the model's own end of a turn; none may be empty."""
+        """Texts that end an action, besides the end of a turn of the model; none may be empty."""
 
     def episode(self, seed: int, split: Split) -> Episode:
-        """The task of a seed, from 0 to 2^63 - 1; another seed may mean the same task."""
+        """Begin the task of a seed, from 0 to 2^63 - 1; another seed may mean the same task."""
 
 
 class NamedEnvironment(NamedTuple):
-    """An environment that was found by its name; `code` tells two of one name apart, and is part of what a stage is."""
+    """An environment and its name; `code` is the digest of its code, and part of the identity of a stage."""
 
     name: str
     code: str

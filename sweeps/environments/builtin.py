@@ -1,4 +1,4 @@
-"""The environments that come with it, by name. They need nothing from outside, and small models can learn in them."""
+"""The built-in environments by name. They need nothing from outside, and small models can learn in them."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ BUILT_IN: Mapping[str, Callable[[], Environment]] = MappingProxyType(
 
 
 def load_builtin(name: str) -> Environment:
-    """The environment of a full name, as `offline:tool_use`; raises SpecError with the nearest right one."""
+    """Load an environment by its full name, such as `offline:tool_use`. Raises SpecError with the nearest name."""
     if name not in BUILT_IN:
         close = difflib.get_close_matches(name, BUILT_IN, n=1)
-        right = f"did you mean `{close[0]}`?" if close else f"one of {', '.join(BUILT_IN)} is right"
-        raise SpecError(f"environment {name!r} found; {right}")
+        advice = f"; did you mean `{close[0]}`?" if close else ""
+        raise SpecError(f"expected a built-in environment ({', '.join(BUILT_IN)}), got {name!r}{advice}")
     return BUILT_IN[name]()

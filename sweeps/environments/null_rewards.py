@@ -1,9 +1,9 @@
-"""Twins with rewards that mean nothing: whatever is learned from them was learned from chance.
+"""Environments with random rewards: a control, because nothing can be learned from them.
 
-A twin's prompts, observations and facts are those of the real environment. Only the reward is drawn, once an episode
-is over, with dice that follow from its seed and its actions. Not from the seed alone: then all samples of a task would
-have the same reward, which a method that compares them would throw away. And not turn by turn: then long episodes
-would earn more, and a model would still learn to keep one going.
+Prompts, observations and facts are those of the real environment. Only the reward is drawn, at the end of an episode,
+by its seed and its actions. Not by the seed alone: then all samples of a task would have the same reward, which group
+comparison discards. And not turn by turn: then long episodes would earn more, and a model would learn to make them
+longer.
 """
 
 from sweeps.environments import Environment, Episode, Split, Text, Turn
@@ -11,7 +11,7 @@ from sweeps.environments.task_items import seed_stream
 
 
 class NullRewards:
-    """The twin of an environment; an episode is worth one of `rewards`, each as likely as the others."""
+    """An environment with random rewards: each episode earns one of `rewards`, all equally likely."""
 
     def __init__(self, real: Environment, rewards: tuple[float, ...]) -> None:
         self.version, self.shape, self.stop = real.version, real.shape, real.stop

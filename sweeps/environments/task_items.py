@@ -1,4 +1,4 @@
-"""What a task is about: drawn from its seed, and of one split only."""
+"""Draw the content of a task from its seed, for one split only."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import TypeVar
 from sweeps.environments import Split
 from sweeps.prng import RandomStream
 
-TESTED = 4  # one item in four belongs to the split "test", the others to "train"
+TESTED = 4  # one task in four belongs to the split "test", the others to "train"
 
 T = TypeVar("T")
 
 
 def draw_task(family: str, seed: int, split: Split, draw: Callable[[RandomStream], T]) -> T:
-    """The first item that the seed's dice draw and that belongs to the split.
+    """Draw the first task of the seed that belongs to the split.
 
-    To which split an item belongs is a hash of the item itself, so that no item is ever in both, whatever the seeds.
+    A hash of the task itself assigns its split, so that no task is ever in both, whatever the seeds.
     """
     dice = seed_stream(family, seed)
     while assign_split(family, item := draw(dice)) != split:
@@ -28,10 +28,10 @@ def assign_split(family: str, item: object) -> Split:
 
 
 def seed_stream(family: str, seed: int) -> RandomStream:
-    """The dice of a seed; each family of tasks has its own."""
+    """Make the random stream of a seed; each family of tasks has its own."""
     return RandomStream((_number(family) << 64) + seed)
 
 
 def _number(text: str) -> int:
-    """From 0 to 2^64 - 1."""
+    """Hash a text to a number from 0 to 2^64 - 1."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

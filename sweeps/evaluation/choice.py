@@ -49,9 +49,9 @@ class Choice(ForwardEvaluator):
     def describe_items(self, rows: Sequence[Row], options: Options, where: str) -> Iterator[str]:
         sure = sum({*row["candidates"]} <= {*row["answers"]} for row in rows)
         if sure == len(rows):
-            raise PlanError(f"{where}: all candidates of every question are right, so any choice is; add wrong ones")
+            raise PlanError(f"{where}: all candidates of every question are right; add wrong ones")
         if sure:
-            yield f"of {sure:,} of {len(rows):,} questions all candidates are right, so any choice is"
+            yield f"all candidates are right for {sure:,} of {len(rows):,} questions"
         same = sum(len({normalize_text(text) for text in row["candidates"]}) < len(row["candidates"]) for row in rows)
         if same:
             yield f"{same:,} of {len(rows):,} questions have candidates that differ in case, space or signs alone"

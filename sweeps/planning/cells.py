@@ -1,4 +1,4 @@
-"""What `vary` makes of a sweep: its variants, one after the other and never all at once."""
+"""Expand `vary` into the variants of a sweep, one after the other and never all at once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ from sweeps.stage import Json
 from sweeps.training.learning_rates import resolve_rate
 
 VARIED = {"model", "tokenizer", "train", "data", "source_size", "methods", "equal"}
-UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # as the sweep of one cell is
-Chosen = Mapping[str, int]  # for each axis that is walked, the place on it
+UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # of the sweep of one cell
+Chosen = Mapping[str, int]  # for each axis, the place of the value on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +33,29 @@ class Variant:
 
     cell: Mapping[str, Json]
     model: str
-    train: Train  # of a comparison, whose methods have each their own, a blank one
+    train: Train  # in a comparison an empty one: each method has its own
     data: Mapping[str, DataSpec]
     source_size: int | None
     methods: Mapping[str, Method]
     equal: Equal | None
-    tokenizer: str | None  # that the file names for the model
-    label: str  # of what is varied, for people: " rank=4 learning_rate=0.01", or nothing
+    tokenizer: str | None  # the one that the file names for the model
+    label: str  # the varied values for people: " rank=4 learning_rate=0.01", or nothing
 
 
 def count_axes(sweep: SweepFields) -> dict[str, int]:
-    """How long each axis is, by arithmetic; axes that are zipped are one."""
+    """Count the values of each axis without making them; zipped axes count as one."""
     return {" + ".join(group): axes.count_values(sweep.vary[group[0]]) for group in _groups(sweep)}
 
 
 def list_exclusions(sweep: SweepFields) -> Exclusions:
-    """What is left out of the sweep, to be asked about every cell."""
+    """Build the conditions of `exclude`, which are checked for every cell."""
     return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
 
 
 def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator[Variant]:
-    """Every variant that is not left out, in the order of the axes, the last one fastest.
+    """Expand every variant that is not excluded, in the order of the axes, the last one fastest.
 
-    Raises PlanError for one that does not make a valid sweep, naming its cell, and for a `when` that holds nowhere.
+    Raises PlanError with the cell of a variant that is not a valid sweep, and for a `when` that no cell meets.
     """
     values = {path: _values(sweep, path) for path in sweep.vary}
     outside, part = left_out or list_exclusions(sweep), _parts(sweep, values)
@@ -74,7 +74,7 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
 
 
 def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
-    """What makes of a choice the sections that it concerns; cells that agree in a section share it."""
+    """Build a function from a choice to its sections; cells that agree in a section share it."""
     base = sweep.model_dump(exclude_unset=True, include=VARIED)
     sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
     roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in sections}
@@ -115,7 +115,7 @@ def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
 
 
 def _refuse_contradiction(sweep: SweepFields, parts: Mapping[str, Any], varied: frozenset[str]) -> None:
-    """The rules between keys hold in every cell, not only in the file as it stands without its axes."""
+    """Check the rules between keys in a cell: they hold in every cell, not only in the file without its axes."""
     if varied - {"model"}:
         for path, text in check_cell(sweep.model_copy(update={**parts, **UNVARIED}), varied):
             raise PlanError(f"{'.'.join(map(str, path))}: {text}")
@@ -132,18 +132,18 @@ def _said(error: ValidationError, root: str) -> str:
 
 
 def _complete(variant: Variant) -> Variant:
-    """What must be said exactly once can still be missing, or said twice, in a cell of conditional axes."""
+    """Check what a cell of conditional axes may still miss, or have twice; resolve its learning rates."""
     if variant.methods:
         methods = {name: resolve_rate(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
         return replace(variant, methods=cast(Mapping[str, Method], methods))
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
-        found = " and ".join(given) or "no length"
-        raise PlanError(f"{found} found; exactly one of {', '.join(LENGTHS)} is right")
+        found = " and ".join(given) or "none"
+        raise PlanError(f"expected exactly one of {', '.join(LENGTHS)}, got {found}")
     if variant.train.method == "rl" and variant.train.environment is None:
-        raise PlanError("no train.environment found; name one, as offline:tool_use")
+        raise PlanError("missing train.environment; name one, such as offline:tool_use")
     if variant.train.learning_rate is None:
-        raise PlanError("no train.learning_rate found; write one for the other cells")
+        raise PlanError("missing train.learning_rate; write one for the other cells")
     return replace(variant, train=resolve_rate(variant.train, variant.model))
 
 
@@ -152,7 +152,7 @@ def _values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
 
 
 def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
-    """The axes that are walked on their own, or together; those that others wait for come first."""
+    """Group the axes that are walked together; an axis that a condition reads comes before the axes with it."""
     zipped = {path: group for group in sweep.zip for path in group}
     groups = dict.fromkeys(zipped.get(path, (path,)) for path in sweep.vary)
     home = {path: group for group in groups for path in group}
@@ -170,7 +170,7 @@ def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator
         return all(conditions[path].holds(partial(said, chosen)) for path in group if path in conditions)
 
     def said(chosen: Chosen, path: str) -> Any:
-        """What the cell says there, be it by an axis, by an axis of what is around it, or as the file has it."""
+        """Return the value of the cell: from its axis, from the axis of a section around it, or from the file."""
         if path in chosen:
             return values[path][chosen[path]]
         document = base
@@ -189,4 +189,4 @@ def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator
 
     yield from walk(0, {})
     for path, condition in conditions.items():
-        condition.refuse_unmet(f"{path} is varied nowhere")
+        condition.refuse_unmet(f"{path} is never varied")

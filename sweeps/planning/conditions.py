@@ -1,6 +1,7 @@
-"""Conditions of `exclude` and `when`: which values they mean, and whether any cell ever met them.
+"""Conditions of `exclude` and `when`: which values they match, and whether any cell met them.
 
-One that no cell meets is refused: what was to be left out would be trained, and what was to be varied would not.
+A condition that no cell meets is refused: the plan would train what `exclude` should remove, or never vary what `when`
+should vary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ Values = Mapping[str, Sequence[Plain]]  # of each axis, by its path
 
 
 class CellCondition:
-    """What a cell must say, path by path."""
+    """The values that a cell must have, path by path."""
 
     def __init__(self, where: str, written: Mapping[str, Plain], axes: Mapping[str, Axis], values: Values) -> None:
         self.where = where
@@ -26,7 +27,7 @@ class CellCondition:
         }
 
     def holds(self, said: Callable[[str], Plain], knows: Callable[[str], bool] = lambda _: True) -> bool:
-        """Does a cell that says this at each path meet it? One that lacks a path does not."""
+        """Whether a cell with these values meets the condition. A cell without one of the paths does not."""
         found = all(
             knows(path) and len(values) == 1 and is_same(said(path), values[0]) for path, values in self._meant.items()
         )
@@ -34,25 +35,25 @@ class CellCondition:
         return found
 
     def refuse_unmet(self, what: str) -> None:
-        """Raise PlanError if no cell ever met it."""
+        """Raise PlanError if no cell met the condition."""
         if not self.met:
             raise PlanError(
-                f"{self.where}: no cell has {show(dict(self._written))}, so {what}; mend it, or leave it out"
+                f"{self.where}: no cell has {show(dict(self._written))}, so {what}; correct it, or leave it out"
             )
 
 
 class Exclusions:
-    """The cells that a file leaves out."""
+    """The cells that a file excludes."""
 
     def __init__(self, exclude: Sequence[Mapping[str, Plain]], axes: Mapping[str, Axis], values: Values) -> None:
         self._conditions = [CellCondition(f"exclude.{place}", one, axes, values) for place, one in enumerate(exclude)]
 
     def hold(self, cell: Mapping[str, Plain]) -> bool:
-        """Whether this cell is left out. Every condition is asked, or one that holds beside another would seem idle."""
+        """Whether this cell is excluded. Every condition is checked, so that none seems unmet because of another."""
         held = [one.holds(cell.__getitem__, cell.__contains__) for one in self._conditions]
         return any(held)
 
     def refuse_unmet(self) -> None:
-        """Raise PlanError for one that left nothing out, when all cells have been asked for."""
+        """Raise PlanError for a condition that excluded nothing, after all cells were checked."""
         for one in self._conditions:
-            one.refuse_unmet("it leaves nothing out")
+            one.refuse_unmet("it excludes nothing")

@@ -1,4 +1,4 @@
-"""Check data against what is asked of it: methods and evaluations that suit it, and enough examples."""
+"""Check that data suits the methods and evaluations of a sweep, and has enough examples."""
 
 from collections.abc import Iterable, Mapping
 
@@ -24,7 +24,7 @@ def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[
             raise PlanError(_describe_unsuited(where, form, each.evaluator.data, "evaluate", each.name))
     for each in measured:
         if missing := each.evaluator.find_missing(select_records(dataset, each), each.options):
-            raise PlanError(f"{where}: the held-out questions lack {missing}, which `evaluate: {each.name}` needs")
+            raise PlanError(f"{where}: the held-out questions have no {missing}; `evaluate: {each.name}` needs them")
 
 
 def _describe_unsuited(where: str, form: str, data: str, what: str, name: str) -> str:
@@ -39,16 +39,15 @@ def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
-    """Raise PlanError naming every data set that has fewer examples than are asked of it."""
+    """Raise PlanError that names every data set with fewer examples than a size."""
     found = []
     for name, asked in sizes.items():
         dataset = datasets[name]
         over = sorted(size for size in asked if size > len(dataset.train))
         if over:
-            said = (
-                f"{len(dataset.train):,} training examples found, {', '.join(f'{size:,}' for size in over)} asked for"
-            )
+            count, many = f"{len(dataset.train):,}", ", ".join(f"{size:,}" for size in over)
             account = f" ({dataset.account})" if dataset.account else ""
-            found.append(f"data.{name} ({dataset.source}): {said}{account}; at most what there is is right")
+            said = f"expected sizes of at most {count} training examples{account}, got {many}"
+            found.append(f"data.{name} ({dataset.source}): {said}; use at most that many")
     if found:
         raise PlanError("\n".join(found))

@@ -1,4 +1,4 @@
-"""Every value that a file left open, by its path: stated in the plan, never hidden."""
+"""List the default of every key that a file leaves open; the plan shows them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
@@ -18,8 +18,8 @@ Default = tuple[str, Json]
 def list_defaults(
     sweep: SweepFields, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
 ) -> tuple[Default, ...]:
-    """The defaults taken, in the order of the model; then those that depend on the data: `renderers` are the ones
-    that the stages have, `contexts` what is read with the questions of a data set."""
+    """List the defaults in the order of the model; then those that depend on the data: `renderers` of the stages,
+    and `contexts` that the model reads with the questions of a data set."""
     found = ", ".join(sorted(set(renderers))) or PLAIN
     read = (
         (f"data.{name}.context", context)
@@ -38,7 +38,7 @@ def _of_sweep(sweep: SweepFields) -> Iterator[Default]:
 
 
 def _taken(model: BaseModel, above: str) -> Iterator[Default]:
-    """The fields of a part that nobody set, and those of the parts below it."""
+    """List the fields of a section that the file does not set, and those of the sections below it."""
     for name in type(model).model_fields:
         value, path = getattr(model, name), f"{above}{name}"
         if isinstance(value, BaseModel) and not _idle(model, name):
@@ -51,7 +51,7 @@ def _taken(model: BaseModel, above: str) -> Iterator[Default]:
 
 
 def _idle(model: BaseModel, name: str) -> bool:
-    """Does nothing follow from this field? A chain's parts say their own, and what acts has no batches."""
+    """Whether a field has no effect: the parts of a chain have their own, and rl has no batches."""
     chained = isinstance(model, Method) and model.then is not None
     return chained or (name == "batch_size" and isinstance(model, Train) and model.method == "rl")
 
@@ -64,12 +64,12 @@ def _plain(value: object) -> Json:
 
 
 def _resolved(sweep: SweepFields) -> Iterator[Default]:
-    """What follows from the rest of the file where it is left open."""
+    """List the defaults that follow from the rest of the file."""
     yield from find_experiment(sweep.experiment).list_defaults(sweep)
     if sweep.budget is None:
-        yield "budget", "none: it costs what the plan says"
+        yield "budget", "none: the sweep may cost what the plan says"
     if sweep.limits.slots is None:
-        yield "limits.slots", "all that the fleet has"
+        yield "limits.slots", "all slots of the fleet"
     for evaluation in sweep.evaluate:
         yield from _list_options(evaluation)
     yield from _of_methods(sweep)
@@ -84,7 +84,7 @@ def _list_options(evaluation: Evaluation) -> Iterator[Default]:
 
 
 def _of_methods(sweep: SweepFields) -> Iterator[Default]:
-    """What each method leaves open of its own."""
+    """List the defaults of the method of each training."""
     trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
     for path, train in trained.items():
         for key, value in OF_METHOD[train.method].items():

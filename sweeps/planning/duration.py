@@ -1,8 +1,8 @@
-"""How long a plan takes, in cycles of the service: a bound, for nobody knows how busy a service will be.
+"""Estimate how long a plan takes, in cycles of the service. It is a lower bound: the service may be busy.
 
-The service works in clock cycles. One step of a training that is kept one batch ahead takes a cycle, one that has to
-look before it moves takes two; a client that is opened takes one, and so does an evaluation, whatever its size. What
-acts takes one more for each turn: the next cannot be asked for before the last is answered.
+The service works in clock cycles. A training step takes one cycle, because the next batch is always queued; a step of
+dpo takes two, because it needs a forward pass first. Opening a client takes one cycle, and so does an evaluation of any
+size. An episode takes one more for each turn, because each turn needs the answer to the one before.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from sweeps.stage import Stage
 
 OPENING = 1  # cycles before the first step
-OF_A_STEP = {"dpo": 2}  # by method: it has to see its pairs as they stand before it knows how to pull them apart
+OF_A_STEP = {"dpo": 2}  # by method: dpo needs a forward pass before each step
 EVALUATION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """What is left to do."""
+    """The cycles that are left."""
 
-    longest: int  # of the stages that must follow one another
-    total: int  # of all stages, one after the other
+    longest: int  # of the longest chain of stages
+    total: int  # of all stages together
 
     def with_slots(self, slots: int) -> int:
-        """Cycles with so many stages at a time: the longest chain at least, and a fair share of all at least."""
+        """Estimate the cycles with a number of slots: at least the longest chain, and an equal share of all."""
         return max(self.longest, -(-self.total // slots))
 
 
 def estimate_cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycles:
-    """Of stages in the order of a plan, parents first; those that are done take no time."""
+    """Estimate the cycles of stages in the order of a plan, parents first; stages that are done take none."""
     ends: dict[str, int] = {}
     total = 0
     for stage in stages:
@@ -42,6 +42,6 @@ def _own(stage: Stage) -> int:
     turns = int(str(stage.execution.get("turns") or 0))
     if stage.kind == "evaluate":
         return EVALUATION + turns
-    trains = 0 if stage.recipe.get("lag") else 1  # with a lag, it trains while it plays
+    trains = 0 if stage.recipe.get("lag") else 1  # with a lag, it trains while it samples
     each = trains + turns if turns else OF_A_STEP.get(str(stage.recipe.get("method")), 1)
     return OPENING + stage.steps * each

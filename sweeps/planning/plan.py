@@ -1,9 +1,9 @@
-"""From a question to the plan of its answer: a DAG of stages, priced, and the runs that read from it.
+"""Plan a sweep: make the DAG of its stages, with prices, and the runs that read their results.
 
-    sweep --variants--> cells --kinds--> runs --foundry--> stages, equal ones once --> totals, digest, notes
+    sweep --cells--> variants --experiments--> runs --stage builder--> stages, equal ones once --> totals, digest, notes
 
-Pure: data and tokenizers are fetched by the functions given, prices are a value, and the same question about the
-same data is the same plan.
+Pure: the caller passes functions that load data and tokenizers, and prices as a value. The same sweep with the same
+data is the same plan.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ __all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
 
 def refuse_environments(name: str) -> NamedEnvironment:
-    """For plans of what is read, and not acted."""
-    raise PlanError(f"environment {name!r} cannot be looked up here")
+    """Refuse to load an environment, for plans without one."""
+    raise PlanError(f"cannot load environment {name!r} here")
 
 
 def refuse_checks(name: str) -> str:
-    """For plans in which all is checked by what comes with this project."""
-    raise PlanError(f"check {name!r} cannot be looked up here")
+    """Refuse to load a user check, for plans without one."""
+    raise PlanError(f"cannot load check {name!r} here")
 
 
 def plan(
@@ -53,10 +53,10 @@ def plan(
     environments: Callable[[str], NamedEnvironment] = refuse_environments,
     checks: Callable[[str], str] = refuse_checks,
 ) -> Plan:
-    """The plan of a sweep. `tokenizers` gives the one of a model, or the one at an address that is named beside it;
-    `checks` says what the code of a check of one's own is known by.
+    """Plan a sweep. `tokenizers` returns the tokenizer of a model, or the one at an address; `checks` returns the
+    digest of the code of a user check.
 
-    Raises PlanError where it cannot be planned, DataError where its data cannot be used."""
+    Raises PlanError if it cannot be planned, DataError if its data cannot be used."""
     validate(sweep, prices)
     shelf = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
@@ -64,7 +64,7 @@ def plan(
     foundry = StageBuilder(sweep, shelf, prices, UnusedSettings(sweep))
     made = list(plan_runs(foundry))
     if not made:
-        raise PlanError(f"{sweep.sweep}: no run is left; `exclude` takes them all out")
+        raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
     stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
     _refuse_half_priced(sweep, stages, prices)
     totals = _totals(stages, made, _dates(sweep, prices))
@@ -83,24 +83,24 @@ def plan(
 
 
 def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: PriceBook) -> None:
-    """Raise PlanError where a budget cannot be kept, because a row of the price book lacks a price."""
+    """Raise PlanError if a budget cannot be kept, because a row of the price book lacks a price."""
     if sweep.budget is not None and (missing := list_unpriced_models(stages)):
-        said = f"budget.usd: the price of {', '.join(missing)} in {prices.name} lacks what this sweep needs"
-        raise PlanError(f"{said} (train, prefill); complete the row, or drop the budget")
+        said = f"budget.usd: the row of {', '.join(missing)} in {prices.name} lacks a price that this sweep needs"
+        raise PlanError(f"{said} (train, prefill); complete the row, or remove the budget")
 
 
 def _turns(shelf: PlanData, dataset: Dataset) -> Iterator[str]:
-    """What it costs that each answer is an input of its own."""
+    """Note what `turns: each` costs: each answer is an input of its own."""
     for part in ("train", "holdout", "validation"):
         records = getattr(dataset, part)
         if records is not None and (found := shelf.parted.get(records.sha256)):
             yield (
-                f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} are {found.inputs:,} inputs, "
-                f"each through one answer: {found.tokens / found.once:.2f} times the tokens of the chats"
+                f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} become {found.inputs:,} inputs, "
+                f"one for each answer, with {found.tokens / found.once:.2f} times the tokens of the chats"
             )
             if found.unread:
-                said = f"{format_count(found.unread, 'message')} of {part}, behind the last answer that is learnt"
-                yield f"data.{dataset.name}: turns: each: in no input: {said}"
+                said = f"{format_count(found.unread, 'message')} of {part} after the last trained answer"
+                yield f"data.{dataset.name}: turns: each: {said}, in no input"
 
 
 def _totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[str, str] | None) -> Totals:
@@ -121,7 +121,7 @@ def _totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[st
 
 
 def _sum(amounts: Iterable[int | None]) -> int | None:
-    """None if any of them is not known."""
+    """Sum the amounts; None if one of them is unknown."""
     found = list(amounts)
     known = [amount for amount in found if amount is not None]
     return sum(known) if len(known) == len(found) else None
@@ -133,7 +133,7 @@ def _dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
 
 
 def _digest(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
-    """What is asked, and of which data: stages carry the content, runs say what is read from them."""
+    """Hash the sweep and its data: stages identify the content, runs say which results they read."""
     content = hashlib.sha256()
     for stage in stages:
         content.update(stage.id.encode())
@@ -150,23 +150,23 @@ def _notes(
         yield from _turns(shelf, dataset)
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
-        yield f"data: {', '.join(unused)} is neither a source nor a target, and not read"
+        yield f"data: {', '.join(unused)} is neither a source nor a target, so it is not used"
     if sweep.equal is not None:
         yield f"held equal between methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
-        yield f"rl: the low estimate takes it that of {LEAST_KEPT:.0%} of the groups something is learnt"
+        yield f"rl: the low estimate assumes that {LEAST_KEPT:.0%} of the groups are trained on"
     yield from dict.fromkeys(_wide(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"held equal between sizes: {describe_length(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
-        yield "best: a data set has no `validation`, so the best is chosen on the holdout it is reported on"
+        yield "best: a data set has no `validation`, so the best cell is chosen and reported on the same holdout"
     for model, address in shelf.named.items():
         if address is not None:
-            yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}), in place of the model's own"
+            yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}) instead of the model's own"
     names = {shelf.tokenizer(model).name for model in shelf.named}
     chooses = find_experiment(sweep.experiment).chooses
     if chooses and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
-        yield "best: models with different tokenizers compare in bits_per_byte, not in nll (nats per token)"
+        yield "best: compare models with different tokenizers by bits_per_byte, not by nll (nats per token)"
     yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from _money(sweep, totals, prices)
@@ -182,17 +182,17 @@ def _wide(stages: Sequence[Stage]) -> Iterator[str]:
 def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
         price = prices.of(model)
-        said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so no estimate"
-        other = f"; by the row of {price.name}, for this variant has none" if price and price.name != model else ""
+        said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so there is no estimate"
+        other = f"; from the row of {price.name}: this variant has none" if price and price.name != model else ""
         yield f"price of {model}: {said}{other}"
     if kept := prices.kept:
         rate = f"${kept.usd_per_gb_month:.2f} for a GB and month, {kept.date} ({kept.source})"
-        yield f"checkpoints at Tinker cost {rate}; no part of the estimate, nor of a budget"
+        yield f"checkpoints at Tinker cost {rate}; neither the estimate nor a budget includes them"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
         said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
-        yield f"budget: {said}; it stops the sweep early, unless enough is reused"
+        yield f"budget: {said}; the sweep stops early, unless it reuses enough"
 
 
 def _dollars(amount: float) -> str:
-    """As many digits as a small sum needs not to look like nothing."""
+    """Format an amount with enough digits for a small one."""
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

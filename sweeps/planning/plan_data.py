@@ -1,4 +1,4 @@
-"""The data of a plan, each piece fetched and measured once: rows, lengths, orders, hashes of prefixes."""
+"""The data of a plan, each part loaded and measured once: rows, lengths, orders, hashes of prefixes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -29,9 +29,10 @@ Load = Callable[[str, DataSpec], Dataset]
 
 
 class SplitChats(NamedTuple):
-    """Chats of which each answer is an input of its own, and their tokens: of the longest inputs, and of all.
+    """Counts for chats that are split into one input for each answer.
 
-    `unread`: messages behind the last answer that is learnt, which are in no input.
+    `once`: tokens of the longest input of each chat. `tokens`: of all inputs. `unread`: messages after the last trained
+    answer, which are in no input.
     """
 
     rows: int
@@ -42,7 +43,7 @@ class SplitChats(NamedTuple):
 
 
 class PlanData:
-    """What has been fetched stays: a plan asks for the same data set, order and length again and again."""
+    """Keeps what it has loaded and measured: a plan needs the same data set, order and length many times."""
 
     def __init__(
         self,
@@ -59,15 +60,15 @@ class PlanData:
         self.asked = renderer
         self.turns = turns
         self.renderers: dict[tuple[str, str], str] = {}
-        self.named: dict[str, str | None] = {}  # the tokenizer that the file names for each model, if it names one
+        self.named: dict[str, str | None] = {}  # for each model the tokenizer that the file names, if any
         self._tokenizers = tokenizers
         self.tokenizer = lru_cache(maxsize=None)(self._tokenizer)
         self.environment = lru_cache(maxsize=None)(environments)
-        self.check = lru_cache(maxsize=None)(checks)  # what the code of a check of one's own is known by
+        self.check = lru_cache(maxsize=None)(checks)  # the digest of the code of a user check
         self.prompts = lru_cache(maxsize=None)(self._prompts)
         self.sizes = tuple(sizes)
         self.datasets: dict[tuple[str, DataSpec], Dataset] = {}
-        self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # what the plan says of evaluations
+        self.foregone: dict[tuple[Any, ...], tuple[str, ...]] = {}  # notes about metrics that are decided beforehand
         self.prefixes: dict[tuple[str, int], dict[int, str]] = {}
         self.parted: dict[str, SplitChats] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
@@ -77,18 +78,18 @@ class PlanData:
         self._visited: dict[tuple[Any, ...], int] = {}
 
     def name_tokenizer(self, model: str, address: str | None) -> None:
-        """Say which tokenizer the file names for a model. Raises PlanError where it has named another one."""
+        """Record the tokenizer that the file names for a model. Raises PlanError if it names another one elsewhere."""
         known = self.named.setdefault(model, address)
         if known != address:
-            found = f"{known or 'its own'} and {address or 'its own'} found for {model}"
-            raise PlanError(f"tokenizer: {found}; a model reads by one, so `zip: [[model, tokenizer]]` is right")
+            got = f"{known or 'its own'} and {address or 'its own'} for {model}"
+            raise PlanError(f"tokenizer: expected one for each model, got {got}; use `zip: [[model, tokenizer]]`")
 
     def _tokenizer(self, model: str) -> Tokenizer:
         address = self.named.get(model)
         return self._tokenizers(model) if address is None else self._tokenizers(model, address)
 
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
-        """The data set; PlanError where it cannot be trained or measured on."""
+        """Load a data set. Raises PlanError if it has no examples to train or to measure on."""
         if (name, spec) not in self.datasets:
             self.datasets[name, spec] = self._checked(self.load(name, spec), spec)
         return self.datasets[name, spec]
@@ -97,17 +98,17 @@ class PlanData:
         where = f"data.{dataset.name} ({spec.source})"
         for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
             if not len(records):
-                raise PlanError(f"{where}: no {part} examples; both parts need some, look at `holdout`")
+                raise PlanError(f"{where}: expected {part} examples, got none; change `holdout`")
         return dataset
 
     def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
-        """How many tokens the model reads before it acts, in each of the first tasks of an environment."""
+        """Count the prompt tokens of each of the first tasks of an environment."""
         tokenizer, renderer = self.tokenizer(model), self.voice(name, model)
         prompts = (self._prompt(name, seed, split) for seed in range(count))
         return tuple(len(build_generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
 
     def _prompt(self, name: str, seed: int, split: Split) -> Text:
-        """What somebody's code says first, if it is something that can be said."""
+        """Return the prompt of an episode. Raises PlanError if the environment fails, or returns something else."""
         where = f"{name}: its episode of seed {seed} ({split})"
         try:
             prompt = self.environment(name).environment.episode(seed, split).prompt
@@ -115,7 +116,7 @@ class PlanData:
             raise PlanError(f"{where} raised {type(error).__name__}: {error}") from error
         if not (prompt if isinstance(prompt, str) else _are_messages(prompt)):
             raise PlanError(
-                f"{where} begins with {repr(prompt)[:80]}; text, or messages with role and content, is right"
+                f"{where}: expected text, or messages with role and content, as its prompt, got {repr(prompt)[:80]}"
             )
         return prompt
 
@@ -149,7 +150,7 @@ class PlanData:
             self.foregone[key] = tuple(f"{where}: {each}" for each in list_predetermined(this))
 
     def voice(self, name: str, model: str) -> str:
-        """By what the messages of an environment are written for the model, as a recipe names it; text is as it is."""
+        """Choose the renderer for the messages of an environment, as a recipe names it."""
         tokenizer = self.tokenizer(model)
         key = (name, tokenizer.name)
         if key not in self.renderers:
@@ -161,18 +162,20 @@ class PlanData:
         return self.renderers[key]
 
     def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, tokenizer: Tokenizer, renderer: str) -> None:
-        """Raise PlanError where every episode would be lost, after it was paid for: at its end, or at a second turn."""
+        """Raise PlanError if every episode would fail after it was paid for: at its end, or at a second turn."""
         environment = self.environment(name).environment
         try:
             list_stops(tokenizer, renderer)
             if environment.shape.turns[1] > 1 and not isinstance(observed := _second(environment), str):
                 refuse_one_turn_only(prompt, observed, tokenizer, renderer)
         except DataError as error:
-            told = "its episodes have several turns, and by this renderer" if environment.shape.turns[1] > 1 else "here"
-            raise PlanError(f"{name}: {told} {error}") from None
+            several = (
+                "its episodes have several turns, and with this renderer " if environment.shape.turns[1] > 1 else ""
+            )
+            raise PlanError(f"{name}: {several}{error}") from None
 
     def renderer(self, records: Records, model: str) -> str:
-        """By what the records are written for the model, as a recipe names it."""
+        """Choose the renderer for the records, as a recipe names it."""
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self.renderers:
@@ -180,7 +183,7 @@ class PlanData:
         return self.renderers[key]
 
     def lengths(self, records: Records, model: str) -> npt.NDArray[np.int64]:
-        """The billed tokens of each record, rendered for the model."""
+        """Count the billed tokens of each record, rendered for the model."""
         tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
@@ -197,42 +200,43 @@ class PlanData:
         return self._lengths[key]
 
     def read_through(self, dataset: Dataset, model: str) -> None:
-        """Render all chats of a data set, also those that are held out and may be asked for late in the night.
+        """Render all chats of a data set now, also those that are held out and needed later.
 
-        Raises DataError for the first that cannot be.
+        Raises DataError for the first that cannot be rendered.
         """
         for records in (dataset.train, dataset.holdout, dataset.validation):
             if records is not None and records.format == "chat":
                 self.lengths(records, model)
 
     def loss_mask(self, records: Records) -> LossMask:
-        """What of the records is learnt; of a chat all answers together, or each for itself."""
+        """Choose the loss mask of the records; for a chat all answers together, or each alone."""
         return "each" if records.format == "chat" and self.turns == "each" else LOSS_MASKS[records.format]
 
     def _refuse_too_long(self, records: Records, counted: npt.NDArray[np.int64], model: str, most: int) -> None:
-        """Raise PlanError for rows that the model would refuse, after the rest of their batch was paid for."""
+        """Raise PlanError for rows that are too long: the service refuses them after part of a batch is paid for."""
         if not (over := int((counted > most).sum())):
             return
         owners = (
             one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation, one.whole)
         )
         where = next((f"data.{one.name} ({one.source})" for one in owners), "data")
-        found = f"{over:,} of {len(counted):,} rows have more than the {most:,} tokens that {model} takes"
-        raise PlanError(f"{where}: {found}, the longest {int(counted.max()):,}; split them, or leave them out")
+        found = f"{over:,} of {len(counted):,} rows have more, up to {int(counted.max()):,}"
+        expected = f"expected rows of at most {most:,} tokens, the limit of {model}"
+        raise PlanError(f"{where}: {expected}, got {found}; split them, or leave them out")
 
     def tokens(self, records: Records, model: str) -> int:
-        """The billed tokens of all records once."""
+        """Count the billed tokens of all records once."""
         key = (records.sha256, self.tokenizer(model).name)
         if key not in self._sums:
             self._sums[key] = int(self.lengths(records, model).sum())
         return self._sums[key]
 
     def subset_lengths(self, records: Records, model: str, size: int, seed: int) -> npt.NDArray[np.int64]:
-        """The lengths of the first `size` examples in the order of `seed`."""
+        """Return the lengths of the first `size` examples in the order of `seed`."""
         return self.lengths(records, model)[self._order(len(records), seed)[:size]]
 
     def visited(self, records: Records, model: str, *, size: int, batch_size: int, steps: int, seed: int) -> int:
-        """The tokens of the rows that the steps really visit."""
+        """Count the tokens of the rows that the steps visit."""
         key = (records.sha256, self.tokenizer(model).name, size, batch_size, steps, seed)
         if key not in self._visited:
             counted = count_visits(steps, size=size, batch_size=batch_size, seed=seed)
@@ -240,7 +244,7 @@ class PlanData:
         return self._visited[key]
 
     def prefix(self, records: Records, seed: int, size: int) -> str:
-        """The hash of the first `size` examples in the order of `seed`."""
+        """Return the hash of the first `size` examples in the order of `seed`."""
         key = (records.sha256, seed)
         if key not in self.prefixes:
             sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
@@ -249,7 +253,7 @@ class PlanData:
 
 
 def _second(environment: Environment) -> Text:
-    """What an environment answers to some action; where it does not say, what a user would."""
+    """Return an observation of the environment; if it has none, a message of a user."""
     try:
         found = environment.episode(0, "train").step("b").observation
     except (Exception, SystemExit):  # noqa: BLE001 - its code is anything's; what it does while it is played is seen then
@@ -260,7 +264,7 @@ def _second(environment: Environment) -> Text:
 
 
 def _are_messages(prompt: Any) -> bool:
-    """Some, each with a role and content that are text."""
+    """Whether it is a list of messages, each with role and content as text."""
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray) or not prompt:
         return False
     return all(

@@ -4,7 +4,7 @@ from sweeps.stage import Json, Plan, Run, Stage, Totals, to_dollars
 
 
 def build_plan_document(plan: Plan) -> dict[str, Json]:
-    """The whole plan as plain values."""
+    """Build the JSON document of a plan."""
     return {
         "sweep": plan.sweep,
         "digest": plan.digest,

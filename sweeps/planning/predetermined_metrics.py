@@ -1,7 +1,7 @@
-"""What is decided before anything is asked: a metric that will be the same whatever the model knows.
+"""Find metrics that are decided before any answer: they will be the same whatever the model knows.
 
-Such a number looks like a result. Where it must come out so it is refused; where it may, or for a part of the items,
-the plan says so, with counts.
+Such a number looks like a result. If it is certain, the plan is refused; if it is likely, or true for some items, the
+plan has a note with counts.
 """
 
 from collections import Counter
@@ -16,14 +16,14 @@ from sweeps.metrics.matching import normalize_text, read_meaning
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import PromptItem, read_question
 
-ALWAYS = 0.9  # of the items: what is right for so many is a baseline to be known
-FROM = 5  # items: fewer may well be alike
+ALWAYS = 0.9  # of the items: one answer that is right for so many is a baseline to know
+FROM = 5  # items: fewer may be alike by chance
 
 
 class PlannedQuestions(NamedTuple):
-    """Questions as an evaluation puts them, and how answers to them are written."""
+    """The questions of an evaluation, and how their answers are tokenized."""
 
-    where: str  # for people: which evaluation, on which data
+    where: str  # the evaluation and its data, for people
     evaluator: Evaluator
     options: Mapping[str, Any]
     records: Records
@@ -42,7 +42,7 @@ def list_predetermined(this: PlannedQuestions) -> Iterator[str]:
 
 
 def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[str]:
-    """Answers that are longer than may be written, or hold what ends one."""
+    """Note right answers that are longer than the limit, or contain a text that ends an answer."""
     if this.options["check"] not in TEXT_CHECKS:
         return
     most, exact = this.options["most"], this.options["check"] == "exact"
@@ -51,21 +51,21 @@ def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[
         longest = max(needed)
         found = f"{over:,} of {len(asks):,} right answers are longer than `most: {most}` tokens, up to {longest:,}"
         if exact and all(this.length(normalize_text(answer)) > most for ask in asks for answer in ask.answers):
-            raise PlanError(f"{this.where}: {found}, so none can be right; `most: {longest + 1}` is right")
-        yield f"{found}; what is written is cut there"
+            raise PlanError(f"{this.where}: {found}, so no answer can be right; use `most: {longest + 1}`")
+        yield f"{found}; they will be cut"
     name = this.evaluator.name
     for stop in this.stops:
         held = sum(all(stop in answer for answer in ask.answers) for ask in asks)
         if held == len(asks) and exact:
             raise PlanError(
-                f"evaluate: {name}: all right answers hold {stop!r}, which ends an answer; none can be right"
+                f"evaluate: {name}: all right answers contain {stop!r}, which ends an answer; none can be right"
             )
         if held:
-            yield f"{this.evaluator.name}: {held:,} of {len(asks):,} right answers hold {stop!r}, which ends an answer"
+            yield f"{name}: {held:,} of {len(asks):,} right answers contain {stop!r}, which ends an answer"
 
 
 def _always_right(check: str, rows: Sequence[Row]) -> Iterator[str]:
-    """What is right for almost all questions is so without being understood."""
+    """Note an answer that is right for almost all questions."""
     if check not in (*TEXT_CHECKS, "numeric", "choice") or len(rows) < FROM:
         return
     right = Counter(key for row in rows for key in {read_meaning(answer, check) for answer in row["answers"]})
@@ -73,4 +73,4 @@ def _always_right(check: str, rows: Sequence[Row]) -> Iterator[str]:
     if most >= ALWAYS * len(rows):
         text = next(answer for row in rows for answer in row["answers"] if right[read_meaning(answer, check)] == most)
         share = f"{most:,} of {len(rows):,} held-out questions"
-        yield f"{text[:40]!r} is right for {share}: who always says that has an accuracy of {most / len(rows):.3f}"
+        yield f"{text[:40]!r} is right for {share}, so always saying it has an accuracy of {most / len(rows):.3f}"

@@ -1,4 +1,4 @@
-"""The price book: what the tokens of each model cost in US dollars, who said so, and when."""
+"""The price book: what the tokens of each model cost in US dollars, from which source and date."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,23 +18,23 @@ from sweeps.stage import Stage
 
 
 def read_exact(value: Any) -> Any:
-    """A price by its decimal digits, as it is written: 0.1 is a tenth."""
+    """Read a price by its decimal digits: 0.1 is a tenth."""
     if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"{value!r} found; a number of US dollars is right")
+        raise ValueError(f"expected a number of US dollars, got {value!r}")
     return Decimal(str(value)) if isinstance(value, float | int) else value
 
 
-MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above the dearest known; more is a slip
+MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above every known price; more is a mistake
 Usd = Annotated[Decimal, BeforeValidator(read_exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
 Name = Annotated[str, Field(min_length=1)]
 SEPARATOR = ":"  # before the variant of a model in its id
 
 
 class Price(SpecModel):
-    """What a model costs, in US dollars per million tokens; `source` and `date` say who said so and when.
+    """What a model costs, in US dollars per million tokens; `source` and `date` say where the price is from.
 
-    `variant` is what follows the model in an id, as `peft:131072`: without one the row is for all that have no row of
-    their own. What is left out is not known.
+    `variant` is what follows the model in an id, such as `peft:131072`. A row without one is for all variants that have
+    no row. A price that is left out is unknown.
     """
 
     model: Name
@@ -48,17 +48,17 @@ class Price(SpecModel):
 
     @property
     def name(self) -> str:
-        """The id that it is the price of."""
+        """The id of the model that the price is for."""
         return self.model if self.variant is None else f"{self.model}{SEPARATOR}{self.variant}"
 
     def rates(self, forward: Forward) -> Rates:
-        """The same in micro-dollars."""
+        """Convert the prices to micro-dollars."""
         train, prefill, cached, sample = map(_micro, (self.train, self.prefill, self.cached_prefill, self.sample))
         return Rates(train, prefill, cached, sample, forward)
 
 
 class Storage(SpecModel):
-    """What checkpoints cost while they are kept, in US dollars per GB and month."""
+    """What stored checkpoints cost, in US dollars per GB and month."""
 
     usd_per_gb_month: Usd
     source: str
@@ -66,7 +66,7 @@ class Storage(SpecModel):
 
 
 class PriceFile(SpecModel):
-    """What a file says."""
+    """The rows of a file."""
 
     prices: tuple[Price, ...] = ()
     storage: tuple[Storage, ...] = ()
@@ -76,7 +76,12 @@ class PriceFile(SpecModel):
         names, again = set[tuple[str, date]](), list[Finding]()
         for number, price in enumerate(self.prices):
             if (price.name, price.date) in names:
-                again.append((("prices", number), f"a second row for {price.name} of {price.date}; one is right"))
+                again.append(
+                    (
+                        ("prices", number),
+                        f"expected one row for each model and date, got a second for {price.name} of {price.date}",
+                    )
+                )
             names.add((price.name, price.date))
         if again:
             raise Findings(again)
@@ -84,9 +89,9 @@ class PriceFile(SpecModel):
 
 
 class PriceBook(SpecModel):
-    """The prices that a plan is reckoned with. `name` is where to add a missing one.
+    """The prices of a plan. `name` is the file where you add a missing one.
 
-    Of several rows for the same thing the newest counts. `forward` is what a service bills a forward pass as.
+    The newest of several rows for the same model counts. `forward` is the rate at which a service bills a forward pass.
     """
 
     name: str = "the price book"
@@ -103,11 +108,11 @@ class PriceBook(SpecModel):
         return {name: price.rates(self.forward) for name, price in self._newest.items()}
 
     def of(self, model: str) -> Price | None:
-        """The row of the model, or None: the longest name that the id is, or begins with, decides."""
+        """Find the row of a model, or None: the row with the longest name that the id begins with."""
         return self._newest.get(self._name_of(model))
 
     def rates(self, model: str) -> Rates:
-        """What the model's tokens cost; nothing is known of one without a row."""
+        """Return the rates of a model; all unknown if it has no row."""
         return self._rates.get(self._name_of(model)) or Rates(forward=self.forward)
 
     def _name_of(self, model: str) -> str:
@@ -117,26 +122,26 @@ class PriceBook(SpecModel):
 
     @property
     def kept(self) -> Storage | None:
-        """What checkpoints cost, by the newest row."""
+        """The price of stored checkpoints, from the newest row."""
         return max(self.storage, key=lambda row: row.date, default=None)
 
     def billing(self, forward: Forward) -> "PriceBook":
-        """The same prices, where a service bills a forward pass as this."""
+        """Return the same prices with another rate for a forward pass."""
         return PriceBook(name=self.name, prices=self.prices, storage=self.storage, forward=forward)
 
     def under(self, other: "PriceBook") -> "PriceBook":
-        """This book with another laid over it: of a model that the other one names, its rows alone count."""
+        """Merge with another book: for a model that the other book names, only its rows count."""
         named = {price.model for price in other.prices}
         rows = (*(price for price in self.prices if price.model not in named), *other.prices)
         return PriceBook(name=other.name, prices=rows, storage=other.storage or self.storage, forward=other.forward)
 
 
 def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
-    """A price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
+    """Read a price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
     source = read(text, name)
     if not isinstance(source.value, dict) or not source.value:
-        found = f"{source.place(())}: {show(source.value)} found"
-        raise SpecError(f"{found}; lists under `prices:` and `storage:` are right")
+        got = show(source.value)
+        raise SpecError(f"{source.place(())}: expected lists under `prices:` and `storage:`, got {got}")
     try:
         rows = PriceFile.model_validate(source.value)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""The pieces of which recipes are made: few, shared by many stages, each spelled once.
+"""The parts of recipes: few, shared by many stages, each written as canonical text once.
 
-A recipe is the identity of a stage and all that the worker is told. So everything in it is resolved: steps and
-warm-up are numbers, the batch is never larger than the data, and what changes no result is not in it.
+A recipe is the identity of a stage and everything that the worker needs. So it is resolved: steps and warm-up are
+numbers, the batch is never larger than the data, and it has nothing that does not change a result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from sweeps.rendering.render import LossMask
 from sweeps.spec.train_section import OF_METHOD, Train
 from sweeps.stage import Json
 
-VERSION = 1  # of the recipes: a worker that would do the same recipe differently needs another
-ACTED = 2  # version of what an environment is told of a turn: 2 by sweeps.rendering.answer_text
+VERSION = 1  # of the recipes: raise it when a worker does the same recipe differently
+ACTED = 2  # version of what an environment gets of a turn: 2 by sweeps.rendering.answer_text
 LOSS_MASKS: Mapping[str, LossMask] = {
     "text": "all",
     "chat": "completion",
@@ -37,18 +37,18 @@ def make_part(value: dict[str, Json]) -> RecipePart:
 
 
 def join_parts(pieces: Iterable[RecipePart]) -> dict[str, Json]:
-    """The document that the pieces make together."""
+    """Join parts to a recipe."""
     return {key: value for one in pieces for key, value in one.value.items()}
 
 
 def identify(kind: str, pieces: Iterable[RecipePart]) -> str:
-    """The id of the stage that has the recipe of these pieces."""
+    """Compute the id of the stage with the recipe of these parts."""
     return f"{kind}-{fingerprint_entries(text for one in pieces for text in one.spelled)}"
 
 
 @lru_cache(maxsize=4096)
 def describe_training(train: Train) -> RecipePart:
-    """How to train, apart from how long."""
+    """Describe how to train, except how long."""
     layers: dict[str, Json] = {"mlp": train.train_mlp, "attn": train.train_attn, "unembed": train.train_unembed}
     adam: dict[str, Json] = train.adam.model_dump()
     return make_part(
@@ -67,7 +67,7 @@ def describe_training(train: Train) -> RecipePart:
 
 
 def _objective(train: Train) -> dict[str, Json]:
-    """What the loss is, and over what it is a mean."""
+    """Describe the loss, and over what it is a mean."""
     own = {key: train.own(key) for key in OF_METHOD[train.method] if key != "environment"}
     return {"reduction": "pair_mean" if train.method == "dpo" else "token_mean", **own}
 
@@ -79,14 +79,14 @@ def describe_length(steps: int, warmup: int, batch_size: int) -> RecipePart:
 
 @lru_cache(maxsize=4096)
 def describe_subset(records: str, size: int, prefix: str, seed: int) -> RecipePart:
-    """Which examples, in which order. The seeds stand apart, because they are different things."""
+    """Describe which examples, in which order. The seeds are separate, because they are different things."""
     data: dict[str, Json] = {"records": records, "size": size, "subset": prefix}
     return make_part({"data": data, "seeds": {"subset": seed, "order": seed, "init": seed}})
 
 
 @lru_cache(maxsize=256)
 def describe_reading(model: str, tokenizer: str, renderer: str, loss_mask: LossMask) -> RecipePart:
-    """By whom and how the text is read, and what of it is learnt."""
+    """Describe the model, its tokenizer and renderer, and the loss mask."""
     return make_part({"model": model, "tokenizer": tokenizer, "renderer": renderer, "loss_mask": loss_mask})
 
 
@@ -133,17 +133,17 @@ def describe_evaluator(
 
 @lru_cache(maxsize=4096)
 def describe_part(size: int, prefix: str, seed: int) -> RecipePart:
-    """Of the items only those that a training sees, in the order of its subset."""
+    """Describe the part of the items that a training uses, in the order of its subset."""
     return make_part({"part": {"size": size, "subset": prefix, "seed": seed}})
 
 
 def describe_reference(stage: str | None) -> RecipePart:
-    """The stage that holds what the starting point gave the same pairs; None: the model is its own reference."""
+    """Describe the stage with the log-probabilities of the reference; None: the model is its own reference."""
     return make_part({"reference": stage})
 
 
 def describe_place(parent: str | None, scope: str | None) -> RecipePart:
-    """What it continues or measures, and who may share it."""
+    """Describe the stage that it continues or measures, and who may share it."""
     return make_part({"parent": parent, "scope": scope})
 
 
@@ -151,7 +151,7 @@ def describe_place(parent: str | None, scope: str | None) -> RecipePart:
 def describe_execution(
     checkpoint: Any, eval_every: int | None, validation: str | None, diverged_above: float, turns: int = 0
 ) -> dict[str, Json]:
-    """How often to save and to look, and when to give up: it changes no result, so it is no part of the recipe."""
+    """Describe how often to save and validate, and when to stop. It changes no result, so no recipe has it."""
     saved: dict[str, Json] = checkpoint.model_dump()
     return {
         **({"turns": turns} if turns else {}),

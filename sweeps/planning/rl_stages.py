@@ -1,4 +1,4 @@
-"""Stages that act: training by reinforcement, and episodes that are measured."""
+"""Stages that play episodes: training by reinforcement, and evaluation in an environment."""
 
 import math
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
 from sweeps.spec.train_section import Train
 from sweeps.training.rollout_cost import EpisodeCosts, bound_usage, scale
 
-WITHIN = 5  # times the low estimate: a high one above it says little
-LOOKED_AT = 64  # prompts from which the length of all is estimated
+WITHIN = 5  # times the low estimate: a higher one is too imprecise to help
+LOOKED_AT = 64  # prompts from which the length of all prompts is estimated
 
 
 class TrainingLength(NamedTuple):
-    """How long a training is, and what it uses at least and at most."""
+    """The length of a training, and the bounds of its usage."""
 
-    steps: int  # iterations, as far as can be told
-    tokens: int | None  # all that it may use, where that ends it
+    steps: int  # iterations; an estimate if `tokens` is set
+    tokens: int | None  # the tokens after which it ends, if the file says so
     warmup: int  # in iterations, or in tokens
     low: Usage
     high: Usage
@@ -30,12 +30,12 @@ class TrainingLength(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeStages:
-    """What is done in episodes, as a plan knows it."""
+    """Plans stages that play episodes."""
 
     shelf: PlanData
 
     def training(self, asked: TrainingRequest) -> tuple[tuple[RecipePart, ...], TrainingLength]:
-        """The parts of the recipe of a training by acting, and its length."""
+        """Describe a training by reinforcement, and its length."""
         train, model = asked.variant.train, asked.variant.model
         name, length = train.own("environment"), self.length(train, model)
         parts = (
@@ -69,7 +69,7 @@ class EpisodeStages:
         )
 
     def iteration(self, train: Train, model: str) -> tuple[Usage, Usage]:
-        """At least and at most, of one iteration."""
+        """Bound the usage of one iteration."""
         groups, environment = int(train.own("groups")), self.shelf.environment(train.own("environment"))
         prompts = self.shelf.prompts(environment.name, model, "train", LOOKED_AT)
         play = EpisodeCosts(environment.environment.shape, train.own("group_size"), True, train.own("kl_penalty") > 0)
@@ -79,7 +79,7 @@ class EpisodeStages:
     def measuring(
         self, asked: EvaluationRequest, evaluator: EpisodeEvaluator
     ) -> tuple[tuple[RecipePart, ...], tuple[Usage, Usage], int]:
-        """The parts of the recipe of a measurement in episodes; what it uses at least and at most; turns at most."""
+        """Describe an evaluation in episodes; bound its usage, and the turns of an episode."""
         options = asked.evaluation.completed
         environment = self.shelf.environment(options["environment"])
         parts = (
@@ -101,6 +101,6 @@ class EpisodeStages:
 
 
 def _warmup(warmup: float, whole: int, each: float) -> int:
-    """A share of the whole, or a count of iterations, each so long."""
+    """Resolve a warm-up: a share of the whole, or a count of iterations of this length."""
     count = warmup * each if isinstance(warmup, int) else warmup * whole
     return min(whole, math.floor(count + 0.5))

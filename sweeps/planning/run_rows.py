@@ -1,4 +1,4 @@
-"""What a run of a plan is, beside what a plain loop would do for it."""
+"""A run of a plan, with what a plain loop would train for it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from sweeps.stage import Run
 
 @dataclass(frozen=True, slots=True)
 class NaiveCount:
-    """What a plain loop would train for one run, sharing nothing: how many trainings, of how many examples."""
+    """What a plain loop, which shares nothing, would train for one run: trainings and their examples."""
 
     trainings: int = 0
     examples: int = 0

@@ -1,4 +1,4 @@
-"""Stages made, each once: the recipe is what a stage is, and equal recipes are one stage."""
+"""Build the stages of a plan: equal recipes are one stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,12 +25,12 @@ from sweeps.stage import Json, Stage
 from sweeps.training.schedule import count_warmup, resolve_steps
 
 REFERENCE = Evaluation(name=PREFERENCE.name)  # what a starting point gives the pairs of a training
-PASSES = {"dpo": 2}  # over the examples of a step, where it is more than one: before it moves, each pair is looked at
+PASSES = {"dpo": 2}  # over the examples of a step, if more than one: dpo needs a forward pass before each step
 
 
 @dataclass(frozen=True)
 class StageBuilder:
-    """Makes the stages of one sweep, and keeps them in the order in which they were first asked for."""
+    """Builds the stages of one sweep, and keeps them in the order of their first request."""
 
     sweep: SweepFields
     shelf: PlanData
@@ -39,14 +39,14 @@ class StageBuilder:
     stages: dict[str, Stage] = field(default_factory=dict)
 
     def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
-        """Who may share a stage: everybody, the sweep, or this one run."""
+        """Choose who may share a stage: all sweeps, this sweep, or this run."""
         if self.sweep.reuse == "all":
             return None
         run = "" if self.sweep.reuse == "sweep" else f":{fingerprint({'cell': cell, 'seed': seed})}"
         return f"{self.sweep.sweep}{run}"
 
     def train(self, asked: TrainingRequest) -> Stage:
-        """The stage that does this training."""
+        """Build the stage of a training."""
         if asked.dataset is None:
             return self._acted(asked)
         train, records = asked.variant.train, asked.dataset.train
@@ -93,7 +93,7 @@ class StageBuilder:
         )
 
     def start_of(self, stage: Stage | None) -> Stage | None:
-        """Where the training of a stage began; None: at the base model."""
+        """Return the stage that a training started from; None: the base model."""
         return None if stage is None else self.stages.get(str(stage.recipe["parent"]))
 
     def evaluate(self, asked: EvaluationRequest, since: Stage | None) -> Stage:
@@ -128,7 +128,7 @@ class StageBuilder:
         *,
         turns: int = 0,
     ) -> Stage:
-        """The stage of a measurement: of so many items, which use so much at least and at most, in so many turns."""
+        """Build the stage of an evaluation: `examples` items, with bounds on the usage, in `turns` turns."""
         key = recipe_parts.identify("evaluate", parts)
         if key in self.stages:
             return self.stages[key]
@@ -147,10 +147,9 @@ class StageBuilder:
         return self._keep(stage)
 
     def _reference(self, asked: TrainingRequest, dataset: Dataset, prefix: str) -> Stage:
-        """The stage that says what the starting point gives the pairs of a training, before any step is made.
+        """Build the stage that measures the pairs of a training with the starting point, before the first step.
 
-        It is one of its own, so that all trainings from there share it and none can take its own weights for it. All
-        pairs are the same pairs for every seed.
+        It is a stage of its own, so that all trainings from there share it. All pairs are the same for every seed.
         """
         records = dataset.train
         whole = asked.size == len(records)
@@ -196,7 +195,7 @@ class StageBuilder:
             dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
         )
         usage = Usage(training=visited)
-        if reference is not None:  # each step looks at its pairs before it moves
+        if reference is not None:  # each step has a forward pass over its pairs first
             usage = usage.plus(self.prices.rates(model).passed(visited))
         if validation is not None and train.eval_every:
             looks = steps // train.eval_every * self.shelf.tokens(validation, model)
@@ -219,7 +218,7 @@ class StageBuilder:
     def _steps(self, asked: TrainingRequest, records: Records) -> int:
         train = asked.variant.train
         mean = 0.0
-        if train.tokens is not None:  # what is trained on twice, or looked at before, counts as often
+        if train.tokens is not None:  # tokens of more than one pass count as often
             lengths = self.shelf.subset_lengths(records, asked.variant.model, asked.size, asked.seed)
             mean = float(lengths.mean()) * PASSES.get(train.method, 1)
         return resolve_steps(train, size=asked.size, mean_tokens=mean)
@@ -234,7 +233,7 @@ class StageBuilder:
         return self.stages.setdefault(stage.id, stage)
 
     def _estimate(self, model: str, *, low: Usage, high: Usage) -> dict[str, Any]:
-        """What a stage will use at least and at most, as its fields: tokens, and money where all of it has a price."""
+        """Estimate a stage: bounds of its tokens, and of its cost if all of it has a price."""
         rates = self.prices.rates(model)
         least, most = ((rates.price(usage) if rates.know(usage) else None) for usage in (low, high))
         return {"tokens": high.tokens, "low_tokens": low.tokens, "micro_usd": most, "low_micro_usd": least}
@@ -245,7 +244,7 @@ def _ids(*parents: Stage | None) -> tuple[str, ...]:
 
 
 def _label(asked: TrainingRequest, what: str) -> str:
-    """For people: "code n=2048 then legal n=128 seed 1 rank=4"."""
+    """Label a training for people: "code n=2048 then legal n=128 seed 1 rank=4"."""
     before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
     return f"{before}{what} seed {asked.seed}{asked.variant.label}"
 

@@ -1,4 +1,4 @@
-"""What a stage is asked for: a training, or a measurement."""
+"""Requests for a stage: a training, or an evaluation."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from sweeps.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """Of the first `size` examples, from `source` or from the base model; one that acts has no data set."""
+    """Train on the first `size` examples, from the stage `source` or from the base model; rl has no data set."""
 
     variant: Variant
     dataset: Dataset | None
@@ -22,7 +22,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """Of a trained stage, or of the base model, on all of `records` or a part; or in episodes, which need none."""
+    """Evaluate a trained stage, or the base model, on all or a part of `records`; or in episodes, without records."""
 
     model: str
     records: Records | None
@@ -30,5 +30,5 @@ class EvaluationRequest:
     of: Stage | None
     on: str
     scope: str | None
-    against: Stage | None = None  # what the starting point gave the same pairs
+    against: Stage | None = None  # the stage with the log-probabilities of the reference
     part: tuple[int, str, int] | None = None  # size, hash and seed of a subset

@@ -30,7 +30,7 @@ def _refuse_too_many(sweep: SweepFields) -> None:
     runs = prod(factors.values())
     if runs > MOST_RUNS:
         said = " × ".join(f"{name} ({count:,})" for name, count in factors.items())
-        raise PlanError(f"{sweep.sweep}: {runs:,} runs = {said}; at most {MOST_RUNS:,} are right, shorten an axis")
+        raise PlanError(f"{sweep.sweep}: expected at most {MOST_RUNS:,} runs, got {runs:,} = {said}; shorten an axis")
 
 
 def _count_own_axes(sweep: SweepFields) -> dict[str, int]:
@@ -45,4 +45,4 @@ def _refuse_unpriced(sweep: SweepFields, prices: PriceBook) -> None:
     missing = [model for model in sweep.models if prices.of(model) is None]
     if missing:
         names = ", ".join(missing)
-        raise PlanError(f"budget.usd: no price for {names} in {prices.name}; add a row there, or drop the budget")
+        raise PlanError(f"budget.usd: no price for {names} in {prices.name}; add a row there, or remove the budget")

@@ -1,4 +1,4 @@
-"""Axes: one thing that varies, as a list or as a rule that makes one.
+"""Axes: one thing that varies, as a list or as a rule that makes a list.
 
     [4, 16, 64]                                    these values
     {geom: [1e-3, 1e-1], count: 5}                 equal ratios, both ends included
@@ -7,8 +7,8 @@
     {log_uniform: [1e-4, 1e-1], count: 8, seed: 1} drawn, uniform in the logarithm; `uniform` likewise
     {choice: [a, b, c], count: 2, seed: 1}         drawn without repeats; past the end, all of them again
 
-A length is known without making the values, so that a grid of ten million runs is refused at once. It is kept: where
-rounding or drawing makes two values alike they stay two, and whoever takes the axis alone refuses that (`repeated`).
+The number of values is computed without making them, so that a grid of ten million runs is refused at once. Values
+that rounding or drawing makes equal stay two values here; `find_repeated` finds them, so that the rules refuse them.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from sweeps.spec.scalars import Count, Findings, Number, Positive, SpecModel, Whole, show
 from sweeps.spec.source import Plain
 
-DIGITS = (3, 12)  # that a condition writes of a value which a rule has made: from, and below which number
+DIGITS = (3, 12)  # of a number made by a rule, as a condition may shorten it: from, and below
 RANGES = ("geom", "lin")
 DRAWS = ("log_uniform", "uniform", "choice")
 Ends = Annotated[tuple[Number, Number], Field()]
@@ -56,7 +56,7 @@ class Spread(SpecModel):
         given = [name for name in (*RANGES, *DRAWS) if getattr(self, name) is not None]
         if len(given) != 1:
             names = ", ".join((*RANGES, *DRAWS))
-            raise ValueError(f"{' and '.join(given) or 'none'} found; exactly one of {names} is right")
+            raise ValueError(f"expected exactly one of {names}, got {' and '.join(given) or 'none'}")
         found = [*self._of_ends(), *self._of_counts()]
         if found:
             raise Findings([((), text) for text in found])
@@ -64,26 +64,26 @@ class Spread(SpecModel):
 
     def _of_ends(self) -> list[str]:
         if self.rule == "choice":
-            return [] if self.choice else ["choice: [] found; at least one value is right"]
+            return [] if self.choice else ["choice: expected at least one value, got []"]
         low, high = self.ends
         if not low < high:
-            return [f"{self.rule}: {show(self.ends)} found; the smaller end first is right"]
+            return [f"{self.rule}: expected the smaller end first, got {show(self.ends)}"]
         if self.rule in ("geom", "log_uniform") and low <= 0:
-            return [f"{self.rule}: {show(self.ends)} found; ends above 0 are right"]
+            return [f"{self.rule}: expected ends above 0, got {show(self.ends)}"]
         return []
 
     def _of_counts(self) -> list[str]:
         found = []
         if self.rule == "geom" and (self.count is None) == (self.factor is None):
-            found.append("`geom` takes either a count or a factor")
+            found.append("expected either a count or a factor with `geom`")
         if self.rule != "geom" and self.count is None:
-            found.append(f"`{self.rule}` takes a count")
+            found.append(f"expected a count with `{self.rule}`")
         if self.factor is not None and (self.rule != "geom" or self.factor <= 1):
-            found.append(f"factor: {show(self.factor)} found; a ratio above 1, with `geom`, is right")
+            found.append(f"factor: expected a ratio above 1, with `geom`, got {show(self.factor)}")
         if self.seed is not None and self.rule not in DRAWS:
-            found.append(f"`seed` belongs to {', '.join(DRAWS)}; `{self.rule}` draws nothing")
+            found.append(f"`seed` belongs to {', '.join(DRAWS)}; `{self.rule}` draws nothing, so leave it out")
         if self.rule in RANGES and self.count == 1:
-            found.append("count: 1 found; both ends are included, so at least 2 is right")
+            found.append("count: expected at least 2, because both ends are included, got 1")
         return found
 
 
@@ -96,7 +96,7 @@ Axis = Annotated[Annotated[Listed, Tag("<list>")] | Annotated[Spread, Tag("<rule
 
 
 def count_values(axis: tuple[Any, ...] | Spread) -> int:
-    """How many values the axis has, by arithmetic."""
+    """Count the values of an axis without making them."""
     if isinstance(axis, tuple):
         return len(axis)
     if axis.factor is not None:
@@ -106,7 +106,7 @@ def count_values(axis: tuple[Any, ...] | Spread) -> int:
 
 
 def list_values(axis: tuple[Any, ...] | Spread, path: str = "", *, integers: bool = False) -> tuple[Plain, ...]:
-    """The values of the axis that stands at `path`, as many as its length says.
+    """Make the values of the axis at `path`.
 
     Numbers of a rule are cut to 12 digits, so that 0.001 is 0.001; with `integers` they are rounded to whole ones.
     """
@@ -123,14 +123,14 @@ def _whole(value: Plain) -> Plain:
 
 
 def is_same(one: Plain, other: Plain) -> bool:
-    """Are they the same value? `1e-2` is 0.01 and 4.0 is 4; `"4"` and `true` are no numbers."""
+    """Whether two values are the same: `1e-2` is 0.01 and 4.0 is 4; `"4"` and `true` are not numbers."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def find_meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], written: Plain) -> tuple[Plain, ...]:
-    """Which of the values of an axis `written` means: several where it is not clear, none where it has no such value.
+    """Find the values of an axis that `written` may mean: none if there is no such value, several if it is not clear.
 
-    What a rule made may be written with fewer digits, as tables show it: 0.00316 means 0.00316227766017.
+    A value that a rule made may be shortened, as tables show it: 0.00316 means 0.00316227766017.
     """
     equal = tuple(value for value in made if is_same(value, written))
     if equal or not isinstance(axis, Spread):
@@ -145,7 +145,7 @@ def _shortened(value: Plain, written: Plain) -> bool:
 
 
 def find_repeated(made: Sequence[Plain]) -> list[int]:
-    """The places of values that stand on the axis before already."""
+    """List the places of values that the axis already has before them."""
     seen: set[object] = set()
     found = []
     for place, value in enumerate(made):
@@ -158,7 +158,7 @@ def find_repeated(made: Sequence[Plain]) -> list[int]:
 
 
 def find_shortfall(axis: tuple[Any, ...] | Spread) -> float | None:
-    """Where an axis by a factor ends, if that is not the end that it names."""
+    """Find where an axis with a factor ends, if that is not the end that it names."""
     if isinstance(axis, tuple) or axis.factor is None:
         return None
     last: float = axis.ends[0] * axis.factor ** (count_values(axis) - 1)
@@ -193,6 +193,6 @@ def _choices(axis: Spread, path: str) -> tuple[Plain, ...]:
 
 
 def _generator(axis: Spread, path: str) -> np.random.Generator:
-    """Its own stream for each axis: two axes with one seed must not be drawn in step."""
+    """Make a generator for one axis: two axes with the same seed must not draw the same numbers."""
     salt = int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big")
     return np.random.default_rng([axis.seed or 0, salt])

@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.evaluation.evaluator import Evaluator
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import EVALUATORS, LOSSES, find_evaluator
-from sweeps.spec.scalars import Finding, Findings, SpecModel, show, suggest
+from sweeps.spec.scalars import Finding, Findings, SpecModel, refuse_word, show
 from sweeps.spec.sections import Best
 
 
@@ -41,7 +41,7 @@ def read_evaluation(value: Any) -> Evaluation:
     if not isinstance(name, str) or not isinstance(options, Mapping):
         raise ValueError(f"expected a name or {{name: {{option: value}}}}, got {show(value)}")  # noqa: TRY004  pydantic
     if name not in EVALUATORS:
-        raise ValueError(f"unknown evaluation {name!r}; {suggest(name, tuple(EVALUATORS))}")
+        raise ValueError(refuse_word(name, tuple(EVALUATORS)))
     if found := list(_find_errors(name, options)):
         raise Findings(found)
     return Evaluation(name=name, options=dict(options))
@@ -66,7 +66,7 @@ def _find_errors(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
             yield (name, key), str(error)
     for key, option in known.items():
         if option.example and key not in options:
-            yield (name,), f"no {key} found; {{{name}: {{{key}: {option.example}}}}} is right"
+            yield (name,), f"missing {key}; write {{{name}: {{{key}: {option.example}}}}}"
     yield from (((name, *path), text) for path, text in find_evaluator(name, options).find_errors(options))
 
 

@@ -36,21 +36,21 @@ from sweeps.spec.train_section import Method, Train
 
 
 def _seeds(value: Any) -> tuple[int, ...] | int:
-    """A count of seeds (0, 1, ...), or a list of different ones."""
+    """Accept a count of seeds (0, 1, ...), or a list of different ones."""
     if isinstance(value, list | tuple):
         whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31 for seed in value)
         if value and whole and len(set(value)) == len(value):
             return tuple(value)
     elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise ValueError(f"{show(value)} found; a count (3) or a list of different integers from 0 is right")
+    raise ValueError(f"expected a count (3) or a list of different whole numbers from 0, got {show(value)}")
 
 
 def _moment(value: Any) -> Any:
-    """A deadline is written with its offset; a number would be read as seconds, so it is refused."""
+    """Refuse a number, which pydantic would read as seconds; a deadline is written with its offset."""
     if isinstance(value, int | float):
-        right = "a moment with its offset, as 2026-12-01T08:00:00+01:00, is right"
-        raise ValueError(f"{show(value)} found; {right}")  # noqa: TRY004  pydantic collects ValueErrors
+        expected = "a time with its offset, such as 2026-12-01T08:00:00+01:00"
+        raise ValueError(f"expected {expected}, got {show(value)}")  # noqa: TRY004  pydantic collects ValueErrors
     return value
 
 
@@ -79,9 +79,11 @@ class SweepFields(SpecModel):
     question: str | None = None
     experiment: Annotated[str, BeforeValidator(_experiment)]
     model: Annotated[str, Field(min_length=1)]
-    tokenizer: Annotated[str, Field(min_length=1)] | None = None  # a folder or a name on the hub; None: the model's own
+    tokenizer: Annotated[str, Field(min_length=1)] | None = (
+        None  # a folder or a Hugging Face name; None: the model's own
+    )
     renderer: Annotated[str, AfterValidator(check_renderer)] | None = None
-    turns: Literal["together", "each"] = "together"  # a chat is learnt as a whole, or each answer of it for itself
+    turns: Literal["together", "each"] = "together"  # train on a chat as a whole, or on each of its answers alone
     train: Train | None = None
     data: Mapping[Name, DataSpec] = {}
     sizes: Axis | None = None
@@ -104,7 +106,7 @@ class SweepFields(SpecModel):
     budget: Budget | None = None
     limits: FleetLimits = FleetLimits()
     priority: Priority = 0
-    weight: Positive = 1.0  # its share beside others of the same priority
+    weight: Positive = 1.0  # its share among sweeps of the same priority
     window: Window | None = None
     deadline: Annotated[AwareDatetime, BeforeValidator(_moment)] | None = None
     checkpoint: CheckpointSettings = CheckpointSettings()
@@ -118,13 +120,13 @@ class SweepFields(SpecModel):
 
     @property
     def size_values(self) -> tuple[int, ...]:
-        """The sizes of the data, ascending; none where the experiment has no such axis."""
+        """The sizes of the data, ascending; empty if the experiment has no such axis."""
         made = () if self.sizes is None else axes.list_values(self.sizes, "sizes", integers=True)
         return tuple(sorted(size for size in made if isinstance(size, int)))
 
     @property
     def all_sizes(self) -> tuple[int, ...]:
-        """Every number of examples that the file names, of targets and of sources."""
+        """Every number of examples in the file, for targets and sources."""
         varied = (
             axes.list_values(self.vary["source_size"], "source_size", integers=True)
             if "source_size" in self.vary
@@ -135,12 +137,12 @@ class SweepFields(SpecModel):
 
     @property
     def source_names(self) -> tuple[str, ...]:
-        """The data sets that a transfer starts from."""
+        """The data sets that a transfer trains on first."""
         return self.sources or tuple(self.data)
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The data sets that are trained on and measured; outside of a transfer, all of them."""
+        """The data sets that are trained on and measured: all of them, except in a transfer."""
         return self.targets or tuple(self.data)
 
     @property
@@ -151,7 +153,7 @@ class SweepFields(SpecModel):
 
     @property
     def trainings(self) -> tuple[Train, ...]:
-        """Every training that the file describes, as far as `vary` leaves it."""
+        """Every training that the file describes, before `vary` changes it."""
         return ((self.train,) if self.train else ()) + tuple((self.methods or {}).values())
 
     def list_unsupported(self) -> tuple[str, ...]:
@@ -165,7 +167,7 @@ class SweepFields(SpecModel):
         return tuple(sentences)
 
     def varied(self, path: str) -> tuple[Any, ...]:
-        """The words on an axis: nothing where there is none, or where it has numbers only."""
+        """List the words on an axis: nothing if there is no axis, or if it is a range of numbers."""
         axis = self.vary.get(path)
         if isinstance(axis, Spread):
             return axis.choice or ()

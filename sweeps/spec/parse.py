@@ -37,7 +37,7 @@ def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ())
     """
     source = override(read(text, name), overrides)
     if not isinstance(source.value, Mapping):
-        raise SpecError(f"{source.place(())}: {show(source.value)} found; a file of `key: value` lines is right")
+        raise SpecError(f"{source.place(())}: expected a file of `key: value` lines, got {show(source.value)}")
     return _validated(source)
 
 

@@ -1,4 +1,4 @@
-"""Dotted paths of a spec: which exist in the model, what may stand there, how one is set."""
+"""Dotted paths of a spec: which ones exist, which types each may have, how to read and set one."""
 
 import types
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from sweeps.spec.source import Plain
 
 
 def list_kinds(annotation: Any) -> Iterator[Any]:
-    """The alternatives of an annotation: unions taken apart, metadata left out."""
+    """List the alternatives of an annotation: the parts of a union, without metadata."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from list_kinds(get_args(annotation)[0])
@@ -23,7 +23,7 @@ def list_kinds(annotation: Any) -> Iterator[Any]:
 
 
 def list_below(annotation: Any, key: str | int) -> list[Any]:
-    """The annotations of what stands under `key`: none where the model knows no such key."""
+    """List the annotations under `key`: none if the model has no such key."""
     found: list[Any] = []
     for kind in list_kinds(annotation):
         arguments = get_args(kind)
@@ -37,7 +37,7 @@ def list_below(annotation: Any, key: str | int) -> list[Any]:
 
 
 def list_annotations(model: type[BaseModel], path: tuple[str | int, ...]) -> list[Any]:
-    """The annotations of what may stand at `path`."""
+    """List the annotations of what `path` may have."""
     found: list[Any] = [model]
     for key in path:
         found = [under for annotation in found for under in list_below(annotation, key)]
@@ -45,14 +45,14 @@ def list_annotations(model: type[BaseModel], path: tuple[str | int, ...]) -> lis
 
 
 def list_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
-    """The keys that the model knows at `path`."""
+    """List the keys that the model has at `path`."""
     models = [kind for kind in list_annotations(model, path) if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return tuple(name for kind in models for name in kind.model_fields)
 
 
 @lru_cache
 def build_reader(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
-    """What reads one key of the model alone."""
+    """Build the reader of one key of the model."""
     field = model.model_fields[key]
     annotation: Any = field.annotation
     for constraint in field.metadata:
@@ -61,20 +61,20 @@ def build_reader(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
 
 
 def is_integer(model: type[BaseModel], path: tuple[str | int, ...]) -> bool:
-    """Whether only integers may stand at `path`."""
+    """Whether `path` takes only integers."""
     found = list_annotations(model, path)
     return int in found and float not in found
 
 
 def get(document: Any, path: tuple[str, ...]) -> Any:
-    """What stands at `path`, or None."""
+    """Return the value at `path`, or None."""
     for key in path:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document
 
 
 def put(document: Mapping[str, Plain], path: tuple[str, ...], value: Plain) -> dict[str, Plain]:
-    """The document with `value` at `path`; the given one stays as it is."""
+    """Return a copy of the document with `value` at `path`."""
     head, *rest = path
     inner = document.get(head)
     if not rest:

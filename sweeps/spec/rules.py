@@ -1,7 +1,7 @@
-"""The rules between the keys of a spec: what each kind of experiment needs, and names that must agree.
+"""Check the keys of a spec against each other: what each kind of experiment needs, and names that must agree.
 
-A rule is told which keys it reads, so that it is left out where one of them is already known to be wrong, and
-the rest of the file is still checked.
+`RULES` lists the keys that each rule reads. A rule is skipped if one of its keys has a mistake already, so that the
+rest of the file is still checked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
-from sweeps.spec.scalars import Finding, show, suggest
+from sweeps.spec.scalars import Finding, refuse_word, show, suggest
 from sweeps.spec.sections import Target
 from sweeps.spec.train_section import LENGTHS, Method
 from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
@@ -23,7 +23,7 @@ LAWFUL = (*FALLING, *RISING)  # metrics that a law of sizes is known of
 
 
 def check(sweep: SweepFields, without: frozenset[str] = frozenset()) -> Iterator[Finding]:
-    """Everything that the keys say against each other, except by rules that read a key of `without`."""
+    """Check all rules, except those that read a key of `without`."""
     own = () if "experiment" in without else find_experiment(sweep.experiment).rules
     for reads, rule in (*RULES, *own):
         if not without.intersection(reads):
@@ -31,7 +31,7 @@ def check(sweep: SweepFields, without: frozenset[str] = frozenset()) -> Iterator
 
 
 def check_cell(cell: SweepFields, varied: frozenset[str]) -> Iterator[Finding]:
-    """The same of one cell, which has no axes any more: by the rules that read a section in which cells differ."""
+    """Check one cell, which has no axes any more, by the rules that read a section in which cells differ."""
     for reads, rule in (*RULES, *find_experiment(cell.experiment).rules):
         if reads[0] != "vary" and varied.intersection(reads):
             yield from rule(cell)
@@ -43,36 +43,37 @@ def _kind(sweep: SweepFields) -> Iterator[Finding]:
             yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
     for key, kinds in map_keys().items():
         if key in sweep.model_fields_set and sweep.experiment not in kinds:
-            yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}"
+            yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`, got `experiment: {sweep.experiment}`"
 
 
 def _varied(sweep: SweepFields) -> Iterator[Finding]:
-    """What another kind of experiment has would change nothing here, and yet name cells that differ in it."""
+    """Refuse an axis over a key of another kind of experiment: its cells would differ in name only."""
     for path in sweep.vary:
         root, _, key = path.partition(".")
         kinds = map_keys().get(root, (sweep.experiment,))
         if root in VARIED and sweep.experiment not in kinds:
-            own = f"; here a method says how it trains: methods.NAME.{key}" if root == "train" and key else ""
-            yield ("vary", path), f"belongs to `experiment: {' or '.join(kinds)}`; this one is {sweep.experiment}{own}"
+            own = f"; use methods.NAME.{key}" if root == "train" and key and sweep.experiment == "compare" else ""
+            text = f"belongs to `experiment: {' or '.join(kinds)}`, got `experiment: {sweep.experiment}`{own}"
+            yield ("vary", path), text
 
 
 def _sizes(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.sizes is None:
         return
     if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
-        yield ("sizes",), f"`{sweep.sizes.rule}` found; a list, or `geom` or `lin`, is right"
+        yield ("sizes",), f"expected a list, `geom` or `lin`, got `{sweep.sizes.rule}`"
     elif axes.count_values(sweep.sizes) <= MOST_MADE:
         made = axes.list_values(sweep.sizes, "sizes", integers=True)
         for index, size in enumerate(made):
             if size == 0 and not isinstance(size, bool):
-                yield ("sizes", index), "0 found; the zero-shot reference is added by itself, leave it out"
+                yield ("sizes", index), "got 0; leave it out: the plan adds the zero-shot reference itself"
             elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                yield ("sizes", index), f"{show(size)} found; a number of examples, an integer from 1, is right"
+                yield ("sizes", index), f"expected a number of examples, a whole number from 1, got {show(size)}"
         yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
 
 
 def _data(sweep: SweepFields) -> Iterator[Finding]:
-    """Whoever acts needs no data; whoever reads does. And sizes are of data."""
+    """Require data for every method that reads examples; rl needs none, and has no sizes of data."""
     if sweep.train is None:
         return
     methods = {sweep.train.method, *sweep.varied("train.method")}
@@ -80,93 +81,92 @@ def _data(sweep: SweepFields) -> Iterator[Finding]:
         kinds = " or ".join(f"`{kind.name}`" for kind in list_experiments() if kind.acts)
         yield ("train", "method"), f"got rl, which has no examples to vary; use `experiment:` {kinds}"
     if not sweep.data and methods - {"rl"}:
-        yield ("data",), "missing; name at least one data set, as `mine: {source: my_chats.jsonl}`"
+        yield ("data",), "missing; name at least one data set, such as `mine: {source: my_chats.jsonl}`"
         return
     for one in () if sweep.data else sweep.evaluate:
         if one.evaluator.formats:
-            yield ("evaluate",), f"{one.name} found, and no data to measure it on; task_completion needs none"
+            yield ("evaluate",), f"got {one.name}, which needs data, and there is none; only task_completion needs none"
 
 
 def _acts(sweep: SweepFields) -> Iterator[Finding]:
     open_ended = {"train.environment", "train"} & set(sweep.vary)
     if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
-        yield ("train", "environment"), "missing; `method: rl` needs one, as offline:tool_use"
+        yield ("train", "environment"), "missing; `method: rl` needs one, such as offline:tool_use"
 
 
 def _length(sweep: SweepFields) -> Iterator[Finding]:
-    """Exactly one of steps, epochs and tokens, whether it stands under `train` or is varied."""
+    """Require exactly one of steps, epochs and tokens, under `train` or as an axis."""
     if sweep.train is None:
         return
     varied = {path.split(".")[1] for path in sweep.vary if path.startswith("train.")}
     given = [key for key in LENGTHS if getattr(sweep.train, key) is not None or key in varied]
     if len(given) != 1 and "train" not in sweep.vary:
-        yield ("train",), f"{' and '.join(given) or 'no length'} found; exactly one of steps, epochs, tokens is right"
+        yield ("train",), f"expected exactly one of steps, epochs, tokens, got {' and '.join(given) or 'none'}"
     if sweep.train.learning_rate is None and not varied & {"learning_rate"} and "train" not in sweep.vary:
         yield ("train", "learning_rate"), "missing; write a number, `auto`, or vary it"
 
 
 def _metrics(sweep: SweepFields) -> Iterator[Finding]:
-    """A metric that is asked for must be measured."""
+    """Require that something measures the metrics of `best` and `target`."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for one in sweep.evaluate for metric in one.metrics]
     if find_experiment(sweep.experiment).names_data:
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
-    facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # as environments do what they say of their episodes
+    facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # environments name the facts of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
         if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
-            yield (key, "metric"), f"{wish.metric!r} found, which nothing evaluates; {suggest(wish.metric, right)}"
+            yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield ("evaluate", index), f"{name} found a second time; once is right, and the other by `sweep evaluate`"
+            yield ("evaluate", index), f"expected each evaluation once, got {name} twice; use `sweep evaluate` for one"
 
 
 def _target(sweep: SweepFields) -> Iterator[Finding]:
-    """A side that the metric gets to, by a law."""
+    """Require a goal that the metric can reach, and that a law of sizes can predict."""
     wish = sweep.target
     if wish is None:
         return
     above, below = wish.above, wish.below
     if above is not None and wish.metric in LOSSES:
-        yield ("target", "above"), f"found, and {wish.metric} falls as the model gets better; `below` is right"
+        yield ("target", "above"), f"expected `below`, got `above`: {wish.metric} falls as the model gets better"
     elif below is not None and wish.metric in RISING:
-        yield ("target", "below"), f"found, and {wish.metric} rises as the model gets better; `above` is right"
+        yield ("target", "below"), f"expected `above`, got `below`: {wish.metric} rises as the model gets better"
     elif wish.metric not in LAWFUL and (wish.metric in METRICS or wish.metric.startswith(FACT_PREFIX)):
-        yield ("target", "metric"), f"{wish.metric!r} found, which has no law; one of {', '.join(LAWFUL)} is right"
+        yield ("target", "metric"), f"expected a metric with a law of sizes ({', '.join(LAWFUL)}), got {wish.metric!r}"
     elif above is not None and wish.of is None and not (least := RISING.get(wish.metric, 0.0)) < above < 1:
-        right = f"guessing has {least:g} of it and no model more than 1; a number between is right"
-        yield ("target", "above"), f"{above:g} found; {right}"
+        yield ("target", "above"), f"expected a number between {least:g} (guessing) and 1, got {above:g}"
 
     else:
         yield from _met_already(wish)
 
 
 def _met_already(wish: Target) -> Iterator[Finding]:
-    """A goal that the untrained base has, or that nothing can have, says nothing about data."""
+    """Refuse a goal that the untrained base meets already, or that no model can meet."""
     if wish.below is not None and wish.metric in FALLING and wish.below <= 0:
-        yield ("target", "below"), f"{wish.below:g} found; no {wish.metric} is below 0, a number above it is right"
+        yield ("target", "below"), f"expected a number above 0, got {wish.below:g}: no {wish.metric} is below 0"
     elif wish.of is not None and wish.below is not None and wish.below >= 1:
         yield (
             ("target", "below"),
-            f"{wish.below:g} of zero_shot found, which the untrained base has; less than 1 is right",
+            f"expected less than 1 times zero_shot, got {wish.below:g}: the untrained base meets it already",
         )
     elif wish.of is not None and wish.above is not None and wish.above <= 1:
         yield (
             ("target", "above"),
-            f"{wish.above:g} of zero_shot found, which the untrained base has; more than 1 is right",
+            f"expected more than 1 times zero_shot, got {wish.above:g}: the untrained base meets it already",
         )
 
 
 def _best(sweep: SweepFields) -> Iterator[Finding]:
-    """The best is not the worst."""
+    """Refuse a mode that would choose the worst cell."""
     if sweep.best is None or FACT_PREFIX in sweep.best.metric:
         return
     metric = sweep.best.metric.rpartition(".")[2]
     if sweep.best.mode == "max" and metric in LOSSES:
-        yield ("best", "mode"), f"max found, and {metric} falls as the model gets better; `min` is right"
+        yield ("best", "mode"), f"expected `min`, got `max`: {metric} falls as the model gets better"
     if sweep.best.mode == "min" and metric in GAINS:
-        yield ("best", "mode"), f"min found, and {metric} rises as the model gets better; `max` is right"
+        yield ("best", "mode"), f"expected `max`, got `min`: {metric} rises as the model gets better"
 
 
 def _validation(sweep: SweepFields) -> Iterator[Finding]:
@@ -174,48 +174,48 @@ def _validation(sweep: SweepFields) -> Iterator[Finding]:
         return
     for name, spec in sweep.data.items():
         if spec.validation is None:
-            yield ("data", name), "no `validation` found, and `train.eval_every` measures on it; add one (0.1)"
+            yield ("data", name), "missing `validation`; `train.eval_every` measures on it, so add one (0.1)"
 
 
 def _methods(sweep: SweepFields) -> Iterator[Finding]:
     for name, method in (sweep.methods or {}).items():
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
-            yield (*here, "data"), f"{method.data!r} found; {suggest(method.data, list(sweep.data))}"
+            yield (*here, "data"), refuse_word(method.data, list(sweep.data))
         yield from (((*here, "then", *at), text) for at, text in _chain(sweep, method.then or ()))
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
-            yield (*here, given[0]), "found; `equal` sets the length of every method, leave it out"
+            yield (*here, given[0]), "not used in a comparison: `equal` sets the length of every method; leave it out"
         yield from ((here, text) for text in _method_alone(method))
 
 
 def _chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
-    """A chain goes on with one adapter, so all its parts train the same one."""
+    """Require the same adapter for all parts of a chain, because each part continues with it."""
     known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
     for index, part in enumerate(then):
         if part not in known:
-            yield (index,), f"{part!r} found; {suggest(part, list(known))}"
+            yield (index,), refuse_word(part, list(known))
     parts = [known[part] for part in then if part in known]
     for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
         found = {getattr(part, key) for part in parts}
         if len(found) > 1:
             said = " and ".join(map(show, sorted(found)))
-            yield (), f"parts whose {key} is {said}; they train one adapter, so the same is right"
+            yield (), f"expected the same {key} for all parts, which train one adapter, got {said}"
 
 
 def _method_alone(method: Method) -> Iterator[str]:
     if method.then is not None:
         if said := sorted(method.model_fields_set - {"then"}):
-            yield f"{', '.join(said)} found beside `then`; each part says its own, leave it out"
+            yield f"got {', '.join(said)} beside `then`; leave it out: each part has its own"
         return
     if method.learning_rate is None:
-        yield "no learning_rate found; write a number or `auto`"
+        yield "missing learning_rate; write a number or `auto`"
     if method.method == "rl" and method.environment is None:
-        yield "no environment found; `method: rl` needs one"
+        yield "missing environment; `method: rl` needs one"
     if method.method != "rl" and method.data is None:
-        yield f"no data found; `method: {method.method}` needs the name of a data set"
+        yield f"missing data; `method: {method.method}` needs the name of a data set"
     if method.method == "rl" and method.data is not None:
-        yield f"data: {method.data} found; `method: rl` acts in its environment, leave it out"
+        yield f"got data: {method.data}; leave it out: `method: rl` learns in its environment"
 
 
 RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (

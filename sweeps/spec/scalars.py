@@ -1,4 +1,4 @@
-"""The plain values of a spec: what a number, a word, a share is, and what is said when it is not one."""
+"""The plain values of a spec: check a number, a word, a share, and say what is expected if it is not one."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -8,55 +8,55 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from sweeps.spec.source import Path
 
-Finding = tuple[Path, str]  # where, below the value that was checked; and what was found and would be right
+Finding = tuple[Path, str]  # where, below the value that was checked; and what is expected there
 
 
 class Findings(ValueError):
-    """Several things wrong at once."""
+    """Several mistakes at once."""
 
-    def __init__(self, found: list[Finding]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found))
-        self.found = found
+    def __init__(self, mistakes: list[Finding]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in mistakes))
+        self.mistakes = mistakes
 
 
 class SpecModel(BaseModel):
-    """A part of the spec: never changed, and every key known."""
+    """A part of the spec: it never changes, and it refuses an unknown key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Frozen(dict[str, Any]):
-    """A mapping that stays as it was read, so that what holds it can be told from others by its hash."""
+    """A mapping that never changes, so that what contains it can be hashed."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
 
 def check_number(value: Any) -> int | float:
-    """An int or a float; not a bool and not a text that looks like a number."""
+    """Accept an int or a float; refuse a bool, and text that looks like a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{show(value)} found; a number is right")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError(f"expected a number, got {show(value)}")  # noqa: TRY004  pydantic collects ValueErrors
     return value
 
 
 def check_whole(value: Any) -> int:
-    """An integer; `2e6` is one too, `1.5` and `"3"` are not."""
+    """Accept an integer; `2e6` is one too, `1.5` and `"3"` are not."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{show(value)} found; an integer is right")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError(f"expected a whole number, got {show(value)}")  # noqa: TRY004  pydantic collects ValueErrors
     return value
 
 
 def check_power_of_two(value: int) -> int:
     if value & (value - 1):
         below = 1 << (value.bit_length() - 1)
-        raise ValueError(f"{value} found; a power of two is right, as {below} or {below * 2}")
+        raise ValueError(f"expected a power of two, such as {below} or {below * 2}, got {value}")
     return value
 
 
 def show(value: Any) -> str:
-    """A value as people wrote it, shortened where it is long."""
+    """Show a value as people write it, shortened if it is long."""
     if isinstance(value, Mapping):
         text = "{" + ", ".join(f"{key}: {show(inner)}" for key, inner in value.items()) + "}"
     elif isinstance(value, list | tuple):
@@ -67,46 +67,53 @@ def show(value: Any) -> str:
 
 
 def suggest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    """The advice for a word that is none of the known ones."""
+    """Advise on a word that is not one of the known ones."""
     if not known:
         return "leave it out"
     close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"one of {', '.join(known)} is right"
+    return f"did you mean `{close[0]}`?" if close else f"use one of {', '.join(known)}"
+
+
+def refuse_word(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """Say what is expected in place of a word that is not one of the known ones."""
+    if not known or difflib.get_close_matches(word, known, n=1):
+        return f"got {word!r}; {suggest(word, known)}"
+    return f"expected one of {', '.join(known)}, got {word!r}"
 
 
 def allow_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The check, for a key that may also be left empty."""
+    """Make the check accept an empty value too."""
     return lambda value: None if value is None else check(value)
 
 
 def check_amount_or_share(value: Any) -> int | float:
-    """A count (an integer from 0) or a share (a fraction below 1)."""
-    found = check_number(value)
-    if not found >= 0 or (found >= 1 and not float(found).is_integer()):
-        raise ValueError(f"{show(value)} found; a count (an integer) or a share (0.1) is right")
-    return int(found) if float(found).is_integer() else found
+    """Accept a count (an integer from 0) or a share (a fraction below 1)."""
+    amount = check_number(value)
+    if not amount >= 0 or (amount >= 1 and not float(amount).is_integer()):
+        raise ValueError(f"expected a count (a whole number) or a share (0.1), got {show(value)}")
+    return int(amount) if float(amount).is_integer() else amount
 
 
 def check_holdout(value: Any) -> int | float | str:
-    """A count of records, a share of them, or a file."""
+    """Accept a count of records, a share of them, or a file."""
     if isinstance(value, str) and value.strip():
         return value
     if value == 0 or isinstance(value, str | bool) or not isinstance(value, int | float):
-        raise ValueError(f"{show(value)} found; a count (256), a share (0.1) or a file is right")
+        raise ValueError(f"expected a count (256), a share (0.1) or a file, got {show(value)}")
     return check_amount_or_share(value)
 
 
 def check_rate(value: Any) -> float | str:
-    """A learning rate: a number above 0, or the word `auto`."""
+    """Accept a learning rate: a number above 0, or the word `auto`."""
     if value == "auto":
         return "auto"
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"{show(value)} found; a number above 0 or `auto` is right")
+        raise ValueError(f"expected a number above 0 or `auto`, got {show(value)}")
     return float(value)
 
 
 Whole = Annotated[int, BeforeValidator(check_whole)]
-Count = Annotated[Whole, Field(ge=1, le=10**12)]  # beyond which nothing can be meant, nor reckoned with in 64 bits
+Count = Annotated[Whole, Field(ge=1, le=10**12)]  # more is a mistake, and does not fit into 64 bits
 Priority = Annotated[Whole, Field(ge=0, le=1_000_000)]  # as `sweep priority` takes it
 Number = Annotated[float, BeforeValidator(check_number)]
 Positive = Annotated[Number, Field(gt=0)]

@@ -104,19 +104,19 @@ class Train(SpecModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         found: list[Finding] = [
-            ((key,), f"belongs to `method: {method}`, and the method is {self.method}")
+            ((key,), f"belongs to `method: {method}`, got `method: {self.method}`; leave it out")
             for method, keys in OF_METHOD.items()
             for key in keys
             if getattr(self, key) is not None and self.method != method
         ]
         found += self._of_rl() if self.method == "rl" else ()
         if self.min_steps is not None and self.epochs is None:
-            found.append((("min_steps",), "belongs to `epochs`: it is the least that a small data set is trained"))
+            found.append((("min_steps",), "belongs to `epochs`: it is the least for a small data set; leave it out"))
         if not (self.train_mlp or self.train_attn or self.train_unembed):
             found.append(
                 (
                     ("train_mlp",),
-                    "no layer is left to train; at least one of train_mlp, train_attn, train_unembed is right",
+                    "expected at least one of train_mlp, train_attn, train_unembed to be true, got none",
                 )
             )
         if found:
@@ -127,18 +127,18 @@ class Train(SpecModel):
         """What examples have, and rollouts have not."""
         given = {key for key in ("batch_size", "epochs", "eval_every") if key in self.model_fields_set}
         right = {
-            "batch_size": "groups and group_size say how much one iteration is",
-            "epochs": "steps or tokens is right",
+            "batch_size": "groups and group_size set the size of an iteration",
+            "epochs": "use steps or tokens",
         }
         for key in sorted(given):
             yield (
                 (key,),
-                f"rl has no examples to count; {right.get(key, 'the rewards of each iteration are its curve')}",
+                f"not used by rl, which has no examples; {right.get(key, 'its curve is the reward of each iteration')}",
             )
         if isinstance(self.steps, StepLaw):
-            yield ("steps",), "rl has no examples whose number could be at_size; a number of iterations is right"
+            yield ("steps",), "expected a number of iterations, got a law of sizes, which rl does not have"
         if self.substeps is not None and self.substeps > (self.groups or OF_METHOD["rl"]["groups"]):
-            yield ("substeps",), f"{self.substeps} found, of fewer groups; at most one for each group is right"
+            yield ("substeps",), f"expected at most one for each group, got {self.substeps} for fewer groups"
 
     def own(self, key: str) -> Any:
         """The value of a key that belongs to the method, or what it is where the file leaves it open."""

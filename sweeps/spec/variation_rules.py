@@ -1,4 +1,4 @@
-"""The rules of `vary`, and of `zip`, `exclude` and `when` that shape it."""
+"""Check `vary`, and `zip`, `exclude` and `when`, which shape it."""
 
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -24,8 +24,8 @@ VARIED = (
     "equal",
 )  # what may differ between the cells of one sweep
 AXES = ("sizes", "seeds", "sources", "targets")
-MOST_TRIED = 1000  # values of one axis that are tried one by one; the plan checks every variant again
-MOST_MADE = 200_000  # values of one axis that are made to look at them: of more, the plan refuses the runs
+MOST_TRIED = 1000  # values of one axis that are checked one by one; the plan checks every variant again
+MOST_MADE = 200_000  # values of one axis that are made to check them; with more, the plan refuses the runs
 
 
 def check_vary(sweep: SweepFields) -> Iterator[Finding]:
@@ -37,31 +37,31 @@ def check_vary(sweep: SweepFields) -> Iterator[Finding]:
         yield from _values(sweep, path, axis)
         over = [other for other in sweep.vary if path.startswith(f"{other}.")]
         if over:
-            yield ("vary", path), f"stands inside {over[0]}, which is varied too; vary one of them"
+            yield ("vary", path), f"is inside {over[0]}, which is varied too; vary one of them"
 
 
 def _where(sweep: SweepFields, path: str) -> str | None:
-    """What is wrong with the path of an axis, if anything."""
+    """Describe what is wrong with the path of an axis, if anything."""
     parts = tuple(path.split("."))
     root = parts[0]
     if root in AXES:
-        return f"{root} is an axis of its own; write the list under `{root}:`"
+        return f"{root} is an axis already; write the list under `{root}:`"
     if root in type(sweep).model_fields and root not in VARIED:
-        return f"{root} is said of the whole sweep and cannot differ between its cells; leave it out of `vary`"
+        return f"{root} belongs to the whole sweep and cannot differ between cells; leave it out of `vary`"
     return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
 
 
 def _data_path(sweep: SweepFields, parts: tuple[str, ...]) -> str | None:
     names = list(sweep.data)
     if len(parts) == 1:
-        return f"all data sets at once cannot be varied; name a part, as data.{names[0]}.source"
+        return f"expected a part of one data set, such as data.{names[0]}.source, got all data sets"
     if parts[1] not in sweep.data:
         return f"no data set {parts[1]!r}; {suggest(parts[1], names)}"
     return _unknown(type(sweep), parts)
 
 
 def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
-    """Where the path leaves the model, if it does."""
+    """Describe where a path does not exist in a spec, if it does not."""
     for end in range(1, len(parts) + 1):
         if not list_annotations(model, parts[:end]):
             known, before = list_keys(model, parts[: end - 1]), ".".join(parts[: end - 1])
@@ -72,7 +72,7 @@ def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
 
 
 def _values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
-    """Each value alone must be one that the path can have, and no other one."""
+    """Check each value of an axis alone, and that no value is repeated."""
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
     if axes.count_values(axis) > MOST_MADE:
         return
@@ -91,19 +91,20 @@ def _made(sweep: SweepFields, path: str) -> tuple[Any, ...]:
 
 
 def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator[Finding]:
-    """What stands on an axis more than once: what a list repeats, what a rule rounds to the same or draws again."""
+    """Find repeated values of an axis: in a list, rounded to the same by a rule, or drawn twice."""
     again = axes.find_repeated(made)
     if isinstance(axis, tuple):
         for place in again:
-            yield (place,), f"{show(made[place])} found a second time; each value once is right"
+            yield (place,), f"expected each value once, got {show(made[place])} twice"
     elif again:
         differ = len(made) - len(again)
-        right = "a larger factor" if axis.factor else f"a count of at most {differ}"
-        yield (), f"{len(made)} values, of which {differ} differ: {show(list(made))}; {right}, or a list, is right"
+        advice = "use a larger factor" if axis.factor else f"use a count of at most {differ}"
+        values = f"{len(made)} of which {differ} differ: {show(list(made))}"
+        yield (), f"expected different values, got {values}; {advice} or a list"
 
 
 def _wrong(sweep: SweepFields, parts: tuple[str, ...], document: Any) -> str | None:
-    """What is wrong with the value itself; what it says against other keys is known only in a whole cell."""
+    """Describe what is wrong with the value itself; against other keys it is checked in a whole cell."""
     try:
         build_reader(type(sweep), parts[0]).validate_python(document)
     except ValidationError as error:
@@ -121,30 +122,30 @@ def check_zip(sweep: SweepFields) -> Iterator[Finding]:
     for index, group in enumerate(sweep.zip):
         unknown = [path for path in group if path not in sweep.vary]
         for path in unknown:
-            yield ("zip", index), f"{path} found, which is not varied; {suggest(path, list(sweep.vary))}"
+            yield ("zip", index), f"got {path}, which is not varied; {suggest(path, list(sweep.vary))}"
         for path in seen.intersection(group):
-            yield ("zip", index), f"{path} found in two groups; one is right"
+            yield ("zip", index), f"expected each axis in one group, got {path} in two"
         seen.update(group)
         if len(set(group)) < len(group):
-            yield ("zip", index), f"{show(list(group))} found; each axis once is right"
+            yield ("zip", index), f"expected each axis once, got {show(list(group))}"
         elif not unknown:
             yield from ((("zip", index), text) for text in _together(sweep, group))
 
 
 def _together(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
-    """Axes that are walked together are equally long, and make no combination twice."""
+    """Require that axes walked together have the same length, and make no combination twice."""
     lengths = {path: axes.count_values(sweep.vary[path]) for path in group}
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{path} has {count}" for path, count in lengths.items())
-        yield f"{said}; axes walked together have equally many values"
+        said = ", ".join(f"{path} with {count}" for path, count in lengths.items())
+        yield f"expected axes with equally many values, got {said}"
     elif max(lengths.values()) <= MOST_MADE:
         combined = [list(each) for each in zip(*(_made(sweep, path) for path in group), strict=True)]
         for place in axes.find_repeated(combined):
-            yield f"{show(combined[place])} found a second time; each combination once is right"
+            yield f"expected each combination once, got {show(combined[place])} twice"
 
 
 def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
-    """A condition that holds nowhere is a mistake, and would be ignored in silence."""
+    """Refuse a condition that no cell meets: it is a mistake, and would be ignored silently."""
     known: dict[str, tuple[Any, ...] | Spread] = {
         **find_experiment(sweep.experiment).list_cell_values(sweep),
         **sweep.vary,
@@ -157,22 +158,22 @@ def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
             elif text := _unmet(sweep, path, there, value):
                 yield ("exclude", index, path), text
         if not condition:
-            yield ("exclude", index), "{} found, which would exclude every cell; name at least one path"
+            yield ("exclude", index), "expected at least one path, got {}, which would exclude every cell"
 
 
 def _unmet(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
-    """What is wrong with a condition on an axis, if it means none of its values, or no certain one."""
+    """Describe what is wrong with a condition on an axis, if it matches no value, or several."""
     if axes.count_values(axis) > MOST_MADE:
         return None
     made = _made(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
     meant = axes.find_meant(axis, made, value)
     if len(meant) > 1:
-        return f"{show(value)} found, which may be any of {show(list(meant))}; all their digits are right"
-    return None if meant else f"{show(value)} found; one of {show(list(made))} is right"
+        return f"got {show(value)}, which may be any of {show(list(meant))}; write all digits"
+    return None if meant else f"expected one of {show(list(made))}, got {show(value)}"
 
 
 def list_sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
-    """The sizes and the zero-shot reference; unless they are so many that the plan will refuse them anyway."""
+    """List the sizes and the zero-shot reference, unless there are so many that the plan refuses them anyway."""
     if sweep.sizes is not None and axes.count_values(sweep.sizes) > MOST_MADE:
         return sweep.sizes
     return (0, *sweep.size_values)
@@ -181,26 +182,26 @@ def list_sizes(sweep: SweepFields) -> tuple[Any, ...] | Spread:
 def check_when(sweep: SweepFields) -> Iterator[Finding]:
     for path, condition in sweep.when.items():
         if path not in sweep.vary:
-            yield ("when", path), f"{path} found, which is not varied; {suggest(path, list(sweep.vary))}"
+            yield ("when", path), f"got {path}, which is not varied; {suggest(path, list(sweep.vary))}"
         for other, value in condition.items():
             if text := _condition(sweep, path, other, value):
                 yield ("when", path, other), text
     try:
         TopologicalSorter({path: set(condition) for path, condition in sweep.when.items()}).prepare()
     except CycleError as error:
-        yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} wait for each other; one of them must be free"
+        yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} depend on each other; remove a condition"
 
 
 def _condition(sweep: SweepFields, path: str, other: str, value: Any) -> str | None:
-    """What is wrong with one part of a condition: there is no such thing, or it is never so."""
+    """Describe what is wrong with one part of a condition: an unknown path, or a value that no cell has."""
     if any(path in group and other in group for group in sweep.zip):
-        return f"found, with which {path} walks together; a condition on another axis is right"
+        return f"expected a condition on another axis, got one on an axis that is zipped with {path}"
     if other in sweep.vary:
         return _unmet(sweep, other, sweep.vary[other], value)
     parts = tuple(other.split("."))
     if parts[0] not in VARIED or not list_annotations(type(sweep), parts):
         return f"no such path; {suggest(other, [*sweep.vary, *VARIED])}"
     if any(other.startswith(f"{axis}.") for axis in sweep.vary):
-        return None  # what stands around it is varied: whether any cell meets it is for the plan to say
+        return None  # the section around it is varied: the plan checks whether any cell meets it
     there = get(sweep.model_dump(include={parts[0]}), parts)
-    return None if axes.is_same(there, value) else f"{show(value)} found, and it is {show(there)} in every cell"
+    return None if axes.is_same(there, value) else f"expected {show(there)}, which every cell has, got {show(value)}"

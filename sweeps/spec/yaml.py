@@ -1,9 +1,9 @@
-"""YAML text as plain values, and the line on which each one stands.
+"""Read YAML text to plain values, and remember the line of each.
 
-The rules are those of YAML 1.2's core schema, resolved here and not by the library, whose own resolver still
-makes dates of `2026-12-01`: `1e-4` and `2e6` are numbers, `22:00`, `no` and dates are strings. Keys are
-always text. Refused, each with its line: a key given twice, a merge key (`<<`), a tag, a second document, an alias to
-what holds it, a number too large to be one, `%YAML 1.1`.
+The rules are those of YAML 1.2's core schema. They are applied here and not by the library, whose own resolver still
+makes dates of `2026-12-01`: `1e-4` and `2e6` are numbers, `22:00`, `no` and dates are strings. Keys are always text.
+Refused, each with its line: a key given twice, a merge key (`<<`), a tag, a second document, an alias to a value that
+contains it, a number that is too large, `%YAML 1.1`.
 """
 
 import math
@@ -28,17 +28,17 @@ from ruamel.yaml.reader import ReaderError
 from sweeps.errors import SpecError
 from sweeps.spec.source import Path, Plain, Source
 
-LONGEST = 1_000_000  # characters of one file: a sweep says ranges, and names its data
+LONGEST = 1_000_000  # characters of one file: a sweep has ranges, and its data is in other files
 MOST_VALUES = 100_000  # of one file, aliases expanded: more is a mistake, or a bomb of anchors
 
-BYTE_ORDER_MARK = "\ufeff"  # which some editors put before everything
+BYTE_ORDER_MARK = "\ufeff"  # some editors write it at the beginning of a file
 
 WORDS: Mapping[str, Plain] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-INTEGER = re.compile(r"[-+]?[0-9]{1,300}")  # beyond that Python itself refuses sooner or later
+INTEGER = re.compile(r"[-+]?[0-9]{1,300}")  # Python itself refuses longer ones
 RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -53,14 +53,14 @@ class Node:
 
 
 class KeyValue(NamedTuple):
-    """What stands under a key, and the line of the key: that is where people look for it."""
+    """The value of a key, and the line of the key, where people look for it."""
 
     line: int
     node: Node
 
 
 def read_scalar(text: str) -> bool | int | float | str | None:
-    """What an unquoted word means in YAML 1.2's core schema."""
+    """Read an unquoted word by YAML 1.2's core schema."""
     if text in WORDS:
         return WORDS[text]  # type: ignore[return-value]  # WORDS holds no lists
     if INTEGER.fullmatch(text):
@@ -73,7 +73,7 @@ def read_scalar(text: str) -> bool | int | float | str | None:
 
 
 class Reader:
-    """Builds nodes from the parser's events; findings are collected, not raised one by one."""
+    """Builds nodes from the parser's events; it collects all mistakes instead of raising the first."""
 
     def __init__(self, name: str, events: Iterator[Any]) -> None:
         self.name = name
@@ -88,14 +88,14 @@ class Reader:
             yield event
 
     def document(self) -> Node:
-        """The one document of the text; nothing at all is the null value."""
+        """Read the one document of the text; an empty text is null."""
         root = Node(None, 0)
         for count, start in enumerate(event for event in self.events if isinstance(event, DocumentStartEvent)):
             if start.version not in (None, (1, 2)):
                 said = ".".join(map(str, start.version))
-                self.refuse(start.start_mark.line, f"%YAML {said} found; YAML 1.2 is read here, leave the line out")
+                self.refuse(start.start_mark.line, f"expected YAML 1.2, got %YAML {said}; leave the line out")
             if count:
-                self.refuse(0, "a second document (`---`); one file is one sweep")
+                self.refuse(0, "expected one document, got a second one (`---`); write one file for each sweep")
                 break
             root = self.node(next(self.events))
         return root
@@ -123,19 +123,19 @@ class Reader:
     def refuse_tag(self, event: Any) -> None:
         if event.tag is not None:
             tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-            self.refuse(event.start_mark.line, f"the tag {tag} found; write the plain value, tags are not used here")
+            self.refuse(event.start_mark.line, f"expected a value without a tag, got {tag}; write the plain value")
 
     def scalar(self, text: str, line: int) -> bool | int | float | str | None:
-        """What an unquoted word means; a number beyond all that there are would be infinite, which nobody wrote."""
+        """Read an unquoted word; a number that is too large would become infinite, so it is refused."""
         value = read_scalar(text)
         if isinstance(value, float) and math.isinf(value) and "inf" not in text.lower():
-            self.refuse(line, f"{text[:40]} found, which is larger than any number here")
+            self.refuse(line, f"got {text[:40]}, which is too large for a number")
         return value
 
     def alias(self, anchor: str, line: int) -> Node:
         node = self.anchors.get(anchor)
         if node is None or not node.finished:
-            self.refuse(line, f"*{anchor} found; an alias names a value that stands complete before it (&{anchor})")
+            self.refuse(line, f"got *{anchor}, and no complete value before it is named &{anchor}")
             return Node(None, line)
         return node
 
@@ -146,17 +146,17 @@ class Reader:
         pairs: dict[str, KeyValue] = {}
         for event in self.until("MappingEndEvent"):
             if not isinstance(event, ScalarEvent):
-                self.refuse(event.start_mark.line, "a key that is not a plain word; keys are text")
+                self.refuse(event.start_mark.line, "expected a key that is text, got another value")
                 self.node(event)
                 self.node(next(self.events))
                 continue
             line, key = event.start_mark.line, event.value
             self.refuse_tag(event)
             if key == "<<":
-                right = "write the keys out, or give a whole value by its alias (one: &base {…}, other: *base)"
-                self.refuse(line, f"<< found, a merge key, which YAML 1.2 does not have; {right}")
+                advice = "write the keys out, or use an alias for a whole value (one: &base {…}, other: *base)"
+                self.refuse(line, f"got <<, a merge key, which YAML 1.2 does not have; {advice}")
             if key in pairs:
-                self.refuse(line, f"{key}: given twice (first on line {pairs[key].line + 1}); keep one")
+                self.refuse(line, f"got the key {key} twice (first on line {pairs[key].line + 1}); keep one")
             pairs.setdefault(key, KeyValue(line, self.node(next(self.events))))
         return pairs
 
@@ -168,7 +168,7 @@ class Reader:
 
 
 class Unfolding:
-    """Nodes to plain values, with the place of every path on the way."""
+    """Turns nodes into plain values, and remembers the place of every path."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -176,7 +176,7 @@ class Unfolding:
 
     def value(self, line: int, node: Node, path: Path = ()) -> Plain:
         if len(self.places) > MOST_VALUES:
-            raise SpecError(f"{self.name}: more than {MOST_VALUES:,} values; a sweep file says a range as an axis")
+            raise SpecError(f"{self.name}: expected at most {MOST_VALUES:,} values, got more; write a range as an axis")
         self.places[path] = f"{self.name}:{line + 1}"
         if isinstance(node.value, dict):
             return {key: self.value(*pair, (*path, key)) for key, pair in node.value.items()}
@@ -186,7 +186,7 @@ class Unfolding:
 
 
 def read_word(text: str, name: str) -> Plain:
-    """What the whole text means as one unquoted word. Raises SpecError for a number that is none."""
+    """Read the whole text as one unquoted word. Raises SpecError for a number that is too large."""
     reader = Reader(name, iter(()))
     value = reader.scalar(text, 0)
     if reader.findings:
@@ -195,9 +195,9 @@ def read_word(text: str, name: str) -> Plain:
 
 
 def read_value(text: str, name: str) -> tuple[Plain, str]:
-    """The quoted text, or the list or mapping in brackets, that the text begins with; and what stands behind it.
+    """Read the quoted text, or the list or mapping in brackets, at the beginning of the text; return the rest too.
 
-    All of the text stands behind it where there is no such value. Raises SpecError for one that a file may not have.
+    If there is no such value, the rest is the whole text. Raises SpecError for a value that a file may not have.
     """
     reader = Reader(name, iter(YAML(typ="safe", pure=True).parse(text)))
     with suppress(YAMLError, RecursionError):
@@ -210,33 +210,33 @@ def read_value(text: str, name: str) -> tuple[Plain, str]:
     return None, text
 
 
-# By what the library says of a place: what is wrong there. The first that fits counts.
+# What the library says, and what is wrong in plain words. The first match counts.
 MISREAD = (
-    ("found character '\\t'", "a tab found; blanks are right before a key or a value"),
-    ("found character", "a value begins with a character that means something in YAML; quote the text"),
-    ("mapping values are not allowed", "a second `: ` on the line, or a key with a wrong indent; quote the text"),
-    ("could not find expected ':'", "a key without its `:`"),
+    ("found character '\\t'", "expected spaces before a key or a value, got a tab"),
+    ("found character", "a value begins with a character that YAML reserves; quote the text"),
+    ("mapping values are not allowed", "got a second `: ` on the line, or a key with the wrong indent; quote the text"),
+    ("could not find expected ':'", "expected `:` after a key"),
     ("end of stream", "a quote is not closed"),
     ("'<stream end>'", "a bracket or a quote is not closed"),
-    ("expected ',' or ']'", "a list `[…]` that is not closed, or has no comma here"),
-    ("expected ',' or '}'", "a mapping `{…}` that is not closed, or has no comma here"),
-    ("expected <block end>", "the indent fits nothing above it"),
-    ("expected alphabetic", "a name is missing behind `&` or `*`; quote the text"),
-    ("special characters", "a character found that no text holds; remove it"),
-    ("escape", "an escape that there is not in a text in double quotes; single quotes have none"),
+    ("expected ',' or ']'", "expected `,` or `]` in a list"),
+    ("expected ',' or '}'", "expected `,` or `}` in a mapping"),
+    ("expected <block end>", "the indent does not match any line above it"),
+    ("expected alphabetic", "expected a name after `&` or `*`; quote the text if it is text"),
+    ("special characters", "got a character that text cannot contain; remove it"),
+    ("escape", "got an unknown escape in a text in double quotes; single quotes have no escapes"),
 )
 
 
 def _misread(error: MarkedYAMLError) -> str:
     said = f"{error.problem or ''} {error.context or ''}"
-    return next((right for sign, right in MISREAD if sign in said), "a bracket, a quote or an indent is not right here")
+    return next((right for sign, right in MISREAD if sign in said), "a bracket, a quote or an indent is wrong here")
 
 
 def read(text: str, name: str) -> Source:
-    """Text to values and places. Raises SpecError with every finding of this level, each with its line."""
+    """Read text to values and places. Raises SpecError with every mistake in the YAML, each with its line."""
     if len(text) > LONGEST:
-        right = f"at most {LONGEST:,} are right: a range is said as an axis, and data has files of its own"
-        raise SpecError(f"{name}: {len(text):,} characters found; {right}")
+        advice = "write ranges as axes, and data in files of their own"
+        raise SpecError(f"{name}: expected at most {LONGEST:,} characters, got {len(text):,}; {advice}")
     yaml = YAML(typ="safe", pure=True)
     reader = Reader(name, iter(yaml.parse(text.removeprefix(BYTE_ORDER_MARK))))
     try:
@@ -250,8 +250,8 @@ def read(text: str, name: str) -> Source:
         where = f"{name}:{mark.line + 1}" if mark else name
         raise SpecError("\n".join([*reader.findings, f"{where}: not YAML: {_misread(error)}"])) from None
     except RecursionError:
-        raise SpecError(f"{name}: values inside values, too deep for a sweep file") from None
+        raise SpecError(f"{name}: values are nested too deep for a sweep file") from None
     except YAMLError as error:
         odd = isinstance(error, ReaderError)
-        said = "a character found that no text holds" if odd else "lists or mappings stand too deep in one another"
+        said = "got a character that text cannot contain" if odd else "lists or mappings are nested too deep"
         raise SpecError(f"{name}: not YAML: {said}; remove it") from None

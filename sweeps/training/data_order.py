@@ -1,4 +1,4 @@
-"""Which examples a subset holds, and in which order training visits them.
+"""Choose the examples of a subset, and the order in which training visits them.
 
 Every order is a permutation: the stable argsort of raw Philox words whose key hashes (purpose, seed, epoch).
 The raw words are the cipher's own output, so they stay the same on every platform and in every numpy; numpy's
@@ -18,18 +18,18 @@ Positions = npt.NDArray[np.int64]
 
 
 def order_subset(count: int, seed: int) -> Positions:
-    """A permutation of `count` rows; its first n entries are the subset of size n, so subsets nest."""
+    """Permute `count` rows; the first n entries are the subset of size n, so subsets nest."""
     return _permutation("subset", count, seed, 0)
 
 
 def hash_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[int]) -> dict[int, str]:
-    """For each size n the SHA-256 (hex) over the first n digests in that order: one pass for all sizes.
+    """Hash the first n digests in that order (SHA-256, hex) for each size n, in one pass.
 
     Equal hashes prove equal prefixes. A size beyond the rows is a DataError.
     """
     wanted = sorted(set(sizes))
     if wanted and (wanted[0] < 0 or wanted[-1] > len(order)):
-        raise DataError(f"subset sizes {wanted}: there are {len(order)} rows, a size lies between 0 and that")
+        raise DataError(f"expected subset sizes from 0 to {len(order)}, the number of rows, got {wanted}")
     prefix, done, hashes = hashlib.sha256(), 0, {}
     for size in wanted:
         prefix.update(b"".join(digests[row] for row in order[done:size]))
@@ -38,7 +38,7 @@ def hash_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[in
 
 
 def select_batch(step: int, *, size: int, batch_size: int, seed: int) -> Positions:
-    """The positions within the subset that optimizer step `step` (from 0) trains on.
+    """Select the positions within the subset that optimizer step `step` (from 0) trains on.
 
     An endless stream of epochs, each its own permutation, cut into batches of min(batch_size, size): a batch
     may run across the border of two epochs, and then may hold a row twice.
@@ -52,7 +52,7 @@ def select_batch(step: int, *, size: int, batch_size: int, seed: int) -> Positio
 
 
 def count_visits(steps: int, *, size: int, batch_size: int, seed: int) -> Positions:
-    """How often each position of the subset is visited in `steps` steps: full epochs, and a part of one."""
+    """Count how often `steps` steps visit each position of the subset: full epochs, and a part of one."""
     epochs, rest = divmod(steps * min(batch_size, size), size)
     counts = np.full(size, epochs, dtype=np.int64)
     counts[_epoch(size, seed, epochs)[:rest]] += 1

@@ -1,10 +1,10 @@
-"""`learning_rate: auto`: a rule that others measured, for the models and the method that they measured it on.
+"""Resolve `learning_rate: auto` by a published rule, for the models and the method that it was measured on.
 
     rate = 5e-5 · 10 · (2000 / hidden size) ^ p        p = 0.0775 for Qwen, 0.781 for Llama
 
 For supervised training with LoRA: ten times the rate of full fine-tuning, whatever the rank ("LoRA Without Regret",
 Schulman and Thinking Machines, 2025), and the exponents of `get_lr` of tinker-cookbook. The sizes are those of its
-table (0.6.1), which holds the models that Tinker serves or served. It is a place to begin a sweep, and no substitute.
+table (0.6.1), which has the models that Tinker serves or served. Use it to begin a sweep, not instead of one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from sweeps.spec.train_section import Train
 
 AUTO = "auto"
 SOURCE = '"LoRA Without Regret" (Schulman and Thinking Machines, 2025), as tinker-cookbook has it in get_lr'
-EXPONENTS = {"qwen": 0.0775, "llama": 0.781}  # of the families that the exponent was fitted to
+EXPONENTS = {"qwen": 0.0775, "llama": 0.781}  # of the model families that it was fitted to
 HIDDEN = {
     "meta-llama/Llama-3.2-1B": 2048,
     "meta-llama/Llama-3.2-3B": 3072,
@@ -44,18 +44,18 @@ HIDDEN = {
     "Qwen/Qwen3.8-27B": 5120,
 }
 ELSEWHERE = {
-    "dpo": "tinker-cookbook begins dpo at 1e-5",
-    "rl": "tinker-cookbook begins rl at 1e-5 to 4e-5",
+    "dpo": "tinker-cookbook starts dpo at 1e-5",
+    "rl": "tinker-cookbook starts rl at 1e-5 to 4e-5",
 }
 
 
 def choose_rate(model: str, method: str) -> float:
-    """The rate that `auto` stands for, to three digits, so that every machine has the same.
+    """Choose the rate for `auto`, to three digits, so that it is the same on every machine.
 
-    Raises PlanError where nobody measured one.
+    Raises PlanError if there is no rule.
     """
     if method in ELSEWHERE:
-        said = f"learning_rate: {AUTO} has no rule for {method}; the one there is was measured for supervised training"
+        said = f"learning_rate: {AUTO} has no rule for {method}: its rule was measured for supervised training"
         raise PlanError(f"{said}. {ELSEWHERE[method]}: write a number, or vary it")
     hidden = HIDDEN.get(_name(model))
     if hidden is None:
@@ -65,7 +65,7 @@ def choose_rate(model: str, method: str) -> float:
 
 
 def resolve_rate(train: Train, model: str, path: str = "train") -> Train:
-    """The training with its rate as a number. `path` is where it stands in the file, for what is said of it."""
+    """Resolve the rate of a training to a number. `path` is its place in the file, for errors."""
     if train.learning_rate != AUTO:
         return train
     try:
@@ -75,14 +75,14 @@ def resolve_rate(train: Train, model: str, path: str = "train") -> Train:
 
 
 def describe_rates(said: object, models: Iterable[str]) -> Iterator[str]:
-    """What the plan says of the rates that it found, where `said` (a part of a file, as a document) asks for them."""
+    """Describe the rates that replace `auto` in a section of a file, for the notes of a plan."""
     for model in models if _asks(said) else ():
         if _name(model) in HIDDEN:
-            yield f"learning_rate: {AUTO} is {choose_rate(model, 'sl'):.3g} for {model}, by {SOURCE}"
+            yield f"learning_rate: {AUTO} is {choose_rate(model, 'sl'):.3g} for {model}, from {SOURCE}"
 
 
 def _asks(said: object) -> bool:
-    """No other key takes the word."""
+    """Whether a section has the word `auto`, which no other key takes."""
     if isinstance(said, Mapping):
         return any(_asks(value) for value in said.values())
     return any(map(_asks, said)) if isinstance(said, list | tuple) else said == AUTO

@@ -1,7 +1,7 @@
-"""Episodes that were played, as values: what was said, how likely it was, what it was worth; and what follows of it.
+"""Played episodes as values: tokens, log-probabilities and rewards, and the weights that follow from them.
 
-A rollout is one transcript, as tokens: a prompt, then actions of the model and answers of the environment in turn. The
-model reads `tokens[:-1]` and is asked for `tokens[1:]`, as in an `Example`; only what it said itself bears on the loss.
+A rollout is one transcript as tokens: a prompt, then actions of the model and observations of the environment in turn.
+The model reads `tokens[:-1]` and predicts `tokens[1:]`, as in an `Example`; only its own tokens have a loss.
 """
 
 import hashlib
@@ -19,21 +19,21 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """One episode, played to its end."""
+    """One finished episode."""
 
     tokens: npt.NDArray[np.int32]  # (n + 1,)
-    acted: npt.NDArray[np.bool_]  # (n,): is the target tokens[i + 1] the model's own?
-    logprobs: Floats  # (n,): of the targets when they were sampled, natural logarithms; 0 where not its own
+    acted: npt.NDArray[np.bool_]  # (n,): whether the model sampled the target tokens[i + 1]
+    logprobs: Floats  # (n,): of the sampled targets, natural logarithms; 0 for the others
     reward: float
     turns: int
     facts: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Tokens that the model reads when it is trained on it, and that are billed."""
+        """Count the tokens that a training on the rollout reads and pays for."""
         return len(self.acted)
 
     def document(self) -> dict[str, Json]:
-        """As JSON; a float32 is spelled so that it is read back to the bit."""
+        """Convert to JSON; a float32 is written so that it is read back bit for bit."""
         return {
             "tokens": self.tokens.tolist(),
             "acted": "".join("01"[int(flag)] for flag in self.acted),
@@ -45,7 +45,7 @@ class Rollout:
 
     @classmethod
     def read(cls, document: Mapping[str, Json]) -> "Rollout":
-        """From what `document` gave."""
+        """Read what `document` wrote."""
         tokens, logprobs, facts = document["tokens"], document["logprobs"], document["facts"]
         assert isinstance(tokens, list)
         assert isinstance(logprobs, list)
@@ -65,15 +65,15 @@ Group = Sequence[Rollout]
 
 
 def select_informative(groups: Sequence[Group]) -> list[Group]:
-    """The groups whose rollouts differ in reward: where all did alike, nothing says which did better."""
+    """Select the groups whose rollouts differ in reward: equal rewards give no gradient."""
     return [group for group in groups if len(group) > 1 and len({rollout.reward for rollout in group}) > 1]
 
 
 def compute_advantages(group: Group) -> list[float]:
-    """By how much each rollout did better than its group on average, in units of reward; not divided by their spread.
+    """Compute the reward of each rollout less the mean of its group; not divided by the standard deviation.
 
-    The mean of the group as a baseline: Shao et al. 2024 (arXiv 2402.03300, GRPO); without the division, which weighs
-    tasks by how alike their rollouts are: Liu et al. 2025 (arXiv 2503.20783, Dr. GRPO).
+    The mean of the group as a baseline: Shao et al. 2024 (arXiv 2402.03300, GRPO). Without the division, which gives
+    tasks with similar rollouts more weight: Liu et al. 2025 (arXiv 2503.20783, Dr. GRPO).
     """
     mean = sum(rollout.reward for rollout in group) / len(group)
     return [rollout.reward - mean for rollout in group]
@@ -82,11 +82,11 @@ def compute_advantages(group: Group) -> list[float]:
 def weigh_tokens(
     groups: Sequence[Group], moved: Sequence[Floats] | None = None, *, kl_penalty: float = 0.0
 ) -> list[Floats]:
-    """The advantage of each token of each rollout, one group after the other: (n,) each, 0 where it is not its own.
+    """Compute the weight of each token of each rollout: (n,) each, 0 for tokens that the model did not sample.
 
-    Divided by the number of the model's own tokens, so that the loss is a mean over them. `moved` is how far each of
-    them has moved from where the training started, log(policy/start) in nats: the penalty takes from each what it
-    moved beyond the mean, as the cookbook of the service does it.
+    It is the advantage divided by the number of sampled tokens, so that the loss is a mean over them. `moved` is
+    log(policy/start) of each token in nats: the penalty subtracts what it moved beyond the mean, as tinker-cookbook
+    does.
     """
     rollouts = [rollout for group in groups for rollout in group]
     flat = [value for group in groups for value in compute_advantages(group)]
@@ -102,19 +102,19 @@ def weigh_tokens(
 
 
 def split_groups(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:
-    """The groups in so many parts, as even as they can be; no part is empty."""
+    """Split the groups into `count` parts, as even as possible; no part is empty."""
     count = max(1, min(count, len(groups)))
     edges = [len(groups) * part // count for part in range(count + 1)]
     return [groups[start:end] for start, end in pairwise(edges)]
 
 
 def derive_task_seed(seed: int, iteration: int, group: int) -> int:
-    """Which task a group of an iteration plays: below 2^63."""
+    """Derive the seed of the task of a group in an iteration: below 2^63."""
     return _number(f"task {seed} {iteration} {group}") >> 1
 
 
 def derive_sampling_seed(seed: int, *, iteration: int, group: int, transcript: Sequence[int]) -> int:
-    """The seed of a request for what comes behind a transcript: below 2^31, another one wherever anything differs."""
+    """Derive the seed of a request to continue a transcript: below 2^31, different if anything differs."""
     said = hashlib.sha256(np.array(transcript, np.int32).tobytes()).hexdigest()
     return _number(f"chance {seed} {iteration} {group} {said}") >> 33
 

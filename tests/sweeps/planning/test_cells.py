@@ -5,6 +5,7 @@ import pytest
 from sweeps import PlanError, SpecError, parse
 from sweeps.errors import SweepsError
 from sweeps.planning.cells import count_axes, expand_variants
+from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, TRANSFER, planned
 
 
@@ -58,7 +59,7 @@ def test_a_conditional_axis_is_walked_only_where_its_condition_holds() -> None:
 def test_a_condition_may_be_on_what_is_not_varied() -> None:
     base = "vary: {train.rank: [4, 8]}\nwhen: {train.rank: {train.schedule: %s}}"
     assert cells(base % "linear") == [{"train.rank": 4}, {"train.rank": 8}]
-    assert "'wsd' found, and it is 'linear' in every cell" in refused(base % "wsd")
+    assert not lacks(refused(base % "wsd"), "when.train.rank.train.schedule: 'wsd' 'linear'")
 
 
 def test_conditions_can_follow_one_another() -> None:
@@ -87,7 +88,7 @@ def test_excluding_everything_is_refused() -> None:
 
 def test_a_cell_that_contradicts_itself_is_named() -> None:
     text = "vary: {train.method: [sl, dpo], train.beta: [0.1]}"
-    with pytest.raises(PlanError, match=r"train.method: 'sl', train.beta: 0.1.*: train.beta: belongs to `method: dpo`"):
+    with pytest.raises(PlanError, match=r"train.method: 'sl', train.beta: 0.1.*: train.beta: .*`method: dpo`"):
         cells(text)
 
 
@@ -95,7 +96,7 @@ def test_a_conditional_length_must_be_there_in_every_cell() -> None:
     text = (
         HEAD.replace(", steps: 10", "") + "vary: {train.epochs: [1], model: [s, m]}\nwhen: {train.epochs: {model: m}}"
     )
-    with pytest.raises(PlanError, match=r"model: 's'.*no length found"):
+    with pytest.raises(PlanError, match=r"model: 's'.*steps, epochs, tokens"):
         list(expand_variants(parse(text)))
 
 
@@ -201,7 +202,7 @@ def test_an_axis_that_repeats_itself_is_refused(axis: str, differ: int) -> None:
         assert len(cells(f"vary: {{{axis}}}")) == differ
         return
     said = refused(f"vary: {{{axis}}}")
-    assert f"of which {differ} differ" in said if differ else "differ" in said or "a second time" in said
+    assert f"of which {differ} differ" in said if differ else "differ" in said or "twice" in said
 
 
 @pytest.mark.parametrize(
@@ -236,16 +237,16 @@ def test_zipped_axes_stay_as_many_pairs_however_they_are_rounded(other: str, fir
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("zip: [[train.rank, train.batch_size]]", "equally many"),
-        ("zip: [[train.rank, train.warmup]]", "train.warmup found, which is not varied"),
-        ("zip: [[train.rank, train.rank]]", "each axis once"),
-        ("zip: [[train.rank, model], [model, train.rank]]", "in two groups"),
-        ("zip: [[train.adam.eps, train.rank]]", "each combination once"),
+        ("zip: [[train.rank, train.batch_size]]", "zip.0: train.rank 3 train.batch_size 2"),
+        ("zip: [[train.rank, train.warmup]]", "zip.0: train.warmup"),
+        ("zip: [[train.rank, train.rank]]", "zip.0: ['train.rank', 'train.rank']"),
+        ("zip: [[train.rank, model], [model, train.rank]]", "zip.1: train.rank two"),
+        ("zip: [[train.adam.eps, train.rank]]", "zip.0: 1 4 twice"),
     ],
 )
 def test_axes_that_cannot_walk_together_are_refused(text: str, said: str) -> None:
     varied = "vary: {train.rank: [4, 8, 4], train.batch_size: [1, 2], model: [s, m, l], train.adam.eps: [1, 2, 1]}\n"
-    assert said in refused(varied + text)
+    assert not lacks(refused(varied + text), said)
 
 
 def test_a_value_that_contradicts_the_rest_of_the_file_is_refused_with_its_cell() -> None:
@@ -266,5 +267,5 @@ seeds: 1
 
 def test_a_cell_that_is_left_out_need_not_be_right() -> None:
     text = "vary: {train.method: [sl, rl], train.batch_size: [1, 2]}\n"
-    assert "rl has no examples" in refused(text)
+    assert not lacks(refused(text), "rl examples")
     assert len(cells(text + "exclude: [{train.method: rl}]")) == 2

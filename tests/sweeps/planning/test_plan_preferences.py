@@ -7,6 +7,7 @@ from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
 from sweeps.stage import Plan, Stage
+from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
 
 PAIRS = Load(form="preference")
@@ -106,7 +107,7 @@ def test_records_that_a_method_or_an_evaluation_cannot_use_are_refused(
 ) -> None:
     with pytest.raises(PlanError) as error:
         planned(HEAD, *overrides, load=load)
-    assert said in str(error.value)
+    assert not lacks(str(error.value), said)
 
 
 def test_preference_has_no_options() -> None:

@@ -90,7 +90,9 @@ def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
     monkeypatch: pytest.MonkeyPatch, prompt: Any
 ) -> None:
     monkeypatch.setattr("tests.sweeps.questions.Guessing", lambda: Odd(prompt))
-    with pytest.raises(PlanError, match=r"offline:arithmetic: its episode of seed 0 \((train|test)\) (raised|begins)"):
+    with pytest.raises(
+        PlanError, match=r"offline:arithmetic: its episode of seed 0 \((train|test)\) (raised|: expected)"
+    ):
         planned(ACTING)
 
 
@@ -250,7 +252,7 @@ def test_where_several_data_sets_suit_their_names_tell_them_apart() -> None:
     plan = compared("data.more={source: more}")
     assert {"demos.nll", "more.nll", "preference", "task_completion"} == set(plan.runs[0].measures)
     assert compared("data.more={source: more}", "best={metric: more.nll, mode: min}").runs
-    with pytest.raises(PlanError, match="preference found, and no data set"):
+    with pytest.raises(PlanError, match=r"evaluate: .*preference"):
         compared("data={demos: {source: demos}}", "methods={sl: {method: sl, data: demos, learning_rate: 0.1}}")
 
 

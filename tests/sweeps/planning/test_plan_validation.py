@@ -10,6 +10,7 @@ from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
+from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, ROOT, TRANSFER, Load, planned, prices
 from tinker_offline.model.characters import CONTEXT_LENGTH
 
@@ -31,9 +32,9 @@ def test_ten_million_runs_are_counted_and_not_expanded() -> None:
     )
     with pytest.raises(PlanError) as caught:
         plan(sweep, load=unread, tokenizers=lambda _: OfflineTokenizer(), prices=prices())
-    assert "10,000,000 runs = train.learning_rate (5,000,000) × train.rank (1) × data (1) × seeds (2)" in str(
-        caught.value
-    )
+    said = str(caught.value)
+    assert "10,000,000 = train.learning_rate (5,000,000) × train.rank (1) × data (1) × seeds (2)" in said
+    assert "200,000" in said
 
 
 def test_every_axis_counts() -> None:
@@ -44,7 +45,7 @@ def test_every_axis_counts() -> None:
 def test_sizes_larger_than_the_data_are_named_for_every_data_set() -> None:
     said = refused(TRANSFER, "sizes=[64, 128]", load=Load(100)).splitlines()
     assert len(said) == 5
-    assert said[0] == "data.a (a): 100 training examples found, 128, 600 asked for; at most what there is is right"
+    assert not lacks(said[0], "data.a (a): 100 128, 600")
 
 
 def test_a_source_may_take_all_there_is() -> None:
@@ -61,13 +62,13 @@ def test_a_source_may_take_all_there_is() -> None:
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        (Load(0), "data.a (a.jsonl): no training examples"),
-        (Load(held=0), "data.a (a.jsonl): no held-out examples"),
+        (Load(0), "data.a (a.jsonl): training none"),
+        (Load(held=0), "data.a (a.jsonl): held-out none"),
         (Load(form="preference"), "got preference records"),
     ],
 )
 def test_data_that_cannot_be_used_is_named(load: Load, said: str) -> None:
-    assert said in refused(HEAD, load=load)
+    assert not lacks(refused(HEAD, load=load), said)
 
 
 def test_a_budget_needs_a_price() -> None:
@@ -80,7 +81,7 @@ def test_without_a_budget_a_model_may_have_no_price_and_the_plan_says_so() -> No
     plan = planned(HEAD, "model=Org/Unheard")
     assert plan.totals.usd is None
     assert {stage.micro_usd for stage in plan.stages} == {None}
-    assert "price of Org/Unheard: none in scheduler/prices.yaml, so no estimate" in plan.notes
+    assert any(note.startswith("price of Org/Unheard: none in scheduler/prices.yaml") for note in plan.notes)
 
 
 def test_a_budget_below_the_estimate_is_only_a_note() -> None:
@@ -105,7 +106,7 @@ def test_what_is_not_built_is_refused_and_never_ignored(overrides: list[str], sa
 
 
 def test_a_cell_that_acts_needs_something_to_act_in() -> None:
-    assert "no train.environment found" in refused(HEAD, "vary.train.method=[sl, rl]")
+    assert not lacks(refused(HEAD, "vary.train.method=[sl, rl]"), "'rl' train.environment")
 
 
 def test_limits_of_the_night_change_nothing_of_what_is_done() -> None:
@@ -132,6 +133,5 @@ def test_a_row_that_the_model_would_refuse_is_refused_before_it_is_paid_for() ->
 
     with pytest.raises(PlanError) as caught:
         plan(parse(HEAD), load=load, tokenizers=lambda _: OfflineTokenizer(), prices=prices())
-    said = "data.a (a.jsonl): 1 of 2 rows have more than the 4,096 tokens that offline/ngram-s takes, the longest 4,496"
     assert OfflineTokenizer.longest == CONTEXT_LENGTH
-    assert str(caught.value) == f"{said}; split them, or leave them out"
+    assert not lacks(str(caught.value), "data.a (a.jsonl): 1 of 2 4,096 offline/ngram-s 4,496")

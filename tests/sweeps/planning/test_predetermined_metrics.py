@@ -45,7 +45,7 @@ def test_right_answers_that_are_longer_than_what_may_be_written_are_counted(long
 @pytest.mark.parametrize("most", [1, 8, 32, 40])
 def test_where_all_are_longer_it_is_refused_with_what_is_right(most: int) -> None:
     asked = rows([LONG] * 3)
-    with pytest.raises(PlanError, match=f"3 of 3 .* `most: {len(LONG) + 1}` is right"):
+    with pytest.raises(PlanError, match=f"3 of 3 .* `most: {len(LONG) + 1}`"):
         said(asked, most=most)
     assert said(asked, most=len(LONG)) == []
     assert said(asked, check="numeric", most=most) == said(asked, check="regex", most=most) == []
@@ -79,7 +79,7 @@ def test_a_choice_that_is_right_whatever_is_chosen() -> None:
     sure, asked = rows(["a", "b"], candidates=["a", "b"]), rows(NUMBERS, candidates=["x", *NUMBERS])
     for row in sure:
         row["answers"] = ["a", "b"]
-    with pytest.raises(PlanError, match="all candidates of every question are right"):
+    with pytest.raises(PlanError, match="all candidates"):
         said(sure, check="choice")
     (note,) = said([*asked, *sure], check="choice")
     assert "of 2 of 22" in note

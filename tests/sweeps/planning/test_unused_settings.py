@@ -30,8 +30,8 @@ def noted(text: str, path: str) -> list[str]:
         (SMALL.replace("batch_size: 32", "batch_size: 16"), "batch_size", ""),
         (HEAD + "vary: {train.rank: [4]}", "train.rank", "one value"),
         (HEAD + "vary: {train.rank: [4, 8]}", "train.rank", ""),
-        (HEAD + "vary: {train.learning_rate: [0.1, 0.2]}", "train.learning_rate", "0.01 found, which no cell has"),
-        (HEAD + "vary: {train.steps: [5, 10]}", "train.steps", "10 found, which no cell has"),
+        (HEAD + "vary: {train.learning_rate: [0.1, 0.2]}", "train.learning_rate", "0.01"),
+        (HEAD + "vary: {train.steps: [5, 10]}", "train.steps", "10"),
         (HEAD + "vary: {model: [offline/ngram-s, offline/ngram-m]}", "model", ""),
         (
             HEAD + "vary: {train.steps: [5, 9], model: [s, m]}\nwhen: {train.steps: {model: m}}",

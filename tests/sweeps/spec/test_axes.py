@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sweeps.spec.axes import Spread, count_values, find_meant, find_repeated, find_shortfall, list_values
+from tests.sweeps.errors import lacks
 
 
 def spread(**rule: Any) -> Spread:
@@ -127,21 +128,22 @@ def test_ten_million_values_are_counted_and_not_made() -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"count": 3}, "exactly one of geom, lin"),
-        ({"geom": [1, 2], "lin": [1, 2], "count": 3}, "exactly one of geom, lin"),
-        ({"geom": [1, 2]}, "either a count or a factor"),
-        ({"geom": [1, 2], "count": 3, "factor": 2}, "either a count or a factor"),
-        ({"geom": [2, 1], "count": 3}, "the smaller end first"),
-        ({"geom": [0, 1], "count": 3}, "ends above 0"),
-        ({"log_uniform": [-1, 1], "count": 3}, "ends above 0"),
-        ({"geom": [1, 8], "factor": 1}, "a ratio above 1"),
-        ({"lin": [1, 8], "factor": 2}, "takes a count"),
-        ({"lin": [1, 8], "count": 1}, "both ends are included"),
-        ({"lin": [1, 8], "count": 2, "seed": 3}, "draws nothing"),
-        ({"uniform": [1, 8]}, "takes a count"),
-        ({"choice": [], "count": 2}, "at least one value"),
+        ({"count": 3}, "geom lin log_uniform uniform choice"),
+        ({"geom": [1, 2], "lin": [1, 2], "count": 3}, "geom lin log_uniform uniform choice"),
+        ({"geom": [1, 2]}, "geom count factor"),
+        ({"geom": [1, 2], "count": 3, "factor": 2}, "geom count factor"),
+        ({"geom": [2, 1], "count": 3}, "geom 2 1 smaller"),
+        ({"geom": [0, 1], "count": 3}, "geom 0"),
+        ({"log_uniform": [-1, 1], "count": 3}, "log_uniform -1 0"),
+        ({"geom": [1, 8], "factor": 1}, "factor 1 geom"),
+        ({"lin": [1, 8], "factor": 2}, "lin count"),
+        ({"lin": [1, 8], "count": 1}, "count 1 2"),
+        ({"lin": [1, 8], "count": 2, "seed": 3}, "seed lin log_uniform uniform choice"),
+        ({"uniform": [1, 8]}, "uniform count"),
+        ({"choice": [], "count": 2}, "choice one []"),
     ],
 )
 def test_a_rule_that_cannot_be_is_explained(rule: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError) as caught:
         Spread.model_validate(rule)
+    assert not lacks(str(caught.value), said)

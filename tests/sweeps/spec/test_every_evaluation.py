@@ -78,7 +78,7 @@ def test_a_check_with_other_code_is_another_stage_and_nothing_else_is() -> None:
     assert changed == {"answers"}
     evaluator: Any = first["answers"].recipe["evaluator"]
     assert (evaluator["check"], evaluator["code"]) == ("my_checks:is_right", "1")
-    with pytest.raises(PlanError, match="check 'my_checks:is_right' cannot be looked up here"):
+    with pytest.raises(PlanError, match="check 'my_checks:is_right'"):
         planned(HEAD, f"evaluate=[{OWN}]", load=Facts(64))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from sweeps.errors import SpecError
 from sweeps.spec.yaml import read
+from tests.sweeps.errors import lacks
 
 
 @pytest.mark.parametrize(
@@ -55,40 +56,40 @@ def test_every_value_knows_the_line_of_its_key() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3", "f.yaml:3: a: given twice (first on line 1)"),
-        ("a:\n  b: !!str 3", "f.yaml:2: the tag !!str found"),
-        ("a: 1\n---\nb: 2", "a second document"),
-        ("a: &x [*x]", "f.yaml:1: *x found"),
-        ("a: *y", "f.yaml:1: *y found"),
+        ("a: 1\nb: 2\na: 3", "f.yaml:3: a twice 1"),
+        ("a:\n  b: !!str 3", "f.yaml:2: !!str"),
+        ("a: 1\n---\nb: 2", "f.yaml:1: `---`"),
+        ("a: &x [*x]", "f.yaml:1: *x &x"),
+        ("a: *y", "f.yaml:1: *y &y"),
         ("a: [1,\nb: 2", "not YAML"),
         ("\ta: 1", "f.yaml:1: not YAML"),
-        ("a: &a {b: 1}\nc: {<<: *a, d: 2}", "f.yaml:2: << found"),
-        ("a: &a {b: 1}\nc:\n  d: 2\n  <<: *a", "f.yaml:4: << found"),
-        ("a: &a {b: 1}\nc: {d: {<<: [*a, *a]}}", "f.yaml:2: << found"),
-        ("a: &a {b: 1}\nl:\n  - x: 1\n  - '<<': *a", "f.yaml:4: << found"),
-        ("a: {b: {c: 1, d: 2, c: 3}}", "f.yaml:1: c: given twice"),
-        ("a:\n  b: 1\n  'b': 2", "f.yaml:3: b: given twice"),
-        ("a: !!python/object/apply:os.system [x]", "f.yaml:1: the tag !!python/object/apply:os.system"),
-        ("!!str a: 1", "f.yaml:1: the tag !!str"),
-        ("a: !mine {b: 1}", "f.yaml:1: the tag !mine"),
-        ("a: 1\n...\n---\nb: 1", "a second document"),
-        ("%YAML 1.1\n---\na: no", "%YAML 1.1 found"),
-        ("a: 1\nb: 1e400", "f.yaml:2: 1e400 found"),
-        ("a: -1e999", "f.yaml:1: -1e999 found"),
+        ("a: &a {b: 1}\nc: {<<: *a, d: 2}", "f.yaml:2: <<"),
+        ("a: &a {b: 1}\nc:\n  d: 2\n  <<: *a", "f.yaml:4: <<"),
+        ("a: &a {b: 1}\nc: {d: {<<: [*a, *a]}}", "f.yaml:2: <<"),
+        ("a: &a {b: 1}\nl:\n  - x: 1\n  - '<<': *a", "f.yaml:4: <<"),
+        ("a: {b: {c: 1, d: 2, c: 3}}", "f.yaml:1: c twice"),
+        ("a:\n  b: 1\n  'b': 2", "f.yaml:3: b twice"),
+        ("a: !!python/object/apply:os.system [x]", "f.yaml:1: !!python/object/apply:os.system"),
+        ("!!str a: 1", "f.yaml:1: !!str"),
+        ("a: !mine {b: 1}", "f.yaml:1: !mine"),
+        ("a: 1\n...\n---\nb: 1", "f.yaml:1: `---`"),
+        ("%YAML 1.1\n---\na: no", "f.yaml:2: %YAML 1.1"),
+        ("a: 1\nb: 1e400", "f.yaml:2: 1e400"),
+        ("a: -1e999", "f.yaml:1: -1e999"),
         ("a: 1\n\tb: 2", "f.yaml:2: not YAML"),
         ("a: 'x", "f.yaml:1: not YAML"),
-        ("&a [x]: 1", "keys are text"),
-        ("k: &k a\n*k : 1", "keys are text"),
+        ("&a [x]: 1", "f.yaml:1: key text"),
+        ("k: &k a\n*k : 1", "f.yaml:2: key text"),
         ("a: \x00b", "not YAML"),
-        ("a: " + "[" * 4000 + "]" * 4000, "too deep"),
-        ("# " + "x" * 1_000_001, "1,000,003 characters"),
-        ("? [a]\n: 1", "keys are text"),
+        ("a: " + "[" * 4000 + "]" * 4000, "f.yaml: deep"),
+        ("# " + "x" * 1_000_001, "1,000,003 1,000,000"),
+        ("? [a]\n: 1", "f.yaml:1: key text"),
     ],
 )
 def test_what_is_refused_is_refused_with_its_line(text: str, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         read(text, "f.yaml")
-    assert said in str(caught.value)
+    assert not lacks(str(caught.value), said)
 
 
 def test_several_findings_are_several_lines() -> None:
@@ -99,7 +100,7 @@ def test_several_findings_are_several_lines() -> None:
 
 def test_a_bomb_of_anchors_is_refused() -> None:
     layers = [f"l{depth}: &l{depth} [{', '.join([f'*l{depth - 1}'] * 10)}]" for depth in range(1, 9)]
-    with pytest.raises(SpecError, match="more than 100,000 values"):
+    with pytest.raises(SpecError, match="100,000"):
         read("\n".join(["l0: &l0 [1]", *layers]), "f.yaml")
 
 
@@ -132,19 +133,19 @@ def test_aliases_in_aliases_are_neither_a_bomb_nor_too_deep() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("a: 'x", 1, "a quote is not closed"),
-        ("a: 1\nb: [1, 2\n", 3, "a bracket or a quote is not closed"),
-        ("a: 1\n\tb: 2", 2, "a tab found"),
+        ("a: 'x", 1, "quote closed"),
+        ("a: 1\nb: [1, 2\n", 3, "bracket quote closed"),
+        ("a: 1\n\tb: 2", 2, "tab"),
         ("a: @x", 1, "quote the text"),
-        ("a: b: c", 1, "a second `: `"),
-        ("- a\nb: 1", 2, "the indent fits nothing above it"),
-        ('a: "\\q"', 1, "an escape"),
-        ("a: *", 1, "a name is missing"),
+        ("a: b: c", 1, "second `: `"),
+        ("- a\nb: 1", 2, "indent"),
+        ('a: "\\q"', 1, "escape"),
+        ("a: *", 1, "name `*`"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_our_words(text: str, line: int, said: str) -> None:
     with pytest.raises(SpecError) as raised:
         read(text, "f.yaml")
     assert str(raised.value).startswith(f"f.yaml:{line}: not YAML: ")
-    assert said in str(raised.value)
-    assert not any(word in str(raised.value) for word in ("expected", "found character", "while ", "<"))
+    assert not lacks(str(raised.value), said)
+    assert not any(word in str(raised.value) for word in ("expected '", "found character", "while ", "<"))

@@ -43,7 +43,7 @@ def test_prefix_hashes_prove_that_subsets_nest() -> None:
 
 
 def test_a_size_beyond_the_rows_is_refused() -> None:
-    with pytest.raises(DataError, match="100 rows"):
+    with pytest.raises(DataError, match=r"100.*101"):
         hash_prefixes(DIGESTS, order_subset(100, 0), [101])
 
 
