@@ -1,4 +1,4 @@
-"""Which ready stages may start now: a pure function of the queues, the room and what everybody has under way."""
+"""Decide which ready stages may start now: a pure function of the queues, the free room and the stages under way."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from scheduler.services import pool_of
 
 @dataclass(frozen=True)
 class Contender:
-    """A sweep that pays: how it stands among the others."""
+    """A sweep that pays, and its rank among the others."""
 
     user: str = ""
     priority: int = 0
-    weight: float = 1.0  # its share beside others of the same priority
-    slots: int = 0  # at most this many at a time; 0 = as many as there are
+    weight: float = 1.0  # its share among sweeps of the same priority
+    slots: int = 0  # at most this many at a time; 0: no limit
     inflight: int = 0
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The ready stages of one sweep in one lane, in its own order."""
+    """The ready stages of one sweep in one lane, in the order of its plan."""
 
     sweep: str
     lane: str
@@ -30,7 +30,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Room:
-    """What is free."""
+    """The free threads, and the free slots of each pool."""
 
     threads: int
     pools: Mapping[str, int]  # slots
@@ -45,14 +45,14 @@ class Admitted(NamedTuple):
 
 @dataclass
 class Board:
-    """Who contends for what. `weights` are those of users; who is not named has 1."""
+    """All contenders and queues. `weights` are those of users; a user without one has 1."""
 
     contenders: Mapping[str, Contender]
     queues: list[Queue]
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def list_lanes(self) -> dict[tuple[str, str], str]:
-        """Sweep, stage -> where it waits."""
+        """Map each sweep and stage to the lane in which it waits."""
         return {(queue.sweep, stage): queue.lane for queue in self.queues for stage in queue.ready}
 
 
@@ -63,19 +63,19 @@ GATES = frozenset({"the sweep is not active", "slots", "budget", "no price"})
 """Refusals that hold for a whole sweep."""
 
 LANE_GATES = frozenset({"capacity", "breaker", "day budget"})
-"""Refusals that hold for one lane, whoever asks; the others are the stage's own."""
+"""Refusals that hold for one lane, for every sweep. The others hold for one stage."""
 
 
 def count_free_nudges(*, threads: int, unclaimed: int) -> int:
-    """How many more nudges the workers can take: what is dispatched and not yet claimed will take a thread."""
+    """Count the nudges that workers can take: each dispatched stage that is not claimed yet will take a thread."""
     return max(0, threads - unclaimed)
 
 
 def admit(board: Board, room: Room) -> list[Admitted]:
-    """Fill the room: the highest priority first; among equals the user who has least under way, then the sweep.
+    """Fill the room: the highest priority first, then the user with the least under way, then the sweep with the least.
 
-    What counts is what is under way by weight, so that whoever comes later catches up and nobody is ever behind for
-    having used an empty night. A stage that several sweeps want is admitted once, at the cost of the first.
+    Only stages under way count, divided by weight: a later user catches up, and a user who had an empty fleet alone
+    is not behind for that. A stage that several sweeps want is admitted once, at the cost of the first.
     """
     turns = {id(queue): iter(queue.ready) for queue in board.queues}
     loads, left = _Loads(board), dict(room.pools)
@@ -95,7 +95,7 @@ def admit(board: Board, room: Room) -> list[Admitted]:
 
 
 class _Loads:
-    """What sweeps and users have under way, while more is handed out."""
+    """The stages under way of sweeps and users, while more are admitted."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -105,7 +105,7 @@ class _Loads:
             self._users[each.user] += each.inflight
 
     def rank(self, queue: Queue) -> tuple[float, float, float, str, str]:
-        """The least goes first."""
+        """Rank a queue; the lowest goes first."""
         who = self._board.contenders[queue.sweep]
         of_user = self._users[who.user] / self._board.weights.get(who.user, 1.0)
         return (-who.priority, of_user, self._sweeps[queue.sweep] / who.weight, queue.sweep, queue.lane)
@@ -120,9 +120,9 @@ class _Loads:
 
 
 def close_gates(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tuple[Board, Room]:
-    """What may be admitted from after these answers ("" = started), and into what room.
+    """Return the board and the room that remain after these answers ("": started).
 
-    A closed gate leaves its room to others.
+    A closed gate leaves its room to other queues.
     """
     lanes = board.list_lanes()
     closed = {each.sweep for each, refused in answers.items() if refused in GATES}

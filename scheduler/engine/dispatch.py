@@ -1,4 +1,4 @@
-"""The Celery producer: a message is a nudge that carries a stage and an attempt's number, and no truth."""
+"""Send nudges through Celery. A nudge carries a stage and the number of an attempt, and no state."""
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -9,7 +9,7 @@ from scheduler.state.connection import Away, Client, RedisError, classify_error,
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
 TRANSPORT = {
-    # The visibility timeout means nothing to us: messages are acknowledged on arrival (see worker/app.py).
+    # The visibility timeout has no effect: workers acknowledge messages on arrival (see worker/app.py).
     "global_keyprefix": keys.BROKER,
     "socket_timeout": 30,
     "socket_connect_timeout": 5,
@@ -19,16 +19,16 @@ TRANSPORT = {
 
 
 ONE_TRY = {"max_retries": 0, "interval_start": 0}
-"""A tick must not wait for a broker that is away: the claim runs out, and the nudge is sent again."""
+"""A tick must not wait for an unreachable broker: the claim runs out and the stage is dispatched again."""
 
 
 def count_waiting(client: Client) -> int:
-    """Nudges that no worker has taken yet."""
+    """Count the nudges that no worker has taken yet."""
     return client.llen(f"{keys.BROKER}{QUEUE}")
 
 
 class Nudges:
-    """Sends nudges to whichever worker is free."""
+    """The way to send nudges to the workers."""
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("tinker-sweeps", broker=make_broker_url(redis_url), set_as_current=False)
@@ -40,12 +40,12 @@ class Nudges:
         )
 
     def send(self, stage: str, attempt: int, label: str) -> bool:
-        """Nudge once. False if the broker could not be reached: the claim then runs out, and the stage comes back."""
+        """Send one nudge. Return False if the broker is unreachable: the claim runs out and the stage comes back."""
         try:
             self._app.send_task(ATTEMPT, args=[stage, attempt], argsrepr=label, retry=False)
         except OperationalError:
             return False
-        except RedisError as error:  # Celery's own way to Redis
+        except RedisError as error:  # Celery's own connection to Redis
             if isinstance(classify_error(error, "nudge"), Away):
                 return False
             raise classify_error(error, "nudge") from error

@@ -1,7 +1,7 @@
-"""What is known of the services, and what the scheduler makes of it: slots, and whether a service is down.
+"""Read what is known of the services and apply the conclusions: the limits of pools, and suspicion of a service.
 
-Reading and concluding are apart: `look` reads, capacity.py and breaker.py beside it conclude, and a verb writes,
-unless somebody else has meanwhile.
+`read_service` reads, capacity.py and breaker.py conclude, and a verb writes the conclusion, unless another scheduler
+wrote meanwhile.
 """
 
 import json
@@ -27,12 +27,12 @@ class PoolView:
     version: str
     capacity: Capacity
     snapshot: PoolSnapshot
-    since: Mapping[str, int]  # sign -> since when the first client is told so; milliseconds
+    since: Mapping[str, int]  # signal -> since when the first client has it; milliseconds
 
 
 @dataclass(frozen=True)
 class ServiceView:
-    """One service at a glance; times in milliseconds, 0 for never."""
+    """One service at one moment. Times in milliseconds, 0 for never."""
 
     name: str
     now: int
@@ -45,7 +45,7 @@ class ServiceView:
 
     @property
     def health(self) -> ServiceHealth:
-        """What its health is judged by: those who wait without being told to."""
+        """Its health, judged by the clients that wait although the service does not tell them to."""
         waiting = [
             pool.since[sign] for pool in self.pools.values() for sign in ("opening", "active") if sign in pool.since
         ]
@@ -53,7 +53,7 @@ class ServiceView:
 
 
 def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = ()) -> ServiceView:
-    """What is known of a service. `wanted` are the pools in which more would be started."""
+    """Read one service. `wanted` are the pools in which more stages would start."""
     pools = [f"{service}/{client}" for client in CLIENTS]
     seen: dict[str, Any] = json.loads(store.scripts.run("read_service", service, round(1000 * LATELY), *pools))
     pipe = store.client.pipeline(transaction=False)
@@ -79,7 +79,7 @@ def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[
 
 
 def apply_conclusions(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:
-    """Draw the conclusions of a look, and write them down: how many more clients may be opened in each pool."""
+    """Conclude from a look and write the conclusions. Return how many more clients each pool may open."""
     if seen.state is BreakerState.CLOSED and (cause := find_suspicion(seen.health, timing)):
         store.scripts.run("suspect_service", seen.name, cause)
         return dict.fromkeys(seen.pools, 0)
@@ -104,7 +104,7 @@ def _make_pool_view(
         now=seen["now"],
         taken=there["taken"],
         opened=there["opened"],
-        opening=there["taken"] - signals.total() + signals["opening"],  # what is not yet claimed is told nothing
+        opening=there["taken"] - signals.total() + signals["opening"],  # a stage that is not claimed yet has no signal
         queued=signals["queued"],
         limited=signals["limited"],
         signalled_at=max(there["last"].get("queued", 0), there["last"].get("limited", 0)),
@@ -117,7 +117,7 @@ def _make_pool_view(
 
 
 def _start_from_probe(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
-    """What `sweep doctor --live` has found is where to begin: exactly so many, or so many at least."""
+    """Start from what `sweep doctor --live` measured: exactly that many clients, or at least that many."""
     if not clients:
         return {}
     count = min(bounds.ceiling, max(bounds.floor, int(clients.removesuffix(MORE))))

@@ -1,4 +1,4 @@
-"""The scheduler as a process: tick for as long as it leads, soon again while there is something to do."""
+"""The scheduler process: it ticks while it leads, and ticks again soon while there is something to do."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ from scheduler.state.connection import Away, RedisError, check_server, connect, 
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
 
-LEAD = 10.0  # seconds for which a leader leads without saying so again, or a lease where that is shorter
-CLAIM = (5.0, 1 / 3)  # seconds at least, and share of a lease, that a worker has to claim what it was sent
-LOOK = 30.0  # seconds between two looks at whether the server can still be trusted with the truth
+LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
+CLAIM = (5.0, 1 / 3)  # a worker has this many seconds, or this share of a lease, to claim a stage
+LOOK = 30.0  # seconds between two checks of the server
 PAUSE = 0.1  # seconds between two ticks that found nothing to do
-TROUBLE = 2.0  # seconds between two tries while Redis is in trouble: the log must not fill the disk as well
+TROUBLE = 2.0  # seconds between two tries while Redis is in trouble, so that the log does not fill the disk
 
 log = logging.getLogger("scheduler")
 
@@ -46,14 +46,14 @@ def run(settings: Settings) -> None:
 
 
 def make_tick_limits(settings: Settings) -> TickLimits:
-    """What a tick is told."""
+    """Make the limits of a tick from the settings."""
     least, share = CLAIM
     claim = max(least, share * settings.lease)
     return TickLimits(settings.bounds, settings.stall, claim, settings.weights, Timing(settings.silence))
 
 
 def make_fleet_limits(settings: Settings) -> dict[str, int]:
-    """What the leader writes down for the verbs to keep: what is limited, and the number."""
+    """Make the limits that the leader writes for the verbs: lane or day -> number."""
     capped = {lane_of(model): most for model, most in settings.model_slots.items()}
     if settings.day_budget is None:
         return capped
@@ -73,24 +73,24 @@ class Scheduler:
         self._look_at = self._write_at = 0.0
 
     def run_tick(self) -> float:
-        """One tick if we lead; seconds until the next. A Redis that is in trouble is waited for as long as it takes."""
+        """Tick if we lead. Return the seconds until the next tick. Wait for a Redis in trouble as long as it takes."""
         try:
             if found := self._find_problems():
-                log.error("the Redis cannot keep the truth, so nothing new is started:\n%s", "\n".join(found))
+                log.error("Redis is not safe to use, so nothing new starts:\n%s", "\n".join(found))
                 return TROUBLE
             if not self._store.scripts.run("take_duty", self._name, self._lead):
                 return PAUSE
             self._write_limits()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
         except Away as error:
-            log.warning("Redis does not do what is asked (%s); trying again", error)
+            log.warning("Redis is in trouble (%s); trying again", error)
             return TROUBLE
-        except Exception as error:  # noqa: BLE001 - status names it, and nothing is started meanwhile
+        except Exception as error:  # noqa: BLE001 - status names it, and nothing new starts meanwhile
             record_bug(self._store, error, "scheduler")
             return TROUBLE
 
     def _find_problems(self) -> list[str]:
-        """What somebody may have changed since it was last looked at; while something is, it is looked at again."""
+        """Check the server's configuration now and then, and at each tick while there is a problem."""
         if time.monotonic() < self._look_at:
             return []
         found = find_problems(self._store.client)
@@ -98,14 +98,14 @@ class Scheduler:
         return found
 
     def _write_limits(self) -> None:
-        """The leader's settings are the fleet's: written now and then, because another's may have been."""
+        """Write the leader's limits now and then, because another leader may have written its own."""
         if time.monotonic() < self._write_at:
             return
         self._store.scripts.run("set_limits", *(word for limit in self._fleet_limits.items() for word in limit))
         self._write_at = time.monotonic() + LOOK
 
     def leave(self) -> None:
-        """Whoever comes next need not wait until we are thought dead."""
+        """Give up the lead, so that the next scheduler need not wait until it expires."""
         with suppress(RedisError):
             self._store.scripts.run("take_duty", self._name, 0)
         self._nudges.close()

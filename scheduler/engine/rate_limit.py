@@ -1,4 +1,4 @@
-"""How much the whole fleet may send in a time: GCRA by throttled-py, on our connection, in the server's time."""
+"""Limit how many requests the fleet sends: GCRA by throttled-py, on our connection, in the server's time."""
 
 import math
 from datetime import timedelta
@@ -14,13 +14,13 @@ from throttled.types import SyncRedisClientP
 from scheduler.state import keys
 from scheduler.state.connection import Client
 
-BATCH = 0.25  # seconds' worth of permits that are drawn at once
-BURST = 1.0  # seconds' worth that a fleet which has sent nothing may send at once
-NOT_YET = 0.001  # seconds: what is not there yet is waited for at least so long
+BATCH = 0.25  # seconds' worth of permits in one draw
+BURST = 1.0  # seconds' worth that an idle fleet may send at once
+NOT_YET = 0.001  # seconds: the shortest wait for permits
 
 
 class Rate:
-    """One limit, shared by all who draw from it under the same name."""
+    """One limit, shared by all processes that draw from it under the same name."""
 
     def __init__(self, client: Client, name: str, *, per_second: float) -> None:
         self.batch = math.ceil(per_second * BATCH)
@@ -33,10 +33,10 @@ class Rate:
         )
 
     def draw(self) -> float:
-        """Take a batch of permits: 0 if they were there, else the seconds until they can be. Raises Away or Broken.
+        """Take a batch of permits. Return 0, or the seconds to wait for them. Raise Away or StoreBug.
 
-        Always as many, and few of them: who asks for more at a time than the others would never find them all there.
-        An answer that is lost on its way wastes a batch, and lets nobody send too much.
+        Batches are small and all of one size: a process that wants more at a time than the others never gets them.
+        A lost answer wastes a batch, and never lets a process send too much.
         """
         try:
             drawn = self._limit.limit(self._name, cost=self.batch)
@@ -46,7 +46,7 @@ class Rate:
 
 
 class _Store(RedisStore):
-    """Theirs, on a connection of ours: its retries, its time-outs, and no second way to Redis."""
+    """throttled-py's store on our connection, with our retries and time-outs."""
 
     def __init__(self, client: Client) -> None:
         self._backend = RedisStoreBackend()

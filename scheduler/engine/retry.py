@@ -1,4 +1,4 @@
-"""What follows an attempt that ended without a result: a pure function of how it ended and what went before."""
+"""Decide what follows an attempt that ended without a result: a pure function of the failure and earlier ones."""
 
 import random
 from collections.abc import Mapping
@@ -7,29 +7,29 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Whose failure it was, which decides what it costs the stage."""
+    """Whose failure it was. This decides what it costs the stage."""
 
     OUTAGE = "outage"
-    """Tinker could not be reached, or was not itself: never the stage's."""
+    """Tinker's: unreachable or down. Never charged to the stage."""
     BROKEN = "broken"
-    """Tinker was there, and lost or broke what it had of this stage: most likely not the stage's."""
+    """Tinker's: it is up, and lost or broke what it held of this stage. Probably not the stage's fault."""
     GONE = "gone"
-    """Tinker refused in words that say that what it had of this stage is no more, or answered what cannot be read:
-    once more in a new session, then it is believed."""
+    """Tinker says that what it held of this stage is gone, or sent an answer that cannot be read. One more try in a
+    new session; then we believe it."""
     MALFORMED = "malformed"
-    """Tinker's answer is none to what was asked: too few numbers, or no numbers. It would be again, and cost again."""
+    """Tinker's answer does not fit the request: too few numbers, or none. A repetition would cost the same again."""
     ACCOUNT = "account"
-    """The key's or the bill's: all spending at the service stops until a person has acted; nothing is charged."""
+    """The key's or the account's. All spending at the service stops until a person acts. Not charged."""
     MACHINE = "machine"
-    """The disk's, or of another thing that the worker needs beside Tinker: a person has to act; nothing is charged."""
+    """The machine's: its disk, or something else that a worker needs besides Tinker. A person must act. Not charged."""
     STAGE = "stage"
-    """The stage's own, and it would fail again: bad data, a refused request, a diverged loss."""
+    """The stage's: bad data, a refused request, a diverged loss. Fail the stage: it would fail again."""
     UNKNOWN = "unknown"
-    """Nobody can say; charged, and tried again a few times."""
+    """Unknown. Charged, and tried again a few times."""
     LOST = "lost"
-    """The worker died, or was cut off, with the lease in its hands."""
+    """The worker died or lost its connection while it held the lease."""
     STALLED = "stalled"
-    """No answer came for too long, in the midst of the work."""
+    """No answer came for too long during the work."""
 
 
 BUDGETS: Mapping[Fault, int] = {
@@ -41,17 +41,17 @@ BUDGETS: Mapping[Fault, int] = {
     Fault.STALLED: 5,
     Fault.STAGE: 1,
 }
-"""How many failures of a kind a stage may have in a row without getting any further (a new checkpoint) before it is
-given up. What is not listed is never charged."""
+"""How many failures of a kind in a row, without progress (a new checkpoint), end a stage. Kinds that are not listed are
+never charged."""
 
 SUSPECTED_AFTER = 3
-"""Lost attempts in a row after which a stage is tried apart from others that were lost as often: a worker that dies
-takes all its attempts along, and what did not kill it must not fail with what did."""
+"""Lost attempts in a row that make a stage a suspect. Suspects run one at a time: a worker that dies ends all its
+attempts, and only the stage that killed it should fail."""
 
-FIRST = 1.0  # seconds: the wait after a first failure; each further one of its kind doubles it
-LONGEST: Mapping[Fault, float] = {Fault.BROKEN: 600.0}  # so that its budget outlasts a bad hour
+FIRST = 1.0  # seconds: the wait after a first failure; each further failure of its kind doubles it
+LONGEST: Mapping[Fault, float] = {Fault.BROKEN: 600.0}  # so that its budget lasts longer than a bad hour
 LONGEST_ELSE = 60.0
-LOOK_AGAIN = 60.0  # seconds between two looks at whether a person has acted
+LOOK_AGAIN = 60.0  # seconds between two checks whether a person has acted
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,23 @@ class RetryAt:
 
 @dataclass(frozen=True)
 class Park:
-    """Wait for a person, looking again after `delay` seconds."""
+    """Wait for a person, and check again after `delay` seconds."""
 
     delay: float
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """It would fail again."""
+    """Fail the stage: it would fail again."""
 
 
 Decision = RetryAt | Park | GiveUp
 
 
 def decide(fault: Fault, *, failures: Mapping[str, int], chance: random.Random) -> Decision:
-    """Judge one failure. `failures` of each kind went before it without progress; `chance` jitters the wait."""
+    """Judge one failure. `failures` counts earlier ones of each kind without progress; `chance` jitters the wait."""
     if fault in (Fault.ACCOUNT, Fault.MACHINE):
-        return Park(delay=LOOK_AGAIN if fault is Fault.MACHINE else 0.0)  # the breaker keeps it, of an account
+        return Park(delay=LOOK_AGAIN if fault is Fault.MACHINE else 0.0)  # an account: its breaker holds the stage
     so_far = failures.get(fault, 0) + 1
     if so_far >= BUDGETS.get(fault, so_far + 1):
         return GiveUp()

@@ -1,7 +1,7 @@
-"""One heartbeat of the scheduler: take back what died, spread what changed, admit what there is room for.
+"""One tick of the scheduler: take back dead attempts, spread changes, admit stages while there is room.
 
-Everything here may be repeated, interrupted or done by two schedulers at once: each step is a verb that only acts where
-the truth calls for it. The leader lease merely saves double work.
+Everything here may be repeated, interrupted or done by two schedulers at once: each step is a verb that acts only where
+the state requires it. The leader lease only saves double work.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,29 +35,32 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.workers import read_live_workers
 
-OVERDUE = 1.5  # times the stall after which an attempt is ended for it, because its own thread hangs
-PAGE = 200  # stages looked at in one round trip
-NOTED = MONEY | {"slots"}  # gates that status tells of
-CLOSED, SHUT = GATES - MONEY, LANE_GATES - MONEY  # to a sweep, to a lane; what is too dear is the stage's own matter
-BUG = "a bug"  # of ours, for which the stage has failed
+OVERDUE = 1.5  # times the stall, after which the tick ends an attempt whose own thread hangs
+PAGE = 200  # stages in one round trip
+NOTED = MONEY | {"slots"}  # gates that `sweep status` shows
+CLOSED, SHUT = (
+    GATES - MONEY,
+    LANE_GATES - MONEY,
+)  # gates of a sweep, of a lane; a price that is too high concerns one stage
+BUG = "a bug"  # of ours, which failed the stage
 Waiting = Mapping[tuple[str, str], int]  # sweep, lane -> how many stages are ready there
-LOOK_AHEAD = 100  # ready stages read beyond the window, because other sweeps may start a few of them first
+LOOK_AHEAD = 100  # ready stages to read in addition, because other sweeps may start some of them first
 
 
 @dataclass(frozen=True)
 class TickLimits:
-    """How much at once, and how long anything may take: what a tick is told by the settings."""
+    """How much may run at once and how long things may take, from the settings."""
 
-    slots: Bounds  # clients at a time in the whole fleet, of each kind at each service
-    stall: float  # seconds after which an attempt that gets no further should end itself
-    claim: float = 20.0  # seconds a worker has to claim what it was sent
+    slots: Bounds  # clients of each kind at each service, for the whole fleet
+    stall: float  # seconds after which an attempt without progress should end itself
+    claim: float = 20.0  # seconds that a worker has to claim a stage
     weights: Mapping[str, float] = field(default_factory=dict)  # of users
     timing: Timing = field(default_factory=Timing)  # of breakers
 
 
 @dataclass(frozen=True)
 class Ticked:
-    """What one tick did, for the log and for how soon the next one should follow."""
+    """What one tick did. It decides how soon the next one follows."""
 
     expired: int
     restaged: int
@@ -72,7 +75,7 @@ class Ticked:
 
 
 def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
-    """Do everything that is due. A bug in one part is written down, and the other parts are done. Raises Away."""
+    """Do everything that is due. Record a bug in one part and do the other parts. Raise Away."""
     return Ticked(
         expired=run_isolated(store, lambda: take_back(store, stall=limits.stall), 0),
         restaged=run_isolated(store, lambda: walk_sweeps(store), 0),
@@ -86,7 +89,7 @@ def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
 
 
 def take_back(store: Store, *, stall: float) -> int:
-    """End attempts whose lease or claim ran out, and those that have stalled and do not even notice."""
+    """End attempts whose lease or claim ran out, and attempts that stalled and did not end themselves."""
     total = 0
     limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED], SUSPECTED_AFTER
     while taken := _expire(store, limits):
@@ -95,7 +98,7 @@ def take_back(store: Store, *, stall: float) -> int:
 
 
 def _expire(store: Store, limits: Sequence[int]) -> int:
-    """A page at once; where one of them cannot be ended, each by itself, and that one fails."""
+    """End a page of attempts at once. If that fails, end each by itself, and fail the stages that cannot be ended."""
     try:
         return len(store.scripts.run("expire_attempts", PAGE, *limits))
     except StoreBug as error:
@@ -114,7 +117,7 @@ def _expire(store: Store, limits: Sequence[int]) -> int:
 
 
 def walk_sweeps(store: Store) -> int:
-    """Walk one page further through the sweeps that were sealed, cancelled or opened again. How many got further."""
+    """Continue each walk through a sweep by one page. Return how many walks made progress."""
     walks = store.client.zrange(keys.WALKS, 0, -1, withscores=True)
     further = 0
     for walk, position in walks:
@@ -124,14 +127,14 @@ def walk_sweeps(store: Store) -> int:
 
 
 def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
-    """Where no stage of a page can be done it is the code that is broken: the walk waits there until it is mended."""
+    """Walk through one page. If every stage of a page fails, the code is broken: the walk waits there for a fix."""
     stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
     failed = _do_each_or_all(store, stages, lambda some: _reconsider(store, sweep, how, some)) if stages else []
     if stages and len(failed) == len(stages):
         return 0
     _put_back(store, failed)
     if len(stages) == PAGE:
-        # `xx`: a second scheduler that is slower must not bring back a walk that the first one has ended.
+        # `xx`: a slower second scheduler must not restore a walk that the first one ended.
         store.client.zadd(keys.WALKS, {walk: start + PAGE}, xx=True)
     else:
         store.scripts.run("end_walk", sweep, walk)
@@ -146,9 +149,9 @@ def _reconsider(store: Store, sweep: str, how: str, stages: Sequence[str]) -> No
 
 
 def _do_each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
-    """All at once; where one of them cannot be done, each by itself. Which could not be.
+    """Do all stages at once; if that fails, do each by itself. Return those that failed.
 
-    It may be repeated, so that those before the one are done twice.
+    The stages before the failed one are done twice; each action may be repeated.
     """
     try:
         action(stages)
@@ -158,7 +161,7 @@ def _do_each_or_all(store: Store, stages: Sequence[str], action: Callable[[Seque
 
 
 def _put_back(store: Store, stages: Sequence[str]) -> None:
-    """What could not be done now is tried again, behind what waits: it may be mended, and keeps no other waiting."""
+    """Mark failed stages as changed again, behind the others: a fix may come, and no other stage waits for them."""
     if stages:
         run_isolated(store, lambda: store.scripts.run("mark_changed", *stages), None)
 
@@ -169,12 +172,12 @@ def _do_one(action: Callable[[Sequence[str]], None], stage: str) -> int:
 
 
 def wake_stages(store: Store) -> int:
-    """Queue again what has waited long enough for its next attempt."""
+    """Queue the stages whose backoff is over."""
     return int(store.scripts.run("wake_stages", PAGE))
 
 
 def spread_changes(store: Store) -> int:
-    """Carry each changed stage to its sweeps and its children; forget the change only when that is done."""
+    """Spread each changed stage to its sweeps and children. Forget the change only when that is done."""
     there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
     changed = {stage: int(version) for stage, version in there}
     failed = _do_each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
@@ -195,7 +198,7 @@ def _spread(store: Store, changed: Mapping[str, int]) -> None:
 
 
 def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
-    """Admit, reserve, nudge, until the room is full or every queue is empty or has its gate closed."""
+    """Admit, reserve and nudge until the room is full, or each queue is empty or behind a closed gate."""
     contenders, waiting = _read_contenders(store)
     room = Room(_count_threads(store), _count_slots(store, waiting, limits))
     board, started = Board(contenders, _read_queues(store, waiting, room), limits.weights), 0
@@ -209,7 +212,7 @@ def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
 
 
 def _count_slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str, int]:
-    """How many more clients each pool has room for, in the light of what the services say now."""
+    """Count how many more clients each pool has room for, by what the services tell now."""
     wanted = {pool_of(lane) for (_, lane), count in waiting.items() if count}
     rooms: dict[str, int] = {}
     for service in sorted({lane.partition("/")[0] for _, lane in waiting}):
@@ -222,7 +225,7 @@ def _count_slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str
 def _start_all(
     store: Store, nudges: Nudges, board: Board, admitted: Sequence[Admitted], patience: float
 ) -> dict[Admitted, str]:
-    """Start them; why not, or "". Behind a gate that would be closed to the others as well, they are not asked."""
+    """Start stages. Return the closed gate of each, or "". Skip stages behind a gate that is known to be closed."""
     lanes, closed, failed = board.list_lanes(), set[str](), 0
     answers: dict[Admitted, str] = {}
     for each in admitted:
@@ -239,7 +242,7 @@ def _start_all(
 
 
 def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) -> str:
-    """Start one; why not, or "". A nudge that could not be sent is made up for when the claim has run out."""
+    """Start one stage. Return the closed gate, or "". If its nudge is lost, the claim runs out and it comes back."""
     try:
         answer = store.dispatch(admitted.stage, sweep=admitted.sweep, patience=patience)
     except StoreBug as error:
@@ -252,7 +255,7 @@ def _start(store: Store, nudges: Nudges, admitted: Admitted, patience: float) ->
 
 
 def _note_gate(store: Store, sweep: str, refused: str) -> None:
-    """Remember why a sweep waits, for status. Backoff is the stage's own matter and no gate of the sweep."""
+    """Note for `sweep status` why a sweep waits. Backoff concerns one stage and is no gate of the sweep."""
     if refused:
         store.client.hset(keys.sweep(sweep), "gate", refused)
 
@@ -263,7 +266,7 @@ def _count_threads(store: Store) -> int:
 
 
 def _read_contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
-    """The sweeps that pay, and how much of each is ready in which of its lanes."""
+    """Read the sweeps that pay, and how many stages of each are ready in each lane."""
     sweeps = sorted(store.client.smembers(keys.LIVE))
     pipe = store.client.pipeline(transaction=False)
     for sweep in sweeps:
@@ -281,7 +284,7 @@ def _read_contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
 
 
 def _read_queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
-    """What is ready, of each queue no more than could start; where there is no room, nothing is read."""
+    """Read the ready stages of each queue, no more than could start. Without room, read nothing."""
     most = {pool: min(room.threads, slots) for pool, slots in room.pools.items()}
     asked = [(sweep, lane) for (sweep, lane), count in waiting.items() if count and most.get(pool_of(lane))]
     pipe = store.client.pipeline(transaction=False)
@@ -291,7 +294,7 @@ def _read_queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
 
 
 def _read_neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
-    """For each stage, the sweeps that want it and the stages that start from it."""
+    """Read for each stage the sweeps that want it and the stages that start from it."""
     pipe = store.client.pipeline(transaction=False)
     for stage in stages:
         pipe.smembers(keys.subscribers(stage))

@@ -1,4 +1,4 @@
-"""When the hours of a sweep begin and end, and when its deadline has passed: looked at when that is due."""
+"""Open and close the windows of sweeps, and cancel sweeps whose deadline has passed, when that is due."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def keep_windows(store: Store, most: int = 100) -> int:
-    """Open and close the hours of the sweeps that it is time to look at. How many were looked at."""
+    """Look at the sweeps that are due, and return how many there were."""
     due = store.scripts.run("read_due", keys.WINDOWS, most)
     for sweep in due:
         row = dict(zip(FIELDS, store.client.hmget(keys.sweep(sweep), FIELDS), strict=True))
@@ -38,9 +38,9 @@ def _set_window(store: Store, sweep: str, row: Mapping[str, str | None]) -> None
         return
     try:
         window = Window.model_validate(json.loads(row["window"]))
-    except ValueError as error:  # the scheduler's machine may know fewer time zones than the one it was submitted on
-        log.error("the window of %s cannot be read here, so that it stays closed: %s", sweep, error)  # noqa: TRY400
-        store.scripts.run("set_window", sweep, 0, _to_milliseconds(now + LATER), "not readable by the scheduler")
+    except ValueError as error:  # this machine may know fewer time zones than the one that submitted it
+        log.error("cannot read the window of sweep %s, so it stays closed: %s", sweep, error)  # noqa: TRY400
+        store.scripts.run("set_window", sweep, 0, _to_milliseconds(now + LATER), "the scheduler cannot read it")
         return
     hours = find_hours(window, now)
     again = min(hours.until, deadline) if deadline else hours.until
@@ -52,5 +52,5 @@ def _parse_moment(milliseconds: str | None) -> datetime | None:
 
 
 def _to_milliseconds(moment: datetime | None) -> int | str:
-    """Rounded up: what is looked at too early would be looked at again and again."""
+    """Round up: a sweep that is looked at too early would stay due."""
     return "" if moment is None else -int(-moment.timestamp() * 1000 // 1)

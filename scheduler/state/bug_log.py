@@ -1,7 +1,7 @@
-"""Bugs of ours that show while nobody watches: written down, so that status names them, and kept from doing harm.
+"""Record bugs of ours so that `sweep status` names them, and keep them from doing harm.
 
-A bug that belongs to one stage fails that stage. One that belongs to no stage, or to many, lets nothing new be started:
-it would cost what is started, again and again. A restart of the scheduler forgets them all, for it may bring the mend.
+A bug that affects one stage fails that stage. While a bug affects no stage or many stages, nothing new starts, because
+everything that starts might fail and be paid for. A restart of the scheduler forgets all bugs: it may bring the fix.
 """
 
 import logging
@@ -19,46 +19,46 @@ from sweeps.formatting import format_count
 
 T = TypeVar("T")
 
-FRESH = 60.0  # seconds for which a bug that belongs to no stage lets nothing be started
-MANY = 10  # stages that one bug has failed, behind which nothing more is started
-NOBODY = "housekeeping"  # whom it belongs to, if neither stages nor the fleet depend on it
+FRESH = 60.0  # seconds for which a bug that affects no single stage stops new starts
+MANY = 10  # failed stages of one bug, after which nothing new starts
+NOBODY = "housekeeping"  # what a bug affects if neither stages nor the fleet depend on it
 
-LOG_EVERY = 10.0  # seconds between two lines of the log about the same verb, unless a stage has failed for it
+LOG_EVERY = 10.0  # seconds between two log lines about the same verb, unless it failed a stage
 
 log = logging.getLogger("bugs")
-_logged: dict[str, float] = {}  # verb -> when it was last told of
+_logged: dict[str, float] = {}  # verb -> when it was last logged
 
 
 @dataclass(frozen=True)
 class Bug:
-    """What is known of one; times in milliseconds."""
+    """One bug. Times in milliseconds."""
 
     verb: str
     said: str
     where: str
     since: int
     last: int
-    failed: int  # stages
-    fleet: bool  # it belongs to none
+    failed: int  # stages that failed because of it
+    fleet: bool  # it affects no single stage
 
     def stops(self, now: int) -> bool:
-        """Is nothing to be started for it?"""
+        """Does it stop new starts?"""
         return self.failed >= MANY or (self.fleet and self.is_fresh(now))
 
     def is_fresh(self, now: int) -> bool:
-        """Did it show just now?"""
+        """Did it occur just now?"""
         return now - self.last < 1000 * FRESH
 
 
 def record_bug(store: Store, error: Exception, where: str, *, of: str = "", failed: bool = False) -> None:
-    """Write it down, and log it. `of` is the stage or sweep that it belongs to, '' for none; `failed` by it.
+    """Record and log a bug. `of` is the stage or sweep that it affects ('' for none); `failed`: that stage failed.
 
-    Without a verb: the scripts themselves may be what is broken.
+    Use plain commands, because the verbs may be what is broken.
     """
     verb, said = (
         (error.verb, error.said) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
     )
-    if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # or a night of it would fill the disk
+    if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # more would fill the disk in a night
         _logged[verb] = time.monotonic()
         log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", said)
     with suppress(RedisError):
@@ -72,15 +72,15 @@ def record_bug(store: Store, error: Exception, where: str, *, of: str = "", fail
 
 
 def fail_stage(store: Store, stage: str, error: Exception, where: str, fence: str = "") -> bool:
-    """Fail a stage with which a verb cannot do. False where even that fails, or the lease of this fence is over.
+    """Fail a stage on which a verb raises an error. Return False if even that fails, or if the lease is over.
 
-    Raises Away.
+    Raise Away.
     """
     try:
         done = bool(store.scripts.run("fail_stage", stage, str(error), fence))
     except Away:
         raise
-    except Exception as worse:  # noqa: BLE001 - whatever it is, the first one is to be told too
+    except Exception as worse:  # noqa: BLE001 - whatever it is, the first error must be recorded too
         record_bug(store, worse, where, of=stage)
         done = False
     record_bug(store, error, where, of=stage, failed=done)
@@ -88,25 +88,25 @@ def fail_stage(store: Store, stage: str, error: Exception, where: str, fence: st
 
 
 def run_isolated(store: Store, action: Callable[[], T], default: T, *, of: str = "") -> T:
-    """Do it; a bug is written down, and everything else goes on. Raises Away."""
+    """Run an action. Record a bug and return the default instead. Raise Away."""
     try:
         return action()
     except Away:
         raise
-    except Exception as error:  # noqa: BLE001 - what is stored may be wrong in any way
+    except Exception as error:  # noqa: BLE001 - stored data may be wrong in any way
         record_bug(store, error, "scheduler", of=of)
         return default
 
 
 def describe_bug(bug: Bug) -> str:
-    """For people."""
+    """Describe a bug in one line, for people."""
     since = time.strftime("%H:%M", time.localtime(bug.since / 1000))
-    failed = f"; {format_count(bug.failed, 'stage')} failed for it" if bug.failed else ""
+    failed = f"; {format_count(bug.failed, 'stage')} failed because of it" if bug.failed else ""
     return f"a bug in `{bug.verb}`, since {since}, at {bug.where}: {bug.said}{failed}"
 
 
 def read_bugs(store: Store) -> list[Bug]:
-    """Those that were seen since the scheduler started, the newest first."""
+    """Read the bugs that occurred since the scheduler started, newest first."""
     verbs = store.client.zrange(keys.BUGS, 0, -1, desc=True, withscores=True)
     pipe = store.client.pipeline(transaction=False)
     for verb, _ in verbs:
@@ -126,12 +126,12 @@ def read_bugs(store: Store) -> list[Bug]:
 
 
 def read_stopping_bugs(store: Store) -> Sequence[Bug]:
-    """Those for which nothing is to be started now."""
+    """Read the bugs that stop new starts now."""
     found = read_bugs(store)
     now = store.scripts.read_time() if found else 0
     return [bug for bug in found if bug.stops(now)]
 
 
 def forget_bugs(store: Store) -> None:
-    """The scheduler has been started anew."""
+    """Forget all bugs, because the scheduler was restarted."""
     store.client.delete(keys.BUGS, *(keys.bug(bug.verb) for bug in read_bugs(store)))

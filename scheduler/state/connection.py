@@ -1,4 +1,4 @@
-"""The way to Redis: how to connect, and what a server must be like to be trusted with the truth."""
+"""Connect to Redis, classify its errors, and check that a server can hold the state."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,19 +15,19 @@ from scheduler.state.layout import check_layout
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, identify_server, is_too_old
 
 Word = str | int | float
-RedisError = redis.RedisError  # anything that went wrong between us and the server
+RedisError = redis.RedisError  # any error between us and the server
 
 
 class Unable(redis.ResponseError):
-    """The server is there, and cannot do it at the moment: no memory, a full disk, a replica, busy."""
+    """The server is up but cannot write at the moment: no memory, a full disk, a replica, busy."""
 
 
 class Refused(redis.ResponseError):
-    """The server does not let us: a password, or what its user may do. A person has to act."""
+    """The server does not allow it: a password or the rights of a user. A person must act."""
 
 
 class StoreBug(redis.ResponseError):
-    """What was asked can never be done: a bug of ours, or data that is not what it should be. `verb`: where."""
+    """A command that can never succeed: a bug of ours, or wrong data. `verb` names where."""
 
     def __init__(self, verb: str, said: str) -> None:
         super().__init__(f"a bug in `{verb}`: {said}")
@@ -35,7 +35,7 @@ class StoreBug(redis.ResponseError):
         self.said = said
 
 
-# What is ridden out: the server is not there, or cannot do it, at the moment. What is neither is for a person to see.
+# Errors that pass by themselves: callers wait and try again. All others need a person.
 Away = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.NoScriptError, Unable)
 
 UNABLE = {
@@ -43,14 +43,14 @@ UNABLE = {
     "MISCONF": "Redis cannot write to its disk",
     "READONLY": "this Redis is a read-only replica",
     "NOREPLICAS": "Redis has too few replicas",
-    "LOADING": "Redis reads back its data",
-    "BUSY": "Redis is busy with somebody's script",
+    "LOADING": "Redis is loading its data",
+    "BUSY": "Redis is busy with a script",
     "CLUSTERDOWN": "the cluster is down",
     "MASTERDOWN": "the primary is down",
-    "TRYAGAIN": "Redis asks to try again",
+    "TRYAGAIN": "Redis asks us to try again",
 }
 REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM")
-# redis-py takes the code away from the text of these.
+# redis-py removes the code from the text of these.
 CODES: Mapping[type[Exception], str] = {
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.ReadOnlyError: "READONLY",
@@ -61,11 +61,11 @@ CODES: Mapping[type[Exception], str] = {
 IN_A_PIPELINE = "of pipeline caused error: "
 FROM_A_VERB = re.compile(r"VERB (\w+): (?:@?user_script: ?\d+: -?)?(.*)", re.DOTALL)
 
-CONNECTIONS = 2048  # of one process: each of its threads may talk at the same moment, and there may be a thousand
+CONNECTIONS = 2048  # of one process: each of up to a thousand threads may use one at the same time
 
 
 class Reads(Protocol):
-    """The commands we use that only read or note, with text in and text out (`decode_responses`)."""
+    """The commands that we use, with text in and text out (`decode_responses`)."""
 
     def hget(self, name: str, key: str) -> str | None: ...
     def hmget(self, name: str, keys: Sequence[str]) -> list[str | None]: ...
@@ -104,28 +104,28 @@ class Reads(Protocol):
 
 
 class Pipe(Reads, Protocol):
-    """The same commands, gathered and sent at once."""
+    """The same commands, collected and sent at once."""
 
     def execute(self) -> list[Any]: ...
 
 
 def classify_error(error: redis.RedisError, command: str) -> redis.RedisError:
-    """What an error means: one of Away, Refused, Broken. `command` is what was asked, unless a verb is named."""
-    text = str(error).rpartition(IN_A_PIPELINE)[2]  # before that stands the command with all its words
+    """Classify an error as one of Away, Refused or StoreBug. `command` is its source, unless the error names a verb."""
+    text = str(error).rpartition(IN_A_PIPELINE)[2]  # the part before is the whole command
     told = FROM_A_VERB.fullmatch(text)
     verb, said = told.groups() if told else (command, text)
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), said.partition(" ")[0])
     if code in UNABLE:
         return Unable(f"{UNABLE[code]}: {said}")
     if code in REFUSED:
-        return Refused(f"Redis does not let us: {said}")
+        return Refused(f"Redis does not allow it: {said}")
     if isinstance(error, (*Away, Refused, StoreBug)):
         return error
     return StoreBug(verb, said)
 
 
 class _Client(redis.Redis):
-    """redis-py's, whose errors are sorted out where they arise."""
+    """redis-py's client, which classifies each error where it arises."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
@@ -138,7 +138,7 @@ class _Client(redis.Redis):
 
 
 class _Pipeline(redis.client.Pipeline):
-    """The same for what is gathered."""
+    """redis-py's pipeline, which classifies each error."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         try:
@@ -148,7 +148,7 @@ class _Pipeline(redis.client.Pipeline):
 
 
 class Client(Reads, Protocol):
-    """A connection that is alive as long as the process."""
+    """A client that lives as long as its process."""
 
     def pipeline(self, transaction: bool = True) -> Pipe: ...
     def register_script(self, script: str) -> Callable[..., Any]: ...
@@ -163,11 +163,10 @@ class Client(Reads, Protocol):
 
 
 def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
-    """A client of the server at `url` (redis://, rediss:// or unix://); nothing is sent yet.
+    """Return a client of the server at `url` (redis://, rediss:// or unix://); send nothing yet.
 
-    A blip is ridden out, so every verb may arrive twice. A real outage is the caller's to judge. `patience` is how
-    many seconds one answer may take.
-    Raises StoreUnavailable where the URL cannot be one.
+    The client retries for a moment, so every verb may arrive twice. The caller judges a real outage. `patience` is the
+    time for one answer, in seconds. Raise StoreUnavailable for an invalid URL.
     """
     try:
         client = _Client.from_url(
@@ -180,26 +179,26 @@ def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
             retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )
-        pool = client.connection_pool  # options of the URL are looked at when a connection is made: nothing is sent
+        pool = client.connection_pool  # creates a connection to check the options of the URL; sends nothing
         pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError, redis.RedisError):
-        options = "; an option behind its `?` is not known, or has no such value" if "?" in url else ""
+        options = "; an option after `?` is unknown or has an invalid value" if "?" in url else ""
         raise StoreUnavailable(
-            f"REDIS_URL={redact_redis_url(url)} is no address of a Redis{options}; "
-            "redis://host:6379/0, rediss:// or unix:///path is right"
+            f"REDIS_URL={redact_redis_url(url)}{options}; expected "
+            "redis://host:6379/0, rediss://host:6379/0 or unix:///path"
         ) from None
     return cast(Client, client)
 
 
 def make_broker_url(url: str) -> str:
-    """The same server as Celery spells it."""
+    """Write the URL of the same server as Celery expects it."""
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
 def check_server(client: Client, url: str) -> ServerVersion:
     """Identify the server, and check that it can hold the state and that the state has our layout.
 
-    Raises StoreUnavailable, or LayoutRefused.
+    Raise StoreUnavailable or LayoutRefused.
     """
     try:
         client.ping()
@@ -208,7 +207,7 @@ def check_server(client: Client, url: str) -> ServerVersion:
             check_layout(client, redact_redis_url(url))
     except Refused:
         raise StoreUnavailable(
-            f"the Redis at {redact_redis_url(url)} wants a password, or another one: REDIS_URL=redis://:PASSWORD@host:6379/0"
+            f"the Redis at {redact_redis_url(url)} refuses us: give it a password it accepts, REDIS_URL=redis://:PASSWORD@host:6379/0"
         ) from None
     except redis.ResponseError as error:
         raise StoreUnavailable(
@@ -220,12 +219,12 @@ def check_server(client: Client, url: str) -> ServerVersion:
             "start it, or unset REDIS_URL to use the embedded server"
         ) from None
     if found:
-        raise StoreUnavailable(f"{server} at {redact_redis_url(url)} cannot keep the truth:\n" + "\n".join(found))
+        raise StoreUnavailable(f"{server} at {redact_redis_url(url)} is not safe to use:\n" + "\n".join(found))
     return server
 
 
 def find_problems(client: Client) -> list[str]:
-    """Why the server cannot be trusted with the truth, one line each; empty if it can."""
+    """Return why the server is not safe to use, one line each; an empty list if it is."""
     memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
     return [
         *_check_version(told),
@@ -236,7 +235,7 @@ def find_problems(client: Client) -> list[str]:
 
 
 def redact_redis_url(url: str) -> str:
-    """The URL without a password, fit for a message: nothing of what stands before the host or behind the path."""
+    """Remove the password, the user and the options from a URL, so that a message can show it."""
     scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
@@ -244,25 +243,27 @@ def redact_redis_url(url: str) -> str:
 def _check_version(told: Mapping[str, Any]) -> list[str]:
     if not is_too_old(told):
         return []
-    return [f"  it is {identify_server(told)}, which is too old; tested are {describe_tested()}: install one of them"]
+    return [
+        f"  it is {identify_server(told)}, which is too old; install one of those that are tested: {describe_tested()}"
+    ]
 
 
 def _check_role(replication: Mapping[str, Any]) -> list[str]:
     if replication.get("role", "master") == "master":
         return []
     primary = f"{replication.get('master_host')}:{replication.get('master_port')}"
-    return [f"  it is a replica, which is read-only; its primary, {primary}, is the one to name"]
+    return [f"  it is a replica, which is read-only; set REDIS_URL to its primary, {primary}"]
 
 
 def _check_eviction(policy: str) -> list[str]:
     if policy == "noeviction":
         return []
-    return [f"  maxmemory-policy is {policy}: it would throw stages away; set it to noeviction"]
+    return [f"  maxmemory-policy is {policy}: it could delete stages; set it to noeviction"]
 
 
 def _check_persistence(persistence: Mapping[str, Any]) -> list[str]:
     if int(persistence.get("aof_enabled", 0)) != 1:
-        return ["  appendonly is no: a restart would lose the night; set appendonly yes (and appendfsync always)"]
+        return ["  appendonly is no: a restart would lose all state; set appendonly yes (and appendfsync always)"]
     if persistence.get("aof_last_write_status", "ok") != "ok":
-        return ["  its last write to disk failed: is the disk full?"]
+        return ["  its last write to disk failed; check whether the disk is full"]
     return []

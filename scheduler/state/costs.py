@@ -1,4 +1,4 @@
-"""What sweeps and days have cost: estimated, metered, unreconciled, and billed where the account may read it."""
+"""Read what sweeps and days cost: estimated, metered, unreconciled, and billed if the account may read that."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ FIELDS = ["kind", "state", "payer", "estimate", "low_estimate"]
 
 @dataclass(frozen=True)
 class ServiceBill:
-    """What a service said that it bills for a sweep."""
+    """What a service bills for a sweep."""
 
     service: str
     tokens: int
-    micro_usd: int | None  # None where it names none
+    micro_usd: int | None  # None if the service names none
     at: int  # milliseconds since 1970
 
 
 @dataclass(frozen=True)
 class SweepCosts:
-    """One sweep."""
+    """The costs of one sweep, by kind of stage."""
 
     sweep: str
     limit: int | None
@@ -38,7 +38,7 @@ class SweepCosts:
 
 @dataclass(frozen=True)
 class DayCosts:
-    """One service today; amounts in micro-dollars."""
+    """The costs of one service today, in micro-dollars."""
 
     service: str
     day: date
@@ -49,7 +49,7 @@ class DayCosts:
 
 
 def read_costs(store: Store, name: str) -> SweepCosts:
-    """What a sweep was to cost, and has cost."""
+    """Read what a sweep was estimated to cost, and what it cost."""
     row = store.client.hgetall(keys.sweep(name))
     stages = _read_stage_rows(store, name)
     return SweepCosts(
@@ -102,7 +102,7 @@ def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
 
 
 def read_today(store: Store, now: int) -> list[DayCosts]:
-    """Of the services where anything was spent today or is held, or that have a limit; `now` in milliseconds."""
+    """Read today's costs of each service that has spending, reservations or a limit. `now` in milliseconds."""
     limits, reserved = store.client.hgetall(keys.LIMITS), store.client.hgetall(keys.RESERVED)
     found = []
     for service in SERVICES:

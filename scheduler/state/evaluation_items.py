@@ -1,7 +1,7 @@
-"""The items that evaluations kept, out of the artefact store: as many as an answer can use in the time that it has.
+"""Read the items of evaluations from the artefact store, as many as an answer can use in limited time.
 
-An artefact store that is away, or a file that is gone or broken, costs what is said item by item and nothing else: a
-note says what was not read.
+If the store is unreachable or a file is missing or broken, only the comparison item by item suffers: a note says what
+was not read.
 """
 
 import json
@@ -21,11 +21,11 @@ from sweeps.formatting import format_count
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key
 
-MOST_VALUES = 160_000  # rows times what is asked of each: some seconds, and some 100 MB where one thing is asked
-MOST_BYTES = 24_000_000  # as they lie in the store: of episodes the whole transcripts are kept
-IN_A_ROW = 3  # files that cannot be read, after which the store is taken to be away
+MOST_VALUES = 160_000  # rows times metrics: some seconds, and about 100 MB for one metric
+MOST_BYTES = 24_000_000  # as stored; episodes keep whole transcripts
+IN_A_ROW = 3  # unreadable files, after which the store counts as unreachable
 
-BROKEN = (OSError, EOFError, zlib.error, ValueError)  # what a file can be that is cut off, or is none of ours
+BROKEN = (OSError, EOFError, zlib.error, ValueError)  # errors of a file that is cut off or not ours
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class KeptItems:
 
 
 class _File(NamedTuple):
-    """The items of one stage; `rows` as the stage has told them."""
+    """The items of one stage; `rows` as the stage reported them."""
 
     path: str
     rows: int
@@ -46,12 +46,12 @@ class _File(NamedTuple):
 
 @dataclass
 class _Reader:
-    """Reads file after file as long as there is room, and counts what it leaves."""
+    """Reads files while there is room, and counts what it leaves out."""
 
     artefacts: Artefacts
     bounded: bool
     rows: dict[str, Sequence[ItemRow]] = field(default_factory=dict)  # by stage
-    left: set[str] = field(default_factory=set)  # stages that there was no room for
+    left: set[str] = field(default_factory=set)  # stages without room
     broken: list[str] = field(default_factory=list)  # paths
     values: int = 0
     bytes: int = 0
@@ -89,22 +89,22 @@ class _Reader:
         if self.left:
             yield (
                 f"of {format_count(every, 'evaluation')} the items of {len(self.left):,} were not read, for time: "
-                "what is said item by item is said of the others (`scheduler.notebook.items` reads all)"
+                "comparisons item by item use the others (`scheduler.notebook.items` reads all)"
             )
         if self.broken:
             yield (
                 f"of {format_count(every, 'evaluation')} the items of {len(self.broken):,} could not be read "
-                f"({self.broken[0]}): what is said item by item is said without them; `sweep doctor` looks at the store"
+                f"({self.broken[0]}): comparisons item by item leave them out; `sweep doctor` checks the store"
             )
 
 
 def read_items(
     store: Store, url: str, name: str, wanted: Mapping[str, WantedItems], *, bounded: bool = True
 ) -> KeptItems:
-    """What is wanted of a sweep's items, by measure; the artefact store is at `url`.
+    """Read the wanted items of a sweep, by measure, from the artefact store at `url`.
 
-    The first seed of every cell is read first, then the second, so that where there is not room for all, cells are
-    still compared over the same seeds. Without a bound all rows are read, and whole; with one, only their numbers.
+    Read the first seed of every cell first, then the second: without room for all, cells are still compared over the
+    same seeds. Without a bound, read all rows completely; with one, only their numbers.
     """
     if not wanted:
         return KeptItems({})
@@ -114,7 +114,7 @@ def read_items(
     try:
         reader = _Reader(Artefacts(url), bounded)
     except ArtefactError:
-        return KeptItems({}, ("the artefact store cannot be used, so nothing is said item by item",))
+        return KeptItems({}, ("the artefact store is not usable, so there is no comparison item by item",))
     for measure, _, stage in asked:
         if stage in files:
             reader.read(stage, files[stage], len(wanted[measure].metrics))
@@ -130,7 +130,7 @@ def read_items(
 
 
 def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:
-    """The stage that measures each run, the first seed of every cell first."""
+    """List the stage that measures each run, the first seed of every cell first."""
     seen: dict[bytes, int] = {}
     found = []
     for row in planned:
@@ -142,7 +142,7 @@ def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: Wan
 
 
 def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
-    """What the succeeded ones of these stages have kept."""
+    """Find the item files of the stages that succeeded."""
     found = {}
     for stage, (state, text) in _read_stage_results(store, stages):
         result: Mapping[str, Json] = json.loads(text or "{}") if state == StageState.SUCCEEDED else {}

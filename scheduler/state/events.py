@@ -1,4 +1,4 @@
-"""What happened to the stages of a sweep, as the event log has it. Nothing here changes anything."""
+"""Read the event log of a sweep's stages. This module writes nothing."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from scheduler.state import keys
 from scheduler.state.store import Store
 
 PAGE = 1000  # entries of the log in one round trip
-MOST_READ = 100_000  # the log keeps about so many, of all sweeps together
+MOST_READ = 100_000  # the log keeps about this many, of all sweeps together
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Event:
 
 
 def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
-    """The `last` events of a sweep's stages, or of one of them by its id or label, the newest last."""
+    """Read the `last` events of a sweep's stages, or of one stage by its id or label, newest last."""
     found: list[Event] = []
     newest, read = "+", 0
     while len(found) < last and read < MOST_READ:

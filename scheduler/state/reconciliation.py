@@ -1,7 +1,7 @@
-"""What is left to do at the service once attempts have ended: what to ask there, and to note what it said.
+"""The verbs of housekeeping: which attempts to reconcile, which checkpoints to delete or extend, and the answers.
 
-Nothing here talks to the service. Each verb acts only where the truth calls for it, so that two who do the same work
-at the same time do no harm.
+Nothing here talks to the service. Each verb acts only where the state requires it, so two processes that do the same
+work at the same time do no harm.
 """
 
 import json
@@ -18,20 +18,20 @@ DUTY = keys.HOUSEKEEPER.removeprefix(keys.PREFIX)
 
 @dataclass(frozen=True)
 class UnreconciledAttempt:
-    """An attempt that ended in a way that leaves open what it cost."""
+    """An attempt that ended without a known exact cost."""
 
     name: str  # stage|number
-    opener: str  # the attempt that opened the session in which it worked: itself, or the one it was adopted from
+    opener: str  # the attempt that opened its session: itself, or the one whose client it continued on
     model: str
-    in_use: bool = False  # another attempt goes on in that session
-    over: datetime | None = None  # since when its sessions are known to be over
-    began: datetime | None = None  # when the first of them was opened; None if there was none
+    in_use: bool = False  # another attempt uses that session now
+    over: datetime | None = None  # when its sessions were found to be over
+    began: datetime | None = None  # when the first session was opened; None if there was none
     sessions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DiscardedCheckpoint:
-    """A checkpoint that is in no list any more."""
+    """A checkpoint that no list names any more."""
 
     name: str  # model|path
 
@@ -50,23 +50,23 @@ class NeededCheckpoints:
 
     name: str  # the stage
     model: str
-    seconds: int  # that they are to live from now on
+    seconds: int  # that they must live from now on
     paths: tuple[str, ...]
 
 
 class Reconciliation:
-    """The verbs of whoever keeps house."""
+    """The verbs of the worker that does the housekeeping."""
 
     def __init__(self, store: Store) -> None:
         self._scripts = store.scripts
         self._client = store.client
 
     def take_duty(self, who: str, seconds: float) -> bool:
-        """Take or keep the duty for so long; 0 gives it up. One at a time has it, merely to save double work."""
+        """Take or keep the duty for some seconds; 0 gives it up. One worker at a time has it, to save double work."""
         return bool(self._scripts.run("take_duty", who, round(seconds * 1000), DUTY))
 
     def read_unreconciled(self, most: int) -> list[UnreconciledAttempt]:
-        """Those that it is time to look at."""
+        """Read the unreconciled attempts that are due."""
         return [_read_attempt(row) for row in self._scripts.run("read_unreconciled", most)]
 
     def record_session_end(
@@ -78,7 +78,7 @@ class Reconciliation:
         sessions: Sequence[str],
         paths: Sequence[str],
     ) -> int:
-        """Its sessions are over, and left these checkpoints; in `lag` seconds what the service counted is final.
+        """Record that its sessions are over and left these checkpoints. In `lag` seconds the service's count is final.
 
         Returns how many of the checkpoints no list knows: they are discarded.
         """
@@ -90,15 +90,15 @@ class Reconciliation:
         )
 
     def reconcile(self, attempt: UnreconciledAttempt, usage: Usage) -> bool:
-        """Book what the service counted in the attempt's session. False if that has been done."""
+        """Book what the service counted in the attempt's session. Return False if that was done before."""
         return bool(self._scripts.run("reconcile_cost", attempt.name, json.dumps(usage.document())))
 
     def abandon(self, attempt: UnreconciledAttempt) -> bool:
-        """Look no more for what it cost: what was feared stays booked. False if there is no such attempt any more."""
+        """Stop looking for its cost; its unreconciled amount stays booked. Return False if it is not unreconciled."""
         return bool(self._scripts.run("abandon_reconciliation", attempt.name))
 
     def read_recent_sweeps(self, since: datetime) -> dict[str, list[str]]:
-        """The sweeps that were submitted since then, and the models of each."""
+        """Read the sweeps that were submitted since then, with the models of each."""
         there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)
         names = [name for name, submitted in there if submitted >= since.timestamp() * 1000]
         pipe = self._client.pipeline(transaction=False)
@@ -107,30 +107,30 @@ class Reconciliation:
         return {name: (models or "").split() for name, (models,) in zip(names, pipe.execute(), strict=True)}
 
     def record_billed(self, sweep: str, service: str, tokens: int, micro_usd: int | None) -> bool:
-        """What a service says that it bills for a sweep, in all. False where there is no such sweep."""
+        """Record what a service bills for a sweep in total. Return False if there is no such sweep."""
         return bool(self._scripts.run("record_billed", sweep, service, tokens, "" if micro_usd is None else micro_usd))
 
     def read_discarded(self, most: int) -> list[DiscardedCheckpoint]:
-        """Checkpoints to delete."""
+        """Read the checkpoints to delete."""
         return [DiscardedCheckpoint(name) for name in self._scripts.run("read_due", keys.DISCARDED, most)]
 
     def is_discarded(self, checkpoint: DiscardedCheckpoint) -> bool:
-        """Still? A name that was written over comes back into its stage's list."""
+        """Is it still discarded? A path that was overwritten is back in the list of its stage."""
         return self._client.zscore(keys.DISCARDED, checkpoint.name) is not None
 
     def forget_discarded(self, checkpoint: DiscardedCheckpoint) -> None:
-        """The service has it no more."""
+        """Forget a checkpoint that the service has deleted."""
         self._client.zrem(keys.DISCARDED, checkpoint.name)
 
     def read_needed(self, most: int) -> list[NeededCheckpoints]:
-        """Checkpoints whose life is to be extended; those at half their life that nobody needs are forgotten."""
+        """Read the checkpoints whose life must be extended. Let the others expire."""
         return [
             NeededCheckpoints(stage, model, int(seconds), tuple(paths))
             for stage, model, seconds, *paths in self._scripts.run("read_due_checkpoints", most)
         ]
 
     def postpone(self, key: str, name: str, seconds: float) -> None:
-        """Look at an entry of UNRECONCILED, DISCARDED or EXPIRING again only after so many seconds."""
+        """Make an entry of UNRECONCILED, DISCARDED or EXPIRING due only after some seconds."""
         self._scripts.run("postpone", key, round(seconds * 1000), name)
 
 

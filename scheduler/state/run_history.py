@@ -1,4 +1,4 @@
-"""How the runs of a sweep came about, for trackers and tables of curves: read page by page, however many they are."""
+"""Read how the runs of a sweep went, page by page, for trackers and tables of curves."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,15 +10,15 @@ from scheduler.state.store import Store
 from sweeps.report.tracker_runs import RunHistory, TrackedSweep, TrackedTraining
 from sweeps.results import RunResult
 
-RUNS = 50  # in a page: some thousand points of their curves
+RUNS = 50  # in a page, with some thousand points of their curves
 FIELDS = ("recipe", "steps", "since", "started", "state", "cause")
-LOST = (StageState.FAILED, StageState.CANCELLED)  # of their own; what is skipped is so for another's sake
+LOST = (StageState.FAILED, StageState.CANCELLED)  # a skipped stage failed because of another one
 
 Facts = Mapping[str, str]
 
 
 def read_shared_facts(store: Store, name: str) -> TrackedSweep:
-    """What all runs of a sweep share. Raises UnknownSweep."""
+    """Read what all runs of a sweep share. Raise UnknownSweep."""
     view = views.read_sweep(store, name)
     told = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
     return TrackedSweep(
@@ -27,7 +27,7 @@ def read_shared_facts(store: Store, name: str) -> TrackedSweep:
 
 
 def follow_runs(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[RunHistory]:
-    """Each of a sweep's rows (`views.results`), with its trainings; a page is read when it is asked for."""
+    """Yield each row of a sweep (`views.read_results`) with its trainings. Read one page at a time."""
     submitted = views.read_sweep(store, name).submitted
     pairs = list(zip(views.read_planned_rows(store, name), rows, strict=True))
     for start in range(0, len(pairs), RUNS):
@@ -39,7 +39,7 @@ def follow_runs(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[
 
 
 def _read(store: Store, stages: Sequence[str]) -> tuple[dict[str, Facts], dict[str, list[dict[str, Any]]]]:
-    """Of each stage its facts, and its curve."""
+    """Read the facts and the curve of each stage."""
     pipe = store.client.pipeline(transaction=False)
     for stage in stages:
         pipe.hmget(keys.stage(stage), FIELDS)

@@ -1,4 +1,4 @@
-"""The Lua verbs as callables. One file, one verb; the prelude and the table of moves stand in front of each."""
+"""Load the Lua verbs and run them. Each verb is one file behind the tables of moves and the preludes."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,7 +20,7 @@ PRELUDES = tuple(
 
 @cache
 def load_verbs() -> dict[str, str]:
-    """Name of each verb -> its whole script."""
+    """Return the whole script of each verb by name."""
     folder = files("scheduler.state") / "lua"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".lua")}
     return {
@@ -31,7 +31,7 @@ def load_verbs() -> dict[str, str]:
 
 
 def build_script(name: str, body: str) -> str:
-    """A verb as the server runs it: behind the preludes, and wholly or not at all (`lua/_prelude_write.lua`)."""
+    """Build the script that the server runs: preludes, then the verb, all or nothing (`lua/_prelude_write.lua`)."""
     return f"{_load_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
 
 
@@ -49,20 +49,20 @@ def _load_preludes() -> str:
     )
 
 
-LARGEST = 2**53  # beyond it a number of Lua stands for several integers
+LARGEST = 2**53  # beyond it, one number of Lua stands for several integers
 
 
 def spell_word(word: Word) -> Word:
-    """A number as a server and Lua both read it: without an exponent where it is whole. Raises ValueError."""
+    """Write a number as Redis and Lua both read it: no exponent if it is whole. Raise ValueError."""
     if isinstance(word, str):
         return word
-    if not -LARGEST <= word <= LARGEST:  # NaN neither
+    if not -LARGEST <= word <= LARGEST:  # NaN fails too
         raise ValueError(f"expected a number up to 2^53, got {word}")
     return int(word) if word == int(word) else word
 
 
 class Scripts:
-    """Runs verbs on one server; a clock of its own (milliseconds) takes the place of the server's in tests."""
+    """The verbs of one server. A clock (milliseconds) replaces the server's in tests."""
 
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
@@ -70,23 +70,23 @@ class Scripts:
         self._verbs = {name: client.register_script(text) for name, text in load_verbs().items()}
 
     def run(self, verb: str, *arguments: Word) -> Any:
-        """One verb, one round trip."""
+        """Run one verb in one round trip."""
         return self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)])
 
     def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
-        """One verb for many, in one pipeline. Only for verbs that may be repeated: a lost reply repeats them all."""
+        """Run one verb many times in one pipeline. Only for verbs that may be repeated: a lost reply repeats all."""
         pipe = self._client.pipeline(transaction=False)
         for arguments in calls:
             self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)], client=pipe)
         return pipe.execute()
 
     def read_time(self) -> int:
-        """Milliseconds since 1970, by the clock that the verbs go by."""
+        """Read the time of the verbs, in milliseconds since 1970."""
         if self._clock is not None:
             return self._clock()
         seconds, micros = self._client.time()
         return seconds * 1000 + micros // 1000
 
     def time_argument(self) -> Word:
-        """The time to send along: '' lets the server look at its own clock."""
+        """Return the time argument of a verb; '' lets the server use its own clock."""
         return "" if self._clock is None else self._clock()

@@ -1,7 +1,7 @@
-"""What was found out about our account at a service by asking it (`sweep doctor --live`), and when.
+"""Read and record facts about our account at a service, which `sweep doctor --live` probes.
 
-The documentation leaves it open, and accounts may differ. What nobody has asked yet, or what could not be told, is
-None; an inquiry that learns nothing new leaves what an earlier one learnt.
+The documentation leaves them open, and accounts may differ. A fact that is not probed yet, or that a probe could not
+decide, is None. A probe that decides nothing keeps the earlier fact.
 """
 
 import json
@@ -16,13 +16,13 @@ from scheduler.state.store import Store
 from sweeps.cost import Forward
 
 ANSWERS = ("moments", "finish", "forward", "clients", "models")
-ALL = "all"  # to the question of which calls there are
-MORE = "+"  # behind a number of clients: so many opened, and more might
+ALL = "all"  # the answer to `calls`: the service has them all
+MORE = "+"  # after a number of clients: this many opened, and more might
 
 
 @dataclass(frozen=True)
 class PendingBill:
-    """A session in which only `forward` was done: its bill, which the live service writes hours later, says as what."""
+    """A session that only did `forward`. Its bill, hours later, tells at which price class `forward` is billed."""
 
     session: str
     model: str
@@ -30,13 +30,13 @@ class PendingBill:
 
     @property
     def name(self) -> str:
-        """As it is kept."""
+        """Its name in Redis."""
         return f"{self.session} {self.model}"
 
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """To one question: `unknown` where it could not be told, and what was seen."""
+    """The answer to one question (`unknown` if the probe could not decide), and what the probe saw."""
 
     what: str  # one of ANSWERS, or calls
     answer: str  # yes, no; training, prefill, pending; a number of clients; ALL, or CALL=STATUS for each lack; unknown
@@ -45,70 +45,70 @@ class ProbeAnswer:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """What an inquiry prints, as JSON: its answers, and the name of the session whose bill is still to come."""
+    """What a probe prints as JSON: its answers, and the name of the session whose bill is still to come."""
 
     answers: Sequence[ProbeAnswer]
     pending: str | None
-    tokens: int  # that it took, at most
-    usd: float  # that it cost, at most
+    tokens: int  # that it used at most
+    usd: float  # that it cost at most
 
 
 LACKED: Mapping[str, str] = {
-    "search": "sessions of workers that died are not found: they end by themselves, and what they saved stays until it "
-    "expires",
-    "finish": "sessions of workers that died end by themselves",
-    "ttl": "checkpoints are not kept alive: give more `ttl_days` than a sweep takes",
-    "delete": "checkpoints that nobody needs stay until they expire",
-    "checkpoints": "what a worker that died had saved is not found, and stays until it expires",
-    "usage": "what an unreconciled attempt cost stays booked as it was feared, for good after two weeks",
-    "capabilities": "which models it serves is not looked at before a sweep starts",
+    "search": "we cannot find sessions of dead workers: they end by themselves, and their checkpoints stay until they "
+    "expire",
+    "finish": "we cannot end sessions of dead workers: they end by themselves",
+    "ttl": "we cannot extend checkpoints: set `ttl_days` to more than a sweep takes",
+    "delete": "we cannot delete checkpoints: those no longer needed stay until they expire",
+    "checkpoints": "we cannot find checkpoints of dead workers: they stay until they expire",
+    "usage": "the cost of an unreconciled attempt stays booked at its upper bound, for good after two weeks",
+    "capabilities": "we cannot check before a sweep starts which models it serves",
 }
-"""Calls that a service may not have, and what that means."""
+"""Calls that a service may lack, and what follows."""
 ASKED_ANEW = timedelta(hours=6)
-"""After which a call that was lacking is tried again: the service may have learnt it."""
+"""How long a lack is believed. After that we try the call again."""
 _LACKS = "lacks:"
 
 
 @dataclass(frozen=True)
 class Lack:
-    """A call that a service answered as one that it does not have."""
+    """A call that a service does not offer."""
 
     call: str  # one of LACKED
     status: int | None
     at: datetime
 
     def describe(self, service: str) -> str:
-        """What that means for us."""
-        return f"{service} does not offer `{self.call}` ({self.status}): so {LACKED[self.call]}"
+        """Describe the lack and what follows."""
+        return f"{service} does not offer `{self.call}` ({self.status}): {LACKED[self.call]}"
 
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """What is known of an account."""
+    """The known facts about an account."""
 
     service: str
-    moments: bool | None = None  # does a model restored with its optimizer go on as if it had never stopped
-    finish: bool | None = None  # can a session be finished by another process than the one that opened it
-    forward: Forward | None = None  # as what its tokens are billed
-    clients: int | None = None  # training clients that were open at once
-    capped: bool = False  # one more had to wait
+    moments: bool | None = None  # does a model restored with its optimizer continue exactly
+    finish: bool | None = None  # can another process end a session
+    forward: Forward | None = None  # the price class of its tokens
+    clients: int | None = None  # training clients that were open at the same time
+    capped: bool = False  # one more client had to wait
     models: tuple[str, ...] = ()
     pending: PendingBill | None = None
     lacks: tuple[Lack, ...] = ()
     times: Mapping[str, datetime] = field(default_factory=dict)  # answer -> when it was given
 
     def list_lacking(self, now: datetime) -> frozenset[str]:
-        """The calls that it did not have lately."""
+        """Return the calls that it lacked lately."""
         return frozenset(lack.call for lack in self.lacks if now - lack.at < ASKED_ANEW)
 
     @property
     def asked_at(self) -> datetime | None:
-        """When the oldest of the answers was given; None where there is none."""
+        """The time of the oldest answer; None without answers."""
         return min(self.times.values(), default=None)
 
 
 def read_facts(store: Store, service: str) -> ServiceFacts:
-    """What is known of the account at this service."""
+    """Read the facts about the account at this service."""
     row = store.client.hgetall(keys.account(service))
     clients = row.get("clients", "")
     return ServiceFacts(
@@ -130,27 +130,27 @@ def read_facts(store: Store, service: str) -> ServiceFacts:
 
 
 def read_known_accounts(store: Store) -> list[ServiceFacts]:
-    """Those of which anything is known."""
+    """Read the facts of each service that has any."""
     return [each for each in (read_facts(store, service) for service in SERVICES) if each.times or each.lacks]
 
 
 def find_forward_class(store: Store, service: str) -> Forward:
-    """As what `forward` is billed; training, the dearer, until it is known."""
+    """Return the price class of `forward`; until it is known, training, which is dearer."""
     return read_facts(store, service).forward or "training"
 
 
 def record_facts(store: Store, service: str, answers: Mapping[str, str], *, bill: PendingBill | None = None) -> bool:
-    """Keep answers, and with an empty one forget; with `bill`, only if that is what is waited for still.
+    """Record answers; an empty one deletes the fact. With `bill`, record only if that bill is still awaited.
 
     `moments` and `finish` are yes or no, `forward` a Forward, `clients` a number that MORE may follow, `models` a
-    JSON list, `pending` the name of a Pending.
+    JSON list, `pending` the name of a PendingBill.
     """
     flat = [word for pair in answers.items() for word in pair]
     return bool(store.scripts.run("record_facts", service, bill.name if bill else "", *flat))
 
 
 def record_lack(store: Store, service: str, call: str, status: int | None) -> None:
-    """Keep that a service has no such call, or, without a status, that it has."""
+    """Record that a service lacks a call, or, without a status, that it has it."""
     record_facts(store, service, {_LACKS + call: "" if status is None else str(status)})
 
 

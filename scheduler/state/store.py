@@ -1,4 +1,4 @@
-"""The verbs that a worker and a scheduler call on stages. All of them are Lua; nothing here reads and then writes."""
+"""The verbs that workers and schedulers call on stages. Each change is one Lua verb; nothing reads and then writes."""
 
 import json
 import uuid
@@ -16,37 +16,37 @@ from sweeps.stage import Json
 
 Hold = Literal["held", "stop", "yield", "park", "lost"]
 Cost = Literal["exact", "at most", "unknown"]
-"""How well what an attempt has cost is known: to the token; not more than was metered; or not at all."""
-FAILED = "failed:"  # before the name of a kind, in the hash of a stage
-RETRAININGS = 2  # of a parent whose checkpoint has gone: more often, and it is not chance
-CURVE_POINTS = 240  # of the live curve; the whole one is in the artefact store
+"""How well the cost of an attempt is known: to the token; at most what was metered; or not at all."""
+FAILED = "failed:"  # prefix of the fields that count failures of a kind, in the hash of a stage
+RETRAININGS = 2  # how often a parent whose checkpoint is gone may be trained again
+CURVE_POINTS = 240  # of the live curve; the artefact store has the whole one
 
 
 class Lease(NamedTuple):
-    """The right to work on a stage, as the server knows it."""
+    """The right to work on a stage."""
 
     stage: str
     fence: str
 
 
 class Renewal(NamedTuple):
-    """What the holder of a lease says of it, with each renewal."""
+    """What the holder of a lease reports with each renewal."""
 
     lease: Lease
-    quiet: float  # seconds since its attempt got any further, or was told to wait
+    quiet: float  # seconds since its attempt made progress or was told to wait
     heard: float | None = None  # seconds since the service did something for it; None: not yet
-    troubled: bool = False  # errors of the service keep it from getting on
+    troubled: bool = False  # errors of the service stop its progress
 
 
 class Meter(NamedTuple):
-    """What one attempt has used so far, in all."""
+    """What one attempt has used so far, in total."""
 
     tokens: int
     micro_usd: int
 
 
 class Dispatched(NamedTuple):
-    """The answer to a dispatch: the attempt's number, or 0 and why not."""
+    """The answer to a dispatch: the number of the attempt, or 0 and the closed gate."""
 
     attempt: int
     refused: str
@@ -54,7 +54,7 @@ class Dispatched(NamedTuple):
 
 @dataclass(frozen=True)
 class Assignment:
-    """All that a worker needs to know of the stage that it holds."""
+    """Everything that a worker needs to know about the stage that it holds."""
 
     stage: str
     kind: str
@@ -62,10 +62,10 @@ class Assignment:
     recipe: Mapping[str, Json]
     execution: Mapping[str, Json]
     attempt: int
-    failures: Mapping[str, int]  # by kind, since it last got any further
+    failures: Mapping[str, int]  # by kind, since it last made progress
     payer: str
     lane: str
-    slot: str  # the attempt that opened the client it works with: stage|number
+    slot: str  # the attempt that opened its client: stage|number
     rates: Rates
     reserved: int  # micro-dollars that the attempt may use
     checkpoint: Mapping[str, Json] | None  # the newest one
@@ -73,48 +73,48 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Opening:
-    """The Tinker session that an attempt works in: which attempt opened it, and what was used in it before."""
+    """The Tinker session of an attempt: the attempt that opened it, and what was used in it before."""
 
     attempt: str  # stage|number
     usage: Usage
 
 
 class Store:
-    """Redis, as the rest of the program sees it."""
+    """The state in Redis."""
 
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self.client = client
         self.scripts = Scripts(client, clock)
 
     def now(self) -> datetime:
-        """The time by the server's clock, which is everybody's."""
+        """Read the time by the server's clock, which all processes use."""
         return datetime.fromtimestamp(self.scripts.read_time() / 1000, UTC)
 
     def free_slot(self, lane: str, slot: str) -> None:
-        """The client is closed that an attempt had opened: another one may take its place."""
+        """Free the slot of a client that is closed."""
         self.scripts.run("free_slot", lane, slot)
 
     def take_canary(self, service: str, name: str, *, tokens: int, patience: float, pace: float) -> str:
         """Take the duty of trying a service, with so many tokens, within `patience` seconds.
 
-        The model to try it with, or "" where it is not time for it, or the day's budget has no room.
+        Return the model to try, or "" if no try is due or the day's budget has no room.
         """
         times = _milliseconds(patience), _milliseconds(pace)
         return str(self.scripts.run("take_canary", service, name, *times, tokens))
 
     def record_canary_result(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
-        """What the try of this name found: `healthy`, `down`, `stopped` or `unsure`. The state of the breaker now.
+        """Record what the try of this name found: `healthy`, `down`, `stopped` or `unsure`. Return the breaker's state.
 
         The service is down once so many tries in a row have found it so.
         """
         return str(self.scripts.run("record_canary_result", service, name, word, cause, tries))
 
     def stop_service(self, service: str, cause: str) -> bool:
-        """Stop all spending at a service until a person has acted. False if that was so already."""
+        """Stop all spending at a service until a person acts. Return False if it was stopped already."""
         return bool(self.scripts.run("stop_service", service, cause))
 
     def report_signal(self, lease: Lease, sign: str, *, ago: float) -> bool:
-        """Note what the service tells the attempt's client, since so many seconds."""
+        """Record what the service has told the attempt's client for `ago` seconds."""
         return bool(self.scripts.run("report_signal", *lease, sign, _milliseconds(ago)))
 
     def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
@@ -123,20 +123,20 @@ class Store:
         return Dispatched(int(attempt), refused)
 
     def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
-        """Take the lease of a dispatched stage for `lease` seconds; None for a message that is not the current one."""
+        """Take the lease of a dispatched stage for `lease` seconds. Return None if the message is outdated."""
         fence = self.scripts.run("claim_stage", stage, attempt, worker, _milliseconds(lease), _name_call())
         return Lease(stage, fence) if fence else None
 
     def continue_on_client(
         self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening
     ) -> Lease | None:
-        """Go straight on with a child of a stage that just succeeded; None where a gate is closed."""
+        """Take the lease of a child of the stage that just succeeded. Return None if a gate is closed."""
         call = (stage, sweep, worker, _milliseconds(lease), _name_call())
         fence = self.scripts.run("continue_on_client", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
     def renew(self, pulses: Sequence[Renewal], *, lease: float) -> list[Hold]:
-        """Renew every lease of a worker in one call, and learn what is wanted of each attempt."""
+        """Renew all leases of a worker in one call. Return what is wanted of each attempt."""
         if not pulses:
             return []
         flat = [word for pulse in pulses for word in _flatten(pulse)]
@@ -144,7 +144,7 @@ class Store:
         return answers
 
     def reserve_more(self, lease: Lease, meter: Meter, needed: int) -> str:
-        """Hold so many micro-dollars for what is next: "held", or "lost", or the gate that is closed."""
+        """Reserve `needed` micro-dollars for the next step. Return "held", "lost" or the closed gate."""
         answer: str = self.scripts.run("reserve_more", *lease, *meter, needed)
         return answer
 
@@ -155,7 +155,7 @@ class Store:
         progress: Mapping[str, Json],
         curve: Sequence[Mapping[str, Json]] = (),
     ) -> bool:
-        """Book what was used so far and show where the attempt is. False without the lease."""
+        """Book what was used so far and record the progress. Return False without the lease."""
         points = [json.dumps(point) for point in curve]
         document = json.dumps(dict(progress))
         return bool(
@@ -163,45 +163,45 @@ class Store:
         )
 
     def commit_checkpoint(self, lease: Lease, meter: Meter, checkpoint: Mapping[str, Json]) -> bool:
-        """Record a checkpoint that the service confirmed; its `micro_usd` is what it cost to get there."""
+        """Record a checkpoint that the service confirmed. Its `micro_usd` is the total cost up to it."""
         return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
 
     def log_event(self, lease: Lease, line: str) -> bool:
-        """Leave a line about the attempt in the event log."""
+        """Write a line about the attempt to the event log."""
         return bool(self.scripts.run("log_event", *lease, line))
 
     def forget_checkpoint(self, lease: Lease, path: str, *, gone: str = "") -> bool:
-        """The checkpoint is no more: the next attempt goes on from the one before, and reserves what that costs.
+        """Forget a checkpoint that is gone. The next attempt continues from the one before and reserves that cost.
 
-        `gone` is what the service no longer has, where that is not the checkpoint itself.
+        `gone` is the path that the service no longer has, if that is not the checkpoint's own.
         """
         return bool(self.scripts.run("forget_checkpoint", *lease, path, gone or path))
 
     def retrain_parent(self, lease: Lease, meter: Meter, parent: str, path: str) -> bool:
-        """What the stage starts from is no more: it waits until its parent has been trained again."""
+        """Let the stage wait until its parent, whose checkpoint is gone, has been trained again."""
         return bool(self.scripts.run("retrain_parent", *lease, *meter, parent, path, RETRAININGS))
 
     def settle(self, lease: Lease, meter: Meter, state: StageState, *, cost: Cost, **fields: str | int) -> bool:
-        """End the stage, with its `result` or the `cause` of there being none.
+        """End the stage with its `result`, or with the `cause` why there is none.
 
-        False without the lease: the result of a late worker does not count.
+        Return False without the lease: the result of a late worker does not count.
         """
         flat = [word for pair in fields.items() for word in pair]
         return bool(self.scripts.run("settle_stage", *lease, state, *meter, cost, *flat))
 
     def give_back(self, lease: Lease, meter: Meter, *, delay: float, failure: str, cost: Cost, cause: str) -> bool:
-        """Leave the stage to a later attempt, at the earliest in `delay` seconds; `failure` is the kind to count."""
+        """Give the stage to a later attempt, in `delay` seconds at the earliest. `failure` is the kind to count."""
         return bool(
             self.scripts.run("give_back_stage", *lease, *meter, _milliseconds(delay), failure, cost, cause),
         )
 
     def read_fleet_name(self) -> str:
-        """The name of this installation, made when it is first asked for."""
+        """Return the name of this installation, and make it the first time."""
         self.client.set(keys.FLEET, uuid.uuid4().hex, nx=True)
         return self.client.get(keys.FLEET) or ""
 
     def read_assignment(self, stage: str) -> Assignment:
-        """What to do, for the holder of the stage."""
+        """Read what the holder of the stage must do."""
         pipe = self.client.pipeline(transaction=False)
         pipe.hgetall(keys.stage(stage))
         pipe.lrange(keys.checkpoints(stage), -1, -1)
@@ -225,7 +225,7 @@ class Store:
         )
 
     def read_checkpoint(self, stage: str) -> Mapping[str, Json] | None:
-        """Where a child starts: where its parent ended. None while that is trained again, however far it has come."""
+        """Return the last checkpoint of a parent, where its child starts. None while the parent is trained again."""
         pipe = self.client.pipeline()
         pipe.hget(keys.stage(stage), "state")
         pipe.lrange(keys.checkpoints(stage), -1, -1)
@@ -233,16 +233,16 @@ class Store:
         return json.loads(texts[0]) if texts and state == StageState.SUCCEEDED else None
 
     def read_result(self, stage: str) -> Mapping[str, Json] | None:
-        """What a stage found. None while it is done again."""
+        """Return the result of a stage. None while it is done again."""
         state, text = self.client.hmget(keys.stage(stage), ["state", "result"])
         return json.loads(text) if text and state == StageState.SUCCEEDED else None
 
     def list_evaluations(self, stage: str) -> list[str]:
-        """The evaluate children of a stage, in a stable order."""
+        """Return the evaluate children of a stage, in a stable order."""
         return sorted(child for child in self.client.smembers(keys.children(stage)) if child.startswith("evaluate-"))
 
     def report_worker(self, name: str, *, threads: int, busy: int, ttl: float, **fields: str | int) -> None:
-        """A worker says that it lives and how many threads it has; silence for `ttl` seconds makes it forgotten."""
+        """Report that a worker is alive and has this many threads. After `ttl` seconds of silence it is forgotten."""
         key = keys.worker(name)
         pipe = self.client.pipeline()
         pipe.hset(key, mapping={"threads": threads, "busy": busy, **fields})
@@ -251,7 +251,7 @@ class Store:
         pipe.execute()
 
     def forget_worker(self, name: str) -> None:
-        """A worker that leaves says goodbye, so that nothing more is sent to it."""
+        """Forget a worker that leaves, so that it gets no more nudges."""
         pipe = self.client.pipeline()
         pipe.delete(keys.worker(name))
         pipe.srem(keys.WORKERS, name)
@@ -264,12 +264,12 @@ def _flatten(pulse: Renewal) -> tuple[str | int, ...]:
 
 
 def _name_call() -> str:
-    """A name for one call: when its answer is lost and the client sends it again, it is not a second taker."""
+    """Name one call, so that the same call sent again after a lost answer gets the same lease."""
     return uuid.uuid4().hex
 
 
 def compact(document: Mapping[str, Json]) -> str:
-    """As JSON, without a space that is not needed."""
+    """Write compact JSON, without spaces."""
     return json.dumps(dict(document), separators=(",", ":"))
 
 

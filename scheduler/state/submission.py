@@ -1,6 +1,6 @@
-"""Writing a plan into Redis: opened, filled, sealed.
+"""Write a plan into Redis: open the sweep, add its stages, seal it.
 
-Nothing of it runs before the seal, and repeating any of it changes nothing.
+Nothing of it runs before the seal. Repeating any step changes nothing.
 """
 
 import itertools
@@ -23,23 +23,23 @@ BATCH = 500  # calls in one pipeline: a few milliseconds for the server, little 
 
 
 class Progress(Protocol):
-    """Told how many of how many stages are written."""
+    """A callback that gets the number of written stages and of all stages."""
 
     def __call__(self, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is kept of a sweep beside its stages."""
+    """What a sweep has besides its stages."""
 
     plan: Plan
-    spec: Mapping[str, Json]  # the file as understood, for people and for the report
+    spec: Mapping[str, Json]  # the parsed file, for people and for the report
     user: str
     rates: Mapping[str, Rates]  # of each model
     limit: int | None  # micro-dollars
     slots: int | None
     priority: int
-    notify: tuple[str, ...]  # variables that hold the addresses of who is told
+    notify: tuple[str, ...]  # variables that hold the addresses for notices
     weight: float = 1.0
     window: str = ""  # JSON of the spec's section
     deadline: int | None = None  # milliseconds since 1970
@@ -47,15 +47,15 @@ class Submission:
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of it."""
+    """The result of a submission."""
 
     sweep: str
-    fresh: bool  # False: the same sweep had been submitted before
-    known: int  # stages that other sweeps had asked for already
+    fresh: bool  # False: the same sweep was submitted before
+    known: int  # stages that other sweeps wanted before
 
 
 def submit(store: Store, submission: Submission, progress: Progress | None = None) -> Submitted:
-    """Make the sweep real. Raises SweepConflict where its name stands for another question."""
+    """Submit the sweep. Raise SweepConflict if its name has another content."""
     plan = submission.plan
     if _open(store, submission) == "same":
         return Submitted(plan.sweep, fresh=False, known=0)
@@ -65,7 +65,7 @@ def submit(store: Store, submission: Submission, progress: Progress | None = Non
         known += sum(int(answer) for answer in store.scripts.run_many("add_stage", batch))
         if progress:
             progress(done, len(plan.stages))
-    sealed = store.scripts.run("seal_sweep", plan.sweep)  # 0: somebody who submitted the same at once was faster
+    sealed = store.scripts.run("seal_sweep", plan.sweep)  # 0: another process that submitted the same sweep was faster
     return Submitted(plan.sweep, fresh=bool(sealed), known=known)
 
 
@@ -94,7 +94,7 @@ def _open(store: Store, submission: Submission) -> str:
 
 
 def _write_runs(store: Store, plan: Plan) -> None:
-    """The rows, and which stage feeds which of them, once for each sweep."""
+    """Write the rows, and which stage feeds which row."""
     cells = CellNumbers()
     for batch in _split_batches(enumerate(plan.runs)):
         rows = {str(number): _make_row(cells, number, run) for number, run in batch}
@@ -106,7 +106,7 @@ def _write_runs(store: Store, plan: Plan) -> None:
 
 
 class CellNumbers:
-    """A short number for each distinct cell, in order of appearance."""
+    """Short numbers for distinct cells, in order of appearance."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -130,7 +130,7 @@ def _make_row(cells: CellNumbers, number: int, run: Run) -> str:
 
 
 def _map_feeds(plan: Plan, cells: CellNumbers) -> dict[str, list[list[Json]]]:
-    """Stage -> [run, cell, prefix of its metrics]: what `source.nll` measures is the prefix `source.`."""
+    """Map each stage to [run, cell, prefix of its metrics]; `source.nll` has the prefix `source.`."""
     feeds: dict[str, list[list[Json]]] = {}
     for number, run in enumerate(plan.runs):
         for measure, stage in run.measures.items():
@@ -169,19 +169,18 @@ def _describe_conflict(store: Store, submission: Submission) -> str:
     lines = [f"  {path}: {old} there, {new} here" for path, old, new in find_differences(there, submission.spec)]
     what = (
         "\n".join(lines)
-        or "  the file is the same; the data it names, or the code of an environment or a check, have changed since"
+        or "  the file is the same, but its data, or the code of an environment or a check, changed since"
     )
     return (
-        f"a sweep named {name!r} was submitted already, and asks something else:\n{what}\n"
-        "give this one another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), "
-        "or submit the file as it was"
+        f"sweep {name!r} was submitted before with another content:\n{what}\n"
+        "use another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), or submit the file as it was"
     )
 
 
 def find_differences(
     there: Mapping[str, Json], here: Mapping[str, Json], path: str = ""
 ) -> Iterator[tuple[str, str, str]]:
-    """The dotted paths at which two files differ, with what stands at each side."""
+    """Yield the dotted paths at which two files differ, with both values."""
     for key in sorted({*there, *here}):
         old, new = there.get(key), here.get(key)
         if isinstance(old, dict) and isinstance(new, dict):

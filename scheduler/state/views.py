@@ -1,4 +1,4 @@
-"""What people and reports read: sweeps, runs and stages as they stand. Nothing here changes anything."""
+"""Read sweeps, runs and stages for people and reports. This module writes nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class SweepView:
-    """One sweep at a glance."""
+    """One sweep."""
 
     name: str
     state: str
     submitted: int  # milliseconds since 1970
-    since: int  # when its state came to be
+    since: int  # when it came to its state
     user: str
-    counts: Mapping[str, int]  # stages by state, as last spread
+    counts: Mapping[str, int]  # stages by state, as of the last tick
     total: int  # stages
     spent: int  # micro-dollars, as are the next three
     reserved: int
@@ -32,31 +32,31 @@ class SweepView:
     limit: int | None
     tokens: int
     gate: str | None  # why its ready stages wait, if a gate is closed
-    why: str  # it was called off, if not by hand
+    why: str  # the reason of its cancellation; '' if a person cancelled it
     lanes: Sequence[str]
-    slots: int  # that it may have at a time; 0: as many as there are
+    slots: int  # that it may use at a time; 0: no limit
     inflight: int  # stages under way at its cost
-    outside: int | None  # since when it is outside its hours; milliseconds
-    hours: str  # for people
-    turn: int | None  # when its hours begin or end next, or its deadline passes
-    delayed: int  # stages that failed and wait before they are tried again
-    again: int | None  # when the first of them is; milliseconds
+    outside: int | None  # since when it is outside its window; milliseconds
+    hours: str  # its window, for people
+    turn: int | None  # when its window opens or closes next, or its deadline passes
+    delayed: int  # stages that wait before their next try
+    again: int | None  # when the first of these tries is; milliseconds
     spec: Mapping[str, Json]
 
     @property
     def services(self) -> list[str]:
-        """Those that its stages run on."""
+        """The services of its stages."""
         return sorted({lane.partition("/")[0] for lane in self.lanes})
 
     @property
     def ended(self) -> int:
-        """Stages that will not move again by themselves."""
+        """How many stages have ended."""
         return sum(self.counts.get(state, 0) for state in ("succeeded", "failed", "cancelled", "skipped"))
 
 
 @dataclass(frozen=True)
 class StageView:
-    """One stage at a glance."""
+    """One stage."""
 
     id: str
     label: str
@@ -72,26 +72,26 @@ class StageView:
 
 
 def read_sweeps(store: Store) -> list[SweepView]:
-    """Every sweep there is, the newest first."""
+    """Read every sweep, newest first."""
     names = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
     return [read_sweep(store, name) for name in names]
 
 
 def read_sweep(store: Store, name: str) -> SweepView:
-    """One sweep. Raises UnknownSweep."""
+    """Read one sweep. Raise UnknownSweep."""
     pipe = store.client.pipeline(transaction=False)
     pipe.hgetall(keys.sweep(name))
     pipe.hgetall(keys.sweep_counts(name))
     pipe.zcard(keys.sweep_stages(name))
     pipe.zscore(keys.WINDOWS, name)
-    # Of a stage that was given back and is asked for otherwise meanwhile the backoff is left behind, and means nothing.
+    # Only ready stages count: an old backoff of a stage that moved on means nothing.
     held = {keys.DELAYED: 1, keys.state(StageState.READY): 0, keys.sweep_stages(name): 0}
     pipe.zinter(held, withscores=True)
     row, counts, total, turn, delayed = pipe.execute()
     if not row:
         known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
-        there = f"there are: {', '.join(known)}" if known else "nothing has been submitted here yet"
-        raise UnknownSweep(f"no sweep is named {name!r}; {there}")
+        there = f"known sweeps: {', '.join(known)}" if known else "no sweep was submitted here yet"
+        raise UnknownSweep(f"no sweep {name!r}; {there}")
     return SweepView(
         name=name,
         state=row["state"],
@@ -120,7 +120,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
 
 
 def read_results(store: Store, name: str) -> list[RunResult]:
-    """The rows of a sweep, in the order of its plan: finished, failed and unfinished ones alike."""
+    """Read all rows of a sweep in the order of its plan, finished or not."""
     values = _read_values(store, name)
     rows = read_planned_rows(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
@@ -129,7 +129,7 @@ def read_results(store: Store, name: str) -> list[RunResult]:
 
 
 def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
-    """The running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
+    """Read the running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
 
     The variance divides by count - 1, and is None for a single value.
     """
@@ -152,18 +152,18 @@ def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def read_planned_rows(store: Store, name: str) -> list[dict[str, Any]]:
-    """The rows as `submit` wrote them, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
+    """Read the planned rows, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
     rows = store.client.hgetall(keys.sweep_runs(name))
     return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
 
 def read_stages_in_state(store: Store, state: StageState, most: int) -> list[StageView]:
-    """Up to `most` stages in one state, the earliest score first."""
+    """Read up to `most` stages in one state, the lowest score first."""
     return read_stage_views(store, store.client.zrange(keys.state(state), 0, most - 1))
 
 
 def read_stages(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
-    """Every stage of a sweep, or those in one state, in the order of the plan."""
+    """Read the stages of a sweep, or those in one state, in the order of the plan."""
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
     if state is not None:
         there = set(store.client.zrange(keys.state(state), 0, -1))
@@ -172,7 +172,7 @@ def read_stages(store: Store, name: str, state: StageState | None = None) -> lis
 
 
 def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
-    """These stages, read in pages."""
+    """Read these stages, in pages."""
     fields = ["label", "state", "attempt", "worker", "since", "steps", "progress", "cause", "tokens", "micro_usd"]
     found: list[StageView] = []
     for start in range(0, len(stages), PAGE):
@@ -186,7 +186,7 @@ def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
 
 
 def read_recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
-    """What each of these stages is made by, read in pages."""
+    """Read the recipe of each of these stages, in pages."""
     found: dict[str, Mapping[str, Json]] = {}
     for start in range(0, len(stages), PAGE):
         page = stages[start : start + PAGE]
@@ -214,7 +214,7 @@ def _make_stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:
 
 
 def list_row_stages(row: Mapping[str, Json]) -> list[str]:
-    """The stages of a planned row: its trainings, the last one last, and then what measures it."""
+    """List the stages of a planned row: its trainings in order, then its evaluations."""
     measures, before = row["measures"], row["before"]
     assert isinstance(measures, dict)
     assert isinstance(before, list)
@@ -223,7 +223,7 @@ def list_row_stages(row: Mapping[str, Json]) -> list[str]:
 
 
 def _read_values(store: Store, name: str) -> dict[str, dict[str, float]]:
-    """Run -> metric -> value, each as it was counted."""
+    """Read the values: run -> metric -> value."""
     found: dict[str, dict[str, float]] = {}
     for key, text in store.client.hgetall(keys.sweep_values(name)).items():
         run, _, metric = key.partition("|")
@@ -238,7 +238,7 @@ def _make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metri
     assert isinstance(cell, dict)
     assert isinstance(before, list)
     assert isinstance(measures, dict)
-    # What was measured stands, even while a training is done again because what it left is gone.
+    # A measured run stays succeeded while its training is repeated because a checkpoint is gone.
     measured = [stages[str(stage)] for stage in measures.values()]
     return RunResult(
         cell=cell,
@@ -254,7 +254,7 @@ def _make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metri
 
 
 def _count_steps(stage: StageView) -> int:
-    """Of a training that has not ended well, those that it told of."""
+    """Count the steps of a training; without success, those that it reported."""
     return stage.steps if stage.state == StageState.SUCCEEDED else int(str(stage.progress.get("step") or 0))
 
 
@@ -263,7 +263,7 @@ def _have_succeeded(stages: Sequence[StageView]) -> bool:
 
 
 def _find_state(stages: Sequence[StageView]) -> str:
-    """A run has succeeded when all its stages have; else it is where its least lucky or least advanced one is."""
+    """Find the state of a run: succeeded if all its stages are; otherwise that of its worst or least advanced stage."""
     order = ("failed", "skipped", "cancelled", "waiting", "ready", "dispatched", "running", "succeeded")
     states = {stage.state for stage in stages}
     return next((state for state in order if state in states), "unknown")

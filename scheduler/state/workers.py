@@ -1,16 +1,16 @@
-"""Who is there to work."""
+"""Read which workers are alive, and forget silent ones."""
 
 from scheduler.state import keys
 from scheduler.state.store import Store
 
 
 def read_live_workers(store: Store) -> dict[str, dict[str, str]]:
-    """The workers that were heard lately, and what they said of themselves. Silent ones are forgotten."""
+    """Return the workers that reported lately, with their reports. Forget silent workers."""
     names = sorted(store.client.smembers(keys.WORKERS))
     pipe = store.client.pipeline(transaction=False)
     for name in names:
         pipe.hgetall(keys.worker(name))
     heard = dict(zip(names, pipe.execute(), strict=True))
     if silent := [name for name, said in heard.items() if not said]:
-        store.client.srem(keys.WORKERS, *silent)  # one that only paused says its name again with its next report
+        store.client.srem(keys.WORKERS, *silent)  # a worker that only paused adds itself again with its next report
     return {name: said for name, said in heard.items() if said}

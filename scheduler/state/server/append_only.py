@@ -1,8 +1,8 @@
-"""Where an append-only file stops being one, found without a server and without changing it.
+"""Find where an append-only file is damaged, without a server and without changing the file.
 
-A server that meets damage ends, and advises a program that cuts the file off there, with all that was acknowledged
-behind it. What a power cut leaves is told from that: a last command that is not whole, or zeros in its place, which is
-how some file systems show what was never written.
+A server that meets damage exits and recommends a program that cuts the file off there, including acknowledged data
+behind the damage. A power cut leaves something else: an incomplete last command, or zeros in its place, because some
+file systems show unwritten data as zeros.
 """
 
 import mmap
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scheduler.state.server.server_data import list_parts
 
-COMMANDS = (b"*", b"#")  # what a file of commands begins with; a snapshot has a sum of its own, which the server checks
+COMMANDS = (b"*", b"#")  # the first byte of a file of commands; a snapshot has a checksum, which the server checks
 LONGEST_NUMBER = 20  # characters
 
 
@@ -21,23 +21,23 @@ class Damage(NamedTuple):
     path: Path
     at: int
     size: int
-    unwritten: bool  # from there on stand no more than the beginning of one command, and zeros
+    unwritten: bool  # only the beginning of one command and zeros follow
 
     def __str__(self) -> str:
         where = f"{self.path} is damaged from byte {self.at:,} of {self.size:,} on"
         if not self.unwritten:
             return (
-                f"{where}. Nothing was changed. What stands behind it may be whole, so do not cut it off: bring back a "
+                f"{where}. Nothing was changed. Data behind it may be intact, so do not cut the file off: restore a "
                 f"copy of {self.path.parent}, or set SWEEP_HOME to another folder"
             )
         return (
-            f"{where}: there are only zeros, as a power cut leaves them in place of what was not acknowledged. "
-            f"Nothing was changed. Keep a copy of {self.path.parent}, then: truncate --size {self.at} '{self.path}'"
+            f"{where}: only zeros follow, as after a power cut during an unacknowledged write. "
+            f"Nothing was changed. Copy {self.path.parent}, then run: truncate --size {self.at} '{self.path}'"
         )
 
 
 def find_damage(folder: Path) -> Damage | None:
-    """The first damage in the commands that were written there."""
+    """Find the first damage in the commands of a folder."""
     parts = [path for path in list_parts(folder) if path.exists() and path.stat().st_size]
     for path in parts:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
@@ -50,7 +50,7 @@ def find_damage(folder: Path) -> Damage | None:
 
 
 def _find_end(text: mmap.mmap) -> tuple[int, bool]:
-    """How far commands can be read; and does the last one just break off, but for zeros?"""
+    """Find where readable commands end, and whether the last one is only incomplete, apart from zeros."""
     at, written = 0, _trim_zeros(text)
     try:
         while at < written:
@@ -63,7 +63,7 @@ def _find_end(text: mmap.mmap) -> tuple[int, bool]:
 
 
 def _trim_zeros(text: mmap.mmap) -> int:
-    """Its length without the zeros at the end; no command ends in one."""
+    """Return the length without the zeros at the end; no command ends in a zero."""
     end = len(text)
     while end and text[end - 1] == 0:
         end -= 1
@@ -71,8 +71,8 @@ def _trim_zeros(text: mmap.mmap) -> int:
 
 
 def _skip_command(text: mmap.mmap, at: int, written: int) -> int:
-    """Raises EOFError where it breaks off, ValueError where it is none."""
-    if text[at : at + 1] == b"#":  # a remark, one line
+    """Return where the command ends. Raise EOFError if it is incomplete, ValueError if it is no command."""
+    if text[at : at + 1] == b"#":  # a comment of one line
         end = text.find(b"\n", at, written)
         if end < 0:
             raise EOFError
@@ -89,7 +89,7 @@ def _skip_command(text: mmap.mmap, at: int, written: int) -> int:
 
 
 def _read_number(text: mmap.mmap, at: int, written: int, sign: bytes) -> tuple[int, int]:
-    """A line with a sign and a number; the number, and where the next line begins."""
+    """Read a line of a sign and a number. Return the number and where the next line begins."""
     line = text[at : min(at + LONGEST_NUMBER + 3, written)]
     if not sign.startswith(line[:1]):
         raise ValueError

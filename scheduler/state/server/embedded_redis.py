@@ -1,8 +1,8 @@
-"""The Redis of one machine that has none: a real server on a private unix socket, in the state folder.
+"""Run the embedded Redis: a real server on a private unix socket in the state folder.
 
-It outlives the command that started it as long as somebody uses it. Everybody who does holds a shared lock; whoever
-leaves last, and so could take the lock alone, shuts it down. A server left behind by a crash is simply used again.
-Which program it is, scheduler/state/server/server_choice.py says: one that reads what is in the folder, or none.
+It runs as long as a process uses it. Each user holds a shared lock; the last one, which can take the lock exclusively,
+shuts the server down. A server that a crash left behind is used again.
+scheduler/state/server/server_choice.py chooses the program: one that reads the data in the folder, or none.
 """
 
 import fcntl
@@ -29,37 +29,37 @@ from scheduler.state.server.server_data import Author, write_author
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, is_tested
 
 SOCKET_PATH_LIMIT = 100  # bytes: the kernel allows 108 on Linux and 104 on macOS
-START_SECONDS = 20.0  # a long append-only file takes a while to read back
-PING_SECONDS = 2.0  # for an answer to "are you there?"
-TORN = b"Truncating the AOF"  # as every server's log has it
-KEPT = "Nothing that was acknowledged is lost."
+START_SECONDS = 20.0  # a server needs a while to load a long append-only file
+PING_SECONDS = 2.0  # for the answer to a ping
+TORN = b"Truncating the AOF"  # as in every server's log
+KEPT = "No acknowledged write is lost."
 ADVICE = re.compile(r"(?:[Mm]ake a backup|You can: 1\)|\S*(?:redis|valkey)-check-).*")
 
 log = logging.getLogger("scheduler")
 
 
 def server_url(settings: Settings) -> str:
-    """Where the truth is: REDIS_URL, or the embedded server of the state folder."""
+    """Return REDIS_URL, or the URL of the embedded server of the state folder."""
     return settings.redis_url or f"unix://{_find_socket(settings.home)}"
 
 
 def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
-    """Which server holds the truth, and where, in a line; with what to know of one that was not tested."""
+    """Describe in one line which server holds the state, and where. Warn about an untested one."""
     where = f"at {redact_redis_url(url)}" if settings.redis_url else f"embedded in {settings.home}"
-    warning = "" if is_tested(found) else f"; it was not tested: tested are {describe_tested()}"
+    warning = "" if is_tested(found) else f"; not tested (tested: {describe_tested()})"
     return f"server: {found} {where}{warning}"
 
 
 @contextmanager
 def open_server(settings: Settings) -> Iterator[str]:
-    """A server for as long as the block runs; its URL. Raises StoreUnavailable."""
+    """Run a server for as long as the block runs, and yield its URL. Raise StoreUnavailable."""
     url = server_url(settings)
     if settings.redis_url:
         yield url
         return
     _refuse_unreadable(settings)
     with _open(settings.home / "redis.users.lock") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits while the last one before us shuts the server down
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while the last user before us shuts the server down
         ensure_server(settings)
         try:
             yield url
@@ -69,7 +69,7 @@ def open_server(settings: Settings) -> Iterator[str]:
 
 
 def ensure_server(settings: Settings) -> bool:
-    """Start the embedded server unless it answers; was that needed? Any number of processes may ask at once."""
+    """Start the embedded server unless it answers. Return whether that was needed. Many processes may call at once."""
     if settings.redis_url:
         return False
     client = connect(server_url(settings), retries=0, patience=PING_SECONDS)
@@ -81,9 +81,9 @@ def ensure_server(settings: Settings) -> bool:
 
 
 def _find_socket(home: Path) -> Path:
-    """In the state folder, or where its path cannot be that of a socket, in a private folder that stands for it."""
+    """Find the path of the socket: in the state folder, or in a private folder if that path cannot be a socket's."""
     path = home / "redis" / "redis.sock"
-    plain = quote(str(path)) == str(path)  # redis-py and Celery do not agree on how a URL spells a space or a `%`
+    plain = quote(str(path)) == str(path)  # redis-py and Celery write a space or a `%` in a URL differently
     if plain and len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
@@ -91,7 +91,7 @@ def _find_socket(home: Path) -> Path:
 
 
 def _refuse_unreadable(settings: Settings) -> None:
-    """Before so much as a lock is written. While a server answers, it has read them already."""
+    """Refuse data that no server here reads, before even a lock is written. A server that answers has read them."""
     try:
         choose_server(settings.home / "redis")
     except StoreUnavailable:
@@ -101,22 +101,22 @@ def _refuse_unreadable(settings: Settings) -> None:
 
 
 def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
-    """A server, or None while there is one: it reads back what it knew, leaves just now, or hangs.
+    """Start a server. Return None while one exists that loads its data, is shutting down, or hangs.
 
-    It holds a lock for as long as it lives. Two servers on one append-only file would destroy it, so silence is no
-    reason to start another.
+    A server holds a lock for as long as it lives. Two servers on one append-only file would destroy it, so a server
+    that does not answer is no reason to start another.
     """
     folder = home / "redis"
     for each in (folder, _find_socket(home).parent):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
         each.chmod(0o700)
     options = {
-        "port": "0",  # no TCP: whoever may open the socket is its owner
+        "port": "0",  # no TCP: only the owner may open the socket
         "unixsocket": str(_find_socket(home)),
         "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
-        "appendfsync": "always",  # a result that was acknowledged is on disk
+        "appendfsync": "always",  # an acknowledged result is on disk
         "maxmemory-policy": "noeviction",
         "save": "",
         "logfile": str(folder / "redis.log"),
@@ -132,9 +132,9 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(lock.fileno(),),
-            start_new_session=True,  # a Ctrl-C at the terminal is for us, not for it
+            start_new_session=True,  # a Ctrl-C at the terminal must not reach it
         )
-    threading.Thread(target=process.wait, daemon=True).start()  # should it end before us, it leaves no zombie
+    threading.Thread(target=process.wait, daemon=True).start()  # so that it leaves no zombie if it ends before us
     return process
 
 
@@ -144,19 +144,21 @@ def _await(client: Client, home: Path) -> None:
     process = _start(home, author)
     while not _is_up(client):
         if process is not None and process.returncode is not None:
-            raise StoreUnavailable(f"the embedded server, {author.server}, does not start; {_describe_trouble(home)}")
+            raise StoreUnavailable(f"the embedded server, {author.server}, did not start; {_describe_trouble(home)}")
         if time.monotonic() > give_up:
-            raise StoreUnavailable(f"the embedded server runs and does not answer; {_describe_trouble(home)}")
+            raise StoreUnavailable(f"the embedded server is running but does not answer; {_describe_trouble(home)}")
         time.sleep(0.02)
         process = process or _start(home, author)
     if process is not None:
         write_author(home / "redis", author)
         if TORN in _log_path(home).read_bytes()[logged:]:
-            log.warning("the last write before the server's end was not whole and was left out: a power cut? %s", KEPT)
+            log.warning(
+                "the last write before the server ended was incomplete and is left out, as after a power cut. %s", KEPT
+            )
 
 
 def _is_up(client: Client) -> bool:
-    """Is it up, and done with reading back what it knew?"""
+    """Is it up, with its data loaded?"""
     try:
         return client.ping()
     except RedisError:
@@ -172,7 +174,7 @@ def _measure(path: Path) -> int:
 
 
 def _describe_trouble(home: Path) -> str:
-    """Damage, or else the end of the log without what servers advise about it: that would cut data off."""
+    """Describe the damage, or show the end of the log without the server's advice, which would cut data off."""
     if damage := find_damage(home / "redis"):
         return str(damage)
     path = _log_path(home)
@@ -186,7 +188,7 @@ def _describe_trouble(home: Path) -> str:
 
 
 def _is_alone(users: IO[str]) -> bool:
-    """Is nobody else counted? If so, whoever comes next waits until our lock goes."""
+    """Are we the only user? If so, the next user waits until we release the lock."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -197,7 +199,7 @@ def _is_alone(users: IO[str]) -> bool:
 def _stop(url: str) -> None:
     client = connect(url, retries=0)
     with suppress(RedisError):
-        client.shutdown(nosave=True)  # the append-only file holds everything already
+        client.shutdown(nosave=True)  # the append-only file already has everything
     client.close()
 
 
@@ -214,5 +216,5 @@ def _open(path: Path) -> IO[str]:
         return path.open("a", encoding="utf-8")
     except OSError as error:
         raise StoreUnavailable(
-            f"the state folder {path.parent} cannot be written: {error.strerror}; set SWEEP_HOME to one that can"
+            f"cannot write the state folder {path.parent}: {error.strerror}; set SWEEP_HOME to another folder"
         ) from None

