@@ -149,7 +149,7 @@ def test_another_question_under_the_same_name_is_refused_with_a_diff_and_changes
 
 def test_the_same_file_about_data_that_changed_is_refused_and_says_so(night: Night) -> None:
     night.submit(single("s", 2))
-    with pytest.raises(SweepConflict, match="data.*code"):
+    with pytest.raises(SweepConflict, match=r"data.*code"):
         night.submit(replace(single("s", 2), digest="another"))
 
 
