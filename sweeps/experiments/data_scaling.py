@@ -30,7 +30,8 @@ from sweeps.report.cells import MINUS, MISSING, TableCell, show_share
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.results import RunResult, group_by_cell, keep_measured
-from sweeps.scaling.fit import MinimumData, ScalingFit
+from sweeps.scaling.fit import ScalingFit
+from sweeps.scaling.minimum_data import MinimumData
 from sweeps.spec.model import SweepFields
 from sweeps.spec.variation_rules import list_sizes
 

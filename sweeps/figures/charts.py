@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
 from sweeps.figures.heat import Heat, draw_heat
 from sweeps.figures.lines import Line, Plot, draw_lines
-from sweeps.figures.reliability import Panels, Reliability, draw_reliability
+from sweeps.figures.reliability import Panels, ReliabilityDiagram, draw_reliability
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class ReliabilityChart:
-    """Reliability diagrams side by side."""
+    """ReliabilityDiagram diagrams side by side."""
 
     words: Panels
-    panels: Sequence[Reliability]
+    panels: Sequence[ReliabilityDiagram]
 
 
 Chart = LineChart | IntervalChart | BarChart | HeatMap | ReliabilityChart

@@ -23,7 +23,7 @@ TICKS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReliabilityDiagram:
     """One diagram; `before` is laid under it."""
 
     name: str
@@ -42,7 +42,7 @@ class Panels:
     bins: int  # of equal width
 
 
-def draw_reliability(plot: Panels, panels: Sequence[Reliability], width: float, suffix: str) -> str:
+def draw_reliability(plot: Panels, panels: Sequence[ReliabilityDiagram], width: float, suffix: str) -> str:
     """All diagrams, row by row."""
     columns = 3 if width >= 600 else 2
     room = (width - GAP * (columns - 1)) / columns
@@ -88,7 +88,7 @@ def _mark(kind: int, x: float, y: float, told: str = "") -> str:
     return mark(1, x, y, told=told, class_=f"s{kind} hollow")
 
 
-def _panel(panel: Reliability, bins: int, left: float, top: float, side: float) -> str:
+def _panel(panel: ReliabilityDiagram, bins: int, left: float, top: float, side: float) -> str:
     start, floor = left + SIDE, top + HEAD + side
     x = Scale(0, 1, start + INSIDE, start + side - INSIDE)
     y = Scale(0, 1, floor - INSIDE, top + HEAD + INSIDE)

@@ -9,7 +9,7 @@ from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.targets import describe_cell, find_shared_keys
 from sweeps.figures.charts import LineChart, ReliabilityChart
 from sweeps.figures.lines import Line, Plot
-from sweeps.figures.reliability import Panels, Reliability, Spot
+from sweeps.figures.reliability import Panels, ReliabilityDiagram, Spot
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy
@@ -106,10 +106,10 @@ def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated])
     return Figure(ReliabilityChart(plot, panels), make_table(bins, folded=True), legend, NOTE)
 
 
-def _panel(each: Stated, base: Stated | None, same: set[str]) -> Reliability:
+def _panel(each: Stated, base: Stated | None, same: set[str]) -> ReliabilityDiagram:
     error = f"ECE {each.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {each.ece:.3f}"
     many = f"{len(each.right):,} answers, {format_count(each.seeds, 'seed')}"
-    return Reliability(_named(each.cell, same), (error, many), each.spots, base.spots if base else ())
+    return ReliabilityDiagram(_named(each.cell, same), (error, many), each.spots, base.spots if base else ())
 
 
 def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:

@@ -87,7 +87,7 @@ def test_every_example_that_can_run_does_and_costs_what_its_plan_said(desk: Desk
         file.write_text(re.sub(r"holdout: (1024|512|256)\b", "holdout: 96", text))
     said = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
     assert said.status == 0, said.err
-    for answer in ("fitted curves", "Does training on the row help the column?", "Best: train.learning_rate"):
+    for answer in ("Fitted curves", "Who helps whom?", "Best: train.learning_rate"):
         assert answer in said.out
     for name in ("reference-scaling", "does-code-help", "first-lr-sweep"):
         runs = desk.call("-f", "json", "results", name).json["runs"]

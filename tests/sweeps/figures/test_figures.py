@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
 from sweeps.figures.heat import Heat, Square, draw_heat
 from sweeps.figures.lines import Goal, Line, Plot, draw_lines
-from sweeps.figures.reliability import Panels, Reliability, draw_reliability
+from sweeps.figures.reliability import Panels, ReliabilityDiagram, draw_reliability
 from sweeps.figures.scales import Scale, choose_ticks, shorten, span_values, spread_apart
 from sweeps.figures.svg import NARROW, WIDE, escape, fit_text, mark, tag, wrap_svg, write_number
 
@@ -40,7 +40,7 @@ HEAT = Heat(
     },
 )
 ROWS = [Row("one", 0.5, 0.4, 0.6, "0.5 ± 0.1"), Row("other" * 30, 0.1, said="0.1", clear=False), Row("none", None)]
-DIAGRAM = Reliability(
+DIAGRAM = ReliabilityDiagram(
     "a cell with a name that is too long for its plot",
     ("ECE 0.2 → 0.1", "80 answers, 2 seeds"),
     [(0.0, 1.0, 3), (0.1, 0.1, 40), (0.101, 0.5, 1), (1.0, 0.75, 36)],

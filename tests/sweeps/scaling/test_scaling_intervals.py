@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, least_squares
 from scipy.special import stdtrit
 
-from sweeps.scaling.fit import MinimumData, ScalingFit, fit_many, fit_scaling
+from sweeps.scaling.fit import ScalingFit, fit_many, fit_scaling
 from sweeps.scaling.laws import Curves, Floats
+from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.selection import Runs
 from tests.sweeps.planted import (
     ACCURACIES,
@@ -95,7 +96,7 @@ def test_one_seed_is_said_to_be_too_few() -> None:
     losses = offset(0.3)(SIZES)
     for seeds, told in (([4] * 9, True), (range(9), False), (None, False)):
         fit = fit_scaling(SIZES, losses, seed=None if seeds is None else list(seeds))
-        assert any("one seed does not show" in warning for warning in fit.warnings) is told
+        assert any("one seed" in warning for warning in fit.warnings) is told
 
 
 def test_the_profile_is_the_one_that_scipy_finds() -> None:
@@ -194,7 +195,7 @@ def test_laws_that_cannot_be_told_apart_are_both_shown_and_the_interval_holds_bo
     shown = [fit for fit in fits if fit.alternatives]
     assert len(shown) >= 5
     for fit in shown:
-        assert any("cannot be told apart" in warning for warning in fit.warnings)
+        assert any(all(str(other.law) in warning for other in (fit, *fit.alternatives)) for warning in fit.warnings)
         every = [each.minimum_data for each in fit.alternatives]
         assert fit.minimum_data
         for answer in every:

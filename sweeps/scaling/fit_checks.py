@@ -1,0 +1,62 @@
+"""Check the data of a fit: say why no law can be fitted, and warn of what makes its intervals too narrow."""
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.scaling.laws import FREE, Floats, Law
+from sweeps.scaling.selection import SPARE, WARN
+
+RISE = 0.01  # relative rise of the loss from one size to the next that is no longer a wobble
+FALL = 0.05  # the same of an accuracy, absolute: it is of few items
+
+
+def find_obstacle(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law | None) -> str | None:
+    """Say why no law can be fitted to the mean losses (or errors) of sizes n, both (M,); None if one can."""
+    needed = FREE[wanted] + SPARE
+    if len(n) < needed:
+        return f"{len(n)} sizes are too few: the {law or 'simplest'} law needs {needed}"
+    what, worsens = ("accuracy", "falls") if wanted == "bounded" else ("loss", "rises")
+    for (before, after), (small, large), error in zip(pairwise(loss), pairwise(n), steps, strict=True):
+        if after - before > max(FALL if wanted == "bounded" else RISE * before, 2 * error):
+            first, then = (1 - before, 1 - after) if wanted == "bounded" else (before, after)
+            return f"the {what} {worsens} with more data, from {first:.4g} at {small:g} to {then:.4g} at {large:g}"
+    better = "rise" if wanted == "bounded" else "fall"
+    return None if loss[-1] < loss[0] else f"the {what} does not {better} with more data"
+
+
+def check_lengths(n: Floats, **others: npt.ArrayLike | None) -> None:
+    """Raise ValueError unless everything has one entry for each run."""
+    for name, values in others.items():
+        if values is not None and np.shape(values) != n.shape:
+            raise ValueError(f"expected one {name} for each of {n.size} runs, got {np.size(values)}")
+
+
+def warn_of_diverged(count: int, what: str) -> tuple[str, ...]:
+    """Warn that runs diverged."""
+    return (f"{count} runs without a finite {what} were left out: they diverged",) if count else ()
+
+
+def warn_of_one_seed(seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
+    """Warn of a single seed: with nested subsets and nine sizes its 95 % intervals hold the truth half of the time."""
+    words = "there is one seed, and the runs of a seed vary together: the intervals are too narrow"
+    return (words,) if len(set(seeds.tolist())) == 1 else ()
+
+
+def warn_of_missing_seeds(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
+    """Warn of sizes that lack a seed."""
+    everyone = set(seeds.tolist())
+    lacking = [size for size in np.unique(n) if set(seeds[n == size].tolist()) != everyone]
+    listed = ", ".join(f"{size:g}" for size in lacking)
+    return (f"not every seed has a result at size {listed}",) if lacking else ()
+
+
+def warn_of_far_errors(size: float, what: str, *ahead: Floats) -> tuple[str, ...]:
+    """Warn that the curve, with its band, is not known within 2 % far ahead."""
+    value, low, high = (float(each[0]) for each in ahead)
+    off = max(high - value, value - low) / max(value, 1e-12)
+    if off <= WARN:
+        return ()
+    band = f"{low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "without bounds"
+    return (f"extrapolated to {size:,.0f} examples, the {what} may be off by {off:.1%} (95 % band {band})",)
