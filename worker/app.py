@@ -25,7 +25,7 @@ from worker.leases import Leases
 from worker.maintenance.canary import Canaries
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
-from worker.rollouts.sandbox import limits_of
+from worker.rollouts.sandbox import read_limits
 from worker.sdk.endpoints import make_endpoints
 from worker.sdk.rate_limiter import make_rate_limiters
 
@@ -95,7 +95,7 @@ def _prepare(**_: object) -> None:
         Examples(artefacts),
         make_endpoints(settings),
         make_rate_limiters(store.client, settings),
-        limits_of(settings),
+        read_limits(settings),
         settings.environments,
     )
 

@@ -14,7 +14,7 @@ EPISODE_OPTIONS: Mapping[str, Option] = {
 }
 
 
-class Episode(NamedTuple):
+class PlayedEpisode(NamedTuple):
     """One finished episode."""
 
     task: int  # several attempts at one task have the same number
@@ -34,6 +34,6 @@ class EpisodeEvaluator(Evaluator):
         completed = self.complete(options)
         return {"temperature": completed["temperature"], "attempts": completed["attempts"]}
 
-    def measure(self, episodes: Sequence[Episode], options: Options) -> Measured:
+    def measure(self, episodes: Sequence[PlayedEpisode], options: Options) -> Measured:
         """Compute the metrics and a row for each attempt; rows of one task have the same item."""
         raise NotImplementedError

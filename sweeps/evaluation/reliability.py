@@ -12,7 +12,7 @@ from sweeps.rendering.perturbations import CHANGES
 from sweeps.rendering.prompts import PromptItem, build_prompt, list_variants
 
 
-class Reliability(AnswerEvaluator):
+class AnswerReliability(AnswerEvaluator):
     """Every question that has variants, in all of them: its own, and those that rules make of it."""
 
     name = "reliability"
@@ -59,4 +59,4 @@ class Reliability(AnswerEvaluator):
         return ItemScore(values, {"said": [variant.texts[0] for variant in prompts]})
 
 
-EVALUATOR = RELIABILITY = Reliability()
+EVALUATOR = RELIABILITY = AnswerReliability()

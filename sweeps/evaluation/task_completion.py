@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sweeps.evaluation.episode_evaluator import Episode, EpisodeEvaluator
+from sweeps.evaluation.episode_evaluator import EpisodeEvaluator, PlayedEpisode
 from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Options, Values
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
@@ -29,7 +29,7 @@ class TaskCompletion(EpisodeEvaluator):
         Metric("turns", None, FROM_ZERO),
     )
 
-    def measure(self, episodes: Sequence[Episode], options: Options) -> Measured:
+    def measure(self, episodes: Sequence[PlayedEpisode], options: Options) -> Measured:
         rows = [
             ItemRow(
                 episode.task,

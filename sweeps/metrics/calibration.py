@@ -26,7 +26,7 @@ class Bin(NamedTuple):
 def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
     """Bins of equal width that are closed on the right, (0, 1/bins], …, and 0 in the first; empty ones are left out."""
     stated, right = check_confidences(p, y)
-    return _binned(stated, right, assign_bins(stated, bins))
+    return _bin(stated, right, assign_bins(stated, bins))
 
 
 def ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
@@ -42,7 +42,7 @@ def adaptive_ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> flo
 
     With one bin it is |mean p - mean y|. With fewer items than bins each item has its own.
     """
-    stated, right = _ordered(p, y)
+    stated, right = _order(p, y)
     parts = np.array_split(np.arange(len(stated)), min(bins, len(stated)))
     return _gap([Bin(len(part), float(stated[part].mean()), float(right[part].mean())) for part in parts])
 
@@ -52,7 +52,7 @@ def aurc(confidence: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
     Geifman & El-Yaniv 2017, arXiv 1705.08500. `confidence` may be any score: only its order counts.
     """
-    _, right = _ordered(confidence, y, probabilities=False)
+    _, right = _order(confidence, y, probabilities=False)
     return float((np.cumsum(1 - right) / np.arange(1, len(right) + 1)).mean())
 
 
@@ -60,7 +60,7 @@ def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: fl
     """The accuracy on the ⌈coverage·m⌉ most confident items, 0 < coverage ≤ 1."""
     if not 0 < coverage <= 1:
         raise ValueError(f"a coverage of {coverage}: above 0 and at most 1 is right")
-    _, right = _ordered(confidence, y, probabilities=False)
+    _, right = _order(confidence, y, probabilities=False)
     count = max(1, math.ceil(coverage * len(right) - 1e-9))  # 0.7·10 is a little more than 7
     return float(right[:count].mean())
 
@@ -76,7 +76,7 @@ def check_confidences(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool
     return stated, right
 
 
-def _ordered(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
+def _order(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
     """The most confident first; where confidences are equal, correctness is their mean."""
     stated, right = check_confidences(p, y, probabilities=probabilities)
     _, places, counts = np.unique(-stated, return_inverse=True, return_counts=True)
@@ -89,7 +89,7 @@ def assign_bins(stated: Floats, bins: int) -> npt.NDArray[np.intp]:
     return np.searchsorted(np.arange(1, bins) / bins, stated, side="left")
 
 
-def _binned(stated: Floats, right: Floats, places: npt.NDArray[np.intp]) -> list[Bin]:
+def _bin(stated: Floats, right: Floats, places: npt.NDArray[np.intp]) -> list[Bin]:
     counts = np.bincount(places)
     confidence, accuracy = np.bincount(places, stated), np.bincount(places, right)
     filled = np.flatnonzero(counts)

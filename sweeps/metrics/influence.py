@@ -24,11 +24,11 @@ def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
     the mean of what their places give.
     """
     if metric == "aurc":
-        return _of_aurc(*check_confidences(p, y, probabilities=False))
+        return _split_aurc(*check_confidences(p, y, probabilities=False))
     stated, right = check_confidences(p, y)
-    places = _bins(metric, stated)
-    signs = np.sign(np.bincount(places, stated - _shared(stated, right)))[places]
-    return _shared(stated, signs) * (stated - right)
+    places = _assign(metric, stated)
+    signs = np.sign(np.bincount(places, stated - _share_ties(stated, right)))[places]
+    return _share_ties(stated, signs) * (stated - right)
 
 
 def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, weights: Floats) -> Floats:
@@ -43,15 +43,15 @@ def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, 
         sums = np.bincount(clusters, split_by_item(metric, p, y), weights.shape[1])
         return np.asarray((weights @ sums) / (weights @ np.bincount(clusters, minlength=weights.shape[1])))
     stated, right = check_confidences(p, y)
-    items, gaps, noise = _gaps(_bins(metric, stated), stated - right, clusters, weights)
+    items, gaps, noise = _gaps(_assign(metric, stated), stated - right, clusters, weights)
     shares = items / items.sum(axis=1, keepdims=True)
     seen, by_noise = (shares * gaps**2).sum(axis=1), (shares * noise).sum(axis=1)
     kept = np.maximum(0.0, 1 - by_noise / np.where(seen > 0, seen, 1.0))
-    bias = _folded(np.abs(gaps) * kept[:, None], noise)
+    bias = _fold(np.abs(gaps) * kept[:, None], noise)
     return np.asarray((shares * (np.abs(gaps) - bias)).sum(axis=1))
 
 
-def _bins(metric: str, stated: Floats) -> Places:
+def _assign(metric: str, stated: Floats) -> Places:
     """Those of `calibration.ece` or `calibration.adaptive_ece`."""
     if metric == "ece":
         return assign_bins(stated, BINS)
@@ -62,7 +62,7 @@ def _bins(metric: str, stated: Floats) -> Places:
     return places
 
 
-def _shared(stated: Floats, values: Floats) -> Floats:
+def _share_ties(stated: Floats, values: Floats) -> Floats:
     """The mean of each item's value and of those with the same confidence."""
     _, group, counts = np.unique(stated, return_inverse=True, return_counts=True)
     return np.asarray((np.bincount(group, values) / counts)[group])
@@ -86,7 +86,7 @@ def _gaps(places: Places, errors: Floats, clusters: Places, weights: Floats) -> 
     return items, gaps, np.where(filled > 1, noise, gaps**2)
 
 
-def _folded(gaps: Floats, noise: Floats) -> Floats:
+def _fold(gaps: Floats, noise: Floats) -> Floats:
     """E|N(δ, s²)| - |δ| of δ ≥ 0 and s²."""
     from scipy.special import erfc
 
@@ -95,11 +95,11 @@ def _folded(gaps: Floats, noise: Floats) -> Floats:
     return np.where(noise > 0, rise, 0.0)
 
 
-def _of_aurc(stated: Floats, right: Floats) -> Floats:
+def _split_aurc(stated: Floats, right: Floats) -> Floats:
     order = np.argsort(-stated, kind="stable")
     counts = np.arange(1, len(order) + 1)
-    risks = np.cumsum(1 - _shared(stated, right)[order]) / counts
+    risks = np.cumsum(1 - _share_ties(stated, right)[order]) / counts
     weight, base = np.empty_like(stated), np.empty_like(stated)
     weight[order] = np.cumsum((1 / counts)[::-1])[::-1]
     base[order] = risks - np.cumsum((risks / counts)[::-1])[::-1]
-    return np.asarray(_shared(stated, base) + _shared(stated, weight) * (1 - right))
+    return np.asarray(_share_ties(stated, base) + _share_ties(stated, weight) * (1 - right))

@@ -20,16 +20,16 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 def normalize_words(text: str) -> str:
     """The text as SQuAD compares it, with every number digit for digit."""
-    return " ".join(ARTICLES.sub(" ", _unpunctuated(text)).split())
+    return " ".join(ARTICLES.sub(" ", _strip_punctuation(text)).split())
 
 
 def normalize_text(text: str) -> str:
     """The same; of what is nothing but articles these, and of what is nothing but punctuation that."""
-    articles = _unpunctuated(text)
+    articles = _strip_punctuation(text)
     return normalize_words(text) or " ".join((articles if articles.strip() else text.lower()).split())
 
 
-def _unpunctuated(text: str) -> str:
+def _strip_punctuation(text: str) -> str:
     """In lower case, without the punctuation between numbers and around words."""
     plain, place, parts = simplify_notation(text), 0, []
     for span in find_spans(plain):

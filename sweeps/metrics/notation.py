@@ -44,7 +44,7 @@ VALUED = re.compile(
 
 def simplify_notation(text: str) -> str:
     """The text with digits, signs, spaces and LaTeX as ASCII has them: of `１，５００`, `1\\,500` and `½`."""
-    text = text if text.isascii() else _in_ascii(text)
+    text = text if text.isascii() else _write_ascii(text)
     for pattern, spelled in LATEX:
         text = pattern.sub(spelled, text)
     text = FRACTION.sub(_stroke, text)
@@ -53,10 +53,10 @@ def simplify_notation(text: str) -> str:
     return text
 
 
-def _in_ascii(text: str) -> str:
+def _write_ascii(text: str) -> str:
     text = RAISED.sub(lambda found: f"^{normalize('NFKC', found[0])}", text)
     text = LOWERED.sub(lambda found: f"_{normalize('NFKC', found[0])}", text)
-    text = normalize("NFKC", "".join(map(_spelled, text))).translate(SIGNS)
+    text = normalize("NFKC", "".join(map(_spell, text))).translate(SIGNS)
     # A sign of a script without capitals makes no name of a number that it stands beside.
     text = BEFORE_A_DIGIT.sub(lambda found: f"{found[0]} " if _has_no_case(found[0]) else found[0], text)
     return BEHIND_A_DIGIT.sub(lambda found: f" {found[0]}" if _has_no_case(found[0]) else found[0], text)
@@ -66,7 +66,7 @@ def _has_no_case(sign: str) -> bool:
     return sign.lower() == sign.upper()
 
 
-def _spelled(sign: str) -> str:
+def _spell(sign: str) -> str:
     """One sign as it is before NFKC, which does the rest."""
     if category(sign) == "Cf":  # of no width, or for the direction of writing
         return ""

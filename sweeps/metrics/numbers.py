@@ -97,7 +97,7 @@ class Span(NamedTuple):
 
 def find_number(text: str) -> Number | None:
     """The number that a text gives: the one in its last box, else behind its last ####, else its last."""
-    found = [span.number for span in find_spans(simplify_notation(_answer(text))) if span.number is not None]
+    found = [span.number for span in find_spans(simplify_notation(_find_answer(text))) if span.number is not None]
     return found[-1] if found else None
 
 
@@ -135,9 +135,9 @@ def find_spans(text: str) -> Iterator[Span]:
         if found["amount"] is not None and "," in found["amount"] and (value is None or _is_pair(found)):
             yield from _list(found)
         elif value is None:
-            yield Span(*found.span(), None, _named(found[0]))
+            yield Span(*found.span(), None, _read_name(found[0]))
         else:
-            yield _signed(found, value)
+            yield _read_signed(found, value)
 
 
 def _read(found: re.Match[str]) -> Fraction | None:
@@ -158,7 +158,7 @@ def _read(found: re.Match[str]) -> Fraction | None:
     return None if shift is None else value * shift
 
 
-def _named(text: str) -> str:
+def _read_name(text: str) -> str:
     """A name as text is compared: `COVID-19` and `COVID19` are one. A date keeps its dashes."""
     return re.sub("[-_{}^]", "", text) if text[0].isalpha() else text
 
@@ -199,11 +199,11 @@ def _digits(text: str) -> str | None:
 def _list(found: re.Match[str]) -> Iterator[Span]:
     """Numbers with nothing but commas between them: each is one, and a sign before them is the first one's."""
     place = found.start("amount")
-    minus = _is_minus(*_before(found.string, place))
+    minus = _is_minus(*_take_before(found.string, place))
     for part in found["amount"].split(","):
         value = _value(part)
         number = None if value is None else Number(-value if minus else value)
-        yield Span(place, place + len(part), number, f"{'-' * minus}{_apart(part)}")
+        yield Span(place, place + len(part), number, f"{'-' * minus}{_end_whole(part)}")
         place, minus = place + len(part) + 1, False
 
 
@@ -214,11 +214,11 @@ def _is_pair(found: re.Match[str]) -> bool:
     return within and found[0] == found["amount"] and PAIR.fullmatch(found[0]) is not None
 
 
-def _signed(found: re.Match[str], value: Fraction) -> Span:
+def _read_signed(found: re.Match[str], value: Fraction) -> Span:
     text, (start, end) = found.string, found.span()
-    before, first = _before(text, start)
+    before, first = _take_before(text, start)
     minus = _is_minus(before, first)
-    spelled = f"{'-' * minus}{_spelled(found, value)}"
+    spelled = f"{'-' * minus}{_spell(found, value)}"
     if UNCERTAIN.search(before):
         return Span(start, end, None, spelled)
     behind = end
@@ -232,21 +232,21 @@ def _scale(word: str) -> int:
     return SCALES[word if word in SCALES else word.lower()]
 
 
-def _spelled(found: re.Match[str], value: Fraction) -> str:
+def _spell(found: re.Match[str], value: Fraction) -> str:
     if found["whole"] is not None:
         return str(value)
     if found["amount"] is not None and found[0] == found["amount"]:
-        return _apart(found[0])
+        return _end_whole(found[0])
     return re.sub(r"\s?[x*]\s?(?=10)", "×", re.sub("[ (){}]", "", found[0]).replace("**", "^"))
 
 
-def _apart(digits: str) -> str:
+def _end_whole(digits: str) -> str:
     """A whole number ends in a point, so that two of them side by side are never read as one."""
     found = _digits(digits) or digits
     return found if "." in found else f"{found}."
 
 
-def _before(text: str, start: int) -> tuple[str, bool]:
+def _take_before(text: str, start: int) -> tuple[str, bool]:
     """What stands before a number, and whether that is all there is."""
     return text[max(0, start - BEFORE) : start], start <= BEFORE
 
@@ -266,14 +266,14 @@ def _is_minus(before: str, first: bool) -> bool:
     return (first and not prior.strip()) or OPERATOR.search(prior) is not None
 
 
-def _answer(text: str) -> str:
+def _find_answer(text: str) -> str:
     if boxes := list(BOX.finditer(text)):
-        return _braced(text[boxes[-1].end() :])
+        return _read_braces(text[boxes[-1].end() :])
     line = text.rpartition("####")[2].partition("\n")[0]
     return line if "####" in text and re.search(r"\d", line) and not HEADING.match(line) else text
 
 
-def _braced(text: str) -> str:
+def _read_braces(text: str) -> str:
     """What stands in the braces at the beginning, which may hold others; without any, the first word."""
     depth = 0
     for place, sign in enumerate(text):

@@ -78,21 +78,21 @@ def bootstrap_crossed(differences: Floats, places: Places, *, draws: int = 2000,
     sizes = np.bincount(places, minlength=clusters).astype(float)
     means = [
         ((by_seed @ sums) * by_cluster).sum(axis=1) / (by_cluster @ sizes)
-        for by_seed, by_cluster in _drawn(count, clusters, draws, seed)
+        for by_seed, by_cluster in _draw(count, clusters, draws, seed)
     ]
     low, high = np.percentile(np.concatenate(means), PERCENTILES)
     return float(low), float(high)
 
 
-def _drawn(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]:
+def _draw(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]:
     """How often each seed and each cluster is in each draw: shares, and counts."""
     if draws * max(clusters, count) <= AT_ONCE:
-        return _kept(count, clusters, draws, seed)
+        return _keep_draws(count, clusters, draws, seed)
     return _weights(count, clusters, draws, seed)
 
 
 @lru_cache(maxsize=1)
-def _kept(count: int, clusters: int, draws: int, seed: int) -> tuple[Weights, ...]:
+def _keep_draws(count: int, clusters: int, draws: int, seed: int) -> tuple[Weights, ...]:
     """The same for every pair of a comparison: to draw takes longer than all that is done with it."""
     return tuple(_weights(count, clusters, draws, seed))
 

@@ -132,8 +132,8 @@ def compare_items(
     items = [item for item in runs[0].amounts if item in shared] if runs else []
     if not items:
         return None
-    sides = [[_values(side[seed], items) for seed in seeds] for side in (one, other)]
-    differences = np.stack([_linear(*mine) - _linear(*theirs) for mine, theirs in zip(*sides, strict=True)])
+    sides = [[_list_values(side[seed], items) for seed in seeds] for side in (one, other)]
+    differences = np.stack([_linearize(*mine) - _linearize(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = number_clusters([runs[0].clusters[item] for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
@@ -143,8 +143,8 @@ def compare_items(
         values = [amount / size for side in sides for amount, size in side]
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
-    found = replace(_judged(differences, places, left_out, step, cross_check), span=runs[0].span)
-    return replace(found, mcnemar=_signs(differences, places)) if binary else found
+    found = replace(_judge(differences, places, left_out, step, cross_check), span=runs[0].span)
+    return replace(found, mcnemar=_test_signs(differences, places)) if binary else found
 
 
 def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
@@ -155,7 +155,9 @@ def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.
     items = [item for item in scores.amounts if base is None or item in base.amounts]
     if not items:
         return None
-    values = _linear(*_values(scores, items)) - (0.0 if base is None else share * _linear(*_values(base, items)))
+    values = _linearize(*_list_values(scores, items))
+    if base is not None:
+        values = values - share * _linearize(*_list_values(base, items))
     return average_clusters(values, number_clusters([scores.clusters[item] for item in items], len(items))).error
 
 
@@ -175,12 +177,12 @@ def judge_pairs(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference
     }
 
 
-def _values(scores: Scores, items: Sequence[ItemId]) -> tuple[Floats, Floats]:
+def _list_values(scores: Scores, items: Sequence[ItemId]) -> tuple[Floats, Floats]:
     """Amounts and sizes of these items."""
     return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
 
 
-def _linear(amounts: Floats, sizes: Floats) -> Floats:
+def _linearize(amounts: Floats, sizes: Floats) -> Floats:
     """Values whose mean is Σ amounts / Σ sizes and whose variance is that of this ratio, by the delta method."""
     if (sizes == 1).all():
         return amounts
@@ -194,7 +196,7 @@ def bound_error(clusters: int, step: float = 1.0) -> float:
     return step * left_open / critical_t(clusters - 1)
 
 
-def _judged(
+def _judge(
     differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
 ) -> ItemDifference:
     """From (seeds, items) and the cluster of each item."""
@@ -210,7 +212,7 @@ def _judged(
     needed = count_items_needed(of_items.mean, error**2 * items) if of_items.mean else None
     found = replace(
         found,
-        checkpoints=_at_least(make_claim(of_items.mean, error, freedom), least),
+        checkpoints=_raise_p(make_claim(of_items.mean, error, freedom), least),
         needed_items=None if needed is None else max(2, math.ceil(needed)),
     )
     if seeds < 2:
@@ -218,13 +220,13 @@ def _judged(
     spread = float(differences.mean(axis=1).var(ddof=1))
     return replace(
         found,
-        recipe=_at_least(claim_recipe(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
+        recipe=_raise_p(claim_recipe(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
         crossed=Interval(*bootstrap_crossed(differences, places)) if cross_check else None,
         needed_seeds=count_seeds_needed(of_items.mean, spread, fixed=error**2),
     )
 
 
-def _at_least(claim: Claim, p: float) -> Claim:
+def _raise_p(claim: Claim, p: float) -> Claim:
     return claim._replace(p=max(claim.p, p))
 
 
@@ -247,7 +249,7 @@ def make_claim(mean: float, error: float, freedom: float) -> Claim:
     return Claim(critical_t(freedom) * error, freedom, p)
 
 
-def _signs(differences: Floats, places: Places) -> float:
+def _test_signs(differences: Floats, places: Places) -> float:
     """McNemar's test over clusters, each of which is won by the one that has more right in it, over all seeds."""
     sums = np.bincount(places, np.round(differences).sum(axis=0))
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))

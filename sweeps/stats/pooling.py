@@ -37,7 +37,7 @@ def pool_family(
         kinds.setdefault(kind(key), {})[key] = values
     whole = _spread(filled)
     spreads = {name: _spread(part) for name, part in kinds.items()}
-    if not are_unequal([_together(spreads[name], len(part)) for name, part in kinds.items()]):
+    if not are_unequal([_discount(spreads[name], len(part)) for name, part in kinds.items()]):
         spreads = dict.fromkeys(kinds, whole)
     found: dict[Key, Estimate] = {}
     p_values: dict[Key, float] = {}
@@ -73,6 +73,6 @@ def _spread(groups: Mapping[Key, Sequence[float]]) -> tuple[float, float]:
     return (squares / freedom if freedom else 0.0), freedom
 
 
-def _together(spread: tuple[float, float], groups: int) -> tuple[float, float]:
+def _discount(spread: tuple[float, float], groups: int) -> tuple[float, float]:
     """The same of groups that go up and down together."""
     return spread[0], spread[1] / (1 + (groups - 1) * ALIKE**2)

@@ -35,13 +35,13 @@ def count_seeds_needed(difference: float, variance: float, *, fixed: float = 0.0
     `variance` is of one seed's difference, `fixed` what more seeds do not lessen: the squared error of the items. None
     where a thousand seeds would not do.
     """
-    counts, pulls = _pulls()
+    counts, pulls = _tabulate_power()
     enough = pulls * (variance / counts + fixed) <= difference**2
     return int(counts[enough.argmax()]) if enough.any() and difference else None
 
 
 @cache
-def _pulls() -> tuple[Floats, Floats]:
+def _tabulate_power() -> tuple[Floats, Floats]:
     """Every K that is looked at, and (t(1 - α/2) + t(power))² of each: the quantiles are what takes long."""
     from scipy.special import stdtrit  # the quantile of t
 

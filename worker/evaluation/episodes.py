@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sweeps.evaluation.episode_evaluator import Episode, EpisodeEvaluator
+from sweeps.evaluation.episode_evaluator import EpisodeEvaluator, PlayedEpisode
 from sweeps.training.rollout_cost import EpisodeCosts, bound_usage
 from sweeps.training.rollouts import Rollout
 from worker.attempt import Attempt
@@ -20,7 +20,7 @@ def evaluate_episodes(this: Attempt, trainer: Trainer, evaluator: EpisodeEvaluat
     with open_sandbox(this, "test") as sandbox:
         player = EpisodePlayer(this, sandbox, temperature=recipe["evaluator"]["temperature"])
         tasks = player.open([RolloutTask(seed, 0, seed, 0) for seed in range(recipe["episodes"])], attempts)
-        _, whole = bound_usage(EpisodeCosts(sandbox.shape, attempts, trained=False), tasks.prompts())
+        _, whole = bound_usage(EpisodeCosts(sandbox.shape, attempts, trained=False), tasks.count_prompts())
         if stop := this.stop_before_start(whole):
             return stop
         played = player.play(tasks, this.wait(trainer.create_sampler()), this.spending.add)
@@ -30,9 +30,9 @@ def evaluate_episodes(this: Attempt, trainer: Trainer, evaluator: EpisodeEvaluat
         return Succeeded(keep_result(this, evaluator.measure(episodes, recipe["evaluator"])), steps=0)
 
 
-def _list_episodes(player: EpisodePlayer, played: Sequence[Sequence[Rollout]]) -> list[Episode]:
+def _list_episodes(player: EpisodePlayer, played: Sequence[Sequence[Rollout]]) -> list[PlayedEpisode]:
     return [
-        Episode(task, rollout.reward, rollout.turns, rollout.facts, player.transcribe(rollout))
+        PlayedEpisode(task, rollout.reward, rollout.turns, rollout.facts, player.transcribe(rollout))
         for task, group in enumerate(played)
         for rollout in group
     ]

@@ -1,4 +1,4 @@
-"""Episodes played with a sampler: all that stand at the same transcript ask together, wave after wave, to their end."""
+"""Play episodes with a sampler, wave after wave to their end: rollouts with the same transcript share one request."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ from worker.rollouts.transcript import TranscriptReader
 from worker.sdk.responses import SampledSequence
 from worker.sdk.sampler import Sampler, SamplingSettings
 
-TOLERATED = 0.5  # of the episodes may be lost: where it is more, it is the environment that is broken
-FEW = 16  # episodes are looked at before that is said, and at a time: each of them may take all the time it is given
-LONGEST_CAUSE = 200  # characters of it in the event log
+TOLERATED = 0.5  # the share of episodes that may be lost; if more are, the environment itself is broken
+FEW = 16  # episodes in one request to the sandbox, and lost ones before the share counts: each may use all its time
+LONGEST_CAUSE = 200  # characters of a cause in the event log
 
 
 class RolloutTask(NamedTuple):
-    """One task that several play: `chances` tells the requests about it from all others."""
+    """One task that several rollouts play; `chances` is the part of the sampling seed that all its requests share."""
 
     seed: int
     iteration: int
@@ -39,7 +39,7 @@ class RolloutTask(NamedTuple):
 class OpenRollout:
     """One rollout in play."""
 
-    number: int  # by which the sandbox knows it
+    number: int  # its name in the sandbox
     task: RolloutTask
     tokens: list[int]
     acted: list[bool]
@@ -47,23 +47,25 @@ class OpenRollout:
     reward: float = 0.0
     turns: int = 0
     facts: Mapping[str, float] = field(default_factory=dict)
-    messages: list[Mapping[str, Any]] | None = None  # in messages; None where it is text
+    messages: list[Mapping[str, Any]] | None = None  # the chat so far; None for plain text
     over: bool = False
     broken: str = ""
 
-    def read(self, tokens: Sequence[int]) -> None:
-        """What it is told."""
+    def add_observation(self, tokens: Sequence[int]) -> None:
+        """Append what the environment says, which bears no loss."""
         self.tokens += tokens
         self.acted += [False] * len(tokens)
         self.logprobs += [0.0] * len(tokens)
 
-    def said(self, written: SampledSequence) -> None:
+    def add_action(self, written: SampledSequence) -> None:
+        """Append what the model wrote."""
         self.tokens += written.tokens.tolist()
         self.acted += [True] * len(written.tokens)
         self.logprobs += written.logprobs.tolist()
         self.turns += 1
 
-    def rollout(self) -> Rollout:
+    def to_rollout(self) -> Rollout:
+        """Return the finished rollout."""
         return Rollout(
             tokens=np.array(self.tokens, np.int32),
             acted=np.array(self.acted[1:], np.bool_),
@@ -75,13 +77,13 @@ class OpenRollout:
 
 
 class OpenTasks(NamedTuple):
-    """Tasks that are open and not yet played: a table for each, with as many seats as it has players."""
+    """Tasks that have begun and are not yet played: for each, its open rollouts."""
 
-    seats: list[list[OpenRollout]]
+    rollouts: list[list[OpenRollout]]
 
-    def prompts(self) -> list[int]:
-        """How many tokens the prompt of each has."""
-        return [max((len(seat.tokens) for seat in table), default=0) for table in self.seats]
+    def count_prompts(self) -> list[int]:
+        """Count the tokens of each task's prompt."""
+        return [max((len(seat.tokens) for seat in table), default=0) for table in self.rollouts]
 
 
 class EpisodePlayer:
@@ -94,14 +96,14 @@ class EpisodePlayer:
         tokenizer = tokenizer_of(this.recipe, this.context.artefacts)
         self._transcript = TranscriptReader(tokenizer, str(this.recipe["renderer"]))
         self._numbers = 0
-        self._lost: list[str] = []  # the causes, of all that was ever played
-        self._told = 0
+        self._lost: list[str] = []  # the causes of all lost episodes
+        self._logged = 0  # lost episodes that the event log knows
         self._answered = 0  # steps
 
     def open(self, tasks: Sequence[RolloutTask], size: int) -> OpenTasks:
-        """Begin the episodes: their prompts are known, and nothing has been asked of the service."""
-        tables = [[OpenRollout(self._number(), task, [], [], []) for _ in range(size)] for task in tasks]
-        for seats in _few(seat for table in tables for seat in table):
+        """Begin the episodes: their prompts are known, and the service has not been asked anything."""
+        tables = [[OpenRollout(self._take_number(), task, [], [], []) for _ in range(size)] for task in tasks]
+        for seats in _chunk(seat for table in tables for seat in table):
             prompts = self._sandbox.begin({seat.number: seat.task.seed for seat in seats})
             for seat in seats:
                 match prompts[seat.number]:
@@ -109,18 +111,18 @@ class EpisodePlayer:
                         self._lose(seat, cause)
                     case prompt:
                         seat.messages = None if isinstance(prompt, str) else list(prompt)
-                        seat.read(self._transcript.encode_prompt(prompt))
+                        seat.add_observation(self._transcript.encode_prompt(prompt))
         return OpenTasks(tables)
 
     def play(self, tables: OpenTasks, sampler: Sampler, use: BookUsage) -> list[list[Rollout]]:
-        """Every episode to its end; those that broke are left out. `use` is told of all that is asked for."""
-        seats = [seat for table in tables.seats for seat in table]
+        """Play every episode to its end and leave out those that broke. `use` books every request."""
+        seats = [seat for table in tables.rollouts for seat in table]
         while playing := [seat for seat in seats if not seat.over]:
             self._write(playing, sampler, use)
             self._answer(playing)
         self._sandbox.forget(seat.number for seat in seats)
-        self._tell(len(seats))
-        return [[seat.rollout() for seat in table if not seat.broken] for table in tables.seats]
+        self._log_lost(len(seats))
+        return [[seat.to_rollout() for seat in table if not seat.broken] for table in tables.rollouts]
 
     def transcribe(self, rollout: Rollout) -> str:
         """Return everything that was read and written in a rollout, as text."""
@@ -132,21 +134,21 @@ class EpisodePlayer:
             yield {"text": self.transcribe(rollout), "reward": rollout.reward, "turns": rollout.turns, **rollout.facts}
 
     def _write(self, playing: Sequence[OpenRollout], sampler: Sampler, use: BookUsage) -> None:
-        """One action of each: one request for all that stand at the same transcript of the same task."""
+        """Sample one action of each; rollouts of one task with the same transcript share a request."""
         settings = self._make_settings(messages=playing[0].messages is not None)
-        groups = _together(playing)
-        requests = (_request(together) for together in groups)
+        groups = _group_rollouts(playing)
+        requests = (_make_request(together) for together in groups)
         for together, written in zip(groups, sample_all(self._this, sampler, requests, settings, use), strict=True):
             for seat, one in zip(together, written, strict=True):
-                seat.said(one)
+                seat.add_action(one)
 
     def _make_settings(self, *, messages: bool) -> SamplingSettings:
         most, stop = self._sandbox.shape.action[1], self._transcript.list_stops(self._sandbox.stop, messages=messages)
         return SamplingSettings(most, stop, self._temperature, self._transcript.vocabulary)
 
     def _answer(self, playing: Sequence[OpenRollout]) -> None:
-        """What the environment says to the last action of each."""
-        for seats in _few(playing):
+        """Have the environment answer the last action of each."""
+        for seats in _chunk(playing):
             said = {
                 seat.number: self._transcript.read_turn(_last_action(seat), messages=seat.messages is not None)
                 for seat in seats
@@ -158,9 +160,9 @@ class EpisodePlayer:
                         self._lose(seat, cause)
                     case turn:
                         self._answered += 1
-                        self._go_on(seat, turn, said[seat.number])
+                        self._continue(seat, turn, said[seat.number])
 
-    def _go_on(self, seat: OpenRollout, answer: Turn, said: Utterance) -> None:
+    def _continue(self, seat: OpenRollout, answer: Turn, said: Utterance) -> None:
         seat.reward += answer.reward
         seat.facts = answer.facts
         seat.over = answer.done or seat.turns >= self._sandbox.shape.turns[1]
@@ -168,46 +170,46 @@ class EpisodePlayer:
             return
         try:
             tokens, so_far = self._transcript.encode_observation(seat.messages or [], said, answer.observation)
-        except DataError as error:  # what this one said cannot be gone on from; others say other things
+        except DataError as error:  # the renderer cannot continue from what this rollout said
             self._lose(seat, str(error))
             return
-        seat.read(tokens)
+        seat.add_observation(tokens)
         if seat.messages is not None:
             seat.messages = list(so_far)
 
     def _lose(self, seat: OpenRollout, cause: str) -> None:
-        """One episode is lost. Raises Unfit where that is what most of them are."""
+        """Count a lost episode. Raises StageError if most episodes are lost."""
         seat.over, seat.broken = True, cause
         self._lost.append(cause)
         count, among = len(self._lost), len(self._lost) + self._answered
         if count >= FEW and count > TOLERATED * among:
-            name = _named(self._this)["name"]
-            raise StageError(f"{name}: {count} episodes were lost, of {among} steps; the first one {self._lost[0]}")
+            name = _read_environment(self._this)["name"]
+            raise StageError(f"{name}: {count} episodes were lost in {among} steps; the first one {self._lost[0]}")
 
-    def _tell(self, among: int) -> None:
-        """Name what broke, in the events: once for all episodes that were played together, with the first cause."""
-        if told := self._lost[self._told :]:
-            self._told = len(self._lost)
-            name = str(_named(self._this)["name"])
-            self._this.log_event(f"{name}: {len(told)} of {among} episodes are lost; {told[0]}"[:LONGEST_CAUSE])
+    def _log_lost(self, among: int) -> None:
+        """Log the episodes that were lost together, with their first cause."""
+        if lost := self._lost[self._logged :]:
+            self._logged = len(self._lost)
+            name = str(_read_environment(self._this)["name"])
+            self._this.log_event(f"{name}: {len(lost)} of {among} episodes are lost; {lost[0]}"[:LONGEST_CAUSE])
 
     @property
     def first_cause(self) -> str:
-        """Why the first of all episodes that were lost was lost."""
-        return self._lost[0] if self._lost else "none of them says why"
+        """Why the first lost episode was lost."""
+        return self._lost[0] if self._lost else "no cause is known"
 
-    def _number(self) -> int:
+    def _take_number(self) -> int:
         self._numbers += 1
         return self._numbers
 
 
-def _few(seats: Iterable[OpenRollout]) -> Iterator[list[OpenRollout]]:
+def _chunk(seats: Iterable[OpenRollout]) -> Iterator[list[OpenRollout]]:
     rest = iter(seats)
     while some := list(islice(rest, FEW)):
         yield some
 
 
-def _together(playing: Iterable[OpenRollout]) -> list[list[OpenRollout]]:
+def _group_rollouts(playing: Iterable[OpenRollout]) -> list[list[OpenRollout]]:
     found: dict[tuple[int, int, bytes], list[OpenRollout]] = {}
     for seat in playing:
         key = (seat.task.iteration, seat.task.group, np.array(seat.tokens, np.int32).tobytes())
@@ -215,7 +217,7 @@ def _together(playing: Iterable[OpenRollout]) -> list[list[OpenRollout]]:
     return list(found.values())
 
 
-def _request(together: Sequence[OpenRollout]) -> SampleRequest:
+def _make_request(together: Sequence[OpenRollout]) -> SampleRequest:
     first = together[0]
     task = first.task
     seed = derive_sampling_seed(task.chances, iteration=task.iteration, group=task.group, transcript=first.tokens)
@@ -223,7 +225,7 @@ def _request(together: Sequence[OpenRollout]) -> SampleRequest:
 
 
 def _last_action(seat: OpenRollout) -> list[int]:
-    """The tokens behind the last one that it was told."""
+    """Return the tokens after the last observation."""
     start = len(seat.acted)
     while start and seat.acted[start - 1]:
         start -= 1
@@ -231,8 +233,8 @@ def _last_action(seat: OpenRollout) -> list[int]:
 
 
 def open_sandbox(this: Attempt, split: Split) -> Sandbox:
-    """Where the episodes of an attempt are played."""
-    named = _named(this)
+    """Open the sandbox in which the episodes of an attempt are played."""
+    named = _read_environment(this)
     return Sandbox(
         str(named["name"]),
         split=split,
@@ -243,7 +245,7 @@ def open_sandbox(this: Attempt, split: Split) -> Sandbox:
     )
 
 
-def _named(this: Attempt) -> Mapping[str, object]:
+def _read_environment(this: Attempt) -> Mapping[str, object]:
     named = this.recipe["environment"]
     assert isinstance(named, dict)
     return named

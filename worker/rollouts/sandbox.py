@@ -42,7 +42,7 @@ class SandboxLimits:
     answer: int = MEGABYTE  # bytes of one answer
 
 
-def limits_of(settings: Settings) -> SandboxLimits:
+def read_limits(settings: Settings) -> SandboxLimits:
     """What the machine says."""
     return SandboxLimits(step=settings.step, memory=int(settings.environment_memory * GIB))
 

@@ -150,16 +150,16 @@ def _limit(memory: int) -> None:
 
 def _environment(order: Order) -> Environment:
     """Raises CodeUnusable, also where its code is another than the plan's."""
-    environment, code = _found(order)
+    environment, code = _find_environment(order)
     if order.code not in ("", code):
         raise CodeUnusable(
-            f"the {order.kind}'s code changed since this was planned ({order.name}: {order.code} then, "
-            f"{code} now); put that back, or submit the sweep anew under another name"
+            f"the {order.kind}'s code changed since the plan ({order.name}: expected {order.code}, got "
+            f"{code}); put the old code back, or submit the sweep again under another name"
         )
     return environment
 
 
-def _found(order: Order) -> tuple[Environment, str]:
+def _find_environment(order: Order) -> tuple[Environment, str]:
     """Imported here, so that each kind of code waits for no more than it needs."""
     if order.kind == "environment":
         from scheduler.plugins.user_environments import find_environment
@@ -213,7 +213,7 @@ class ServedEpisodes:
     def act(self, number: int, action: str) -> str:
         turn = self._episodes[number].step(action)
         if not isinstance(turn, Turn):
-            raise InvalidReturn(f"{name_type(turn)} where a Turn is right")
+            raise InvalidReturn(f"{name_type(turn)}; expected a Turn")
         done = read_flag(turn.done)
         observation = read_text(turn.observation, "observation", self._order.answer)
         facts = read_facts(turn.facts)
@@ -238,7 +238,7 @@ def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:
         if verb == b"act" and not play.has(int(number)):
             _say(answers, f"{int(number)} gone")  # it broke, and this was on its way already
             continue
-        answer = _played(play.begin if verb == b"begin" else play.act, int(number), json.loads(rest))
+        answer = _run_step(play.begin if verb == b"begin" else play.act, int(number), json.loads(rest))
         if os.getpid() != me:
             os._exit(0)  # a copy that an environment forked off, and that came back to us
         if answer is None:
@@ -249,7 +249,7 @@ def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:
         _say(answers, f"{int(number)} {answer}")
 
 
-def _played(step: Callable[[int, Any], str], number: int, argument: Any) -> str | None:
+def _run_step(step: Callable[[int, Any], str], number: int, argument: Any) -> str | None:
     """The answer; None where there is no memory left: what that left behind, a new process does not have."""
     try:
         return step(number, argument)

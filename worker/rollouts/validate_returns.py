@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import cast
 
-PARTS = 100_000  # things in one answer: what is within itself has no end
+PARTS = 100_000  # values in one answer: one that contains itself would have no end
 
 
 class InvalidReturn(Exception):
-    """What was returned cannot be used. The message says why."""
+    """A return value that cannot be used; the message reads on from "returned"."""
 
 
 def encode_json(value: object) -> str:
+    """Encode a value as JSON. Raises InvalidReturn."""
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
@@ -21,12 +22,12 @@ def encode_json(value: object) -> str:
 
 
 def read_text(text: object, what: str, most: int) -> object:
-    """Plain text or messages, of a bearable size."""
+    """Read plain text or messages of at most this many bytes. Raises InvalidReturn."""
     _weigh(text, what, most)
     if isinstance(text, str):
         return text
     if not isinstance(text, Sequence) or isinstance(text, bytes | bytearray):
-        raise InvalidReturn(f"{name_type(text)} as its {what} where text or messages are right")
+        raise InvalidReturn(f"{name_type(text)} as its {what}; expected text or messages")
     for message in text:
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise InvalidReturn(f"{name_type(message)} among the messages of its {what} that has no role")
@@ -43,7 +44,7 @@ def _weigh(value: object, what: str, most: int) -> None:
         one = left.pop()
         parts += 1
         if isinstance(one, str):
-            bytes_ += len(one) if len(one) > most or one.isascii() else len(_encoded(one, what))
+            bytes_ += len(one) if len(one) > most or one.isascii() else len(_encode(one, what))
         elif isinstance(one, Mapping):
             left += [*one.keys(), *one.values()]
         elif isinstance(one, list | tuple):
@@ -52,7 +53,7 @@ def _weigh(value: object, what: str, most: int) -> None:
             raise InvalidReturn(f"more than {most:,} bytes or {PARTS:,} parts as its {what}")
 
 
-def _encoded(text: str, what: str) -> bytes:
+def _encode(text: str, what: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -60,8 +61,9 @@ def _encoded(text: str, what: str) -> bytes:
 
 
 def read_facts(facts: object) -> dict[str, float]:
+    """Read the numbers that an environment says of an episode. Raises InvalidReturn."""
     if not isinstance(facts, Mapping):
-        raise InvalidReturn(f"{name_type(facts)} as its facts where a mapping of names to numbers is right")
+        raise InvalidReturn(f"{name_type(facts)} as its facts; expected a mapping of names to numbers")
     _weigh(facts, "facts", PARTS)
     wrong = next((name for name in facts if not isinstance(name, str)), None)
     if wrong is not None:
@@ -70,8 +72,9 @@ def read_facts(facts: object) -> dict[str, float]:
 
 
 def read_number(value: object, what: str) -> float:
+    """Read a finite number. Raises InvalidReturn."""
     if not isinstance(value, Real):
-        raise InvalidReturn(f"{name_type(value)} as its {what} where a number is right")
+        raise InvalidReturn(f"{name_type(value)} as its {what}; expected a number")
     number = float(cast(float, value))
     if not math.isfinite(number):
         raise InvalidReturn(f"{number} as its {what}")
@@ -79,9 +82,10 @@ def read_number(value: object, what: str) -> float:
 
 
 def read_flag(done: object) -> bool:
+    """Read True or False, also of numpy. Raises InvalidReturn."""
     if _is_flag(done):
         return bool(done)
-    raise InvalidReturn(f"{name_type(done)} as its done where True or False is right")
+    raise InvalidReturn(f"{name_type(done)} as its done; expected True or False")
 
 
 def _is_flag(value: object) -> bool:
@@ -89,17 +93,18 @@ def _is_flag(value: object) -> bool:
 
 
 def name_type(value: object) -> str:
+    """Name the type of a value for a message: "a list", "None"."""
     return "None" if value is None else f"a {type(value).__name__}"
 
 
 def read_score(verdict: object) -> float:
-    """What a check says that an answer is worth."""
+    """Read the score that a check gives an answer, from 0 to 1. Raises InvalidReturn."""
     if _is_flag(verdict):
         return float(bool(verdict))
-    right = "where a number from 0 to 1, True or False is right"
+    right = "; expected a number from 0 to 1, True or False"
     if not isinstance(verdict, Real):
-        raise InvalidReturn(f"{name_type(verdict)} {right}")
+        raise InvalidReturn(f"{name_type(verdict)}{right}")
     worth = float(cast(float, verdict))
     if not 0 <= worth <= 1:  # NaN is not, either
-        raise InvalidReturn(f"{worth:g} {right}")
+        raise InvalidReturn(f"{worth:g}{right}")
     return worth

@@ -100,7 +100,7 @@ class RLTraining(Training):
             rollouts = [rollout for group in self._hand for rollout in group]
             usage = self._play.used(sum(map(len, rollouts)), len(rollouts))
         for iteration in self._list_iterations(step):
-            for prompt in self._open(iteration).prompts():
+            for prompt in self._open(iteration).count_prompts():
                 usage = usage.plus(self._play.most(prompt))
         return usage
 

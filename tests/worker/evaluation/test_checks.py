@@ -38,11 +38,11 @@ NAMED = {
     "die": r"was killed by SIGKILL.*",
     "starve": r"ran out of the memory that it may have \(0.5 GiB\)",
     "recurse": r"raised RecursionError: .* \(verdicts\.py, line \d+\)",
-    "nan": r"returned nan where a number from 0 to 1, True or False is right",
-    "over": r"returned 1\.5 where .*",
-    "under": r"returned -0\.1 where .*",
-    "text": r"returned a str where .*",
-    "none": r"returned None where .*",
+    "nan": r"returned nan; expected a number from 0 to 1, True or False",
+    "over": r"returned 1\.5 ; expected .*",
+    "under": r"returned -0\.1 ; expected .*",
+    "text": r"returned a str ; expected .*",
+    "none": r"returned None ; expected .*",
 }
 
 
@@ -69,7 +69,7 @@ def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.Monk
 
 def test_other_code_than_was_planned_is_not_called() -> None:
     assert len(verdicts(["a"], code=find_check(f"{CHECKS}:odd", ROOT).code)) == 1
-    with pytest.raises(StageError, match=r"the check's code changed since this was planned \(.*: 0123 then, .* now\)"):
+    with pytest.raises(StageError, match=r"the check's code changed since the plan \(.*: expected 0123, got .*\)"):
         verdicts(["a"], code="0123")
     with pytest.raises(StageError, match="has no 'gone'"):
         verdicts(["a"], name="gone")

@@ -36,9 +36,9 @@ NAMED = {
     106: r"returned inf as its fact 'solved', in step 2 of the episode of seed 106",
     107: r"returned more than 1,000,000 bytes .* as its observation, in step 2 of the episode of seed 107",
     108: r"ran out of the memory that it may have \(0.5 GiB\), in step 2 of the episode of seed 108",
-    109: r"returned a tuple where a Turn is right, in step 2 of the episode of seed 109",
-    110: r"returned a bytes as its observation where text or messages are right, in step 2 of .* 110",
-    111: r"returned a str as its reward where a number is right, in step 2 of the episode of seed 111",
+    109: r"returned a tuple; expected a Turn, in step 2 of the episode of seed 109",
+    110: r"returned a bytes as its observation; expected text or messages, in step 2 of .* 110",
+    111: r"returned a str as its reward; expected a number, in step 2 of the episode of seed 111",
     112: r"raised SystemExit: enough \(trials\.py, line \d+\), in step 2 of the episode of seed 112",
     113: r"returned more than .* 100,000 parts as its observation, in step 2 of the episode of seed 113",
 }
@@ -168,7 +168,7 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
         pytest.raises(
-            StageError, match=r"code changed since this was planned \(.*: 0123 then, .* now\); .* under another name"
+            StageError, match=r"code changed since the plan \(.*: expected 0123, got .*\); .* under another name"
         ),
         sandbox("Mixed", code="0123"),
     ):

@@ -95,7 +95,7 @@ def test_nothing_is_played_ahead_that_is_not_learnt_from(
     open_: set[int] = set()
 
     def playing(players: EpisodePlayer, tables: OpenTasks, *others: Any) -> list[list[Rollout]]:
-        played.append(tables.seats[0][0].task.iteration)
+        played.append(tables.rollouts[0][0].task.iteration)
         return play(players, tables, *others)
 
     def opening(players: EpisodePlayer, tasks: Sequence[RolloutTask], size: int) -> OpenTasks:
