@@ -39,10 +39,10 @@ NAMED = {
     "starve": r"ran out of the memory that it may have \(0.5 GiB\)",
     "recurse": r"raised RecursionError: .* \(verdicts\.py, line \d+\)",
     "nan": r"returned nan; expected a number from 0 to 1, True or False",
-    "over": r"returned 1\.5 ; expected .*",
-    "under": r"returned -0\.1 ; expected .*",
-    "text": r"returned a str ; expected .*",
-    "none": r"returned None ; expected .*",
+    "over": r"returned 1\.5; expected .*",
+    "under": r"returned -0\.1; expected .*",
+    "text": r"returned a str; expected .*",
+    "none": r"returned None; expected .*",
 }
 
 
@@ -78,12 +78,12 @@ def test_other_code_than_was_planned_is_not_called() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        (f"{CHECKS}:gone", "has no 'gone'; it has .*hopeless"),
-        (f"{CHECKS}:KNOWN", "is no check: {'right': 1.* was found; a function of two"),
-        (f"{CHECKS}:Any", "is no check: .* was found; a function of two"),
-        (f"{CHECKS}:later", "it is a coroutine, which nobody waits for"),
-        (f"{CHECKS}:lonely", r"its parameters are \(said: str\) -> bool; a function of two"),
-        ("nowhere:check", "no module 'nowhere'; it was looked for in the installed packages and where the command"),
+        (f"{CHECKS}:gone", "'gone'.*hopeless"),
+        (f"{CHECKS}:KNOWN", r"KNOWN: .*got {'right': 1"),
+        (f"{CHECKS}:Any", r"Any: .*got .*Any"),
+        (f"{CHECKS}:later", r"later: .*coroutine"),
+        (f"{CHECKS}:lonely", r"lonely: .*\(said: str\) -> bool"),
+        ("nowhere:check", "nowhere:check: .*module 'nowhere'"),
     ],
 )
 def test_what_is_no_check_is_refused_plainly(name: str, says: str) -> None:
