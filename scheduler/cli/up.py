@@ -44,7 +44,7 @@ def up(output: Output) -> None:
             while not stop.wait(LOOK_EVERY):
                 for each in cared_for:
                     each.look_after(output.console.print)
-            output.say("stopping: running stages save a checkpoint; the same command continues from there")
+            output.say("stopping: running stages save a checkpoint, and continue from it at the next start")
 
 
 def stop_signals() -> list[signal.Signals]:

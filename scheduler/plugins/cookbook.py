@@ -1,4 +1,4 @@
-"""The renderers of tinker-cookbook, for those who have it installed and ask for one: `renderer: cookbook:NAME`."""
+"""Use a renderer of tinker-cookbook, if it is installed: `renderer: cookbook:NAME`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,27 +9,27 @@ from scheduler.plugins.lazy_imports import ALONE, import_alone
 from sweeps.errors import DataError
 from sweeps.rendering.tokenizer import Messages, Stop, Tools, WeightedChat
 
-INSTALL = "pip install 'tinker-cookbook>=0.5.8' installs it"
-# What its renderers raise of what they do not take; its own errors are ValueErrors.
+INSTALL = "`pip install 'tinker-cookbook>=0.5.8'`"
+# What its renderers raise for input that they refuse; its own errors are ValueErrors.
 REFUSALS = (AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError)
-RIGHT = "a renderer that preserves thinking is right, or rows of which only the last answer is learnt (`weight: 0`)"
+RIGHT = "use a renderer that preserves thinking, or learn only the last answer of each row (`weight: 0` on the others)"
 
 
 class CookbookRenderer:
-    """One of its renderers, for one tokenizer. Raises DataError for what the renderer does not take."""
+    """One renderer of the cookbook, for one tokenizer. Raises DataError for input that it refuses."""
 
     def __init__(self, name: str, tokenizer: Any) -> None:
         try:
             renderers = import_alone("tinker_cookbook.renderers")
             self.version = version("tinker-cookbook")
         except (ImportError, PackageNotFoundError) as error:
-            said = f"renderer: cookbook:{name} found, and tinker-cookbook cannot be imported ({error})"
-            raise DataError(f"{said}; {INSTALL}, or another renderer is right") from None
+            cause = f"renderer: cookbook:{name}: cannot import tinker-cookbook ({error})"
+            raise DataError(f"{cause}; run {INSTALL}, or choose another renderer") from None
         self._cookbook, self._name = renderers, name
         try:
             with ALONE:  # it imports more
                 self._renderer: Any = renderers.get_renderer(name, tokenizer)
-            # Asked for at once: for a tokenizer without the control tokens of its format a renderer has none to give.
+            # Read now, because this fails if the tokenizer lacks the control tokens of the format.
             self.stops: tuple[Stop, ...] = tuple(self._renderer.get_stop_sequences())
         except REFUSALS as error:
             raise self._explain(error) from None
@@ -40,7 +40,7 @@ class CookbookRenderer:
         return bool(self._renderer.has_extension_property)
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]:
-        """What the model reads before it answers."""
+        """Return the tokens that the model reads before it answers."""
         try:
             found = self._renderer.build_generation_prompt(self._messages(messages, tools))
             return [int(token) for token in found.to_ints()]
@@ -48,11 +48,11 @@ class CookbookRenderer:
             raise self._explain(error) from None
 
     def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
-        """The chat, with loss on what the assistant writes in the messages with these places."""
+        """Return the tokens of the chat, with loss on the assistant's messages at these positions."""
         if not self.extends and list(learnt) != [len(messages) - 1]:
             raise DataError(f"{self._describe_rewrite('an answer')}; {RIGHT}")
         ours = self._messages(messages, tools)
-        shift = len(ours) - len(messages)  # what says the tools may stand before them
+        shift = len(ours) - len(messages)  # a message that describes the tools may come first
         try:
             found, weights = self._renderer.build_supervised_example(
                 *self._choose_loss(ours, [at + shift for at in learnt])
@@ -67,7 +67,7 @@ class CookbookRenderer:
         return written
 
     def _choose_loss(self, messages: list[dict[str, Any]], learnt: Sequence[int]) -> tuple[list[dict[str, Any]], Any]:
-        """The messages, and which of them are to bear loss, as the cookbook has words for it."""
+        """Return the messages, and the cookbook's name for those that get loss."""
         which = self._cookbook.TrainOnWhat
         assistant = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
         if list(learnt) == [len(messages) - 1]:
@@ -77,13 +77,13 @@ class CookbookRenderer:
         return [{**message, "trainable": at in learnt} for at, message in enumerate(messages)], which.CUSTOMIZED
 
     def _refuse_another_beginning(self, tokens: list[int], before: Messages, tools: Tools, place: int) -> None:
-        """An answer is learnt behind the tokens behind which it will be sampled, or not at all."""
+        """Refuse a chat in which an answer does not follow the tokens after which it will be sampled."""
         prompt = self.prompt(before, tools)
         if tokens[: len(prompt)] != prompt:
-            raise DataError(f"{self._describe_rewrite(f'what stands before message {place + 1}')}; {RIGHT}")
+            raise DataError(f"{self._describe_rewrite(f'the text before message {place + 1}')}; {RIGHT}")
 
     def _describe_rewrite(self, what: str) -> str:
-        return f"cookbook:{self._name} writes {what} differently once others follow"
+        return f"cookbook:{self._name} writes {what} differently if other messages follow"
 
     def _messages(self, messages: Messages, tools: Tools) -> list[dict[str, Any]]:
         ours = [self._message(message) for message in messages]
@@ -108,13 +108,13 @@ class CookbookRenderer:
         return {"content": "", **kept}
 
     def _explain(self, error: Exception) -> DataError:
-        said = str(error).strip().splitlines()
-        found = (said[0] if said else type(error).__name__)[:240]
-        return DataError(f"cookbook:{self._name} does not take this: {found}; another renderer is right")
+        lines = str(error).strip().splitlines()
+        cause = (lines[0] if lines else type(error).__name__)[:240]
+        return DataError(f"cookbook:{self._name} refuses this chat: {cause}; choose another renderer")
 
 
 def _as_text(call: Any) -> Any:
-    """A call as the cookbook has it: its arguments are the text of an object."""
+    """Return a call as the cookbook expects it: arguments as JSON text."""
     function = call.get("function", {})
     arguments = function.get("arguments", {})
     told = arguments if isinstance(arguments, str) else json.dumps(arguments)

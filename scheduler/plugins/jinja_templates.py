@@ -1,4 +1,4 @@
-"""The chat template of a Hugging Face tokenizer, as the science asks for it. Templates are run in a sandbox."""
+"""Render messages with the chat template of a Hugging Face tokenizer. Templates run in jinja2's sandbox."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ from sweeps.rendering.tokenizer import Argument, Messages, Tools
 if TYPE_CHECKING:
     from jinja2 import nodes
 
-# Some templates write the date of the day. A stage that is rendered tomorrow must be the same stage, so their clock
-# stands still: this macro takes the place of theirs.
+# Some templates write today's date. A stage that is rendered tomorrow must be the same stage, so this macro, with a
+# fixed date, replaces theirs.
 DAY = {"%Y": "2026", "%y": "26", "%m": "01", "%d": "01", "%B": "January", "%b": "Jan", "%A": "Thursday", "%a": "Thu"}
 DAY |= {"%H": "00", "%M": "00", "%S": "00", "%j": "001", "%-d": "1", "%-m": "1"}
 CLOCK = "".join(
@@ -26,15 +26,15 @@ CLOCK = "".join(
     ]
 )
 OURS = {"messages", "tools", "documents", "add_generation_prompt", "strftime_now", "raise_exception"}
-RENDERING = threading.Lock()  # a compiled template is kept for all, and notes in itself where the assistant writes
-MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # of a template
-LACKING = re.compile(r"'dict object' has no attribute '(\w+)'")  # as jinja2 says it
+RENDERING = threading.Lock()  # transformers caches compiled templates, which keep the assistant's marks in themselves
+MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # in templates
+LACKING = re.compile(r"'dict object' has no attribute '(\w+)'")  # jinja2's message
 MARKS = re.compile(r"{%-?\s*(end)?generation\s*-?%}")
 MARKED = re.compile(r"{%-?\s*generation\s*-?%}")
 
 
 class ChatTemplate:
-    """Messages by the template that came with a tokenizer."""
+    """Renders messages with the template of a tokenizer."""
 
     def __init__(self, tokenizer: Any, arguments: Mapping[str, Argument] | None = None) -> None:
         self._tokenizer = tokenizer
@@ -44,20 +44,19 @@ class ChatTemplate:
         self.digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
     def given(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
-        """The same with arguments. Raises DataError for one that the template does not read."""
+        """Return the same template with arguments. Raises DataError for one that the template does not read."""
         for name in arguments:
             if name not in self.takes:
                 known = ", ".join(sorted(self.takes)) or "none"
-                found = f"renderer: {name} found, which the model's chat template does not take"
-                raise DataError(f"{found}; leave it out: it takes {known}")
-        key = repr(sorted(arguments.items()))  # True and 1 are not the same argument
+                raise DataError(f"renderer: the model's chat template has no argument {name}; it has: {known}")
+        key = repr(sorted(arguments.items()))  # by repr, because True and 1 differ
         if key not in self._given:
             self._given[key] = ChatTemplate(self._tokenizer, arguments)
         return self._given[key]
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """Every word that stands in it as a key or an attribute."""
+        """Every word that the template uses as a key or an attribute."""
         from jinja2 import nodes
 
         trees = self._trees
@@ -66,7 +65,7 @@ class ChatTemplate:
 
     @cached_property
     def takes(self) -> frozenset[str]:
-        """Its free variables, without those that it has from us."""
+        """Its free variables, without those that we set."""
         from jinja2 import meta
 
         free = {name for tree in self._trees for name in meta.find_undeclared_variables(tree)}
@@ -74,23 +73,23 @@ class ChatTemplate:
 
     @cached_property
     def _trees(self) -> Sequence["nodes.Template"]:
-        """The template as jinja2 reads it; nothing of one that it cannot read, by which no message is written."""
+        """The template as jinja2 parses it; empty if it cannot be parsed."""
         from jinja2 import Environment, TemplateError
 
         found = self._tokenizer.chat_template
         sources = list(found.values()) if isinstance(found, Mapping) else [str(found)]
-        parser = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - nothing is run by it
+        parser = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - it only parses
         try:
             return [parser.parse(MARKS.sub("", source)) for source in sources]
         except TemplateError:
             return []
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
-        """The messages; with `prompt` up to where the assistant begins. Raises DataError."""
+        """Render the messages; with `prompt`, up to the start of the assistant's answer. Raises DataError."""
         return self._render(messages, tools, prompt=prompt, mark=False)[0]
 
     def marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
-        """The messages, and where the template marks them as the assistant's; None if it has no marks."""
+        """Render the messages, and return the spans that the template marks as the assistant's; None without marks."""
         if not MARKED.search(self._source(tools)):
             return None
         return self._render(messages, tools, prompt=False, mark=True)
@@ -106,11 +105,11 @@ class ChatTemplate:
         from transformers.utils.chat_template_utils import render_jinja_template
 
         beside: dict[str, Any] = {**self._tokenizer.special_tokens_map, **self.arguments}
-        # As apply_chat_template calls it, which does not tell where the marks are, and refuses a chat of no messages.
+        # Like apply_chat_template, which does not return the marks, and refuses a chat without messages.
         chat = [{key: value for key, value in message.items() if value is not None} for message in messages]
         try:
             with RENDERING:
-                found: Any = render_jinja_template(  # declared as a text
+                found: Any = render_jinja_template(  # its annotation is wrong
                     conversations=[chat],
                     tools=[dict(tool) for tool in tools] or None,
                     chat_template=self._source(tools),
@@ -120,19 +119,19 @@ class ChatTemplate:
                 )
         except (TemplateError, *MISTAKES) as error:
             lacking = LACKING.search(str(error))
-            found = f"it expected `{lacking[1]}` in one or in a tool, got none" if lacking else str(error)[:200]
-            said = f"the chat template of the model does not take the messages: {found}"
-            raise NotTaken(f"{said}; see what it asks for, or take `renderer: plain`") from None
+            cause = f"expected `{lacking[1]}` in a message or a tool, got none" if lacking else str(error)[:200]
+            refusal = f"the model's chat template refuses the messages: {cause}"
+            raise NotTaken(f"{refusal}; read the template, or use `renderer: plain`") from None
         texts, marks = found
         return texts[0], marks[0] if mark else ()
 
 
 def find_chat_template(tokenizer: Any) -> ChatTemplate | None:
-    """The template of a tokenizer, if it came with one."""
+    """Return the template of a tokenizer, or None."""
     return ChatTemplate(tokenizer) if tokenizer.chat_template else None
 
 
 def list_control_tokens(tokenizer: Any) -> frozenset[str]:
-    """The control tokens of a tokenizer, spelled out."""
+    """List the control tokens of a tokenizer as text."""
     added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     return frozenset((*added, *tokenizer.all_special_tokens))

@@ -1,8 +1,7 @@
-"""Libraries that are imported late, by one thread at a time.
+"""Import heavy libraries late, and by one thread at a time.
 
-Some of them, transformers first, make their parts when these are first asked for. Two threads that ask at once see
-modules that are half made: `cannot import name 'AutoTokenizer'`, in five threads of six. Whoever imports such a
-library, or calls what imports more of it, does so alone.
+Some libraries, such as transformers, load their parts on first use. Two threads at once see half-loaded modules:
+`cannot import name 'AutoTokenizer'`, in five threads of six. So an import, or a call that imports more, holds a lock.
 """
 
 import importlib
@@ -11,13 +10,13 @@ import threading
 from typing import Any
 
 ALONE = threading.RLock()
-# It would say on stderr, in every process, that there is no PyTorch, which nothing here needs, and what is unusual in
-# the files of a tokenizer, which is checked here.
+# transformers would warn in every process that there is no PyTorch, which we do not need, and about unusual tokenizer
+# files, which we check ourselves.
 QUIET = {"TRANSFORMERS_NO_ADVISORY_WARNINGS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 def import_alone(name: str) -> Any:
-    """A module of a library that makes its parts late. Raises ImportError."""
+    """Import a module while no other thread imports. Raises ImportError."""
     with ALONE:
         for variable, value in QUIET.items():
             os.environ.setdefault(variable, value)

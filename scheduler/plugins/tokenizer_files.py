@@ -1,8 +1,7 @@
-"""The files of a tokenizer that somebody names: found, packed under the address of their content, and unpacked.
+"""Find, pack and unpack the files of a tokenizer that a spec names.
 
-A path is one machine's, and a name on the hub may be another thing tomorrow. So the files themselves go into the
-artefact store, beside the data: every worker reads the same ones there, wherever it is, and what a stage's identity
-has is their content.
+A path exists on one machine, and a name on the hub may change. So the files themselves go into the artefact store,
+under a hash of their content, which is part of a stage's identity. Every worker reads the same files from there.
 """
 
 import hashlib
@@ -28,39 +27,39 @@ FILES = (
 )
 VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json"}
 ON_THE_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
-WRITTEN = (1980, 1, 1, 0, 0, 0)  # the same files are the same bytes
+WRITTEN = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that the same files give the same bytes
 
 
 class TokenizerPack(NamedTuple):
-    """The files of a tokenizer as one, and the address of their content: 64 hexadecimal digits."""
+    """The files of a tokenizer as one archive, and the hash of their content: 64 hexadecimal digits."""
 
     digest: str
     content: bytes
 
     @property
     def path(self) -> str:
-        """Where they lie in the artefact store."""
+        """The path in the artefact store."""
         return f"tokenizers/{self.digest}.zip"
 
     @classmethod
     def read(cls, digest: str, artefacts: Artefacts) -> "TokenizerPack":
-        """From the store. Raises ArtefactError."""
+        """Read a pack from the store. Raises ArtefactError."""
         return cls(digest, artefacts.read(cls(digest, b"").path))
 
 
 def pack(address: str, folder: Path) -> TokenizerPack:
-    """The files of a tokenizer. Raises ServiceRefused, saying what was found."""
+    """Pack the files of a tokenizer. Raises ServiceRefused."""
     files = list_files(place) if (place := _find_folder(address, folder)) is not None else _fetch_from_hub(address)
     refuse_program_in_files(f"`tokenizer: {address}`", files)
     if not VOCABULARIES & files.keys():
         where = f"the folder {place}" if place is not None else f"{address} on the hub"
-        held = ", ".join(sorted(files)) or "nothing of a tokenizer"
-        raise ServiceRefused(f"tokenizer: {where} has {held}; a folder with a tokenizer.json is right")
+        held = ", ".join(sorted(files)) or "no file of a tokenizer"
+        raise ServiceRefused(f"tokenizer: expected a folder with a tokenizer.json; {where} has {held}")
     return pack_files({name: path.read_bytes() for name, path in files.items()})
 
 
 def pack_files(files: dict[str, bytes]) -> TokenizerPack:
-    """Files by their names, as one."""
+    """Pack files, given by their names, into one archive."""
     digest, archive = hashlib.sha256(), io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
         for name, content in sorted(files.items()):
@@ -71,7 +70,7 @@ def pack_files(files: dict[str, bytes]) -> TokenizerPack:
 
 @contextmanager
 def unpack(packed: TokenizerPack) -> Iterator[Path]:
-    """A folder with the files, as long as they are needed."""
+    """Unpack the files into a temporary folder while the block runs."""
     with tempfile.TemporaryDirectory(prefix="tokenizer-") as made:
         with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
             for name in FILES:
@@ -81,27 +80,27 @@ def unpack(packed: TokenizerPack) -> Iterator[Path]:
 
 
 def list_files(folder: Path) -> dict[str, Path]:
-    """The files of a tokenizer in a folder, by their names."""
+    """List the files of a tokenizer in a folder, by their names."""
     return {name: folder / name for name in FILES if (folder / name).is_file()}
 
 
 def _find_folder(address: str, folder: Path) -> Path | None:
-    """The folder that is meant; None where it is a name on the hub."""
+    """Return the folder; None for a name on the hub. Raises ServiceRefused."""
     try:
         place = folder / expand(address)
         is_folder, is_file = place.is_dir(), place.is_file()
     except (ValueError, OSError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
         raise ServiceRefused(
-            f"tokenizer: {address}: {cause}; a folder, or a name on the hub (ORG/NAME), is right"
+            f"tokenizer: expected a folder, or a name on the hub (ORG/NAME), got {address!r}: {cause}"
         ) from None
     if is_folder:
         return place
     if is_file:
-        raise ServiceRefused(f"tokenizer: {place} is a file; the folder that it stands in is right")
+        raise ServiceRefused(f"tokenizer: expected a folder, got the file {place}; name its folder")
     if ON_THE_HUB.fullmatch(address) and not address.startswith("."):
         return None
-    raise ServiceRefused(f"tokenizer: there is no folder {place}; a folder, or a name on the hub (ORG/NAME), is right")
+    raise ServiceRefused(f"tokenizer: expected a folder, or a name on the hub (ORG/NAME); there is no folder {place}")
 
 
 def _fetch_from_hub(address: str) -> dict[str, Path]:
@@ -109,9 +108,9 @@ def _fetch_from_hub(address: str) -> dict[str, Path]:
     try:
         found = {name: cached_file(address, name, _raise_exceptions_for_missing_entries=False) for name in FILES}
     except (OSError, ValueError) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ServiceRefused(
-            f"tokenizer: {address} is no folder here, and cannot be fetched from the hub: {said}\n"
-            "is the path or the name right, and can this machine reach the hub?"
+            f"tokenizer: {address} is not a folder here, and cannot be fetched from the hub: {cause}\n"
+            "check the path or the name, and whether this machine can reach the hub"
         ) from None
     return {name: Path(path) for name, path in found.items() if path is not None}

@@ -1,4 +1,4 @@
-"""The tokenizer of each model: our own for the offline ones, the model's for the rest, or the one that a file names."""
+"""Load the tokenizer of a model: ours for offline models, the model's own, or the one that a spec names."""
 
 import os
 import re
@@ -26,15 +26,15 @@ from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.stage import Json
 
-NAMED = "files:"  # before the content address, in the name of a tokenizer that a file named
-AS_IT_IS = {"clean_up_tokenization_spaces": False}  # else some take spaces out of what they decode
+NAMED = "files:"  # prefix of the content address in the name of such a tokenizer
+AS_IT_IS = {"clean_up_tokenization_spaces": False}  # else some remove spaces when they decode
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# What a tokenizer's own code, and that of transformers, raises of files that it does not understand.
+# What tokenizers and transformers raise for files that they do not understand.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
 def tokenizer_for(model: str) -> Tokenizer:
-    """The tokenizer of a model. Raises ServiceRefused where it cannot be had, or would be another one."""
+    """Load the tokenizer of a model. Raises ServiceRefused if it is missing, or would be another one."""
     if service_of(model) == "offline":
         return OfflineTokenizer()
     name = "/".join(model.partition(":")[0].split("/")[:2])  # a variant of a model shares its tokenizer
@@ -42,16 +42,16 @@ def tokenizer_for(model: str) -> Tokenizer:
 
 
 def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, TokenizerPack]":
-    """The tokenizer that a file names, and its files, to be put where every worker finds them.
+    """Load the tokenizer that a spec names, and pack its files for the workers.
 
-    `address` is a folder, from `folder` on, or a name on the hub. Raises ServiceRefused.
+    `address` is a folder, relative to `folder`, or a name on the hub. Raises ServiceRefused.
     """
     packed = pack(address, folder)
     return _load_once(packed.digest, lambda: _load_from_files(packed, f"`tokenizer: {address}`")), packed
 
 
 def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
-    """The tokenizer by which a stage was planned. Raises ServiceRefused, and ArtefactError."""
+    """Load the tokenizer with which a stage was planned. Raises ServiceRefused and ArtefactError."""
     name = str(recipe["tokenizer"])
     if not name.startswith(NAMED):
         return tokenizer_for(str(recipe["model"]))
@@ -60,13 +60,13 @@ def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
 
 
 def fit_to_model(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "PretrainedTokenizer":
-    """The tokenizer beside a model of ours, which has room for so many tokens. Raises ServiceRefused."""
+    """Check that an offline model has room for the tokens of a tokenizer. Raises ServiceRefused."""
     if service_of(model) != "offline":
         return tokenizer
     if model != ANY_VOCABULARY and tokenizer.size > OfflineTokenizer.size:
         raise ServiceRefused(
-            f"tokenizer: {address} has {tokenizer.size:,} tokens, and {model} reads {OfflineTokenizer.size}; "
-            f"`model: {ANY_VOCABULARY}` reads any, to rehearse with"
+            f"tokenizer: {model} reads at most {OfflineTokenizer.size} tokens, {address} has {tokenizer.size:,}; "
+            f"to rehearse with it, use `model: {ANY_VOCABULARY}`"
         )
     bounded = copy(tokenizer)
     bounded.longest = OfflineTokenizer.longest
@@ -77,7 +77,7 @@ _LOADED: "dict[str, PretrainedTokenizer]" = {}
 
 
 def _load_once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "PretrainedTokenizer":
-    """What the first to ask loads, with all others waiting. A failure is not kept."""
+    """Load once for all threads; a failure is not cached."""
     with ALONE:
         if key not in _LOADED:
             _LOADED[key] = load()
@@ -99,7 +99,7 @@ def _load_from_files(packed: TokenizerPack, what: str) -> "PretrainedTokenizer":
 
 
 def _fetch_files(name: str, model: str, *, revision: str | None) -> dict[str, Path]:
-    """The files of a tokenizer on the hub, in the cache of this machine."""
+    """Fetch the files of a tokenizer from the hub into this machine's cache."""
     cached_file = import_alone("transformers.utils").cached_file
     quietly = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
     try:
@@ -110,21 +110,21 @@ def _fetch_files(name: str, model: str, *, revision: str | None) -> dict[str, Pa
 
 
 def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | None = None) -> Any:
-    """What transformers makes of the files at a place. Raises ServiceRefused where that is not what they say.
+    """Load a tokenizer with transformers. Raises ServiceRefused if it does not match its files.
 
-    With a revision, by the program that comes with them.
+    With a revision, the program that comes with the files is run.
     """
-    transformers = import_alone("transformers")  # 1.3 seconds, and only for models that need it
+    transformers = import_alone("transformers")  # takes 1.3 seconds, and only some models need it
     trust = {"trust_remote_code": True, "revision": revision, "code_revision": revision} if revision else {}
     try:
         loaded = transformers.AutoTokenizer.from_pretrained(name, **AS_IT_IS, **trust)
         file = files.get("tokenizer.json")
         if file is not None and not trust and any(find_cut_difference(loaded, file)):
-            # Its class has ways of its own to cut text; those of its file are the model's.
+            # The class cuts text in its own way; the model was trained with that of the file.
             loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **AS_IT_IS)
     except ImportError as error:
-        said = str(error).strip().splitlines()
-        raise ServiceRefused(f"the tokenizer of {what} needs a library: {said[0] if said else error!r}") from None
+        lines = str(error).strip().splitlines()
+        raise ServiceRefused(f"the tokenizer of {what} needs a library: {lines[0] if lines else error!r}") from None
     except UNREADABLE as error:
         raise _loading_error(what, error) from None
     if not trust:
@@ -133,31 +133,29 @@ def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | Non
 
 
 def _loading_error(what: str, error: Exception) -> ServiceRefused:
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    cause = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ServiceRefused(
-        f"the tokenizer of {what} cannot be loaded: {said}\n"
-        "is the model's name right, and can this machine reach the hub (or is the tokenizer in its cache)? "
+        f"cannot load the tokenizer of {what}: {cause}\n"
+        "check the model's name, and whether this machine can reach the hub or has the tokenizer in its cache; "
         "`tokenizer: PATH_OR_ID` beside `model` names another place"
     )
 
 
 def _read_trusted() -> dict[str, str]:
-    """The models whose tokenizer's program somebody has read, with the commit that was read."""
+    """Read the models whose tokenizer program the user trusts, each with its commit."""
     words = os.environ.get(TRUST, "").replace(",", " ").split()
     for word in words:
         name, _, commit = word.partition("@")
         if not name or not COMMIT.fullmatch(commit):
-            raise ServiceRefused(
-                f"{TRUST}: {word!r} found; ORG/NAME@COMMIT, with all 40 digits of the commit, is right"
-            )
+            raise ServiceRefused(f"{TRUST}: expected ORG/NAME@COMMIT with all 40 digits of the commit, got {word!r}")
     return dict(word.split("@", 1) for word in words)
 
 
 class PretrainedTokenizer:
-    """A Hugging Face tokenizer, adding no special tokens of its own accord, with its chat template if it has one.
+    """A Hugging Face tokenizer with its chat template, if any. It adds no special tokens by itself.
 
-    `ends` are the tokens at which the model's own configuration lets an answer end, `size` is how many tokens there
-    are, and `files` what it was loaded from.
+    `ends`: tokens that end an answer, by the model's configuration. `size`: how many tokens there are. `files`: what it
+    was loaded from.
     """
 
     def __init__(self, name: str, tokenizer: Any, files: Mapping[str, Path] | None = None) -> None:
@@ -167,10 +165,10 @@ class PretrainedTokenizer:
         self.eos: int | None = tokenizer.eos_token_id
         self.controls = list_control_tokens(tokenizer)
         self.size = highest_token_id(tokenizer) + 1
-        self.longest: int | None = None  # tokens in one input; not known
+        self.longest: int | None = None  # tokens in one input; None: unknown
         self.ends = _read_end_tokens((files or {}).get("generation_config.json"))
         self.chat = find_chat_template(tokenizer)
-        self.cookbook = cache(self._cookbook)  # the renderer of a name, made once
+        self.cookbook = cache(self._cookbook)  # makes each renderer once
 
     def encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))

@@ -1,13 +1,13 @@
-"""Environments of the library `verifiers` (0.1 and 0.2) in our protocol: `verifiers:ID?argument=value&…`.
+"""Adapt environments of the library `verifiers` (0.1 and 0.2): `verifiers:ID?argument=value&…`.
 
-The library runs its own rollout, with stop conditions, tools and rubric, and asks what it takes for a model. That is
-us: what it asks is the prompt or the next observation, and the next action is its answer. So nothing of the library's
-meaning is written down here a second time.
+The library runs its own rollout, with stop conditions, tools and rubric, and calls a model. We are that model: each
+question of the library is our prompt or next observation, and the next action is the answer. So none of the library's
+logic is repeated here.
 
-Arguments go to the environment's `load_environment`, as JSON where they are JSON; `action=…` and `observation=…` are
-ours: the most tokens of an action and of an answer, which the library does not know.
+Arguments go to the environment's `load_environment`, as JSON if they are JSON. `action=…` and `observation=…` are
+ours: the maximum tokens of an action and of an observation, which the library does not know.
 
-Tools are told of, called and answered in text, as many open models are trained to: `<tool_call>{…}</tool_call>`.
+Tools are described, called and answered as text, as many open models are trained to: `<tool_call>{…}</tool_call>`.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from urllib.parse import parse_qsl
 from scheduler.errors import CodeUnusable
 from sweeps.environments import EpisodeShape, Messages, Split, Turn
 
-TURNS = 16  # where the environment has no limit of its own
-TOKENS = 1024  # of an action and of an answer, where nothing is said
-HELD_OUT = 5  # every so many-th row is for testing, where the environment has no rows for that
+TURNS = 16  # if the environment has no limit
+TOKENS = 1024  # of an action and of an observation, by default
+HELD_OUT = 5  # every fifth row is held out, if the environment has no rows for testing
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 NEEDS = {
     "SandboxEnv": "a sandbox",
     "SandboxMixin": "a sandbox",
-    "EnvGroup": "a choice: name one of the environments of the group",
+    "EnvGroup": "a choice: name one environment of the group",
 }
 TOOLS = """You may call these functions, described in JSON:
 <tools>
@@ -42,7 +42,7 @@ To call one, write <tool_call>{{"name": …, "arguments": {{…}}}}</tool_call>,
 
 
 def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
-    """The environment of an id. Raises CodeUnusable."""
+    """Load the environment with an id. Raises CodeUnusable."""
     library = _library(name)
     identity, _, query = rest.partition("?")
     arguments = dict(_arguments(query))
@@ -51,14 +51,14 @@ def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
         inner = library.load_environment(identity, **arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
         cause = error.__cause__ or error
-        raise CodeUnusable(f"{name} cannot be loaded: {type(cause).__name__}: {str(cause)[:300]}") from None
+        raise CodeUnusable(f"cannot load {name}: {type(cause).__name__}: {str(cause)[:300]}") from None
     if need := _find_need(library, inner):
-        raise CodeUnusable(f"{name} needs {need}; that is not supported")
+        raise CodeUnusable(f"{name} needs {need}, which is not supported")
     return VerifiersEnvironment(library, inner, EpisodeShape(action=(1, spans[0]), observation=(0, spans[1])))
 
 
 def list_sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
-    """What its code is known by: the library's version, and the modules that hold the environment."""
+    """Return what identifies its code: the library's version, and the modules of the environment."""
     module = rest.partition("?")[0].replace("-", "_").split("/")[-1]
     inner = type(environment.inner).__module__
     return f"verifiers {version_of('verifiers')}", {module, *([] if inner.startswith("verifiers.") else [inner])}
@@ -69,13 +69,13 @@ def _library(name: str) -> Any:
         import verifiers
     except ImportError as error:
         raise CodeUnusable(
-            f"{name}: the library verifiers cannot be imported ({error}); `pip install 'verifiers<0.3'` where the "
-            "workers run, and the package of the environment"
+            f"{name}: cannot import the library verifiers ({error}); run `pip install 'verifiers<0.3'` where the "
+            "workers run, and install the package of the environment"
         ) from None
     if not hasattr(verifiers, "MultiTurnEnv"):
         raise CodeUnusable(
-            f"{name}: verifiers {version_of('verifiers')} is installed, whose environments run whole programs around "
-            "a model; 0.1 or 0.2 is right: `pip install 'verifiers<0.3'`"
+            f"{name}: expected verifiers 0.1 or 0.2, got {version_of('verifiers')}, whose environments run whole "
+            "programs around a model; run `pip install 'verifiers<0.3'`"
         )
     return verifiers
 
@@ -90,18 +90,18 @@ def _arguments(query: str) -> Iterator[tuple[str, Any]]:
 
 def _tokens(name: str, what: str, value: object) -> int:
     if type(value) is not int or value < 1:
-        raise CodeUnusable(f"{name}: {what}={value!r}; a whole number of tokens is right")
+        raise CodeUnusable(f"{name}: {what}: expected a whole number of tokens, got {value!r}")
     return value
 
 
 def _find_need(library: Any, inner: Any) -> str | None:
-    """What it needs that we have not, if anything."""
+    """Return what the environment needs and we do not support, or None."""
     kinds = [each.__name__ for each in type(inner).__mro__]
     for kind, need in NEEDS.items():
         if kind in kinds:
             return need
     if not isinstance(inner, library.MultiTurnEnv):
-        return f"to run by itself ({kinds[0]} is no MultiTurnEnv)"
+        return f"to run by itself ({kinds[0]} is not a MultiTurnEnv)"
     if inner.rubric.has_group_rewards:
         return "to judge several episodes of a task together"
     rubrics = [inner.rubric, *getattr(inner.rubric, "rubrics", [])]
@@ -111,7 +111,7 @@ def _find_need(library: Any, inner: Any) -> str | None:
 
 
 class VerifiersEnvironment:
-    """One of theirs, as one of ours."""
+    """An environment of verifiers with our protocol."""
 
     version = 1
     stop = ()
@@ -120,8 +120,8 @@ class VerifiersEnvironment:
         self.library = library
         self.inner = inner
         if inner.max_turns < 1:
-            inner.max_turns = TURNS  # then it ends, and is judged
-        inner.timeout_seconds = None  # the model may be slow; what the environment takes is measured elsewhere
+            inner.max_turns = TURNS  # then it ends, and is scored
+        inner.timeout_seconds = None  # the model may be slow; the environment's time is limited elsewhere
         self.shape = shape._replace(turns=(1, inner.max_turns))
         self.loop = asyncio.new_event_loop()
         self.model = _model(library)
@@ -134,7 +134,7 @@ class VerifiersEnvironment:
         return VerifiersEpisode(self, seed, rows[seed % len(rows)])
 
     def _read_rows(self, split: Split) -> Any:
-        """The rows for training or testing. Where there are some of one kind only, none is of both."""
+        """Read the rows for training or testing. If the environment has one kind only, split it."""
         inner = self.inner
         training, testing = inner.build_dataset(), inner.build_eval_dataset()
         rows = training if split == "train" else testing
@@ -147,7 +147,7 @@ class VerifiersEnvironment:
         return rows
 
     async def play(self, row: Mapping[str, Any]) -> Any:
-        """Their rollout and its reward, with us as the model."""
+        """Run the library's rollout and score it, with us as the model."""
         state = await self.inner.rollout(dict(row), self.model, "tinker-sweeps", {})
         if state.get("error") is not None:
             raise RuntimeError(f"the rollout ended with {state['error']!r}")
@@ -157,7 +157,7 @@ class VerifiersEnvironment:
 
 
 class VerifiersEpisode:
-    """One rollout of theirs, which waits whenever it asks the model."""
+    """A rollout of the library, which waits whenever it calls the model."""
 
     def __init__(self, of: VerifiersEnvironment, seed: int, row: Mapping[str, Any]) -> None:
         self._loop = of.loop
@@ -165,11 +165,11 @@ class VerifiersEpisode:
         self._steps = 0
         self._asked: asyncio.Future[list[dict[str, str]]] = of.loop.create_future()
         self._action: asyncio.Future[str] = of.loop.create_future()
-        token = _PLAYING.set(self)  # the task takes it along
+        token = _PLAYING.set(self)  # the task copies the context
         self._rollout = of.loop.create_task(of.play(row))
         _PLAYING.reset(token)
         if self._go_on() is not None:
-            raise RuntimeError("the rollout was over before the model was asked anything")
+            raise RuntimeError("the rollout ended before it called the model")
         self._heard = self._asked.result()
         self.prompt: Messages = self._heard
 
@@ -182,24 +182,24 @@ class VerifiersEpisode:
             return Turn(reward=float(over["reward"]), done=True, facts=_facts(over["metrics"]))
         before, self._heard = self._heard, self._asked.result()
         if self._heard[: len(before)] != before:
-            raise RuntimeError("it rewrites what was said before; that is not supported")
-        return Turn(self._heard[len(before) + 1 :])  # behind that, and the action
+            raise RuntimeError("it changes earlier messages, which is not supported")
+        return Turn(self._heard[len(before) + 1 :])  # after those, and the action
 
     async def answer(self, conversation: Sequence[Any], tools: Sequence[Any] | None) -> str:
-        """The model's part."""
+        """Answer as the model."""
         action = self._action
         self._asked.set_result([*_plain(conversation, tools)])
         return await action
 
     def _go_on(self) -> Any:
-        """Until the rollout asks the model, or is over: then its state. What it raised is raised here."""
+        """Run until the rollout calls the model, or ends: then return its state. Raises what the rollout raised."""
         self._seed_chance()
         both = asyncio.wait({self._rollout, self._asked}, return_when=asyncio.FIRST_COMPLETED)
         self._loop.run_until_complete(both)
         return self._rollout.result() if self._rollout.done() else None
 
     def _seed_chance(self) -> None:
-        """The library asks nobody for determinism; the usual sources of chance are at least the same each time."""
+        """Seed the usual random generators, because the library takes no seed."""
         digest = hashlib.sha256(f"{self._seed} {self._steps}".encode()).digest()
         self._steps += 1
         random.seed(digest)
@@ -211,7 +211,7 @@ _PLAYING: ContextVar[VerifiersEpisode] = ContextVar("playing")
 
 
 def _model(library: Any) -> Any:
-    """What the library takes for a model."""
+    """Make the object that the library calls as its model."""
     from verifiers import types
 
     async def get_response(_: object, prompt: Any, model: str, *__: object, tools: Any = None, **___: object) -> Any:
@@ -226,12 +226,12 @@ def _model(library: Any) -> Any:
         return types.Response(id="", created=0, model=model, usage=None, message=message)
 
     kind: Any = type("Asked", (library.Client,), {"get_response": get_response})
-    kind.__abstractmethods__ = frozenset()  # the rest is how it speaks to a service, and is never called
+    kind.__abstractmethods__ = frozenset()  # the other methods talk to a service, and are never called
     return kind(None)
 
 
 def _calls(text: str) -> tuple[str, list[dict[str, str]]]:
-    """What was said, and the tools that were called. What is no call comes to the environment as a bad one."""
+    """Split an answer into text and tool calls. The environment gets a malformed call as a bad one."""
     calls = []
     for number, spelled in enumerate(CALL.findall(text)):
         try:
@@ -244,7 +244,7 @@ def _calls(text: str) -> tuple[str, list[dict[str, str]]]:
 
 
 def _plain(conversation: Sequence[Any], tools: Sequence[Any] | None) -> Iterator[dict[str, str]]:
-    """Their messages as ours: text, and roles that every chat template knows."""
+    """Convert the library's messages to ours: text, and roles that every chat template knows."""
     told = TOOLS.format("\n".join(tool.model_dump_json(exclude_none=True) for tool in tools)) if tools else ""
     messages = [(str(message.role), _content(message)) for message in conversation]
     if told and (not messages or messages[0][0] != "system"):
@@ -263,7 +263,7 @@ def _content(message: Any) -> str:
     if not isinstance(content, str):
         kinds = {part.get("type") for part in content} - {"text"}
         if kinds:
-            raise ValueError(f"{', '.join(map(str, kinds))} in a message; only text is supported")
+            raise ValueError(f"expected text in a message, got {', '.join(map(str, kinds))}")
         content = "".join(part["text"] for part in content)
     calls = [{"name": call.name, "arguments": call.arguments} for call in getattr(message, "tool_calls", None) or []]
     return "\n".join([*filter(None, [content]), *(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)])

@@ -77,10 +77,11 @@ def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(de
     for bound in ("low_usd", "high_usd"):
         assert sum(kind[bound] for kind in found["kinds"]) == pytest.approx(planned["usd"])
     assert [kind["spent_usd"] for kind in found["kinds"]] == [0, 0]
-    assert "small may spend $2.50" in desk.call("budget", "small", "2.50").out
+    assert "$2.50" in desk.call("budget", "small", "2.50").out
     assert costs(desk)["sweeps"][0]["budget_usd"] == 2.5
     assert desk.call("-f", "json", "budget", "small", "0").json == {"sweeps": [{"sweep": "small", "budget_usd": 0.0}]}
-    assert "$0.0000 spent and $0.0000 held of $0.0000" in desk.call("costs").out
+    (line,) = [line for line in desk.call("costs").out.splitlines() if line.startswith("small: ")]
+    assert line.count("$0.0000") == 3
     refused(desk.call("budget", "nobody", "3"), "nobody", "sweep list")
     refused(desk.call("costs", "nobody"), "nobody")
     refused(desk.call("budget", "small", "much"), "much", "12.50", status=2)
@@ -93,4 +94,4 @@ def test_a_plan_whose_cost_is_not_known_beforehand_says_low_and_high() -> None:
     print_summary(Output("table", console), plan("s", [train("a", cost=3_000_000, low=1_000_000)]))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00 (low to high; the high one is reserved)" in said
+    assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00" in said

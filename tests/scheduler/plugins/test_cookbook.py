@@ -14,6 +14,7 @@ from sweeps.rendering.render import Example, measure_lengths, render
 from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
 from tests.sweeps.templates import chat, speaking
+from tests.wording import naming
 
 TOOL = {"type": "function", "function": {"name": "look_up", "description": "", "parameters": {"type": "object"}}}
 CALL = {"type": "function", "function": {"name": "look_up", "arguments": {"word": "a"}}}
@@ -30,7 +31,7 @@ def rendered(name: str, row: dict[str, Any]) -> tuple[Example, str]:
 
 def test_without_it_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tinker_cookbook", None)
-    with pytest.raises(DataError, match=r"cannot be imported .*; pip install 'tinker-cookbook>=0\.5\.8' installs"):
+    with pytest.raises(DataError, match=naming("tinker-cookbook", "pip install 'tinker-cookbook>=0.5.8'")):
         choose_renderer("cookbook:qwen3", speaking("chatml"), messages=True)
 
 
@@ -98,7 +99,7 @@ def test_where_answers_are_rewritten_only_the_last_one_can_be_learnt(stub: Stub)
     stub.has_extension_property = False
     renderer = CookbookRenderer("some", None)
     assert sum(renderer.written(chat("a", "b", "c", "d"), (), [3]).weights) == 2
-    with pytest.raises(DataError, match=r"writes an answer differently once others follow; .*weight: 0"):
+    with pytest.raises(DataError, match=naming("an answer", "weight: 0")):
         renderer.written(chat("a", "b", "c", "d"), (), [1, 3])
 
 
@@ -130,7 +131,7 @@ class TestReal:
 
     def test_thoughts_that_are_history_are_refused_unless_the_last_answer_alone_is_learnt(self) -> None:
         messages = chat("hello", "yes", "12", "no")
-        with pytest.raises(DataError, match="cookbook:qwen3 writes an answer differently once others follow"):
+        with pytest.raises(DataError, match=naming("cookbook:qwen3", "an answer")):
             rendered("qwen3", {"messages": messages})
         messages[1]["weight"] = 0
         assert rendered("qwen3", {"messages": messages})[1].endswith("no<|im_end|>")
@@ -159,5 +160,5 @@ class TestReal:
 
     @pytest.mark.parametrize("name", ["nonsense", "llama3"])
     def test_a_renderer_that_does_not_suit_the_tokenizer_is_refused(self, name: str) -> None:
-        with pytest.raises(DataError, match=f"cookbook:{name} does not take this"):
+        with pytest.raises(DataError, match=f"cookbook:{name} "):
             choose_renderer(f"cookbook:{name}", speaking("chatml"), messages=True)

@@ -10,6 +10,7 @@ from sweeps.rendering.render import render
 from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import get_template
 from tests.sweeps.templates import CHATML, chat, speaking
+from tests.wording import naming
 
 
 def said(template: str) -> str:
@@ -37,7 +38,7 @@ def test_the_clock_of_a_template_stands_still() -> None:
     ],
 )
 def test_what_a_template_must_not_or_cannot_do_is_a_refusal(template: str) -> None:
-    with pytest.raises(DataError, match=r"does not take the messages: .*`renderer: plain`"):
+    with pytest.raises(DataError, match=naming("`renderer: plain`")):
         said(template)
 
 

@@ -17,6 +17,7 @@ from scheduler.plugins.tokenizers import load, tokenizer_for, tokenizer_named
 from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.tokenizers import folder, real_tokenizer
+from tests.wording import naming
 from tinker_offline.model.characters import write_tokenizer
 
 AT_ONCE = """
@@ -75,19 +76,19 @@ def test_what_is_named_is_known_by_its_content(place: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "value"),
     [
-        ("./nowhere", "there is no folder"),
-        ("~/nowhere/at/all", "there is no folder"),
-        ("/nowhere", "there is no folder"),
-        ("tokenizer/tokenizer.json", "is a file"),
-        ("empty", "nothing of a tokenizer"),
+        ("./nowhere", "/nowhere"),
+        ("~/nowhere/at/all", "/nowhere/at/all"),
+        ("/nowhere", "/nowhere"),
+        ("tokenizer/tokenizer.json", "tokenizer/tokenizer.json"),
+        ("empty", "empty"),
     ],
 )
-def test_a_place_without_a_tokenizer_is_told(address: str, said: str, place: Path, tmp_path: Path) -> None:
+def test_a_place_without_a_tokenizer_is_told(address: str, value: str, place: Path, tmp_path: Path) -> None:
     assert place.exists()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ServiceRefused, match=said):
+    with pytest.raises(ServiceRefused, match=naming("tokenizer:", value)):
         tokenizer_named(address, tmp_path)
 
 
@@ -142,7 +143,7 @@ def test_what_cuts_text_is_the_file_and_not_the_class(kind: str, place: Path) ->
 def test_a_program_is_run_for_nobody_who_did_not_ask(named: Any, place: Path, tmp_path: Path) -> None:
     changed(place / "tokenizer_config.json", lambda config: config.update(auto_map=named))
     (place / "tokenization_kimi.py").write_text("raise SystemExit('it ran')")
-    with pytest.raises(ServiceRefused, match=r"program of its own \(tokenization_kimi\.TikTokenTokenizer"):
+    with pytest.raises(ServiceRefused, match=naming("tokenization_kimi.TikTokenTokenizer", TRUST)):
         tokenizer_named("tokenizer", tmp_path)
 
 

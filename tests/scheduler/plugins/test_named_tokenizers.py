@@ -12,6 +12,7 @@ from scheduler.plugins.tokenizers import tokenizer_of
 from scheduler.prepare import Prepared, prepare, store_data
 from scheduler.settings import from_environment
 from sweeps.errors import PlanError, SpecError
+from tests.wording import naming
 from tinker_offline.model.characters import write_tokenizer
 
 SPEC = """
@@ -75,7 +76,7 @@ def test_a_worker_reads_it_from_the_store_wherever_it_is(place: Path) -> None:
 
 
 def test_a_model_of_ours_reads_what_it_has_room_for(place: Path) -> None:
-    with pytest.raises(ServiceRefused, match=r"has 100 tokens, and offline/ngram-s reads 99.*offline/rehearsal"):
+    with pytest.raises(ServiceRefused, match=naming(100, 99, "offline/ngram-s", "offline/rehearsal")):
         planned(place, "tokenizer=longer")
     assert planned(place, "tokenizer=longer", "model=offline/rehearsal").plan.stages
 
@@ -98,5 +99,5 @@ def test_a_value_that_is_none_is_named_with_its_line(place: Path, value: str, pl
 
 
 def test_a_home_of_nobody_is_refused(place: Path) -> None:
-    with pytest.raises(ServiceRefused, match="tokenizer: ~nobody-at-all/x"):
+    with pytest.raises(ServiceRefused, match=naming("tokenizer:", "~nobody-at-all/x")):
         planned(place, "tokenizer=~nobody-at-all/x")

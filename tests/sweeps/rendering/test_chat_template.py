@@ -185,7 +185,7 @@ STERN = "{%- if messages|length > 2 %}{{ raise_exception('too long') }}{% endif 
         (CHATML, {"messages": chat("a", "b"), "tools": [TOOL]}, "leaves out the tool look_up"),
         (CHATML, {"messages": chat("a", "\nb")}, r"merges across '|>assistant\n' | '\nb<|im_end|>'"),
         (TWICE, {"messages": chat("a", "b")}, "2 parts marked by the chat template as the assistant's, 1 messages"),
-        (STERN, {"messages": chat("a", "b", "a", "b")}, "does not take the messages: too long"),
+        (STERN, {"messages": chat("a", "b", "a", "b")}, "too long"),
         (CHATML, {"messages": chat("a")}, "nothing in it is learnt"),
         (CHATML, {"messages": [{"role": "user", "content": "a", "weight": 1}]}, "weight: 1 found"),
         (CHATML, {"messages": [*chat("a"), {"role": "assistant", "content": "a", "weight": 2}]}, "weight: 2 found"),
