@@ -74,8 +74,8 @@ class CheckpointStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._runs = {run.run_id: run for run in (_read_run(path) for path in root.glob("*/run.json"))}
-        found = (Checkpoint(**json.loads(path.read_text(encoding="utf-8"))) for path in root.glob("*/*weights/*.json"))
-        self._checkpoints = {checkpoint.path: checkpoint for checkpoint in found}
+        saved = (Checkpoint(**json.loads(path.read_text(encoding="utf-8"))) for path in root.glob("*/*weights/*.json"))
+        self._checkpoints = {checkpoint.path: checkpoint for checkpoint in saved}
 
     def add_run(self, run: TrainingRun) -> None:
         write_text(self._root / run.run_id / "run.json", json.dumps(asdict(run)))
@@ -123,8 +123,8 @@ class CheckpointStore:
     def list(self, run_id: str | None = None) -> list[Checkpoint]:
         """List the checkpoints of one run or of all, newest first."""
         self._expire()
-        found = (one for one in tuple(self._checkpoints.values()) if run_id in (None, one.run_id))
-        return sorted(found, key=lambda checkpoint: (checkpoint.time, checkpoint.path), reverse=True)
+        chosen = (checkpoint for checkpoint in tuple(self._checkpoints.values()) if run_id in (None, checkpoint.run_id))
+        return sorted(chosen, key=lambda checkpoint: (checkpoint.time, checkpoint.path), reverse=True)
 
     def delete(self, path: str) -> None:
         self._remove(self.get(path))

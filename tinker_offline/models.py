@@ -167,5 +167,5 @@ class LiveModels:
             self.slots.give_back(model.created)
             del self.models[model.run_id]
         self.slots.fill()
-        for sampler in [one for one in self.samplers.values() if one.session_id == session_id]:
+        for sampler in [live for live in self.samplers.values() if live.session_id == session_id]:
             self.samplers.pop(sampler.sampler_id).forget()

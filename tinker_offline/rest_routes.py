@@ -27,41 +27,41 @@ def list_models() -> Json:
 
 
 def list_sessions(service: Service, query: Query) -> Json:
-    chosen, _ = _paginate([each.session_id for each in service.sessions.list_newest()], query)
+    chosen, _ = _paginate([session.session_id for session in service.sessions.list_newest()], query)
     return {"sessions": chosen}
 
 
 def get_session(service: Service, session_id: str) -> Json:
-    found = service.sessions.get(session_id)
+    session = service.sessions.get(session_id)
     return {
-        "training_run_ids": found.runs,
-        "sampler_ids": found.samplers,
-        "user_metadata": found.request.user_metadata,
-        "display_name": found.request.display_name,
+        "training_run_ids": session.runs,
+        "sampler_ids": session.samplers,
+        "user_metadata": session.request.user_metadata,
+        "display_name": session.request.display_name,
     }
 
 
 def search_sessions(service: Service, request: request_models.SearchSessions) -> Json:
-    found = service.sessions.search(request)
-    page, cursor = found[: request.limit], None
-    if len(found) > request.limit:
+    sessions = service.sessions.search(request)
+    page, cursor = sessions[: request.limit], None
+    if len(sessions) > request.limit:
         last = page[-1]
         cursor = {"last_created_at": last.created_at.isoformat(), "last_session_id": last.session_id}
-    return {"sessions": [_summarise_session(service, one) for one in page], "next_cursor": cursor}
+    return {"sessions": [_summarise_session(service, session) for session in page], "next_cursor": cursor}
 
 
-def _summarise_session(service: Service, found: ClientSession) -> Json:
-    saved = [one for run in found.runs for one in service.checkpoints.list(run)]
+def _summarise_session(service: Service, session: ClientSession) -> Json:
+    saved = [checkpoint for run in session.runs for checkpoint in service.checkpoints.list(run)]
     return {
-        "session_id": found.session_id,
-        "created_at": found.created_at.isoformat(),
+        "session_id": session.session_id,
+        "created_at": session.created_at.isoformat(),
         "owner": "offline",
         "project_id": "offline",
-        "status": found.status(),
+        "status": session.status(),
         "checkpoints_count": len(saved),
-        "display_name": found.request.display_name,
-        "user_metadata": found.request.user_metadata,
-        "checkpoint_storage_bytes": sum(one.size_bytes for one in saved),
+        "display_name": session.request.display_name,
+        "user_metadata": session.request.user_metadata,
+        "checkpoint_storage_bytes": sum(checkpoint.size_bytes for checkpoint in saved),
     }
 
 
@@ -76,15 +76,17 @@ def get_training_run(service: Service, run_id: str) -> Json:
 
 def _describe_run(service: Service, run: TrainingRun) -> Json:
     saved = service.checkpoints.list(run.run_id)
-    last = {folder: next((one for one in saved if one.folder == folder), None) for folder in _FOLDERS}
-    described = {_FOLDERS[folder]: one.describe() if one else None for folder, one in last.items()}
+    last = {
+        folder: next((checkpoint for checkpoint in saved if checkpoint.folder == folder), None) for folder in _FOLDERS
+    }
+    described = {_FOLDERS[folder]: checkpoint.describe() if checkpoint else None for folder, checkpoint in last.items()}
     return {
         "training_run_id": run.run_id,
         "base_model": run.base_model,
         "model_owner": "offline",
         "is_lora": True,
         "lora_rank": run.rank,
-        "last_request_time": max([run.created_at, *(one.time for one in saved)]),
+        "last_request_time": max([run.created_at, *(checkpoint.time for checkpoint in saved)]),
         "user_metadata": run.user_metadata,
         **described,
     }
@@ -95,12 +97,12 @@ _FOLDERS = {"weights": "last_checkpoint", "sampler_weights": "last_sampler_check
 
 def list_run_checkpoints(service: Service, run_id: str) -> Json:
     service.checkpoints.get_run(run_id)
-    return {"checkpoints": [one.describe() for one in service.checkpoints.list(run_id)]}
+    return {"checkpoints": [checkpoint.describe() for checkpoint in service.checkpoints.list(run_id)]}
 
 
 def list_checkpoints(service: Service, query: Query) -> Json:
     chosen, cursor = _paginate(service.checkpoints.list(), query)
-    return {"checkpoints": [one.describe() for one in chosen], "cursor": cursor}
+    return {"checkpoints": [checkpoint.describe() for checkpoint in chosen], "cursor": cursor}
 
 
 def get_weights_info(service: Service, request: request_models.OfPath) -> Json:
@@ -114,7 +116,7 @@ async def list_usage_events(service: Service, query: Query) -> Json:
     await service.futures.wait_for_work()
     events = service.usage.list_events(_parse_moment(query, "starting_on"), _parse_moment(query, "ending_before"))
     known = {event["session_id"]: service.sessions.get(event["session_id"]) for event in events}
-    owners = {session_id: {"user_metadata": one.request.user_metadata} for session_id, one in known.items()}
+    owners = {session_id: {"user_metadata": session.request.user_metadata} for session_id, session in known.items()}
     return {"data": events, "sessions": owners, "cost_data_through": through.isoformat()}
 
 
@@ -126,9 +128,9 @@ def _parse_moment(query: Query, name: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _paginate(found: list[T], query: Query) -> tuple[list[T], Json]:
+def _paginate(items: list[T], query: Query) -> tuple[list[T], Json]:
     try:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 20))
     except ValueError:
         raise Refusal(f"offset and limit: expected whole numbers, got {dict(query)}") from None
-    return found[offset : offset + limit], {"offset": offset, "limit": limit, "total_count": len(found)}
+    return items[offset : offset + limit], {"offset": offset, "limit": limit, "total_count": len(items)}

@@ -130,8 +130,8 @@ async def _read(request: Request, form: type[M]) -> M:
     try:
         return form.model_validate_json(await request.body())
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise Refusal(f"not a valid {form.__name__}: {found}", 422) from None
+        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise Refusal(f"not a valid {form.__name__}: {problems}", 422) from None
 
 
 def _create_session(service: Service, request: request_models.CreateSession) -> Json:

@@ -90,7 +90,11 @@ class Sessions:
     def drop_silent(self, seconds: float) -> Iterator[ClientSession]:
         """Drop the sessions without a heartbeat for this long since the server started, and yield each."""
         limit = datetime.now(UTC) - timedelta(seconds=seconds)
-        silent = [one for one in self._sessions.values() if one.last_beat < limit and one.make_refusal() is None]
+        silent = [
+            candidate
+            for candidate in self._sessions.values()
+            if candidate.last_beat < limit and candidate.make_refusal() is None
+        ]
         for session in silent:
             self._record({"session": session.session_id, "dropped": f"no heartbeat for {seconds:g} s"})
             yield session
@@ -124,11 +128,11 @@ class Sessions:
 
     def search(self, query: SearchSessions) -> list[ClientSession]:
         """Find sessions; return one more than fits on a page, so that the caller sees whether there is a next page."""
-        found = (session for session in self.list_newest() if _matches(session, query))
+        matching = (session for session in self.list_newest() if _matches(session, query))
         if query.cursor is not None:
             cursor = (query.cursor.last_created_at, query.cursor.last_session_id)
-            found = (session for session in found if _sort_key(session) < cursor)
-        return [session for session, _ in zip(found, range(query.limit + 1), strict=False)]
+            matching = (session for session in matching if _sort_key(session) < cursor)
+        return [session for session, _ in zip(matching, range(query.limit + 1), strict=False)]
 
 
 def _sort_key(session: ClientSession) -> tuple[datetime, str]:

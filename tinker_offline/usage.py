@@ -76,24 +76,24 @@ class UsageCounter:
 
     def sum_totals(self) -> dict[str, dict[str, dict[str, int]]]:
         """Return `tokens` by kind and `operations`, by session."""
-        found: dict[str, dict[str, dict[str, int]]] = {}
+        by_session: dict[str, dict[str, dict[str, int]]] = {}
         for bucket, tokens in self._tokens.copy().items():
             kind = f"{bucket.kind}_cached" if bucket.cached else bucket.kind
-            sums = found.setdefault(bucket.session, {"tokens": {}, "operations": {}})["tokens"]
+            sums = by_session.setdefault(bucket.session, {"tokens": {}, "operations": {}})["tokens"]
             sums[kind] = sums.get(kind, 0) + tokens
         for (session, deed), times in self._deeds.copy().items():
-            found.setdefault(session, {"tokens": {}, "operations": {}})["operations"][deed] = times
-        return found
+            by_session.setdefault(session, {"tokens": {}, "operations": {}})["operations"][deed] = times
+        return by_session
 
     def list_events(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """List hourly events, by hour and then by falling token count."""
-        found = [
+        chosen = [
             (bucket, tokens)
             for bucket, tokens in self._tokens.copy().items()
             if start <= _hour_start(bucket.hour) < end
         ]
-        found.sort(key=lambda item: (item[0].hour, -item[1], item[0]))
-        return [_describe_event(bucket, tokens) for bucket, tokens in found]
+        chosen.sort(key=lambda item: (item[0].hour, -item[1], item[0]))
+        return [_describe_event(bucket, tokens) for bucket, tokens in chosen]
 
 
 def _hour_start(hour: int) -> datetime:

@@ -48,13 +48,15 @@ class PassRequest(NamedTuple):
         """
         texts = [_read_tokens(datum.model_input, index) for index, datum in enumerate(self.message.data)]
         given = [datum.loss_fn_inputs for datum in self.message.data]
-        for index, one in enumerate(given):
-            if strict and (others := sorted(set(one) - set(names))):
+        for index, inputs in enumerate(given):
+            if strict and (others := sorted(set(inputs) - set(names))):
                 raise Refusal(f"datum {index} has {', '.join(others)}, and loss {self.loss!r} takes {', '.join(names)}")
         tokens = np.frombuffer(b"".join(texts), np.int32).astype(np.int64)
         lengths = [len(text) // 4 for text in texts]
         check_sequences(tokens, lengths, vocabulary)
-        return PassData(tokens, lengths, {name: _read_input(given, name, one, lengths) for name, one in names.items()})
+        return PassData(
+            tokens, lengths, {name: _read_input(given, name, inputs, lengths) for name, inputs in names.items()}
+        )
 
 
 def read_pass(body: bytes) -> PassRequest:
@@ -71,7 +73,10 @@ def read_pass(body: bytes) -> PassRequest:
 def _read_config(message: schema.ForwardBackwardRequest) -> Mapping[str, float | str]:
     """Read the loss configuration. Clients send numbers twice, for older servers; text is in the second field only."""
     second = message.loss_fn_config_v2.items()
-    return {**message.loss_fn_config, **{key: one.text if one.HasField("text") else one.number for key, one in second}}
+    return {
+        **message.loss_fn_config,
+        **{key: value.text if value.HasField("text") else value.number for key, value in second},
+    }
 
 
 def check_sequences(tokens: Ints, lengths: Sequence[int], vocabulary: int, what: str = "") -> None:
@@ -111,20 +116,22 @@ Given = Sequence[Mapping[str, schema.Tensor]]
 
 def _read_input(given: Given, name: str, default: float | None, lengths: Sequence[int]) -> npt.NDArray[Any]:
     """Read an input of all data as one array: at once if all are alike, which is the usual case."""
-    tensors = [one.get(name) for one in given]
+    tensors = [tensor.get(name) for tensor in given]
     alike = _read_alike(tensors, lengths)
     if alike is not None:
         return alike
-    parts = [_read_tensor(one, name, index, default, lengths[index]) for index, one in enumerate(tensors)]
+    parts = [_read_tensor(tensor, name, index, default, lengths[index]) for index, tensor in enumerate(tensors)]
     return np.concatenate(parts)
 
 
 def _read_alike(tensors: Sequence[schema.Tensor | None], lengths: Sequence[int]) -> npt.NDArray[Any] | None:
     """Read all tensors at once if all exist, have one type and fit the data; else return None."""
     kind = tensors[0].dtype if tensors[0] is not None else None
-    if kind not in _DTYPES or any(one is None or one.dtype != kind or len(one.shape) > 1 for one in tensors):
+    if kind not in _DTYPES or any(
+        tensor is None or tensor.dtype != kind or len(tensor.shape) > 1 for tensor in tensors
+    ):
         return None
-    dense, dtype = [one.dense for one in tensors if one is not None], np.dtype(_DTYPES[kind])
+    dense, dtype = [tensor.dense for tensor in tensors if tensor is not None], np.dtype(_DTYPES[kind])
     if any(len(text) != dtype.itemsize * length for text, length in zip(dense, lengths, strict=True)):
         return None
     return np.frombuffer(b"".join(dense), dtype)

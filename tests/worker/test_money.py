@@ -66,7 +66,8 @@ def test_a_training_stops_at_a_checkpoint_before_its_budget_is_crossed(workshop:
     workshop.store.scripts.run("set_budget", "one", limit)
     outcome = workshop.attempt(train)
     assert isinstance(outcome, Stopped)
-    assert outcome.cause.startswith("budget: $")
+    assert outcome.cause.startswith("budget: ")
+    assert " $0." in outcome.cause
     rates = workshop.store.read_assignment(train.id).rates
     checkpoint = workshop.store.read_assignment(train.id).checkpoint or {}
     view = views.read_sweep(workshop.store, "one")

@@ -90,7 +90,7 @@ class FaultRule(FaultSection):
     def matches(self, path: str) -> bool:
         """Does this rule apply to requests of this path (below /api/v1/)?"""
         about_futures = self.slow is not None or self.never is not None
-        return (path in FUTURES or not about_futures) and any(fnmatchcase(path, one) for one in self.patterns)
+        return (path in FUTURES or not about_futures) and any(fnmatchcase(path, pattern) for pattern in self.patterns)
 
 
 class AccountBehaviour(FaultSection):
@@ -118,10 +118,10 @@ def read_faults(text: str, paths: Iterable[str]) -> Faults:
     try:
         faults = Faults.model_validate(fault_document.read_values(text))
     except ValidationError as error:
-        found = dict[fault_document.Place, str]()
-        for one in error.errors():
-            found.setdefault(_normalise_place(one["loc"]), fault_document.describe_error(one))
-        raise FaultsInvalid(_format_findings(found, text)) from None
+        problems = dict[fault_document.Place, str]()
+        for error_detail in error.errors():
+            problems.setdefault(_normalise_place(error_detail["loc"]), fault_document.describe_error(error_detail))
+        raise FaultsInvalid(_format_findings(problems, text)) from None
     except ValueError as error:
         raise FaultsInvalid(str(error)) from None
     known = list(paths)
@@ -133,15 +133,15 @@ def read_faults(text: str, paths: Iterable[str]) -> Faults:
     ]
     if strangers:
         raise FaultsInvalid(
-            "\n".join(_format_findings({("rules", number, "on"): said}, text) for number, said in strangers)
+            "\n".join(_format_findings({("rules", number, "on"): problem}, text) for number, problem in strangers)
         )
     return faults
 
 
-def _format_findings(found: Mapping[fault_document.Place, str], text: str) -> str:
+def _format_findings(problems: Mapping[fault_document.Place, str], text: str) -> str:
     """Format the errors, each with its line."""
     lines = fault_document.map_lines(text)
-    return "\n".join(fault_document.format_finding(place, said, lines) for place, said in found.items())
+    return "\n".join(fault_document.format_finding(place, problem, lines) for place, problem in problems.items())
 
 
 def _normalise_place(loc: fault_document.Place) -> fault_document.Place:

@@ -76,7 +76,7 @@ async def _expire(request: Request) -> Response:
         asked = Expire.model_validate_json(await request.body())
     except ValidationError:
         raise Refusal('expected {"paths": ["tinker://…", …]} or {"paths": "all"}', 422) from None
-    paths = [one.path for one in service.checkpoints.list()] if asked.paths == "all" else asked.paths
+    paths = [checkpoint.path for checkpoint in service.checkpoints.list()] if asked.paths == "all" else asked.paths
     service.checkpoints.expire(paths)
     return JSONResponse({"expired": paths})
 

@@ -88,11 +88,11 @@ def describe_error(detail: Mapping[str, Any]) -> str:
     kind, context = str(detail["type"]), detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    found = "nothing" if detail["input"] is None else repr(detail["input"])[:80]
+    got = "nothing" if detail["input"] is None else repr(detail["input"])[:80]
     if kind in BOUNDS:
-        return f"expected a number {BOUNDS[kind]} {next(iter(context.values()))}, got {found}"
+        return f"expected a number {BOUNDS[kind]} {next(iter(context.values()))}, got {got}"
     if kind == "literal_error":
-        return f"expected {context['expected']}, got {found}"
+        return f"expected {context['expected']}, got {got}"
     if kind in ("extra_forbidden", "missing"):
         return RIGHT[kind]
-    return f"expected {RIGHT[kind]}, got {found}" if kind in RIGHT else f"this value is not allowed: {found}"
+    return f"expected {RIGHT[kind]}, got {got}" if kind in RIGHT else f"this value is not allowed: {got}"

@@ -17,7 +17,7 @@ _DIGIT = 100  # a context is a number in this base
 
 def look_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints:
     """Return what each k finds at every position of sequences of these lengths: (positions, k)."""
-    found = np.full((len(tokens), len(copies)), NOTHING, np.int64)
+    finds = np.full((len(tokens), len(copies)), NOTHING, np.int64)
     sequences = np.repeat(np.arange(len(lengths)), lengths)
     places = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     for column, k in enumerate(copies):
@@ -28,8 +28,8 @@ def look_up(tokens: Ints, lengths: Sequence[int], copies: Sequence[int]) -> Ints
         order = np.argsort(keys, kind="stable")
         before, after = order[:-1], order[1:]
         again = keys[before] == keys[after]
-        found[ends[after[again]], column] = tokens[ends[before[again]] + 1]
-    return found
+        finds[ends[after[again]], column] = tokens[ends[before[again]] + 1]
+    return finds
 
 
 class Memory:
@@ -46,24 +46,24 @@ class Memory:
 
     def look(self, running: npt.NDArray[np.intp]) -> Ints:
         """Return what each of these sequences finds after its last token: (running, k)."""
-        found = np.empty((len(running), len(self._copies)), np.int64)
+        finds = np.empty((len(running), len(self._copies)), np.int64)
         if self._copies:
-            found[...] = [[self._find(one, k) for k in self._copies] for one in running.tolist()]
-        return found
+            finds[...] = [[self._find(index, k) for k in self._copies] for index in running.tolist()]
+        return finds
 
     def write(self, running: npt.NDArray[np.intp], tokens: Ints) -> None:
         """Append one token to each of these sequences."""
         if self._copies:
-            for one, token in zip(running.tolist(), tokens.tolist(), strict=True):
-                self._write(one, token)
+            for index, token in zip(running.tolist(), tokens.tolist(), strict=True):
+                self._write(index, token)
 
-    def _write(self, one: int, token: int) -> None:
-        written = self._written[one]
+    def _write(self, index: int, token: int) -> None:
+        written = self._written[index]
         for k in self._copies:
             if len(written) >= k:
-                self._seen[one][tuple(written[-k:])] = token
+                self._seen[index][tuple(written[-k:])] = token
         written.append(token)
 
-    def _find(self, one: int, k: int) -> int:
-        written = self._written[one]
-        return self._seen[one].get(tuple(written[-k:]), NOTHING) if len(written) >= k else NOTHING
+    def _find(self, index: int, k: int) -> int:
+        written = self._written[index]
+        return self._seen[index].get(tuple(written[-k:]), NOTHING) if len(written) >= k else NOTHING

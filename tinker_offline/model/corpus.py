@@ -28,13 +28,13 @@ def read_records(count: int) -> list[str]:
     >>> read_records(2)  # doctest: +SKIP
     ['Converts a list of lists of tens', 'ors into a single tensor, padded ']
     """
-    found: list[str] = []
+    records: list[str] = []
     for path in _list_sources():
         for text in _read_docstrings(path):
-            found += [text[at : at + RECORD] for at in range(0, len(text) - RECORD + 1, RECORD)]
-        if len(found) >= count:
+            records += [text[at : at + RECORD] for at in range(0, len(text) - RECORD + 1, RECORD)]
+        if len(records) >= count:
             break
-    return found[:count]
+    return records[:count]
 
 
 def _list_sources() -> list[Path]:

@@ -39,7 +39,7 @@ def unfold(sequences: Sequence[Sampled], size: Size, seed: int) -> list[Sampled]
     """Choose a token of each sampled class; the same seed chooses the same ones."""
     if not size.folds:
         return list(sequences)
-    return [_unfold_one(each, np.random.default_rng([seed, index])) for index, each in enumerate(sequences)]
+    return [_unfold_one(sequence, np.random.default_rng([seed, index])) for index, sequence in enumerate(sequences)]
 
 
 def _unfold_one(sampled: Sampled, chances: np.random.Generator) -> Sampled:

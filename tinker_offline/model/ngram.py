@@ -229,10 +229,10 @@ Slopes = Callable[[slice, Floats], Floats]
 
 def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Floats:
     """Return the log-probability of each position's target: (positions,)."""
-    found = np.empty(len(positions.targets), np.float32)
+    logprobs = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
-        found[chunk] = _exponentiate(logits(base, adapter, rows, back)[0], targets)[1]
-    return found
+        logprobs[chunk] = _exponentiate(logits(base, adapter, rows, back)[0], targets)[1]
+    return logprobs
 
 
 def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
@@ -249,13 +249,13 @@ def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
 
 def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Positions, slopes: Slopes) -> Floats:
     """Add the gradient of the loss with these slopes to `gradient`; return each target's log-probability."""
-    found = np.empty(len(positions.targets), np.float32)
+    logprobs = np.empty(len(positions.targets), np.float32)
     for chunk, (rows, targets, back) in positions.chunks():
         scores, hidden = logits(base, adapter, rows, back)
-        totals, found[chunk] = _exponentiate(scores, targets)
+        totals, logprobs[chunk] = _exponentiate(scores, targets)
         # now proportional to the probabilities, it becomes the derivative by the logits, up to a factor per position
         scores[np.arange(len(targets)), targets] -= totals
-        factors = -slopes(chunk, found[chunk]) / totals
+        factors = -slopes(chunk, logprobs[chunk]) / totals
         by_hidden = (scores @ adapter.up.T) * (adapter.scale * factors)[:, None]
         for column in rows.T:
             _add_rows(gradient.sums.down, column, by_hidden)
@@ -264,7 +264,7 @@ def add_gradient(gradient: Gradient, base: Base, adapter: Adapter, positions: Po
         gradient.sums.bias[...] += factors @ scores
         for at, tokens, k in _list_finds(back):
             gradient.sums.trust[k] += np.float32(GAIN) * np.vdot(factors[at], scores[at, tokens])
-    return found
+    return logprobs
 
 
 def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:

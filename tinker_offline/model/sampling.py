@@ -131,10 +131,10 @@ def _collect(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
 
 def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
     """Collect the top k of one sequence, which runs through all of these steps."""
-    found = [(step.top, np.searchsorted(step.running, index)) for step in steps if step.top is not None]
-    if not found:
+    tops = [(step.top, np.searchsorted(step.running, index)) for step in steps if step.top is not None]
+    if not tops:
         return None
-    return Top(np.stack([top.tokens[at] for top, at in found]), np.stack([top.logprobs[at] for top, at in found]))
+    return Top(np.stack([top.tokens[at] for top, at in tops]), np.stack([top.logprobs[at] for top, at in tops]))
 
 
 def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
@@ -174,17 +174,17 @@ def prompt_logprobs(
     """Return the log-probability of each token of the prompt; NaN for the first and for those before the last
     `last`.
     """
-    found = np.full(len(prompt), np.nan, np.float32)
+    scored = np.full(len(prompt), np.nan, np.float32)
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
     if start < len(prompt):
         rows = context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
         back = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
         logprobs = log_softmax(logits(base, adapter, rows, back)[0])
-        found[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
+        scored[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
         if top:
             tops.tokens[start:], tops.logprobs[start:] = find_top(logprobs, top)
-    return found, tops if top else None
+    return scored, tops if top else None
 
 
 def find_top(logprobs: Floats, count: int) -> Top:

@@ -42,7 +42,7 @@ class BillReader:
                 by_model.setdefault(attempt.model, []).append(attempt)
         return sum(
             self._actions.run(
-                this, keys.UNRECONCILED, model, [one.name for one in attempts], partial(self._settle, attempts)
+                this, keys.UNRECONCILED, model, [attempt.name for attempt in attempts], partial(self._settle, attempts)
             )
             for model, attempts in by_model.items()
         )

@@ -31,10 +31,10 @@ MOST = 50_000  # micro-dollars that the probes may cost
 
 def bound_cost(model: str, prices: PriceBook) -> int:
     """Return the most micro-dollars that the probes cost. Raises SchedulerError if that is unknown or too much."""
-    rates, each = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
-    if not all(map(rates.know, each)):
+    rates, usages = prices.rates(model), [Usage(training=TOKENS), Usage(prefill=TOKENS), Usage(sample=TOKENS)]
+    if not all(map(rates.know, usages)):
         raise SchedulerError(f"{model} has no price in {prices.name}; choose a model with a price, or add a row for it")
-    most = max(map(rates.price, each))
+    most = max(map(rates.price, usages))
     if most > MOST:
         raise SchedulerError(
             f"asking {model} could cost ${most / MICRO:.4f} ({TOKENS} tokens); "

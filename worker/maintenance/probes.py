@@ -95,8 +95,8 @@ class Probes:
         lacking = {call: status for call, ask in questions.items() if (status := _find_lack(ask)) is not None}
         if not lacking:
             return ProbeAnswer("calls", ALL, "the service has every call that we use")
-        said = "; ".join(f"no `{call}`: {LACKED[call]}" for call in lacking)
-        return ProbeAnswer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), said)
+        summary = "; ".join(f"no `{call}`: {LACKED[call]}" for call in lacking)
+        return ProbeAnswer("calls", " ".join(f"{call}={status}" for call, status in lacking.items()), summary)
 
     def probe_moments(self) -> ProbeAnswer:
         """Train, save and train on; then repeat from the checkpoint with the optimizer and, as a control, without."""
@@ -120,8 +120,8 @@ class Probes:
             session = read_message()["session"]
             if not self.account.finish(session):
                 return ProbeAnswer("finish", "no", "the service refuses it; sessions of dead workers end by themselves")
-            found = self.account.find_sessions({"probe": self.name, "asks": "finish"})
-            over = any(each.id == session and each.status in FINAL for each in found)
+            sessions = self.account.find_sessions({"probe": self.name, "asks": "finish"})
+            over = any(other.id == session and other.status in FINAL for other in sessions)
             go_on()
             refused = read_message()["refused"]
         if refused == "no":
@@ -216,7 +216,7 @@ class Probes:
         losses = [self.wait(losses) for losses, _ in pending]
         for _, applied in pending:
             self.wait(applied)
-        return [-float(np.mean(np.concatenate(each.logprobs))) for each in losses]
+        return [-float(np.mean(np.concatenate(result.logprobs))) for result in losses]
 
     @contextmanager
     def _run_other_process(self) -> "Iterator[tuple[Callable[[], dict[str, str]], Callable[[], None]]]":
@@ -297,7 +297,7 @@ def find_billed_kind(account: AccountClient, pending: PendingBill) -> Forward | 
     """Return as what the session's tokens are billed; None if they are not billed yet. Raises ServiceError."""
     hour = pending.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     used = account.read_usage(hour - timedelta(hours=1), hour + timedelta(hours=3))
-    counted = [each.usage for each in used if each.session == pending.session]
+    counted = [usage.usage for usage in used if usage.session == pending.session]
     if any(usage.training for usage in counted):
         return "training"
     return "prefill" if counted else None

@@ -27,28 +27,30 @@ def build_metadata(fleet: str, opener: str) -> dict[str, str]:
     return {"fleet": fleet, "stage": stage, "attempt": attempt}
 
 
-def select_unfinished(found: Iterable[SessionRecord], asked: Container[str]) -> list[str]:
+def select_unfinished(sessions: Iterable[SessionRecord], asked: Container[str]) -> list[str]:
     """List an ended attempt's sessions that can still be used and were not asked to end.
 
     A session that the service believes dead for want of heartbeats may return with a worker that was frozen.
     """
-    return [session.id for session in found if session.status not in FINAL and session.id not in asked]
+    return [session.id for session in sessions if session.status not in FINAL and session.id not in asked]
 
 
-def are_over(found: Iterable[SessionRecord], finished: Container[str]) -> bool:
+def are_over(sessions: Iterable[SessionRecord], finished: Container[str]) -> bool:
     """Are all these sessions over? `finished` are those that the service let us finish."""
-    return all(session.status != "active" or session.id in finished for session in found)
+    return all(session.status != "active" or session.id in finished for session in sessions)
 
 
-def find_start(found: Iterable[SessionRecord]) -> datetime | None:
+def find_start(sessions: Iterable[SessionRecord]) -> datetime | None:
     """Return when the first session was opened."""
-    return min((session.began for session in found), default=None)
+    return min((session.began for session in sessions), default=None)
 
 
 def sum_usage(attempt: UnreconciledAttempt, used: Iterable[SessionUsage], fleet: str) -> Usage:
     """Add up what the service counted in the sessions of an attempt, found by id or by metadata."""
     metadata = build_metadata(fleet, attempt.opener).items()
-    mine = (each.usage for each in used if each.session in attempt.sessions or metadata <= _items(each.metadata))
+    mine = (
+        session.usage for session in used if session.session in attempt.sessions or metadata <= _items(session.metadata)
+    )
     return reduce(Usage.plus, mine, Usage())
 
 
@@ -70,11 +72,11 @@ class Bill:
 
 def sum_bills(used: Iterable[SessionUsage], fleet: str) -> dict[str, Bill]:
     """Add up the bills of each sweep, from sessions that this installation opened."""
-    found: dict[str, Bill] = {}
-    for each in used:
-        if each.metadata.get("fleet") == fleet and (sweep := each.metadata.get("sweep")):
-            found[sweep] = found.get(sweep, Bill()).plus(each)
-    return found
+    by_sweep: dict[str, Bill] = {}
+    for session in used:
+        if session.metadata.get("fleet") == fleet and (sweep := session.metadata.get("sweep")):
+            by_sweep[sweep] = by_sweep.get(sweep, Bill()).plus(session)
+    return by_sweep
 
 
 def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:

@@ -28,7 +28,7 @@ class SessionCloser:
 
     def close(self, this: Round, most: int) -> int:
         """Finish what up to `most` ended attempts left open; return the number of sessions finished."""
-        attempts = [one for one in self._actions.reconciliation.read_unreconciled(most) if one.over is None]
+        attempts = [attempt for attempt in self._actions.reconciliation.read_unreconciled(most) if attempt.over is None]
         return self._actions.run_each(this, keys.UNRECONCILED, attempts, self._close_sessions)
 
     def _close_sessions(self, account: AccountClient, attempt: UnreconciledAttempt) -> int:

@@ -27,7 +27,7 @@ class ExampleBatch:
     def __init__(self, examples: Sequence[Example], *, scale: float | Sequence[float] = 1.0) -> None:
         self.tokens = sum(len(example.weights) for example in examples)
         scales = [scale] * len(examples) if isinstance(scale, float) else scale
-        self.weights = [example.weights * np.float32(each) for example, each in zip(examples, scales, strict=True)]
+        self.weights = [example.weights * np.float32(factor) for example, factor in zip(examples, scales, strict=True)]
         self.data = [_make_datum(example, weights) for example, weights in zip(examples, self.weights, strict=True)]
 
     def read(self, call: str, answer: Any) -> PassResult:
@@ -40,10 +40,12 @@ class RolloutBatch:
 
     def __init__(self, rollouts: Sequence[Rollout], advantages: Sequence[npt.NDArray[np.float32]]) -> None:
         self.tokens = sum(map(len, rollouts))
-        self.weights = [each.astype(np.float32, copy=False) for each in advantages]
+        self.weights = [advantage.astype(np.float32, copy=False) for advantage in advantages]
         self.acted = [rollout.acted.astype(np.float32) for rollout in rollouts]
         self.sampled = [rollout.logprobs for rollout in rollouts]
-        self.data = [_make_rollout_datum(rollout, each) for rollout, each in zip(rollouts, advantages, strict=True)]
+        self.data = [
+            _make_rollout_datum(rollout, advantage) for rollout, advantage in zip(rollouts, advantages, strict=True)
+        ]
 
     def read(self, loss: str, config: Mapping[str, float], answer: Any) -> PassResult:
         """Read the losses that a pass over this batch returned.

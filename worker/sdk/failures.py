@@ -58,12 +58,10 @@ def translate_unreadable(call: str, error: Exception) -> ServiceError:
     if wrong is not None:  # it may be a proxy's page: worth one more try
         return ServiceError(Fault.GONE, f"{call}: {wrong}")
     for sign, sentence in _UNREAD:
-        if said := re.search(sign, str(error)):
-            return ServiceError(Fault.MALFORMED, f"{call}: {said.expand(sentence)}")
-    found = f"got something else ({_clean_message(error)})"
-    return ServiceError(
-        Fault.MALFORMED, f"{call}: expected an answer that tinker {tinker.__version__} can read, {found}"
-    )
+        if match := re.search(sign, str(error)):
+            return ServiceError(Fault.MALFORMED, f"{call}: {match.expand(sentence)}")
+    got = f"got something else ({_clean_message(error)})"
+    return ServiceError(Fault.MALFORMED, f"{call}: expected an answer that tinker {tinker.__version__} can read, {got}")
 
 
 def _translate_invalid(error: tinker.APIResponseValidationError) -> ServiceError:

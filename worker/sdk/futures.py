@@ -60,8 +60,8 @@ class PendingAnswer(Generic[T]):
         """Turn a refusal into a loss (GONE) if the model or sampler no longer exists at the service."""
         if error.fault is not Fault.STAGE or self._there():
             return error
-        said = f"{error}; the service no longer has the model or sampler"
-        return ServiceError(Fault.GONE, said, missing=True, status=error.status)
+        message = f"{error}; the service no longer has the model or sampler"
+        return ServiceError(Fault.GONE, message, missing=True, status=error.status)
 
 
 @dataclass(frozen=True)

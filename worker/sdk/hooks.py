@@ -53,13 +53,13 @@ def ignore_signal(sign: Signal, reason: str) -> None:
 
 
 def _find_corner(owner: Any, name: str) -> Any:
-    found = getattr(owner, name, None)
-    if found is None:
+    original = getattr(owner, name, None)
+    if original is None:
         raise ImportError(
             f"tinker {tinker.__version__} has no {owner.__name__}.{name}, which worker/sdk/hooks.py replaces: "
             "update hooks.py for this version, or install the version that pyproject.toml requires"
         )
-    return found
+    return original
 
 
 _future = _find_corner(api_future_impl, "_APIFuture")

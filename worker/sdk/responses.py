@@ -100,9 +100,10 @@ def read_written(call: str, answer: Any, count: int, most: int, vocabulary: int 
     if len(sequences) != count:
         reject(call, f"{count} sequences", f"{len(sequences)}")
     written = [
-        _read_sequence(f"{call}, sequence {number} of {count}", each, most) for number, each in enumerate(sequences, 1)
+        _read_sequence(f"{call}, sequence {number} of {count}", sequence, most)
+        for number, sequence in enumerate(sequences, 1)
     ]
-    highest = max((int(each.tokens.max()) for each in written if len(each.tokens)), default=0)
+    highest = max((int(sequence.tokens.max()) for sequence in written if len(sequence.tokens)), default=0)
     if vocabulary is not None and highest >= vocabulary * PADDED:
         reject(call, f"tokens of the model's tokenizer, which has {vocabulary}", f"the token {highest}")
     return written
@@ -132,16 +133,16 @@ def read_prompt(call: str, answer: Any, tokens: int) -> Floats:
     expected = f"{tokens} log-probabilities of the prompt, none for the first token"
     values = _to_floats(call, [] if answer.prompt_logprobs_np is None else answer.prompt_logprobs_np)
     if values.shape == (tokens - 1,) and np.isfinite(values).all():
-        found = values
+        logprobs = values
     elif values.shape != (tokens,):
         reject(call, expected, _describe_shape(values))
     elif np.isfinite(values[0]) and values[0] != 0:
         reject(call, expected, f"{values[0]:.4g} for it: the numbers are shifted by one place")
     else:
-        found = values[1:]
-    _check_finite(call, found, np.ones(len(found), np.bool_))
-    _check_logprobs(call, found)
-    return found
+        logprobs = values[1:]
+    _check_finite(call, logprobs, np.ones(len(logprobs), np.bool_))
+    _check_logprobs(call, logprobs)
+    return logprobs
 
 
 def read_hits(call: str, answer: Any, prompt: int) -> int:

@@ -72,15 +72,15 @@ class AccountClient:
 
     def find_sessions(self, metadata: Mapping[str, str]) -> list[SessionRecord]:
         """List the sessions that were opened with this metadata, newest first."""
-        request, found = SessionSearchRequest(user_metadata=dict(metadata)), list[SessionRecord]()
+        request, sessions = SessionSearchRequest(user_metadata=dict(metadata)), list[SessionRecord]()
         for _ in range(PAGES):
             body = request.model_dump(mode="json", exclude_none=True)
             page = self._ask(_make_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
-            found += [_read_session(each) for each in page.sessions]
+            sessions += [_read_session(session) for session in page.sessions]
             if page.next_cursor is None:
                 break
             request = request.model_copy(update={"cursor": page.next_cursor})
-        return found
+        return sessions
 
     def finish(self, session: str) -> bool:
         """Finish a session that another process opened; False if the service does not allow it."""
@@ -93,15 +93,15 @@ class AccountClient:
 
     def list_checkpoints(self, session: str) -> list[str]:
         """List the paths of the checkpoints of a session that still exist."""
-        found = []
+        paths = []
         try:
             for run in self._ask(lambda clients: clients.rest.get_session(session)).training_run_ids:
                 listed = self._ask(lambda clients, run=run: clients.rest.list_checkpoints(run))  # type: ignore[misc]
-                found += [checkpoint.tinker_path for checkpoint in listed.checkpoints]
+                paths += [checkpoint.tinker_path for checkpoint in listed.checkpoints]
         except ServiceError as error:
             if not error.missing or error.lacking:
                 raise
-        return found
+        return paths
 
     def delete(self, path: str) -> None:
         """Delete a checkpoint, if it still exists."""
@@ -142,11 +142,11 @@ class AccountClient:
         except TimeoutError:
             raise ServiceError(Fault.OUTAGE, f"no answer from the service in {self._deadline:g} s") from None
         except Exception as error:  # noqa: BLE001 - the SDK raises a mix, which `translate` sorts
-            said = translate(error)
-            said.lacking = said.lacking or (about_nothing and said.missing)
-            if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not said.lacking:
+            failure = translate(error)
+            failure.lacking = failure.lacking or (about_nothing and failure.missing)
+            if isinstance(error, tinker.APIStatusError) and error.status_code in expected and not failure.lacking:
                 raise ExpectedRefusal(error.status_code) from None
-            raise said from None
+            raise failure from None
 
     def _get_answer(self, call: "Call[T]") -> T:
         return call(self._get_clients()).result(self._deadline)
@@ -213,5 +213,5 @@ def _read_session(session: types.SessionSummary) -> SessionRecord:
 
 
 def _find_metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:
-    of = usage.sessions.get(session)
-    return (of.user_metadata if of else None) or {}
+    owner = usage.sessions.get(session)
+    return (owner.user_metadata if owner else None) or {}

@@ -88,5 +88,5 @@ class Sampler:
 def _read_answer(answer: Any, prompt: int, count: int, manner: SamplingSettings) -> SampleResult:
     written = read_written("sample", answer, count, manner.most, manner.vocabulary)
     hits = read_hits("sample", answer, prompt)
-    sampled = sum(len(each.tokens) for each in written)
+    sampled = sum(len(sequence.tokens) for sequence in written)
     return SampleResult(written, Usage(0, prompt - hits, hits + (len(written) - 1) * prompt, sampled))

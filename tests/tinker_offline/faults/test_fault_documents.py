@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tinker_offline.process import ROOT
@@ -76,6 +76,7 @@ def fates(asked: list[str], path: str) -> list[Accident | None]:
     return [fate for one, fate in [(one, series.draw(one, 12.0)) for one in asked] if one == path]
 
 
+@settings(deadline=None)
 @given(requests)
 def test_the_same_document_gives_the_same_series_whatever_else_is_asked(asked: list[str]) -> None:
     mixed = fates(asked, "forward_backward")

@@ -130,7 +130,7 @@ def test_what_cannot_be_told_does_not_keep_the_rest_from_being_asked(
     def away(_: Probes) -> ProbeAnswer:
         raise ServiceError(Fault.OUTAGE, "no answer")
 
-    monkeypatch.setattr(Probes, "finish", away)
+    monkeypatch.setattr(Probes, "probe_finish", away)
     control.set(rules=[{"on": "save_weights", "answer": {"status": 400}}])
     answers, _ = run_probes(this, clients=0)
     assert [(answer.what, answer.answer) for answer in answers] == [
