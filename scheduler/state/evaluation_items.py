@@ -30,7 +30,7 @@ BROKEN = (OSError, EOFError, zlib.error, ValueError)  # errors of a file that is
 
 @dataclass(frozen=True)
 class KeptItems:
-    """Items by measure ("answers", "source.nll"), what was not read and why, in sentences, and how many rows were."""
+    """The rows read, by measure ("answers", "source.nll"); sentences on what was not read; the number of rows."""
 
     items: Mapping[str, Items]
     unread: tuple[str, ...] = ()
@@ -58,6 +58,7 @@ class _Reader:
     failing: int = 0
 
     def read(self, stage: str, file: _File, metrics: int) -> None:
+        """Read the file of a stage, if it is within the limits and not read yet."""
         if stage in self.rows or stage in self.left or file.path in self.broken:
             return
         if self.failing >= IN_A_ROW:
@@ -77,7 +78,7 @@ class _Reader:
         try:
             rows = read_rows(content, details=not self.bounded)
             if file.rows and not rows:
-                raise EOFError("nothing found; the rows that the stage has told of are right")
+                raise EOFError(f"expected {file.rows} rows, got none")
         except BROKEN:
             self.broken.append(file.path)
             return

@@ -17,11 +17,11 @@ POOLED = ("ece", "adaptive_ece", "aurc")
 
 
 def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
-    """(m,) values whose mean is the metric of confidences p (m,) and correctness y (m,).
+    """Return (m,) values whose mean is the metric of confidences p (m,) and correctness y (m,).
 
-    Of a calibration error: ±(p - y), the sign being that of the gap in the item's bin. Of AURC, with R(k) the error
-    among the k most confident: R(r) + Σ_{k≥r} (error - R(k))/k for the item at rank r. Items of equal confidence have
-    the mean of what their places give.
+    A calibration error gives ±(p - y), with the sign of the gap in the item's bin. AURC gives the item at rank r the
+    value R(r) + Σ_{k≥r} (error - R(k))/k, with R(k) the error among the k most confident. Items of equal confidence get
+    the mean of their ranks' values.
     """
     if metric == "aurc":
         return _split_aurc(*check_confidences(p, y, probabilities=False))
@@ -32,12 +32,12 @@ def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
 
 
 def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, weights: Floats) -> Floats:
-    """(draws,) the metric without its bias, where the clusters of the items (m,) count as `weights` (draws, clusters).
+    """Return (draws,) values of the metric without its bias; `weights` (draws, clusters) weigh the items' clusters.
 
-    A gap within a bin counts by its size, so that noise alone makes a calibration error: one of δ that is measured
-    with an error s adds E|N(δ, s²)| - |δ|. Taken for δ are the gaps that are seen, shrunk by the share of their squares
-    that noise does not explain (the positive part of James and Stein): near nothing where the model is calibrated,
-    near all of it where it plainly is not. AURC has no such bias.
+    A gap within a bin counts by its size, so noise alone makes a calibration error: a gap δ measured with an error s
+    adds E|N(δ, s²)| - |δ|. Taken for δ are the observed gaps, shrunk by the share of their squares that noise does not
+    explain (the positive part of James and Stein): almost nothing is left of them if the model is calibrated, almost
+    all if it plainly is not. AURC has no such bias.
     """
     if metric == "aurc":
         sums = np.bincount(clusters, split_by_item(metric, p, y), weights.shape[1])
@@ -52,7 +52,7 @@ def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, 
 
 
 def _assign(metric: str, stated: Floats) -> Places:
-    """Those of `calibration.ece` or `calibration.adaptive_ece`."""
+    """Assign the items to the bins of `calibration.ece` or `calibration.adaptive_ece`."""
     if metric == "ece":
         return assign_bins(stated, BINS)
     filled = np.array_split(np.argsort(-stated, kind="stable"), min(BINS, len(stated)))
@@ -63,7 +63,7 @@ def _assign(metric: str, stated: Floats) -> Places:
 
 
 def _share_ties(stated: Floats, values: Floats) -> Floats:
-    """The mean of each item's value and of those with the same confidence."""
+    """Replace each value by the mean over the items with the same confidence."""
     _, group, counts = np.unique(stated, return_inverse=True, return_counts=True)
     return np.asarray((np.bincount(group, values) / counts)[group])
 

@@ -1,8 +1,8 @@
-"""Errors of means over items that come in clusters: questions about one passage, attempts at one task.
+"""Errors of means over items in clusters, such as questions about one passage.
 
-Items that share something vary together, so that m of them say less than m: the error of a mean is taken over the
-clusters (Miller 2024, arXiv 2411.00640), here with the G/(G - 1) correction and t with G - 1 degrees of freedom. With
-one item in each cluster it is the ordinary standard error, with the deviation that divides by m - 1.
+Items of a cluster vary together, so m of them say less than m independent ones. The error of a mean is therefore taken
+over clusters (Miller 2024, arXiv 2411.00640), with the G/(G - 1) correction and t with G - 1 degrees of freedom. If
+each item is its own cluster, that is the ordinary standard error, whose deviation divides by m - 1.
 """
 
 import math
@@ -18,9 +18,9 @@ from sweeps.stats.intervals import critical_t
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 Weights = tuple[Floats, Floats]
-AT_ONCE = 4_000_000  # numbers that a bootstrap holds at a time
+AT_ONCE = 4_000_000  # numbers that a bootstrap holds in memory at a time
 PERCENTILES = (2.5, 97.5)
-TINY = 1e-12  # what is no difference, but rounding
+TINY = 1e-12  # a smaller difference is rounding
 
 
 class ClusteredMean(NamedTuple):
@@ -33,22 +33,22 @@ class ClusteredMean(NamedTuple):
 
     @property
     def half_width(self) -> float | None:
-        """Of the 95 % interval."""
+        """Half the width of the 95 % interval; None for a single cluster."""
         return None if self.error is None else critical_t(self.clusters - 1) * self.error
 
 
 def number_clusters(clusters: Sequence[Hashable] | None, items: int) -> Places:
-    """The number of the cluster of each item, (m,); each item is its own where nothing is said."""
+    """Number the cluster of each item, (m,); without clusters each item is its own."""
     if clusters is None:
         return np.arange(items)
     if len(clusters) != items:
-        raise ValueError(f"{len(clusters)} clusters for {items} items: one for each item is right")
+        raise ValueError(f"expected one cluster for each of {items} items, got {len(clusters)}")
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], np.intp)
 
 
 def average_clusters(scores: Floats, places: Places) -> ClusteredMean:
-    """The mean of (m,) values and its error: SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
+    """Average (m,) values, with the error SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
 
     `places` are those of `places_of`.
     """
@@ -60,18 +60,19 @@ def average_clusters(scores: Floats, places: Places) -> ClusteredMean:
 
 
 def bound_p(changes: npt.ArrayLike) -> float:
-    """The p of clusters (G,) that all change in one direction, were each as likely to change in the other: 2·2^-N.
+    """Bound p from below: 2·2^-N, if N of the clusters (G,) change at all.
 
-    Of N that change at all; below it no p can be, though a t of a few equal differences would be.
+    That is the chance that all change in one direction if either is as likely; a t of a few equal differences would be
+    smaller, and wrong.
     """
     return min(1.0, 2.0 ** (1 - int((np.abs(changes) > TINY).sum())))
 
 
 def bootstrap_crossed(differences: Floats, places: Places, *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of (seeds, items), seeds and clusters drawn again independently.
+    """Return the 95 % percentile interval of the mean of (seeds, items), resampling seeds and clusters independently.
 
-    A cross-check where there are many seeds: with fewer than five it is too narrow, as any bootstrap of so few is.
-    The same `seed` gives the same interval.
+    This is a cross-check for many seeds: with fewer than five it is too narrow, as any bootstrap of so few is. The same
+    `seed` gives the same interval.
     """
     count, clusters = len(differences), int(places.max()) + 1
     sums = np.stack([np.bincount(places, row, clusters) for row in differences])  # (seeds, clusters)
@@ -85,7 +86,7 @@ def bootstrap_crossed(differences: Floats, places: Places, *, draws: int = 2000,
 
 
 def _draw(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]:
-    """How often each seed and each cluster is in each draw: shares, and counts."""
+    """Yield how often each seed (shares) and each cluster (counts) is in each draw."""
     if draws * max(clusters, count) <= AT_ONCE:
         return _keep_draws(count, clusters, draws, seed)
     return _weights(count, clusters, draws, seed)
@@ -93,7 +94,7 @@ def _draw(count: int, clusters: int, draws: int, seed: int) -> Iterable[Weights]
 
 @lru_cache(maxsize=1)
 def _keep_draws(count: int, clusters: int, draws: int, seed: int) -> tuple[Weights, ...]:
-    """The same for every pair of a comparison: to draw takes longer than all that is done with it."""
+    """Keep the draws for every pair of a comparison: drawing takes longer than all else."""
     return tuple(_weights(count, clusters, draws, seed))
 
 

@@ -1,4 +1,4 @@
-"""Means of a few paired differences, and what can be said of them: Student's t, and what stands of a whole family."""
+"""Means of a few paired differences with Student's t, and Holm's correction for a family of them."""
 
 import math
 import statistics
@@ -10,15 +10,15 @@ from sweeps.metrics.ranges import ANY, ClippedInterval, Range, clip_interval
 from sweeps.stage import Json
 
 ALPHA = 0.05
-ROUNDING = 1e-6  # of what is measured: differences of equal values
+ROUNDING = 1e-6  # relative; smaller differences are equal values
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 class Estimate(NamedTuple):
-    """A mean over `seeds` paired differences; `half_width` of its 95 % interval, None where no cell repeats.
+    """A mean over `seeds` paired differences, with half the width of its 95 % interval; None for a single seed.
 
-    The interval that is told, `low` to `high`, ends where what is measured does.
+    The interval that people see, `low` to `high`, ends where the range of the metric ends.
     """
 
     mean: float
@@ -28,22 +28,20 @@ class Estimate(NamedTuple):
 
     @property
     def ends(self) -> ClippedInterval | None:
-        """The interval, within the span; None where no cell repeats."""
+        """The interval within the span; None for a single seed."""
         return None if self.half_width is None else clip_interval(self.mean, self.half_width, self.span)
 
     def document(self) -> dict[str, Json]:
-        """For programs."""
+        """Return it as JSON."""
         low, high = self.ends[:2] if self.ends else (None, None)
         return {"mean": self.mean, "half_width": self.half_width, "seeds": self.seeds, "low": low, "high": high}
 
 
 def estimate_paired(differences: Sequence[float], *, grain: float = 0.0, span: Range = ANY) -> Estimate:
-    """Of differences that vary as they do, with their own variance alone: t with one degree of freedom less.
+    """Estimate the mean of differences from their own variance, by t with one degree of freedom less.
 
-    `span` is between what a mean of them can lie.
-
-    Differences that are all equal are so to within the `grain` of what was measured, whose variance is grain²/12:
-    shares of few items often are, by chance.
+    `span` is the range of such a mean. Shares of few items are often all equal by chance: equal differences have the
+    variance grain²/12, for they are equal only to within the `grain` of what was measured.
     """
     count = len(differences)
     if count < 2:
@@ -56,40 +54,40 @@ def estimate_paired(differences: Sequence[float], *, grain: float = 0.0, span: R
 
 
 def find_grain(values: Iterable[float]) -> float:
-    """The least by which values differ, if they do: of shares of m items at most a few times 1/m."""
+    """Find the smallest step between different values; of shares of m items it is at most a few times 1/m."""
     seen = sorted(set(values))
     least = ROUNDING * max(map(abs, seen), default=0.0)
     return min((after - before for before, after in pairwise(seen) if after - before > least), default=0.0)
 
 
 def is_clear(estimate: Estimate) -> bool:
-    """Is it beyond its own interval?"""
+    """Is the mean beyond its own interval?"""
     return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
 
 
 def compute_p(estimate: Estimate, freedom: float) -> float:
-    """Two-sided, from the half-width: t = mean / (half-width / t(.975))."""
+    """Compute the two-sided p from the half-width: t = mean / (half-width / t(.975))."""
     if not estimate.half_width:
         return 0.0 if estimate.half_width == 0 and estimate.mean else 1.0
     return compute_p_of_t(estimate.mean * critical_t(freedom) / estimate.half_width, freedom)
 
 
 def compute_p_of_t(t: float, freedom: float) -> float:
-    """Two-sided, of a t."""
+    """Compute the two-sided p of a t."""
     from scipy.special import stdtr  # Student's t
 
     return 2 * float(stdtr(freedom, -abs(t)))
 
 
 def critical_t(freedom: float) -> float:
-    """t(.975) with so many degrees of freedom."""
+    """Return t(.975) for these degrees of freedom."""
     from scipy.special import stdtrit  # the quantile of t
 
     return float(stdtrit(freedom, 1 - ALPHA / 2))
 
 
 def holm(p_values: Mapping[Key, float]) -> set[Key]:
-    """Holm 1979: reject in ascending order while p ≤ alpha / (hypotheses left)."""
+    """Return what Holm (1979) rejects: in ascending order while p ≤ alpha / (hypotheses left)."""
     rejected: set[Key] = set()
     for key in sorted(p_values, key=p_values.__getitem__):
         if p_values[key] > ALPHA / (len(p_values) - len(rejected)):

@@ -1,16 +1,16 @@
-"""Two sets of runs that were asked the same items: by how much they differ, item by item.
+"""By how much two sets of runs differ, item by item, on the same items.
 
-Two questions have two answers. "Do these checkpoints differ?" takes the trained models as they are, and asks what
-other items would have said: the error of the mean over items, in clusters where they have them. "Does this recipe
-differ?" asks for other seeds too: Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of
-K - 1 degrees of freedom where the seeds are most of it, and otherwise, with h the seeds' share of Var,
+There are two questions. "Do these checkpoints differ?" takes the trained models as they are and asks about other items:
+the error of the mean over items, by clusters if there are any. "Does this recipe differ?" asks about other seeds too:
+Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of K - 1 degrees of freedom if the
+seeds are most of it, and otherwise, with h the seeds' share of Var,
 
     1/f = (1 - h)² / (clusters - 1) + h^⅔ / (K - 1)
 
-Satterthwaite (1946) has h² for h^⅔, as if the share were known. It is estimated from K seeds, and where it came out
-small by luck, his many degrees of freedom come with a small error: two seeds held the truth in .89 of simulated
-experiments where ten elevenths of Var are theirs and in .91 where two thirds are, and hold it in .93 and .96 so; three
-had .94 at the least, and have .95 (`make bench-statistics`).
+Satterthwaite (1946) has h² for h^⅔, as if the share were known. But it is estimated from K seeds, and if it is small by
+luck, his many degrees of freedom come with a small error. In simulations, his intervals of two seeds held the truth in
+.89 of experiments in which ten elevenths of Var are the seeds' and in .91 if two thirds are; these hold it in .93 and
+.96. With three seeds his held it in at least .94, these in .95 (`make bench-statistics`).
 """
 
 import math
@@ -36,29 +36,29 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Claim(NamedTuple):
-    """How sure a difference is, in one sense of the question."""
+    """How sure a difference is, for one of the two questions."""
 
     half_width: float  # of the 95 % interval
     freedom: float
     p: float
-    after_holm: bool = False  # still clear when all pairs are considered together
+    after_holm: bool = False  # still clear if all pairs are judged together
 
 
 @dataclass(frozen=True)
 class ItemDifference:
-    """By how much the mean of the one is above that of the other, over the items and seeds that both have.
+    """By how much the mean of one is above that of the other, over the items and seeds that both have.
 
-    `mcnemar` is the exact test of what is right or wrong: of items (or clusters) that the one does better at, or the
-    other; `needed_items` and `needed_seeds` would find the difference, were it as large as it seems, with 80 %: in the
-    checkpoints by items alone, in the recipe by seeds alone (None: never by these alone). `crossed` is the bootstrap's
-    interval for the recipe, a cross-check.
+    `mcnemar` is the exact test of right or wrong, over the items (or clusters) at which one side is better.
+    `needed_items` and `needed_seeds` find a difference of this size with a power of 80 %: in the checkpoints by more
+    items alone, in the recipe by more seeds alone (None: never). `crossed` is the bootstrap's interval for the recipe, to
+    check it.
     """
 
     mean: float
     items: int
     clusters: int
     seeds: int
-    left_out: int  # items that some run of the two lacks
+    left_out: int  # items that a run of either side lacks
     checkpoints: Claim | None  # None for a single cluster
     recipe: Claim | None = None  # None for a single seed
     crossed: Interval | None = None
@@ -66,27 +66,27 @@ class ItemDifference:
     mcnemar_after_holm: bool = False
     needed_items: int | None = None
     needed_seeds: int | None = None
-    span: Range = ANY  # between what it can lie
+    span: Range = ANY  # the range of a difference
 
 
 class Scores(NamedTuple):
-    """One run's items: a mean is Σ amounts / Σ sizes. Where an item was asked several times, over all of them."""
+    """One run's items: a mean is Σ amounts / Σ sizes. Several rows of an item are summed."""
 
     amounts: Mapping[ItemId, float]
     sizes: Mapping[ItemId, float]
     clusters: Mapping[ItemId, ItemId]
-    span: Range = ANY  # between what a difference of two means can lie
+    span: Range = ANY  # the range of a difference of two means
 
 
 def item_key(cell: Mapping[str, Json], seed: int) -> ItemKey:
-    """Which run some items are of; the order of the cell's keys is nothing."""
+    """Return the key under which a run's items are; the order of the cell's keys does not matter."""
     return canonicalize_row(cell), seed
 
 
 def read_scores(rows: Sequence[ItemRow], metric: str) -> Scores:
-    """What the rows of one run say of a metric.
+    """Read what the rows of one run say of a metric. Rows without it are left out.
 
-    Of "nll" (nats) and "bits_per_byte" the mean is that over tokens or bytes. Rows without the metric are left out.
+    The mean of "nll" (nats) is over tokens, that of "bits_per_byte" over bytes.
     """
     known, name = find_metric(metric), metric.rpartition(".")[2]
     read = known.read if known and known.read else read_value(name)
@@ -113,7 +113,7 @@ def read_value(name: str) -> Callable[[Mapping[str, float]], tuple[float, float]
 
 
 def select_stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Floats]:
-    """The rows that say how sure an answer is ("confidence", 0 to 1) and if it is right ("right", 0 or 1); and both."""
+    """Select the rows with a "confidence" (0 to 1) and "right" (0 or 1); return them and both columns."""
     asked = [row for row in rows if 0 <= row.values.get("confidence", -1) <= 1 and row.values.get("right") in (0, 1)]
     confidence, right = (np.array([row.values[key] for row in asked], float) for key in ("confidence", "right"))
     return asked, confidence, right
@@ -122,9 +122,9 @@ def select_stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Float
 def compare_items(
     one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
 ) -> ItemDifference | None:
-    """one - other, each the scores of its runs by seed; None where they have no seed or no item in common.
+    """Compare the scores of two sets of runs, each by seed; None if they have no seed or no item in common.
 
-    Without the cross-check there is no `crossed`, which takes longer than all the rest.
+    The mean is one - other. Without the cross-check there is no `crossed`, which takes longer than all the rest.
     """
     seeds = sorted(one.keys() & other.keys())
     runs = [side[seed] for seed in seeds for side in (one, other)]
@@ -139,7 +139,7 @@ def compare_items(
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
 
     def step() -> float:
-        """The least by which values of items differ; asked for seldom."""
+        """Find the smallest step between values of items; rarely needed."""
         values = [amount / size for side in sides for amount, size in side]
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
@@ -148,9 +148,9 @@ def compare_items(
 
 
 def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:
-    """The standard error over the items of the mean of one run; with a base, of one - share·base, item by item.
+    """Estimate the standard error over items of the mean of one run; with a base, of one - share·base, item by item.
 
-    By clusters where there are some; None for a single one, or none.
+    It is by clusters if there are any; None for a single cluster, or none.
     """
     items = [item for item in scores.amounts if base is None or item in base.amounts]
     if not items:
@@ -162,7 +162,7 @@ def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.
 
 
 def judge_pairs(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
-    """The same, with what stands after Holm: each sense of the question is a family over all pairs."""
+    """Judge all pairs together by Holm; each of the two questions, and McNemar's test, is a family of its own."""
     first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})
     second = holm({key: each.recipe.p for key, each in found.items() if each.recipe})
     third = holm({key: each.mcnemar for key, each in found.items() if each.mcnemar is not None})
@@ -178,12 +178,12 @@ def judge_pairs(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference
 
 
 def _list_values(scores: Scores, items: Sequence[ItemId]) -> tuple[Floats, Floats]:
-    """Amounts and sizes of these items."""
+    """List the amounts and sizes of these items."""
     return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
 
 
 def _linearize(amounts: Floats, sizes: Floats) -> Floats:
-    """Values whose mean is Σ amounts / Σ sizes and whose variance is that of this ratio, by the delta method."""
+    """Return values whose mean is Σ amounts / Σ sizes, with the variance of that ratio (the delta method)."""
     if (sizes == 1).all():
         return amounts
     ratio = amounts.sum() / sizes.sum()
@@ -191,7 +191,7 @@ def _linearize(amounts: Floats, sizes: Floats) -> Floats:
 
 
 def bound_error(clusters: int, step: float = 1.0) -> float:
-    """The error of a mean to which all clusters have said the same, so that t makes 1 - .025^(1/N) steps of it."""
+    """Return the error of a mean if all clusters agree, so that its interval is 1 - .025^(1/N) steps wide to a side."""
     left_open: float = 1 - 0.025 ** (1 / clusters)
     return step * left_open / critical_t(clusters - 1)
 
@@ -199,7 +199,7 @@ def bound_error(clusters: int, step: float = 1.0) -> float:
 def _judge(
     differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
 ) -> ItemDifference:
-    """From (seeds, items) and the cluster of each item."""
+    """Judge the differences (seeds, items), given the cluster of each item."""
     of_items = average_clusters(differences.mean(axis=0), places)
     seeds, items = differences.shape
     found = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
@@ -231,9 +231,9 @@ def _raise_p(claim: Claim, p: float) -> Claim:
 
 
 def claim_recipe(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
-    """From the squared error by seeds, s²/K, and the error of the mean over items.
+    """Make the claim about a recipe from the squared error by seeds, s²/K, and the error of the mean over items.
 
-    The degrees of freedom are those of the seeds where they are most of it, and more the less they are of it.
+    It has the seeds' degrees of freedom if they are most of the error, and more the smaller their share is.
     """
     by_item = error**2
     freedom: float = seed_freedom
@@ -244,12 +244,12 @@ def claim_recipe(mean: float, by_seed: float, error: float, seed_freedom: int, i
 
 
 def make_claim(mean: float, error: float, freedom: float) -> Claim:
-    """By Student's t; a difference without any error is certain."""
+    """Make a claim by Student's t; a difference without any error is certain."""
     p = compute_p_of_t(mean / error, freedom) if error else float(mean == 0)
     return Claim(critical_t(freedom) * error, freedom, p)
 
 
 def _test_signs(differences: Floats, places: Places) -> float:
-    """McNemar's test over clusters, each of which is won by the one that has more right in it, over all seeds."""
+    """Run McNemar's test over clusters; the side with more right answers over all seeds wins a cluster."""
     sums = np.bincount(places, np.round(differences).sum(axis=0))
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))

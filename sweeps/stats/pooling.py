@@ -1,14 +1,14 @@
-"""Many means over a few seeds each: a variance that they share, as far as they can share one.
+"""Many means over a few seeds each, with a pooled variance as far as their variances are alike.
 
-Two or three differences say little about their own spread, and many such groups together say much: the pooled variance
-Σ(k - 1)s²/Σ(k - 1), with as many degrees of freedom. But pooling takes a noisy group for a quiet one: with one target
-in five four times as noisy as the rest, more than a third of experiments without any effect would claim one. So where
-spreads are not plainly alike (Bartlett 1937), groups of a kind, as the cells of one target, take the variance of their
-kind if it is the larger one. In simulations of 3 to 5 domains with 3 seeds, whatever the spread of one of them, that
-leaves about 7 % false claims at most, and most of the power of pooling where all are alike.
+Two or three differences say little about their spread; many such groups together say much. Their pooled variance is
+Σ(k - 1)s²/Σ(k - 1), with as many degrees of freedom. But pooling takes a noisy group for a quiet one: if one target in
+five is four times as noisy as the rest, more than a third of experiments without any effect claim one. So if the
+spreads are not plainly alike (Bartlett 1937), groups of a kind, such as the cells of one target, take the variance of
+their kind if it is larger. In simulations of 3 to 5 domains with 3 seeds, whatever the spread of one of them, that
+leaves at most about 7 % false claims, and most of the power of pooling if all are alike.
 
-Groups of a kind are differences from the same runs, and so go up and down together, with a correlation of 1/2 where
-both sides are as noisy: to the test, g groups of (k - 1) degrees of freedom are worth g(k - 1) / (1 + (g - 1)/4).
+Groups of a kind are differences from the same runs, so they go up and down together, with a correlation of 1/2 if both
+sides are equally noisy. In the test, g groups of (k - 1) degrees of freedom count as g(k - 1) / (1 + (g - 1)/4).
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from sweeps.stats.intervals import Estimate, compute_p, critical_t, holm
 
-UNEQUAL = 0.5  # half of all experiments whose spreads are the same look less alike: rather too careful than not enough
+UNEQUAL = 0.5  # careful: half of all experiments with equal spreads look less alike than this
 ALIKE = 0.5  # the correlation of differences from the same runs
 
 Key = TypeVar("Key", bound=Hashable)
@@ -27,9 +27,9 @@ Key = TypeVar("Key", bound=Hashable)
 def pool_family(
     groups: Mapping[Key, Mapping[int, float]], kind: Callable[[Key], Hashable]
 ) -> tuple[dict[Key, Estimate], set[Key]]:
-    """A mean for each filled group, by seed, with its half-width; and which of them stand after Holm over all.
+    """Estimate the mean of each group that has seeds; and return the groups that are clear after Holm over all.
 
-    Groups of the same `kind` share a variance in any case, and are differences from the same runs.
+    Groups of the same `kind` always share a variance: they are differences from the same runs.
     """
     filled = {key: list(values.values()) for key, values in groups.items() if values}
     kinds: dict[Hashable, dict[Key, list[float]]] = {}
@@ -50,7 +50,7 @@ def pool_family(
 
 
 def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:
-    """Are variances, given with their degrees of freedom, less alike by Bartlett's test than most that are the same?"""
+    """Are variances (with their degrees of freedom) less alike, by Bartlett's test, than equal ones usually are?"""
     from scipy.special import chdtrc  # the upper tail of χ²
 
     known = [(variance, freedom) for variance, freedom in spreads if freedom]
@@ -59,14 +59,14 @@ def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:
     if len(known) < 2 or together == 0:
         return False
     if not all(variance for variance, _ in known):
-        return True  # some do not vary at all, and others do
+        return True  # some groups vary and others do not
     misses = whole * math.log(together) - sum(freedom * math.log(variance) for variance, freedom in known)
     shrink = 1 + (sum(1 / freedom for _, freedom in known) - 1 / whole) / (3 * (len(known) - 1))
     return float(chdtrc(len(known) - 1, misses / shrink)) < UNEQUAL
 
 
 def _spread(groups: Mapping[Key, Sequence[float]]) -> tuple[float, float]:
-    """The pooled variance about the groups' own means, and its degrees of freedom."""
+    """Return the pooled variance about the groups' own means, and its degrees of freedom."""
     several = [values for values in groups.values() if len(values) > 1]
     freedom = sum(len(each) - 1 for each in several)
     squares = sum((len(each) - 1) * statistics.variance(each) for each in several)
@@ -74,5 +74,5 @@ def _spread(groups: Mapping[Key, Sequence[float]]) -> tuple[float, float]:
 
 
 def _discount(spread: tuple[float, float], groups: int) -> tuple[float, float]:
-    """The same of groups that go up and down together."""
+    """Reduce the degrees of freedom of groups that go up and down together."""
     return spread[0], spread[1] / (1 + (groups - 1) * ALIKE**2)

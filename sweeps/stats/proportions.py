@@ -1,4 +1,4 @@
-"""Shares of items: their intervals, and whether two models that answer the same items differ."""
+"""Shares of items: Wilson's interval, and McNemar's test of two models on the same items."""
 
 import math
 from typing import NamedTuple
@@ -7,18 +7,21 @@ from sweeps.stats.intervals import ALPHA
 
 
 class Interval(NamedTuple):
-    """From `low` to `high`, of 95 % unless it was asked for another."""
+    """An interval from `low` to `high`, of 95 % by default."""
 
     low: float
     high: float
 
 
 def wilson_interval(right: int, items: int, *, alpha: float = ALPHA) -> Interval:
-    """Wilson 1927: (p + z²/2m ± z·√(p(1-p)/m + z²/4m²)) / (1 + z²/m); within [0, 1] for any share, 0 and 1 too."""
+    """Return the interval of a share (Wilson 1927), which is within [0, 1] for any share, 0 and 1 too.
+
+    (p + z²/2m ± z·√(p(1-p)/m + z²/4m²)) / (1 + z²/m).
+    """
     from scipy.special import ndtri  # the quantile of the normal distribution
 
     if not 0 <= right <= items or items < 1:
-        raise ValueError(f"{right} right of {items} items: of one item at least, and of no more than all, is right")
+        raise ValueError(f"expected at least one item and 0 ≤ right ≤ items, got {right} right of {items}")
     z, share = -float(ndtri(alpha / 2)), right / items
     middle = share + z * z / (2 * items)
     reach = z * math.sqrt(share * (1 - share) / items + z * z / (4 * items * items))
@@ -28,9 +31,10 @@ def wilson_interval(right: int, items: int, *, alpha: float = ALPHA) -> Interval
 
 
 def mcnemar(only_one: int, only_other: int) -> float:
-    """The exact two-sided p of McNemar's test: a fair coin decides each of the items that the two answer differently.
+    """Return the exact two-sided p of McNemar's test: a fair coin for each item that the two answer differently.
 
-    `only_one` items are right for the one alone, `only_other` for the other alone; what both have alike says nothing.
+    `only_one` items are right for the one model alone, `only_other` for the other alone. Items that both answer alike
+    say nothing.
     """
     from scipy.special import bdtr  # the binomial distribution's sum
 
