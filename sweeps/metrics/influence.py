@@ -1,8 +1,8 @@
-"""Metrics that are about all items together, item by item: the calibration errors and AURC.
+"""Metrics of all items together, split by item: the calibration errors and AURC.
 
-Each is turned into values of the items whose mean is the metric itself, and which vary as it does to first order (its
-influence function, the delta method), so that what holds of means over items holds of it too: pairing, clusters,
-seeds. `drawn` draws the items again, and takes from a calibration error what is not of first order: its bias.
+Each is turned into values of the items whose mean is the metric, and which vary as it does to first order (its
+influence function, the delta method). So all that holds for means over items holds for it: pairing, clusters, seeds.
+`resample` draws the items again, and removes from a calibration error what is not of first order: its bias.
 """
 
 import numpy as np

@@ -50,8 +50,7 @@ class ItemDifference:
 
     `mcnemar` is the exact test of right or wrong, over the items (or clusters) at which one side is better.
     `needed_items` and `needed_seeds` find a difference of this size with a power of 80 %: in the checkpoints by more
-    items alone, in the recipe by more seeds alone (None: never). `crossed` is the bootstrap's interval for the recipe, to
-    check it.
+    items alone, in the recipe by more seeds alone (None: never). `crossed` is the bootstrap's interval of the recipe.
     """
 
     mean: float
