@@ -1,4 +1,4 @@
-"""`sweep results --sweeps a,b`: what several sweeps found under the same conditions."""
+"""`sweep results --sweeps a,b`: compare sweeps where their conditions are the same."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and st
 def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     """Print the conditions that the sweeps share, and the differences to the first of them."""
     if len(set(names)) < 2:
-        raise DataError(f"{', '.join(names) or 'nothing'} found; two names or more are right, as in --sweeps one,other")
+        raise DataError(f"--sweeps: expected two names or more, such as one,other, got {', '.join(names) or 'none'}")
     specs = {name: views.read_sweep(store, name).spec for name in names}
     found = join_sweeps({name: views.read_results(store, name) for name in names})
     shared = [each for each in found if len(each.found) == len(specs)]
@@ -33,21 +33,21 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
         [_shown(row) for row in rows], title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
     )
     if len(shared) < len(found):
-        output.say(f"{format_count(len(found) - len(shared), 'condition')} not in all of them: not shown")
-    output.say(f"differences are to {names[0]}, paired by seed, ± half of the 95 % interval (t)")
+        output.say(f"{format_count(len(found) - len(shared), 'condition')} not shown: not every sweep has them")
+    output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     asked = {name: _asked(store, name) for name in names}
     for name in names[1:]:
         others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())
         if others:
-            on = f"of {name}, {format_count(others, 'measurement')} {'is' if others == 1 else 'are'} on other items"
-            output.say(f"{on} than in {names[0]}: a difference there is one of the items, too")
+            count = format_count(others, "measurement")
+            output.say(f"{name} made {count} on other items than {names[0]}: differences there include the items'")
         for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
                 output.say(f"{path}: {_said(there)} in {names[0]}, {_said(here)} in {name}")
 
 
 def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
-    """What is measured of each cell, and the content address of the items that it is measured on."""
+    """Map what is measured of each cell to the content address of the items it is measured on."""
     places = {
         (canonicalize_row(row["cell"]), str(measure)): str(stage)
         for row in views.read_planned_rows(store, name)
@@ -62,7 +62,7 @@ def _said(value: str) -> str:
 
 
 def _rows(condition: SharedCondition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
-    """One for each metric of a condition."""
+    """Make one row for each metric of a condition."""
     metrics = sort_metrics({metric for each in condition.found.values() for metric in each.metrics})
     return [{**condition.cell, "metric": metric, **_measured(condition, metric, sweeps)} for metric in metrics]
 
@@ -80,7 +80,7 @@ def _measured(condition: SharedCondition, metric: str, sweeps: Sequence[str]) ->
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """For people: seeds and half-widths beside what they belong to."""
+    """Put seeds and half-widths beside the values they belong to."""
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name.endswith(" ±"):
@@ -96,5 +96,5 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_of(text: str) -> list[str]:
-    """one,other as a list."""
+    """Split `one,other` into a list of names."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -1,4 +1,4 @@
-"""`sweep export`: the runs of a sweep for whatever reads tables, and for whatever tracks experiments."""
+"""`sweep export`: write the runs of a sweep as a table, or send them to an experiment tracker."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,19 +26,21 @@ Row = Mapping[str, Any]
 
 @click.command()
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default) needs nothing; Parquet an extra.")
-@click.option("-o", "--output", "target", type=OutputPath(), help="Where to; CSV without it, or with -, to stdout.")
-@click.option("--curves", is_flag=True, help="A row for each point of the learning curves, instead of each run.")
-@click.option("--to", "place", metavar="TRACKER", help=f"Show every run to {TRACKERS}; again, what has grown.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default), or Parquet (extra `export`).")
+@click.option(
+    "-o", "--output", "target", type=OutputPath(), help="The file to write; CSV goes to stdout without it, or with -."
+)
+@click.option("--curves", is_flag=True, help="One row for each point of the learning curves, instead of each run.")
+@click.option("--to", "place", metavar="TRACKER", help=f"Send every run to {TRACKERS}; again: what is new.")
 @click.pass_obj
 def export(
     output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
 ) -> None:
-    """Write every run of NAME as a row, or show it to a tracker. The columns are those of `sweep -f csv results`."""
+    """Write every run of NAME as a row, or send it to a tracker. The columns are those of `sweep -f csv results`."""
     if place is not None and (form or target or curves):
-        raise click.UsageError("--to shows whole runs to a tracker; --format, --output and --curves are of tables")
+        raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
     if form == "parquet" and str(target) == "-":
-        raise click.UsageError("Parquet is nothing to read on a terminal, which - is; a file is right")
+        raise click.UsageError("--output: expected a file for Parquet, got - (the terminal)")
     with open_store(from_environment()) as store:
         if place is not None:
             track(store, name, place, output)
@@ -58,7 +60,7 @@ def export(
 
 
 def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
-    """The columns and the rows of a sweep, as it stands: of its runs, or of their learning curves."""
+    """List the columns and the rows of a sweep: its runs, or their learning curves."""
     rows = views.read_results(store, views.read_sweep(store, name).name)
     if not curves:
         return list_columns(rows), map(flatten_run, rows)
@@ -68,7 +70,7 @@ def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], 
 
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:
-    """The same columns; a column whose values are of several kinds is text, as in CSV. Raises NotInstalled."""
+    """Write the same columns; a column with values of several types is text, as in CSV. Raises NotInstalled."""
     found = build_frame(names, rows)
     for name in names:
         values = [row.get(name) for row in rows]
@@ -82,7 +84,7 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
 
 
 def _of_one_kind(values: Sequence[object]) -> bool:
-    """Can a column hold them as they are?"""
+    """Whether a column can hold the values as they are."""
     kinds = {type(value) for value in values if value is not None}
     return kinds <= {int, float} or (len(kinds) == 1 and not kinds & {list, dict})
 

@@ -1,4 +1,4 @@
-"""`sweep report`: the answer of a sweep as a page to look at, as text for a pull request, or as its figures."""
+"""`sweep report`: write the report of a sweep as a page, as Markdown for a pull request, or as figures."""
 
 import os
 import time
@@ -24,14 +24,16 @@ FORMS = ("html", "md", "svg", "png")
 
 @click.command()
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(FORMS), default="html", help="A page, text, or figures as files.")
-@click.option("-o", "--output", "target", type=OutputPath(), help="Where to; - is the terminal.")
-@click.option("--figures", type=OutputPath(), help="A folder for every figure as a file.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default="html", help="A page, Markdown, or figures as files."
+)
+@click.option("-o", "--output", "target", type=OutputPath(), help="The file to write; - is the terminal.")
+@click.option("--figures", type=OutputPath(), help="Also write every figure as a file into this folder.")
 @click.pass_obj
 def report(output: Output, name: str, form: str, target: Path | None, figures: Path | None) -> None:
-    """Write what NAME has found, finished or not, as a file to look at."""
+    """Write the report of NAME, finished or not, to a file."""
     if str(figures) == "-" or (form in ("svg", "png") and str(target) == "-"):
-        raise click.UsageError("figures are files, and - is the terminal; a folder is right")
+        raise click.UsageError("figures: expected a folder, got - (the terminal)")
     settings = from_environment()
     with open_store(settings) as store:
         found = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
@@ -46,7 +48,7 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
 
 
 def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
-    """Every figure as a file of this form. Raises FiguresUnavailable."""
+    """Write every figure as a file of this form. Raises FiguresUnavailable."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for figure in found.figures:
@@ -68,7 +70,7 @@ def _write(found: Report, form: str, target: Path, figures: Path | None) -> list
 
 
 def _seen_from(target: Path, figures: Path) -> str:
-    """The folder as a link in the file names it; what goes to the terminal is taken to be read here."""
+    """Give the folder relative to the file that links to it; the terminal counts as the current folder."""
     here = Path() if str(target) == "-" else target.parent
     return quote(Path(os.path.relpath(figures, here)).as_posix())
 
@@ -77,7 +79,7 @@ def _told(output: Output, written: list[Path]) -> None:
     if output.for_people:
         sizes = [f"{path} ({path.stat().st_size / 1000:,.0f} kB)" for path in written]
         output.say(
-            "\n".join(sizes) if len(sizes) <= 3 else f"{format_count(len(sizes), 'file')}: {written[0].parent} and on"
+            "\n".join(sizes) if len(sizes) <= 3 else f"{format_count(len(sizes), 'file')}: in {written[0].parent}"
         )
     elif written:
         output.rows("files", [{"file": str(path), "bytes": path.stat().st_size} for path in written])

@@ -1,8 +1,9 @@
-"""Several sweeps side by side: the conditions that they share, what each measured there, and by how much they differ.
+"""Compare sweeps where their conditions are the same: what each measured there, and by how much they differ.
 
-A condition is a cell; two sweeps have the same one where all of its keys and values are equal. Differences are paired
-by seed, because the same seed draws the same data in every sweep. Differences that are all equal are so to within the
-least step between all values that were measured; but what is the same training differs by nothing.
+A condition is a cell; two sweeps share it where all of its keys and values are equal. Differences are paired by seed,
+because the same seed draws the same data in every sweep. Measured values come in steps, such as 1/n for a share of n
+items. Where all differences are equal, their interval is therefore one step wide, and not zero; two sweeps that share
+the same training differ by exactly nothing.
 """
 
 import math
@@ -26,7 +27,7 @@ class SharedCondition:
 
 
 def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondition]:
-    """Every condition that any of the sweeps has, in their order; differences are to the first sweep."""
+    """List every condition of any sweep, in their order; differences are from the first sweep."""
     groups: dict[bytes, dict[str, list[RunResult]]] = {}
     for sweep, rows in results.items():
         for cell, runs in group_by_cell(rows):
@@ -36,7 +37,7 @@ def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondit
 
 
 def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
-    """The least step of each metric."""
+    """Find the smallest step between values of each metric."""
     values: dict[str, list[float]] = {}
     for row in keep_measured(rows):
         for metric, value in row.metrics.items():
@@ -64,7 +65,7 @@ def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Map
 def _difference(
     ones: Sequence[RunResult], others: Sequence[RunResult], metric: str, grains: Mapping[str, float]
 ) -> Estimate | None:
-    """one - other, of the seeds that both have measured, if there are any."""
+    """Estimate one - other over the seeds that both have measured; None without any."""
     pairs = _pairs(ones, others, metric)
     if not pairs:
         return None
@@ -73,13 +74,13 @@ def _difference(
 
 
 def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:
-    """Are they the same trainings, seed by seed?"""
+    """Whether both are the same trainings, seed by seed."""
     left, right = ({run.seed: run.stage for run in runs} for runs in (ones, others))
     return all(left[seed] is not None and left[seed] == right[seed] for seed in left.keys() & right.keys())
 
 
 def _pairs(ones: Sequence[RunResult], others: Sequence[RunResult], metric: str) -> list[float]:
-    """one - other for every seed that both have measured."""
+    """Subtract other from one, for every seed that both have measured."""
     left, right = _values(ones, metric), _values(others, metric)
     return [left[seed] - right[seed] for seed in sorted(left) if seed in right]
 

@@ -1,10 +1,10 @@
-"""What a training changed in an evaluation: the same items before and after, item by item and seed by seed.
+"""Estimate what training changed in an evaluation: the same items before and after, item by item and seed by seed.
 
-A metric that is a mean over items is compared as in `sweeps.stats.paired_items`; one that is about all items together
-(the calibration errors, AURC) by a paired bootstrap over the items, or their clusters, less the bias that noise gives
-to each side (`sweeps.metrics.influence`). The interval is for other seeds and other items of the kind:
-Var = s²/K + SE², with t of K - 1 where the seeds are most of it and more degrees of freedom otherwise, as in
-`sweeps.stats.paired_items`; of a single seed it is for other items.
+A metric that is a mean over items is compared as in `sweeps.stats.paired_items`. A metric of all items together (the
+calibration errors, AURC) is compared by a paired bootstrap over the items, or their clusters, less the bias that noise
+gives to each side (`sweeps.metrics.influence`). The interval holds for other seeds and other items of the same kind:
+Var = s²/K + SE², with t of K - 1 degrees of freedom where seeds dominate, and more otherwise, as in
+`sweeps.stats.paired_items`. With a single seed, it holds for other items.
 """
 
 import math
@@ -46,7 +46,7 @@ Against = Literal["untrained", "source alone", "target alone"]
 
 @dataclass(frozen=True)
 class Change:
-    """By how much a metric is more after a training than before.
+    """By how much a metric is larger after training than before.
 
     `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have,
     and of a calibration error less the bias that noise gives to it. An interval is infinite where there is a single
@@ -70,7 +70,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changed:
-    """One trained cell of a sweep beside what it is to be compared with."""
+    """One trained cell of a sweep, and the baseline it is compared with."""
 
     cell: Mapping[str, Json]
     beside: Mapping[str, Json]
@@ -79,7 +79,7 @@ class Changed:
 
 
 def change(before: Side, after: Side, *, metric: str) -> Change | None:
-    """after - before, seed by seed; what was measured once before stands for every seed.
+    """Estimate after - before, seed by seed; a single measurement before counts for every seed.
 
     None where they have no seed or no item in common. Rows are those that evaluations keep: each has an "item", a
     "cluster" where items come in some, and what it says to the metric.
@@ -100,7 +100,7 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
 
 
 class _Run(NamedTuple):
-    """One run's rows, and what each item says to the metric, whose mean `value` is."""
+    """One run's rows, and what each item contributes to the metric, whose mean is `value`."""
 
     rows: Sequence[ItemRow]
     value: float
@@ -123,7 +123,7 @@ def _name(metric: str) -> str:
 
 
 def _together(rows: Sequence[ItemRow], name: str) -> Scores:
-    """What each item says to a metric that is about all of them."""
+    """Split a metric of all items together into what each item contributes."""
     asked, confidence, right = select_stated(rows)
     values = split_by_item(name, confidence, right).tolist() if asked else ()
     amounts: dict[ItemId, float] = {}
@@ -174,7 +174,7 @@ def _by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
 
 
 def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
-    """The change less its bias; the items of all runs are drawn again together, and seeds add their spread."""
+    """Estimate the change less its bias: the items of all runs are resampled together, and seeds add their spread."""
     clusters = pairs[0][0].scores.clusters
     numbers = dict(zip(clusters, _places(list(clusters.values())), strict=True))
     count = int(max(numbers.values())) + 1
@@ -200,7 +200,7 @@ def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[floa
 
 @lru_cache(maxsize=1)
 def _weights(clusters: int) -> Floats:
-    """How often each cluster counts, (1 + draws, clusters): once, and as it is drawn; the same for all."""
+    """Draw how often each cluster counts, (1 + draws, clusters): once, then as resampled; the same for all metrics."""
     random = np.random.default_rng(0)
     again = random.multinomial(clusters, np.full(clusters, 1 / clusters), DRAWS)
     return np.vstack([np.ones(clusters), again])
@@ -215,13 +215,13 @@ def _least(pairs: Sequence[tuple[_Run, _Run]]) -> float:
 
 
 def judge_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
-    """The same, with what stands after Holm when all of them are one family."""
+    """Mark the changes that are clear when all of them are judged together (Holm)."""
     stands = holm({key: each.p for key, each in found.items()})
     return {key: replace(each, after_holm=each.clear and key in stands) for key, each in found.items()}
 
 
 def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
-    """Every trained cell beside its baseline of the same experiment, in the order of the results.
+    """Compare every trained cell with its baseline in the same experiment, in the order of the results.
 
     A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
     and the target alone, and on the source (a metric that begins with "source.") beside the source alone: forgetting.
@@ -240,7 +240,7 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
 
 
 def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
-    """The cells that a trained one is to be compared with, the most telling first; none for an untrained one."""
+    """List the baselines of a trained cell, the most informative first; none for an untrained one."""
     if "method" in cell:
         if cell["method"] is not None:
             yield "untrained", {**cell, "method": None}
@@ -255,7 +255,7 @@ def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Agai
 
 
 def _between(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
-    """One run before is one measurement for all; of several, each is for its own seed, also if the others are lost."""
+    """Compare two cells: one run before counts for all seeds, several count for their own, even if some are lost."""
     was, now = ({run.seed: rows for run in keep_measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
                 for side in (before, after))  # fmt: skip
     if len(before) > 1:

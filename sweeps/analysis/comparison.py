@@ -1,10 +1,10 @@
-"""Which method does better: means over the seeds, and differences that are paired by seed.
+"""Compare methods: means over the seeds, and differences that are paired by seed.
 
-Methods of one seed share what the seed decides, so what they differ by is asked seed by seed: the mean of the
-differences, ± t(.975, k - 1)·sd/√k with the spread of these differences alone, for one method may vary much more than
-another. The untrained model is measured once and stands for every seed. Holm's step-down over all pairs says which
-differences stand up to having looked at all of them. Where the items of the runs are given too, each difference is
-also asked item by item (see sweeps/stats/paired_items.py).
+Methods at one seed share what the seed decides, so differences are taken seed by seed: their mean,
+± t(.975, k - 1)·sd/√k. The spread is that of each pair's own differences, because one method may vary much more than
+another. The untrained model is measured once and counts for every seed. Holm's step-down over all pairs says which
+differences are clear when all are judged together. With the items of the runs, each difference is also estimated item
+by item (see sweeps/stats/paired_items.py).
 """
 
 import math
@@ -65,7 +65,7 @@ class Comparison:
 
 
 def compare(results: Runs, *, metric: str, items: Items | None = None) -> Comparison:
-    """The methods of a comparison by one metric; a DataFrame does, too. Raises DataError for runs of several variants.
+    """Compare the methods by one metric, from runs or a DataFrame. Raises DataError for runs of several variants.
 
     `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
     """
@@ -142,7 +142,7 @@ def _by_item(
 def _filled(
     values: Mapping[str | None, Mapping[int, Value]], one: str | None, other: str | None
 ) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
-    """Both sides by seed; what was never trained is the same for every seed of the other."""
+    """Return both sides by seed; the untrained model has the same value for every seed of the other side."""
     left, right = values[one], values[other]
     if one is None and left:
         left = dict.fromkeys(right, next(iter(left.values())))

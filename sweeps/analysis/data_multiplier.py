@@ -1,4 +1,4 @@
-"""What a transfer is worth in examples: D_E, the target examples that reach the same loss without the source.
+"""Compute what a transfer is worth in examples: D_E, the target examples that reach the same loss without it.
 
 The effective data of Hernandez et al. 2021 (arXiv 2102.01293), with the base model as the start of the reference: the
 losses of training on the target alone, made monotone and read between the sizes that were measured, linearly in log n.
@@ -40,7 +40,7 @@ class Reference:
 
     @classmethod
     def of(cls, losses: Mapping[int, float]) -> "Reference":
-        """From the mean loss at each size above 0."""
+        """Build the reference from the mean loss at each size above 0."""
         from scipy.optimize import isotonic_regression
 
         sizes = sorted(size for size in losses if size > 0)
@@ -49,7 +49,7 @@ class Reference:
         return cls(np.array(sizes, float), np.asarray(even, float))
 
     def multiplier(self, size: int, gain: Estimate) -> Multiplier | None:
-        """Of a gain at a size; None where the target alone was not measured there, and at size 0."""
+        """Compute the multiple of a gain at a size; None at size 0, or where the target alone was not measured."""
         if size not in self.sizes:
             return None
         value, censored = self._times(size, gain.mean)
@@ -60,7 +60,7 @@ class Reference:
         return Multiplier(value, censored, 0.0 if below == "<" else low, float("inf") if above == ">" else high)
 
     def _times(self, size: int, gain: float) -> tuple[float, Censored]:
-        """Of several sizes with the same loss the one nearest to `size`: no gain is worth no examples."""
+        """Find the size with a loss; among several, the one nearest to `size`, so that no gain is worth nothing."""
         wanted = float(self.losses[self.sizes == size][0]) - gain
         if wanted > self.losses[0]:
             return float(self.sizes[0]) / size, "<"

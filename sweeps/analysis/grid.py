@@ -1,15 +1,15 @@
-"""The best cell of a grid, which others could not be told apart from it, and what each axis does.
+"""Find the best cell of a grid, the cells that are statistically tied with it, and what each axis does.
 
-The best is the cell with the best mean over its seeds, by the validation set where there is one: what is chosen by the
-holdout flatters itself there. Where a cell lacks a seed, the others are taken less what each seed adds to all cells, so
-that it does not win by a hard seed that it was spared. Every other cell is compared with it seed by seed, for runs of
-one seed share what the seed decides, ± t(.975, k - 1)·sd/√k; Holm's step-down over all of them says which are worse.
-What remains is the set in which the best may be.
+The best cell has the best mean over its seeds, on the validation set where there is one: a choice by the holdout is
+optimistically biased there. Where a cell lacks a seed, means are corrected for what each seed adds to all cells, so
+that no cell wins because it was spared a hard seed. Every other cell is compared with the best seed by seed, because
+runs of one seed share what the seed decides: ± t(.975, k - 1)·sd/√k. Holm's step-down over all cells says which are
+worse; the rest are tied with the best.
 
-The effect of an axis is asked among runs that differ in it alone: a block is a seed and values of the other axes, and
-counts where every value of the axis that was measured at all is measured in it, so that a cell that diverged does not
-flatter its axis. Within each block an effect is the distance from the block's mean; means over the blocks of a seed
-are what the interval is over.
+The effect of an axis is estimated among runs that differ in that axis alone. A block is a seed with values of the
+other axes; it counts if every value of the axis that was measured anywhere is measured in it, so that a cell that
+diverged does not favour its axis. Within a block, an effect is the distance from the block's mean. The interval is
+over the means of the blocks of each seed.
 """
 
 import math
@@ -34,7 +34,7 @@ Values = Mapping[int, float]  # by seed
 
 @dataclass(frozen=True)
 class GridCell:
-    """One cell; None where nothing says it."""
+    """One cell; a value is None where it is not known."""
 
     cell: Mapping[str, Json]
     chosen_by: Estimate | None  # of the metric that the best was chosen by
@@ -70,17 +70,17 @@ class BestCell:
 
     @property
     def best(self) -> GridCell | None:
-        """None while nothing is measured."""
+        """The best cell; None while nothing is measured."""
         return next((cell for cell in self.cells if cell.chosen_by), None)
 
     @property
     def alike(self) -> tuple[GridCell, ...]:
-        """The cells besides the best that could not be told apart from it."""
+        """The cells that are statistically tied with the best."""
         return tuple(cell for cell in self.cells if cell.chosen_by and not cell.apart and cell is not self.best)
 
     @property
     def needed_seeds(self) -> int | None:
-        """That would tell the next best apart, of those that share a seed; None where nothing says it."""
+        """How many seeds would separate the first tied cell that shares a seed; None if not known."""
         return next((cell.needed_seeds for cell in self.alike if cell.behind), None)
 
 

@@ -1,4 +1,4 @@
-"""Which kept items an answer needs, and what they say a training changed: for the terminal and the page alike."""
+"""Choose the kept items that an answer needs, and list what they say training changed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from sweeps.results import RunResult, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items
 
-OF_ITEMS = {"chance"}  # what is said of the items alone, and no training changes
+OF_ITEMS = {"chance"}  # a fact of the items, which no training changes
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
 
 ItemsBy = Mapping[str, Items]  # by measure: "answers", "source.nll"
@@ -29,7 +29,7 @@ NO_ITEMS: ItemsBy = {}
 
 @dataclass(frozen=True)
 class CellChanges:
-    """What the training of one cell changed in everything that was measured of it, against the same."""
+    """What training changed for one cell, in every metric, against one baseline."""
 
     cell: Mapping[str, Json]
     name: str  # the cell, as far as it differs from the others
@@ -38,14 +38,14 @@ class CellChanges:
 
 
 class WantedItems(NamedTuple):
-    """Of a measure: what is asked of each row, and of which runs; None: of all."""
+    """What is read for a measure: its metrics, and the runs (None: all of them)."""
 
     metrics: Collection[str]
     runs: Collection[ItemKey] | None = None
 
 
 def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems]:
-    """By measure. Losses are asked item by item only where they decide: of all else, what training changed."""
+    """Choose by measure which items are read: losses only where they decide, everything else for what changed."""
     shown = sort_metrics({name for row in keep_measured(rows) for name in row.metrics})
     found: dict[str, list[str]] = {}
     for metric in shown:
@@ -62,7 +62,7 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
 
 
 def select_items(items: ItemsBy, metric: str) -> Items | None:
-    """Those that a metric is made of."""
+    """Select the items that a metric is the mean of."""
     measure = find_measure(metric)
     return None if measure is None else items.get(measure)
 
@@ -72,7 +72,7 @@ def _of_loss(measure: str) -> bool:
 
 
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
-    """Of every trained cell, in the order of the rows, what there is beside the loss."""
+    """List for every trained cell, in the order of the rows, what changed besides the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
         measure = None if metric.rpartition(".")[2] in OF_ITEMS else find_measure(metric)
@@ -93,7 +93,7 @@ AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")
 
 
 def select_largest(told: Sequence[CellChanges]) -> list[CellChanges]:
-    """Those of the largest size, of cells that are alike in all else."""
+    """Select the cells of the largest size, among cells that are alike in everything else."""
     largest: dict[bytes, float] = {}
     for each in told:
         largest[_rest(each)] = max(largest.get(_rest(each), 0), _size(each))
@@ -109,6 +109,6 @@ def _size(told: CellChanges) -> float:
 
 
 def describe_comparison(told: CellChanges) -> str:
-    """rl against untrained, 3 seeds."""
+    """Name the comparison: rl against untrained, 3 seeds."""
     what = f"{told.name} " if told.name else ""
     return f"{what}against {told.against}, {format_count(max(each.seeds for each in told.changes), 'seed')}"

@@ -1,4 +1,4 @@
-"""How many runs there were, and what became of them: an answer that is made of some says what the rest did."""
+"""Count what became of runs: an answer drawn from some of them says what happened to the rest."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ GIVEN_UP = ("failed", "skipped", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of runs, each in one of them."""
+    """Counts of runs; each run is in exactly one of them."""
 
     measured: int = 0  # they have a finite value of the metric
     diverged: int = 0  # they have a value, and it is not finite
@@ -22,12 +22,12 @@ class Tally:
 
     @property
     def runs(self) -> int:
-        """All of them."""
+        """All runs."""
         return self.measured + self.missing
 
     @property
     def missing(self) -> int:
-        """Those that are in no mean."""
+        """The runs that are in no mean."""
         return self.diverged + self.unmeasured + self.failed + self.unfinished
 
     def describe(self) -> str:
@@ -40,7 +40,7 @@ class Tally:
 
 
 def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
-    """What became of the runs, as far as one metric goes."""
+    """Count what became of the runs, for one metric."""
     counts = dict.fromkeys(Tally.__slots__, 0)
     for run in runs:
         counts[_fate(run, metric)] += 1
@@ -48,15 +48,15 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
 
 
 def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
-    """Which evaluations cut answers of trained models, for people: a right answer that is cut counts as wrong."""
+    """Say which evaluations cut answers of trained models: a right answer that is cut counts as wrong."""
     found: dict[str, list[float]] = {}
     for run in runs:
         for metric, share in run.metrics.items():
             if metric.rpartition(".")[2].startswith(CUT) and run.stage is not None:
                 found.setdefault(metric, []).append(share)
     return [
-        f"{metric}: answers were cut at `most` tokens, {max(shares):.1%} of those of a run at the most; "
-        "what is cut counts as it stands"
+        f"{metric}: answers were cut at `most` tokens, up to {max(shares):.1%} of the answers of a run; "
+        "a cut answer is scored as it is"
         for metric, shares in found.items()
         if max(shares) > 0
     ]

@@ -1,4 +1,4 @@
-"""Rows as a table: the same columns in the same order for CSV, Parquet and pandas, and back."""
+"""Turn runs into a table with the same columns for CSV, Parquet and pandas, and a table back into runs."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ INSTALL = ".venv/bin/python -m pip install pandas pyarrow (the extra `export`)"
 
 
 class FrameLike(Protocol):
-    """A pandas DataFrame, as far as it is asked here."""
+    """The part of a pandas DataFrame that is used here."""
 
     @property
     def columns(self) -> Iterable[str]: ...
@@ -28,32 +28,32 @@ Runs = Sequence[RunResult] | FrameLike
 
 
 def list_columns(rows: Sequence[RunResult]) -> list[str]:
-    """What a cell is, then what was measured, then what it took."""
+    """List the columns: the cell, then the metrics, then what the run took."""
     cell = dict.fromkeys(key for row in rows for key in row.cell)
     metrics = sort_metrics({name for row in rows for name in row.metrics})
     return [*cell, "seed", "state", *metrics, *TOOK]
 
 
 def flatten_run(row: RunResult) -> dict[str, Any]:
-    """One run by column; lists and mappings of its cell as they are."""
+    """Flatten a run into its columns; lists and mappings in its cell stay as they are."""
     measured = {"steps": row.steps, "tokens": row.tokens, "usd": to_dollars(row.micro_usd), "stage": row.stage}
     return {**row.cell, "seed": row.seed, "state": row.state, **row.metrics, **measured}
 
 
 def sort_metrics(metrics: Collection[str]) -> list[str]:
-    """The answer first, then what else was measured; what training itself saw is not for the table."""
+    """Sort metrics: those of the answer first. What training itself saw is left out."""
     known = [name for name in metrics if not name.startswith("train_")]
     order = {metric: place for place, metric in enumerate(METRICS)}
     return sorted(known, key=lambda name: (name.count("."), order.get(name.rpartition(".")[2], len(order)), name))
 
 
 def frame(results: Sequence[RunResult]) -> "pd.DataFrame":
-    """A pandas DataFrame with a row for each run. Raises NotInstalled."""
+    """Make a pandas DataFrame with one row for each run. Raises NotInstalled."""
     return build_frame(list_columns(results), map(flatten_run, results))
 
 
 def build_frame(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
-    """A pandas DataFrame with these columns; what a row does not have is missing there. Raises NotInstalled."""
+    """Make a pandas DataFrame with these columns; a value that a row lacks is missing. Raises NotInstalled."""
     try:
         import pandas as pd
     except ImportError:
@@ -62,16 +62,15 @@ def build_frame(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> "pd.
 
 
 def read_runs(runs: Runs) -> Sequence[RunResult]:
-    """Runs as they are, or those of a DataFrame as `frame`, or pandas of what `sweep export` wrote, has it.
+    """Read runs from a sequence, or from a DataFrame made by `frame` or read from a file of `sweep export`.
 
-    What stands before the column `seed` is the cell, what stands behind it was measured. Raises DataError without one.
+    Columns before `seed` are the cell, those after it are metrics. Raises DataError without a column `seed`.
     """
     if isinstance(runs, Sequence):
         return runs
     names = [str(name) for name in runs.columns]
     if "seed" not in names:
-        found = f"a table without a column `seed` found ({', '.join(names)})"
-        raise DataError(f"{found}; one as `sweep export` writes it is right")
+        raise DataError(f"expected a table of `sweep export`, with a column `seed`, got the columns {', '.join(names)}")
     return [_run(row, names[: names.index("seed")]) for row in runs.to_dict("records")]
 
 
@@ -94,11 +93,11 @@ def _measure(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise DataError(f"column {name}: {value!r} found; behind `seed` stands what was measured, in numbers") from None
+        raise DataError(f"column {name}: expected a number, as in every column after `seed`, got {value!r}") from None
 
 
 def _there(value: Any) -> Any:
-    """A missing value is none, and has made floats of the whole numbers beside it."""
+    """Turn a missing value into None, and whole numbers that pandas has made floats back into integers."""
     if not isinstance(value, float):
         return value
     return None if math.isnan(value) else int(value) if value.is_integer() else value

@@ -1,4 +1,4 @@
-"""What a spec asks of its rows: the metric, the target, the fits; the same for every form of an answer."""
+"""Read from a spec what its rows are asked: the metric, the target, and the fitted law."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,34 +32,34 @@ FORMULAS = {
 
 
 def write_formula(fit: ScalingFit) -> str:
-    """The law of a fit, with its numbers; of one without a curve, nothing."""
+    """Write the law of a fit with its numbers; nothing for a fit without a curve."""
     return "" if fit.law is None else FORMULAS[fit.law].format(**fit.params)
 
 
 def name_with_unit(metric: str) -> str:
-    """A metric with its unit, for an axis."""
+    """Name a metric with its unit, for an axis."""
     last = metric.rpartition(".")[2]
     return f"{metric} ({UNITS[last]})" if last in UNITS else metric
 
 
 def describe_cell(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
-    """A cell in words: rank=16, size=128."""
+    """Describe a cell in words: rank=16, size=128."""
     return ", ".join(f"{key}={format_cell(key, value)}" for key, value in cell.items() if key not in without)
 
 
 def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
-    """The keys that all of these cells have the same under: what need not be said of each."""
+    """Find the keys whose value is the same in all cells: a name need not repeat them."""
     keys = {key for cell in cells for key in cell}
     return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
 
 
 def split_variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:
-    """The rows of each variant of an experiment with these axes, and the variant in words; often there is but one."""
+    """Split rows into the variants of an experiment with these axes, each described in words; often there is one."""
     return [(describe_cell(cell), group) for cell, group in group_by_cell(rows, without=axes)]
 
 
 def find_metric(spec: Spec) -> str:
-    """The metric that the target is of; without one the loss, or where that is not asked what is asked first."""
+    """Find the metric of the target; without a target the loss, or else the first metric that is measured."""
     wish, asked = spec.get("target"), spec.get("evaluate")
     if isinstance(wish, dict):
         return str(wish["metric"])
@@ -68,17 +68,17 @@ def find_metric(spec: Spec) -> str:
 
 
 def choose_side(metric: str) -> str:
-    """On which side of its target a metric is good enough."""
+    """Choose the side of its target on which a metric is good enough."""
     return "≥" if metric in RISING else "≤"
 
 
 def describe_law_unit(metric: str) -> str:
-    """What L is in a law of this metric."""
+    """Describe what L is in a law of this metric."""
     return f"L the {metric}" if metric in RISING else f"L in {UNITS.get(metric, metric)}"
 
 
 def resolve_target(wish: Json, zero_shot: float | None) -> float | None:
-    """What to reach: `below` or `above` as it stands, or as a multiple of what the untrained base has."""
+    """Resolve the value to reach: `below` or `above`, or that multiple of what the untrained base has."""
     if not isinstance(wish, dict):
         return None
     goal = wish.get("below") if wish.get("above") is None else wish["above"]
@@ -90,13 +90,13 @@ def resolve_target(wish: Json, zero_shot: float | None) -> float | None:
 
 
 def read_zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
-    """What the untrained base has."""
+    """Read the metric of the untrained base."""
     found = [row.metrics[metric] for row in rows if row.cell.get("size") == 0 and metric in row.metrics]
     return found[0] if found else None
 
 
 def list_sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, int]]:
-    """Size, value and seed of the runs that were trained on anything."""
+    """List size, value and seed of every trained run."""
     return [
         (float(str(row.cell["size"])), row.metrics[metric], row.seed)
         for row in rows
@@ -105,13 +105,13 @@ def list_sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, floa
 
 
 def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) -> ScalingFit:
-    """The curve of one data set's runs, and what it says of the target; with the runs' items for other items, too."""
+    """Fit the runs of one data set and answer the target; with items, the interval holds for other items as well."""
     metric = find_metric(spec)
     points = list_sized(rows, metric)
     n, values = [size for size, _, _ in points], [value for _, value, _ in points]
     chance = read_chance(rows, metric)
     if chance is not None and math.isnan(chance):
-        unknown = "it was measured before what guessing scores was kept beside it, without which there is no law"
+        unknown = "the score of guessing was not kept with these results, and the law needs it"
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
@@ -121,16 +121,16 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
 def _unasked(
     spec: Spec, fit: ScalingFit, goal: float | None, items: Items | None, error: Sequence[float] | None
 ) -> Iterator[str]:
-    """What of the question could not be asked."""
+    """Say which part of the question has no answer."""
     if isinstance(spec.get("target"), dict):
         if goal is None:
-            yield "the target is a share of what the untrained model has, which is not measured: nothing is said of it"
+            yield "the target is a multiple of the untrained model's metric, which is not measured: there is no answer"
         elif items and error is None and fit.minimum_data and fit.minimum_data.low is not None:
-            yield "the interval is that of these items alone: of some sizes, or of the base, they are not known"
+            yield "the interval holds for these items alone: those of some sizes, or of the base, are missing"
 
 
 def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
-    """What guessing scores; None of a loss, and no number where candidates were chosen from and nobody counted them."""
+    """Read what guessing scores: None for a loss, nan for choices whose candidates were not counted."""
     if metric != "accuracy":
         return RISING.get(metric)
     known = [row.metrics["chance"] for row in rows if "chance" in row.metrics]
@@ -138,7 +138,7 @@ def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
 
 
 def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
-    """Where no law answers: from which size on everything that was measured has the target; nothing where none has."""
+    """Say from which size on every measured value meets the target, for use where no law answers; or nothing."""
     least = fit.minimum_data
     if least is None or least.status != "refused" or not len(fit.loss):
         return ""
@@ -151,9 +151,9 @@ def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:
-    """The error over items of each trained run's metric less the target, the mean of what is known of its size.
+    """Estimate the error over items of each trained run's metric less the target, as the mean for its size.
 
-    None where nothing is known of a size.
+    None where a size has no items.
     """
     metric, wish = find_metric(spec), spec.get("target")
     if not isinstance(wish, dict):
@@ -177,20 +177,20 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
 
 
 def choose_best(spec: Spec) -> Best:
-    """What the best cell is the best by."""
+    """Choose the metric that the best cell is the best by."""
     wish = spec.get("best")
     return Best.model_validate(wish) if isinstance(wish, dict) else choose_default_best(spec)
 
 
 def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
-    """List what the best is the best by, as the kind of experiment has it."""
+    """List the metrics that cells are compared by, as the kind of experiment defines them."""
     kind = spec.get("experiment")
     list_bests = find_experiment(kind).list_bests if has_experiment(kind) else None
     return [choose_best(spec)] if list_bests is None else list_bests(spec, rows)
 
 
 def estimate_mean(moments: Moments, metric: str) -> Estimate:
-    """The mean of a cell's seeds with its own 95 % interval, by Student's t."""
+    """Estimate the mean of a cell's seeds with its own 95 % interval, by Student's t."""
     if moments.variance is None:
         return Estimate(moments.mean, None, moments.count, find_range(metric))
     reach = critical_t(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
@@ -198,5 +198,5 @@ def estimate_mean(moments: Moments, metric: str) -> Estimate:
 
 
 def format_multiplier(worth: Multiplier) -> str:
-    """×2.1, or > ×4 where no more is known."""
+    """Write a multiple: ×2.1, or > ×4 where only a bound is known."""
     return f"{worth.censored}{' ' if worth.censored else ''}×{worth.value:.2g}"

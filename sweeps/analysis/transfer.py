@@ -1,4 +1,4 @@
-"""Does training on A help B: gains and forgetting for every pair and size, with intervals.
+"""Compute whether training on A helps B: gains and forgetting for every pair and size, with intervals.
 
 The gain is L(base → target) - L(base → source → target) in nats per token, so that a positive one helps; it is paired
 by seed, because both sides share the seed's subset. At size 0 it is the untrained base against the source alone.
@@ -35,7 +35,7 @@ Values = Mapping[int, float]  # by seed
 
 
 class PairLosses(NamedTuple):
-    """What was measured, and the cells that were to be measured once: one run, which stands for every seed."""
+    """What was measured, and the cells that are measured once: their single run counts for every seed."""
 
     values: Mapping[Cell, Values]
     once: Collection[Cell]
@@ -95,7 +95,7 @@ class TransferMatrix:
     shared: bool = False  # each source was trained once for all seeds: intervals are of these sources alone
 
     def cell(self, source: str, target: str, size: int) -> TransferCell:
-        """Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
+        """Return one cell. Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
         for cell in self.cells:
             if (cell.source, cell.target, cell.size) == (source, target, size):
                 return cell
@@ -103,7 +103,7 @@ class TransferMatrix:
 
 
 def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
-    """The matrix of a transfer experiment's runs, whose cells have a source (None: target only), target and size.
+    """Compute the matrix of a transfer experiment's runs, whose cells have source (None: target only), target and size.
 
     They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
     "missing" cell. Raises DataError for runs of several variants; group them first, with
@@ -148,7 +148,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
 
 
 class _Alone(NamedTuple):
-    """What the target does without a source."""
+    """How the target does without a source."""
 
     reference: Reference
     learned: float | None  # zero-shot to the largest size, in nats per token
@@ -174,7 +174,7 @@ def _panel(
     alone: Mapping[str, _Alone],
     fates: Mapping[Cell, Tally],
 ) -> list[TransferCell]:
-    """The cells of one size, which share a variance and a family of claims."""
+    """Compute the cells of one size, which share a variance and are judged together."""
     found, clear = pool_family({cell: gains[cell] for cell in cells}, _target)
     rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
     lost, _ = pool_family(rises, _source)
@@ -196,7 +196,7 @@ def _panel(
 def _overall(
     pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values]
 ) -> Iterable[Overall]:
-    """Each pair over the sizes at which it has any gain, by the seeds that have one at all of them."""
+    """Compute each pair over the sizes at which it has a gain, for the seeds that have all of them."""
     at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
     means: dict[Pair, Values] = {}
     for pair in pairs:
@@ -210,7 +210,7 @@ def _overall(
 
 
 def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values]) -> Iterable[Asymmetry]:
-    """Each two domains that are source and target of each other, once."""
+    """List every two domains that are source and target of each other, once."""
     known = set(pairs)
     found: dict[Pair, Values] = {}
     for one, other in pairs:
@@ -223,19 +223,19 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
 
 
 def _shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
-    """Was each source to be measured alone once, and a target trained from one under several seeds?"""
+    """Whether each source is measured alone once, while targets are trained from it with several seeds."""
     alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
     after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]
     return bool(alone) and max(alone) == 1 < max(after, default=0)
 
 
 def _source(cell: tuple[Any, ...]) -> str:
-    """What forgetting is measured on."""
+    """Name the data set that forgetting is measured on."""
     return str(cell[0])
 
 
 def _target(cell: tuple[Any, ...]) -> str:
-    """What gains are measured on."""
+    """Name the data set that gains are measured on."""
     return str(cell[1])
 
 
@@ -257,14 +257,14 @@ def _losses(results: Sequence[RunResult], metric: str) -> PairLosses:
 
 
 def _differences(losses: PairLosses, one: Cell, other: Cell) -> Values:
-    """one - other for every seed that both have."""
+    """Subtract other from one, for every seed that both have."""
     seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
     pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
     return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
 def _loss(losses: PairLosses, cell: Cell, seed: int) -> float | None:
-    """Before any training on the target a single run stands for all seeds; of several, each for its own."""
+    """Read a loss: a single run before training counts for all seeds, several runs count for their own."""
     found = losses.values.get(cell, {})
     if cell in losses.once:
         return next(iter(found.values()), None)

@@ -120,9 +120,9 @@ def test_the_mean_and_variance_of_close_large_values_do_not_lose_their_digits(ni
 
 
 def test_a_sweep_that_nobody_submitted_is_named_with_those_there_are(night: Night) -> None:
-    with pytest.raises(UnknownSweep, match="nothing has been submitted"):
+    with pytest.raises(UnknownSweep, match="'nobody'"):
         views.read_sweep(night.store, "nobody")
     night.submit(scaling("s", [8]))
-    with pytest.raises(UnknownSweep, match="no sweep is named 'nobody'; there are: s"):
+    with pytest.raises(UnknownSweep, match=r"'nobody'.*\bs\b"):
         views.read_sweep(night.store, "nobody")
     assert [view.name for view in views.read_sweeps(night.store)] == ["s"]

@@ -118,7 +118,7 @@ def test_a_curve_begins_at_what_guessing_scores(metric: str, guess: float, more:
 def test_candidates_that_nobody_counted_are_refused_in_words() -> None:
     fit = fit_runs(spec("accuracy", above=0.9), rising("accuracy", 0.25, mrr=0.5))
     assert fit.refused
-    assert "what guessing scores" in fit.refused
+    assert "guessing" in fit.refused
 
 
 def test_a_multiple_of_the_base_is_of_what_the_base_has() -> None:
@@ -132,7 +132,7 @@ def test_a_share_of_a_base_that_is_not_measured_is_said_to_be_unanswered() -> No
     rows = [row for row in rising("accuracy", 0.25, chance=0.25) if row.cell["size"]]
     fit = fit_runs(spec("accuracy", above=3, of="zero_shot"), rows)
     assert fit.minimum_data is None
-    assert any("what the untrained model has, which is not measured" in warning for warning in fit.warnings)
+    assert any("untrained model" in warning and "not measured" in warning for warning in fit.warnings)
 
 
 def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() -> None:
@@ -183,7 +183,7 @@ def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_with
         assert fit.minimum_data
         assert fit.minimum_data.low
         assert fit.minimum_data.high
-        alone = any("of these items alone" in warning for warning in fit.warnings)
+        alone = any("for these items alone" in warning for warning in fit.warnings)
         widths.append(float(np.log(fit.minimum_data.high / fit.minimum_data.low)))
         told.append(alone)
     assert told == [False, False, True]
