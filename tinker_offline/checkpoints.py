@@ -1,5 +1,6 @@
-"""Store training runs and their checkpoints on disk: complete or not there, and removed when they
-expire.
+"""Store training runs and their checkpoints on disk, and remove them when they expire.
+
+A checkpoint is complete or does not exist:
 
     runs/<run id>/run.json                     the run
     runs/<run id>/weights/<name>.npz           the arrays, for training

@@ -13,8 +13,9 @@ Entry = dict[str, Any]
 
 
 class Journal:
-    """An append-only file: each entry reaches the operating system before `append` returns, so a killed process
-    loses none.
+    """An append-only file. Each entry reaches the operating system before `append` returns.
+
+    So a killed process loses none.
     """
 
     def __init__(self, path: Path) -> None:

@@ -19,9 +19,7 @@ Json = dict[str, Any]
 
 
 def create_sampler(service: Service, request: request_models.CreateSampler) -> Json:
-    """Create a sampling session from a checkpoint or from an untrained base model; a repeated request creates no
-    second one.
-    """
+    """Create a sampling session from a checkpoint or from an untrained base model, once per request id."""
     session = service.sessions.get_usable(request.session_id)
     sampler_id = f"{session.session_id}:sample:{request.sampling_session_seq_id}"
     if sampler_id not in service.models.samplers:
@@ -104,9 +102,7 @@ def _read_prompt(request: request_models.Sample, size: Size) -> Ints:
 
 
 def _read_draw(request: request_models.Sample) -> sampling.Draw:
-    """Read how to sample. Without a seed, the request's own id is the seed, so that a repeated request gives the
-    same.
-    """
+    """Read how to sample. Without a seed, the request's own id is the seed."""
     params = request.sampling_params
     room = characters.CONTEXT_LENGTH - sum(len(chunk.tokens) for chunk in request.prompt.chunks)
     stops = [params.stop] if isinstance(params.stop, str) else params.stop or []

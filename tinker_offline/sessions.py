@@ -32,9 +32,7 @@ class ClientSession:
     samplers: list[str] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
-        """Return the status: a session without heartbeats is shown as cancelled, and can be used until it is
-        dropped.
-        """
+        """Return the status. A session without heartbeats is shown as cancelled before it is dropped."""
         if self.finished is not None:
             return {"type": "client_finished", **self.finished.model_dump()}
         if self.dropped is not None:

@@ -66,8 +66,9 @@ def _register_model(
     rank: int,
     reply: Json,
 ) -> Json:
-    """Register a model at once, and build it on the compute thread when it has a slot; a repeated request creates
-    no second one.
+    """Register a model at once, and build it on the compute thread when it has a slot.
+
+    A repeated request creates no second model.
     """
     session = service.sessions.get_usable(request.session_id)
     model_id = f"{session.session_id}:train:{request.model_seq_id}"
@@ -187,9 +188,7 @@ def save_for_sampler(service: Service, request: request_models.SaveForSampler) -
 
 
 def _make_sampler(service: Service, request: request_models.SaveForSampler, model: LiveModel) -> LiveSampler:
-    """Create a sampler with these weights. With `inflight`, the model's earlier samplers of that kind move to them
-    too.
-    """
+    """Create a sampler with these weights. With `inflight`, the model's earlier samplers move to them too."""
     base, learner = model.get_parts()
     weights = base, learner.adapter.copy()
     sampler_id = f"{model.session_id}:sample:{request.sampling_session_seq_id}"

@@ -1,5 +1,4 @@
-"""Read and write the protocol's protobuf messages: requests of `forward_backward`, and answers of
-passes and samples.
+"""Read and write the protocol's protobuf messages: passes and samples.
 
 The only place that imports the SDK, and only its schema.
 """
@@ -21,9 +20,7 @@ _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schem
 
 
 class PassData(NamedTuple):
-    """Examples, one after another: all tokens (positions,), the length of each, and the loss inputs by name, each
-    (positions,).
-    """
+    """Examples, one after another: tokens (positions,), lengths, and the loss inputs by name, (positions,) each."""
 
     tokens: Ints
     lengths: list[int]
@@ -41,8 +38,7 @@ class PassRequest(NamedTuple):
     message: schema.ForwardBackwardRequest
 
     def decode(self, names: Mapping[str, float | None], vocabulary: int, *, strict: bool = False) -> PassData:
-        """Decode the data with these inputs, using the default of an input that is missing. Raises Refusal for
-        invalid data.
+        """Decode the data with these inputs and their defaults. Raises Refusal for invalid data.
 
         A `strict` loss refuses other inputs: a client that sends a mask relies on it.
         """

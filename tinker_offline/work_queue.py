@@ -85,8 +85,7 @@ class Futures:
             self._take(piece)
 
     async def wait_for_work(self) -> None:
-        """Wait until all work started before this moment is done, and so counted; or put aside by a pause. What waits
-        for a tick was not started."""
+        """Wait until all work started so far is done and counted, or put aside by a pause."""
         await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)
 
     def fail(self, request_id: str, refusal: Refusal) -> None:

@@ -54,7 +54,7 @@ class WorkerContext:
     leases: Leases
     examples: Examples
     endpoint: Callable[[str], Endpoint]
-    pace: Callable[[str], RateLimiter] = unlimited_rate
+    rate_limiter: Callable[[str], RateLimiter] = unlimited_rate
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     environments: Path | None = None  # an additional folder of environment modules, searched last
     chance: random.Random = field(default_factory=random.Random)
@@ -135,7 +135,7 @@ class Attempt:
 
     def permit(self, tokens: int) -> None:
         """Wait until the fleet may send one more request with this many tokens. Raises what `check` raises."""
-        self.context.pace(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.check_own_wait)
+        self.context.rate_limiter(str(self.recipe["model"])).take(requests=1, tokens=tokens, check=self.check_own_wait)
 
     def check_own_wait(self) -> None:
         """Do `check` while we wait for our own limit, which is neither a stall nor an outage."""

@@ -1,7 +1,7 @@
-"""Hold this process's leases: one thread renews them all, and each attempt's own clock says when to
-stop.
+"""Hold this process's leases, and renew them on one thread.
 
-Reads and writes leases, worker reports and signals in the store.
+Each attempt's own clock says when it must stop. It reads and writes leases, worker reports and
+signals in the store.
 """
 
 import math

@@ -1,5 +1,4 @@
-"""Open the model of a stage: at its own last checkpoint, at its parent's end, or on the untouched
-base.
+"""Open the model of a stage: its own last checkpoint, its parent's weights, or the untouched base.
 
 Asks the service through a session; forgets checkpoints in the store that are gone.
 """

@@ -1,5 +1,4 @@
-"""Run an attempt: claim, open, train or evaluate, settle, then continue with evaluations on the live
-client.
+"""Run an attempt: claim, open, train or evaluate, settle, continue on the live client.
 
 However an attempt ends, it becomes an `Outcome`; only `conclude` reports it to the store. It calls
 the service through a Session and nothing else.

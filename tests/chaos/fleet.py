@@ -1,6 +1,4 @@
-"""Start a fleet of real processes: Redis, tinker_offline, schedulers and Celery workers, each of which
-can be killed.
-"""
+"""Start a fleet of real processes that can be killed: Redis, tinker_offline, schedulers, workers."""
 
 import contextlib
 import json

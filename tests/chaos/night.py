@@ -1,6 +1,4 @@
-"""Run a night in which three things go wrong, with real processes: an unknown client limit, killed
-workers, an outage.
-"""
+"""Run a night with an unknown client limit, killed workers and an outage, with real processes."""
 
 import json
 import signal

@@ -179,8 +179,7 @@ class AccidentSeries:
         self.hits = [0] * len(faults.rules)
 
     def draw(self, path: str, seconds: float) -> Accident | None:
-        """Return the fault of a request of this path, `seconds` after the document became active; None for no
-        fault.
+        """Return the fault of a request of this path, `seconds` after the document became active, if any.
 
         Rules apply in their order; the first that ends the request is the last one considered.
         """

@@ -30,9 +30,7 @@ class Clock:
         return len(self._waiting)
 
     def set(self, cycle: float | None) -> None:
-        """Tick every `cycle` seconds from now on and reset the counts; None stops the clock and starts all that
-        waits.
-        """
+        """Tick every `cycle` seconds from now on and reset the counts; None stops the clock and starts what waits."""
         if self._ticking is not None:
             self._ticking.cancel()
         self._cycle, self._ticking, self.ticks, self.busy = cycle, None, 0, 0

@@ -32,8 +32,9 @@ class Scenario:
         self._put(Faults())
 
     def set(self, faults: Faults) -> None:
-        """Replace the document: its clock and its series start now. Everything but dropped sessions and expired
-        checkpoints ends with a document.
+        """Replace the document: its clock and its series start now.
+
+        Dropped sessions and expired checkpoints stay so; everything else ends with a document.
         """
         if self._watch is not None:
             self._watch.cancel()

@@ -1,5 +1,4 @@
-"""Define the characters that the offline models read and write, and write them as a `transformers`
-tokenizer.
+"""Define the characters that the offline models know, and write them as a `transformers` tokenizer.
 
 The table is repeated here and not imported from `sweeps`, because this package stands alone; a test
 compares the two.

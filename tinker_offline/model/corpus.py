@@ -1,5 +1,4 @@
-"""Read the text of the frozen bases from the installation: text that no domain of the experiments
-uses.
+"""Read the text of the frozen bases from the installation; no domain of the experiments uses it.
 
 It is the docstrings of `transformers` and `huggingface_hub`, found in their source files by a
 pattern, without importing them. The files are visited in an order shuffled by a hash, until there

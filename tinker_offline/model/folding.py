@@ -1,5 +1,4 @@
-"""Fold any tokenizer's tokens into classes, for the one model that reads them: to try a sweep with a real
-model's tokens.
+"""Fold any tokenizer's tokens into classes, for the one model that reads them.
 
 Tokens whose numbers agree modulo 95 form a class. The model learns which class comes next, and
 treats all tokens of a class as equally likely: so every token has a log-probability.

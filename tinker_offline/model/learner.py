@@ -112,8 +112,7 @@ def _compute_norm(gradient: Adapter) -> float:
 
 
 def _split_blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
-    """Yield the rows that a step visits, in blocks that fit in the cache, and where each block's rows are in
-    `touched`.
+    """Yield the rows that a step visits, in blocks, and where each block's rows are in `touched`.
 
     Where both moments are zero and no gradient came, Adam changes nothing, to the bit; so visiting the rows
     ever reached equals visiting `every` one. Weight decay has to visit all.

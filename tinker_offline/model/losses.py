@@ -55,9 +55,7 @@ def find_loss(name: str) -> Loss:
 
 
 def resolve_config(name: str, asked: Mapping[str, float | str]) -> Config:
-    """Return the numbers of a request's loss_fn_config, with defaults. Raises Refusal for what the loss does not
-    take.
-    """
+    """Return the numbers of a request's loss_fn_config, with defaults. Raises Refusal for other entries."""
     known = LOSSES[name].config
     for key, value in asked.items():
         if key not in known:
@@ -104,9 +102,7 @@ def _ppo(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
 
 
 def _ppo_slopes(logprobs: Floats, inputs: Inputs, config: Config) -> Floats:
-    """Return the slopes: zero where the clipped term is smaller, so the ratio went too far in the advantage's
-    direction.
-    """
+    """Return the slopes: zero where the clipped term is smaller."""
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
     kept = ratio * advantages <= _clip(ratio, config) * advantages
     slopes: Floats = np.where(kept, -ratio * advantages, np.float32(0))

@@ -1,5 +1,4 @@
-"""Compute the model: a hashed character n-gram log-linear language model with a frozen base and a
-low-rank adapter.
+"""Compute the model: a hashed character n-gram language model with a low-rank adapter.
 
 A position's context is its token and those before it. The last 1, 2, … `orders` tokens are each
 hashed to one of `features` rows f₁ … f_O, and
@@ -118,9 +117,7 @@ def window_rows(newest_first: Sequence[Ints], size: Size) -> Rows:
 
 
 def context_keys(newest_first: Sequence[Ints]) -> Keys:
-    """Return contexts as numbers, of which rows are hashes: the last 1, 2, … tokens of each column, (contexts,
-    orders).
-    """
+    """Return contexts as numbers: the last 1, 2, … tokens of each column, (contexts, orders)."""
     keys = np.empty((len(newest_first[0]), len(newest_first)), np.uint64)
     keys[:, 0] = newest_first[0]
     for order in range(1, len(newest_first)):
@@ -236,9 +233,7 @@ def target_logprobs(base: Base, adapter: Adapter, positions: Positions) -> Float
 
 
 def _exponentiate(scores: Floats, targets: Ints) -> tuple[Floats, Floats]:
-    """Make `scores` proportional to the probabilities, in place; return their sums and the targets'
-    log-probabilities.
-    """
+    """Make `scores` proportional to the probabilities, in place; return their sums and the targets' logprobs."""
     if not -SAFE < scores.min() <= scores.max() < SAFE:
         scores -= scores.max(axis=1, keepdims=True)
     chosen = scores[np.arange(len(targets)), targets]

@@ -54,9 +54,7 @@ class Step(NamedTuple):
 
 
 def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -> list[Sampled]:
-    """Sample `count` continuations. The same seed gives the same ones, and the first of many equals the first of
-    few.
-    """
+    """Sample `count` continuations. The same seed gives the same ones; the first of many is the first of few."""
     chances, stops = Chances(draw, count), Stops(draw, count)
     padding = np.full(max(0, base.size.orders - len(prompt)), characters.SIZE)
     known = np.concatenate([padding, prompt])[-base.size.orders :]
@@ -171,9 +169,7 @@ def _find_tokens(logprobs: Floats, ordered: Floats, ranks: Ints) -> Ints:
 def prompt_logprobs(
     base: Base, adapter: Adapter, prompt: Ints, last: int | None, top: int
 ) -> tuple[Floats, Top | None]:
-    """Return the log-probability of each token of the prompt; NaN for the first and for those before the last
-    `last`.
-    """
+    """Return the log-probabilities of the prompt's `last` tokens, NaN for the others and the very first."""
     scored = np.full(len(prompt), np.nan, np.float32)
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))

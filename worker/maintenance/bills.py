@@ -1,6 +1,7 @@
-"""Read the service's bills: reconcile attempts of unknown cost, record what sweeps are billed, learn how `forward` is.
+"""Read the service's bills, and reconcile attempts of unknown cost.
 
-Reads usage at the service; writes costs and facts to the store.
+It also records what sweeps are billed, and learns how `forward` is billed. It reads usage at the
+service and writes costs and facts to the store.
 """
 
 import logging

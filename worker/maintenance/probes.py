@@ -80,9 +80,7 @@ class Probes:
         self._slot = slot
 
     def probe_calls(self) -> ProbeAnswer:
-        """Find the calls that the service lacks, by asking each about something that does not exist: that costs
-        nothing.
-        """
+        """Find the calls that the service lacks by asking about things that do not exist, which costs nothing."""
         nothing, now = f"tinker://probe-{self.name}/weights/none", datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
         questions: dict[str, Callable[[], object]] = {

@@ -1,5 +1,4 @@
-"""Judge what the service says about attempts of unknown cost: what to finish, what is over, what was
-used.
+"""Judge what the service says about attempts of unknown cost.
 
 Pure functions; they touch nothing.
 """

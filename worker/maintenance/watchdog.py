@@ -1,8 +1,8 @@
-"""End a worker that is free and receives none of the waiting messages: its supervisor starts a new
-one.
+"""End a worker that is free and receives none of the waiting messages.
 
-A broken connection to the broker can leave a consumer that neither consumes nor fails. Only the
-worker itself can notice. It reads the queue's length and ends its own process.
+Its supervisor then starts a new one. A broken connection to the broker can leave a consumer that
+neither consumes nor fails, and only the worker itself can notice. It reads the queue's length and
+ends its own process.
 """
 
 import logging

@@ -37,9 +37,7 @@ class ServiceCapabilities:
         return call not in lacking
 
     def ask(self, service: str, call: str, question: Callable[[], T], otherwise: T) -> T:
-        """Return the answer of a call, or `otherwise` if the service has no such call. Raises what the question
-        raises.
-        """
+        """Return the answer of a call, or `otherwise` if the service lacks it. Raises what the question raises."""
         if not self.has(service, call):
             return otherwise
         try:

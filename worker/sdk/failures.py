@@ -1,5 +1,4 @@
-"""Sort the SDK's exceptions into faults, once, and keep nothing of them but text: they can carry the
-API key.
+"""Sort the SDK's exceptions into faults, and keep only their text: they can carry the API key.
 
 Touches nothing outside.
 """

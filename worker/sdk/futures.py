@@ -89,9 +89,7 @@ class Requester:
             raise translate(error) from None
 
     def open(self, name: str, call: Callable[[], "Future[Any]"], read: Callable[[Any], T]) -> PendingAnswer[T]:
-        """Send a request whose call may block: the SDK opens a session in it, and a dead server holds it for
-        minutes.
-        """
+        """Send a request whose call may block: the SDK opens a session in it, for minutes at a dead server."""
         self.permit(0)
         return self._track(name, _submit_abandonable(call, self.on_signal), read, assume_it_exists)
 
@@ -123,9 +121,7 @@ def run_abandonable(call: Callable[[], T]) -> "Future[T]":
 
 
 def _submit_abandonable(begin: Callable[[], "Future[T]"], on_signal: OnSignal) -> "Future[T]":
-    """Return the result of the SDK's future, obtained on a thread of its own; cancelling cancels the SDK's future
-    too.
-    """
+    """Return the result of the SDK's future, obtained on another thread; cancelling cancels that future too."""
     answer: Future[T] = Future()
 
     def run() -> None:

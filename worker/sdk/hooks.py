@@ -1,10 +1,9 @@
-"""Replace the private parts of the SDK that hide what the service says, and report it to the attempt
-that asked.
+"""Replace the private parts of the SDK that hide what the service says.
 
 The SDK (0.38) polls pending answers forever, repeats failures for minutes and waits out a 402 for
-an hour, at best with a log line. The receiver of the signals travels in a context variable: the SDK
-starts its coroutines in the context of the call. `tests/worker/sdk/test_hooks.py` checks each
-replaced part against the installed SDK.
+an hour, at best with a log line. The replacements report it to the attempt that asked: the receiver
+of the signals travels in a context variable, because the SDK starts its coroutines in the context
+of the call. `tests/worker/sdk/test_hooks.py` checks each replaced part against the installed SDK.
 """
 
 import asyncio
@@ -114,9 +113,7 @@ def _wrap_sampling_observer(original: Any) -> Any:
 
 
 def _wrap_sample_request(original: Callable[..., Awaitable[Any]]) -> Any:
-    """Report a sample request that was held back with a 429; the SDK sends it again every second and reports
-    nothing.
-    """
+    """Report a sample request that was held back with a 429, which the SDK silently repeats every second."""
 
     @wraps(original)
     async def send(self: SamplingClient, *arguments: Any, **named: Any) -> Any:

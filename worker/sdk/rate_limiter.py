@@ -1,5 +1,4 @@
-"""Limit how fast this process sends: it fetches permits of the fleet's limits in batches and spends
-them locally.
+"""Limit how fast this process sends, by permits of the fleet's limits that it fetches in batches.
 
 Reaches Redis through the permit source it is given.
 """

@@ -1,5 +1,4 @@
-"""List, finish, extend and delete an account's sessions and checkpoints, and read its bills, without a
-session.
+"""Manage an account's sessions and checkpoints, and read its bills, without a session.
 
 Every call has a deadline and raises ServiceError only; the SDK itself would ask a dead server for
 minutes.

@@ -1,10 +1,8 @@
-"""Open a Tinker session for an attempt, and ask it for models, training steps, samplers and
-checkpoints.
+"""Open a Tinker session for an attempt, and request models, steps, samplers and checkpoints.
 
 The only place that creates the SDK's ServiceClient. An SDK exception can carry the API key, so none
-leaves this file or
-the files that it calls (`futures.py`, `sampler.py`, `handles.py`, `health.py`): callers see
-ServiceError.
+leaves this file or the files that it calls (`futures.py`, `sampler.py`, `handles.py`, `health.py`):
+callers see ServiceError.
 """
 
 import gc
@@ -173,9 +171,7 @@ class Session:
         )
 
     def restore(self, path: str, *, optimizer: bool) -> PendingAnswer[Trainer]:
-        """Open a model from a checkpoint: with the optimizer's moments to continue, without them to start a new
-        training.
-        """
+        """Open a model from a checkpoint: with the optimizer's moments to continue, without to start a new training."""
         begin = (
             self._client.create_training_client_from_state_with_optimizer
             if optimizer
@@ -184,9 +180,7 @@ class Session:
         return self._open("load_weights", lambda: begin(path, user_metadata=self._metadata).future())
 
     def close(self, status: Ending) -> "Future[None]":
-        """Abandon pending answers and release what the session holds at the service. The result is done within
-        seconds.
-        """
+        """Abandon pending answers and release what the session holds at the service, within seconds."""
         self._requester.abandon()
         last = [vars(self).pop("_client", None)]
         return run_abandonable(lambda: _close_client(last, status))

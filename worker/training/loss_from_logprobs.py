@@ -1,5 +1,4 @@
-"""Compute a loss from the log-probabilities of its targets, for a service that does not return the
-loss.
+"""Compute a loss from log-probabilities, for a service that does not return it.
 
 With p the probability of a target now, q when it was sampled, A its advantage and r = p / q, as the
 SDK documents it:

@@ -1,5 +1,4 @@
-"""Train by reinforcement learning: each iteration plays tasks with the current weights and reinforces
-what did better.
+"""Train by reinforcement learning: play tasks with the current weights, and reinforce what did better.
 
 The weights to play with are requested right after the step that makes them, so that nothing is
 awaited twice. With a lag of one, the next iteration is played while this one trains, with the

@@ -1,5 +1,4 @@
-"""Train on examples: the mean loss over the tokens with weight, in batches that the recipe's seed
-orders.
+"""Train on examples: the mean loss over weighted tokens, in batches ordered by the recipe's seed.
 
 Asks the service through a Trainer; reads examples through the attempt.
 """

@@ -84,9 +84,7 @@ class Training(ABC):
 
     @abstractmethod
     def _needs(self, step: int) -> Usage:
-        """Return the most usage of all requests up to the next step, so that it can stop where a checkpoint is
-        possible.
-        """
+        """Return the most usage of all requests up to the next step, where a checkpoint is possible."""
 
     @abstractmethod
     def _send(self, step: int, rate: float) -> PendingStep:
@@ -169,8 +167,7 @@ class Training(ABC):
             self._this.report(self._describe_progress(), self._curve_points())
 
     def _check_convergence(self, loss: float, row: Row) -> None:
-        """Raise StageError if the loss is not finite or above the bound: it never recovers, and each step costs
-        money.
+        """Raise StageError if the loss is not finite or above the bound, because it never recovers.
 
         Before the first update of an untrained model nothing can have diverged: then the answer is malformed
         (ServiceError).

@@ -1,6 +1,4 @@
-"""With a clock, work starts at its ticks only. Ticks are counted, not timed: the cycle is an hour, and
-the test ticks.
-"""
+"""With a clock, work starts at its ticks only. The test itself ticks, and counts the ticks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

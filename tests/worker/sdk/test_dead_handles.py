@@ -1,6 +1,4 @@
-"""A refusal that says that our model or session is gone is retried once from the checkpoint, in a new
-session, then judged.
-"""
+"""A refusal of a lost model or session is retried once from the checkpoint, then judged."""
 
 from typing import Any
 

@@ -156,7 +156,7 @@ def test_our_own_limit_is_no_stall(workshop: Workshop) -> None:
             return max(0.0, until - time.monotonic())
 
     pace = RateLimiter(requests=Permits(Shut()))
-    context = replace(workshop.context, leases=leases, pace=lambda _: pace)
+    context = replace(workshop.context, leases=leases, rate_limiter=lambda _: pace)
     slow = Workshop(context, workshop.tinker, workshop.folder)
     stage = next(stage for stage in slow.submit().plan.stages if stage.kind == "train")
     assert isinstance(slow.attempt(stage), Succeeded)

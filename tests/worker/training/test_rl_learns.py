@@ -1,5 +1,4 @@
-"""RL learns what is rewarded, from the untrained model and on fresh tasks; random rewards teach
-nothing.
+"""RL learns what is rewarded, on fresh tasks; random rewards teach nothing.
 
 Every environment and its random twin, with `make methods`: it takes minutes.
 """
