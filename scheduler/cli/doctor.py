@@ -218,7 +218,7 @@ def _check_live(model: str | None, clients: int, settings: Settings) -> Iterator
         found = probe_service(store, settings, model=model, clients=clients)
     for answer in found.report.answers:
         odd = answer.answer in UNEXPECTED or (answer.what == "calls" and answer.answer != ALL)
-        yield Finding(answer.what, "note" if odd else "ok", f"{answer.answer}: {answer.said}")
+        yield Finding(answer.what, "note" if odd else "ok", f"{answer.answer}: {answer.detail}")
     yield from _list_totals(found)
 
 

@@ -38,14 +38,14 @@ def _row(event: Event, output: Output) -> dict[str, Any]:
             "at": event.at / 1000,
             "stage": event.stage,
             "label": event.what,
-            "from": event.came_from,
+            "from": event.from_state,
             "to": event.to,
             "attempt": event.attempt,
             "worker": event.worker,
             "detail": event.detail,
         }
     when = time.strftime("%m-%d %H:%M:%S", time.localtime(event.at / 1000))
-    moved = f"{event.came_from} → {event.to}" if event.to else ""
+    moved = f"{event.from_state} → {event.to}" if event.to else ""
     return {"time": when, "stage": event.what, "move": moved, "attempt": event.attempt, "detail": event.detail}
 
 

@@ -120,7 +120,7 @@ def _worker_row(name: str, reported: Mapping[str, str]) -> dict[str, Any]:
 def _bug_row(bug: Bug) -> dict[str, Any]:
     return {
         "verb": bug.verb,
-        "message": bug.said,
+        "message": bug.message,
         "where": bug.where,
         "first_seen_at": bug.since / 1000,
         "last_seen_at": bug.last / 1000,

@@ -34,7 +34,7 @@ class Bug:
     """One bug. Times in milliseconds."""
 
     verb: str
-    said: str
+    message: str
     where: str
     since: int
     last: int
@@ -55,18 +55,18 @@ def record_bug(store: Store, error: Exception, where: str, *, of: str = "", fail
 
     Use plain commands, because the verbs may be what is broken.
     """
-    verb, said = (
-        (error.verb, error.said) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
+    verb, message = (
+        (error.verb, error.message) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
     )
     if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # more would fill the disk in a night
         _logged[verb] = time.monotonic()
-        log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", said)
+        log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", message)
     with suppress(RedisError):
         now, key = store.scripts.read_time(), keys.bug(verb)
         pipe = store.client.pipeline()
         pipe.zadd(keys.BUGS, {verb: now})
         pipe.hsetnx(key, "since", now)
-        pipe.hset(key, mapping={"said": said, "where": where} | ({} if of else {"fleet": 1}))
+        pipe.hset(key, mapping={"message": message, "where": where} | ({} if of else {"fleet": 1}))
         pipe.hincrby(key, "failed", int(failed))
         pipe.execute()
 
@@ -102,7 +102,7 @@ def describe_bug(bug: Bug) -> str:
     """Describe a bug in one line, for people."""
     since = time.strftime("%H:%M", time.localtime(bug.since / 1000))
     failed = f"; {format_count(bug.failed, 'stage')} failed because of it" if bug.failed else ""
-    return f"a bug in `{bug.verb}`, since {since}, at {bug.where}: {bug.said}{failed}"
+    return f"a bug in `{bug.verb}`, since {since}, at {bug.where}: {bug.message}{failed}"
 
 
 def read_bugs(store: Store) -> list[Bug]:
@@ -114,7 +114,7 @@ def read_bugs(store: Store) -> list[Bug]:
     return [
         Bug(
             verb,
-            row.get("said", ""),
+            row.get("message", ""),
             row.get("where", ""),
             int(row.get("since", last)),
             int(last),

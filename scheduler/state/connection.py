@@ -29,10 +29,10 @@ class Refused(redis.ResponseError):
 class StoreBug(redis.ResponseError):
     """A command that can never succeed: a bug of ours, or wrong data. `verb` names where."""
 
-    def __init__(self, verb: str, said: str) -> None:
-        super().__init__(f"a bug in `{verb}`: {said}")
+    def __init__(self, verb: str, message: str) -> None:
+        super().__init__(f"a bug in `{verb}`: {message}")
         self.verb = verb
-        self.said = said
+        self.message = message
 
 
 # Errors that pass by themselves: callers wait and try again. All others need a person.
@@ -112,16 +112,16 @@ class Pipe(Reads, Protocol):
 def classify_error(error: redis.RedisError, command: str) -> redis.RedisError:
     """Classify an error as one of Away, Refused or StoreBug. `command` is its source, unless the error names a verb."""
     text = str(error).rpartition(IN_A_PIPELINE)[2]  # the part before is the whole command
-    told = FROM_A_VERB.fullmatch(text)
-    verb, said = told.groups() if told else (command, text)
-    code = next((code for kind, code in CODES.items() if isinstance(error, kind)), said.partition(" ")[0])
+    match = FROM_A_VERB.fullmatch(text)
+    verb, message = match.groups() if match else (command, text)
+    code = next((code for kind, code in CODES.items() if isinstance(error, kind)), message.partition(" ")[0])
     if code in UNABLE:
-        return Unable(f"{UNABLE[code]}: {said}")
+        return Unable(f"{UNABLE[code]}: {message}")
     if code in REFUSED:
-        return Refused(f"Redis does not allow it: {said}")
+        return Refused(f"Redis does not allow it: {message}")
     if isinstance(error, (*Away, Refused, StoreBug)):
         return error
-    return StoreBug(verb, said)
+    return StoreBug(verb, message)
 
 
 class _Client(redis.Redis):

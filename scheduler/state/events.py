@@ -16,7 +16,7 @@ class Event:
     at: int  # milliseconds since 1970
     stage: str
     what: str  # the stage's label
-    came_from: str  # state before; '' for a note
+    from_state: str  # state before; '' for a note
     to: str
     attempt: int
     worker: str
@@ -55,7 +55,7 @@ def _make_event(row: dict[str, str], label: str | None) -> Event:
         at=int(row["at"]),
         stage=row["stage"],
         what=label or row["stage"],
-        came_from=row.get("from", ""),
+        from_state=row.get("from", ""),
         to=row.get("to", ""),
         attempt=int(row["attempt"]),
         worker=row["worker"],

@@ -40,7 +40,7 @@ class ProbeAnswer:
 
     what: str  # one of ANSWERS, or calls
     answer: str  # yes, no; training, prefill, pending; a number of clients; ALL, or CALL=STATUS for each lack; unknown
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,6 @@ def read_live_workers(store: Store) -> dict[str, dict[str, str]]:
     for name in names:
         pipe.hgetall(keys.worker(name))
     heard = dict(zip(names, pipe.execute(), strict=True))
-    if silent := [name for name, said in heard.items() if not said]:
+    if silent := [name for name, report in heard.items() if not report]:
         store.client.srem(keys.WORKERS, *silent)  # a worker that only paused adds itself again with its next report
-    return {name: said for name, said in heard.items() if said}
+    return {name: report for name, report in heard.items() if report}

@@ -102,7 +102,7 @@ class Injector:
         with pytest.raises(StoreBug) as fell:
             self._scripts[verb](keys=[step], args=words)
         assert fell.value.verb == verb
-        return fell.value.said
+        return fell.value.message
 
     def _falling(self, name: str) -> str:
         """The verb, which falls at the call that KEYS[1] names, or at its end."""

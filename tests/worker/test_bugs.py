@@ -44,7 +44,7 @@ def test_a_stage_of_which_nothing_can_be_read_fails_at_once(workshop: Workshop, 
 
     assert isinstance(attempt(workshop.context, stage.id, sent.attempt, Silent()), Failed)
     assert workshop.state(stage) == "failed"
-    assert "JSONDecodeError" in next(bug.said for bug in read_bugs(workshop.store))
+    assert "JSONDecodeError" in next(bug.message for bug in read_bugs(workshop.store))
 
 
 @pytest.mark.parametrize("verb", ["renew_leases", "report_signal"])

@@ -30,7 +30,7 @@ def plant(store: Store, verb: str, body: str = "write('INCR', PREFIX .. 'fence')
 
 
 def told(store: Store) -> dict[str, str]:
-    return {bug.verb: bug.said for bug in read_bugs(store)}
+    return {bug.verb: bug.message for bug in read_bugs(store)}
 
 
 @pytest.mark.parametrize(

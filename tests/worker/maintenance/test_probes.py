@@ -95,7 +95,7 @@ def test_bills_that_the_key_may_not_read_leave_it_open(this: Probes, control: Co
     control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
     answer, pending = this.probe_forward(None)
     assert (answer.answer, pending) == ("unknown", None)
-    assert "403" in answer.said
+    assert "403" in answer.detail
 
 
 def test_a_bill_that_is_still_to_come_is_asked_for_again_and_not_paid_for_again(
@@ -136,7 +136,7 @@ def test_what_cannot_be_told_does_not_keep_the_rest_from_being_asked(
     assert [(answer.what, answer.answer) for answer in answers] == [
         ("calls", "all"), ("moments", "unknown"), ("finish", "unknown"), ("forward", "training"),
     ]  # fmt: skip
-    assert "400" in answers[1].said
+    assert "400" in answers[1].detail
 
 
 def book(usd: int) -> PriceBook:
