@@ -6,14 +6,14 @@ import sys
 from scheduler.engine.loop import run
 from scheduler.errors import SchedulerError
 from scheduler.proxies import spare_this_machine
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     spare_this_machine()
     try:
-        run(from_environment())
+        run(read_settings())
     except SchedulerError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

@@ -37,7 +37,7 @@ class Artefacts:
 
     def write(self, path: str, content: bytes) -> str:
         """Write content to a path; readers see all of it or nothing. Raises ArtefactError."""
-        target = self._at(path)
+        target = self._locate(path)
         draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
         try:
             self._files.makedirs(posixpath.dirname(target), exist_ok=True)
@@ -52,14 +52,14 @@ class Artefacts:
     def read(self, path: str) -> bytes:
         """Return the content of a path. Raises ArtefactError."""
         try:
-            return bytes(self._files.cat_file(self._at(path)))
+            return bytes(self._files.cat_file(self._locate(path)))
         except Exception as error:  # noqa: BLE001 - as in `write`
             raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_cause(error)}") from None
 
     def has(self, path: str) -> bool:
-        return bool(self._files.exists(self._at(path)))
+        return bool(self._files.exists(self._locate(path)))
 
-    def _at(self, path: str) -> str:
+    def _locate(self, path: str) -> str:
         return posixpath.join(self._root, path)
 
 

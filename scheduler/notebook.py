@@ -4,7 +4,7 @@ import warnings
 
 from scheduler.cli.console.options import open_store
 from scheduler.errors import ItemsUnread, UnknownMetric
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from sweeps.analysis.item_analysis import WantedItems
@@ -15,7 +15,7 @@ from sweeps.stats.paired_items import Items
 
 def results(name: str) -> list[RunResult]:
     """The runs of a sweep, finished or not, in the order of its plan. Raises UnknownSweep, StoreUnavailable."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         return views.read_results(store, name)
 
 
@@ -27,7 +27,7 @@ def items(name: str, metric: str) -> Items:
     measure = find_measure(metric)
     if measure is None:
         raise UnknownMetric(f"expected a column of `sweep results {name}`, got {metric!r}")
-    settings = from_environment()
+    settings = read_settings()
     with open_store(settings) as store:
         views.read_sweep(store, name)
         found = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)

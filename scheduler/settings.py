@@ -81,7 +81,7 @@ TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; 
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process. Raises SettingInvalid, which names the variable."""
     home = _place("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
     return Settings(

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from scheduler.cli import COMMANDS
 from scheduler.engine.retry import BUDGETS, Fault
 from scheduler.notify.outbox import TITLES
-from scheduler.settings import DEFAULTS, from_environment
+from scheduler.settings import DEFAULTS, read_settings
 from scheduler.state.server.server_versions import (
     LEAST,
     TESTED,
@@ -61,7 +61,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert set(re.findall(r"^\| `((?:SWEEP|REDIS)_\w+)`", page, re.MULTILINE)) == read
     for name, default in DEFAULTS.items():
         assert re.search(rf"^\| `{name}` \| `{re.escape(default)}`", page, re.MULTILINE), name
-    assert from_environment({}).slots == int(DEFAULTS["SWEEP_SLOTS"])
+    assert read_settings({}).slots == int(DEFAULTS["SWEEP_SLOTS"])
 
 
 def test_the_servers_that_are_promised_are_those_that_are_tested() -> None:

@@ -15,7 +15,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.proxies import spare_this_machine
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import connect, make_broker_url
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
@@ -30,7 +30,7 @@ from worker.sdk.endpoints import make_endpoints
 from worker.sdk.rate_limiter import make_rate_limiters
 
 spare_this_machine()  # before the SDK looks
-settings: Settings = from_environment()
+settings: Settings = read_settings()
 
 app = Celery("tinker-sweeps", broker=make_broker_url(server_url(settings)), include=["worker.tasks"])
 app.conf.update(

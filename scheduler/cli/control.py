@@ -6,7 +6,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import UnknownSweep
 from scheduler.services import SERVICES
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.states import StageState
 from scheduler.state.views import read_sweep
 from sweeps.formatting import format_count
@@ -19,7 +19,7 @@ FAILED = (StageState.FAILED, StageState.SKIPPED)
 @click.pass_obj
 def pause(output: Output, name: str) -> None:
     """Pause NAME: its running stages save a checkpoint and stop."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         before = store.scripts.run("pause_sweep", name)
     _require_sweep(name, before)
     _print_state(output, name, "paused" if before == "active" else before)
@@ -37,7 +37,7 @@ def resume(output: Output, name: str | None) -> None:
 
     A service stops when it refuses the key or the bill.
     """
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         before = store.scripts.run("resume_sweep", name) if name else ""
         if name:
             _require_sweep(name, before)
@@ -62,7 +62,7 @@ def resume(output: Output, name: str | None) -> None:
 @click.pass_obj
 def cancel(output: Output, name: str) -> None:
     """Cancel NAME. Stages that other sweeps share continue."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         before = store.scripts.run("cancel_sweep", name)
     _require_sweep(name, before)
     done = before in ("active", "paused", "opening")
@@ -79,7 +79,7 @@ def cancel(output: Output, name: str) -> None:
 def retry(output: Output, name: str, failed: bool) -> None:
     """Try the failed, skipped and cancelled stages of NAME again."""
     how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         counts = read_sweep(store, name).counts
         again = sum(counts.get(state, 0) for state in states)
         if again or not failed:  # else what was cancelled would be active again, and at once finished
@@ -101,7 +101,7 @@ def priority(output: Output, name: str, number: int) -> None:
 
     Running stages are not interrupted.
     """
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         before = store.scripts.run("set_priority", name, number)
     _require_sweep(name, before)
     if output.for_people:

@@ -10,7 +10,7 @@ import click
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import BudgetTooSmall, UnknownSweep
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.costs import DayCosts, ServiceBill, SweepCosts, read_today
 from scheduler.state.costs import read_costs as read
@@ -27,7 +27,7 @@ def costs(output: Output, name: str | None) -> None:
 
     Without NAME it shows all sweeps. It ends with what each service has cost today.
     """
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
         found = [read(store, each) for each in names]
         days = read_today(store, round(time.time() * 1000))
@@ -140,7 +140,7 @@ def budget(output: Output, name: str, usd: int) -> None:
 
     The budget cannot be less than what NAME has spent and holds.
     """
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         state, done, *held = store.scripts.run("set_budget", name, usd)
     if not state:
         raise UnknownSweep(f"there is no sweep {name!r}; `sweep list` shows all sweeps")

@@ -9,7 +9,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.notify.digest import Digest
 from scheduler.notify.digest import build_digest as read
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from sweeps.stage import to_dollars
 
 
@@ -18,7 +18,7 @@ from sweeps.stage import to_dollars
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
     """Summarise NAME: progress, cost, best cells, failures, time left."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         found = read(store, name)
     if output.form == "json":
         output.document(_document(found))

@@ -28,7 +28,7 @@ from scheduler.proxies import list_proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
 from scheduler.service_check import CONSOLE, served_models
 from scheduler.services import OFFLINE_KEY
-from scheduler.settings import WEBHOOK_SECRET, Settings, from_environment
+from scheduler.settings import WEBHOOK_SECRET, Settings, read_settings
 from scheduler.state.bug_log import describe_bug, read_bugs
 from scheduler.state.connection import check_server, connect
 from scheduler.state.server.embedded_redis import describe_server, open_server
@@ -64,7 +64,7 @@ def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
     """Check this machine, and say how to fix what is wrong."""
     if not live and model is not None:
         raise click.UsageError("--model needs --live")
-    settings = from_environment()
+    settings = read_settings()
     checks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
     findings = [finding for check in checks for finding in _run_check(check, settings)]
     output.rows("findings", [finding._asdict() for finding in findings], title="doctor")

@@ -12,7 +12,7 @@ from scheduler.cli.reuse import read_forward_class
 from scheduler.cli.submit import describe_submission, submission_row, write_submission
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, build_submission, plan_to_submit
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
@@ -60,7 +60,7 @@ def evaluate(
     of NAME. Nothing is trained again, unless a checkpoint has expired. KEY=VALUE changes settings that do not change
     a training: budget.usd=5, priority=3, deadline=…
     """
-    settings = from_environment()
+    settings = read_settings()
     forward = read_forward_class(settings)
     with open_store(settings) as store:
         sweep = build_evaluation_sweep(views.read_sweep(store, name).spec, evaluation, other, overrides)
@@ -121,14 +121,13 @@ def _cost_line(prepared: Prepared) -> str:
     """Say what the evaluations cost."""
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
-    price = (
-        "" if any(stage.micro_usd is None for stage in stages) else f", at most {format_usd(sum(map(_price, stages)))}"
-    )
+    priced = all(stage.micro_usd is not None for stage in stages)
+    price = f", at most {format_usd(sum(map(_stage_price, stages)))}" if priced else ""
     many = format_count(len(stages), "evaluation")
     return f"{many}, {least:,} to {most:,} tokens{price}; results that exist are not paid again"
 
 
-def _price(stage: Stage) -> int:
+def _stage_price(stage: Stage) -> int:
     return stage.micro_usd or 0
 
 

@@ -8,7 +8,7 @@ import click
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.errors import SchedulerError
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.events import Event
 from scheduler.state.events import read_events as read
@@ -24,7 +24,7 @@ from sweeps.formatting import format_count
 @click.pass_obj
 def events(output: Output, name: str, stage: str | None, last: int) -> None:
     """Show what happened to the stages of NAME, newest last."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         views.read_sweep(store, name)  # raises UnknownSweep
         found = read(store, name, stage=stage, last=last)
         if stage and not found:

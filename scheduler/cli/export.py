@@ -12,7 +12,7 @@ from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output, flat_value, write_csv
 from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import run_history, views
 from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
@@ -41,7 +41,7 @@ def export(
         raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
     if form == "parquet" and str(target) == "-":
         raise click.UsageError("--output: expected a file for Parquet, got - (the terminal)")
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         if place is not None:
             track(store, name, place, output)
             return

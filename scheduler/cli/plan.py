@@ -12,7 +12,7 @@ from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_cla
 from scheduler.cli.service_facts_text import describe_facts, facts_document
 from scheduler.prepare import prepare
 from scheduler.services import service_of
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
 from sweeps.planning.duration import estimate_cycles
 from sweeps.planning.plan_json import build_plan_document
@@ -32,7 +32,7 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
 
     KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
     """
-    settings = from_environment()
+    settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
     planned = replace(prepared.plan, notes=(*prepared.plan.notes, *prepared.notes))
     there = find_reusable(planned, settings)

@@ -12,7 +12,7 @@ from scheduler.cli.console.atomic_files import write_whole
 from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.streams import make_exact
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from sweeps.formatting import format_count
 from sweeps.report.compose import compose
 from sweeps.report.document import Report
@@ -34,7 +34,7 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
     """Write the report of NAME, finished or not, to a file."""
     if str(figures) == "-" or (form in ("svg", "png") and str(target) == "-"):
         raise click.UsageError("figures: expected a folder, got - (the terminal)")
-    settings = from_environment()
+    settings = read_settings()
     with open_store(settings) as store:
         found = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
     written = []

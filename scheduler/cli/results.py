@@ -9,7 +9,7 @@ from scheduler.cli.compare_sweeps import names_of, show_across
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
@@ -34,7 +34,7 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
     """
     if (name is None) == (sweeps is None):
         raise click.UsageError("one of NAME and --sweeps A,B is right")
-    settings = from_environment()
+    settings = read_settings()
     with open_store(settings) as store:
         if sweeps is not None:
             show_across(store, names_of(sweeps), output)

@@ -25,7 +25,7 @@ from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.rehearsals import check_rehearsal
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.connection import Away
 from scheduler.state.store import Store
@@ -46,7 +46,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     It starts what is needed, submits, watches, and prints the results. After Ctrl-C or a crash, the same command
     continues. KEY=VALUE changes a value in all files: train.rank=8, sizes=[16,32].
     """
-    settings = from_environment()
+    settings = read_settings()
     check_rehearsal(settings)  # before anything is submitted
     files, overrides = split_words(words)
     # All files are read before one is written, so that a bad one submits nothing.

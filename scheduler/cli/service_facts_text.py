@@ -20,10 +20,10 @@ KEYS = {  # of the answers, as programs read them
 
 def describe_facts(facts: ServiceFacts) -> str:
     """Describe the account in one line, with the age of the oldest answer."""
-    asked = (
-        "" if facts.asked_at is None else f" (asked {format_duration(time.time() - facts.asked_at.timestamp())} ago)"
-    )
-    return "; ".join(_list_answers(facts)) + asked
+    text = "; ".join(_list_answers(facts))
+    if facts.asked_at is None:
+        return text
+    return f"{text} (asked {format_duration(time.time() - facts.asked_at.timestamp())} ago)"
 
 
 def _list_answers(facts: ServiceFacts) -> Iterator[str]:

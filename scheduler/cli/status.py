@@ -14,7 +14,7 @@ from scheduler.engine.fleet import PoolView, ServiceView, read_service
 from scheduler.notify.outbox import troubled_webhooks
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.services import SERVICES
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
@@ -33,10 +33,10 @@ ORDER = [state.value for state in StageState]
 @click.pass_obj
 def list_(output: Output) -> None:
     """List all sweeps."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         found = views.read_sweeps(store)
     rows = [sweep_row(view, output) for view in found]
-    output.rows("sweeps", rows, columns=_columns(rows))
+    output.rows("sweeps", rows, columns=_list_columns(rows))
 
 
 @click.command()
@@ -44,7 +44,7 @@ def list_(output: Output) -> None:
 @click.pass_obj
 def status(output: Output, name: str | None) -> None:
     """Show what runs, fails or waits, and why: in NAME or all sweeps."""
-    settings = from_environment()
+    settings = read_settings()
     with open_store(settings) as store:
         found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
         accounts = read_known_accounts(store)
@@ -53,7 +53,7 @@ def status(output: Output, name: str | None) -> None:
     if output.form == "json":
         output.document(state)
     elif output.form == "csv":
-        output.csv(state["sweeps"], columns=_columns(state["sweeps"]))
+        output.csv(state["sweeps"], columns=_list_columns(state["sweeps"]))
     else:
         _print(output, found, state, troubles)
         _print_where(output, settings, accounts)
@@ -150,7 +150,7 @@ def sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
     return row | {"spent": format_usd(view.spent), "submitted": f"{ago} ago"}
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """List the columns that any row has, the states in the order of a stage's life."""
     named = dict.fromkeys(key for row in rows for key in row)
     rest = [key for key in named if key not in ORDER]
@@ -171,7 +171,7 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
 
 def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
     rows = [sweep_row(view, output) for view in found]
-    output.table(rows, title=format_count(len(rows), "sweep"), columns=_columns(rows))
+    output.table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
     for row in document["sweeps"]:
         if row["waiting_reason"]:
             output.say(f"{row['sweep']}: {row['waiting_reason']}")
@@ -195,9 +195,8 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:
     for each in accounts:
         output.say(f"account {each.service}: {describe_facts(each)}")
-    if is_up(settings.home) and (
-        addresses := read_addresses(settings.home)
-    ):  # a killed supervisor leaves its file behind
+    addresses = read_addresses(settings.home) if is_up(settings.home) else None  # a killed supervisor leaves its file
+    if addresses is not None:
         output.say(addresses.flower)
 
 

@@ -9,7 +9,7 @@ from scheduler.cli.console.options import open_store, take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
 from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state.store import Store
 from scheduler.state.submission import Submission, Submitted
 from scheduler.state.submission import submit as write
@@ -24,7 +24,7 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
 
     Submitting it again changes nothing. KEY=VALUE changes a value of FILE: train.rank=8, sizes=[16,32].
     """
-    settings = from_environment()
+    settings = read_settings()
     prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))
     submission = build_submission(prepared)
     with open_store(settings) as store:

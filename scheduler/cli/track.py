@@ -20,22 +20,22 @@ TrackedRow = Mapping[str, Any]
 
 def track(store: Store, name: str, place: str, output: Output) -> None:
     """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
-    sweep, rows = run_history.read_shared_facts(store, name), views.read_results(store, name)
-    there, screen, told = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
+    sweep, runs = run_history.read_shared_facts(store, name), views.read_results(store, name)
+    there, screen, rows = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
     for each in progress(
-        run_history.follow_runs(store, name, rows),
+        run_history.follow_runs(store, name, runs),
         description=f"{name} to {place.partition(':')[0]}",
-        total=len(rows),
+        total=len(runs),
         console=screen,
         transient=True,
         disable=not (output.for_people and screen.is_terminal),
     ):
         run = track_run(sweep, each)
-        told.append({"run": run.id, "name": run.name, "state": run.state, "new": _put_run(there, run, place)})
+        rows.append({"run": run.id, "name": run.name, "state": run.state, "new": _put_run(there, run, place)})
     if output.for_people:
-        output.say(f"{name}: {_summary(told)}\n{there.where}")
+        output.say(f"{name}: {_summary(rows)}\n{there.where}")
     else:
-        output.rows("runs", told)
+        output.rows("runs", rows)
 
 
 def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
@@ -45,8 +45,8 @@ def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
         raise TrackerUnusable(f"--to {place}: {error.strerror or error}; choose another place") from None
 
 
-def _summary(told: Sequence[TrackedRow]) -> str:
-    new = sum(each["new"] for each in told)
-    states = Counter(each["state"] for each in told)
+def _summary(rows: Sequence[TrackedRow]) -> str:
+    new = sum(each["new"] for each in rows)
+    states = Counter(each["state"] for each in rows)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"
-    return f"{format_count(len(told), 'run')} ({parts}); {new:,} new or changed, {len(told) - new:,} unchanged"
+    return f"{format_count(len(rows), 'run')} ({parts}); {new:,} new or changed, {len(rows) - new:,} unchanged"

@@ -11,7 +11,7 @@ from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.connection import check_server, connect
 from scheduler.state.server.embedded_redis import describe_server, open_server
 
@@ -24,7 +24,7 @@ def up(output: Output) -> None:
     This is Redis (unless REDIS_URL names one), the scheduler, workers, Flower and tinker_offline. Ctrl-C stops all of
     them; the same command continues.
     """
-    settings = from_environment()
+    settings = read_settings()
     check_rehearsal(settings)
     stop = threading.Event()
 

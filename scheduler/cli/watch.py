@@ -16,7 +16,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.status import read_fleet, sweep_row
 from scheduler.engine.admission import MONEY
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
@@ -34,7 +34,7 @@ SHOWN = 8  # running stages that are listed
 @click.pass_obj
 def watch(output: Output, names: tuple[str, ...]) -> None:
     """Watch the sweeps NAMES until they end."""
-    with open_store(from_environment()) as store:
+    with open_store(read_settings()) as store:
         seen = follow(store, names, output)
     if not output.for_people:
         output.rows("sweeps", [sweep_row(view) for view in seen])
@@ -45,7 +45,7 @@ def follow(
 ) -> list[SweepView]:
     """Show sweeps until all have ended, and return their last views. Calls `each` at every look."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
-    settings = from_environment()
+    settings = read_settings()
     pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))
     with draws(store, settings, output) as picture:
         while True:
@@ -92,7 +92,7 @@ class _Drawing:
         self._live.stop()
 
     def show(self, seen: Sequence[SweepView], left: str, *, ended: bool) -> None:  # noqa: ARG002 - as in _Lines
-        self._live.update(_picture(self._store, self._settings, seen, left))
+        self._live.update(_draw(self._store, self._settings, seen, left))
 
 
 class _Lines:
@@ -113,18 +113,18 @@ class _Lines:
             return
         fleet = read_fleet(self._store, self._settings)
         reasons = ((view, why_it_waits(view, fleet).text) for view in seen)
-        lines = [_summary(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
+        lines = [_summarise(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
         text = "\n".join([*lines, left] if left else lines)
         if text != self._last:
             self._output.say(text)
         self._next, self._last = time.monotonic() + LINE_EVERY, text
 
 
-def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: str) -> RenderableType:
+def _draw(store: Store, settings: Settings, seen: Sequence[SweepView], left: str) -> RenderableType:
     fleet = read_fleet(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
-        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summary(view)))]
+        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summarise(view)))]
         if waits := why_it_waits(view, fleet).text:
             parts.append(Text(escape(waits), style="yellow"))
     return Group(
@@ -132,7 +132,7 @@ def _picture(store: Store, settings: Settings, seen: Sequence[SweepView], left: 
     )
 
 
-def _summary(view: SweepView) -> str:
+def _summarise(view: SweepView) -> str:
     order = [state.value for state in StageState]
     counts = ", ".join(f"{view.counts[state]:,} {state}" for state in order if view.counts.get(state))
     used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"

@@ -109,7 +109,7 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
             return ready, f"{service} is down or refuses the key"
-    if ready and view.gate and view.gate != "slots":  # of what has ended, the gate that it once met is left behind
+    if ready and view.gate and view.gate != "slots":  # the gate of ended stages stays recorded
         return ready, view.gate
     queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
     return max(0, ready - queued), ""
@@ -160,14 +160,14 @@ def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> li
 def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen on the validation set if there is one; reported on the holdout if it is measured."""
     (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
-    told = found.metric if found.metric in best.metrics else found.by
-    moments = best.metrics[told]
+    metric = found.metric if found.metric in best.metrics else found.by
+    moments = best.metrics[metric]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
     cell = describe_cell(best.cell, without=("data", "target")) or "the only cell"
     where = f"best on {on}" if on else "best"
     tied = len(found.alike)
     near = f"; {format_count(tied, 'cell')} {'is' if tied == 1 else 'are'} statistically tied" if tied else ""
-    return f"{where}: {cell}: {told} {moments.mean:.4f}{spread}{near}"
+    return f"{where}: {cell}: {metric} {moments.mean:.4f}{spread}{near}"
 
 
 def _shorten(text: str) -> str:

@@ -117,5 +117,5 @@ def _as_text(call: Any) -> Any:
     """Return a call as the cookbook expects it: arguments as JSON text."""
     function = call.get("function", {})
     arguments = function.get("arguments", {})
-    told = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return {**call, "function": {**function, "arguments": told}}
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return {**call, "function": {**function, "arguments": text}}

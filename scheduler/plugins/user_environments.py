@@ -80,7 +80,7 @@ def _list_faults(found: Any) -> Iterator[str]:
     """List how an object breaks the protocol."""
     missing = [each for each in ("version", "shape", "stop", "episode") if not hasattr(found, each)]
     if missing:
-        yield f"{_kind(found)} has no {', '.join(missing)}"
+        yield f"{_describe_kind(found)} has no {', '.join(missing)}"
     if type(found.version) is not int:
         yield f"version: expected a whole number, got {shorten_value(found.version)}"
     if not isinstance(found.shape, EpisodeShape):
@@ -103,7 +103,7 @@ def _is_span(span: object, least: int, most: int) -> bool:
     return bool(least <= low <= high <= most)
 
 
-def _kind(found: object) -> str:
+def _describe_kind(found: object) -> str:
     return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
 
 

@@ -43,10 +43,10 @@ To call one, write <tool_call>{{"name": …, "arguments": {{…}}}}</tool_call>,
 
 def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
     """Load the environment with an id. Raises CodeUnusable."""
-    library = _library(name)
+    library = _import_library(name)
     identity, _, query = rest.partition("?")
-    arguments = dict(_arguments(query))
-    spans = [_tokens(name, each, arguments.pop(each, TOKENS)) for each in ("action", "observation")]
+    arguments = dict(_parse_arguments(query))
+    spans = [_check_tokens(name, each, arguments.pop(each, TOKENS)) for each in ("action", "observation")]
     try:
         inner = library.load_environment(identity, **arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
@@ -64,7 +64,7 @@ def list_sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, s
     return f"verifiers {version_of('verifiers')}", {module, *([] if inner.startswith("verifiers.") else [inner])}
 
 
-def _library(name: str) -> Any:
+def _import_library(name: str) -> Any:
     try:
         import verifiers
     except ImportError as error:
@@ -80,7 +80,7 @@ def _library(name: str) -> Any:
     return verifiers
 
 
-def _arguments(query: str) -> Iterator[tuple[str, Any]]:
+def _parse_arguments(query: str) -> Iterator[tuple[str, Any]]:
     for key, text in parse_qsl(query, keep_blank_values=True):
         try:
             yield key, json.loads(text)
@@ -88,7 +88,7 @@ def _arguments(query: str) -> Iterator[tuple[str, Any]]:
             yield key, text
 
 
-def _tokens(name: str, what: str, value: object) -> int:
+def _check_tokens(name: str, what: str, value: object) -> int:
     if type(value) is not int or value < 1:
         raise CodeUnusable(f"{name}: {what}: expected a whole number of tokens, got {value!r}")
     return value
@@ -124,7 +124,7 @@ class VerifiersEnvironment:
         inner.timeout_seconds = None  # the model may be slow; the environment's time is limited elsewhere
         self.shape = shape._replace(turns=(1, inner.max_turns))
         self.loop = asyncio.new_event_loop()
-        self.model = _model(library)
+        self.model = _make_model(library)
         self._rows: dict[Split, Any] = {}
 
     def episode(self, seed: int, split: Split) -> "VerifiersEpisode":
@@ -179,7 +179,7 @@ class VerifiersEpisode:
         answered.set_result(action)
         over = self._go_on()
         if over is not None:
-            return Turn(reward=float(over["reward"]), done=True, facts=_facts(over["metrics"]))
+            return Turn(reward=float(over["reward"]), done=True, facts=_convert_metrics(over["metrics"]))
         before, self._heard = self._heard, self._asked.result()
         if self._heard[: len(before)] != before:
             raise RuntimeError("it changes earlier messages, which is not supported")
@@ -188,7 +188,7 @@ class VerifiersEpisode:
     async def answer(self, conversation: Sequence[Any], tools: Sequence[Any] | None) -> str:
         """Answer as the model."""
         action = self._action
-        self._asked.set_result([*_plain(conversation, tools)])
+        self._asked.set_result([*_convert_messages(conversation, tools)])
         return await action
 
     def _go_on(self) -> Any:
@@ -210,13 +210,13 @@ class VerifiersEpisode:
 _PLAYING: ContextVar[VerifiersEpisode] = ContextVar("playing")
 
 
-def _model(library: Any) -> Any:
+def _make_model(library: Any) -> Any:
     """Make the object that the library calls as its model."""
     from verifiers import types
 
     async def get_response(_: object, prompt: Any, model: str, *__: object, tools: Any = None, **___: object) -> Any:
         text = await _PLAYING.get().answer(prompt, tools)
-        content, calls = _calls(text) if tools else (text, [])
+        content, calls = _split_calls(text) if tools else (text, [])
         message = types.ResponseMessage(
             content=content,
             tool_calls=[types.ToolCall(**call) for call in calls] or None,
@@ -230,7 +230,7 @@ def _model(library: Any) -> Any:
     return kind(None)
 
 
-def _calls(text: str) -> tuple[str, list[dict[str, str]]]:
+def _split_calls(text: str) -> tuple[str, list[dict[str, str]]]:
     """Split an answer into text and tool calls. The environment gets a malformed call as a bad one."""
     calls = []
     for number, spelled in enumerate(CALL.findall(text)):
@@ -243,22 +243,22 @@ def _calls(text: str) -> tuple[str, list[dict[str, str]]]:
     return CALL.sub("", text).strip(), calls
 
 
-def _plain(conversation: Sequence[Any], tools: Sequence[Any] | None) -> Iterator[dict[str, str]]:
+def _convert_messages(conversation: Sequence[Any], tools: Sequence[Any] | None) -> Iterator[dict[str, str]]:
     """Convert the library's messages to ours: text, and roles that every chat template knows."""
-    told = TOOLS.format("\n".join(tool.model_dump_json(exclude_none=True) for tool in tools)) if tools else ""
-    messages = [(str(message.role), _content(message)) for message in conversation]
-    if told and (not messages or messages[0][0] != "system"):
-        yield {"role": "system", "content": told}
-        told = ""
+    described = TOOLS.format("\n".join(tool.model_dump_json(exclude_none=True) for tool in tools)) if tools else ""
+    messages = [(str(message.role), _read_content(message)) for message in conversation]
+    if described and (not messages or messages[0][0] != "system"):
+        yield {"role": "system", "content": described}
+        described = ""
     for role, content in messages:
         if role == "tool":
             yield {"role": "user", "content": f"<tool_response>\n{content}\n</tool_response>"}
         else:
-            yield {"role": role, "content": f"{content}\n\n{told}" if told else content}
-        told = ""
+            yield {"role": role, "content": f"{content}\n\n{described}" if described else content}
+        described = ""
 
 
-def _content(message: Any) -> str:
+def _read_content(message: Any) -> str:
     content = message.content or ""
     if not isinstance(content, str):
         kinds = {part.get("type") for part in content} - {"text"}
@@ -269,5 +269,5 @@ def _content(message: Any) -> str:
     return "\n".join([*filter(None, [content]), *(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)])
 
 
-def _facts(metrics: Mapping[str, Any] | None) -> dict[str, float]:
+def _convert_metrics(metrics: Mapping[str, Any] | None) -> dict[str, float]:
     return {str(name): float(value) for name, value in (metrics or {}).items()}

@@ -3,11 +3,11 @@
 from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.connection import make_broker_url
 from scheduler.state.server.embedded_redis import server_url
 
-app = Celery("tinker-sweeps", broker=make_broker_url(server_url(from_environment())))
+app = Celery("tinker-sweeps", broker=make_broker_url(server_url(read_settings())))
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,

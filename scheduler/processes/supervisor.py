@@ -97,10 +97,10 @@ def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
     with hold_supervisor_lock(settings.home):
         withdraw(settings.home)  # of a killed supervisor
         ensure_server(settings)
-        addresses = _addresses(settings, server)
-        children = _children(settings, addresses)
+        addresses = _choose_addresses(settings, server)
+        children = _build_children(settings, addresses)
         try:
-            _start(addresses, children)
+            _start_children(addresses, children)
             publish(settings.home, addresses)
             yield children
         finally:
@@ -127,7 +127,7 @@ class EmbeddedRedis:
             self.look_at = time.monotonic() + LONGEST_WAIT
 
 
-def _children(settings: Settings, addresses: Addresses) -> list[Child]:
+def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
     """Build the children in the order in which they start. They stop in reverse."""
     python = sys.executable
     celery = [python, "-m", "celery", "-A"]
@@ -146,7 +146,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[Child]:
         del commands["offline"]
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    environment = _environment(settings, addresses)
+    environment = _build_environment(settings, addresses)
     return [Child(name, command, environment, logs / f"{name}.log") for name, command in commands.items()]
 
 
@@ -157,7 +157,7 @@ def _flower_options(addresses: Addresses) -> list[str]:
     return ["--address=127.0.0.1", f"--port={port}", "--max-tasks=20000", f"--tasks-columns={columns}"]
 
 
-def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+def _build_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     return {
         **os.environ,
         "SWEEP_HOME": str(settings.home),
@@ -172,18 +172,18 @@ def _environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def _addresses(settings: Settings, server: str) -> Addresses:
+def _choose_addresses(settings: Settings, server: str) -> Addresses:
     return Addresses(
-        offline_url=settings.offline_url or f"http://127.0.0.1:{_free_port()}",
-        flower_url=f"http://127.0.0.1:{settings.flower_port or _free_port()}",
+        offline_url=settings.offline_url or f"http://127.0.0.1:{_find_free_port()}",
+        flower_url=f"http://127.0.0.1:{settings.flower_port or _find_free_port()}",
         flower_user="sweep",
-        flower_password=_password(settings.home),
+        flower_password=_read_password(settings.home),
         supervisor=os.getpid(),
         server=server,
     )
 
 
-def _password(home: Path) -> str:
+def _read_password(home: Path) -> str:
     """Create Flower's password once for each state folder, readable only by its owner."""
     path = home / "flower.password"
     with suppress(FileNotFoundError):
@@ -194,13 +194,13 @@ def _password(home: Path) -> str:
     return password
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _start(addresses: Addresses, children: list[Child]) -> None:
+def _start_children(addresses: Addresses, children: list[Child]) -> None:
     """Start all at once, but the scheduler last: Flower only shows what it has heard itself."""
     waiting = [child for child in children if child.name != "scheduler"]
     for child in waiting:

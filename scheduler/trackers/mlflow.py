@@ -39,7 +39,7 @@ class MLflow:
         try:
             self._write_run(run, known or self._create_run(run), fresh=known is None)
         except MlflowException as error:
-            raise TrackerUnusable(f"MLflow refuses {run.name}: {_without_login(error.message)}") from None
+            raise TrackerUnusable(f"MLflow refuses {run.name}: {_strip_login(error.message)}") from None
         return True
 
     def _create_run(self, run: TrackedRun) -> Run:
@@ -59,8 +59,8 @@ class MLflow:
         metrics = iter([*self._new_points(run, there, fresh=fresh), *_changed_metrics(run, known.data.metrics)])
         while page := list(islice(metrics, METRICS)):
             self._client.log_batch(there, metrics=page)
-        told = {"state": run.state, "cause": run.cause, CONTENT: run.content}
-        self._client.log_batch(there, tags=[RunTag(key, value[:LONGEST]) for key, value in told.items()])
+        tags = {"state": run.state, "cause": run.cause, CONTENT: run.content}
+        self._client.log_batch(there, tags=[RunTag(key, value[:LONGEST]) for key, value in tags.items()])
         if run.ended:
             self._client.set_terminated(there, status=STATUS[run.state], end_time=run.since)
         else:
@@ -85,10 +85,10 @@ def open_at(where: str, sweep: str) -> MLflow:
         raise TrackerUnusable("--to mlflow: expected a server: --to mlflow:http://…, or set MLFLOW_TRACKING_URI")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run, among ours
     try:
-        return MLflow(MlflowClient(uri, registry_uri=uri), sweep, _without_login(uri))
+        return MLflow(MlflowClient(uri, registry_uri=uri), sweep, _strip_login(uri))
     except MlflowException as error:
-        cause = _without_login(error.message)
-        raise TrackerUnusable(f"cannot use MLflow at {_without_login(uri)}: {cause}") from None
+        cause = _strip_login(error.message)
+        raise TrackerUnusable(f"cannot use MLflow at {_strip_login(uri)}: {cause}") from None
 
 
 def _experiment(client: MlflowClient, sweep: str) -> str:
@@ -127,6 +127,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
-def _without_login(text: str) -> str:
+def _strip_login(text: str) -> str:
     """Remove user and password from addresses."""
     return re.sub(r"//[^/@\s]*@", "//", text)

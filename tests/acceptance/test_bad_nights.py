@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import server_url
 from tests.acceptance.command import Desk, until
@@ -44,7 +44,7 @@ def nothing_is_left(desk: Desk) -> None:
 
 
 def redis_of(desk: Desk) -> int:
-    client = connect(server_url(from_environment(desk.variables({}))))
+    client = connect(server_url(read_settings(desk.variables({}))))
     number = int(client.info("server")["process_id"])
     client.close()
     return number

@@ -12,7 +12,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.watch import follow
 from scheduler.engine.tick import spread_changes, walk_sweeps
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
@@ -26,7 +26,7 @@ from tests.wording import naming
 @pytest.fixture
 def store(desk: Desk) -> Iterator[Store]:
     """A sweep named small is submitted, and a scheduler has seen it."""
-    with open_store(from_environment(desk.variables({}))) as store:
+    with open_store(read_settings(desk.variables({}))) as store:
         file = str(desk.write("small.yaml", small(sizes=(32,), seeds=2)))
         assert desk.call("submit", file).status == 0
         settle(store)

@@ -15,7 +15,7 @@ from pathlib import Path
 from scheduler.cli.console.options import open_store
 from scheduler.cli.submit import write_submission
 from scheduler.prepare import build_submission, prepare
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 
 RUNS = (10_000, 100_000)
 
@@ -66,7 +66,7 @@ def _measure(runs: int) -> dict[str, float]:
         rows = ({"prompt": f"what is {number}?", "completion": f"it is {number % 13}"} for number in range(300))
         (desk / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         (desk / "grid.yaml").write_text(GRID.format(runs=runs, rates=runs // 100))
-        settings = from_environment({"SWEEP_HOME": str(desk / "state")})
+        settings = read_settings({"SWEEP_HOME": str(desk / "state")})
         began = time.monotonic()
         prepared = prepare(desk / "grid.yaml", [], settings)
         planned = time.monotonic()

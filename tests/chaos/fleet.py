@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from scheduler.cli.submit import write_submission
 from scheduler.prepare import Prepared, build_submission, plan_sweep
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
@@ -163,7 +163,7 @@ class Fleet:
         return {**inherited, **ours, **self.settings}
 
     def submit(self, spec: str) -> Prepared:
-        settings: Settings = from_environment(self.variables())
+        settings: Settings = read_settings(self.variables())
         prepared = plan_sweep(parse(spec), self.folder, settings)
         with self.store() as store:
             write_submission(store, prepared, build_submission(prepared), settings)

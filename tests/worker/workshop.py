@@ -13,7 +13,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.cli.submit import write_submission
 from scheduler.engine.tick import spread_changes, walk_sweeps
 from scheduler.prepare import Prepared, build_submission, plan_sweep
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
@@ -78,7 +78,7 @@ class Workshop:
             for b in range(6)
         ]
         (self.folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        settings = from_environment(
+        settings = read_settings(
             {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.context.artefacts.url}
         )
         prepared = plan_sweep(parse(spec), self.folder, settings)

@@ -16,7 +16,7 @@ from datetime import datetime
 from scheduler.engine.retry import Fault
 from scheduler.errors import SchedulerError
 from scheduler.prepare import read_price_book
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.service_facts import PendingBill, ProbeAnswer, ProbeReport
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0, 1 if nothing could be asked, 130 if interrupted."""
     options = _parse_arguments(arguments)
     try:
-        settings = from_environment()
+        settings = read_settings()
         cost = bound_cost(options.model, read_price_book(settings))
         this = Probes(make_endpoints(settings)(options.model), options.model, name=options.open)
         if options.open:

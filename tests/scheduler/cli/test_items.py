@@ -19,7 +19,7 @@ from scheduler.cli import sweep as command
 from scheduler.cli.console.output import Output
 from scheduler.cli.results import show_results
 from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import evaluation_items as reading
 from scheduler.state import keys, views
 from scheduler.state.evaluation_items import KeptItems, read_items
@@ -54,13 +54,13 @@ def laid(night: Night, url: str, seeds: int = 3) -> None:
 
 def told(night: Night, url: str, width: int = 100) -> str:
     text = StringIO()
-    settings = from_environment({"SWEEP_STORE": url})
+    settings = read_settings({"SWEEP_STORE": url})
     show_results(night.store, settings, "s", Output("table", Console(file=text, width=width)))
     return text.getvalue()
 
 
 def in_json(night: Night, url: str, capsys: pytest.CaptureFixture[str]) -> Any:
-    show_results(night.store, from_environment({"SWEEP_STORE": url}), "s", Output("json", Console()))
+    show_results(night.store, read_settings({"SWEEP_STORE": url}), "s", Output("json", Console()))
     return json.loads(capsys.readouterr().out)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.cli import probe
 from scheduler.errors import SchedulerError, ServiceRefused
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.service_facts import ProbeAnswer, ProbeReport, read_facts, record_facts
 from scheduler.state.store import Store
 from tests.scheduler.night import Night
@@ -43,7 +43,7 @@ ANSWERS = ProbeReport(
 
 
 def ask(store: Store, folder: Path, model: str = "offline/ngram-s") -> probe.ProbeResult:
-    settings = from_environment({"SWEEP_HOME": str(folder), "SWEEP_OFFLINE_URL": "http://there"})
+    settings = read_settings({"SWEEP_HOME": str(folder), "SWEEP_OFFLINE_URL": "http://there"})
     return probe.probe_service(store, settings, model=model, clients=7)
 
 
@@ -88,7 +88,7 @@ def test_a_model_that_is_not_served_is_not_asked(store: Store, tmp_path: Path) -
 
 
 def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
-    settings = from_environment({})
+    settings = read_settings({})
     assert probe._cheapest(MODELS, settings) == "offline/ngram-s"
     with pytest.raises(SchedulerError, match="SWEEP_PRICES"):
         probe._cheapest(["other/free"], settings)

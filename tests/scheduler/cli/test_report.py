@@ -21,7 +21,7 @@ from scheduler.cli.console.output import Output, write_csv
 from scheduler.cli.export import write_parquet
 from scheduler.cli.results import show_results
 from scheduler.errors import FiguresUnavailable
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.store import Meter, Store
 from sweeps import DataError, NotInstalled, RunResult, best_cell, compare, frame, transfer_matrix
@@ -206,7 +206,7 @@ def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None
     runs = [Run(cell, 0, None, {"nll": each.id}) for cell, each in zip(cells, stages, strict=True)]
     night.submit(plan("s", stages, runs), spec=SPEC)
     written = io.StringIO()
-    show_results(night.store, from_environment({}), "s", Output("table", Console(file=written, width=20)))
+    show_results(night.store, read_settings({}), "s", Output("table", Console(file=written, width=20)))
     lines = [line.split() for line in written.getvalue().splitlines()]
     for words in (["method", "untrained"], ["method", "sl"], ["source", "none"], ["source", "law"]):
         assert words in lines
@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_leaves_json_that_programs_can_read(
     night.do("train-n8s0", "s")
     night.do("evaluate-n8s0", "s", {"nll": float("nan")})
     night.do("evaluate-base", "s", {"nll": float("inf")})
-    show_results(night.store, from_environment({}), "s", Output("json", Console()))
+    show_results(night.store, read_settings({}), "s", Output("json", Console()))
 
     def refused(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")

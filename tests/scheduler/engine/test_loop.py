@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from scheduler.notify.webhooks import DEADLINE
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import open_server
@@ -22,7 +22,7 @@ from tests.support import wait_until
 
 def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_path: Path) -> None:
     environment = {**os.environ, "SWEEP_HOME": str(tmp_path / "home"), "SWEEP_DAY_BUDGET": "12.5"}
-    with open_server(from_environment(environment)) as url:
+    with open_server(read_settings(environment)) as url:
         store = Store(connect(url))
         submit(store, submission(single("s", 3)))
         store.report_worker("w", threads=2, busy=0, ttl=600)
@@ -42,7 +42,7 @@ def test_an_address_that_hangs_keeps_it_neither_from_its_work_nor_from_leaving(t
     with receiver(keeps_silent) as slow, receiver(says(200)) as quick:
         told = {"SLOW": slow.url, "QUICK": quick.url, "SWEEP_NOTIFY": "env:OPS"}
         environment = {**os.environ, **told, "SWEEP_HOME": str(tmp_path / "home")}
-        with open_server(from_environment(environment)) as url:
+        with open_server(read_settings(environment)) as url:
             store = Store(connect(url))
             submit(store, submission(single("s", 2), notify=("SLOW", "QUICK")))
             store.report_worker("w", threads=1, busy=0, ttl=600)

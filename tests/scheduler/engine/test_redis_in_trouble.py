@@ -11,7 +11,7 @@ from scheduler.engine import loop
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.loop import PAUSE, TROUBLE, Scheduler
 from scheduler.errors import StoreUnavailable
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.connection import check_server, connect
 from scheduler.state.states import StageState
@@ -49,7 +49,7 @@ def scheduler(
     store: Store, trusted: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Scheduler]:
     monkeypatch.setattr(loop, "LOOK", 0.0)  # a look at every turn
-    scheduler = Scheduler(store, Nudges(trusted.url), from_environment({"SWEEP_HOME": str(tmp_path)}))
+    scheduler = Scheduler(store, Nudges(trusted.url), read_settings({"SWEEP_HOME": str(tmp_path)}))
     yield scheduler
     scheduler.leave()
 

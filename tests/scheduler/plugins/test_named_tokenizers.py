@@ -10,7 +10,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError, ServiceRefused
 from scheduler.plugins.tokenizers import tokenizer_of
 from scheduler.prepare import Prepared, prepare, store_data
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from sweeps.errors import PlanError, SpecError
 from tests.wording import naming
 from tinker_offline.model.characters import write_tokenizer
@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Path:
 
 def planned(place: Path, *overrides: str, spec: str = SPEC) -> Prepared:
     (place / "named.yaml").write_text(spec)
-    return prepare(place / "named.yaml", overrides, from_environment({"SWEEP_HOME": str(place / "home")}))
+    return prepare(place / "named.yaml", overrides, read_settings({"SWEEP_HOME": str(place / "home")}))
 
 
 def test_what_reads_is_part_of_what_every_stage_is(place: Path) -> None:

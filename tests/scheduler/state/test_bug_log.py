@@ -10,7 +10,7 @@ from scheduler.cli.status import _document, read_fleet
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.loop import TROUBLE, Scheduler
 from scheduler.errors import BugFound
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys, views
 from scheduler.state.bug_log import MANY, NOBODY, fail_stage, forget_bugs, read_bugs, read_stopping_bugs, record_bug
 from scheduler.state.connection import StoreBug
@@ -44,7 +44,7 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     fleet.tick()
     assert "planted" in told(night.store)[verb]
     assert night.store.client.get(keys.FENCE) == before, "nothing of it was written"
-    settings = from_environment({})
+    settings = read_settings({})
     waits = why_it_waits(views.read_sweep(night.store, "s"), read_fleet(night.store, settings)).text
     assert f"`{verb}`" in waits
     named = _document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
@@ -213,7 +213,7 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_a_command_ends_with_the_name_of_what_is_broken(trusted: RedisServer, tmp_path: Path) -> None:
-    settings = from_environment({"REDIS_URL": trusted.url, "SWEEP_HOME": str(tmp_path)})
+    settings = read_settings({"REDIS_URL": trusted.url, "SWEEP_HOME": str(tmp_path)})
 
     def command() -> None:
         with open_store(settings) as store:
@@ -227,7 +227,7 @@ def test_a_command_ends_with_the_name_of_what_is_broken(trusted: RedisServer, tm
 @pytest.mark.parametrize("verb", ["take_duty", "set_limits"])
 def test_the_scheduler_itself_names_what_keeps_it_from_ticking(trusted: RedisServer, tmp_path: Path, verb: str) -> None:
     store = Store(trusted.client())
-    scheduler = Scheduler(store, Nudges(trusted.url), from_environment({"SWEEP_HOME": str(tmp_path)}))
+    scheduler = Scheduler(store, Nudges(trusted.url), read_settings({"SWEEP_HOME": str(tmp_path)}))
     forget_bugs(store)
     plant(store, verb)
     assert scheduler.run_tick() == TROUBLE

@@ -13,7 +13,7 @@ import pytest
 from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_checks import find_check
 from scheduler.prepare import plan_sweep
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from sweeps.environments import Turn
 from sweeps.evaluation.answer_evaluator import ModelAnswer
@@ -106,7 +106,7 @@ def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "loud_to_check.py").write_text("print('here I am')\ndef is_right(said, answers):\n    return True\n")
-    settings = from_environment({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
+    settings = read_settings({"SWEEP_HOME": str(tmp_path), "SWEEP_ENVIRONMENTS": str(tmp_path)})
     spec = ANSWERS_SPEC.replace("EVALUATION", "{answers: {check: 'loud_to_check:is_right'}}")
     plan_sweep(parse(spec), tmp_path, settings)
     assert capsys.readouterr() == ("", "here I am\n")

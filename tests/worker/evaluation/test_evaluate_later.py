@@ -8,7 +8,7 @@ from scheduler.cli.evaluate import build_evaluation_sweep, refuse_untrained
 from scheduler.cli.submit import write_submission
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, build_submission, plan_sweep
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state import keys, views
 from sweeps.errors import SpecError
 from sweeps.spec.parse import parse
@@ -27,7 +27,7 @@ MINE = (
 
 
 def anew(workshop: Workshop, evaluation: str) -> Prepared:
-    settings = from_environment(
+    settings = read_settings(
         {"SWEEP_HOME": str(workshop.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": workshop.artefacts.url}
     )
     prepared = plan_sweep(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.engine.rate_limit import BURST, Rate
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.connection import Client, Unable, connect
 from tests.support import RedisServer
 from tests.worker.workshop import Workshop
@@ -118,7 +118,7 @@ def test_any_interleaving_spends_what_was_drawn_and_no_more(redis: RedisServer, 
 
 
 def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:
-    settings = from_environment({"SWEEP_REQUESTS_PER_SECOND": "4000", "SWEEP_TOKENS_PER_MINUTE": "240000000"})
+    settings = read_settings({"SWEEP_REQUESTS_PER_SECOND": "4000", "SWEEP_TOKENS_PER_MINUTE": "240000000"})
     pace = make_rate_limiters(client, settings)("offline/ngram-s")
     pace.take(requests=1, tokens=1000, check=go_on)
     before = asked(client)
@@ -131,7 +131,7 @@ def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:
 
 
 def test_no_limit_asks_nothing_at_all(client: Client) -> None:
-    pace = make_rate_limiters(client, from_environment({}))("offline/ngram-s")
+    pace = make_rate_limiters(client, read_settings({}))("offline/ngram-s")
     before = asked(client)
     for _ in range(100):
         pace.take(requests=1, tokens=1000, check=go_on)

@@ -16,7 +16,7 @@ import redis
 
 from scheduler.engine.dispatch import Nudges
 from scheduler.errors import StoreUnavailable
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import Client, check_server, connect
 from scheduler.state.server import embedded_redis
 from scheduler.state.server.embedded_redis import ensure_server, open_server, server_url
@@ -24,7 +24,7 @@ from tests.support import wait_until
 
 
 def settings_in(home: Path) -> Settings:
-    return from_environment({"SWEEP_HOME": str(home)})
+    return read_settings({"SWEEP_HOME": str(home)})
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_server_that_cannot_start_says_why_at_once(settings: Settings) -> None
 
 
 def test_with_a_server_of_ones_own_none_is_started(tmp_path: Path) -> None:
-    own = from_environment({"SWEEP_HOME": str(tmp_path / "home"), "REDIS_URL": "redis://host:1/0"})
+    own = read_settings({"SWEEP_HOME": str(tmp_path / "home"), "REDIS_URL": "redis://host:1/0"})
     with open_server(own) as url:
         assert url == "redis://host:1/0"
     assert not (tmp_path / "home").exists()

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from scheduler.errors import StoreUnavailable
-from scheduler.settings import from_environment
+from scheduler.settings import read_settings
 from scheduler.state.connection import Client, check_server, find_problems
 from scheduler.state.server.embedded_redis import describe_server
 from scheduler.state.server.server_versions import (
@@ -110,7 +110,7 @@ def test_versions_are_read_as_people_write_them(version: str, series: tuple[int,
     ],
 )
 def test_what_was_not_tested_is_said(server: ServerVersion, tested: bool) -> None:
-    settings = from_environment({"REDIS_URL": "redis://:secret@host:6379/0"})
+    settings = read_settings({"REDIS_URL": "redis://:secret@host:6379/0"})
     said = describe_server(server, "redis://:secret@host:6379/0", settings)
     assert str(server) in said
     assert "redis://host:6379/0" in said

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import StoreUnavailable
-from scheduler.settings import Settings, from_environment
+from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server import server_choice
 from scheduler.state.server.embedded_redis import open_server, server_url
@@ -31,7 +31,7 @@ Offer = Callable[..., None]
 
 
 def settings_in(home: Path) -> Settings:
-    return from_environment({"SWEEP_HOME": str(home)})
+    return read_settings({"SWEEP_HOME": str(home)})
 
 
 def tree(home: Path) -> dict[str, str]:
