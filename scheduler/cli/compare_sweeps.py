@@ -30,12 +30,13 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
         output.rows("conditions", rows)
         return
     output.table(
-        [_shown(row) for row in rows], title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
+        [_format_row(row) for row in rows],
+        title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}",
     )
     if len(shared) < len(found):
         output.say(f"{format_count(len(found) - len(shared), 'condition')} not shown: not every sweep has them")
     output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
-    asked = {name: _asked(store, name) for name in names}
+    asked = {name: _read_measured_items(store, name) for name in names}
     for name in names[1:]:
         others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())
         if others:
@@ -43,10 +44,10 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
             output.say(f"{name} made {count} on other items than {names[0]}: differences there include the items'")
         for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
-                output.say(f"{path}: {_said(there)} in {names[0]}, {_said(here)} in {name}")
+                output.say(f"{path}: {_quote_value(there)} in {names[0]}, {_quote_value(here)} in {name}")
 
 
-def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
+def _read_measured_items(store: Store, name: str) -> dict[tuple[bytes, str], str]:
     """Map what is measured of each cell to the content address of the items it is measured on."""
     places = {
         (canonicalize_row(row["cell"]), str(measure)): str(stage)
@@ -57,17 +58,17 @@ def _asked(store: Store, name: str) -> dict[tuple[bytes, str], str]:
     return {place: items for place, stage in places.items() if isinstance(items := recipes[stage].get("items"), str)}
 
 
-def _said(value: str) -> str:
+def _quote_value(value: str) -> str:
     return "the default" if value == "null" else value
 
 
 def _rows(condition: SharedCondition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
     """Make one row for each metric of a condition."""
     metrics = sort_metrics({metric for each in condition.found.values() for metric in each.metrics})
-    return [{**condition.cell, "metric": metric, **_measured(condition, metric, sweeps)} for metric in metrics]
+    return [{**condition.cell, "metric": metric, **_describe_metric(condition, metric, sweeps)} for metric in metrics]
 
 
-def _measured(condition: SharedCondition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
+def _describe_metric(condition: SharedCondition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in sweeps:
         moments = condition.found[name].metrics.get(metric)
@@ -79,7 +80,7 @@ def _measured(condition: SharedCondition, metric: str, sweeps: Sequence[str]) ->
     return row
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _format_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Put seeds and half-widths beside the values they belong to."""
     shown: dict[str, Any] = {}
     for name, value in row.items():

@@ -74,7 +74,7 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
     found = build_frame(names, rows)
     for name in names:
         values = [row.get(name) for row in rows]
-        if not _of_one_kind(values):
+        if not _is_one_type(values):
             found[name] = [None if value is None else str(flat_value(value)) for value in values]
     try:
         with open_replacement(target) as draft:
@@ -83,7 +83,7 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
         raise NotInstalled(f"Parquet needs pyarrow, which is not installed: {INSTALL}") from None
 
 
-def _of_one_kind(values: Sequence[object]) -> bool:
+def _is_one_type(values: Sequence[object]) -> bool:
     """Whether a column can hold the values as they are."""
     kinds = {type(value) for value in values if value is not None}
     return kinds <= {int, float} or (len(kinds) == 1 and not kinds & {list, dict})

@@ -44,7 +44,7 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
         if figures is not None:
             written += write_figures(found, figures, "svg")
         written += _write(found, form, target or Path(f"{name}-report.{form}"), figures)
-    _told(output, written)
+    _list_written(output, written)
 
 
 def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
@@ -75,7 +75,7 @@ def _seen_from(target: Path, figures: Path) -> str:
     return quote(Path(os.path.relpath(figures, here)).as_posix())
 
 
-def _told(output: Output, written: list[Path]) -> None:
+def _list_written(output: Output, written: list[Path]) -> None:
     if output.for_people:
         sizes = [f"{path} ({path.stat().st_size / 1000:,.0f} kB)" for path in written]
         output.say(

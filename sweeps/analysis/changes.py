@@ -84,7 +84,7 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
     None where they have no seed or no item in common. Rows are those that evaluations keep: each has an "item", a
     "cluster" where items come in some, and what it says to the metric.
     """
-    was, now = (_measured(side, metric) for side in (before, after))
+    was, now = (_read_side(side, metric) for side in (before, after))
     if not was or not now:
         return None
     values = [statistics.fmean(run.value for run in side.values()) for side in (was, now)]
@@ -95,8 +95,8 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
     items = set.intersection(*asked) if asked else set()
     if not items:
         return None
-    pairs = [(was[seed].only(items, metric), now[seed].only(items, metric)) for seed in seeds]
-    return _judged(metric, (values[0], values[1]), pairs, len(set.union(*asked) - items))
+    pairs = [(was[seed].select(items, metric), now[seed].select(items, metric)) for seed in seeds]
+    return _judge(metric, (values[0], values[1]), pairs, len(set.union(*asked) - items))
 
 
 class _Run(NamedTuple):
@@ -107,22 +107,22 @@ class _Run(NamedTuple):
     scores: Scores
 
     @classmethod
-    def of(cls, rows: Sequence[ItemRow], metric: str) -> "_Run":
-        scores = _together(rows, _name(metric)) if _name(metric) in POOLED else read_scores(rows, metric)
+    def read(cls, rows: Sequence[ItemRow], metric: str) -> "_Run":
+        scores = _pool_scores(rows, _name(metric)) if _name(metric) in POOLED else read_scores(rows, metric)
         size = sum(scores.sizes.values())
         return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
 
-    def only(self, items: Collection[ItemId], metric: str) -> "_Run":
+    def select(self, items: Collection[ItemId], metric: str) -> "_Run":
         if len(items) == len(self.scores.amounts):
             return self
-        return _Run.of([row for row in self.rows if row.item in items], metric)
+        return _Run.read([row for row in self.rows if row.item in items], metric)
 
 
 def _name(metric: str) -> str:
     return metric.rpartition(".")[2]
 
 
-def _together(rows: Sequence[ItemRow], name: str) -> Scores:
+def _pool_scores(rows: Sequence[ItemRow], name: str) -> Scores:
     """Split a metric of all items together into what each item contributes."""
     asked, confidence, right = select_stated(rows)
     values = split_by_item(name, confidence, right).tolist() if asked else ()
@@ -138,15 +138,15 @@ def _places(clusters: Sequence[ItemId]) -> Places:
     return number_clusters(clusters, len(clusters))
 
 
-def _measured(side: Side, metric: str) -> dict[int, _Run]:
-    runs = {seed: _Run.of(rows, metric) for seed, rows in side.items()}
+def _read_side(side: Side, metric: str) -> dict[int, _Run]:
+    runs = {seed: _Run.read(rows, metric) for seed, rows in side.items()}
     return {seed: run for seed, run in runs.items() if run.scores.amounts}
 
 
-def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
+def _judge(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
     clusters = pairs[0][0].scores.clusters
     count = int(_places(list(clusters.values())).max()) + 1
-    middle, claim = _bootstrapped(metric, pairs) if _name(metric) in POOLED else _by_item(pairs)
+    middle, claim = _bootstrap(metric, pairs) if _name(metric) in POOLED else _compare_by_item(pairs)
     itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
     low, high, _ = clip_interval(middle, reach, find_difference_range(metric) if math.isfinite(reach) else ANY)
@@ -166,14 +166,14 @@ def _judged(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run
     )
 
 
-def _by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+def _compare_by_item(pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
     before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
     found = compare_items(after, before, cross_check=False)
     assert found
     return found.mean, found.recipe or found.checkpoints
 
 
-def _bootstrapped(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
+def _bootstrap(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, Claim | None]:
     """Estimate the change less its bias: the items of all runs are resampled together, and seeds add their spread."""
     clusters = pairs[0][0].scores.clusters
     numbers = dict(zip(clusters, _places(list(clusters.values())), strict=True))
@@ -232,7 +232,7 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
     found: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, of) in runs.items():
         for against, beside in list_baselines(cell, metric):
-            if (base := runs.get(canonicalize_row(beside))) and (told := _between(base[1], of, items, metric)):
+            if (base := runs.get(canonicalize_row(beside))) and (told := _compare_cells(base[1], of, items, metric)):
                 found[against, key] = Changed(cell, beside, against, told)
     families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
     judged = {key: each for family in families.values() for key, each in judge_together(family).items()}
@@ -254,7 +254,7 @@ def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Agai
             yield "target alone", {**cell, **source}
 
 
-def _between(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
+def _compare_cells(before: Sequence[RunResult], after: Sequence[RunResult], items: Items, metric: str) -> Change | None:
     """Compare two cells: one run before counts for all seeds, several count for their own, even if some are lost."""
     was, now = ({run.seed: rows for run in keep_measured(side) if (rows := items.get(item_key(run.cell, run.seed)))}
                 for side in (before, after))  # fmt: skip

@@ -80,7 +80,7 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     values = {name: _values(of, metric) for name, of in runs.items()}
     grain = find_grain(value for each in values.values() for value in each.values())
     contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
-    by_item = _by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
+    by_item = _compare_by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
     differences = _differences(values, by_item, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
@@ -110,18 +110,18 @@ def _differences(
 ) -> list[Difference]:
     found: dict[tuple[str | None, str | None], list[float]] = {}
     for other, one in combinations(values, 2):
-        sides = _filled(values, one, other)
+        sides = _fill_seeds(values, one, other)
         if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
             found[one, other] = pairs
     estimates = {pair: estimate_paired(each, grain=grain, span=span) for pair, each in found.items()}
     clear = holm({pair: compute_p(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
     return [
-        Difference(*pair, each, is_clear(each), pair in clear, _needed(found[pair]), by_item.get(pair))
+        Difference(*pair, each, is_clear(each), pair in clear, _count_needed(found[pair]), by_item.get(pair))
         for pair, each in estimates.items()
     ]
 
 
-def _needed(differences: Sequence[float]) -> int | None:
+def _count_needed(differences: Sequence[float]) -> int | None:
     if len(differences) < 2:
         return None
     return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
@@ -132,14 +132,14 @@ def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int
     return {seed: read_scores(found, metric) for seed, found in rows.items() if found}
 
 
-def _by_item(
+def _compare_by_item(
     scores: Mapping[str | None, Mapping[int, Scores]],
 ) -> dict[tuple[str | None, str | None], ItemDifference]:
-    pairs = {(one, other): _filled(scores, one, other) for other, one in combinations(scores, 2)}
+    pairs = {(one, other): _fill_seeds(scores, one, other) for other, one in combinations(scores, 2)}
     return judge_pairs({pair: found for pair, sides in pairs.items() if (found := compare_items(*sides))})
 
 
-def _filled(
+def _fill_seeds(
     values: Mapping[str | None, Mapping[int, Value]], one: str | None, other: str | None
 ) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
     """Return both sides by seed; the untrained model has the same value for every seed of the other side."""

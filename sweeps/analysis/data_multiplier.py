@@ -39,7 +39,7 @@ class Reference:
     losses: Floats
 
     @classmethod
-    def of(cls, losses: Mapping[int, float]) -> "Reference":
+    def fit(cls, losses: Mapping[int, float]) -> "Reference":
         """Build the reference from the mean loss at each size above 0."""
         from scipy.optimize import isotonic_regression
 

@@ -99,7 +99,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     luck = _luck([_values(runs, by) for runs in groups])
     ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
     others = [runs for runs in groups if not _values(runs, by)]
-    grains = {name: find_grain(_known(results, name)) for name in (by, metric)}
+    grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
     cells = _compared(
         [_cell(runs, metric, by, grains) for runs in ranked],
         [_values(runs, by) for runs in ranked],
@@ -130,7 +130,7 @@ def _luck(cells: Sequence[Values]) -> Values:
     return {seed: statistics.fmean(values[seed] for values in whole) for seed in seeds} if whole else {}
 
 
-def _known(runs: Iterable[RunResult], metric: str) -> list[float]:
+def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
     """Every finite value."""
     found = (run.metrics.get(metric, math.nan) for run in keep_measured(runs))
     return [value for value in found if math.isfinite(value)]
@@ -200,7 +200,7 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         if axis in run.cell and math.isfinite(measure):
             rest = canonicalize_row({key: each for key, each in run.cell.items() if key != axis})
             blocks.setdefault((rest, run.seed), {})[canonicalize_row(run.cell[axis])] = measure
-    seen, grain = {value for block in blocks.values() for value in block}, find_grain(_known(results, metric))
+    seen, grain = {value for block in blocks.values() for value in block}, find_grain(_list_known(results, metric))
     whole = {where: block for where, block in blocks.items() if block.keys() == seen}
     for key, value in known.items():
         runs = sum(key in block for block in blocks.values())

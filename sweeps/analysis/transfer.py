@@ -129,7 +129,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
     gains = {
         (*pair, size): _differences(after, (None, pair[1], size), (*pair, size)) for size in sizes for pair in pairs
     }
-    alone = {target: _Alone.of(after, target) for target in targets}
+    alone = {target: _Alone.read(after, target) for target in targets}
     runs: dict[Cell, list[RunResult]] = {}
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
@@ -154,11 +154,11 @@ class _Alone(NamedTuple):
     learned: float | None  # zero-shot to the largest size, in nats per token
 
     @classmethod
-    def of(cls, after: PairLosses, target: str) -> "_Alone":
+    def read(cls, after: PairLosses, target: str) -> "_Alone":
         means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
                  if source is None and of == target}  # fmt: skip
         zero, largest = means.get(0), max(means, default=0)
-        return cls(Reference.of(means), None if zero is None or not largest else zero - means[largest])
+        return cls(Reference.fit(means), None if zero is None or not largest else zero - means[largest])
 
     def share(self, gain: Estimate | None) -> float | None:
         return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None

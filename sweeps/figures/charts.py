@@ -42,7 +42,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class ReliabilityChart:
-    """ReliabilityDiagram diagrams side by side."""
+    """Reliability diagrams side by side."""
 
     words: Panels
     panels: Sequence[ReliabilityDiagram]

@@ -22,7 +22,7 @@ class Frame:
     marks: Sequence[float] = ()  # values of x that are to have a tick, where they are known
     left: float = LEFT  # where the plot begins, which may be before its scale does
 
-    def drawn(self) -> str:
+    def draw(self) -> str:
         """Everything that lies under the data."""
         return "".join([*self._rows(), *self._columns(), self._names()])
 

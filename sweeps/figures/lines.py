@@ -82,7 +82,7 @@ def draw_lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) ->
     height = plot.height + max(0.0, high - USUAL)
     y = span_values(_ys(series), height - BOTTOM, high + 30, margin=0.06)
     frame = Frame(x, y, plot.across, plot.up, plot.marks)
-    body = [drawn_legend, frame.drawn(), _zero_slot(frame) if zero else ""]
+    body = [drawn_legend, frame.draw(), _zero_slot(frame) if zero else ""]
     for place, each in enumerate(series):
         body.append(_drawn(each, _kind(each, place), frame))
         if plot.quiet and each.curve:

@@ -181,8 +181,8 @@ def _aim(runs: Runs, goals: Floats, errors: Floats | None) -> Aim:
 
 def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list[ScalingFit]:
     """The fits of experiments that can be fitted, with their laws chosen."""
-    candidates = Candidates.of(runs, law)
-    kept = [candidates.kept(row) for row in range(len(shown))]
+    candidates = Candidates.fit_all(runs, law)
+    kept = [candidates.keep_laws(row) for row in range(len(shown))]
     far = AHEAD * runs.sizes[-1:]
     each: dict[tuple[int, Law], ScalingFit] = {}
     for one, curves in candidates.curves.items():

@@ -122,7 +122,7 @@ class Candidates:
     aic: Mapping[Law, Floats]
 
     @classmethod
-    def of(cls, runs: Runs, law: Law | None) -> "Candidates":
+    def fit_all(cls, runs: Runs, law: Law | None) -> "Candidates":
         known: tuple[Law, ...] = (law,) if law else ("bounded",) if runs.bounded else tuple(LAWS)
         fitted = {one: runs.fit(one) for one in known if len(runs.sizes) >= FREE[one] + SPARE}
         return cls(
@@ -133,7 +133,7 @@ class Candidates:
             {one: curves.aic for one, curves in fitted.items()},
         )
 
-    def kept(self, row: int) -> list[Law]:
+    def keep_laws(self, row: int) -> list[Law]:
         """Of one experiment: the law that is chosen, then those that cannot be told apart from it.
 
         The least AICc among those that predict the two largest sizes within 2 % and are not contradicted by the seeds;

@@ -120,11 +120,11 @@ def _least_width(cells: Sequence[Sequence[str]]) -> int:
 def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
     """With a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(inert, names))
-    writer.writerows([inert(flat_value(row.get(name))) for name in names] for row in rows)
+    writer.writerow(map(escape_formula, names))
+    writer.writerows([escape_formula(flat_value(row.get(name))) for name in names] for row in rows)
 
 
-def inert(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """Text that a spreadsheet would compute, behind an apostrophe; a number as it is, also one that is text."""
     if not isinstance(value, str):
         return value

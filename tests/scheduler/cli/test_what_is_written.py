@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.cli import main
-from scheduler.cli.console.output import Output, inert, write_csv
+from scheduler.cli.console.output import Output, escape_formula, write_csv
 from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter
@@ -40,11 +40,11 @@ def test_no_cell_is_computed(text: str) -> None:
 
 @pytest.mark.parametrize("text", [*NUMBERS, "a=b", "1+1", "x@y", "offline/ngram-s", "", "a\nb", '["-1"]'])
 def test_what_is_none_stays_as_it_is(text: str) -> None:
-    assert inert(text) == text
+    assert escape_formula(text) == text
 
 
 def test_numbers_and_what_is_nested_stay_what_they_are() -> None:
-    assert [inert(each) for each in (-0.5, -3, None, True)] == [-0.5, -3, None, True]
+    assert [escape_formula(each) for each in (-0.5, -3, None, True)] == [-0.5, -3, None, True]
     written = io.StringIO()
     write_csv(["a", "b"], [{"a": {"=x": "=1"}, "b": [-1, "=2"]}], written)
     assert written.getvalue().splitlines()[1] == '"{""=x"": ""=1""}","[-1, ""=2""]"'

@@ -64,7 +64,7 @@ def test_the_relative_gain_is_a_share_of_what_the_target_learns_alone() -> None:
 
 def test_a_curve_that_rises_by_chance_is_evened_out_and_no_gain_is_worth_its_own_examples() -> None:
     """2.0, 1.0, 1.2, 0.5: the middle two are 1.1 each. No gain is worth 1; where they agree, so is the other's size."""
-    curve = Reference.of({10: 2.0, 20: 1.0, 40: 1.2, 80: 0.5, 0: 9.0})
+    curve = Reference.fit({10: 2.0, 20: 1.0, 40: 1.2, 80: 0.5, 0: 9.0})
     assert curve.losses.tolist() == pytest.approx([2.0, 1.1, 1.1, 0.5])
     for size in (10, 20, 40, 80):
         assert curve.multiplier(size, Estimate(0.0, None, 3)) == Multiplier(1.0, "")
@@ -72,12 +72,12 @@ def test_a_curve_that_rises_by_chance_is_evened_out_and_no_gain_is_worth_its_own
     assert curve.multiplier(40, Estimate(5.0, 0.1, 3)) == (2.0, ">", 2.0, math.inf)
     assert curve.multiplier(40, Estimate(-5.0, 0.1, 3)) == (0.25, "<", 0.0, 0.25)
     assert curve.multiplier(0, Estimate(0.1, None, 3)) is None
-    assert Reference.of({}).multiplier(10, Estimate(0.1, None, 3)) is None
+    assert Reference.fit({}).multiplier(10, Estimate(0.1, None, 3)) is None
 
 
 def test_more_gain_is_never_worth_fewer_examples() -> None:
     random = np.random.default_rng(2)
-    curve = Reference.of({size: float(random.normal(loss(size), 0.1)) for size in SIZES})
+    curve = Reference.fit({size: float(random.normal(loss(size), 0.1)) for size in SIZES})
     for size in SIZES:
         worth = [curve.multiplier(size, Estimate(float(gain), None, 3)) for gain in np.linspace(-1, 1, 41)]
         values = [each.value for each in worth if each]
