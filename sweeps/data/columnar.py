@@ -1,4 +1,4 @@
-"""Parquet and Arrow to raw rows, by pyarrow where it is installed."""
+"""Read Parquet and Arrow files to raw rows, with pyarrow if it is installed."""
 
 import io
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ INSTALL = ".venv/bin/python -m pip install pyarrow (the extra `export`)"
 
 
 def read_parquet(content: bytes, where: str) -> Iterator[Found]:
-    """The rows of a Parquet file. Raises NotInstalled; DataError where it is not whole."""
+    """Read a Parquet file. Raises NotInstalled; DataError if it is not whole."""
     try:
         import pyarrow.parquet as pq
     except ImportError:
@@ -21,12 +21,12 @@ def read_parquet(content: bytes, where: str) -> Iterator[Found]:
     try:
         table = pq.read_table(io.BytesIO(content))
     except Exception as error:  # noqa: BLE001 -- pyarrow has exceptions of its own for each way of being broken
-        raise DataError(f"{where}: not a whole Parquet file ({error}); fetch it again") from None
+        raise DataError(f"{where}: expected a whole Parquet file, got {error}; fetch it again") from None
     return _rows(table, where)
 
 
 def read_arrow(content: bytes, where: str) -> Iterator[Found]:
-    """The rows of an Arrow file, or of a stream as `save_to_disk` of Hugging Face's `datasets` writes it."""
+    """Read an Arrow file, or a stream as `save_to_disk` of Hugging Face's `datasets` writes it."""
     try:
         import pyarrow as pa
     except ImportError:
@@ -35,7 +35,7 @@ def read_arrow(content: bytes, where: str) -> Iterator[Found]:
     try:
         table = opened(pa.BufferReader(content)).read_all()
     except Exception as error:  # noqa: BLE001 -- the same
-        raise DataError(f"{where}: not a whole Arrow file ({error}); fetch it again") from None
+        raise DataError(f"{where}: expected a whole Arrow file, got {error}; fetch it again") from None
     return _rows(table, where)
 
 
@@ -48,7 +48,7 @@ def _rows(table: Any, where: str) -> Iterator[Found]:
 
 
 def _plain(row: dict[str, Any]) -> object:
-    """What is null is not there. What cannot be JSON (bytes, dates) is shown as what it is, for no format reads it."""
+    """Remove nulls; refuse values that cannot be JSON (bytes, dates) in the keys that a format reads."""
     said = {key: value for key, value in row.items() if value is not None}
     for key in ("messages", "conversations", "conversation", "prompt", "chosen", "rejected", "tools", "parts"):
         if key not in said or isinstance(said[key], str):
@@ -56,16 +56,16 @@ def _plain(row: dict[str, Any]) -> object:
         try:
             canonicalize_row(said[key])
         except (TypeError, ValueError):
-            return BadRow(f"{key} holds what is no JSON, such as bytes or dates; text is wanted")
+            return BadRow(f"{key}: expected text, got a value that is not JSON, such as bytes or a date")
         if _has_columns_for_all(said[key]):
             return BadRow(
-                f"{key}: calls or tools as columns, in which each has the keys of all; as JSON text they are right"
+                f"{key}: expected calls and tools as JSON text, got columns, where each one has the keys of all"
             )
     return said
 
 
 def _has_columns_for_all(value: object, *, inside: bool = False) -> bool:
-    """Whether arguments or schemas are structures with nulls: null, or only another call's key, nobody can tell."""
+    """Whether arguments or schemas have nulls, which may be null or only the key of another call."""
     if isinstance(value, list):
         return any(_has_columns_for_all(each, inside=inside) for each in value)
     if not isinstance(value, dict):

@@ -80,9 +80,11 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     account = _account(source, holdout, validation, train)
     if not train:
-        raise DataError(f"{redact(spec.source)}: no row is left to train on ({account}); hold fewer out, or bring more")
+        raise DataError(
+            f"{redact(spec.source)}: expected rows to train on, got none ({account}); hold out fewer, or add rows"
+        )
     if spec.context is not None and source.form != "questions":
-        raise DataError(f"context: {spec.context} found, and the rows are {source.form}; it is said of questions alone")
+        raise DataError(f"context: expected questions, got {source.form} rows; leave out `context: {spec.context}`")
     parts = (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation))
     known = [note for part, wanted, held in parts if held for note in _leaks(part, wanted, held, train, source)]
     made = Dataset(
@@ -138,7 +140,9 @@ def _with_context(made: Dataset, context: str) -> Dataset:
     )
     for part, old, new in parts:
         if old and not new:
-            raise DataError(f"{made.source}: {part}: with `context: {context}` every row reads as one that is held out")
+            raise DataError(
+                f"{made.source}: {part}: with `context: {context}` every row reads the same as a held-out one"
+            )
     return replace(
         made,
         train=select_learnt(train, context),
@@ -159,7 +163,7 @@ def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Reco
 
 def _format(form: str | None) -> Format | None:
     if form is not None and form not in FORMATS:
-        raise DataError(f"format {form!r} is not known; known: {', '.join((*FORMATS, LINES))}")
+        raise DataError(f"format: expected one of {', '.join((*FORMATS, LINES))}, got {form!r}")
     return form
 
 
@@ -169,7 +173,9 @@ def _read(source: str, place: _Place) -> _Source:
     form, rows, notes, origins = read_file(source, place.form, place.folder, lines=place.lines)
     distinct = _distinct(rows, form, place.context, origins)
     if len(distinct) < len(rows):
-        notes += (f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another and were dropped",)
+        notes += (
+            f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another row and were dropped",
+        )
     return _Source(form, _parted(distinct), None, notes, len(rows))
 
 
@@ -177,7 +183,7 @@ def _read_offline(source: str, place: _Place) -> _Source:
     name = source.removeprefix(OFFLINE)
     form = MADE.get(name, "text")
     if place.lines or place.form not in (None, form):
-        raise DataError(f"{source} is {form}, and {LINES if place.lines else place.form} rows are wanted here")
+        raise DataError(f"{source}: expected {LINES if place.lines else place.form} rows, got {form}")
     train, test = generate_rows(name) if name in MADE else _texts(name, place.cache)
     return _Source(form, _alone(train), _alone(test), (), len(train))
 
@@ -257,10 +263,10 @@ def _too_many(part: str, wanted: int | float, count: int, room: int, source: _So
 def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:
     read = _read(file, place)
     if read.form != source.form:
-        raise DataError(f"{part}: {redact(file)} holds {read.form} rows, the training rows are {source.form}")
+        raise DataError(f"{part}: {redact(file)}: expected {source.form} rows as in training, got {read.form}")
     rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}
     if not rows:
-        raise DataError(f"{part}: every row of {redact(file)} is in the holdout too; another file is wanted")
+        raise DataError(f"{part}: every row of {redact(file)} is in the holdout too; use another file")
     shared = sum(key in source.rows for key in rows)
     dropped = (f"{shared} rows were dropped from train: their content stands in {part} ({redact(file)})",)
     return rows, (*read.notes, *(dropped if shared else ()))

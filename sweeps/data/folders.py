@@ -52,7 +52,7 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
 def _matching(system: Any, path: str, where: str) -> tuple[File, ...]:
     found = sorted(each for each in system.glob(path) if not system.isdir(each))
     if not found:
-        raise DataError(f"{where}: no file is named like this; a path is relative to the spec's folder")
+        raise DataError(f"{where}: no file matches; a path is relative to the folder of the spec")
     _refuse_missing(found, where)
     fixed = len(PATTERN.split(path)[0].rpartition("/")[0])
     shown = PATTERN.split(where)[0].rpartition("/")
@@ -68,7 +68,9 @@ def _within(system: Any, root: str, where: str) -> tuple[File, ...]:
         names = _saved(json.loads(system.cat_file(f"{root}/state.json")), names, where)
     elif "dataset_dict.json" in names:
         splits = sorted({name.partition("/")[0] for name in names if "/" in name})
-        raise DataError(f"{where}: a folder of splits; name one, such as {where}/{splits[0] if splits else 'train'}")
+        raise DataError(
+            f"{where}: got a folder of splits; name one, such as {where}/{splits[0] if splits else 'train'}"
+        )
     else:
         names = _shards([name for name in names if _is_data(name)], where)
     return tuple(File(system, f"{root.rstrip('/')}/{name}", f"{where}/{name}") for name in names)
@@ -84,9 +86,7 @@ def _saved(state: Any, names: Sequence[str], where: str) -> list[str]:
             f"{where}: a data set of Hugging Face without {missing[0] if missing else 'files'}; save it again"
         )
     if state.get("_indices_files") or state.get("_indices_data_files"):
-        raise DataError(
-            f"{where}: a data set saved with indices into its rows; save_to_disk of a newer `datasets` is right"
-        )
+        raise DataError(f"{where}: expected rows, got a data set saved with indices; save it with a newer `datasets`")
     return wanted
 
 
@@ -109,10 +109,10 @@ def _shards(names: list[str], where: str) -> list[str]:
         return shards
     if sets:
         told = ", ".join(f"{where}/{each}" for each in sets[:5])
-        raise DataError(f"{where}: a folder of several splits; name one: {told}")
+        raise DataError(f"{where}: expected one split, got a folder of several; name one: {told}")
     hint = f"one of {', '.join(names[:5])}" if names else "a .jsonl or .txt file"
     more = f", or all by a pattern such as {where}/*{Path(names[0]).suffix}" if len(names) > 1 else ""
-    raise DataError(f"{where}: a folder; name one file, {hint}{more}")
+    raise DataError(f"{where}: expected a file, got a folder; name one file, {hint}{more}")
 
 
 def _set_of(name: str) -> str:
@@ -134,4 +134,4 @@ def _refuse_missing(names: Sequence[str], where: str) -> None:
             totals[_set_of(name)] = int(match["total"])
     for each, numbers in sets.items():
         if missing := sorted({*range(totals[each])} - numbers):
-            raise DataError(f"{where}: shard {missing[0]} of {totals[each]} ({each}) is not there; fetch it")
+            raise DataError(f"{where}: shard {missing[0]} of {totals[each]} ({each}) is missing; fetch it")

@@ -81,8 +81,8 @@ def _refuse_two_meanings(fitting: Sequence[ForeignFormat], row: Mapping[str, Any
     meant = {_form(shape, row): shape for shape in reversed(fitting) if shape.form != "text"}
     if len(meant) > 1:
         both = " and ".join(f"{form} ({', '.join(shape.keys)})" for form, shape in reversed(meant.items()))
-        right = " or ".join(f"`format: {form}`" for form in reversed(meant))
-        raise BadRow(f"its keys are those of {both}; {right} says which is meant")
+        choices = " or ".join(f"`format: {form}`" for form in reversed(meant))
+        raise BadRow(f"expected the keys of one format, got those of {both}; write {choices}")
 
 
 def _are_single(row: Mapping[str, Any]) -> bool:
@@ -97,14 +97,16 @@ def load_if_json(value: object, key: str) -> Any:
     try:
         return load_json(value)
     except (ValueError, RecursionError) as error:
-        raise BadRow(f"{key} is text that begins like JSON and is none ({error}); write it with json.dumps") from None
+        raise BadRow(
+            f"{key}: expected JSON, got text that begins like it ({error}); write it with json.dumps"
+        ) from None
 
 
 def read_messages(value: object, key: str) -> list[dict[str, Any]]:
     """Messages with role and content, from a list of them, from its JSON, or from ShareGPT's `from` and `value`."""
     found = _rows_of_columns(load_if_json(value, key))
     if not isinstance(found, list) or not found:
-        raise BadRow(f"{key} is not a filled list of messages, each with role and content")
+        raise BadRow(f"{key}: expected a list of messages, each with role and content")
     return [_message(each, f"{key}[{place}]") for place, each in enumerate(found)]
 
 
@@ -120,14 +122,14 @@ def _rows_of_columns(value: Any) -> Any:
 def _message(value: object, where: str) -> dict[str, Any]:
     """What is null says nothing, save the content of a message; a message of calls alone has an empty one."""
     if not isinstance(value, dict):
-        raise BadRow(f"{where} is not an object with role and content")
+        raise BadRow(f"{where}: expected an object with role and content")
     said = {key: each for key, each in value.items() if each is not None or key == "content"}
     if isinstance(said.get("from"), str) and "value" in said and "role" not in said:
         said = _shared(said, where)
     if "content" not in said and said.get("tool_calls"):
         said["content"] = ""
     if not isinstance(said.get("role"), str) or "content" not in said:
-        raise BadRow(f"{where} is not an object with role and content")
+        raise BadRow(f"{where}: expected an object with role and content")
     return said
 
 
@@ -137,7 +139,7 @@ def _shared(said: dict[str, Any], where: str) -> dict[str, Any]:
     if speaker in CALLS:
         return {"role": "assistant", "content": "", "tool_calls": _calls(value, where), **said}
     if speaker not in ROLES:
-        raise BadRow(f"{where} is from {speaker!r}; known: {', '.join((*ROLES, CALLS[0]))}")
+        raise BadRow(f"{where}: expected from one of {', '.join((*ROLES, CALLS[0]))}, got {speaker!r}")
     return {"role": ROLES[speaker], "content": value, **said}
 
 
@@ -145,7 +147,7 @@ def _calls(value: object, where: str) -> list[dict[str, Any]]:
     found = load_if_json(value, where)
     calls = found if isinstance(found, list) else [found]
     if not calls or not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
-        raise BadRow(f"{where} is a call that is not JSON with name and arguments")
+        raise BadRow(f"{where}: expected a call, JSON with name and arguments")
     return [{"type": "function", "function": {key: call[key] for key in ("name", "arguments")}} for call in calls]
 
 
@@ -160,10 +162,10 @@ def _led(row: Mapping[str, Any], messages: list[dict[str, Any]]) -> list[dict[st
         if said is None or said == "":
             continue
         if not isinstance(said, str):
-            raise BadRow(f"{key} is a JSON {type(said).__name__}; text is wanted")
+            raise BadRow(f"{key}: expected text, got a JSON {type(said).__name__}")
         if messages and messages[0]["role"] == "system":
             if messages[0]["content"] != said:
-                raise BadRow(f"{key} beside messages that begin with another system message; one of the two is right")
+                raise BadRow(f"{key}: expected one system message, got another one in the messages; keep one")
         else:
             messages = [{"role": "system", "content": said}, *messages]
     return messages
@@ -175,7 +177,7 @@ def _alpaca(question: str, answer: str, before: str) -> Callable[[Mapping[str, A
     def make(row: Mapping[str, Any]) -> dict[str, Any]:
         said = row[answer]
         if not isinstance(said, str) or not said.strip():
-            raise BadRow(f"{answer} is no text with something in it; text to learn from is wanted")
+            raise BadRow(f"{answer}: expected text that is not empty, to learn from")
         return {"messages": [*_instructed(row, question, before), {"role": "assistant", "content": said}]}
 
     return make
@@ -184,17 +186,17 @@ def _alpaca(question: str, answer: str, before: str) -> Callable[[Mapping[str, A
 def _instructed(row: Mapping[str, Any], question: str, before: str) -> list[dict[str, Any]]:
     texts = [row.get(key) for key in (question, before)]
     if any(not isinstance(text, str) for text in texts if text is not None):
-        raise BadRow(f"{question} or {before} is no text; text is wanted")
+        raise BadRow(f"{question}, {before}: expected text")
     asked = "\n\n".join(text for text in texts if text and text.strip())
     if not asked:
-        raise BadRow(f"{question} and {before} are empty; what is asked is wanted")
+        raise BadRow(f"{question}, {before}: expected a question, got empty text")
     return _led(row, [*_history(row.get("history")), {"role": "user", "content": asked}])
 
 
 def _history(value: object) -> list[dict[str, Any]]:
     turns = load_if_json(value, "history") or []
     if not isinstance(turns, list) or not all(_is_turn(turn) for turn in turns):
-        raise BadRow("history is no list of [question, answer]; pairs of texts are wanted")
+        raise BadRow("history: expected a list of pairs of texts, [question, answer]")
     return [{"role": role, "content": text} for turn in turns for role, text in zip(("user", "assistant"), turn)]  # noqa: B905
 
 
@@ -240,13 +242,15 @@ def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_system(row: Mapping[str, Any]) -> None:
     for key in SYSTEM:
         if row.get(key):
-            raise BadRow(f"{key} beside text; write it into the prompt, or prompt and answer as messages")
+            raise BadRow(
+                f"{key} cannot be used with text; write it into the prompt, or write prompt and answer as messages"
+            )
 
 
 def _prompt(row: Mapping[str, Any]) -> object:
     there = [key for key in ASKED if row.get(key)]
     if len(there) > 1:
-        raise BadRow(f"{' and '.join(there)} beside chosen and rejected; one prompt is right")
+        raise BadRow(f"expected one prompt for chosen and rejected, got {' and '.join(there)}")
     if row.get("prompt") is not None:
         return read_messages_if_any(row["prompt"], "prompt")
     for key in ("conversations", "conversation"):

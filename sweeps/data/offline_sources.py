@@ -38,18 +38,18 @@ def read_domain(name: str, cache: Path) -> Corpus:
     """The corpus `offline:<name>`, from `cache` where it is there already. Raises DataError for an unknown name."""
     if name not in DOMAINS:
         raise DataError(
-            f"{OFFLINE}{name} is not known; known: {', '.join(OFFLINE + known for known in (*DOMAINS, *FORMATS))}"
+            f"expected one of {', '.join(OFFLINE + known for known in (*DOMAINS, *FORMATS))}, got {OFFLINE}{name}"
         )
     path = cache / f"corpus-{name}-{_edition(name)}.gz"
     corpus = _kept(path)
     if corpus is None:
         corpus = build_corpus(DOMAINS[name].documents())
         if not corpus.train or not corpus.test:
-            raise DataError(f"{OFFLINE}{name}: this installation holds no such text; a data file is wanted instead")
+            raise DataError(f"{OFFLINE}{name}: this installation has no such text; use a data file")
         try:
             _keep(corpus, path)
         except OSError as error:
-            reason = f"the corpus cannot be kept: {error.strerror}; a writable folder with room is wanted"
+            reason = f"cannot write the corpus: {error.strerror}; use a writable folder with space"
             raise DataError(f"{path}: {reason}") from None
     return corpus
 

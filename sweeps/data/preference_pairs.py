@@ -35,7 +35,7 @@ def divide(row: Row) -> PreferencePair:
         asked = [_prompt_of(prompt, side, name) for side, name in zip(sides, SIDES, strict=True)]
         (whole, begins), (other, goes_on) = asked
         if not _equal(whole, other):
-            raise DataError("a chosen and a rejected side to different prompts; two answers to one prompt are right")
+            raise DataError("expected two answers to one prompt, got chosen and rejected with different prompts")
     else:
         whole, begins = _shared(*sides)
         goes_on = begins
@@ -49,10 +49,10 @@ def _prompt_of(prompt: list[Message], side: list[Message], name: str) -> tuple[l
         end = place + len(prompt)
         return [*prompt[: max(0, -place)], *side[:end]], end
     if side and side[0]["role"] not in ANSWERING:
-        found = f"a {name} side that begins with a message of {side[0]['role']} which is not the prompt"
-        raise DataError(f"{found}; the answer alone, or the prompt to the letter and then the answer, is right")
+        got = f"a message of {side[0]['role']} first, which is not the prompt"
+        raise DataError(f"{name}: expected the answer, or exactly the prompt and then the answer, got {got}")
     if any(_equal(prompt, side[at : at + len(prompt)]) for at in range(1, len(side))):
-        raise DataError(f"a {name} side that holds the prompt once more behind an answer; the answer alone is right")
+        raise DataError(f"{name}: expected the answer alone, got the prompt once more after an answer")
     return prompt, 0
 
 
@@ -82,13 +82,13 @@ def _shared(chosen: list[Message], rejected: list[Message]) -> tuple[list[Messag
 def _answer(answer: list[Message], name: str) -> list[Message]:
     _refuse_without_answer(answer, name)
     if answer[0]["role"] not in ANSWERING:
-        raise DataError(f"a {name} side that goes on with {answer[0]['role']} behind the prompt; its answer is right")
+        raise DataError(f"{name}: expected the answer after the prompt, got a message of {answer[0]['role']}")
     return answer
 
 
 def _refuse_without_answer(messages: list[Message], name: str) -> None:
     if not any(message["role"] == "assistant" for message in messages):
-        raise DataError(f"a {name} side without a message of the assistant; what it answers to the prompt is right")
+        raise DataError(f"{name}: expected a message of the assistant, got none")
 
 
 def _equal(some: Sequence[Message], others: Sequence[Message]) -> bool:
@@ -115,7 +115,7 @@ def _as_messages(value: object, role: str, key: str) -> list[Message]:
     if isinstance(value, str):
         return [{"role": role, "content": value}] if value else []
     if not isinstance(value, Sequence) or not all(map(_is_message, value)):
-        raise DataError(f"a {key} that is neither text nor a list of messages, each with role and content")
+        raise DataError(f"{key}: expected text, or a list of messages, each with role and content")
     return list(value)
 
 

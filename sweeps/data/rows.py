@@ -8,6 +8,7 @@ from sweeps.data.foreign_formats import BadRow, ForeignFormat, detect_format, lo
 from sweeps.data.preference_pairs import SIDES, divide
 from sweeps.data.text_formats import Found, read_json_lines
 from sweeps.errors import DataError
+from sweeps.formatting import format_count
 from sweeps.records import Format, Origin, Row
 
 SHOWN = 5  # findings in one message; the rest are counted
@@ -85,7 +86,7 @@ def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed
     if findings:
         _refuse(findings)
     if form is None or not kept:
-        raise DataError(f"{where}: no rows; one object a line is wanted: {CHOICES}")
+        raise DataError(f"{where}: expected one object on each line, got no rows; write {CHOICES}")
     notes = (*_told(where, form, hows, unread), *notes)
     return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept))
 
@@ -106,7 +107,7 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
     if isinstance(value, BadRow):
         raise value
     if not isinstance(value, dict):
-        raise BadRow(f"a JSON {_kind(value)}; an object is wanted, such as {EXAMPLES['text']}")
+        raise BadRow(f"expected an object, such as {EXAMPLES['text']}, got a JSON {_kind(value)}")
     seen = detect_format(value, form, asked=asked)
     if seen is None:
         _refuse_unknown(value, form)
@@ -120,10 +121,10 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
 
 def _refuse_unknown(row: Row, form: Format | None) -> NoReturn:
     if form is None:
-        raise BadRow(f"keys {', '.join(sorted(map(str, row))) or 'none'}; wanted is {CHOICES}")
+        raise BadRow(f"expected {CHOICES}, got the keys {', '.join(sorted(map(str, row))) or 'none'}")
     other = next((f"a {known} row" for known, keys in KEYS.items() if row.keys() >= {*keys}), "a row")
     missing = [key for key in KEYS[form] if key not in row] or KEYS[form]
-    raise BadRow(f"{other} without {', '.join(missing)} among {form} rows; wanted is {EXAMPLES[form]}")
+    raise BadRow(f"expected {EXAMPLES[form]} as in the other {form} rows, got {other} without {', '.join(missing)}")
 
 
 def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, asked: bool) -> None:
@@ -131,22 +132,22 @@ def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, aske
     for key in sorted(unread):
         value = row[key]
         if key in SEEN:
-            raise BadRow(f"{key}: text alone is read; leave the row out, or say in words what is there")
+            raise BadRow(f"{key}: expected text only; leave the row out, or describe it in words")
         if key in WEIGHTS and value not in (1, "1", "1.0"):
-            raise BadRow(f"{key} {value!r}: all rows are worth the same; leave it out, or repeat or drop rows")
+            raise BadRow(
+                f"{key}: got {value!r}, but all rows have the same weight; leave it out, or repeat or drop rows"
+            )
         if key in FLAGS and str(value).lower() in ("false", "0", "0.0"):
-            raise BadRow(f"{key} {value!r}: every row is learnt; drop this one")
+            raise BadRow(f"{key}: got {value!r}, but every row is trained on; drop this one")
         if key == "label" and form in ("completion", "chat") and str(value).lower() in ("true", "false"):
             raise BadRow(
-                f"label {value!r}: if it says which answers are good ones, keep those, or write pairs; else rename it"
+                f"label: got {value!r}; if it marks good answers, keep only those, or write pairs; else rename it"
             )
         if key in CALLING:
-            right = (
-                "`tools` in rows of messages" if key == "functions" else "rows of messages without it, or with `tools`"
-            )
-            raise BadRow(f"{key} beside {form} rows is not read; {right} are")
+            advice = "`tools` in rows of messages" if key == "functions" else "messages without it, or with `tools`"
+            raise BadRow(f"{key} cannot be used in {form} rows; write {advice}")
         if key in SIDES and not asked:
-            raise BadRow(f"{key} beside {form} rows; `format: {form}` says that it is not meant, pairs have both sides")
+            raise BadRow(f"{key} has no second side; write both for pairs, or `format: {form}` to ignore it")
 
 
 def _is_nothing(value: object) -> bool:
@@ -175,9 +176,9 @@ def _pair(row: dict[str, Any], whole: Row) -> dict[str, Any]:
         except DataError as error:
             raise BadRow(str(error)) from None
         if any(_says_nothing(row[side][-1]) for side in SIDES):
-            raise BadRow("a side that ends with an empty answer; text to learn from is wanted")
+            raise BadRow("expected text at the end of each side, got an empty answer")
     if _is_same(*(row[side] for side in SIDES)):
-        raise BadRow("chosen and rejected are the same, so neither is preferred; drop the row")
+        raise BadRow("expected different answers, got the same as chosen and rejected; drop the row")
     return {key: row[key] for key in KEYS["preference"]} | _tools(whole)
 
 
@@ -201,10 +202,14 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
             row |= {side: row[side][len(row["prompt"].rstrip()) :] for side in SIDES}
             if row["prompt"] != row["prompt"].rstrip():  # the space at its end stands at their beginning, too
                 row |= {side: row[side].removeprefix(row["prompt"][len(row["prompt"].rstrip()) :]) for side in SIDES}
-        findings += [f"{origin}: an answer that holds the prompt alone" for origin, row in texts if _is_bare(row)]
-        return (f"{where}: chosen and rejected begin with the prompt, which was taken off",)
+        findings += [
+            f"{origin}: expected an answer after the prompt, got the prompt alone"
+            for origin, row in texts
+            if _is_bare(row)
+        ]
+        return (f"{where}: chosen and rejected begin with the prompt, which was removed",)
     findings += [
-        f"{origin}: a side begins with the prompt, and not all sides of the file do; the answers alone are right"
+        f"{origin}: expected the answers alone, got a side that begins with the prompt; not all sides do"
         for origin, row, begins in begun
         if begins and len(row["prompt"].split()) > 2
     ]
@@ -227,11 +232,11 @@ def _several(row: dict[str, Any]) -> dict[str, Any]:
     one = row["answer"]
     if "answers" not in row:
         if not (isinstance(one, str) and one.strip()):
-            found = "empty" if isinstance(one, str) else f"a JSON {_kind(one)}"
-            raise BadRow(f"answer is {found}; text with something in it is wanted, several as a list in `answers`")
+            got = "empty text" if isinstance(one, str) else f"a JSON {_kind(one)}"
+            raise BadRow(f"answer: expected text, or a list of several in `answers`, got {got}")
         return {**row, "answers": [one]}
     if isinstance(row["answers"], list) and one not in row["answers"]:
-        raise BadRow("answer is none of the answers; one of the two is right")
+        raise BadRow("answer: expected one of `answers`; keep one of the two keys")
     return row
 
 
@@ -244,12 +249,12 @@ def _question(row: Row) -> dict[str, Any]:
     for key in ("question", "context"):
         value = row.get(key)
         if not (isinstance(value, str) and value.strip()) and (key == "question" or not _is_nothing(value)):
-            raise BadRow(f"{key} is no text with something in it; wanted is {example}")
+            raise BadRow(f"{key}: expected text that is not empty, as in {example}")
     lists = {key: _texts(row, key) for key in LISTS if key in row}
     if not lists["answers"]:
-        raise BadRow(f"no answer, so nothing to learn and nothing to check; wanted is {example}")
+        raise BadRow(f"answers: expected at least one, as in {example}")
     if lists.get("candidates") and not {*lists["candidates"]} & {*lists["answers"]}:
-        raise BadRow("none of the candidates is an answer; all that may be chosen, the right one among them, is wanted")
+        raise BadRow("candidates: expected all choices, with a right answer among them, got no right answer")
     filled = {key: list(dict.fromkeys(texts)) for key, texts in lists.items() if texts}
     return {key: row[key] for key in ("question", "context") if row.get(key)} | filled
 
@@ -261,7 +266,7 @@ def _texts(row: Row, key: str) -> list[str]:
         values = values.get("text")
     values = [] if _is_nothing(values) else values
     if not isinstance(values, list) or not all(isinstance(each, str) and each.strip() for each in values):
-        raise BadRow(f"{key} is no list of texts with something in them; wanted is {EXAMPLES['questions']}")
+        raise BadRow(f"{key}: expected a list of texts that are not empty, as in {EXAMPLES['questions']}")
     return values
 
 
@@ -269,16 +274,16 @@ def _tools(row: Row) -> dict[str, Any]:
     """Kept, so that a renderer must write them or refuse them."""
     tools = load_if_json(row.get("tools"), "tools")
     if tools and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
-        raise BadRow("tools is not a list of objects; one object for each tool is right")
+        raise BadRow("tools: expected a list with one object for each tool")
     return {"tools": tools} if tools else {}
 
 
 def _check_text(value: object, key: str, form: Format) -> None:
     may_be_messages = form == "preference" and isinstance(value, list)
     if not may_be_messages and not isinstance(value, str):
-        raise BadRow(f"{key} is a JSON {_kind(value)}; text is wanted: {EXAMPLES[form]}")
+        raise BadRow(f"{key}: expected text, as in {EXAMPLES[form]}, got a JSON {_kind(value)}")
     if key != "prompt" and not (value.strip() if isinstance(value, str) else value):
-        raise BadRow(f"{key} is empty; text to learn from is wanted: {EXAMPLES[form]}")
+        raise BadRow(f"{key}: expected text to learn from, as in {EXAMPLES[form]}, got empty text")
 
 
 def _kind(value: object) -> str:
@@ -288,22 +293,23 @@ def _kind(value: object) -> str:
 def _parts(parts: object) -> list[Row]:
     """The parts of a transcript with their two keys alone."""
     if not isinstance(parts, list):
-        raise BadRow(f"parts is no list; wanted is {EXAMPLES['transcript']}")
+        raise BadRow(f"parts: expected a list, as in {EXAMPLES['transcript']}")
     for index, part in enumerate(parts):
         known = isinstance(part, dict) and isinstance(part.get("text"), str) and isinstance(part.get("loss"), bool)
         if not known:
-            raise BadRow(f"parts[{index}] is not an object with text and loss: {EXAMPLES['transcript']}")
+            raise BadRow(f"parts[{index}]: expected an object with text and loss, as in {EXAMPLES['transcript']}")
     if not any(part["text"] and part["loss"] for part in parts):
-        raise BadRow(f"no part that bears loss, so nothing to learn; wanted is {EXAMPLES['transcript']}")
+        raise BadRow(f'parts: expected at least one with `"loss": true`, as in {EXAMPLES["transcript"]}')
     return [{"text": part["text"], "loss": part["loss"]} for part in parts]
 
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:
     if not any(message["role"] == "assistant" for message in messages):
         roles = ", ".join(sorted({str(message["role"]) for message in messages}))
-        raise BadRow(f"no message of the assistant (roles: {roles}), so nothing to learn; wanted is {EXAMPLES['chat']}")
+        raise BadRow(f"expected a message of the assistant, as in {EXAMPLES['chat']}, got the roles {roles}")
 
 
 def _refuse(findings: list[str]) -> NoReturn:
     more = [f"… and {len(findings) - SHOWN} more bad lines"] if len(findings) > SHOWN else []
-    raise DataError("\n".join([*findings[:SHOWN], *more, f"{len(findings)} bad in all; nothing was loaded"]))
+    total = format_count(len(findings), "bad line")
+    raise DataError("\n".join([*findings[:SHOWN], *more, f"{total} in all; nothing was loaded"]))

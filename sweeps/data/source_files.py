@@ -116,7 +116,9 @@ def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tu
     text = _decode(content, where)
     way = _way(kind, text, form, lines=lines)
     if way.name in (PARAGRAPHS.name, SINGLE.name) and form not in (None, "text"):
-        raise DataError(f"{where}: format {form} in a {kind or 'nameless'} file; name it .jsonl, one object a line")
+        raise DataError(
+            f"{where}: expected a .jsonl file for format {form}, one object on each line, got {kind or 'no ending'}"
+        )
     return way.name, way.rows(text, where)
 
 
@@ -142,7 +144,7 @@ def _endings(where: str) -> tuple[str, str]:
 
 def _refuse_others(kind: str, where: str) -> None:
     if kind in OTHERS:
-        raise DataError(f"{where}: a {kind} file is not read: {OTHERS[kind]}; right are {RIGHT}")
+        raise DataError(f"{where}: expected {RIGHT}, got a {kind} file: {OTHERS[kind]}")
 
 
 @contextmanager
@@ -154,26 +156,26 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         place = "" if "://" in source or source.startswith(("/", "~")) else f" in {folder}"
-        raise DataError(f"{where}: no such file{place}; a path is relative to the spec's folder") from None
+        raise DataError(f"{where}: no such file{place}; a path is relative to the folder of the spec") from None
     except IsADirectoryError:
-        raise DataError(f"{where}: a folder; name one file in it, such as train.jsonl") from None
+        raise DataError(f"{where}: expected a file, got a folder; name one file in it, such as train.jsonl") from None
     except OSError as error:
         reason = error.strerror or redact(str(error).replace(source, where)) or type(error).__name__
-        raise DataError(f"{where}: cannot be read: {reason}; is the path right?") from None
+        raise DataError(f"{where}: cannot read it: {reason}; check the path") from None
     except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
         reason = str(error).replace(source, where) or type(error).__name__
-        raise DataError(f"{where}: cannot be read: {redact(reason)}") from None
+        raise DataError(f"{where}: cannot read it: {redact(reason)}") from None
 
 
 def _unpack(content: bytes, where: str, packing: str) -> bytes:
     """By the first bytes, whatever the name says; but a name that says it is packed has to be right."""
     seen = next((end for end, magic in PACKED.items() if content.startswith(magic)), "")
     if packing and not seen:
-        raise DataError(f"{where}: ends in {packing} and is not {packing[1:]}; without the ending it is read as it is")
+        raise DataError(f"{where}: expected {packing[1:]} data, got other data; remove {packing} to read it as it is")
     try:
         return UNPACK[seen](content) if seen else content
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise DataError(f"{where}: not a whole {seen} file: {error}") from None
+        raise DataError(f"{where}: expected a whole {seen} file, got {error}") from None
 
 
 def _unpack_zst(content: bytes) -> bytes:
@@ -192,14 +194,14 @@ UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
 def _decode(content: bytes, where: str) -> str:
     mark = next((name for begin, name in MARKS if content.startswith(begin)), "utf-8")
     if mark in ("utf-8", "utf-8-sig") and (at := content.find(b"\0")) >= 0:
-        right = f"if it is UTF-16: iconv -f UTF-16LE -t UTF-8 {where} > new"
-        raise DataError(f"{where}:{_line(content, at)}: holds NUL characters, which text has not; {right}")
+        advice = f"if it is UTF-16: iconv -f UTF-16LE -t UTF-8 {where} > new"
+        raise DataError(f"{where}:{_line(content, at)}: expected text, got NUL characters; {advice}")
     try:
         return content.decode(mark)
     except UnicodeDecodeError as error:
-        right = f"if it is Latin-1: iconv -f WINDOWS-1252 -t UTF-8 {where} > new"
-        found = f"byte {error.start} is not {mark.upper()} text; save it as UTF-8 ({right})"
-        raise DataError(f"{where}:{_line(content, error.start)}: {found}") from None
+        advice = f"save it as UTF-8 (if it is Latin-1: iconv -f WINDOWS-1252 -t UTF-8 {where} > new)"
+        got = f"expected {mark.upper()} text, got other bytes from byte {error.start}"
+        raise DataError(f"{where}:{_line(content, error.start)}: {got}; {advice}") from None
 
 
 def _line(content: bytes, at: int) -> int:

@@ -53,10 +53,10 @@ def resolve_count(part: str, wanted: int | float, rows: int) -> int:
     """A count as it is, a share as one. Raises DataError."""
     if isinstance(wanted, int):
         if wanted < 1:
-            raise DataError(f"{part}: {wanted}; a count of at least 1, a share between 0 and 1, or a file is wanted")
+            raise DataError(f"{part}: expected a count from 1, a share between 0 and 1, or a file, got {wanted}")
         return wanted
     if not 0 < wanted < 1:
-        raise DataError(f"{part}: {wanted}; a share lies between 0 and 1, a count is an integer")
+        raise DataError(f"{part}: expected a share between 0 and 1, or a whole number, got {wanted}")
     return max(1, round(wanted * rows))
 
 

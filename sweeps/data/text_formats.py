@@ -31,16 +31,18 @@ def read_json_document(text: str, where: str) -> Iterator[Found]:
     try:
         document = load_json(text)
     except UnicodeEncodeError:
-        raise DataError(f"{where}: half of a surrogate pair in a string; valid Unicode is wanted") from None
+        raise DataError(f"{where}: expected valid Unicode, got half of a surrogate pair in a string") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); a list of objects is wanted{_advice(text, error)}") from None
+        raise DataError(
+            f"{where}: expected a list of objects, got text that is not JSON ({error}){_advice(text, error)}"
+        ) from None
     rows = document if isinstance(document, list) else _rows_within(document, where)
     yield from ((Origin(f"{where}: row ", number), row) for number, row in enumerate(rows, start=1))
 
 
 def _rows_within(document: object, where: str) -> list[Any]:
     if not isinstance(document, dict):
-        raise DataError(f"{where}: a JSON {type(document).__name__}; a list of objects is wanted")
+        raise DataError(f"{where}: expected a list of objects, got a JSON {type(document).__name__}")
     if document.keys() & KNOWN and not any(_are_objects(document.get(key)) for key in ("data", "rows", "examples")):
         lists = [key for key, value in document.items() if isinstance(value, list | dict) and key in KNOWN]
         is_row = not lists or lists in (["messages"], ["conversations"], ["conversation"])
@@ -50,7 +52,9 @@ def _rows_within(document: object, where: str) -> list[Any]:
         return list(document[lists[0]])
     if lists:
         names, longest = ", ".join(lists), max(lists, key=lambda key: len(document[key]))
-        raise DataError(f"{where}: several lists ({names}); a file for each is right: jq .{longest} {where}")
+        raise DataError(
+            f"{where}: expected one list, got several ({names}); write a file for each: jq .{longest} {where}"
+        )
     if document and all(isinstance(value, dict) for value in document.values()):
         return list(document.values())
     return _refuse_columns(document, where)
@@ -63,7 +67,7 @@ def _are_objects(value: object) -> bool:
 def _refuse_columns(document: Mapping[str, Any], where: str) -> NoReturn:
     keys = ", ".join(list(document)[:5])
     raise DataError(
-        f"{where}: an object with {keys or 'nothing'}; a list of objects is wanted, one for each row "
+        f"{where}: expected a list of objects, one for each row, got an object with {keys or 'nothing'} "
         '(pandas: to_json(…, orient="records", lines=True) into a .jsonl)'
     )
 
@@ -72,9 +76,9 @@ def _object(line: str) -> object:
     try:
         return load_json(line)
     except UnicodeEncodeError:
-        return BadRow("half of a surrogate pair in a string; valid Unicode is wanted")
+        return BadRow("expected valid Unicode, got half of a surrogate pair in a string")
     except (ValueError, RecursionError) as error:
-        return BadRow(f"not JSON ({error}); one object a line is wanted{_advice(line, error)}")
+        return BadRow(f"expected one object on each line, got text that is not JSON ({error}){_advice(line, error)}")
 
 
 def _advice(text: str, error: Exception) -> str:
@@ -120,7 +124,7 @@ def read_table(text: str, where: str, delimiter: str | None = None) -> Iterator[
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield Origin(f"{where}:", number), BadRow(f"not CSV ({error}); cells with quotes in them are quoted")
+            yield Origin(f"{where}:", number), BadRow(f"expected CSV, got {error}; quote cells that contain quotes")
             return
         if cells is None:
             return
@@ -144,17 +148,19 @@ def _header(cells: list[str], where: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise DataError(f"{where}: two columns of one name, {', '.join(twice)}; each has its own")
+        raise DataError(f"{where}: expected different names of columns, got {', '.join(twice)} twice")
     if not any({*shape.keys} <= {*names} for shape in SHAPES):
         known = "; ".join(dict.fromkeys(", ".join(shape.keys) for shape in SHAPES))
         shown = ", ".join(name[:24] for name in names[:8])
-        raise DataError(f"{where}: columns {shown}; a header with the names of columns is wanted: {known}")
+        raise DataError(f"{where}: expected a header with the names of columns ({known}), got {shown}")
     return names
 
 
 def _cells(header: list[str], cells: list[str]) -> object:
     if len(cells) != len(header):
-        return BadRow(f"{len(cells)} cells below {len(header)} columns; a cell that holds the delimiter is quoted")
+        return BadRow(
+            f"expected {len(header)} cells, one for each column, got {len(cells)}; quote cells with the delimiter"
+        )
     return {name or "(unnamed)": cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
@@ -162,7 +168,7 @@ def read_paragraphs(text: str, where: str) -> list[Found]:
     """One text for each paragraph; blank lines lie between paragraphs. Raises DataError where there is one alone."""
     found = list(_paragraphs(text))
     if not found:
-        raise DataError(f"{where}: no text; paragraphs with blank lines between them are wanted")
+        raise DataError(f"{where}: expected paragraphs with blank lines between them, got no text")
     if len(found) == 1 and (lines := found[0][1].count("\n") + 1) > 1:
         raise DataError(
             f"{where}: {lines:,} lines and no blank line between them, which is one paragraph and so one record; "
@@ -176,7 +182,7 @@ def read_lines(text: str, where: str) -> list[Found]:
     numbered = enumerate(NEWLINE.split(text), start=1)
     found: list[Found] = [(Origin(f"{where}:", number), {"text": line}) for number, line in numbered if line.strip()]
     if not found:
-        raise DataError(f"{where}: no text; a record on each line is wanted")
+        raise DataError(f"{where}: expected a record on each line, got no text")
     return found
 
 

@@ -13,7 +13,7 @@ from sweeps.records import load_json
 CALL, FUNCTION = ("id", "type", "index", "function"), ("name", "arguments")  # what a call of a tool may say
 PARAMETERS = ("parameters", "input_schema")
 KINDS = {str: "text", list: "a list", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
-EMPTY = "`{}` is right where a tool is called with none, else leave the row out"
+EMPTY = "write `{}` for a call without arguments, else leave the row out"
 
 
 def read_calls(found: Any) -> list[dict[str, Any]]:
@@ -35,13 +35,13 @@ def _call(number: int, call: Any) -> dict[str, Any]:
             f'call {number}: expected an object with "function": {{"name": …, "arguments": …}}, got {_kind(call)}'
         )
     if not isinstance(call.get("id"), str | int | None):
-        raise DataError(f"call {number}: its id is a JSON {type(call['id']).__name__}; text is right")
+        raise DataError(f"call {number}: expected text as its id, got a JSON {type(call['id']).__name__}")
     if call.get("type") not in (None, "function"):
         raise DataError(f"call {number}: expected the type 'function', got {call['type']!r}; no other call is written")
     beyond = {key: call[key] for key in call.keys() - {*CALL, *(FUNCTION if function is call else ())}}
     beyond |= {} if function is call else {key: function[key] for key in function.keys() - {*FUNCTION}}
     if unread := sorted(key for key, value in beyond.items() if value not in (None, "", [], {})):
-        raise DataError(f"call {number}: {', '.join(unread)} found, which nothing here reads; leave the key out")
+        raise DataError(f"call {number}: got {', '.join(unread)}, which no renderer reads; leave the key out")
     name = function.get("name")
     if not (isinstance(name, str) and name.strip()):
         raise DataError(f"call {number}: expected the name of a tool, got {_kind(name)}; a call says what it calls")

@@ -102,9 +102,8 @@ def _refuse_to_begin(said: ParsedChat) -> None:
     roles = [message["role"] for message in said.messages]
     place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
     if roles[place] == "assistant":
-        found = f"message {place + 1}: expected one of the user first, got one of the assistant"
-        right = f"what was asked before it, or the chat without it, or {PLAIN}, is right"
-        raise DataError(f"{found}, behind which the chat template takes no answer; {right}")
+        wrong = f"message {place + 1}: expected one of the user first, got one of the assistant"
+        raise DataError(f"{wrong}; add what was asked before it, or leave it out, or use {PLAIN}")
 
 
 def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
@@ -136,7 +135,7 @@ def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -
         missing = find_missing_mark(planted, texts, lambda place: chat.text(place + 1))
     except DataError as error:
         said = f"{WHO} does not take a chat of this shape with other words in it"
-        raise DataError(f"{said}, so that it cannot be told what it leaves out: {error}") from None
+        raise DataError(f"{said}, so what it leaves out is unknown: {error}") from None
     if missing is not None:
         return missing
     return find_ignored(planted, lambda place: place != TOOLS, _writer(template, controls))
@@ -187,8 +186,8 @@ def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
     text, spans = found
     assistant = [place for place, message in enumerate(chat.messages) if message["role"] == "assistant"]
     if len(spans) != len(assistant):
-        said = f"{len(spans)} parts marked by the chat template as the assistant's, {len(assistant)} messages of it"
-        raise DataError(f"{said}; one part for each message is right, or `renderer: plain`")
+        said = f"expected one part for each of the {len(assistant)} messages of the assistant"
+        raise DataError(f"{said}, got {len(spans)} parts marked by the chat template; use `renderer: plain`")
     of = dict(zip(assistant, spans, strict=True))
     return text, [_with_its_end(text, of[place], chat.controls) for place in places]
 
@@ -213,7 +212,7 @@ def _written(whole: str, chat: Chat, place: int) -> Span:
     begin, _, end = locate_answer(chat, place)
     through = chat.text(place + 1)
     if not whole.startswith(through[:end]):
-        said = f"the chat template writes an answer differently once others follow: {_differs(place, whole, through)}"
+        said = f"the chat template writes an answer differently when messages follow: {_differs(place, whole, through)}"
         raise DataError(f"{said}; {_advise_turns(chat)}")
     return begin, end
 
@@ -222,13 +221,13 @@ def locate_answer(chat: Chat, place: int) -> tuple[int, int, int]:
     """Where, in the chat through the answer at this place, that begins, and where its end mark begins and ends."""
     before, through = chat.text(place, prompt=True), chat.text(place + 1)
     if not through.startswith(before):
-        said = f"the chat template asks for an answer otherwise than it writes one: {_differs(place, through, before)}"
+        said = f"the chat template writes an answer differently from its prompt: {_differs(place, through, before)}"
         raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
     _refuse_a_header(chat, place, before, through)
     mark, end = find_ending(through[len(before) :], chat.controls)
     if mark == end:
-        said = f"the chat template puts nothing behind the answer of message {place + 1}, so no end would be learnt"
-        raise DataError(f"{said}; a renderer that ends turns is right (`cookbook:NAME`, `plain`)")
+        said = f"the chat template writes no end after the answer of message {place + 1}, so no end would be trained on"
+        raise DataError(f"{said}; use a renderer that ends turns (`cookbook:NAME`, `plain`)")
     return len(before), len(before) + mark, len(before) + end
 
 
@@ -238,14 +237,14 @@ def _refuse_a_header(chat: Chat, place: int, before: str, through: str) -> None:
     said = content.strip() if isinstance(content, str) else ""
     header = through[len(before) :].partition(said)[0] if said else ""
     if "assistant" in header.lower() and before == chat.text(place):
-        said = f"the chat template writes {header!r} before an answer, and not where it is asked for a prompt"
-        raise DataError(f"{said}; a template with add_generation_prompt, or `renderer: plain`, is right")
+        said = f"the chat template writes {header!r} before an answer, but not in a prompt"
+        raise DataError(f"{said}; use a template with add_generation_prompt, or `renderer: plain`")
 
 
 def _differs(place: int, found: str, wanted: str) -> str:
     at = next((at for at, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other), len(wanted))
     near = slice(max(0, at - 12), at + 24)
-    return f"{found[near]!r} found where {wanted[near]!r} stood for message {place + 1}"
+    return f"expected {wanted[near]!r} for message {place + 1}, got {found[near]!r}"
 
 
 def _refuse_merged(
@@ -257,15 +256,15 @@ def _refuse_merged(
             said = f"the tokenizer merges across {near!r} | {behind!r}, where an answer begins or ends"
             if THOUGHT in behind:  # an empty thought behind a prompt that opens one
                 raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
-            raise DataError(f"{said}; an answer without white space there, or {PLAIN}, is right")
-    raise DataError(f"the tokens of the chat are not those of its parts; {PLAIN} is right")
+            raise DataError(f"{said}; remove the white space there, or use {PLAIN}")
+    raise DataError(f"the tokens of the chat differ from those of its parts; use {PLAIN}")
 
 
 def _advise_thoughts(chat: Chat, place: int) -> str:
     """What is right where a prompt and an answer do not agree, about thoughts mostly: what row and template lack."""
     given = [name for name in SWITCHES if name in chat.template.arguments]
     if given:
-        return f"{', or '.join([f'`renderer: chat_template` without {given[0]}', *_plainly(chat)])} is right"
+        return f"use {', or '.join([f'`renderer: chat_template` without {given[0]}', *_plainly(chat)])}"
     ways = [f"`renderer: chat_template:{name}=false`" for name in SWITCHES if name in chat.template.takes][:1]
     message = chat.messages[place]
     thinks = THOUGHT in str(message.get("content")) or any(message.get(key) for key in THOUGHTS)
@@ -274,7 +273,7 @@ def _advise_thoughts(chat: Chat, place: int) -> str:
         ways.append(f"thoughts with every answer (`{key}`)")
     if place and chat.messages[place - 1]["role"] == "assistant":
         ways.append("one message of the assistant for each turn")
-    return f"{', or '.join([*ways, *_plainly(chat)]) or 'another model'} is right"
+    return f"use {', or '.join([*ways, *_plainly(chat)]) or 'another model'}"
 
 
 def _plainly(chat: Chat) -> list[str]:
@@ -290,4 +289,4 @@ def _advise_turns(chat: Chat) -> str:
     ]
     ways = ["`turns: each` (each answer behind what was said before it, as the model would be asked)", *kept]
     last = "only the last answer learnt (`weight: 0` on those before it)"
-    return f"{', or '.join([*ways, *_plainly(chat)])} is right, or {last}"
+    return f"use {', or '.join([*ways, *_plainly(chat)])}, or {last}"

@@ -46,7 +46,7 @@ def split_at_answers(row: Row) -> list[Row]:
     """For each answer that is learnt the chat through it, in which it alone is learnt: as the model is asked for it."""
     messages = row["messages"]
     if not (places := list_learnt(messages)):
-        raise DataError("nothing in it is learnt; a chat with an answer of the assistant that is learnt is right")
+        raise DataError("expected an answer of the assistant that is trained on, got none")
     read = [mark_as_read(message) for message in messages]
     return [{**row, "messages": [*read[:place], messages[place]]} for place in places]
 
@@ -76,10 +76,10 @@ def _refuse_without_an_answer(number: int, message: Mapping[str, Any]) -> None:
     if message.get("tool_calls") or (content.rpartition(THOUGHT)[2].strip() and not opened):
         return
     thinks = content.strip() or any(message.get(key) for key in THOUGHTS)
-    said, end = ("holds a thought and no answer", "behind it") if thinks else ("is empty", "at once")
+    got = "a thought alone" if thinks else "an empty message"
     raise DataError(
-        f"message {number}, of the assistant, {said}: to end {end} would be learnt; leave the message out, or "
-        '`"weight": 0` has it read and not learnt'
+        f"message {number}, of the assistant: expected an answer, got {got}, which would be trained on; leave the "
+        'message out, or write `"weight": 0` to read it only'
     )
 
 
@@ -102,13 +102,13 @@ def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
     with _within(number, message):
         for key, value in found.items():
             if not (value in (0, 1) if isinstance(value, bool | int | float) else value is None and not mine):
-                right = "true or 1 (learnt), false or 0 (read, not learnt) is right"
-                raise DataError(f"{key}: {value!r} found; {right}, or no such key")
+                expected = "true or 1 (trained on), false or 0 (read only)"
+                raise DataError(f"{key}: expected {expected}, or no such key, got {value!r}")
             if value and not mine:
-                raise DataError(f"{key}: {value!r} found; what the assistant writes is learnt, and nothing else")
+                raise DataError(f"{key}: got {value!r}, but only messages of the assistant are trained on")
         if len({bool(value) for value in found.values()}) > 1:
             said = ", ".join(f"{key}: {value!r}" for key, value in found.items())
-            raise DataError(f"{said} found, which contradict each other; one of them is right")
+            raise DataError(f"got {said}, which contradict each other; keep one")
     return None if not found else any(found.values())
 
 
@@ -119,14 +119,12 @@ def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | N
         if reads is None:
             return kept
         if unread := sorted(key for key in kept.keys() - KEYS - {*reads} if kept[key] != ""):
-            raise DataError(f"{', '.join(unread)} found, which nothing here reads; leave the key out of the row")
+            raise DataError(f"got {', '.join(unread)}, which no renderer reads; leave the key out of the row")
         beyond = kept.keys() - {"role", "content", "tool_calls", *THOUGHTS}
         if odd := sorted(
             key for key in beyond if not isinstance(kept[key], str | int if key == "tool_call_id" else str)
         ):
-            raise DataError(
-                f"{odd[0]} is a JSON {type(kept[odd[0]]).__name__}, which nothing here reads; text is right"
-            )
+            raise DataError(f"{odd[0]}: expected text, got a JSON {type(kept[odd[0]]).__name__}")
         if "tool_calls" in kept:
             kept["tool_calls"] = read_calls(kept["tool_calls"])
         return _under_one_name(kept, reads)
@@ -137,11 +135,13 @@ def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str
     found = {key: message.pop(key) for key in THOUGHTS if key in message}
     said = {value for value in found.values() if isinstance(value, str) and value.strip()}
     if len(said) > 1 or any(not isinstance(value, str) for value in found.values()):
-        raise DataError(f"{', '.join(found)} found, which is not one text; one of {', '.join(THOUGHTS)} is right")
+        raise DataError(f"expected one text in one of {', '.join(THOUGHTS)}, got {', '.join(found)}")
     if said:
         _refuse_marks(*said)
         if THOUGHT in (message["content"] or ""):
-            raise DataError(f"thoughts found as {next(iter(found))} and before </think> in its content; one is right")
+            raise DataError(
+                f"expected thoughts in one place, got {next(iter(found))} and text before </think> in its content"
+            )
         message[next((key for key in THOUGHTS if key in reads), next(iter(found)))] = said.pop()
     return message
 
@@ -149,9 +149,7 @@ def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str
 def _refuse_marks(thought: str) -> None:
     """A thought ends at the first mark of an end, whoever wrote it."""
     if mark := next((mark for marks in THINKS for mark in marks if mark in thought), None):
-        raise DataError(
-            f"expected the text of a thought, got one with {mark} in it, where it would end; without the mark is right"
-        )
+        raise DataError(f"expected the text of a thought without {mark}, where it would end; remove the mark")
 
 
 def _content(content: Any) -> str | None:
@@ -159,14 +157,14 @@ def _content(content: Any) -> str | None:
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
-        raise DataError(f"content is a JSON {type(content).__name__}; text, or a list of parts of text, is right")
+        raise DataError(f"content: expected text, or a list of parts of text, got a JSON {type(content).__name__}")
     return "".join(_part(number, part) for number, part in enumerate(content, start=1))
 
 
 def _part(number: int, part: Any) -> str:
     kind = part.get("type", "text") if isinstance(part, Mapping) else None
     if kind is None:
-        found = f"a JSON {type(part).__name__}"
+        found = f"that is a JSON {type(part).__name__}"
     elif kind != "text":
         found = f"of type {kind!r}"
     elif not isinstance(part.get("text"), str):
@@ -175,4 +173,4 @@ def _part(number: int, part: Any) -> str:
         found = f"with {', '.join(more)} beside its text"
     else:
         return str(part["text"])
-    raise DataError(f'part {number} of its content is {found}; only {{"type": "text", "text": "…"}} is read and learnt')
+    raise DataError(f'part {number} of its content: expected {{"type": "text", "text": "…"}}, got one {found}')

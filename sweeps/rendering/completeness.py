@@ -141,8 +141,8 @@ def refuse_controls(said: ParsedChat, controls: re.Pattern[str]) -> None:
         if found := next((found for text in _texts(part) if (found := controls.search(text))), None):
             where = "a tool" if place == TOOLS else f"message {place + 1}"
             raise DataError(
-                f"{where} holds {found[0]}, a control token of the model, and it would be read as one; leave it out of "
-                "the text: the renderer writes those that belong there"
+                f"{where} contains {found[0]}, a control token of the model; remove it from "
+                "the text: the renderer writes the control tokens"
             )
 
 
@@ -170,7 +170,7 @@ def refuse_missing(leaf: Leaf, said: ParsedChat, who: str) -> NoReturn:
         name = {"content": "", "call": "the call of ", "argument": "of a call "}.get(leaf.what, f"{leaf.what} ")
         where = f"{name}{shown}, said by {said.messages[leaf.place]['role']} in message {leaf.place + 1}"
         right = RIGHT.get(leaf.what, "a renderer that writes it, or rows without it")
-    raise DataError(f"{who} leaves out {where}; {right}, is right")
+    raise DataError(f"{who} leaves out {where}; use {right}")
 
 
 def _mark(number: int, value: Any) -> Any:

@@ -56,7 +56,7 @@ from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, ge
 LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
-NOTHING = "nothing in it is learnt; text to predict is right, in a chat an answer of the assistant that is learnt"
+NOTHING = "expected text to train on, in a chat an answer of the assistant that is trained on, got none"
 COOKBOOK = "the cookbook's renderer"
 TURN_END = "\n\n"  # of a turn that no eos ends
 
@@ -110,7 +110,7 @@ def render_rows(
 def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask) -> Example:
     """One record; `loss_mask` is "all" (everything after the first token), or else the answers bear loss."""
     if form == "text" and loss_mask == "completion":
-        raise DataError('loss_mask "completion" on plain text, which has none; use "all"')
+        raise DataError('expected loss_mask "all" for plain text, got "completion"')
     tokens: list[int] = []
     weights: list[float] = []
     scored = 0
@@ -234,8 +234,8 @@ def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> in
         marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
         missing = find_missing_mark(planted, marked, moment)
     except DataError as error:
-        found = f"{COOKBOOK} does not take a chat of this shape with other words in it"
-        raise DataError(f"{found}, so that it cannot be told what it leaves out: {error}") from None
+        wrong = f"{COOKBOOK} refuses a chat of this shape with other words in it"
+        raise DataError(f"{wrong}, so what it leaves out is unknown: {error}") from None
     return find_ignored(planted, lambda place: place != TOOLS, write) if missing is None else missing
 
 
@@ -276,13 +276,13 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
         case "questions":
             return (Segment(build_prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
         case "preference":
-            raise DataError("a preference pair is two examples; `render_all` renders both")
+            raise DataError("expected one example, got a preference pair; `render_all` renders both sides")
 
 
 def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     """The messages of a chat as `plain` writes them, without bos."""
     if record.get("tools"):
-        raise DataError("tools beside the messages: `plain` cannot render them; leave them out or use text")
+        raise DataError("tools: `plain` cannot render them; leave them out, or write text")
     said = read_chat(record)
     refuse_controls(said, compile_words(get_controls(tokenizer)))
     for place, message in enumerate(said.messages):
@@ -295,11 +295,11 @@ def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
 def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
     extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
     if extra:
-        raise DataError(f"a message with {', '.join(extra)}: `plain` renders role and content, nothing else, exactly")
+        raise DataError(f"a message with {', '.join(extra)}: `plain` renders only role and content; leave it out")
     if not isinstance(message["content"], str):
-        raise DataError("a message without content: `plain` renders text, and nothing else; leave the message out")
+        raise DataError("a message without content: `plain` renders only text; leave the message out")
     if message["role"] not in ROLES:
-        raise DataError(f"a message of role {message['role']!r}: `plain` knows {', '.join(ROLES)}")
+        raise DataError(f"expected a role of {', '.join(ROLES)}, which `plain` renders, got {message['role']!r}")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Renderer(NamedTuple):
 def check_renderer(value: str) -> str:
     """The check of the key `renderer`."""
     if not ASKED.fullmatch(value):
-        raise ValueError(f"{value!r} found; one of {KNOWN} is right")
+        raise ValueError(f"expected one of {KNOWN}, got {value!r}")
     return value
 
 
@@ -68,22 +68,22 @@ def load_renderer(renderer: str, tokenizer: Tokenizer) -> Renderer:
     if kind == COOKBOOK:
         return Renderer(cookbook=_cookbook(rest, tokenizer))
     if renderer != PLAIN:
-        raise DataError(f"renderer {renderer!r} is not known; known: {KNOWN}")
+        raise DataError(f"renderer: expected one of {KNOWN}, got {renderer!r}")
     return Renderer()
 
 
 def _template(rest: str, tokenizer: Tokenizer) -> Template:
     template = get_template(tokenizer)
     if template is None:
-        raise DataError(f"renderer: {TEMPLATE} found, and {tokenizer.name} has none; `renderer: {PLAIN}` is right")
+        raise DataError(f"renderer: got {TEMPLATE}, but {tokenizer.name} has none; use `renderer: {PLAIN}`")
     if lost := _lost_controls(template, cast(Hashable, tokenizer)):
-        said = f"the chat template of {tokenizer.name} writes {lost}, which is no token by this tokenizer"
-        raise DataError(f"{said}: it is not the model's own; the tokenizer that the template came with is right")
+        said = f"the chat template of {tokenizer.name} writes {lost}, which is not one token of this tokenizer"
+        raise DataError(f"{said}, so it belongs to another model; use the tokenizer that the template came with")
     before, _, behind = rest.rpartition(":")
     said, digest = (rest, "") if "=" in behind else (before, behind)
     if digest not in ("", template.digest):
-        found = f"the chat template of {tokenizer.name} has the hash {template.digest}, planned was {digest}"
-        raise DataError(f"{found}; the same version of the tokenizer on every machine is right, or another plan")
+        said = f"the chat template of {tokenizer.name}: expected the hash {digest} of the plan, got {template.digest}"
+        raise DataError(f"{said}; use the same version of the tokenizer on every machine, or plan again")
     return template.given({name: _value(value) for name, _, value in _parts(said)}) if said else template
 
 
@@ -113,11 +113,10 @@ def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
     name, _, version = rest.partition("@")
     found = load_cookbook(tokenizer, name)
     if found is None:
-        said = f"renderer: {COOKBOOK}:{name} found, which {tokenizer.name} cannot have"
-        raise DataError(f"{said}; `renderer: {PLAIN}` is right")
+        raise DataError(f"renderer: got {COOKBOOK}:{name}, which {tokenizer.name} cannot use; use `renderer: {PLAIN}`")
     if version not in ("", found.version):
-        said = f"tinker-cookbook {found.version} found, planned was with {version}"
-        raise DataError(f"{said}; the same version on every machine is right, or another plan")
+        said = f"expected tinker-cookbook {version}, with which it was planned, got {found.version}"
+        raise DataError(f"{said}; use the same version on every machine, or plan again")
     return found
 
 

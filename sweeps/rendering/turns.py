@@ -55,7 +55,7 @@ def build_continuation(
     if isinstance(new, str):
         return tokenizer.encode(new)
     if not so_far or so_far[-1]["role"] != "assistant":
-        raise DataError("an answer of messages to no message of the assistant; what it wrote must come last")
+        raise DataError("expected a message of the assistant last, before new messages")
     voice = load_renderer(renderer, tokenizer)
     if voice.template is not None:
         whole = str(so_far[-1]["content"])
@@ -176,13 +176,13 @@ def _by_template(
     if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
         found = after[begin : begin + len(said) + 24]
         raise DataError(
-            f"the chat template writes what the model said, {said[:48]!r}, as {found[:72]!r} once an answer follows; "
-            "a renderer that leaves it as it was is right (`plain`, or one of cookbook:NAME that preserves thinking)"
+            f"the chat template changes the model's own words, {said[:48]!r}, to {found[:72]!r} when messages follow; "
+            "use a renderer that keeps them (`plain`, or a cookbook:NAME that preserves thinking)"
         )
     if turn.ended and turn.end != ended:
         raise DataError(
-            f"the model ended its turn by {turn.end!r}, and the chat template writes {ended!r} once an answer follows; "
-            "`renderer: plain`, or one of cookbook:NAME, is right"
+            f"the model ended its turn with {turn.end!r}, but the chat template writes {ended!r} when messages follow; "
+            "use `renderer: plain`, or a cookbook:NAME"
         )
     tokens = tokenizer.encode(after[end:])
     if [*tokenizer.encode(after[:end]), *tokens] != tokenizer.encode(after):
@@ -196,8 +196,8 @@ def _by_cookbook(
     through = cookbook.written(so_far, tools, [len(so_far) - 1]).tokens
     after = cookbook.prompt([*so_far, *new], tools)
     if not cookbook.extends or after[: len(through)] != through:
-        said = "the cookbook's renderer writes what the model said differently once an answer follows"
-        raise DataError(f"{said}; one that preserves thinking, or `plain`, is right")
+        said = "the renderer of the cookbook changes the model's own words when messages follow"
+        raise DataError(f"{said}; use one that preserves thinking, or `plain`")
     end = [] if ended else _ints(cookbook.stops[0], tokenizer)
     return [*end, *after[len(through) :]]
 

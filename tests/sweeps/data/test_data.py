@@ -15,6 +15,7 @@ from sweeps.errors import DataError
 from sweeps.records import hash_contents
 from sweeps.rendering.render import measure_inputs
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from tests.sweeps.errors import lacks
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,18 @@ def test_bad_lines_are_named_five_at_most_and_counted(tmp_path: Path) -> None:
     lines = ['{"text": "ok"}', "{oops", "[1]", '{"txt": "a"}', '{"text": 5}', '{"text": " "}', '{"text": NaN}']
     (tmp_path / "a.jsonl").write_text("\n\n".join(lines))
     message = refusal(tmp_path, Spec("a.jsonl"))
-    assert message.startswith("data.mine: a.jsonl:3: not JSON")
-    for part in ("a.jsonl:5: a JSON list", "a.jsonl:7: ", "a.jsonl:9: text is a JSON int", "a.jsonl:11: text is empty"):
-        assert part in message
+    assert message.startswith("data.mine: a.jsonl:3: ")
+    assert "not JSON" in message.splitlines()[0]
+    found = dict(line.split(": ", 1) for line in message.removeprefix("data.mine: ").splitlines() if ": " in line)
+    facts = {"a.jsonl:5": "JSON list", "a.jsonl:7": "", "a.jsonl:9": "text: JSON int", "a.jsonl:11": "text: empty"}
+    assert [lacks(found[line], words) for line, words in facts.items()] == [[]] * len(facts)
     assert "a.jsonl:13" not in message
-    assert "6 bad in all" in message
+    assert "6 bad lines in all" in message
 
 
 def test_mixed_formats_are_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", [{"text": "a"}, {"prompt": "a", "completion": "b"}])
-    assert "a.jsonl:2: a completion row without text among text rows" in refusal(tmp_path, Spec(source))
+    assert not lacks(refusal(tmp_path, Spec(source)), "a.jsonl:2: completion without text")
 
 
 def test_a_row_knows_its_line_wherever_it_was_moved(tmp_path: Path) -> None:
@@ -156,20 +159,20 @@ def test_what_cannot_be_rendered_is_named_by_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("messages", "says"),
     [
-        ([], "not a filled list"),
-        (["a"], r"messages[0] is not"),
-        ([{"role": "user", "content": "a"}], "nothing to learn"),
+        ([], "messages: list role content"),
+        (["a"], "messages[0]: role content"),
+        ([{"role": "user", "content": "a"}], "assistant roles user"),
     ],
 )
 def test_a_chat_needs_messages_and_an_answer(tmp_path: Path, messages: list[object], says: str) -> None:
     message = refusal(tmp_path, Spec(write(tmp_path / "a.jsonl", [{"messages": messages}])))
     assert "a.jsonl:1: " in message
-    assert says in message
+    assert not lacks(message, says)
 
 
 def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "\\ud83d"}')
-    assert "a.jsonl:1: half of a surrogate pair" in refusal(tmp_path, Spec("a.jsonl"))
+    assert not lacks(refusal(tmp_path, Spec("a.jsonl")), "a.jsonl:1: Unicode surrogate")
 
 
 @pytest.mark.parametrize(
@@ -177,11 +180,11 @@ def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
     [
         (Spec("none.jsonl"), "no such file in"),
         (Spec("folder"), "name one file, one of inside.jsonl"),
-        (Spec("empty.jsonl"), "no rows"),
-        (Spec("empty.txt"), "no text"),
+        (Spec("empty.jsonl"), "empty.jsonl rows"),
+        (Spec("empty.txt"), "empty.txt no text"),
         (Spec("a.xlsx"), "save it as .csv"),
-        (Spec("latin.txt"), "latin.txt:2: byte 3 is not UTF-8"),
-        (Spec("broken.jsonl.gz"), "not a whole .gz"),
+        (Spec("latin.txt"), "latin.txt:2: byte 3 UTF-8"),
+        (Spec("broken.jsonl.gz"), "whole .gz"),
         (Spec("memory://nothing/here.jsonl"), "no such file"),
         (Spec("n" * 300), "File name too long"),
         (Spec("a.jsonl", holdout="n" * 300), "File name too long"),
@@ -189,18 +192,18 @@ def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
         (Spec("~nobody-at-all/x"), "the home ~nobody-at-all"),
         (Spec("~nobody-at-all/*.jsonl"), "the home ~nobody-at-all"),
         (Spec("./~nobody-at-all"), "no such file in"),
-        (Spec("nosuch://u:secret@here/a.jsonl"), "nosuch://…@here/a.jsonl: cannot be read"),
-        (Spec("nosuch://here/a.jsonl?key=secret"), "nosuch://here/a.jsonl: cannot be read"),
-        (Spec("offline:poetry"), "known: offline:code, offline:reference"),
-        (Spec("a.jsonl", format="letters"), "format 'letters' is not known"),
-        (Spec("a.jsonl", format="chat"), "a text row without messages among chat rows"),
-        (Spec("empty.txt", format="chat"), "name it .jsonl"),
+        (Spec("nosuch://u:secret@here/a.jsonl"), "nosuch://…@here/a.jsonl: read"),
+        (Spec("nosuch://here/a.jsonl?key=secret"), "nosuch://here/a.jsonl: read"),
+        (Spec("offline:poetry"), "offline:code, offline:reference, offline:poetry"),
+        (Spec("a.jsonl", format="letters"), "format: 'letters' chat"),
+        (Spec("a.jsonl", format="chat"), "text without messages chat"),
+        (Spec("empty.txt", format="chat"), ".jsonl chat .txt"),
         (Spec("a.jsonl", holdout=100), "99 of 100 different rows can be held out"),
         (Spec("a.jsonl", holdout=60, validation=50), "validation: 50 asked for; 39 of 100 different rows"),
         (Spec("a.jsonl", holdout=1.5), "between 0 and 1"),
-        (Spec("folder"), "data.mine: folder: a folder; name one file, one of inside.jsonl"),
-        (Spec("a.jsonl", holdout=0), "at least 1"),
-        (Spec("a.jsonl", holdout="a.jsonl"), "no row is left"),
+        (Spec("folder"), "data.mine: folder: inside.jsonl"),
+        (Spec("a.jsonl", holdout=0), "holdout: count from 1, 0"),
+        (Spec("a.jsonl", holdout="a.jsonl"), "train none"),
         (Spec("a.jsonl", holdout="c.jsonl"), "c.jsonl:1"),
     ],
     ids=str,
@@ -215,5 +218,5 @@ def test_what_cannot_be_loaded_says_what_would_be_right(tmp_path: Path, spec: Sp
     (tmp_path / "broken.jsonl.gz").write_bytes(gzip.compress(b"abc")[:-2])
     message = refusal(tmp_path, spec)
     assert message.startswith("data.mine: ")
-    assert says in message
+    assert not lacks(message, says)
     assert "secret" not in message

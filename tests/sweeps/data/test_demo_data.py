@@ -102,12 +102,12 @@ def test_transcripts_are_read_from_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
-        ("yes", "parts is no list"),
-        ([{"text": "a"}], r"parts\[0\] is not an object with text and loss"),
-        ([{"text": "a", "loss": 1}], r"parts\[0\] is not"),
-        ([{"text": "a", "loss": False}], "no part that bears loss"),
-        ([{"text": "", "loss": True}], "no part that bears loss"),
-        ([], "no part that bears loss"),
+        ("yes", "parts: .*list"),
+        ([{"text": "a"}], r"parts\[0\]: .*text and loss"),
+        ([{"text": "a", "loss": 1}], r"parts\[0\]: .*text and loss"),
+        ([{"text": "a", "loss": False}], "parts: .*loss"),
+        ([{"text": "", "loss": True}], "parts: .*loss"),
+        ([], "parts: .*loss"),
     ],
 )
 def test_a_transcript_that_is_none_is_refused_by_line(parts: object, says: str, tmp_path: Path) -> None:

@@ -71,5 +71,5 @@ def test_a_domain_is_capped_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match=r"corpus-reference-.*cannot be kept"):
+    with pytest.raises(DataError, match=r"corpus-reference-.*cannot write"):
         read_domain("reference", tmp_path / "file")

@@ -243,7 +243,7 @@ def test_a_turn_ended_otherwise_than_the_template_ends_it_is_not_gone_on_from() 
     before, new = [{"role": "user", "content": "a"}], [{"role": "user", "content": "c"}]
     end = tokenizer.decode([stop for stop in list_stops(tokenizer, renderer)[:1] if isinstance(stop, int)])
     assert continue_chat(before, Utterance("b", "b", end=end), new, tokenizer, renderer)
-    with pytest.raises(DataError, match="ended its turn by"):
+    with pytest.raises(DataError, match="ended its turn"):
         continue_chat(before, Utterance("b", "b", end="<|other|>"), new, tokenizer, renderer)
 
 

@@ -60,9 +60,9 @@ UNREADABLE = [
     (True, "a boolean"),
     (None, "null"),
     (..., "got none"),
-    ('{"at": 1, "at": 2}', "'at' stands twice"),
-    ('{"at": NaN}', "NaN is not a JSON number"),
-    ('{"at": 1e999}', "1e999 is not a JSON number"),
+    ('{"at": 1, "at": 2}', "'at' is twice"),
+    ('{"at": NaN}', "got NaN"),
+    ('{"at": 1e999}', "got 1e999"),
     ('{"at": "\\ud800"}', "surrogates not allowed"),
     ('{"at": ' + "[" * 100_000, "which is none"),
 ]
@@ -233,7 +233,7 @@ MARKS = ["a </think> b", "<think>a", "a\n</think>", "<think>a</think>"]
 @pytest.mark.parametrize("thought", MARKS)
 def test_a_thought_that_holds_its_own_end_is_refused(thought: str) -> None:
     for family in ("qwen3", "nemotron-3-nano", "gpt-oss"):
-        with pytest.raises(DataError, match=r"message 2, of assistant: expected .* thought, got .*think>"):
+        with pytest.raises(DataError, match=r"message 2, of assistant: expected .* thought .*think>"):
             learnt(family, chat(user("a"), said("c", reasoning_content=thought)))
 
 
@@ -248,7 +248,7 @@ NO_ANSWER = [
 
 @pytest.mark.parametrize("message", NO_ANSWER)
 def test_a_thought_without_an_answer_teaches_to_end_behind_it(message: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="message 2, of the assistant, holds a thought and no answer"):
+    with pytest.raises(DataError, match=r"message 2, of the assistant: .*thought"):
         read_chat(chat(user("a"), message), ())
     assert read_chat(chat(user("a"), {**message, "weight": 0}, user("b"), said("c")), ()).learnt == [3]
     called = {**message, "tool_calls": [call(1, at=1)]}
@@ -283,7 +283,7 @@ def test_what_a_template_needs_of_a_tool_is_named() -> None:
 def test_a_control_token_is_refused_by_plain_as_by_a_template(messages: list[dict[str, Any]]) -> None:
     tokenizer = speaking(CHATML)
     for renderer in ("plain", choose_renderer(None, tokenizer, messages=True)):
-        with pytest.raises(DataError, match=r"message \d holds <.\w+.>, a control token"):
+        with pytest.raises(DataError, match=r"message \d contains <.\w+.>, a control token"):
             render({"messages": messages}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
 
 

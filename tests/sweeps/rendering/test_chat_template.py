@@ -151,7 +151,7 @@ def test_a_template_may_take_the_arguments_of_a_call_as_a_text_only() -> None:
 
 def test_thoughts_that_are_history_are_refused_unless_the_last_answer_alone_is_learnt() -> None:
     messages = chat("hello", "<think>a</think>yes", "12", "<think>b</think>no")
-    with pytest.raises(DataError, match=r"differently once others follow: .*message 2.*weight: 0"):
+    with pytest.raises(DataError, match=r"differently when messages follow: .*message 2.*weight: 0"):
         rendered(messages, "forgetful")
     messages[1]["weight"] = 0
     assert learnt(rendered(messages, "forgetful"), "forgetful") == "<think>b</think>no<|im_end|>"
@@ -179,16 +179,20 @@ STERN = "{%- if messages|length > 2 %}{{ raise_exception('too long') }}{% endif 
 @pytest.mark.parametrize(
     ("template", "row", "says"),
     [
-        (SILENT, {"messages": chat("a", "b")}, "nothing behind the answer of message 2"),
+        (SILENT, {"messages": chat("a", "b")}, "no end after the answer of message 2"),
         (HEADSTRONG, {"messages": chat("a", "b")}, r"writes '<|im_start|>assistant\n' before an answer"),
         (NO_SYSTEM, {"messages": chat("a", "b", system="Be brief.")}, "leaves out 'Be brief.', said by system"),
         (CHATML, {"messages": chat("a", "b"), "tools": [TOOL]}, "leaves out the tool look_up"),
         (CHATML, {"messages": chat("a", "\nb")}, r"merges across '|>assistant\n' | '\nb<|im_end|>'"),
-        (TWICE, {"messages": chat("a", "b")}, "2 parts marked by the chat template as the assistant's, 1 messages"),
+        (TWICE, {"messages": chat("a", "b")}, "2 parts marked by the chat template"),
         (STERN, {"messages": chat("a", "b", "a", "b")}, "too long"),
-        (CHATML, {"messages": chat("a")}, "nothing in it is learnt"),
-        (CHATML, {"messages": [{"role": "user", "content": "a", "weight": 1}]}, "weight: 1 found"),
-        (CHATML, {"messages": [*chat("a"), {"role": "assistant", "content": "a", "weight": 2}]}, "weight: 2 found"),
+        (CHATML, {"messages": chat("a")}, "trained on"),
+        (CHATML, {"messages": [{"role": "user", "content": "a", "weight": 1}]}, "weight: got 1"),
+        (
+            CHATML,
+            {"messages": [*chat("a"), {"role": "assistant", "content": "a", "weight": 2}]},
+            "weight: expected true or 1 (trained on), false or 0 (read only), or no such key, got 2",
+        ),
     ],
 )
 def test_what_cannot_be_masked_exactly_is_refused_by_row(template: str, row: Row, says: str) -> None:

@@ -44,18 +44,18 @@ def test_a_flag_by_any_name_says_what_is_learnt(
 def test_another_value_is_refused_with_the_key_and_what_is_right(flag: str, value: object) -> None:
     messages = chat("hello", "yes")
     messages[1][flag] = value
-    with pytest.raises(DataError, match=rf"message 2, of assistant: {flag}: .* found; true or 1"):
+    with pytest.raises(DataError, match=rf"message 2, of assistant: {flag}: .*true or 1"):
         read_chat({"messages": messages})
 
 
 def test_flags_that_contradict_each_other_and_flags_of_others_are_refused() -> None:
     messages = chat("hello", "yes")
     messages[1].update(weight=0, trainable=True)
-    with pytest.raises(DataError, match="weight: 0, trainable: True found, which contradict"):
+    with pytest.raises(DataError, match="weight: 0, trainable: True"):
         list_learnt(messages)
     messages = chat("hello", "yes")
     messages[0]["train"] = True
-    with pytest.raises(DataError, match="message 1, of user: train: True found; what the assistant writes"):
+    with pytest.raises(DataError, match=r"message 1, of user: train: .*True"):
         list_learnt(messages)
     messages[0]["train"] = None  # as tables have it where nothing was said
     assert list_learnt(messages) == [1]
@@ -97,7 +97,7 @@ PARTS = [
 def test_another_part_is_refused_by_name(voice: tuple[Any, str | None], part: Any, says: str, place: int) -> None:
     messages = chat("hello", "yes")
     messages[place]["content"] = [{"type": "text", "text": "12"}, part]
-    with pytest.raises(DataError, match=f"message {place + 1}, of .*: part 2 of its content is {says}"):
+    with pytest.raises(DataError, match=f"message {place + 1}, of .*: part 2 of its content: .*{says}"):
         said(messages, voice)
 
 
@@ -108,7 +108,7 @@ def test_an_answer_with_nothing_in_it_is_refused_where_it_would_be_learnt(
 ) -> None:
     messages = chat("hello", "yes", "12", "no")
     messages[1]["content"] = nothing
-    with pytest.raises(DataError, match="message 2, of the assistant, is empty"):
+    with pytest.raises(DataError, match=r"message 2, of the assistant: .*empty"):
         said(messages, voice)
     if nothing in ("", []):
         messages[1]["weight"] = 0
@@ -120,7 +120,7 @@ def test_a_key_that_nobody_reads_is_named_unless_nothing_stands_there(key: str) 
     messages = chat("hello", "yes")
     for place in (0, 1):
         messages[place][key] = {"some": "thing"}
-        with pytest.raises(DataError, match=rf"message {place + 1}.*{key} found, which nothing here reads"):
+        with pytest.raises(DataError, match=rf"message {place + 1}.*{key}"):
             said(messages, VOICES[2])
         nothing: tuple[Any, ...] = (None, "", [], {})
         for empty in nothing:
@@ -133,10 +133,10 @@ def test_thoughts_have_one_name_and_one_text() -> None:
     read = read_chat({"messages": messages}, {"thinking"})
     assert read.messages[1] == {"role": "assistant", "content": "yes", "thinking": "a"}, "under the name that is read"
     messages[1]["reasoning"] = "b"
-    with pytest.raises(DataError, match="which is not one text"):
+    with pytest.raises(DataError, match="reasoning_content, reasoning"):
         read_chat({"messages": messages}, {"thinking"})
     twice = [*chat("hello"), {"role": "assistant", "content": "<think>a</think>yes", "reasoning": "a"}]
-    with pytest.raises(DataError, match="and before </think> in its content"):
+    with pytest.raises(DataError, match=r"reasoning .*</think>"):
         read_chat({"messages": twice}, ())
 
 
@@ -147,7 +147,7 @@ def test_a_row_in_which_nothing_is_learnt_is_refused_when_it_is_counted(voice: t
     messages = chat("hello", "yes")
     messages[1]["train"] = False
     for mute in (chat("hello"), messages):
-        with pytest.raises(DataError, match="nothing in it is learnt"):
+        with pytest.raises(DataError, match="trained on"):
             measure_lengths(
                 Records("chat", ({"messages": chat("hello", "yes")}, {"messages": mute})), tokenizer, renderer
             )

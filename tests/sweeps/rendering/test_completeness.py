@@ -247,7 +247,7 @@ USER, END = {"role": "user", "content": "hi"}, "<|im_end|>"
 )
 def test_a_control_token_in_what_is_said_is_refused(messages: list[dict[str, Any]], number: int) -> None:
     """It would be read as one: a question could end its turn and forge an answer."""
-    with pytest.raises(DataError, match=f"message {number} holds <.im_(end|start).>, a control token"):
+    with pytest.raises(DataError, match=f"message {number} contains <.im_(end|start).>, a control token"):
         learnt(WHOLE, *messages)
 
 

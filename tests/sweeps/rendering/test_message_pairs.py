@@ -85,9 +85,9 @@ def test_pairs_of_text_are_text_whatever_the_renderer() -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({**PAIR, "chosen": chat("no answer")}, "a chosen side without a message of the assistant"),
-        ({**PAIR, "rejected": PROMPT}, "a rejected side without a message of the assistant"),
-        ({**PAIR, "prompt": 7}, "a prompt that is neither text nor a list of messages"),
+        ({**PAIR, "chosen": chat("no answer")}, "chosen: .*assistant"),
+        ({**PAIR, "rejected": PROMPT}, "rejected: .*assistant"),
+        ({**PAIR, "prompt": 7}, "prompt: .*text.*list of messages"),
     ],
 )
 def test_a_pair_that_is_none_is_refused(row: dict[str, Any], says: str) -> None:
@@ -98,10 +98,10 @@ def test_a_pair_that_is_none_is_refused(row: dict[str, Any], says: str) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({**PAIR, "chosen": [{"role": "assistant"}]}, r"f:1: chosen\[0\] is not an object with role and content"),
-        ({**PAIR, "prompt": 7}, "f:1: prompt is a JSON int"),
-        ({**PAIR, "rejected": []}, "f:1: rejected is empty"),
-        ({**PAIR, "tools": ["look_up"]}, "f:1: tools is not a list of objects"),
+        ({**PAIR, "chosen": [{"role": "assistant"}]}, r"f:1: chosen\[0\]: .*role and content"),
+        ({**PAIR, "prompt": 7}, "f:1: prompt: .*int"),
+        ({**PAIR, "rejected": []}, "f:1: rejected: .*empty"),
+        ({**PAIR, "tools": ["look_up"]}, "f:1: tools: .*list"),
     ],
 )
 def test_a_file_of_pairs_is_checked_line_by_line(row: dict[str, Any], says: str) -> None:

@@ -67,15 +67,15 @@ def test_what_is_listed_twice_is_there_once() -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"question": "", "answer": "a"}, "question is no text"),
-        ({"question": "q", "answers": []}, "no answer"),
-        ({"question": "q", "answers": "a"}, "answers is no list of texts"),
-        ({"question": "q", "answer": " "}, "answer is empty; text"),
-        ({"question": "q", "answer": 5}, "answer is a JSON int; text with something in it is wanted"),
-        ({"question": "q", "answer": ["a"]}, "answer is a JSON list; .* several as a list in `answers`"),
-        ({"question": "q", "answer": "a", "context": 3}, "context is no text"),
-        ({"question": "q", "answer": "a", "distractors": [1]}, "distractors is no list"),
-        ({"question": "q", "answer": "a", "candidates": ["b"]}, "none of the candidates is an answer"),
+        ({"question": "", "answer": "a"}, "question: .*text"),
+        ({"question": "q", "answers": []}, "answers: .*one"),
+        ({"question": "q", "answers": "a"}, "answers: .*list of texts"),
+        ({"question": "q", "answer": " "}, "answer: .*empty"),
+        ({"question": "q", "answer": 5}, "answer: .*int"),
+        ({"question": "q", "answer": ["a"]}, "answer: .*`answers`.*list"),
+        ({"question": "q", "answer": "a", "context": 3}, "context: .*text"),
+        ({"question": "q", "answer": "a", "distractors": [1]}, "distractors: .*list"),
+        ({"question": "q", "answer": "a", "candidates": ["b"]}, "candidates: .*answer"),
     ],
 )
 def test_what_is_no_question_is_refused_by_line(row: object, says: str, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_differs_in_what_is_not_read_alone_is_not_on_both_sides(tmp_path: P
         assert not {*hash_contents(data.train.rows)} & {*hash_contents(select_learnt(data.holdout, context).rows)}
     assert len(parts["gold"].train) == 4
     assert [len(part) for part in (parts["none"].train, parts["none"].holdout)] == [5, 5]  # the fact, on one side
-    with pytest.raises(DataError, match="train: with `context: none` every row reads as one that is held out"):
+    with pytest.raises(DataError, match="train: with `context: none` every row"):
         load(tmp_path, *rows[:5], context="none")
 
 
@@ -134,7 +134,7 @@ def test_what_is_read_is_what_the_data_set_says_and_all_is_known_of_what_is_held
 
 
 def test_context_is_said_of_questions_alone(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="context: gold found, and the rows are text"):
+    with pytest.raises(DataError, match=r"context: .*text rows.*gold"):
         load(tmp_path, {"text": "a"}, {"text": "b"}, context="gold")
 
 
@@ -347,7 +347,7 @@ seeds: 1
 evaluate: [answers, rag, reliability]
 """
     assert set(planned(text, load=Facts(64)).runs[0].measures) == {"answers", "rag", "reliability"}
-    with pytest.raises(PlanError, match="rag found, and no data set that it can be measured on; add one with"):
+    with pytest.raises(PlanError, match=r"rag.*data set"):
         planned(text, "evaluate=[rag]", load=Load(64))
 
 

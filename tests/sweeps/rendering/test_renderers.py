@@ -44,12 +44,12 @@ def test_a_file_may_ask_for_a_renderer(asked: str) -> None:
 
 @pytest.mark.parametrize("asked", ["fancy", "cookbook", "cookbook:", "chat_template:", "plain:x", "chat_template:a"])
 def test_another_is_refused_with_the_known_ones(asked: str) -> None:
-    with pytest.raises(SpecError, match=r"renderer: .* found; one of plain, chat_template, cookbook:NAME is right"):
+    with pytest.raises(SpecError, match=r"renderer: .*plain, chat_template, cookbook:NAME"):
         parse(HEAD, overrides=[f"renderer='{asked}'"])
 
 
 def test_it_is_said_of_the_whole_sweep() -> None:
-    with pytest.raises(SpecError, match="renderer is said of the whole sweep"):
+    with pytest.raises(SpecError, match=r"vary\.renderer: renderer"):
         parse(HEAD, overrides=["vary.renderer=[plain, chat_template]"])
 
 
@@ -87,9 +87,9 @@ def test_text_is_plain_whatever_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("tokenizer", "asked", "says"),
     [
-        (OfflineTokenizer(), "chat_template", "offline-characters-1 has none; `renderer: plain` is right"),
-        (speaking(None), "chat_template", "local has none"),
-        (OfflineTokenizer(), "cookbook:qwen3", "offline-characters-1 cannot have"),
+        (OfflineTokenizer(), "chat_template", "chat_template.*offline-characters-1 .*`renderer: plain`"),
+        (speaking(None), "chat_template", "chat_template.*local .*`renderer: plain`"),
+        (OfflineTokenizer(), "cookbook:qwen3", "cookbook:qwen3.*offline-characters-1 .*`renderer: plain`"),
         (speaking("chatml"), "chat_template:effort=low", "chat template has no argument effort"),
         (speaking("chatml"), "chat_template:messages=low", "chat template has no argument messages"),
     ],
@@ -104,5 +104,5 @@ def test_what_a_model_does_not_have_is_refused_before_it_is_paid_for(
 def test_a_worker_with_another_template_than_the_planned_one_refuses() -> None:
     planned_with = choose_renderer(None, speaking("chatml"), messages=True)
     assert load_renderer(planned_with, speaking(CHATML)).template is not None
-    with pytest.raises(DataError, match=r"planned was .*; the same version of the tokenizer on every machine"):
+    with pytest.raises(DataError, match=r"hash [0-9a-f]{12} .* [0-9a-f]{12}; .*same version of the tokenizer"):
         load_renderer(planned_with, speaking("headers"))

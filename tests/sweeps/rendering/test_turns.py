@@ -92,7 +92,7 @@ def test_results_of_tools_are_an_answer_too() -> None:
 
 def test_a_template_that_rewrites_what_the_model_said_is_refused() -> None:
     tokenizer, renderer = voice("forgetful")
-    with pytest.raises(DataError, match="writes what the model said, '<think>a</think>b', as 'b"):
+    with pytest.raises(DataError, match="'<think>a</think>b', to 'b"):
         build_continuation(chat("a", "<think>a</think>b"), chat("c"), tokenizer, renderer)
 
 
@@ -103,7 +103,7 @@ def test_white_space_that_a_template_trims_stays_as_it_was_sampled() -> None:
 
 
 def test_what_goes_on_must_follow_the_assistant() -> None:
-    with pytest.raises(DataError, match="must come last"):
+    with pytest.raises(DataError, match="assistant last"):
         build_continuation(chat("a"), chat("b"), OfflineTokenizer())
 
 
