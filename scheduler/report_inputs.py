@@ -1,4 +1,4 @@
-"""What a report is made from, gathered from the truth; and its style, which is a file of ours."""
+"""Gather the inputs of a report from Redis and the artefact store; write its figures as files."""
 
 import json
 import platform
@@ -31,7 +31,7 @@ SCALE = 2  # pixels of a PNG for each unit of a drawing
 
 
 def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) -> Material:
-    """A sweep as it stands at `now`, in milliseconds. Its items lie at `url`; without one they are not read.
+    """Gather everything about a sweep at `now`, in milliseconds. Its items lie at `url`; without one they are not read.
 
     Raises UnknownSweep.
     """
@@ -65,12 +65,12 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
 
 
 def format_moment(milliseconds: int) -> str:
-    """2026-11-25 22:57 UTC."""
+    """Write a time: 2026-11-25 22:57 UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def list_versions() -> dict[str, str]:
-    """What this was reckoned with."""
+    """List the versions that computed the report."""
     return {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
 
 
@@ -82,7 +82,7 @@ def _version(name: str) -> str:
 
 
 def _troubles(stages: Sequence[StageView]) -> list[LostStages]:
-    """Stages without a result by state and cause; causes that differ in numbers, or the stage they name, are one."""
+    """Group stages without a result by state and cause; causes that differ only in numbers or stage ids are one."""
     alike: dict[tuple[str, str], list[StageView]] = {}
     for stage in stages:
         if stage.state in LOST:
@@ -92,7 +92,7 @@ def _troubles(stages: Sequence[StageView]) -> list[LostStages]:
 
 
 def _cause(alike: Sequence[StageView]) -> str:
-    """The first one's; where others name other stages, that there are such."""
+    """Return the first cause, and say whether others name other stages."""
     first = alike[0].cause or "no cause is known"
     named = {name for stage in alike for name in STAGE.findall(stage.cause or "")}
     return f"{first}; others name {format_count(len(named) - 1, 'other stage')}" if len(named) > 1 else first
@@ -110,7 +110,7 @@ def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) 
 
 
 def _looked_at(rows: Sequence[RunResult]) -> list[str]:
-    """Of every cell the trainings of as many seeds as there is time to read; of very many cells, evenly chosen ones."""
+    """Choose trainings to read: some seeds of every cell; of very many cells, evenly spaced ones."""
     cells = [
         list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in group_by_cell(rows)
     ]
@@ -121,7 +121,7 @@ def _looked_at(rows: Sequence[RunResult]) -> list[str]:
 
 
 def _data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
-    """Data by its content address, from the recipes."""
+    """List data by its content address, from the recipes."""
     found: dict[tuple[str, str], list[str]] = {}
     labels = {stage.id: stage.label for stage in stages}
     ids = list(labels)
@@ -136,7 +136,7 @@ def _data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
 
 
 def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
-    """What the server answers for each stage, in pages."""
+    """Ask the server about each stage, in pages."""
     for start in range(0, len(stages), PAGE):
         page = stages[start : start + PAGE]
         pipe = store.client.pipeline(transaction=False)
@@ -152,7 +152,7 @@ def read_style() -> str:
 
 
 def write_svg(figure: Figure) -> str:
-    """A figure as a file of its own, on paper, with its colours in their places: not every reader knows variables."""
+    """Write a figure as a file of its own, with colours in place of CSS variables, which not every reader knows."""
     css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
@@ -161,13 +161,13 @@ def write_svg(figure: Figure) -> str:
 
 
 def _after_words(rest: str, css: str, paper: str) -> str:
-    """Title and description stay first, as readers expect; then the style, and paper under everything."""
+    """Keep title and description first, as readers expect; then the style and the background."""
     head, drawing = rest.split("</desc>", 1)
     return f'{head}</desc><style>{css}</style><rect width="100%" height="100%" fill="{paper}"/>{drawing}'
 
 
 def draw_png(figure: Figure) -> bytes:
-    """A figure as pixels. Raises FiguresUnavailable."""
+    """Draw a figure as a PNG. Raises FiguresUnavailable."""
     try:
         import resvg_py
     except ImportError:

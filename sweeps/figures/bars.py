@@ -1,4 +1,4 @@
-"""One row for each thing: means with their intervals, and amounts as bars."""
+"""Draw one row for each thing: means with their intervals, or amounts as bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SIDE = 10
 
 @dataclass(frozen=True)
 class Row:
-    """A value with its interval; `value` None where nothing is known, then `said` says so."""
+    """A value with its interval; `value` is None where nothing is known, and `said` says so."""
 
     name: str
     value: float | None
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class RowPlot:
-    """The words of the figure, and what its axis has at least; `zero`: a line that parts the two signs."""
+    """The words of the figure; `zero` draws a line between the two signs, `least` is the least reach of the axis."""
 
     name: str
     title: str
@@ -36,7 +36,7 @@ class RowPlot:
 
 
 def draw_intervals(plot: RowPlot, rows: Sequence[Row], width: float, suffix: str) -> str:
-    """A mark for each mean and a line for its interval."""
+    """Draw a mark for each mean and a line for its interval."""
     ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     x = span_values(
         [*ends, *([-plot.least, 0.0, plot.least] if plot.zero else [])], SIDE + 4, width - SIDE - 4, margin=0.04
@@ -51,7 +51,7 @@ def draw_intervals(plot: RowPlot, rows: Sequence[Row], width: float, suffix: str
 
 
 def draw_bars(plot: RowPlot, rows: Sequence[Row], width: float, suffix: str) -> str:
-    """A bar for each amount, with a bracket from its low to its high estimate."""
+    """Draw a bar for each amount, with a bracket from its low to its high estimate."""
     ends = [end for row in rows for end in (row.value, row.high) if end is not None]
     x = Scale(0, (max(ends, default=0) or 1) * 1.04, SIDE + 4, width - SIDE - 4)
     body = [_grid(x, plot, 8 + len(rows) * LINE)]

@@ -1,4 +1,4 @@
-"""The charts of a report as data: what is drawn, and nothing yet of how; `draw_svg` draws any of them."""
+"""The charts of a report as data; `draw_svg` draws any of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

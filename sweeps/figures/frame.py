@@ -1,4 +1,4 @@
-"""What a plot stands in: axes with their ticks, a grid, names, and the legend."""
+"""Draw what surrounds a plot: axes with their ticks, a grid, names, and the legend."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ROW = 20  # pixels of a line of the legend
 
 @dataclass(frozen=True)
 class Frame:
-    """The two scales of a plot and what is written along them."""
+    """The two scales of a plot, and the words along them."""
 
     x: Scale
     y: Scale
@@ -23,7 +23,7 @@ class Frame:
     left: float = LEFT  # where the plot begins, which may be before its scale does
 
     def draw(self) -> str:
-        """Everything that lies under the data."""
+        """Draw everything under the data."""
         return "".join([*self._rows(), *self._columns(), self._names()])
 
     def _rows(self) -> list[str]:
@@ -56,7 +56,7 @@ class Frame:
 
 
 def draw_legend(names: Mapping[int, str], *, left: float, right: float, top: float) -> tuple[str, float]:
-    """The series by mark (their kind) and name, line by line as wide as there is room; and how high it is."""
+    """Draw the mark and name of each series, in lines as wide as there is room; return the height too."""
     return draw_samples([(name, partial(_sample, kind)) for kind, name in names.items()], left, right, top)
 
 
@@ -64,7 +64,7 @@ Sample = Callable[[float, float], str]
 
 
 def draw_samples(entries: Sequence[tuple[str, Sample]], left: float, right: float, top: float) -> tuple[str, float]:
-    """The same for samples of any kind, drawn around a place 22 pixels wide."""
+    """Draw the same for samples of any kind, each around a place 22 pixels wide."""
     drawn, x, y = [], left, top + ROW / 2
     for whole, sample in entries:
         name = fit_text(whole, right - left - 28)
@@ -81,7 +81,7 @@ def _sample(kind: int, x: float, y: float) -> str:
 
 
 def draw_hatch(name: str) -> str:
-    """The pattern of what cannot be told from nothing, to be filled with `url(#name)`."""
+    """Define the pattern of unclear values, to be filled with `url(#name)`."""
     return tag(
         "defs",
         tag(
@@ -98,5 +98,5 @@ def draw_hatch(name: str) -> str:
 
 
 def draw_halo(x: float, y: float, text: str, kind: int, **attributes: str | float | None) -> str:
-    """A label over the data, in its series' colour, that stays readable upon it."""
+    """Draw a label over the data, in its series' colour, that stays readable."""
     return tag("text", escape(text), x=x, y=y, font_size=SMALL, class_=f"s{kind % 8} said", **attributes)

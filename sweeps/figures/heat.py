@@ -1,4 +1,4 @@
-"""A heat-map of signed values around 0: one colour for each sign, the stronger the farther, hatched where unclear."""
+"""Draw a heat-map of signed values: one colour for each sign, stronger farther from 0, hatched where unclear."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LEANING, SINE, COSINE = 84.0, 0.82, 0.57  # pixels of a name that leans by 55 de
 
 @dataclass(frozen=True)
 class Square:
-    """One cell: a signed value with what is written in it. `value` None: there is none, and `said` says why."""
+    """One cell: a signed value and its text. Without a value, `said` says why."""
 
     value: float | None
     said: str
@@ -44,7 +44,7 @@ class Heat:
 
 
 def draw_heat(map_: Heat, width: float, suffix: str) -> str:
-    """The squares, their names, and the key to the colours."""
+    """Draw the squares, their names, and the key to the colours."""
     name = f"{map_.name}-{suffix}"
     left = min(width * 0.3, max(map(measure_text, [*map_.rows, f"{map_.up} ↓"])) + 16)
     longest = max((measure_text(column) for column in map_.columns), default=0)
@@ -102,7 +102,7 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
 
 
 def _little(said: str, x: float, y: float, wide: float) -> str:
-    """A number where there is hardly room for one: +.105; nothing where there is none, for the table has it."""
+    """Write a short number where there is little room: +.105; or nothing, because the table has it."""
     text = said.lstrip("▲▼").replace("0.", ".", 1)
     return label(x, y, text, text_anchor="middle", class_="little") if measure_text(text, LITTLE) <= wide - 3 else ""
 

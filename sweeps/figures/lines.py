@@ -1,4 +1,4 @@
-"""Lines over an axis: scaling curves with what they say of a target, and learning curves."""
+"""Draw lines over an axis: scaling curves with their targets, and learning curves."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ SLOT = 30  # pixels for what lies at 0 on a logarithmic axis
 
 @dataclass(frozen=True)
 class Goal:
-    """A value to be reached, and where the curve reaches it."""
+    """A target value, and where the curve reaches it."""
 
     level: float
     at: float | None = None
@@ -71,7 +71,7 @@ class Plot:
 
 
 def draw_lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
-    """All series in one frame."""
+    """Draw all series in one frame."""
     direct = not plot.quiet and 1 < len(series) <= DIRECT and width >= 600
     room = min(190.0, BOLD * max(measure_text(each.name) for each in series) + 18) if direct else RIGHT
     named = _kinds(series)
@@ -100,7 +100,7 @@ def _kind(line: Line, place: int) -> int:
 
 
 def _kinds(series: Sequence[Line]) -> dict[int, str]:
-    """A name for each kind; lines of one kind share theirs."""
+    """Name each kind; lines of one kind share a name."""
     found: dict[int, str] = {}
     for place, each in enumerate(series):
         found.setdefault(_kind(each, place), each.name)
@@ -115,7 +115,7 @@ def _xs(series: Sequence[Line]) -> Iterator[float]:
 
 
 def _ys(series: Sequence[Line]) -> Iterator[float]:
-    """Bands do not count: a wide one would flatten what was measured."""
+    """List the values that the axis must hold; not bands, because a wide one would flatten the rest."""
     for each in series:
         yield from (y for _, y in (*each.points, *each.curve))
         yield from (end for _, *ends in each.ranges for end in ends)
@@ -157,7 +157,7 @@ def _points(line: Line, kind: int, frame: Frame) -> Iterator[str]:
 
 
 def _zero_slot(frame: Frame) -> str:
-    """The place of 0, and the break between it and the logarithmic axis."""
+    """Draw the place of 0, and the break between it and the logarithmic axis."""
     place, floor = frame.x.start - SLOT + 6, frame.y.start
     gap = frame.x.start - 8
     return (
@@ -169,7 +169,7 @@ def _zero_slot(frame: Frame) -> str:
 
 
 def _goal(line: Line, kind: int, frame: Frame) -> str:
-    """The target as a line, the size that reaches it as a diamond on it with its interval."""
+    """Draw the target as a line, and on it the size that reaches it as a diamond with its interval."""
     goal = line.goal
     assert goal is not None
     shape, level = f"s{kind % 8}", frame.y(goal.level)
@@ -186,7 +186,7 @@ def _goal(line: Line, kind: int, frame: Frame) -> str:
 
 @dataclass(frozen=True)
 class LineLabel:
-    """A line of text beside a target: on the side that the curve leaves free."""
+    """Text beside a target, on the side that the curve leaves free."""
 
     text: str
     kind: int
@@ -195,7 +195,7 @@ class LineLabel:
 
 
 def _labels(series: Sequence[Line], frame: Frame) -> str:
-    """What is said of the targets, moved apart; too many of them would hide the curves, and are in the table."""
+    """Label the targets, spread apart; too many labels would hide the curves, and the table has them."""
     found = [each for place, line in enumerate(series) for each in _said(line, _kind(line, place), frame)]
     if len(found) > MOST_SAID:
         return ""
@@ -212,7 +212,7 @@ def _labels(series: Sequence[Line], frame: Frame) -> str:
 
 
 def _said(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
-    """On two lines where one is too long."""
+    """Break text into two lines where one is too long."""
     goal = line.goal
     if goal is None:
         return []

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often answers are right against how sure a model was of them, side by side.
+"""Draw reliability diagrams side by side: how often answers are right, against how sure the model was.
 
 On the diagonal confidence is what it promises; below it a model is too sure. Under each plot stand bars: how many
 answers each bin has.
@@ -24,7 +24,7 @@ TICKS = (0.0, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """One diagram; `before` is laid under it."""
+    """One diagram; `before` is drawn under it."""
 
     name: str
     said: tuple[str, str]  # the lines below the name
@@ -43,7 +43,7 @@ class Panels:
 
 
 def draw_reliability(plot: Panels, panels: Sequence[ReliabilityDiagram], width: float, suffix: str) -> str:
-    """All diagrams, row by row."""
+    """Draw all diagrams, row by row."""
     columns = 3 if width >= 600 else 2
     room = (width - GAP * (columns - 1)) / columns
     side = min(LARGEST, room - SIDE)
@@ -82,7 +82,7 @@ def _line(points: list[tuple[float, float]], kind: int) -> str:
 
 
 def _mark(kind: int, x: float, y: float, told: str = "") -> str:
-    """A full circle, or a hollow square."""
+    """Draw a full circle, or a hollow square."""
     if kind == AFTER:
         return mark(0, x, y, told=told)
     return mark(1, x, y, told=told, class_=f"s{kind} hollow")
@@ -124,7 +124,7 @@ def _ticks(value: float, x: Scale, y: Scale) -> str:
 
 
 def _bars(spots: Sequence[Spot], bins: int, x: Scale, floor: float) -> list[str]:
-    """How many items each bin has; the bins are closed on the right."""
+    """Draw how many items each bin has; bins are closed on the right."""
     most = max((items for _, _, items in spots), default=1)
     drawn = []
     for stated, _, items in spots:

@@ -1,4 +1,4 @@
-"""Where a value lies on an axis, and which values are worth a tick."""
+"""Place values on an axis, and choose its ticks."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """The pixel of a value; what is outside is at the edge."""
+        """Return the pixel of a value; values outside lie at the edge."""
         held = min(max(value, self.low), self.high)
         if self.log:
             share = math.log(held / self.low) / math.log(self.high / self.low)
@@ -26,7 +26,7 @@ class Scale:
 
 
 def span_values(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.05) -> Scale:
-    """A scale that has room for all the finite values (those above 0 on a logarithmic one), with some air."""
+    """Make a scale with room for all finite values (those above 0 if logarithmic), with a margin."""
     seen = [value for value in values if math.isfinite(value) and (value > 0 or not log)] or [1.0]
     low, high = min(seen), max(seen)
     if log:
@@ -37,7 +37,7 @@ def span_values(values: Iterable[float], start: float, end: float, *, log: bool 
 
 
 def choose_ticks(scale: Scale, most: int = 6) -> list[float]:
-    """Round values that lie on the scale."""
+    """Choose round values on the scale."""
     return _decades(scale, most) if scale.log else _steps(scale.low, scale.high, most)
 
 
@@ -61,7 +61,7 @@ def _decades(scale: Scale, most: int) -> list[float]:
 
 
 def spread_apart(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
-    """The same places moved as little as it takes for none to be nearer than `least` to the next, within bounds."""
+    """Move places as little as needed so that none is nearer than `least` to the next, within bounds."""
     order = sorted(range(len(places)), key=places.__getitem__)
     moved = list(places)
     floor = low
@@ -76,7 +76,7 @@ def spread_apart(places: Sequence[float], least: float, low: float, high: float)
 
 
 def shorten(value: float) -> str:
-    """A value on an axis: 0.05, 1.95, 128, 16k, 2M."""
+    """Write a value on an axis: 0.05, 1.95, 128, 16k, 2M."""
     if value and abs(value) < 1e-3:
         return f"{value:.0e}".replace("e-0", "e-")
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):

@@ -1,4 +1,4 @@
-"""Elements of SVG as text. Whatever a person wrote goes through `words`, and no other way in."""
+"""Write elements of SVG as text. All text that a person wrote goes through `escape`."""
 
 import math
 import re
@@ -16,12 +16,12 @@ Value = str | float
 
 
 def escape(text: object) -> str:
-    """Text as content or as an attribute's value: no markup of its own, no characters that XML cannot hold."""
+    """Escape text for content or an attribute: no markup, no characters that XML cannot hold."""
     return escape_html(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
 
 
 def tag(name: str, *children: str, **attributes: Value | None) -> str:
-    """One element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
+    """Write one element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
     said = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_spelled(value)}"'
         for key, value in attributes.items()
@@ -35,37 +35,37 @@ def _spelled(value: Value) -> str:
 
 
 def write_number(value: float) -> str:
-    """A coordinate: a tenth of a pixel is enough."""
+    """Write a coordinate: a tenth of a pixel is enough."""
     if not math.isfinite(value):
         raise ValueError(f"{value} is no place in a drawing")
     return "0" if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
 
 
 def label(x: float, y: float, text: object, **attributes: Value | None) -> str:
-    """A line of text."""
+    """Write a line of text."""
     return tag("text", escape(text), x=x, y=y, **attributes)
 
 
 def write_path(points: list[tuple[float, float]], **attributes: Value | None) -> str:
-    """A line through points."""
+    """Write a line through points."""
     return tag(
         "path", d="M" + "L".join(f"{write_number(x)} {write_number(y)}" for x, y in points), fill="none", **attributes
     )
 
 
 def measure_text(text: str, size: float = SMALL) -> float:
-    """About how wide a text is drawn."""
+    """Estimate how wide a text is drawn."""
     return EM * size * len(text)
 
 
 def fit_text(text: str, room: float, size: float = SMALL) -> str:
-    """As much of a text as there is room for."""
+    """Shorten a text to the room there is."""
     most = max(1, int(room / (EM * size)))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def wrap_svg(name: str, title: str, description: str, body: str, *, width: float, height: float) -> str:
-    """The whole, with what it shows in words for whoever cannot see it. `name` must be one of its kind in a page."""
+    """Wrap a drawing, with a description for people who cannot see it. `name` must be unique in a page."""
     return tag(
         "svg",
         tag("title", escape(title), id=f"{name}-title"),
@@ -82,7 +82,7 @@ def wrap_svg(name: str, title: str, description: str, body: str, *, width: float
 
 
 def mark(kind: int, x: float, y: float, *, size: float = 4, told: str = "", **attributes: Value | None) -> str:
-    """A point of the kind-th series: its shape tells it apart, as does its colour. `told` shows under the pointer."""
+    """Draw a point of the kind-th series, in its shape and colour. `told` shows under the pointer."""
     child = (tag("title", escape(told)),) if told else ()
     attributes = {"class_": f"s{kind % 8} mark", **attributes}
     match kind % 4:

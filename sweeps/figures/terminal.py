@@ -20,7 +20,7 @@ MARGIN = 8  # characters for the numbers beside the axis
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where a size and a loss lie on a canvas of `wide` × `tall` dots."""
+    """Places of sizes and values on a canvas of `wide` × `tall` dots."""
 
     left: float
     right: float
@@ -94,7 +94,7 @@ def _curve(line: Line, frame: Canvas) -> list[tuple[int, int]]:
 
 
 def _ticks(frame: Canvas) -> list[float | None]:
-    """For each line of the canvas the loss at its middle, every fourth line and the last."""
+    """Return the value at the middle of every fourth line and of the last, None for other lines."""
     rows = frame.tall // 4
     step = (frame.top - frame.bottom) / rows
     return [
@@ -104,7 +104,7 @@ def _ticks(frame: Canvas) -> list[float | None]:
 
 
 def _foot(frame: Canvas, sizes: set[float]) -> list[str]:
-    """The axis with a mark at each size, and the sizes below as far as they have room."""
+    """Draw the axis with a mark at each size, and the sizes that there is room for."""
     columns = frame.wide // 2
     marks, labels = ["─"] * columns, [" "] * columns
     free = 0

@@ -1,4 +1,4 @@
-"""Methods against each other: the same start, seeds and items, and the same of what `equal` names.
+"""Plan methods to compare: the same start, seeds and items, and the same amount of what `equal` names.
 
 A chain gets as much as any other method, an equal share for each of its parts. The untrained model is a row of its own.
 """
@@ -22,7 +22,7 @@ from sweeps.stage import MICRO, Json, Run, Stage
 
 
 def plan_methods(foundry: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
-    """The untrained model, then every method at every seed."""
+    """Plan the untrained model, then every method at every seed."""
     seeds, methods = foundry.sweep.seed_values, variant.methods
     yield MethodRun(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
     for name, method in methods.items():
@@ -33,7 +33,7 @@ def plan_methods(foundry: StageBuilder, variant: Variant) -> Iterator["MethodRun
 
 @dataclass(frozen=True, slots=True)
 class MethodRun:
-    """A method at one seed: its parts, one after the other. Without any it is the model as it stands."""
+    """A method at one seed: its parts, one after the other. Without parts it is the untrained model."""
 
     foundry: StageBuilder
     variant: Variant
@@ -60,7 +60,7 @@ class MethodRun:
         return TrainingRequest(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
 
     def _length(self, part: Method, dataset: Dataset | None) -> dict[str, int]:
-        """Steps, or tokens, that come nearest to the share of this part; at least one step."""
+        """Compute the steps, or tokens, nearest to the share of this part; at least one step."""
         equal, parts = self.variant.equal, len(self.parts)
         assert equal is not None
         if equal.examples is not None:
@@ -74,7 +74,7 @@ class MethodRun:
         return {"steps": max(1, round(self._dollars(equal) / parts / self._price(usage)))}
 
     def _tokens_of_acting(self, part: Method, equal: Equal) -> float:
-        """Dollars as tokens: at the mean of what they cost when episodes are short, and when they are long."""
+        """Convert dollars to tokens, at the mean of their cost in short and in long episodes."""
         if equal.tokens is not None:
             return equal.tokens
         low, high = EpisodeStages(self.foundry.shelf).iteration(part, self.variant.model)
@@ -82,7 +82,7 @@ class MethodRun:
         return self._dollars(equal) / (sum(each) / len(each))
 
     def _step(self, part: Method, dataset: Dataset) -> Usage:
-        """What a step uses on average, over all examples."""
+        """Compute what a step uses on average, over all examples."""
         shelf, model = self.foundry.shelf, self.variant.model
         batch = min(part.batch_size, len(dataset.train))
         tokens = round(batch * shelf.tokens(dataset.train, model) / len(dataset.train))
@@ -110,7 +110,7 @@ class MethodRun:
                 yield f"{prefix}{evaluation.name}", self.foundry.evaluate(asked, None).id
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
-        """Every data set that suits the evaluation; where there are several, its name stands before its metrics."""
+        """List every data set that suits the evaluation; with several, the name of each comes before its metrics."""
         if not evaluation.evaluator.formats:
             yield "", None
             return

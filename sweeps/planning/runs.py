@@ -31,7 +31,7 @@ def plan_runs(foundry: StageBuilder) -> Iterator[CountedRun]:
 
 
 class Place(NamedTuple):
-    """What is measured on: some records, under a name for people."""
+    """The records that an evaluation reads, and their name."""
 
     on: str
     records: Records
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DatasetRun:
-    """A run on one data set; or on none, where everything is done by acting."""
+    """A run on one data set; or on none, if all training is by acting."""
 
     foundry: StageBuilder
     variant: Variant
@@ -87,7 +87,7 @@ class DatasetRun:
         return found
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
-        """Where an evaluation is made, and the prefix of its metrics; in episodes there is one place, and no data."""
+        """List where an evaluation is made, with the prefix of its metrics; episodes have one place and no data."""
         if not evaluation.evaluator.formats or self.dataset is None:
             yield "", None
             return

@@ -1,4 +1,4 @@
-"""Does a model know when it is right: reliability diagrams before and after training, and what declining would buy."""
+"""Whether a model knows when it is right: reliability diagrams, and accuracy if it may decline to answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ DECLINING = (
 
 @dataclass(frozen=True)
 class Stated:
-    """The answers of one cell over all its seeds: how sure of each, and whether it was right."""
+    """The answers of one cell over all its seeds: the stated confidence, and whether each was right."""
 
     cell: Mapping[str, Json]
     seeds: int
@@ -86,7 +86,7 @@ def _figures(place: str, measure: str, cells: Sequence[Stated]) -> list[Figure]:
 
 
 def _base(known: Mapping[bytes, Stated], measure: str, each: Stated) -> Stated | None:
-    """What it is to be compared with: the untrained model, or on the source's items the source alone."""
+    """Find the baseline: the untrained model, or on the source's items the source alone."""
     return next(
         (known[key] for _, cell in list_baselines(each.cell, measure) if (key := canonicalize_row(cell)) in known), None
     )
@@ -126,7 +126,7 @@ def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
 
 
 def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -> Figure:
-    """Selective accuracy by coverage, of the cells and of what they were before."""
+    """Draw selective accuracy by coverage, for the cells and their baselines."""
     same = find_shared_keys([each.cell for each in cells])
     drawn = choose_evenly([each for each, _ in pairs], CURVES)
     bases = list({id(base): base for each, base in pairs if base and each in drawn}.values())
@@ -169,7 +169,7 @@ def _named(cell: Mapping[str, Json], same: set[str]) -> str:
 
 
 def _shortly(cell: Mapping[str, Json]) -> Mapping[str, Json]:
-    """By the last words of its paths, where they tell them apart: a diagram has little room for a name."""
+    """Shorten paths to their last words where those are unique: a diagram has little room for a name."""
     short = {key.rpartition(".")[2]: value for key, value in cell.items()}
     return short if len(short) == len(cell) else cell
 

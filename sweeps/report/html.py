@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing from anywhere: no network, no script, no font.
+"""The HTML face of a report: one page that loads nothing, neither from the network nor a script or font.
 
 Its policy says so too: a browser that is handed this page may load nothing, and run nothing.
 """
@@ -15,7 +15,7 @@ TOGETHER = re.compile(r"(?<=\d) (?=[%±])|(?<=[≤≥±]) ")  # where a line mus
 
 
 def render_html(report: Report, style: str) -> str:
-    """The whole page. `style` is a trusted style sheet of our own; everything else is escaped."""
+    """Render the whole page. `style` is our own trusted style sheet; everything else is escaped."""
     sections = [*enumerate(report.sections)]
     body = tag(
         "main",
@@ -96,7 +96,7 @@ def _part(part: Part) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    """Both drawings, of which the style sheet shows the one that fits, and the numbers."""
+    """Write both drawings, of which the style sheet shows the one that fits, and the table."""
     words = " ".join(filter(None, (figure.legend, figure.note)))
     return tag(
         "figure",

@@ -1,4 +1,4 @@
-"""All that a report is made from, as plain values: whoever keeps the truth fills them in."""
+"""The inputs of a report as plain values; `scheduler/report_inputs.py` reads them from Redis and the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class LostStages:
 
 @dataclass(frozen=True)
 class BilledAmount:
-    """What a service said that it bills for the sweep."""
+    """What a service says it bills for the sweep."""
 
     service: str
     tokens: int
@@ -50,7 +50,7 @@ class DataUse:
 
 @dataclass(frozen=True)
 class Material:
-    """A sweep as it stands."""
+    """Everything that is known about a sweep now."""
 
     sweep: str
     state: str

@@ -1,4 +1,4 @@
-"""A report for a pull request: the answer, the tables, what failed, the cost; figures as links to files beside it."""
+"""The Markdown face of a report, for a pull request; figures are links to files beside it."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 
 
 def render_markdown(report: Report, folder: str | None = None) -> str:
-    """The text. `folder`: where the figures lie as NAME.svg, seen from the file; None: they are left out."""
+    """Render the text. `folder` holds the figures as NAME.svg, relative to the file; None leaves them out."""
     return "\n".join(_lines(report, folder)).rstrip() + "\n"
 
 
 def escape_markdown(text: str) -> str:
-    """Text that means itself: no markup, no HTML, nobody called by name; one line."""
+    """Escape text into one line without markup, HTML or mentions."""
     line = " ".join(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", text).split())
     safe = SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return safe.replace("@", "&#64;").replace("://", ":&#47;&#47;")
@@ -66,7 +66,7 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    """Long ones are folded away, and say how much of them is here."""
+    """Write a table; fold a long one, and say how many of its rows are left out."""
     if table.folded:
         yield from ("<details>", f"<summary>{escape_markdown(table.caption or 'The numbers')}</summary>", "")
     elif table.caption:

@@ -1,4 +1,4 @@
-"""A run as experiment trackers show one: its configuration, its curve by step, what was measured in the end.
+"""Describe runs for experiment trackers: the configuration, the curve by step, and the final metrics.
 
 Every tracker is told the same. What it is told has an address, so that what is there already need not be told again.
 """
@@ -24,7 +24,7 @@ LOST = ("failed", "skipped", "cancelled")
 
 @dataclass(frozen=True)
 class TrackedTraining:
-    """One training of a run, with its curve as it was kept: {"step": 0, "nll": 3.2} and on; `step` counts from 0."""
+    """One training of a run, with its curve as kept: {"step": 0, "nll": 3.2}, …; `step` counts from 0."""
 
     stage: str
     recipe: Mapping[str, Json]
@@ -33,7 +33,7 @@ class TrackedTraining:
     curve: Sequence[Mapping[str, Json]] = ()
 
     def points(self) -> Iterator[tuple[int, str, float]]:
-        """Optimizer steps done, metric, value."""
+        """List optimizer steps done, metric and value."""
         for point in self.curve:
             step = point.get("step")
             if isinstance(step, int):
@@ -44,7 +44,7 @@ class TrackedTraining:
 
 @dataclass(frozen=True)
 class RunHistory:
-    """A row of the results, and how it came about. Times are milliseconds since 1970."""
+    """A row of the results and its history. Times are milliseconds since 1970."""
 
     number: int  # its place in the plan
     row: RunResult
@@ -72,7 +72,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """All that a tracker is told. `id` is the same whenever and from wherever a run is told of."""
+    """Everything that a tracker gets. The `id` of a run is always the same."""
 
     id: str
     sweep: str
@@ -96,19 +96,19 @@ class TrackedRun:
 
     @property
     def last(self) -> int:
-        """The last step there is."""
+        """The last step."""
         return self.points[-1].step if self.points else 0
 
     @cached_property
     def content(self) -> str:
-        """The address of all this: another one when anything has changed or grown."""
+        """A hash of everything: it changes when anything changes or grows."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def track_run(sweep: TrackedSweep, run: RunHistory) -> TrackedRun:
-    """What trackers are told of one run."""
+    """Describe one run for trackers."""
     row = run.row
     return TrackedRun(
         id=fingerprint({"sweep": sweep.name, "digest": sweep.digest, "run": run.number}),
@@ -126,13 +126,13 @@ def track_run(sweep: TrackedSweep, run: RunHistory) -> TrackedRun:
 
 
 def list_curve_columns(rows: Sequence[RunResult]) -> list[str]:
-    """Of the table of learning curves, as `curve_rows` fills it."""
+    """List the columns of the table of learning curves."""
     cell = dict.fromkeys(key for row in rows for key in row.cell)
     return [*cell, "seed", "state", "training", "stage", "step", "metric", "value"]
 
 
 def read_curve_rows(run: RunHistory) -> Iterator[dict[str, Json]]:
-    """A row for each point: `training` counts those of a chain from 1, `step` the optimizer steps done in it."""
+    """Write one row for each point: `training` counts along a chain from 1, `step` counts optimizer steps."""
     for place, training in enumerate(run.trainings, 1):
         known = {**run.row.cell, "seed": run.row.seed, "state": run.row.state, "training": place}
         for step, metric, value in training.points():
@@ -166,7 +166,7 @@ def _config(run: RunHistory) -> dict[str, Scalar]:
 
 
 def _flat(document: Mapping[str, Json], path: str = "") -> dict[str, Scalar]:
-    """Every value by its path; lists as JSON, what is not set left out."""
+    """Flatten values by path; lists become JSON, unset values are left out."""
     found: dict[str, Scalar] = {}
     for key, value in document.items():
         if isinstance(value, dict):

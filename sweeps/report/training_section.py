@@ -1,4 +1,4 @@
-"""How the trainings went: one curve for each cell, the mean of its seeds.
+"""Show how training went: one curve for each cell, the mean of its seeds.
 
 The trainings of a chain stand one after another: each begins where the one before it ended.
 """
@@ -27,7 +27,7 @@ STEPS = "optimizer steps done (log scale)"
 
 @dataclass(frozen=True)
 class Course:
-    """The trainings of one cell that measured the same, at one place of its chain."""
+    """The trainings of one cell with the same metric, at one place of its chain."""
 
     cell: Mapping[str, Json]
     what: str
@@ -72,7 +72,7 @@ def _courses(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> list
 
 
 def _chain(row: RunResult, known: Mapping[str, LearningCurve]) -> Iterator[LearningCurve | None]:
-    """The curves of a run's trainings in their order, each moved to where the one before it ended."""
+    """List the curves of a run's trainings in order, each shifted to where the one before it ended."""
     done = 0.0
     for stage in (*row.before, row.stage):
         curve = known.get(stage) if stage else None
@@ -87,7 +87,7 @@ def _finite(curve: LearningCurve) -> bool:
 
 
 def _mean(curves: Iterable[LearningCurve], *, log: bool) -> list[tuple[float, float]]:
-    """Step by step over the seeds, then part by part: no more points than can be seen, and less noise."""
+    """Average over the seeds step by step, then over parts: no more points than can be seen, and less noise."""
     values: dict[float, list[float]] = {}
     for curve in curves:
         for step, value in curve.points:
@@ -102,7 +102,7 @@ def _mean(curves: Iterable[LearningCurve], *, log: bool) -> list[tuple[float, fl
 
 
 def _along(step: float, steps: Collection[float], *, log: bool) -> float:
-    """How far along the axis, from 0 to 1."""
+    """Measure how far along the axis a step is, from 0 to 1."""
     if log:
         return math.log(max(step, 1)) / math.log(max(*steps, 2))
     return (step - min(steps)) / (max(steps) - min(steps) or 1)
@@ -113,7 +113,7 @@ def _middle(steps: Sequence[float]) -> float:
 
 
 def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Sequence[str]) -> Figure:
-    """Colours by name: the same in all figures."""
+    """Draw the curves of one metric; a name has the same colour in all figures."""
     chosen = choose_evenly([course for course in courses if course.points], MOST)
     chained = any(course.place for course in courses)
     series = [
@@ -130,7 +130,7 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
 
 
 def _named(course: Course, axis: str | None) -> str:
-    """What a curve's colour says."""
+    """Name what a curve's colour stands for."""
     value = course.cell.get(axis) if axis else "all"
     return "none" if value is None else str(value)
 
@@ -153,7 +153,7 @@ def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None)
 
 
 def _axis(courses: Sequence[Course]) -> str | None:
-    """The first of what colours may tell apart that differs."""
+    """Find the first key that differs, among those that colours may show."""
     for axis in GROUPS:
         if len({str(course.cell[axis]) for course in courses if axis in course.cell}) > 1:
             return axis

@@ -41,7 +41,7 @@ class Curves:
     ceiling: float = 1.0  # e0 of the bounded law
 
     def rows(self, rows: Rows) -> "Curves":
-        """The same of some experiments only."""
+        """Select some experiments."""
         own = {name: getattr(self, name)[rows] for name in ("loss", "weights", "floor", "scale", "exponent", "shift")}
         return replace(self, **own)
 
@@ -112,12 +112,12 @@ class Curves:
 
 
 def fit_curves(law: Law, n: Floats, loss: Floats, *, ceiling: float = 1.0) -> Curves:
-    """The least weighted squares of one law for R experiments: distinct ascending sizes n (M,), mean losses (R, M)."""
+    """Fit by least weighted squares one law for R experiments: distinct ascending sizes n (M,), mean losses (R, M)."""
     weights = 1 / np.maximum(loss * (1 - loss), 0.01) if law == "bounded" else loss**-2.0
     found = solve(FitProblem(law, n, loss, weights, ceiling))
     return Curves(law, n, loss, weights, found.floor, found.scale, found.exponent, found.shift, ceiling)
 
 
 def fit_law(law: Law, n: Floats, loss: npt.ArrayLike, *, ceiling: float = 1.0) -> Curves:
-    """The same for one experiment with losses (M,)."""
+    """Fit one experiment with losses (M,)."""
     return fit_curves(law, n, np.atleast_2d(np.asarray(loss, float)), ceiling=ceiling)

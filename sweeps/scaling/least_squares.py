@@ -45,7 +45,7 @@ class Lines(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """For B tasks: E, S (of g as `Task.power` has it), a, n0 and the weighted squares that are left, each (B,)."""
+    """For B tasks: E, S (of g as `FitProblem.power` has it), a, n0 and the remaining weighted squares, each (B,)."""
 
     floor: Floats
     scale: Floats
@@ -70,7 +70,7 @@ class FitProblem:
     value: Floats | None = None
 
     def part(self, rows: Rows) -> "FitProblem":
-        """The tasks of these rows only."""
+        """Select the problems of these rows."""
         at, value = (None if pin is None else pin[rows] for pin in (self.at, self.value))
         return FitProblem(self.law, self.n, self.values[rows], self.weights[rows], self.ceiling, at, value)
 

@@ -75,7 +75,7 @@ class Blocks:
         return np.asarray((squares + NESTED * nested) / (self.seeds - 1 + NESTED))
 
     def rows(self, rows: Rows) -> "Blocks":
-        """The same of some experiments only."""
+        """Select some experiments."""
         return replace(self, parts=self.parts[rows], scatter=self.scatter[rows])
 
 
@@ -107,7 +107,7 @@ class Aim:
         return np.stack([np.interp(np.log(row), logs, own) for row, own in zip(n, self.error, strict=True)])
 
     def rows(self, rows: Rows) -> "Aim":
-        """The same of some experiments only."""
+        """Select some experiments."""
         return Aim(self.target[rows], None if self.error is None else self.error[rows])
 
 
@@ -151,7 +151,7 @@ def fit_pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False)
 
 
 def find_reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
-    """The interval of the sizes at which each curve is down at its target."""
+    """Find the interval of the sizes at which each curve reaches its target."""
     point = curves.reaching(aim.target)
     farthest = FARTHEST * curves.n[-1]
     grid = np.geomspace(curves.n[0], farthest, NODES)
@@ -183,7 +183,7 @@ def _floored(curves: Curves, aim: Aim, blocks: Blocks | None, rows: Rows) -> Tru
 
 
 def find_band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
-    """The losses that are believed at sizes n (N,): lowest and highest, each (R, N)."""
+    """Find the lowest and highest plausible losses at sizes n (N,), each (R, N)."""
     at = np.broadcast_to(n, (len(curves.loss), len(n)))
     middle, allowed = curves.predict(n), find_tolerance(curves, at, blocks)
     half = np.sqrt(np.maximum(allowed * (find_influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))

@@ -1,4 +1,4 @@
-"""Which of the laws: those that predict what they have not seen, are not contradicted by the seeds, and are short.
+"""Choose a law: one that predicts what it has not seen, is not contradicted by the seeds, and is short.
 
 R experiments with the same runs are judged together, so that a thousand simulated ones take seconds.
 """
@@ -113,7 +113,7 @@ class Runs:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The laws that the number of sizes allows, fitted to R experiments, and what speaks for and against each."""
+    """The laws that the number of sizes allows, fitted to R experiments, with the evidence for each."""
 
     curves: Mapping[Law, Curves]
     holdouts: Mapping[Law, Floats]
@@ -134,7 +134,7 @@ class Candidates:
         )
 
     def keep_laws(self, row: int) -> list[Law]:
-        """Of one experiment: the law that is chosen, then those that cannot be told apart from it.
+        """List for one experiment the chosen law, then those that fit about equally well.
 
         The least AICc among those that predict the two largest sizes within 2 % and are not contradicted by the seeds;
         if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it;

@@ -1,4 +1,4 @@
-"""How commands speak: a table for people, or one JSON object, or CSV; errors on stderr."""
+"""Print what a command found: a table for people, one JSON object, or CSV."""
 
 import csv
 import errno
@@ -29,7 +29,7 @@ NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)")
 
 
 class Terminal(Console):
-    """What rich draws on. That nobody reads any more is for the command to judge."""
+    """The console of rich; a closed pipe is an error for the command to handle."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
@@ -37,14 +37,14 @@ class Terminal(Console):
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command writes, and in which form."""
+    """Where a command writes, and in which format."""
 
     form: str  # table, json or csv
     console: Console
 
     @classmethod
     def to_terminal(cls, form: str) -> Self:
-        """What we print is data, never rich's markup; and into a pipe or a file nothing is folded."""
+        """Write to the terminal: data is never taken for rich's markup, and nothing is folded in a pipe or a file."""
         if form != "table":
             make_exact()
         width = None if sys.stdout.isatty() else 1000
@@ -55,7 +55,7 @@ class Output:
         return self.form == "table"
 
     def rows(self, name: str, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
-        """A list under its plural name: {"sweeps": [...]}, a CSV with a header, or a table."""
+        """Print a list under its plural name: {"sweeps": [...]}, a CSV with a header, or a table."""
         if self.form == "json":
             self.document({name: list(rows)})
         elif self.form == "csv":
@@ -64,18 +64,18 @@ class Output:
             self.table(rows, title=title or format_count(len(rows), name.removesuffix("s")), columns=columns)
 
     def document(self, document: Mapping[str, Any]) -> None:
-        """One JSON object."""
+        """Print one JSON object."""
         sys.stdout.write(json.dumps(simplify(document), indent=2, default=str) + "\n")
 
     def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
-        """Rows with a header."""
+        """Print rows with a header."""
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         write_csv(names, rows, text)
         sys.stdout.write(text.getvalue())
 
     def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
-        """Columns in the order of the first row; numbers to the right."""
+        """Print columns in the order of the first row; numbers to the right."""
         if title:
             self.console.print(escape(title), style="bold")  # as a title of the table it would fold to its width
         if not rows:
@@ -98,7 +98,7 @@ class Output:
         self.console.print(table)
 
     def _one_by_one(self, names: Sequence[str], rows: Sequence[Row]) -> None:
-        """Rows as lines of name and value: where columns do not fit, no number is cut off."""
+        """Print rows as lines of name and value, where columns do not fit: no number is cut off."""
         wide = max(map(len, names))
         for position, row in enumerate(rows):
             shown = [(name, show_value(row.get(name))) for name in names]
@@ -106,26 +106,26 @@ class Output:
             self.console.print("\n".join([""] * bool(position) + lines))
 
     def say(self, text: str) -> None:
-        """A line for people; nothing in the other forms."""
+        """Print a line for people; nothing in the other formats."""
         if self.for_people:
             self.console.print(escape_lines(text))
 
 
 def _least_width(cells: Sequence[Sequence[str]]) -> int:
-    """Of a table with these cells, when the long texts in it are folded."""
+    """Return the least width of a table with these cells, when its long texts are folded."""
     columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
-    """With a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
+    """Write rows with a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(map(escape_formula, names))
     writer.writerows([escape_formula(flat_value(row.get(name))) for name in names] for row in rows)
 
 
 def escape_formula(value: Any) -> Any:
-    """Text that a spreadsheet would compute, behind an apostrophe; a number as it is, also one that is text."""
+    """Put an apostrophe before text that a spreadsheet would compute; leave numbers, also as text, as they are."""
     if not isinstance(value, str):
         return value
     text = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv would not quote, and readers take for a new row
@@ -133,5 +133,5 @@ def escape_formula(value: Any) -> Any:
 
 
 def flat_value(value: Any) -> Any:
-    """A value as a table holds it: what is nested, as JSON."""
+    """Flatten a value for a table: nested values become JSON."""
     return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value
