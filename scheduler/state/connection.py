@@ -225,9 +225,9 @@ def check_server(client: Client, url: str) -> ServerVersion:
 
 def find_problems(client: Client) -> list[str]:
     """Return why the server is not safe to use, one line each; an empty list if it is."""
-    memory, persistence, told = client.info("memory"), client.info("persistence"), client.info("server")
+    memory, persistence, server = client.info("memory"), client.info("persistence"), client.info("server")
     return [
-        *_check_version(told),
+        *_check_version(server),
         *_check_role(client.info("replication")),
         *_check_eviction(str(memory.get("maxmemory_policy", "noeviction"))),
         *_check_persistence(persistence),
@@ -240,11 +240,11 @@ def redact_redis_url(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
 
-def _check_version(told: Mapping[str, Any]) -> list[str]:
-    if not is_too_old(told):
+def _check_version(server: Mapping[str, Any]) -> list[str]:
+    if not is_too_old(server):
         return []
     return [
-        f"  it is {identify_server(told)}, which is too old; install one of those that are tested: {describe_tested()}"
+        f"  it is {identify_server(server)}, which is too old; install one of those that are tested: {describe_tested()}"
     ]
 
 

@@ -20,9 +20,9 @@ Facts = Mapping[str, str]
 def read_shared_facts(store: Store, name: str) -> TrackedSweep:
     """Read what all runs of a sweep share. Raise UnknownSweep."""
     view = views.read_sweep(store, name)
-    told = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
+    facts = {"experiment": view.spec.get("experiment"), "model": view.spec.get("model"), "user": view.user}
     return TrackedSweep(
-        name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in told.items() if v}
+        name, store.client.hget(keys.sweep(name), "digest") or "", {k: str(v) for k, v in facts.items() if v}
     )
 
 

@@ -49,7 +49,7 @@ def _load_preludes() -> str:
     )
 
 
-LARGEST = 2**53  # beyond it, one number of Lua stands for several integers
+LARGEST = 2**53  # beyond it, one Lua number means several integers
 
 
 def spell_word(word: Word) -> Word:

@@ -64,7 +64,7 @@ LACKED: Mapping[str, str] = {
     "capabilities": "we cannot check before a sweep starts which models it serves",
 }
 """Calls that a service may lack, and what follows."""
-ASKED_ANEW = timedelta(hours=6)
+ASKED_AGAIN_AFTER = timedelta(hours=6)
 """How long a lack is believed. After that we try the call again."""
 _LACKS = "lacks:"
 
@@ -99,7 +99,7 @@ class ServiceFacts:
 
     def list_lacking(self, now: datetime) -> frozenset[str]:
         """Return the calls that it lacked lately."""
-        return frozenset(lack.call for lack in self.lacks if now - lack.at < ASKED_ANEW)
+        return frozenset(lack.call for lack in self.lacks if now - lack.at < ASKED_AGAIN_AFTER)
 
     @property
     def asked_at(self) -> datetime | None:

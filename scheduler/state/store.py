@@ -95,7 +95,7 @@ class Store:
         self.scripts.run("free_slot", lane, slot)
 
     def take_canary(self, service: str, name: str, *, tokens: int, patience: float, pace: float) -> str:
-        """Take the duty of trying a service, with so many tokens, within `patience` seconds.
+        """Take the duty of trying a service with `tokens` tokens, within `patience` seconds.
 
         Return the model to try, or "" if no try is due or the day's budget has no room.
         """
@@ -105,7 +105,7 @@ class Store:
     def record_canary_result(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
         """Record what the try of this name found: `healthy`, `down`, `stopped` or `unsure`. Return the breaker's state.
 
-        The service is down once so many tries in a row have found it so.
+        The service is down once `tries` tries in a row have found it down.
         """
         return str(self.scripts.run("record_canary_result", service, name, word, cause, tries))
 

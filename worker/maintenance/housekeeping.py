@@ -15,7 +15,7 @@ from scheduler.state import keys
 from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
 from scheduler.state.reconciliation import DiscardedCheckpoint, NeededCheckpoints
-from scheduler.state.service_facts import ASKED_ANEW
+from scheduler.state.service_facts import ASKED_AGAIN_AFTER
 from worker.attempt import WorkerContext
 from worker.maintenance.bills import BillReader
 from worker.maintenance.service_actions import ServiceActions
@@ -24,7 +24,7 @@ from worker.sdk.rest import DEADLINE, AccountClient
 
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held, so that the death of its holder delays little
-LACKING = ASKED_ANEW.total_seconds()  # before what needs a call that the service lacks is tried again
+LACKING = ASKED_AGAIN_AFTER.total_seconds()  # before what needs a call that the service lacks is tried again
 
 log = logging.getLogger(__name__)
 

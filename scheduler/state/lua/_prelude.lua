@@ -1,7 +1,7 @@
 -- Stages and sweeps: their keys and their states. Runs before every verb.
 -- ARGV[1] is the prefix of all keys. ARGV[2] is the time in milliseconds, or '' for the server's own clock; tests pass
 -- their own. The verb's arguments follow from ARGV[3] on.
--- LAYOUT, MOVES, SWEEP_MOVES and BREAKER_MOVES stand in front of this file; scheduler/state/scripts.py writes them.
+-- LAYOUT, MOVES, SWEEP_MOVES and BREAKER_MOVES come before this file; scheduler/state/scripts.py writes them.
 
 local PREFIX = ARGV[1]
 local ARGS = {unpack(ARGV, 3)}

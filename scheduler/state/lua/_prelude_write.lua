@@ -14,7 +14,7 @@ local call = redis.call
 local redis = nil -- a verb cannot bypass `write`
 local read = call
 
-local LARGEST = 9007199254740992 -- beyond 2^53 one number of Lua stands for several integers
+local LARGEST = 9007199254740992 -- beyond 2^53 one Lua number means several integers
 
 -- The only place where a number becomes text for the server. Zero has no sign: Redis does not accept `-0` as an
 -- integer.

@@ -10,15 +10,15 @@ local function pool_state(pool)
   write('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
   local found = {taken = read('ZCARD', slots_key(pool)),
     opened = to_number(read('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signals = {}, since = {}, last = {}}
-  local told = read('HGETALL', signals_key(pool))
-  for i = 1, #told, 2 do
-    if read('ZSCORE', slots_key(pool), told[i]) then
-      local signal, since = string.match(told[i + 1], '^(%a+)|(%d+)$')
+  local rows = read('HGETALL', signals_key(pool))
+  for i = 1, #rows, 2 do
+    if read('ZSCORE', slots_key(pool), rows[i]) then
+      local signal, since = string.match(rows[i + 1], '^(%a+)|(%d+)$')
       found.signals[signal] = (found.signals[signal] or 0) + 1
       found.since[signal] = math.min(found.since[signal] or NOW, tonumber(since))
       found.last[signal] = math.max(found.last[signal] or 0, tonumber(since))
     else
-      write('HDEL', signals_key(pool), told[i])
+      write('HDEL', signals_key(pool), rows[i])
     end
   end
   return found

@@ -1,5 +1,5 @@
 -- Renews the leases of one worker and the slots of the clients that they use, and tells the worker what is wanted of
--- each attempt. It decides that anew at each call, so a change takes effect at once.
+-- each attempt. It decides again at each call, so a change takes effect at once.
 -- Arguments: lease in milliseconds, then for each lease: stage, fence, milliseconds since the attempt made progress,
 -- milliseconds since the service did something for it (-1: never), and '1' if errors of the service stop it.
 -- Answers one word each: 'held'; 'stop' (held, but no sweep wants the stage any more); 'yield' (held, but its payer

@@ -78,9 +78,9 @@ def _read_manifest(folder: Path) -> Iterator[tuple[str, str]]:
     with suppress(OSError):
         for line in (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
-            told = dict(zip(words[::2], words[1::2], strict=False))
-            if "file" in told and "type" in told:
-                yield told["type"], told["file"]
+            pairs = dict(zip(words[::2], words[1::2], strict=False))
+            if "file" in pairs and "type" in pairs:
+                yield pairs["type"], pairs["file"]
 
 
 def _read_mark(path: Path | None) -> tuple[str | None, int]:

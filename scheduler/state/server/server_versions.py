@@ -84,13 +84,13 @@ class ServerData(NamedTuple):
         return join_names(writers, "or") or f"an unknown server (format {self.mark} {self.number})"
 
 
-def identify_server(told: Mapping[str, Any]) -> ServerVersion:
+def identify_server(info: Mapping[str, Any]) -> ServerVersion:
     """Identify the server by `INFO server`. Each server that imitates Redis names itself in its own way."""
     for other in OTHERS:
-        if version := told.get(f"{other}_version"):
+        if version := info.get(f"{other}_version"):
             return ServerVersion(other.capitalize(), str(version))
-    imitates = "keydb" in str(told.get("executable", "")).lower()
-    return ServerVersion("KeyDB" if imitates else "Redis", str(told.get("redis_version", "0")))
+    imitates = "keydb" in str(info.get("executable", "")).lower()
+    return ServerVersion("KeyDB" if imitates else "Redis", str(info.get("redis_version", "0")))
 
 
 def identify_binary(said: str) -> ServerVersion | None:
@@ -105,9 +105,9 @@ def parse_version(version: str) -> Version:
     return (found[0], found[1] if len(found) > 1 else 0) if found else (0, 0)
 
 
-def is_too_old(told: Mapping[str, Any]) -> bool:
+def is_too_old(info: Mapping[str, Any]) -> bool:
     """Does it lack commands that we need? `INFO server` names the Redis that it is compatible with."""
-    return parse_version(str(told.get("redis_version", "0"))) < LEAST
+    return parse_version(str(info.get("redis_version", "0"))) < LEAST
 
 
 def is_tested(server: ServerVersion) -> bool:

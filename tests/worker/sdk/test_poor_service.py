@@ -9,7 +9,14 @@ from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import ServiceRefused
 from scheduler.service_check import served_models
 from scheduler.state import keys
-from scheduler.state.service_facts import ASKED_ANEW, LACKED, read_facts, read_known_accounts, record_facts, record_lack
+from scheduler.state.service_facts import (
+    ASKED_AGAIN_AFTER,
+    LACKED,
+    read_facts,
+    read_known_accounts,
+    record_facts,
+    record_lack,
+)
 from sweeps.stage import Stage
 from tests.tinker_offline.process import KEY, Server
 from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger
@@ -147,7 +154,7 @@ def test_what_a_service_has_learnt_is_used_again(among_odds: Workshop, odd: Odd,
     rounds(among_odds, make_housekeeping(among_odds), 1)
     assert not odd.count(REQUESTS["ttl"]), "it is not asked again at once, not by another process either"
     client = among_odds.store.client
-    before = round((datetime.now(UTC) - 2 * ASKED_ANEW).timestamp() * 1000)
+    before = round((datetime.now(UTC) - 2 * ASKED_AGAIN_AFTER).timestamp() * 1000)
     for call in ("search", "ttl"):
         client.hset(keys.account("offline"), f"lacks:{call}_at", before)
     rounds(among_odds, make_housekeeping(among_odds), 1)
