@@ -243,9 +243,7 @@ def redact_redis_url(url: str) -> str:
 def _check_version(server: Mapping[str, Any]) -> list[str]:
     if not is_too_old(server):
         return []
-    return [
-        f"  it is {identify_server(server)}, which is too old; install one of those that are tested: {describe_tested()}"
-    ]
+    return [f"  it is {identify_server(server)}, which is too old; install a tested one: {describe_tested()}"]
 
 
 def _check_role(replication: Mapping[str, Any]) -> list[str]:
