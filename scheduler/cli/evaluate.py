@@ -112,8 +112,8 @@ def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
     if len(done) < len(trained):
         missing = f"{len(trained) - len(done):,} of {len(trained):,} trainings have no result"
         raise Untrained(
-            f"{name}: {missing}\n`sweep status {name}` says whether they are still to come; "
-            "if not, the data changed, or you need --folder FOLDER_OF_ITS_FILE"
+            f"{name}: {missing}\nif `sweep status {name}` shows them as unfinished, wait for them; "
+            "otherwise the data changed, or you need --folder FOLDER_OF_ITS_FILE"
         )
 
 

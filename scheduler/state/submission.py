@@ -166,7 +166,10 @@ def _make_stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
 def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
     there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
-    lines = [f"  {path}: {old} there, {new} here" for path, old, new in find_differences(there, submission.spec)]
+    lines = [
+        f"  {path}: {_spell(old)} was submitted, the new file has {_spell(new)}"
+        for path, old, new in find_differences(there, submission.spec)
+    ]
     what = (
         "\n".join(lines)
         or "  the file is the same, but its data, or the code of an environment or a check, changed since"
@@ -175,6 +178,10 @@ def _describe_conflict(store: Store, submission: Submission) -> str:
         f"sweep {name!r} was submitted before with another content:\n{what}\n"
         "use another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), or submit the file as it was"
     )
+
+
+def _spell(value: str) -> str:
+    return "the default" if value == "null" else value
 
 
 def find_differences(

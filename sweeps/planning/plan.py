@@ -152,12 +152,12 @@ def _notes(
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, so it is not used"
     if sweep.equal is not None:
-        yield f"held equal between methods: {describe_equal(sweep.equal)}"
+        yield f"equal for all methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
         yield f"rl: the low estimate assumes that {LEAST_KEPT:.0%} of the groups are trained on"
     yield from dict.fromkeys(_wide(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
-        yield f"held equal between sizes: {describe_length(sweep.train)}"
+        yield f"training length: {describe_length(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best cell is chosen and reported on the same holdout"
     for model, address in shelf.named.items():
@@ -182,11 +182,13 @@ def _wide(stages: Sequence[Stage]) -> Iterator[str]:
 def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
         price = prices.of(model)
-        said = f"{price.date} ({price.source})" if price else f"none in {prices.name}, so there is no estimate"
-        other = f"; from the row of {price.name}: this variant has none" if price and price.name != model else ""
-        yield f"price of {model}: {said}{other}"
+        known = (
+            f"is from {price.date} ({price.source})" if price else f"is not in {prices.name}, so there is no estimate"
+        )
+        other = f"; this variant has no row, so that of {price.name} applies" if price and price.name != model else ""
+        yield f"price of {model} {known}{other}"
     if kept := prices.kept:
-        rate = f"${kept.usd_per_gb_month:.2f} for a GB and month, {kept.date} ({kept.source})"
+        rate = f"${kept.usd_per_gb_month:.2f} per GB and month, as of {kept.date} ({kept.source})"
         yield f"checkpoints at Tinker cost {rate}; neither the estimate nor a budget includes them"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
         said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
