@@ -77,8 +77,8 @@ class AnswerEvaluator(Evaluator):
         raise NotImplementedError
 
     def aggregate(self, rows: Sequence[ItemRow]) -> dict[str, float]:
-        """Compute the metrics of all items: the mean of each metric over the items that have it."""
-        return average(rows, self.metric_names)
+        """Compute the metrics that are about all items together; every other one is the mean over its items."""
+        return {}
 
     def select(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Select the questions that it asks."""
@@ -105,7 +105,11 @@ class AnswerEvaluator(Evaluator):
         """Compute the metrics and the row of each item from all answers, which come item by item."""
         by_item = groupby(answered, key=lambda prompt: prompt.ask.item)
         rows = [self._row(item, list(prompts), options) for item, prompts in by_item]
-        return Measured(self.aggregate(rows), rows)
+        return Measured(self.summarize(rows), rows)
+
+    def summarize(self, rows: Sequence[ItemRow]) -> dict[str, float]:
+        """Compute all metrics from the rows."""
+        return {**average(rows, self.metrics), **self.aggregate(rows)}
 
     def _row(self, item: int, prompts: Sequence[ScoredAnswers], options: Options) -> ItemRow:
         values, details = self._score(prompts, options)

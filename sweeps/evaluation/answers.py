@@ -76,7 +76,7 @@ class Answers(AnswerEvaluator):
         return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
 
     def aggregate(self, rows: Sequence[ItemRow]) -> dict[str, float]:
-        return {**super().aggregate(rows), **calibrate(rows)}
+        return calibrate(rows)
 
     def score_item(self, prompts: Sequence[ScoredAnswers], options: Options) -> ItemScore:
         (only,) = prompts

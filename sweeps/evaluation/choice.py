@@ -68,7 +68,7 @@ class Choice(ForwardEvaluator):
             )
             for item, row in enumerate(records.rows)
         ]
-        return Measured({**average(rows, self.metric_names), **calibrate(rows)}, rows)
+        return Measured({**average(rows, self.metrics), **calibrate(rows)}, rows)
 
 
 def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster: str | None = None) -> ItemRow:

@@ -25,9 +25,4 @@ def calibrate(rows: Sequence[ItemRow]) -> dict[str, float]:
     if not judged:
         return {}
     pair = [values["confidence"] for values in judged], [values["right"] for values in judged]
-    return {
-        "ece": calibration.ece(*pair),
-        "adaptive_ece": calibration.adaptive_ece(*pair),
-        "aurc": calibration.aurc(*pair),
-        "selective_accuracy": calibration.selective_accuracy(*pair, COVERAGE),
-    }
+    return calibration.summarize(*pair, COVERAGE)

@@ -90,7 +90,8 @@ class Evaluator:
         return iter(())
 
 
-def average(rows: Sequence[ItemRow], names: Sequence[str]) -> dict[str, float]:
-    """Average each of these values over the rows that have it."""
+def average(rows: Sequence[ItemRow], metrics: Sequence[Metric]) -> dict[str, float]:
+    """Average the value of each metric over the rows that have it."""
+    names = [metric.name for metric in metrics]
     values = {name: [row.values[name] for row in rows if name in row.values] for name in names}
     return {name: float(np.mean(known)) for name, known in values.items() if known}

@@ -101,7 +101,7 @@ class Rag(AnswerEvaluator):
         return ItemScore(values, {"said": {name: prompt.texts[0] for name, prompt in under.items()}})
 
     def aggregate(self, rows: Sequence[ItemRow]) -> dict[str, float]:
-        return {**super().aggregate(rows), **_ratios([row.values for row in rows if "open_book" in row.values])}
+        return _ratios([row.values for row in rows if "open_book" in row.values])
 
 
 def _score_distracted(scores: Values, distracted: ScoredAnswers | None, abstain: str) -> Iterator[tuple[str, float]]:

@@ -23,6 +23,16 @@ class Bin(NamedTuple):
     accuracy: float  # the mean of y
 
 
+def summarize(p: npt.ArrayLike, y: npt.ArrayLike, coverage: float) -> dict[str, float]:
+    """Compute all metrics of calibration; selective accuracy at this coverage."""
+    return {
+        "ece": ece(p, y),
+        "adaptive_ece": adaptive_ece(p, y),
+        "aurc": aurc(p, y),
+        "selective_accuracy": selective_accuracy(p, y, coverage),
+    }
+
+
 def reliability_bins(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> list[Bin]:
     """Bins of equal width that are closed on the right, (0, 1/bins], …, and 0 in the first; empty ones are left out."""
     stated, right = check_confidences(p, y)

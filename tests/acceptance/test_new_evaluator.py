@@ -33,7 +33,7 @@ class Surprise(ForwardEvaluator):
         tokens = [float(example.weights.sum()) for example in passes.examples]
         losses = [-each / count for each, count in zip(passes.log_likelihoods, tokens, strict=True)]
         rows = [ItemRow(item, {"surprised": float(loss > options["above"])}) for item, loss in enumerate(losses)]
-        return Measured(average(rows, self.metric_names), rows)
+        return Measured(average(rows, self.metrics), rows)
 
 
 EVALUATOR = Surprise()

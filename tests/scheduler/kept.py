@@ -58,7 +58,7 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
     found: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
         path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), write_rows(kept))
-        found[stage] = {**average(kept, [*METRICS]), **RAG.aggregate(kept), **calibrate(kept)}
+        found[stage] = {**average(kept, [*METRICS.values()]), **RAG.aggregate(kept), **calibrate(kept)}
         document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}
         pipe.hset(keys.stage(stage), "result", json.dumps(document))
     for number, run in enumerate(question.runs):

@@ -169,11 +169,11 @@ class TestReading:
 
     def test_led_astray(self) -> None:
         """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
-        found = RAG.aggregate(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]))
+        found = RAG.summarize(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]))
         assert found["harmful_context"] == 0.5
-        assert "harmful_context" not in RAG.aggregate(asked([0], [1], distracted=[0]))
+        assert "harmful_context" not in RAG.summarize(asked([0], [1], distracted=[0]))
         silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], said=["unknown", "b", "a"])
-        assert RAG.aggregate(silent)["false_answers"] == pytest.approx(1 / 3)
+        assert RAG.summarize(silent)["false_answers"] == pytest.approx(1 / 3)
 
     def test_abstention(self) -> None:
         assert rag.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)

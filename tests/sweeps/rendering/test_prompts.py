@@ -222,7 +222,7 @@ def test_an_answer_is_held_by_its_passage() -> None:
 def test_of_half_of_the_items_the_model_is_surest() -> None:
     pairs = (0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1)
     items = [ItemRow(0, {"confidence": p, "right": right, "accuracy": right}) for p, right in pairs]
-    told = ANSWERS.aggregate(items)
+    told = ANSWERS.summarize(items)
     assert (told["selective_accuracy"], told["accuracy"]) == (1.0, 0.75)
     assert told["aurc"] == pytest.approx(0.145833, abs=1e-6)
 
