@@ -38,7 +38,8 @@ from tests.get_servers import PACKAGES, WHEELS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+VERBS = ROOT / "scheduler" / "state" / "lua" / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), VERBS])
 
 
 def test_the_diagram_of_states_is_the_table() -> None:
