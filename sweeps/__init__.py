@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.analysis.changes import Change, Changed, change
     from sweeps.analysis.comparison import Comparison, compare
-    from sweeps.analysis.grid import BestCell, best_cell
+    from sweeps.analysis.grid_cells import BestCell, best_cell
     from sweeps.analysis.run_counts import Tally
     from sweeps.analysis.tables import frame
-    from sweeps.analysis.transfer import TransferMatrix, transfer_matrix
+    from sweeps.analysis.transfer_gains import TransferMatrix, transfer_matrix
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
     from sweeps.evaluation.item_rows import ItemRow
     from sweeps.planning.prices import PriceBook, parse_prices
@@ -63,7 +63,7 @@ _HOMES = {
     "evaluation.item_rows": ("ItemRow",),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),
     "analysis.tables": ("frame",),
-    "analysis.grid": ("BestCell", "best_cell"),
+    "analysis.grid_cells": ("BestCell", "best_cell"),
     "stats.paired_items": ("ItemDifference", "item_key"),
     "planning.prices": ("PriceBook", "parse_prices"),
     "results": ("CellSummary", "RunResult"),
@@ -71,7 +71,7 @@ _HOMES = {
     "spec.parse": ("Sweep", "parse"),
     "stage": ("Plan", "Run", "Stage", "Totals"),
     "analysis.run_counts": ("Tally",),
-    "analysis.transfer": ("TransferMatrix", "transfer_matrix"),
+    "analysis.transfer_gains": ("TransferMatrix", "transfer_matrix"),
 }
 
 

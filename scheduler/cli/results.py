@@ -17,9 +17,9 @@ from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.evaluation.metric_prefixes import CUT
 from sweeps.formatting import format_cell, format_count, format_usd
-from sweeps.report.cells import TableCell
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
+from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult
 
 

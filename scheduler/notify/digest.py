@@ -9,7 +9,7 @@ from scheduler.state import keys, views
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
-from sweeps.analysis.grid import BestCell, best_cell
+from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells

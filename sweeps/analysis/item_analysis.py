@@ -13,7 +13,7 @@ from sweeps.analysis.targets import (
     find_shared_keys,
 )
 from sweeps.evaluation.registry import find_measure
-from sweeps.experiments.registry import find_experiment, has_experiment
+from sweeps.experiments.experiment_registry import find_experiment, has_experiment
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, keep_measured

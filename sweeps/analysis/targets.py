@@ -8,7 +8,7 @@ import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.evaluation.registry import RISING
-from sweeps.experiments.registry import find_experiment, has_experiment
+from sweeps.experiments.experiment_registry import find_experiment, has_experiment
 from sweeps.formatting import format_cell
 from sweeps.metrics.ranges import find_range
 from sweeps.records import canonicalize_row

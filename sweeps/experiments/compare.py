@@ -12,10 +12,10 @@ from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
-from sweeps.report.cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal

@@ -26,9 +26,9 @@ from sweeps.figures.lines import Goal, Line, Plot
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
-from sweeps.report.cells import MINUS, MISSING, TableCell, show_share
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
+from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData

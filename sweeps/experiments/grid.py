@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.grid import AxisValue, BestCell, GridCell, best_cell
+from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
@@ -23,10 +23,10 @@ from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import canonicalize_row
-from sweeps.report.cells import format_estimate, show_estimate
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, summarize_cells
 from sweeps.spec.model import SweepFields
 from sweeps.stats.paired_items import ItemKey, item_key

@@ -8,7 +8,7 @@ from typing import Any
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.item_analysis import ItemsBy
 from sweeps.analysis.targets import Spec, format_multiplier, split_variants
-from sweeps.analysis.transfer import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.analysis.transfer_gains import AXES, Overall, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import HeatMap
@@ -18,10 +18,10 @@ from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import Dataset
-from sweeps.report.cells import MINUS, TableCell, format_estimate, show_estimate
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import warn_of_missing
+from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, suggest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
 from sweeps.figures.heat import Heat, draw_heat
 from sweeps.figures.lines import Line, Plot, draw_lines
-from sweeps.figures.reliability import Panels, ReliabilityDiagram, draw_reliability
+from sweeps.figures.reliability_diagrams import Panels, ReliabilityDiagram, draw_reliability
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from sweeps.experiments.registry import find_experiment, map_keys
+from sweeps.experiments.experiment_registry import find_experiment, map_keys
 from sweeps.rendering.renderers import PLAIN
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
-from sweeps.experiments.registry import find_experiment
+from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults

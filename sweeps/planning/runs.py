@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sweeps.experiments.registry import find_experiment
+from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
 from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
 from sweeps.planning.run_rows import CountedRun, NaiveCount

@@ -3,7 +3,7 @@
 from math import prod
 
 from sweeps.errors import PlanError
-from sweeps.experiments.registry import find_experiment
+from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.planning.cells import count_axes
 from sweeps.planning.prices import PriceBook
 from sweeps.spec import axes

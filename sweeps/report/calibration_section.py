@@ -9,7 +9,7 @@ from sweeps.analysis.changes import list_baselines
 from sweeps.analysis.targets import describe_cell, find_shared_keys
 from sweeps.figures.charts import LineChart, ReliabilityChart
 from sweeps.figures.lines import Line, Plot
-from sweeps.figures.reliability import Panels, ReliabilityDiagram, Spot
+from sweeps.figures.reliability_diagrams import Panels, ReliabilityDiagram, Spot
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS, aurc, ece, reliability_bins, selective_accuracy

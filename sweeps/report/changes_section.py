@@ -11,9 +11,9 @@ from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import find_difference_range
-from sweeps.report.cells import MINUS, TableCell, show_number
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.shared_parts import describe_rows
+from sweeps.report.table_cells import MINUS, TableCell, show_number
 from sweeps.results import RunResult
 from sweeps.stats.intervals import Estimate
 

@@ -8,7 +8,7 @@ from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import SweepsError
-from sweeps.experiments.registry import find_experiment, has_experiment
+from sweeps.experiments.experiment_registry import find_experiment, has_experiment
 from sweeps.formatting import format_count
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.changes_section import show_changes

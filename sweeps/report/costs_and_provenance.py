@@ -8,10 +8,10 @@ from sweeps.cost import KindCosts
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import BarChart
 from sweeps.formatting import format_cell, format_count, format_number, format_usd
-from sweeps.report.cells import TableCell, show_dollars
 from sweeps.report.document import Code, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.inputs import BilledAmount, DataUse, LostStages, Material
 from sweeps.report.shared_parts import describe_rows
+from sweeps.report.table_cells import TableCell, show_dollars
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sweeps.figures.charts import Chart
-from sweeps.report.cells import TableCell, show_rows
+from sweeps.report.table_cells import TableCell, show_rows
 
 T = TypeVar("T")
 

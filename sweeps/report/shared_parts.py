@@ -8,8 +8,8 @@ from sweeps.analysis.run_counts import Tally
 from sweeps.figures.bars import Row
 from sweeps.formatting import format_count
 from sweeps.metrics.ranges import clip_interval
-from sweeps.report.cells import MINUS, MISSING, TableCell, format_estimate, show_number
 from sweeps.report.document import Paragraph, Part, make_table
+from sweeps.report.table_cells import MINUS, MISSING, TableCell, format_estimate, show_number
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import Claim, ItemDifference
 

@@ -15,7 +15,7 @@ from pydantic import (
     Tag,
 )
 
-from sweeps.experiments.registry import EXPERIMENTS, has_experiment
+from sweeps.experiments.experiment_registry import EXPERIMENTS, has_experiment
 from sweeps.rendering.renderers import check_renderer
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread

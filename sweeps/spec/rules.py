@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
 from sweeps.evaluation.registry import FALLING, GAINS, LOSSES, METRICS, RISING
 from sweeps.evaluation.task_completion import TASK_COMPLETION
-from sweeps.experiments.registry import find_experiment, list_experiments, map_keys
+from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, refuse_word, show, suggest

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sweeps.experiments.registry import find_experiment
+from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.spec import axes
 from sweeps.spec.axes import Spread
 from sweeps.spec.model import SweepFields

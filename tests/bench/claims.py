@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sweeps.analysis.comparison import compare
-from sweeps.analysis.grid import best_cell
-from sweeps.analysis.transfer import AXES, transfer_matrix
+from sweeps.analysis.grid_cells import best_cell
+from sweeps.analysis.transfer_gains import AXES, transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.results import RunResult
 from sweeps.stats.clusters import Floats, Places

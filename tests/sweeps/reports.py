@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 from sweeps.cost import KindCosts
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.report.cells import TableCell
 from sweeps.report.compose import compose_answer
 from sweeps.report.document import Figure, Paragraph, Report, Section, Table
 from sweeps.report.inputs import DataUse, LearningCurve, LostStages, Material
+from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from scheduler.cli.console.streams import make_exact
 from sweeps.formatting import escape, escape_lines, format_count
-from sweeps.report.cells import show_value
 from sweeps.report.plain_values import simplify
+from sweeps.report.table_cells import show_value
 
 Row = Mapping[str, Any]
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from sweeps.figures.charts import LineChart
-from sweeps.report.cells import TableCell
 from sweeps.report.compose import compose, compose_answer
 from sweeps.report.document import Figure, Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.markdown import escape_markdown, render_markdown
+from sweeps.report.table_cells import TableCell
 from tests.sweeps.reports import EXPERIMENTS, crowded, list_tables, material, scaling_rows
 
 REPORTS = {kind: compose(material(kind)) for kind in EXPERIMENTS} | {"crowded": compose(crowded())}

@@ -7,7 +7,7 @@ import pytest
 from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.state import keys, views
-from sweeps.analysis.grid import best_cell
+from sweeps.analysis.grid_cells import best_cell
 from sweeps.planning.plan import Run
 from sweeps.stage import Plan
 from tests.scheduler.night import Night

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.data_multiplier import Multiplier, Reference
-from sweeps.analysis.transfer import AXES, TransferMatrix, transfer_matrix
+from sweeps.analysis.transfer_gains import AXES, TransferMatrix, transfer_matrix
 from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate

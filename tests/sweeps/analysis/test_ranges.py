@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from sweeps.analysis.across_sweeps import join_sweeps
 from sweeps.analysis.changes import change
 from sweeps.analysis.comparison import compare
-from sweeps.analysis.grid import best_cell
+from sweeps.analysis.grid_cells import best_cell
 from sweeps.analysis.targets import estimate_mean
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import ANY, find_difference_range, find_range
-from sweeps.report.cells import format_estimate
 from sweeps.report.changes_section import show_change
 from sweeps.report.document import Table
 from sweeps.report.shared_parts import compare_by_item
+from sweeps.report.table_cells import format_estimate
 from sweeps.results import Moments, RunResult
 from sweeps.stats.intervals import Estimate, estimate_paired
 from sweeps.stats.paired_items import compare_items, read_scores

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from sweeps.analysis.transfer import AXES, transfer_matrix
+from sweeps.analysis.transfer_gains import AXES, transfer_matrix
 from sweeps.errors import DataError
 from sweeps.report.compose import compose
 from sweeps.report.document import Paragraph

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.analysis.transfer import transfer_matrix
+from sweeps.analysis.transfer_gains import transfer_matrix
 from sweeps.report.compose import list_facts
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult

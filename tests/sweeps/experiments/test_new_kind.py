@@ -10,7 +10,7 @@ from rich.console import Console
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from sweeps import PlanError, SpecError
-from sweeps.experiments.registry import EXPERIMENTS
+from sweeps.experiments.experiment_registry import EXPERIMENTS
 from sweeps.report.compose import compose, list_facts
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material

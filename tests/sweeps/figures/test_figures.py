@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweeps.figures.bars import Row, RowPlot, draw_bars, draw_intervals
 from sweeps.figures.heat import Heat, Square, draw_heat
 from sweeps.figures.lines import Goal, Line, Plot, draw_lines
-from sweeps.figures.reliability import Panels, ReliabilityDiagram, draw_reliability
+from sweeps.figures.reliability_diagrams import Panels, ReliabilityDiagram, draw_reliability
 from sweeps.figures.scales import Scale, choose_ticks, shorten, span_values, spread_apart
 from sweeps.figures.svg import NARROW, WIDE, escape, fit_text, mark, tag, wrap_svg, write_number
 

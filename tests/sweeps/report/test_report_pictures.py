@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.changes import list_baselines
-from sweeps.analysis.grid import best_cell
-from sweeps.analysis.transfer import transfer_matrix
+from sweeps.analysis.grid_cells import best_cell
+from sweeps.analysis.transfer_gains import transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import NARROW, WIDE
