@@ -142,14 +142,14 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def hash_contents(rows: Iterable[Row]) -> list[bytes]:
     """Hash the content of each row, so that rows that differ only in runs of white space are equal."""
-    return [hashlib.sha256(canonicalize_row(_spaced(row))).digest() for row in rows]
+    return [hashlib.sha256(canonicalize_row(_normalize_space(row))).digest() for row in rows]
 
 
-def _spaced(value: Any) -> Any:
+def _normalize_space(value: Any) -> Any:
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, Mapping):
-        return {key: _spaced(item) for key, item in value.items()}
+        return {key: _normalize_space(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_spaced(item) for item in value]
+        return [_normalize_space(item) for item in value]
     return value

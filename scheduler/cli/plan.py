@@ -114,7 +114,7 @@ def _time_line(planned: Plan, there: ReusableResults) -> str:
     if not left.total:
         return ""
     slots, source = (there.slots, "found so far") if there.slots else (SLOTS, "assumed")
-    hours = format_duration(CYCLE * left.with_slots(slots))
+    hours = format_duration(CYCLE * left.count_for_slots(slots))
     alone = format_duration(CYCLE * left.longest)
     return f"time: at least {hours} with {slots} slots ({source}) and {CYCLE:g} s a step; {alone} with unlimited slots"
 

@@ -75,8 +75,8 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> D
 def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     source = _read(spec.source, place)
     place = replace(place, form=source.form)
-    holdout, notes = _held("holdout", _or_default(spec.holdout, source), source, place, {})
-    validation, more = _held("validation", spec.validation, source, place, holdout)
+    holdout, notes = _hold_out("holdout", _or_default(spec.holdout, source), source, place, {})
+    validation, more = _hold_out("validation", spec.validation, source, place, holdout)
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     account = _account(source, holdout, validation, train)
     if not train:
@@ -96,7 +96,7 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
         notes=(*source.notes, *notes, *more, *known),
         account=account,
     )
-    return _with_context(made, place.context) if source.form == "questions" else made
+    return _select_context(made, place.context) if source.form == "questions" else made
 
 
 def _leaks(
@@ -125,7 +125,7 @@ def _records(form: Format, content: Content) -> Records:
     return Records(form, tuple(kept.row for kept in content.values()), origins)
 
 
-def _with_context(made: Dataset, context: str) -> Dataset:
+def _select_context(made: Dataset, context: str) -> Dataset:
     """What is not read is not there: so what a stage is says by itself what was read in it.
 
     Rows that are told apart by what is not read alone are the same to the model: those are on one side only, too.
@@ -171,12 +171,12 @@ def _read(source: str, place: _Place) -> _Source:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
     form, rows, notes, origins = read_file(source, place.form, place.folder, lines=place.lines)
-    distinct = _distinct(rows, form, place.context, origins)
+    distinct = _drop_repeated(rows, form, place.context, origins)
     if len(distinct) < len(rows):
         notes += (
             f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another row and were dropped",
         )
-    return _Source(form, _parted(distinct), None, notes, len(rows))
+    return _Source(form, _check_groups(distinct), None, notes, len(rows))
 
 
 def _read_offline(source: str, place: _Place) -> _Source:
@@ -184,15 +184,15 @@ def _read_offline(source: str, place: _Place) -> _Source:
     form = MADE.get(name, "text")
     if place.lines or place.form not in (None, form):
         raise DataError(f"{source}: expected {LINES if place.lines else place.form} rows, got {form}")
-    train, test = generate_rows(name) if name in MADE else _texts(name, place.cache)
-    return _Source(form, _alone(train), _alone(test), (), len(train))
+    train, test = generate_rows(name) if name in MADE else _wrap_texts(name, place.cache)
+    return _Source(form, _key_rows(train), _key_rows(test), (), len(train))
 
 
-def _texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
+def _wrap_texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
     return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
 
 
-def _distinct(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
+def _drop_repeated(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
     """Each row once; it knows what it asks."""
     content: dict[bytes, SplitRow] = {}
     asked = list_prompts(rows, form, context)
@@ -203,7 +203,7 @@ def _distinct(rows: Sequence[Row], form: Format, context: str, origins: Sequence
     return content
 
 
-def _alone(rows: Sequence[Row]) -> Content:
+def _key_rows(rows: Sequence[Row]) -> Content:
     """Rows that their maker has parted: each a group of its own."""
     content: dict[bytes, SplitRow] = {}
     for key, row in zip(hash_contents(rows), rows, strict=True):
@@ -211,7 +211,7 @@ def _alone(rows: Sequence[Row]) -> Content:
     return content
 
 
-def _parted(content: Content) -> Content:
+def _check_groups(content: Content) -> Content:
     """Where all rows ask the same it is an instruction and no question: then each row is a group of its own."""
     if len({kept.group for kept in content.values()}) > 1:
         return content
@@ -222,7 +222,7 @@ def _or_default(holdout: int | float | str | None, source: _Source) -> int | flo
     return len(source.test) // 2 if holdout is None and source.test is not None else holdout
 
 
-def _held(
+def _hold_out(
     part: str, wanted: int | float | str | None, source: _Source, place: _Place, taken: Content
 ) -> tuple[Content, tuple[str, ...]]:
     """The rows of one held-out part, none of which is in `taken`, and notes about them."""
@@ -237,10 +237,10 @@ def _held(
     if count > len(free) - spare or len({*free.values()}) <= spare:
         raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source))
     chosen = choose(free, count, spare=spare)
-    return {key: kept for key, kept in pool.items() if key in chosen}, (_chosen(part, count, chosen, free),)
+    return {key: kept for key, kept in pool.items() if key in chosen}, (_describe_choice(part, count, chosen, free),)
 
 
-def _chosen(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
+def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
     """Said with the prompts where some of them have several rows, which then stay together."""
     groups = {*free.values()}
     if len(groups) == len(free):

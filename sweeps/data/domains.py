@@ -48,10 +48,10 @@ def _code() -> Iterator[Document]:
     for path in library.rglob("*.py"):
         name = path.relative_to(library)
         if not (FOREIGN | TABLES) & set(name.parts) and not path.name.startswith("_sysconfigdata"):
-            yield Document(name.as_posix(), partial(_without_comments, path))
+            yield Document(name.as_posix(), partial(_remove_comments, path))
 
 
-def _without_comments(path: Path) -> str:
+def _remove_comments(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 

@@ -230,7 +230,7 @@ def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
     sides = {side: read_messages_if_any(row[side], side) for side in ("chosen", "rejected")}
     prompt = _prompt(row)
     if prompt is None and all(isinstance(side, str) for side in sides.values()):
-        sides = {key: _turns(str(side), key) for key, side in sides.items()}
+        sides = {key: _split_turns(str(side), key) for key, side in sides.items()}
     if isinstance(prompt, list) or any(isinstance(side, list) for side in sides.values()):
         asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) and prompt else prompt or []
         prompt = _led(row, asked) if isinstance(asked, list) else asked
@@ -259,7 +259,7 @@ def _prompt(row: Mapping[str, Any]) -> object:
     return _instructed(row, "instruction", "input") if row.get("instruction") else None
 
 
-def _turns(text: str, key: str) -> list[dict[str, Any]]:
+def _split_turns(text: str, key: str) -> list[dict[str, Any]]:
     r"""The messages of a text such as "\n\nHuman: …\n\nAssistant: …"."""
     found = [(match[1], match.start(), match.end()) for match in TURN.finditer(text)]
     if not found or text[: found[0][1]].strip():

@@ -31,10 +31,10 @@ def generate_rows(name: str) -> GeneratedRows:
         return GeneratedRows(*facts.generate_facts())
     if name == "preferences_chosen":
         pairs = generated_preferences.generate_pairs("preferences")
-        return GeneratedRows(*(tuple(map(_chosen, part)) for part in pairs))
+        return GeneratedRows(*(tuple(map(_keep_chosen, part)) for part in pairs))
     return GeneratedRows(*generated_preferences.generate_pairs(name))
 
 
-def _chosen(pair: Row) -> Row:
+def _keep_chosen(pair: Row) -> Row:
     """What to imitate before any preference is learned: the prompt with the text that was chosen."""
     return {"prompt": pair["prompt"], "completion": pair["chosen"]}

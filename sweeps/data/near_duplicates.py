@@ -38,11 +38,11 @@ def _prompt(row: Row, form: Format) -> str:
             return str(row["prompt"])
         case "preference":
             asked = row["prompt"]
-            return asked if isinstance(asked, str) else _said(asked)
+            return asked if isinstance(asked, str) else _join_messages(asked)
         case "questions":
             return build_prompt(row)
         case "chat":
-            return _said(row["messages"][: _first_learnt(row["messages"])])
+            return _join_messages(row["messages"][: _first_learnt(row["messages"])])
         case "transcript":
             places = [place for place, part in enumerate(row["parts"]) if part["loss"]]
             return "".join(part["text"] for part in row["parts"][: places[0]])
@@ -70,7 +70,7 @@ def _first_asked(messages: Sequence[Mapping[str, Any]]) -> int:
     return next((place for place, message in enumerate(messages) if message["role"] == "user"), len(messages))
 
 
-def _said(messages: Sequence[Mapping[str, Any]]) -> str:
+def _join_messages(messages: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"{message['role']}: {message['content']}" for message in messages)
 
 

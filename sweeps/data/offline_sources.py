@@ -41,7 +41,7 @@ def read_domain(name: str, cache: Path) -> Corpus:
             f"expected one of {', '.join(OFFLINE + known for known in (*DOMAINS, *FORMATS))}, got {OFFLINE}{name}"
         )
     path = cache / f"corpus-{name}-{_edition(name)}.gz"
-    corpus = _kept(path)
+    corpus = _load_kept(path)
     if corpus is None:
         corpus = build_corpus(DOMAINS[name].documents())
         if not corpus.train or not corpus.test:
@@ -97,7 +97,7 @@ def _edition(name: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
 
 
-def _kept(path: Path) -> Corpus | None:
+def _load_kept(path: Path) -> Corpus | None:
     """What was kept; None where nothing was, or where it is damaged and has to be built again."""
     try:
         train, test = json.loads(gzip.decompress(path.read_bytes()))

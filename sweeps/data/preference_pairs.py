@@ -27,8 +27,8 @@ class PreferencePair(NamedTuple):
 
 def divide(row: Row) -> PreferencePair:
     """The pair that a row means. Raises DataError where prompt and answers cannot be told apart."""
-    prompt = _as_messages(row["prompt"], "user", "prompt")
-    sides = [_as_messages(row[side], "assistant", side) for side in SIDES]
+    prompt = _read_messages(row["prompt"], "user", "prompt")
+    sides = [_read_messages(row[side], "assistant", side) for side in SIDES]
     for side, name in zip(sides, SIDES, strict=True):
         _refuse_without_answer(side, name)
     if prompt:
@@ -97,21 +97,21 @@ def _equal(some: Sequence[Message], others: Sequence[Message]) -> bool:
 
 def _same(one: Message, other: Message) -> bool:
     """Whether two messages say the same, up to white space."""
-    return _said(one) == _said(other)
+    return _normalize_message(one) == _normalize_message(other)
 
 
-def _said(message: Message) -> dict[str, Any]:
+def _normalize_message(message: Message) -> dict[str, Any]:
     others = {key: value for key, value in message.items() if value is not None and key not in (*FLAGS, "content")}
-    return {**others, "content": _spaced(message.get("content"))}
+    return {**others, "content": _normalize_space(message.get("content"))}
 
 
-def _spaced(content: Any) -> Any:
+def _normalize_space(content: Any) -> Any:
     if isinstance(content, list) and all(isinstance(part, Mapping) and "text" in part for part in content):
         content = "".join(str(part["text"]) for part in content)
     return " ".join(content.split()) if isinstance(content, str) else content
 
 
-def _as_messages(value: object, role: str, key: str) -> list[Message]:
+def _read_messages(value: object, role: str, key: str) -> list[Message]:
     if isinstance(value, str):
         return [{"role": role, "content": value}] if value else []
     if not isinstance(value, Sequence) or not all(map(_is_message, value)):

@@ -87,11 +87,11 @@ def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed
         _refuse(findings)
     if form is None or not kept:
         raise DataError(f"{where}: expected one object on each line, got no rows; write {CHOICES}")
-    notes = (*_told(where, form, hows, unread), *notes)
+    notes = (*_describe_reading(where, form, hows, unread), *notes)
     return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept))
 
 
-def _told(where: str, form: Format, hows: Counter[How], unread: set[str]) -> tuple[str, ...]:
+def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[str]) -> tuple[str, ...]:
     """What was recognised, and what was left out."""
     by: Counter[str] = Counter()
     for (shape, besides), count in hows.items():
@@ -196,7 +196,7 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
     A short prompt may begin an answer by chance; one of several words does not.
     """
     texts = [(origin, row) for origin, row in kept if isinstance(row["prompt"], str) and row["prompt"].strip()]
-    begun = [(origin, row, _begun(row)) for origin, row in texts]
+    begun = [(origin, row, _count_begun(row)) for origin, row in texts]
     if texts and all(begins == len(SIDES) for _, _, begins in begun):
         for _, row in texts:
             row |= {side: row[side][len(row["prompt"].rstrip()) :] for side in SIDES}
@@ -216,7 +216,7 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
     return ()
 
 
-def _begun(row: Row) -> int:
+def _count_begun(row: Row) -> int:
     """How many sides begin with the prompt."""
     return sum(row[side].startswith(row["prompt"].rstrip()) for side in SIDES)
 
@@ -250,7 +250,7 @@ def _question(row: Row) -> dict[str, Any]:
         value = row.get(key)
         if not (isinstance(value, str) and value.strip()) and (key == "question" or not _is_nothing(value)):
             raise BadRow(f"{key}: expected text that is not empty, as in {example}")
-    lists = {key: _texts(row, key) for key in LISTS if key in row}
+    lists = {key: _read_texts(row, key) for key in LISTS if key in row}
     if not lists["answers"]:
         raise BadRow(f"answers: expected at least one, as in {example}")
     if lists.get("candidates") and not {*lists["candidates"]} & {*lists["answers"]}:
@@ -259,7 +259,7 @@ def _question(row: Row) -> dict[str, Any]:
     return {key: row[key] for key in ("question", "context") if row.get(key)} | filled
 
 
-def _texts(row: Row, key: str) -> list[str]:
+def _read_texts(row: Row, key: str) -> list[str]:
     """A list of texts, or its JSON; SQuAD keeps it as `text` beside where each begins."""
     values = load_if_json(row[key], key)
     if isinstance(values, dict) and "answer_start" in values:

@@ -93,10 +93,10 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
             yield from rows
 
     parsed = read_rows(found(), where, form)
-    return parsed._replace(notes=(_told(parsed, where, ways), *parsed.notes[1:]))
+    return parsed._replace(notes=(_describe_file(parsed, where, ways), *parsed.notes[1:]))
 
 
-def _told(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
+def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
     """What the file was taken for: the first note."""
     files = f" in {len(ways):,} files" if len(ways) > 1 else ""
     if ways[0] in (PARAGRAPHS.name, SINGLE.name):

@@ -45,10 +45,10 @@ FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "re
 Fits = Mapping[str, ScalingFit]
 
 
-def plan_scaling(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
+def plan_scaling(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Plan every size of every data set, and the untrained base, size 0, once."""
     for name, spec in variant.data.items():
-        yield from plan_sizes(foundry, variant, {"data": name}, foundry.shelf.dataset(name, spec))
+        yield from plan_sizes(builder, variant, {"data": name}, builder.data.dataset(name, spec))
 
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:

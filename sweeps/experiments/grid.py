@@ -40,16 +40,16 @@ AXES = (
 )
 
 
-def plan_grid(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
+def plan_grid(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Plan every data set on all its examples; without any, what is learnt by acting."""
-    sweep = foundry.sweep
+    sweep = builder.sweep
     if not variant.data:
-        yield from (DatasetRun(foundry, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
+        yield from (DatasetRun(builder, variant, variant.cell, seed, None, 1) for seed in sweep.seed_values)
     for name, spec in variant.data.items():
-        dataset = foundry.shelf.dataset(name, spec)
+        dataset = builder.data.dataset(name, spec)
         cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
         for seed in sweep.seed_values:
-            yield DatasetRun(foundry, variant, cell, seed, dataset, len(dataset.train))
+            yield DatasetRun(builder, variant, cell, seed, dataset, len(dataset.train))
 
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:

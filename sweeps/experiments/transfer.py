@@ -67,27 +67,27 @@ def check_pairs(sweep: SweepFields) -> Iterator[Finding]:
         yield ("data",), f"expected a source and a target that are different data sets, got {got}"
 
 
-def plan_transfer(foundry: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
+def plan_transfer(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
     """Plan targets alone, sources alone (size 0), and every pair at every size."""
-    sweep, shelf = foundry.sweep, foundry.shelf
+    sweep, data = builder.sweep, builder.data
     for name in sweep.target_names:
-        target = shelf.dataset(name, variant.data[name])
-        yield from plan_sizes(foundry, variant, {"source": None, "target": name}, target)
+        target = data.dataset(name, variant.data[name])
+        yield from plan_sizes(builder, variant, {"source": None, "target": name}, target)
         for other in sweep.source_names:
             if other != name:
-                source = shelf.dataset(other, variant.data[other])
-                yield from _plan_pair(foundry, variant, source, target)
+                source = data.dataset(other, variant.data[other])
+                yield from _plan_pair(builder, variant, source, target)
 
 
-def _plan_pair(foundry: StageBuilder, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
+def _plan_pair(builder: StageBuilder, variant: Variant, source: Dataset, target: Dataset) -> Iterator[DatasetRun]:
     """Plan a pair: a source is trained once per seed; with `share_sources: sweep` once, and so measured alone once."""
-    seeds = foundry.sweep.seed_values
-    shared = foundry.sweep.share_sources == "sweep"
-    for size in (0, *foundry.sweep.size_values):
+    seeds = builder.sweep.seed_values
+    shared = builder.sweep.share_sources == "sweep"
+    for size in (0, *builder.sweep.size_values):
         cell = {"source": source.name, "target": target.name, "size": size, **variant.cell}
         for seed in seeds[:1] if shared and not size else seeds:
             first = seeds[0] if shared else seed
-            yield DatasetRun(foundry, variant, cell, seed, target, size, source, first)
+            yield DatasetRun(builder, variant, cell, seed, target, size, source, first)
 
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:

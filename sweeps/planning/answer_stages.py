@@ -14,11 +14,11 @@ from sweeps.records import Records
 
 
 def plan_answers(
-    shelf: PlanData, asked: EvaluationRequest, records: Records, evaluator: AnswerEvaluator, options: Mapping[str, Any]
+    data: PlanData, asked: EvaluationRequest, records: Records, evaluator: AnswerEvaluator, options: Mapping[str, Any]
 ) -> tuple[RecipePart, Usage, Usage]:
     """Plan an evaluation by prompts: its part of the recipe, and its usage at least and at most."""
-    prompts = shelf.prompts_of(records, asked.model, evaluator, options)
+    prompts = data.prompts_of(records, asked.model, evaluator, options)
     low, high = bound_usage(prompts, options.get("samples", 1), options["most"])
-    code = (("code", shelf.check(options["check"])),) if is_user_check(options["check"]) else ()
+    code = (("code", data.check(options["check"])),) if is_user_check(options["check"]) else ()
     identity = (*evaluator.identify(options).items(), *code)
     return recipe_parts.describe_evaluator(evaluator.name, evaluator.version, identity, records.sha256), low, high

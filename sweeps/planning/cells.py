@@ -44,7 +44,7 @@ class Variant:
 
 def count_axes(sweep: SweepFields) -> dict[str, int]:
     """Count the values of each axis without making them; zipped axes count as one."""
-    return {" + ".join(group): axes.count_values(sweep.vary[group[0]]) for group in _groups(sweep)}
+    return {" + ".join(group): axes.count_values(sweep.vary[group[0]]) for group in _group_axes(sweep)}
 
 
 def list_exclusions(sweep: SweepFields) -> Exclusions:
@@ -58,7 +58,7 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
     Raises PlanError with the cell of a variant that is not a valid sweep, and for a `when` that no cell meets.
     """
     values = {path: _values(sweep, path) for path in sweep.vary}
-    outside, part = left_out or list_exclusions(sweep), _parts(sweep, values)
+    outside, part = left_out or list_exclusions(sweep), _build_sections(sweep, values)
     varied = frozenset(path.split(".")[0] for path in sweep.vary)
     for chosen in _walk(sweep, values):
         cell = {path: values[path][index] for path, index in chosen.items()}
@@ -66,14 +66,14 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
             continue
         try:
             parts = part(chosen)
-            variant = _variant(cell, parts)
+            variant = _build_variant(cell, parts)
             _refuse_contradiction(sweep, parts, varied)
         except PlanError as error:
             raise PlanError(f"the cell {show(cell)}: {error}") from None
         yield variant
 
 
-def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
+def _build_sections(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
     """Build a function from a choice to its sections; cells that agree in a section share it."""
     base = sweep.model_dump(exclude_unset=True, include=VARIED)
     sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
@@ -87,7 +87,7 @@ def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callabl
         try:
             return build_reader(SweepFields, root).validate_python(document.get(root))
         except ValidationError as error:
-            raise PlanError(_said(error, root)) from None
+            raise PlanError(_describe_error(error, root)) from None
 
     def parts(chosen: Chosen) -> dict[str, Any]:
         return {
@@ -98,8 +98,8 @@ def _parts(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callabl
     return parts
 
 
-def _variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
-    return _complete(
+def _build_variant(cell: Mapping[str, Json], parts: Mapping[str, Any]) -> Variant:
+    return _check_complete(
         Variant(
             cell=cell,
             model=parts["model"],
@@ -125,13 +125,13 @@ def _label(cell: Mapping[str, Json]) -> str:
     return "".join(f" {path.rpartition('.')[2]}={show(value)}" for path, value in cell.items()).replace("'", "")
 
 
-def _said(error: ValidationError, root: str) -> str:
+def _describe_error(error: ValidationError, root: str) -> str:
     details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
     found = [finding for detail in details for finding in describe_detail(cast(ErrorDetails, detail), SweepFields)]
     return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
 
 
-def _complete(variant: Variant) -> Variant:
+def _check_complete(variant: Variant) -> Variant:
     """Check what a cell of conditional axes may still miss, or have twice; resolve its learning rates."""
     if variant.methods:
         methods = {name: resolve_rate(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
@@ -151,7 +151,7 @@ def _values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
     return axes.list_values(sweep.vary[path], path, integers=is_integer(SweepFields, tuple(path.split("."))))
 
 
-def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
+def _group_axes(sweep: SweepFields) -> list[tuple[str, ...]]:
     """Group the axes that are walked together; an axis that a condition reads comes before the axes with it."""
     zipped = {path: group for group in sweep.zip for path in group}
     groups = dict.fromkeys(zipped.get(path, (path,)) for path in sweep.vary)
@@ -163,7 +163,7 @@ def _groups(sweep: SweepFields) -> list[tuple[str, ...]]:
 
 
 def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
-    groups, base = _groups(sweep), sweep.model_dump(include=VARIED)
+    groups, base = _group_axes(sweep), sweep.model_dump(include=VARIED)
     conditions = {path: CellCondition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:

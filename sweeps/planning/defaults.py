@@ -26,31 +26,36 @@ def list_defaults(
         for name, context in contexts.items()
         if context and sweep.data[name].context is None and f"data.{name}.context" not in sweep.vary
     )
-    return (*_of_sweep(sweep), *_resolved(sweep), *read, *(() if sweep.renderer else (("renderer", found),)))
+    return (
+        *_list_taken_of_sweep(sweep),
+        *_list_resolved(sweep),
+        *read,
+        *(() if sweep.renderer else (("renderer", found),)),
+    )
 
 
-def _of_sweep(sweep: SweepFields) -> Iterator[Default]:
+def _list_taken_of_sweep(sweep: SweepFields) -> Iterator[Default]:
     keys = map_keys()
-    for path, value in _taken(sweep, ""):
+    for path, value in _list_taken(sweep, ""):
         kinds = keys.get(path.split(".")[0])
         if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
             yield path, value
 
 
-def _taken(model: BaseModel, above: str) -> Iterator[Default]:
+def _list_taken(model: BaseModel, above: str) -> Iterator[Default]:
     """List the fields of a section that the file does not set, and those of the sections below it."""
     for name in type(model).model_fields:
         value, path = getattr(model, name), f"{above}{name}"
-        if isinstance(value, BaseModel) and not _idle(model, name):
-            yield from _taken(value, f"{path}.")
+        if isinstance(value, BaseModel) and not _is_unused(model, name):
+            yield from _list_taken(value, f"{path}.")
         elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
             for key, part in value.items():
-                yield from _taken(part, f"{path}.{key}.")
-        elif name not in model.model_fields_set and value not in (None, (), {}) and not _idle(model, name):
+                yield from _list_taken(part, f"{path}.{key}.")
+        elif name not in model.model_fields_set and value not in (None, (), {}) and not _is_unused(model, name):
             yield path, _plain(value)
 
 
-def _idle(model: BaseModel, name: str) -> bool:
+def _is_unused(model: BaseModel, name: str) -> bool:
     """Whether a field has no effect: the parts of a chain have their own, and rl has no batches."""
     chained = isinstance(model, Method) and model.then is not None
     return chained or (name == "batch_size" and isinstance(model, Train) and model.method == "rl")
@@ -63,7 +68,7 @@ def _plain(value: object) -> Json:
     return value
 
 
-def _resolved(sweep: SweepFields) -> Iterator[Default]:
+def _list_resolved(sweep: SweepFields) -> Iterator[Default]:
     """List the defaults that follow from the rest of the file."""
     yield from find_experiment(sweep.experiment).list_defaults(sweep)
     if sweep.budget is None:
@@ -72,7 +77,7 @@ def _resolved(sweep: SweepFields) -> Iterator[Default]:
         yield "limits.slots", "all slots of the fleet"
     for evaluation in sweep.evaluate:
         yield from _list_options(evaluation)
-    yield from _of_methods(sweep)
+    yield from _list_method_defaults(sweep)
 
 
 def _list_options(evaluation: Evaluation) -> Iterator[Default]:
@@ -83,7 +88,7 @@ def _list_options(evaluation: Evaluation) -> Iterator[Default]:
             yield f"evaluate.{evaluation.name}.{key}", completed[key]
 
 
-def _of_methods(sweep: SweepFields) -> Iterator[Default]:
+def _list_method_defaults(sweep: SweepFields) -> Iterator[Default]:
     """List the defaults of the method of each training."""
     trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
     for path, train in trained.items():

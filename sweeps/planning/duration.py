@@ -22,7 +22,7 @@ class Cycles:
     longest: int  # of the longest chain of stages
     total: int  # of all stages together
 
-    def with_slots(self, slots: int) -> int:
+    def count_for_slots(self, slots: int) -> int:
         """Estimate the cycles with a number of slots: at least the longest chain, and an equal share of all."""
         return max(self.longest, -(-self.total // slots))
 
@@ -32,13 +32,13 @@ def estimate_cycles(stages: Sequence[Stage], done: Collection[str] = ()) -> Cycl
     ends: dict[str, int] = {}
     total = 0
     for stage in stages:
-        own = 0 if stage.id in done else _own(stage)
+        own = 0 if stage.id in done else _count_cycles(stage)
         total += own
         ends[stage.id] = own + max((ends[parent] for parent in stage.parents), default=0)
     return Cycles(max(ends.values(), default=0), total)
 
 
-def _own(stage: Stage) -> int:
+def _count_cycles(stage: Stage) -> int:
     turns = int(str(stage.execution.get("turns") or 0))
     if stage.kind == "evaluate":
         return EVALUATION + turns

@@ -21,31 +21,31 @@ from sweeps.spec.train_section import Method
 from sweeps.stage import MICRO, Json, Run, Stage
 
 
-def plan_methods(foundry: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
+def plan_methods(builder: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
     """Plan the untrained model, then every method at every seed."""
-    seeds, methods = foundry.sweep.seed_values, variant.methods
-    yield MethodRun(foundry, variant, {"method": None, **variant.cell}, seeds[0], ())
+    seeds, methods = builder.sweep.seed_values, variant.methods
+    yield MethodRun(builder, variant, {"method": None, **variant.cell}, seeds[0], ())
     for name, method in methods.items():
         parts = tuple(methods[part] for part in method.then) if method.then else (method,)
         for seed in seeds:
-            yield MethodRun(foundry, variant, {"method": name, **variant.cell}, seed, parts)
+            yield MethodRun(builder, variant, {"method": name, **variant.cell}, seed, parts)
 
 
 @dataclass(frozen=True, slots=True)
 class MethodRun:
     """A method at one seed: its parts, one after the other. Without parts it is the untrained model."""
 
-    foundry: StageBuilder
+    builder: StageBuilder
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
     parts: tuple[Method, ...]
 
     def row(self) -> CountedRun:
-        scope = self.foundry.scope(self.cell, self.seed)
+        scope = self.builder.scope(self.cell, self.seed)
         chain: list[Stage] = []
         for part in self.parts:
-            chain.append(self.foundry.train(self._training(part, chain[-1] if chain else None, scope)))
+            chain.append(self.builder.train(self._training(part, chain[-1] if chain else None, scope)))
         *before, last = [None, *(stage.id for stage in chain)]
         measures = dict(self._measures(chain[-1] if chain else None, scope))
         run = Run(self.cell, self.seed, last, measures, before=tuple(filter(None, before)))
@@ -77,37 +77,37 @@ class MethodRun:
         """Convert dollars to tokens, at the mean of their cost in short and in long episodes."""
         if equal.tokens is not None:
             return equal.tokens
-        low, high = EpisodeStages(self.foundry.shelf).iteration(part, self.variant.model)
+        low, high = EpisodeStages(self.builder.data).iteration(part, self.variant.model)
         each = [self._price(usage) / usage.tokens for usage in (low, high)]
         return self._dollars(equal) / (sum(each) / len(each))
 
     def _step(self, part: Method, dataset: Dataset) -> Usage:
         """Compute what a step uses on average, over all examples."""
-        shelf, model = self.foundry.shelf, self.variant.model
+        data, model = self.builder.data, self.variant.model
         batch = min(part.batch_size, len(dataset.train))
-        tokens = round(batch * shelf.tokens(dataset.train, model) / len(dataset.train))
+        tokens = round(batch * data.tokens(dataset.train, model) / len(dataset.train))
         usage = Usage(training=tokens)
         looks = PASSES.get(part.method, 1) - 1
-        return usage.plus(self.foundry.prices.rates(model).passed(looks * tokens))
+        return usage.plus(self.builder.prices.rates(model).passed(looks * tokens))
 
     def _dollars(self, equal: Equal) -> float:
         return (equal.usd or 0) * MICRO
 
     def _price(self, usage: Usage) -> int:
-        rates = self.foundry.prices.rates(self.variant.model)
+        rates = self.builder.prices.rates(self.variant.model)
         if not rates.know(usage) or not rates.price(usage):
-            said = f"no price for {self.variant.model} in {self.foundry.prices.name}"
+            said = f"no price for {self.variant.model} in {self.builder.prices.name}"
             raise PlanError(f"equal.usd: {said}; add a row there, or make `tokens` or `examples` equal")
         return rates.price(usage)
 
     def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
-        for evaluation in self.foundry.sweep.evaluate:
+        for evaluation in self.builder.sweep.evaluate:
             for prefix, dataset in self._places(evaluation):
                 records = select_records(dataset, evaluation) if dataset else None
                 on = dataset.name if dataset else str(evaluation.options["environment"])
                 asked = EvaluationRequest(self.variant.model, records, evaluation, stage, on, scope)
                 # All are told from the untrained model: that is the one start that they share.
-                yield f"{prefix}{evaluation.name}", self.foundry.evaluate(asked, None).id
+                yield f"{prefix}{evaluation.name}", self.builder.evaluate(asked, None).id
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
         """List every data set that suits the evaluation; with several, the name of each comes before its metrics."""
@@ -124,4 +124,4 @@ class MethodRun:
             yield "" if len(suited) == 1 else f"{one.name}.", one
 
     def _dataset(self, name: str) -> Dataset:
-        return self.foundry.shelf.dataset(name, self.variant.data[name])
+        return self.builder.data.dataset(name, self.variant.data[name])

@@ -58,27 +58,27 @@ def plan(
 
     Raises PlanError if it cannot be planned, DataError if its data cannot be used."""
     validate(sweep, prices)
-    shelf = PlanData(
+    data = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
-    foundry = StageBuilder(sweep, shelf, prices, UnusedSettings(sweep))
-    made = list(plan_runs(foundry))
+    builder = StageBuilder(sweep, data, prices, UnusedSettings(sweep))
+    made = list(plan_runs(builder))
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
-    stages, runs = tuple(foundry.stages.values()), tuple(run for run, _ in made)
+    stages, runs = tuple(builder.stages.values()), tuple(run for run, _ in made)
     _refuse_half_priced(sweep, stages, prices)
-    totals = _totals(stages, made, _dates(sweep, prices))
+    totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
     return Plan(
         sweep=sweep.sweep,
-        digest=_digest(sweep, stages, runs),
+        digest=_hash_plan(sweep, stages, runs),
         stages=stages,
         runs=runs,
         totals=totals,
         defaults=list_defaults(
-            sweep, shelf.renderers.values(), {each.name: each.context for each in shelf.datasets.values()}
+            sweep, data.renderers.values(), {each.name: each.context for each in data.datasets.values()}
         ),
-        notes=(*_notes(sweep, shelf, stages, totals, prices), *foundry.idle.notes()),
-        prefixes=shelf.prefixes,
+        notes=(*_list_notes(sweep, data, stages, totals, prices), *builder.unused.notes()),
+        prefixes=data.prefixes,
     )
 
 
@@ -89,11 +89,11 @@ def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: Pri
         raise PlanError(f"{said} (train, prefill); complete the row, or remove the budget")
 
 
-def _turns(shelf: PlanData, dataset: Dataset) -> Iterator[str]:
+def _note_turns(data: PlanData, dataset: Dataset) -> Iterator[str]:
     """Note what `turns: each` costs: each answer is an input of its own."""
     for part in ("train", "holdout", "validation"):
         records = getattr(dataset, part)
-        if records is not None and (found := shelf.parted.get(records.sha256)):
+        if records is not None and (found := data.parted.get(records.sha256)):
             yield (
                 f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} become {found.inputs:,} inputs, "
                 f"one for each answer, with {found.tokens / found.once:.2f} times the tokens of the chats"
@@ -103,7 +103,7 @@ def _turns(shelf: PlanData, dataset: Dataset) -> Iterator[str]:
                 yield f"data.{dataset.name}: turns: each: {said}, in no input"
 
 
-def _totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[str, str] | None) -> Totals:
+def _sum_totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[str, str] | None) -> Totals:
     trained = [stage for stage in stages if stage.kind == "train"]
     return Totals(
         stages=len(stages),
@@ -114,25 +114,25 @@ def _totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[st
         naive_examples=sum(naive.examples for _, naive in made),
         tokens=sum(stage.tokens for stage in stages),
         low_tokens=sum(stage.low_tokens for stage in stages),
-        micro_usd=_sum(stage.micro_usd for stage in stages),
-        low_micro_usd=_sum(stage.low_micro_usd for stage in stages),
+        micro_usd=_sum_known(stage.micro_usd for stage in stages),
+        low_micro_usd=_sum_known(stage.low_micro_usd for stage in stages),
         price_dates=dates,
     )
 
 
-def _sum(amounts: Iterable[int | None]) -> int | None:
+def _sum_known(amounts: Iterable[int | None]) -> int | None:
     """Sum the amounts; None if one of them is unknown."""
     found = list(amounts)
     known = [amount for amount in found if amount is not None]
     return sum(known) if len(known) == len(found) else None
 
 
-def _dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
+def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
     dates = sorted(str(row.date) for model in sweep.models if (row := prices.of(model)))
     return (dates[0], dates[-1]) if dates else None
 
 
-def _digest(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
+def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     """Hash the sweep and its data: stages identify the content, runs say which results they read."""
     content = hashlib.sha256()
     for stage in stages:
@@ -142,12 +142,12 @@ def _digest(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) ->
     return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
 
 
-def _notes(
-    sweep: SweepFields, shelf: PlanData, stages: Sequence[Stage], totals: Totals, prices: PriceBook
+def _list_notes(
+    sweep: SweepFields, data: PlanData, stages: Sequence[Stage], totals: Totals, prices: PriceBook
 ) -> Iterator[str]:
-    for dataset in shelf.datasets.values():
+    for dataset in data.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
-        yield from _turns(shelf, dataset)
+        yield from _note_turns(data, dataset)
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, so it is not used"
@@ -155,31 +155,31 @@ def _notes(
         yield f"equal for all methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
         yield f"rl: the low estimate assumes that {LEAST_KEPT:.0%} of the groups are trained on"
-    yield from dict.fromkeys(_wide(stages))
+    yield from dict.fromkeys(_note_wide_estimates(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"training length: {describe_length(sweep.train)}"
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best cell is chosen and reported on the same holdout"
-    for model, address in shelf.named.items():
+    for model, address in data.named.items():
         if address is not None:
-            yield f"tokenizer of {model}: {address} ({shelf.tokenizer(model).name[:18]}) instead of the model's own"
-    names = {shelf.tokenizer(model).name for model in shelf.named}
+            yield f"tokenizer of {model}: {address} ({data.tokenizer(model).name[:18]}) instead of the model's own"
+    names = {data.tokenizer(model).name for model in data.named}
     chooses = find_experiment(sweep.experiment).chooses
     if chooses and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
         yield "best: compare models with different tokenizers by bits_per_byte, not by nll (nats per token)"
-    yield from dict.fromkeys(note for notes in shelf.foregone.values() for note in notes)
+    yield from dict.fromkeys(note for notes in data.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
-    yield from _money(sweep, totals, prices)
+    yield from _note_prices(sweep, totals, prices)
 
 
-def _wide(stages: Sequence[Stage]) -> Iterator[str]:
+def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:
     for stage in stages:
         if stage.tokens > WITHIN * stage.low_tokens and isinstance(acted := stage.recipe.get("environment"), dict):
             far = f"the high estimate is {stage.tokens / stage.low_tokens:.0f} times the low one"
             yield f"{acted['name']}: {far}; its EpisodeShape can give narrower bounds"
 
 
-def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
+def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
         price = prices.of(model)
         known = (
@@ -191,10 +191,10 @@ def _money(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[st
         rate = f"${kept.usd_per_gb_month:.2f} per GB and month, as of {kept.date} ({kept.source})"
         yield f"checkpoints at Tinker cost {rate}; neither the estimate nor a budget includes them"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
-        said = f"{_dollars(sweep.budget.usd)} is less than the estimate of {_dollars(totals.usd)}"
+        said = f"{_format_dollars(sweep.budget.usd)} is less than the estimate of {_format_dollars(totals.usd)}"
         yield f"budget: {said}; the sweep stops early, unless it reuses enough"
 
 
-def _dollars(amount: float) -> str:
+def _format_dollars(amount: float) -> str:
     """Format an amount with enough digits for a small one."""
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"

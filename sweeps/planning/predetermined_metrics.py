@@ -36,12 +36,12 @@ def list_predetermined(this: PlannedQuestions) -> Iterator[str]:
     rows = [read_question(row, this.records.format) for row in this.records.rows]
     if isinstance(this.evaluator, AnswerEvaluator):
         prompts = this.evaluator.list_prompts(this.records, this.options)
-        yield from _never_said(this, [one for one in prompts if one.answers != (this.options.get("abstain"),)])
+        yield from _note_unreachable(this, [one for one in prompts if one.answers != (this.options.get("abstain"),)])
     yield from this.evaluator.describe_items(rows, this.options, this.where)
-    yield from _always_right(str(this.options["check"]), rows)
+    yield from _note_constant(str(this.options["check"]), rows)
 
 
-def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[str]:
+def _note_unreachable(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[str]:
     """Note right answers that are longer than the limit, or contain a text that ends an answer."""
     if this.options["check"] not in TEXT_CHECKS:
         return
@@ -64,7 +64,7 @@ def _never_said(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Iterator[
             yield f"{name}: {held:,} of {len(asks):,} right answers contain {stop!r}, which ends an answer"
 
 
-def _always_right(check: str, rows: Sequence[Row]) -> Iterator[str]:
+def _note_constant(check: str, rows: Sequence[Row]) -> Iterator[str]:
     """Note an answer that is right for almost all questions."""
     if check not in (*TEXT_CHECKS, "numeric", "choice") or len(rows) < FROM:
         return

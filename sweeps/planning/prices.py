@@ -72,7 +72,7 @@ class PriceFile(SpecModel):
     storage: tuple[Storage, ...] = ()
 
     @model_validator(mode="after")
-    def _once(self) -> Self:
+    def _refuse_repeated(self) -> Self:
         names, again = set[tuple[str, date]](), list[Finding]()
         for number, price in enumerate(self.prices):
             if (price.name, price.date) in names:

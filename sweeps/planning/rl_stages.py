@@ -32,7 +32,7 @@ class TrainingLength(NamedTuple):
 class EpisodeStages:
     """Plans stages that play episodes."""
 
-    shelf: PlanData
+    data: PlanData
 
     def training(self, asked: TrainingRequest) -> tuple[tuple[RecipePart, ...], TrainingLength]:
         """Describe a training by reinforcement, and its length."""
@@ -40,17 +40,17 @@ class EpisodeStages:
         name, length = train.own("environment"), self.length(train, model)
         parts = (
             recipe_parts.describe_training(train),
-            recipe_parts.describe_environment(*self.shelf.environment(name)[:2]),
+            recipe_parts.describe_environment(*self.data.environment(name)[:2]),
             recipe_parts.describe_iterations(None if length.tokens else length.steps, length.tokens, length.warmup),
             recipe_parts.describe_playing(asked.seed),
-            recipe_parts.describe_acting(model, self.shelf.tokenizer(model).name, self.shelf.voice(name, model)),
+            recipe_parts.describe_acting(model, self.data.tokenizer(model).name, self.data.voice(name, model)),
             recipe_parts.describe_place(asked.source.id if asked.source else None, asked.scope),
         )
         return parts, length
 
     def length(self, train: Train, model: str) -> TrainingLength:
         low, high = self.iteration(train, model)
-        turns = self.shelf.environment(train.own("environment")).environment.shape.turns[1]
+        turns = self.data.environment(train.own("environment")).environment.shape.turns[1]
         middle = (low.tokens + high.tokens) / 2
         if train.tokens is None:
             steps = train.steps if isinstance(train.steps, int) else 1
@@ -70,8 +70,8 @@ class EpisodeStages:
 
     def iteration(self, train: Train, model: str) -> tuple[Usage, Usage]:
         """Bound the usage of one iteration."""
-        groups, environment = int(train.own("groups")), self.shelf.environment(train.own("environment"))
-        prompts = self.shelf.prompts(environment.name, model, "train", LOOKED_AT)
+        groups, environment = int(train.own("groups")), self.data.environment(train.own("environment"))
+        prompts = self.data.prompts(environment.name, model, "train", LOOKED_AT)
         play = EpisodeCosts(environment.environment.shape, train.own("group_size"), True, train.own("kl_penalty") > 0)
         low, _ = bound_usage(play, prompts)
         return scale(low, groups / len(prompts), up=False), scale(play.most(max(prompts)), groups, up=True)
@@ -81,7 +81,7 @@ class EpisodeStages:
     ) -> tuple[tuple[RecipePart, ...], tuple[Usage, Usage], int]:
         """Describe an evaluation in episodes; bound its usage, and the turns of an episode."""
         options = asked.evaluation.completed
-        environment = self.shelf.environment(options["environment"])
+        environment = self.data.environment(options["environment"])
         parts = (
             recipe_parts.describe_evaluator(
                 evaluator.name, evaluator.version, tuple(evaluator.identify(options).items())
@@ -90,12 +90,12 @@ class EpisodeStages:
             recipe_parts.describe_episodes(options["episodes"]),
             recipe_parts.describe_acting(
                 asked.model,
-                self.shelf.tokenizer(asked.model).name,
-                self.shelf.voice(environment.name, asked.model),
+                self.data.tokenizer(asked.model).name,
+                self.data.voice(environment.name, asked.model),
             ),
             recipe_parts.describe_place(asked.of.id if asked.of else None, asked.scope),
         )
-        prompts = self.shelf.prompts(environment.name, asked.model, "test", options["episodes"])
+        prompts = self.data.prompts(environment.name, asked.model, "test", options["episodes"])
         play = EpisodeCosts(environment.environment.shape, options["attempts"], trained=False)
         return parts, bound_usage(play, prompts), environment.environment.shape.turns[1]
 

@@ -15,16 +15,16 @@ from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
 
 
-def plan_runs(foundry: StageBuilder) -> Iterator[CountedRun]:
+def plan_runs(builder: StageBuilder) -> Iterator[CountedRun]:
     """Plan every run of the sweep, and make its stages on the way."""
-    kind = find_experiment(foundry.sweep.experiment)
+    kind = find_experiment(builder.sweep.experiment)
     checked: Variant | None = None
-    left_out = list_exclusions(foundry.sweep)
-    for variant in expand_variants(foundry.sweep, left_out):
-        foundry.shelf.name_tokenizer(variant.model, variant.tokenizer)
+    left_out = list_exclusions(builder.sweep)
+    for variant in expand_variants(builder.sweep, left_out):
+        builder.data.name_tokenizer(variant.model, variant.tokenizer)
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
-            checked = _check_sizes(foundry, variant)
-        for run in kind.plan_runs(foundry, variant):
+            checked = _check_sizes(builder, variant)
+        for run in kind.plan_runs(builder, variant):
             if not left_out.hold(run.cell):
                 yield run.row()
     left_out.refuse_unmet()
@@ -41,7 +41,7 @@ class Place(NamedTuple):
 class DatasetRun:
     """A run on one data set; or on none, if all training is by acting."""
 
-    foundry: StageBuilder
+    builder: StageBuilder
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
@@ -51,39 +51,39 @@ class DatasetRun:
     source_seed: int = 0
 
     def row(self) -> CountedRun:
-        scope = self.foundry.scope(self.cell, self.seed)
+        scope = self.builder.scope(self.cell, self.seed)
         acts = self.variant.train.method == "rl"
         method = None if acts else self.variant.train.method
         for dataset in filter(None, (self.dataset, self.source)):
-            refuse_unsuited(dataset, method, self.foundry.sweep.evaluate)
+            refuse_unsuited(dataset, method, self.builder.sweep.evaluate)
         source = self._source(scope)
         stage = source
         if self.size:
             trained_on = None if acts else self.dataset
-            stage = self.foundry.train(TrainingRequest(self.variant, trained_on, self.size, self.seed, scope, source))
+            stage = self.builder.train(TrainingRequest(self.variant, trained_on, self.size, self.seed, scope, source))
         measures = self._measures(stage, scope)
         naive = NaiveCount(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
         return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else NaiveCount()
 
     @property
     def _chooses(self) -> bool:
-        return find_experiment(self.foundry.sweep.experiment).chooses
+        return find_experiment(self.builder.sweep.experiment).chooses
 
     def _source(self, scope: str | None) -> Stage | None:
         if self.source is None:
             return None
         size = self.variant.source_size or len(self.source.train)
-        return self.foundry.train(TrainingRequest(self.variant, self.source, size, self.source_seed, scope))
+        return self.builder.train(TrainingRequest(self.variant, self.source, size, self.source_seed, scope))
 
     def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:
-        foundry, model = self.foundry, self.variant.model
-        since = foundry.start_of(stage)
+        builder, model = self.builder, self.variant.model
+        since = builder.start_of(stage)
         found: dict[str, str] = {}
-        for evaluation in foundry.sweep.evaluate:
+        for evaluation in builder.sweep.evaluate:
             for prefix, place in self._places(evaluation):
                 records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
                 asked = EvaluationRequest(model, records, evaluation, stage, on, scope)
-                found[f"{prefix}{evaluation.name}"] = foundry.evaluate(asked, since).id
+                found[f"{prefix}{evaluation.name}"] = builder.evaluate(asked, since).id
         return found
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
@@ -99,21 +99,21 @@ class DatasetRun:
             yield "source.", Place(self.source.name, select_records(self.source, evaluation))
 
 
-def _check_sizes(foundry: StageBuilder, variant: Variant) -> Variant:
-    sweep = foundry.sweep
+def _check_sizes(builder: StageBuilder, variant: Variant) -> Variant:
+    sweep = builder.sweep
     sizes = {name: set(sweep.size_values) for name in sweep.target_names}
     for name in sweep.source_names if variant.source_size else ():
         sizes.setdefault(name, set()).add(variant.source_size or 0)
-    refuse_too_large(sizes, {name: foundry.shelf.dataset(name, variant.data[name]) for name in sizes})
+    refuse_too_large(sizes, {name: builder.data.dataset(name, variant.data[name]) for name in sizes})
     return variant
 
 
 def plan_sizes(
-    foundry: StageBuilder, variant: Variant, named: Mapping[str, Json], dataset: Dataset
+    builder: StageBuilder, variant: Variant, named: Mapping[str, Json], dataset: Dataset
 ) -> Iterator[DatasetRun]:
     """Plan the zero-shot reference and every size from the base model."""
-    sweep = foundry.sweep
+    sweep = builder.sweep
     for size in (0, *sweep.size_values):
         cell = {**named, "size": size, **variant.cell}
         for seed in sweep.seed_values if size else sweep.seed_values[:1]:
-            yield DatasetRun(foundry, variant, cell, seed, dataset, size)
+            yield DatasetRun(builder, variant, cell, seed, dataset, size)

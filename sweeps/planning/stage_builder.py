@@ -33,9 +33,9 @@ class StageBuilder:
     """Builds the stages of one sweep, and keeps them in the order of their first request."""
 
     sweep: SweepFields
-    shelf: PlanData
+    data: PlanData
     prices: PriceBook
-    idle: UnusedSettings
+    unused: UnusedSettings
     stages: dict[str, Stage] = field(default_factory=dict)
 
     def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
@@ -48,12 +48,12 @@ class StageBuilder:
     def train(self, asked: TrainingRequest) -> Stage:
         """Build the stage of a training."""
         if asked.dataset is None:
-            return self._acted(asked)
+            return self._train_by_rl(asked)
         train, records = asked.variant.train, asked.dataset.train
-        self.shelf.read_through(asked.dataset, asked.variant.model)
+        self.data.read_through(asked.dataset, asked.variant.model)
         steps = self._steps(asked, records)
         batch = min(train.batch_size, asked.size)
-        prefix = self.shelf.prefix(records, asked.seed, asked.size)
+        prefix = self.data.prefix(records, asked.seed, asked.size)
         reference = self._reference(asked, asked.dataset, prefix) if train.method == "dpo" else None
         parts = (
             recipe_parts.describe_training(train),
@@ -65,17 +65,17 @@ class StageBuilder:
         )
         key = recipe_parts.identify("train", parts)
         if key not in self.stages:
-            self.idle.look(train, steps=steps, examples=asked.size)
+            self.unused.look(train, steps=steps, examples=asked.size)
         return self.stages.get(key) or self._keep(
-            self._trained(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
+            self._train_on_data(key, asked, dataset=asked.dataset, parts=parts, steps=steps, reference=reference)
         )
 
-    def _acted(self, asked: TrainingRequest) -> Stage:
+    def _train_by_rl(self, asked: TrainingRequest) -> Stage:
         train, model = asked.variant.train, asked.variant.model
-        parts, length = EpisodeStages(self.shelf).training(asked)
+        parts, length = EpisodeStages(self.data).training(asked)
         key = recipe_parts.identify("train", parts)
         if key not in self.stages:
-            self.idle.look(train, steps=length.steps)
+            self.unused.look(train, steps=length.steps)
         return self.stages.get(key) or self._keep(
             Stage(
                 id=key,
@@ -100,26 +100,26 @@ class StageBuilder:
         """Make the stage that measures a trained stage or the base model; `since` is where its training began."""
         evaluator, records = asked.evaluation.evaluator, asked.records
         if isinstance(evaluator, EpisodeEvaluator):
-            parts, bounds, turns = EpisodeStages(self.shelf).measuring(asked, evaluator)
-            return self._evaluating(asked, parts, asked.evaluation.completed["episodes"], bounds, turns=turns)
+            parts, bounds, turns = EpisodeStages(self.data).measuring(asked, evaluator)
+            return self._keep_evaluation(asked, parts, asked.evaluation.completed["episodes"], bounds, turns=turns)
         assert records is not None, f"{evaluator.name} needs data"
         if isinstance(evaluator, AnswerEvaluator):
-            return self._answered(asked, records, evaluator)
+            return self._evaluate_answers(asked, records, evaluator)
         assert isinstance(evaluator, ForwardEvaluator)
         if evaluator.compares_with_start and asked.of is not None:
             # The starting point is measured once for all trainings that begin there.
-            asked = replace(asked, against=self._measured(replace(asked, of=since), records, evaluator))
-        return self._measured(asked, records, evaluator)
+            asked = replace(asked, against=self._evaluate_records(replace(asked, of=since), records, evaluator))
+        return self._evaluate_records(asked, records, evaluator)
 
-    def _answered(self, asked: EvaluationRequest, records: Records, evaluator: AnswerEvaluator) -> Stage:
+    def _evaluate_answers(self, asked: EvaluationRequest, records: Records, evaluator: AnswerEvaluator) -> Stage:
         options = asked.evaluation.completed
-        self.shelf.look_ahead(records, asked.model, evaluator, options, asked.on)
-        part, low, high = plan_answers(self.shelf, asked, records, evaluator, options)
+        self.data.look_ahead(records, asked.model, evaluator, options, asked.on)
+        part, low, high = plan_answers(self.data, asked, records, evaluator, options)
         place = recipe_parts.describe_place(asked.of.id if asked.of else None, asked.scope)
         parts = (part, self._reading(asked.model, records), place)
-        return self._evaluating(asked, parts, len(records), (low, high), turns=1)
+        return self._keep_evaluation(asked, parts, len(records), (low, high), turns=1)
 
-    def _evaluating(
+    def _keep_evaluation(
         self,
         asked: EvaluationRequest,
         parts: tuple[RecipePart, ...],
@@ -157,11 +157,11 @@ class StageBuilder:
         part = None if whole else (asked.size, prefix, asked.seed)
         model = asked.variant.model
         request = EvaluationRequest(model, records, REFERENCE, asked.source, on, asked.scope, part=part)
-        return self._measured(request, records, PREFERENCE)
+        return self._evaluate_records(request, records, PREFERENCE)
 
-    def _measured(self, asked: EvaluationRequest, records: Records, evaluator: ForwardEvaluator) -> Stage:
+    def _evaluate_records(self, asked: EvaluationRequest, records: Records, evaluator: ForwardEvaluator) -> Stage:
         model, of, options = asked.model, asked.of, asked.evaluation.completed
-        self.shelf.look_ahead(records, model, evaluator, options, asked.on)
+        self.data.look_ahead(records, model, evaluator, options, asked.on)
         identity = tuple(evaluator.identify(options).items())
         parts = (
             recipe_parts.describe_evaluator(evaluator.name, evaluator.version, identity, records.sha256),
@@ -171,15 +171,15 @@ class StageBuilder:
             recipe_parts.describe_place(of.id if of else None, asked.scope),
         )
         usage = self.prices.rates(model).passed(self._items_tokens(asked, evaluator.list_inputs(records)))
-        return self._evaluating(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
+        return self._keep_evaluation(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
 
     def _items_tokens(self, asked: EvaluationRequest, records: Records) -> int:
         if asked.part is None:
-            return self.shelf.tokens(records, asked.model)
+            return self.data.tokens(records, asked.model)
         size, _, seed = asked.part
-        return int(self.shelf.subset_lengths(records, asked.model, size, seed).sum())
+        return int(self.data.subset_lengths(records, asked.model, size, seed).sum())
 
-    def _trained(
+    def _train_on_data(
         self,
         key: str,
         asked: TrainingRequest,
@@ -191,14 +191,14 @@ class StageBuilder:
     ) -> Stage:
         train, model = asked.variant.train, asked.variant.model
         validation = dataset.validation if train.eval_every else None
-        visited = self.shelf.visited(
+        visited = self.data.visited(
             dataset.train, model, size=asked.size, batch_size=train.batch_size, steps=steps, seed=asked.seed
         )
         usage = Usage(training=visited)
         if reference is not None:  # each step has a forward pass over its pairs first
             usage = usage.plus(self.prices.rates(model).passed(visited))
         if validation is not None and train.eval_every:
-            looks = steps // train.eval_every * self.shelf.tokens(validation, model)
+            looks = steps // train.eval_every * self.data.tokens(validation, model)
             usage = usage.plus(self.prices.rates(model).passed(looks))
         watched = validation.sha256 if validation is not None else None
         return Stage(
@@ -219,14 +219,14 @@ class StageBuilder:
         train = asked.variant.train
         mean = 0.0
         if train.tokens is not None:  # tokens of more than one pass count as often
-            lengths = self.shelf.subset_lengths(records, asked.variant.model, asked.size, asked.seed)
+            lengths = self.data.subset_lengths(records, asked.variant.model, asked.size, asked.seed)
             mean = float(lengths.mean()) * PASSES.get(train.method, 1)
         return resolve_steps(train, size=asked.size, mean_tokens=mean)
 
     def _reading(self, model: str, records: Records) -> RecipePart:
-        renderer = self.shelf.renderer(records, model)
+        renderer = self.data.renderer(records, model)
         return recipe_parts.describe_reading(
-            model, self.shelf.tokenizer(model).name, renderer, self.shelf.loss_mask(records)
+            model, self.data.tokenizer(model).name, renderer, self.data.loss_mask(records)
         )
 
     def _keep(self, stage: Stage) -> Stage:

@@ -34,14 +34,14 @@ class UnusedSettings:
             many = f"{len(limits):,} trainings have" if len(limits) > 1 else "a training has"
             span = f"{min(limits):,}" if min(limits) == max(limits) else f"{min(limits):,} to {max(limits):,}"
             yield f"{key}: got {value:,}, but {many} {span} {what}"
-        yield from _of_axes(self._sweep)
-        yield from _overridden(self._sweep)
+        yield from _note_axes(self._sweep)
+        yield from _note_overridden(self._sweep)
 
     def _keep(self, key: str, value: int, what: str, limit: int) -> None:
         self._found.setdefault((key, value, what), []).append(limit)
 
 
-def _of_axes(sweep: SweepFields) -> Iterator[str]:
+def _note_axes(sweep: SweepFields) -> Iterator[str]:
     """Note axes that stop before the end that they name, and axes with one value."""
     for path, axis in {**({"sizes": sweep.sizes} if sweep.sizes else {}), **sweep.vary}.items():
         last = axes.find_shortfall(axis)
@@ -53,15 +53,15 @@ def _of_axes(sweep: SweepFields) -> Iterator[str]:
             yield f"{path}: got one value, so nothing differs along this axis"
 
 
-def _overridden(sweep: SweepFields) -> Iterator[str]:
+def _note_overridden(sweep: SweepFields) -> Iterator[str]:
     """Note values of the file, or of the command line, that an axis replaces in every cell."""
     written = sweep.model_dump(exclude_unset=True)
     for path in sweep.vary:
         there = get(written, tuple(path.split(".")))
-        waits = any(other in sweep.when for other in _together(sweep, path))
+        waits = any(other in sweep.when for other in _find_group(sweep, path))
         if path != "model" and there is not None and not waits:
             yield f"{path}: got {show(there)}, which no cell has: `vary` replaces it in all of them"
 
 
-def _together(sweep: SweepFields, path: str) -> tuple[str, ...]:
+def _find_group(sweep: SweepFields, path: str) -> tuple[str, ...]:
     return next((group for group in sweep.zip if path in group), (path,))

@@ -77,7 +77,7 @@ class Utterance:
         """The turn as a message, in each form that a template may want which reads these keys."""
         yield {"role": "assistant", "content": self.whole}
         thoughts = [{key: self.thoughts} for key in _KEYS if key in reads] if self.thoughts else [{}]
-        calls = {"tool_calls": [_as_called(call) for call in self.calls]} if self.calls else {}
+        calls = {"tool_calls": [_format_call(call) for call in self.calls]} if self.calls else {}
         if self.answer != self.whole or calls:
             yield from ({"role": "assistant", "content": self.answer, **calls, **each} for each in thoughts)
 
@@ -90,9 +90,9 @@ def parse_answer(text: str, tokenizer: Tokenizer, *, opened: str = "", end: str 
     said, controls = text, get_controls(tokenizer)
     if {CHANNEL, MESSAGE} <= controls:
         if CHANNEL in text or MESSAGE in text:
-            return _in_channels(text, controls, end)
+            return _parse_channels(text, controls, end)
         said = compile_words(controls).split(text, 1)[0]
-    thoughts, answer, closed = _without_thoughts(said, opened)
+    thoughts, answer, closed = _remove_thoughts(said, opened)
     return Utterance(text, _unframed(answer) if answer != said else said, thoughts, end=end, closed=closed)
 
 
@@ -101,7 +101,7 @@ def find_opening(prompt: str) -> str:
     return next((begin for begin, _ in THINKS if prompt.rstrip().endswith(begin)), "")
 
 
-def _without_thoughts(text: str, opened: str) -> tuple[str, str, bool]:
+def _remove_thoughts(text: str, opened: str) -> tuple[str, str, bool]:
     """Thoughts, what comes behind them, and whether they were closed. Several thoughts may follow one another."""
     thoughts: list[str] = []
     rest = text
@@ -132,10 +132,10 @@ def _unframed(answer: str) -> str:
     return answer
 
 
-def _in_channels(text: str, controls: frozenset[str], end: str) -> Utterance:
+def _parse_channels(text: str, controls: frozenset[str], end: str) -> Utterance:
     """Of several messages in the final channel the last one counts: it takes back those before it."""
     thoughts, finals, calls, written = [], [], [], True
-    for header, body in _said_in(_segments(text, controls)):
+    for header, body in _list_texts(_segments(text, controls)):
         channels, tool = NAMED.findall(header), CALLED.search(header)
         written = body is not None
         if body is None:
@@ -164,7 +164,7 @@ def _segments(text: str, controls: frozenset[str]) -> Iterator[tuple[str, str | 
     yield header, body
 
 
-def _said_in(segments: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+def _list_texts(segments: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
     """Those of the assistant. Behind a turn that it wrote in another's name it answers itself."""
     for header, body in segments:
         name = header.removeprefix(START).lstrip()
@@ -182,7 +182,7 @@ def _object(call: Call) -> str:
     return json.dumps({"name": call.name, "arguments": arguments}, ensure_ascii=False)
 
 
-def _as_called(call: Call) -> dict[str, Any]:
+def _format_call(call: Call) -> dict[str, Any]:
     try:
         arguments: Any = json.loads(call.arguments)
     except ValueError:
@@ -203,5 +203,5 @@ ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
 KINDS: Sequence[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = (
     ({"role": "assistant", "content": "b"}, ()),
     *(({"role": "assistant", "content": "b", key: "c"}, ()) for key in _KEYS),
-    ({"role": "assistant", "content": "", "tool_calls": [_as_called(Call("look", '{"at": "b"}'))]}, (TOOL,)),
+    ({"role": "assistant", "content": "", "tool_calls": [_format_call(Call("look", '{"at": "b"}'))]}, (TOOL,)),
 )

@@ -86,7 +86,7 @@ def split_by_loss(said: ParsedChat, template: Template, tokenizer: Tokenizer) ->
     except NotTaken as error:
         _refuse_to_begin(said)
         raise error from None
-    _refuse_what_is_left_out(said, chat, _texts(text, spans, said.learnt))
+    _refuse_what_is_left_out(said, chat, _cut_texts(text, spans, said.learnt))
     cut = [
         Stretch(tokenizer.encode(part), loss, len(remove_controls(part, tokenizer).encode()))
         for part, loss in _cut(text, spans)
@@ -107,31 +107,31 @@ def _refuse_to_begin(said: ParsedChat) -> None:
 
 
 def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
-    return _marked(chat, places) or _nested(chat, places)
+    return _find_marked(chat, places) or _find_nested(chat, places)
 
 
-def _texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> RenderedText:
+def _cut_texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> RenderedText:
     return RenderedText(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
 
 
 def _refuse_what_is_left_out(said: ParsedChat, chat: Chat, text: RenderedText) -> None:
     planted = plant(said)
-    if (at := _unwritten(planted, chat.template, chat.controls)) is not None:
+    if (at := _find_lost_mark(planted, chat.template, chat.controls)) is not None:
         refuse_missing(planted.leaves[at], said, WHO)
     if leaf := find_missing_leaf(planted.leaves, text):
         refuse_missing(leaf, said, WHO)
     for tool in said.tools:
-        if leaf := _untold(canonicalize_row(tool), chat.template, chat.controls):
+        if leaf := _find_lost_leaf(canonicalize_row(tool), chat.template, chat.controls):
             refuse_missing(leaf, said, WHO)
 
 
 @lru_cache(maxsize=4096)
-def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+def _find_lost_mark(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
     """Which piece of a chat of this shape the template does not write."""
     chat = _chat(planted.said.messages, planted.said.tools, template, controls)
     try:
         text, spans = _spans(chat, planted.said.learnt)
-        texts = _texts(text, spans, planted.said.learnt)
+        texts = _cut_texts(text, spans, planted.said.learnt)
         missing = find_missing_mark(planted, texts, lambda place: chat.text(place + 1))
     except DataError as error:
         said = f"{WHO} does not take a chat of this shape with other words in it"
@@ -142,15 +142,15 @@ def _unwritten(planted: Planted, template: Template, controls: frozenset[str]) -
 
 
 @lru_cache(maxsize=4096)
-def _untold(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
+def _find_lost_leaf(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
     """Which piece of a tool may be changed, and the template writes the same."""
     planted = plant_tool(tool)
-    at = _unmoved(planted, template, controls)
+    at = _find_ignored_leaf(planted, template, controls)
     return None if at is None else planted.leaves[at]
 
 
 @lru_cache(maxsize=4096)
-def _unmoved(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
+def _find_ignored_leaf(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
     """The same of all tools of this shape."""
     return find_ignored(planted, lambda place: place == TOOLS, _writer(template, controls))
 
@@ -178,7 +178,7 @@ def _cut(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
     yield text[at:], False
 
 
-def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
+def _find_marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
     """Where the template itself says that the assistant writes, each time with the token that ends the turn."""
     found = chat.template.marked(chat.messages, chat.tools)
     if found is None:
@@ -189,10 +189,10 @@ def _marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
         said = f"expected one part for each of the {len(assistant)} messages of the assistant"
         raise DataError(f"{said}, got {len(spans)} parts marked by the chat template; use `renderer: plain`")
     of = dict(zip(assistant, spans, strict=True))
-    return text, [_with_its_end(text, of[place], chat.controls) for place in places]
+    return text, [_include_end(text, of[place], chat.controls) for place in places]
 
 
-def _with_its_end(text: str, span: Span, controls: frozenset[str]) -> Span:
+def _include_end(text: str, span: Span, controls: frozenset[str]) -> Span:
     begin, end = span
     mark, behind = find_ending(text[begin:end], controls)
     if text[begin + mark : begin + behind] in controls:
@@ -201,18 +201,18 @@ def _with_its_end(text: str, span: Span, controls: frozenset[str]) -> Span:
     return begin, following.end() if following else end
 
 
-def _nested(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
+def _find_nested(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
     """Where the assistant writes, by prefixes."""
     whole = chat.text()
-    return whole, [_written(whole, chat, place) for place in places]
+    return whole, [_locate_message(whole, chat, place) for place in places]
 
 
-def _written(whole: str, chat: Chat, place: int) -> Span:
+def _locate_message(whole: str, chat: Chat, place: int) -> Span:
     """From where to where the message at this place is written in the whole chat."""
     begin, _, end = locate_answer(chat, place)
     through = chat.text(place + 1)
     if not whole.startswith(through[:end]):
-        said = f"the chat template writes an answer differently when messages follow: {_differs(place, whole, through)}"
+        said = f"the chat template writes an answer differently when messages follow: {_diff(place, whole, through)}"
         raise DataError(f"{said}; {_advise_turns(chat)}")
     return begin, end
 
@@ -221,7 +221,7 @@ def locate_answer(chat: Chat, place: int) -> tuple[int, int, int]:
     """Where, in the chat through the answer at this place, that begins, and where its end mark begins and ends."""
     before, through = chat.text(place, prompt=True), chat.text(place + 1)
     if not through.startswith(before):
-        said = f"the chat template writes an answer differently from its prompt: {_differs(place, through, before)}"
+        said = f"the chat template writes an answer differently from its prompt: {_diff(place, through, before)}"
         raise DataError(f"{said}; {_advise_thoughts(chat, place)}")
     _refuse_a_header(chat, place, before, through)
     mark, end = find_ending(through[len(before) :], chat.controls)
@@ -241,7 +241,7 @@ def _refuse_a_header(chat: Chat, place: int, before: str, through: str) -> None:
         raise DataError(f"{said}; use a template with add_generation_prompt, or `renderer: plain`")
 
 
-def _differs(place: int, found: str, wanted: str) -> str:
+def _diff(place: int, found: str, wanted: str) -> str:
     at = next((at for at, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other), len(wanted))
     near = slice(max(0, at - 12), at + 24)
     return f"expected {wanted[near]!r} for message {place + 1}, got {found[near]!r}"

@@ -138,7 +138,7 @@ def refuse_controls(said: ParsedChat, controls: re.Pattern[str]) -> None:
     A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
     """
     for place, part in (*enumerate(said.messages), *((TOOLS, tool) for tool in said.tools)):
-        if found := next((found for text in _texts(part) if (found := controls.search(text))), None):
+        if found := next((found for text in _list_texts(part) if (found := controls.search(text))), None):
             where = "a tool" if place == TOOLS else f"message {place + 1}"
             raise DataError(
                 f"{where} contains {found[0]}, a control token of the model; remove it from "
@@ -146,17 +146,17 @@ def refuse_controls(said: ParsedChat, controls: re.Pattern[str]) -> None:
             )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _list_texts(value: Any) -> Iterator[str]:
     """Every text in it, but for the tags of thoughts and results, which some models have as control tokens."""
     if isinstance(value, str):
         yield from TAGS.split(value)[::2] if "<" in value else (value,)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield key
-            yield from _texts(inner)
+            yield from _list_texts(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from _list_texts(inner)
 
 
 def refuse_missing(leaf: Leaf, said: ParsedChat, who: str) -> NoReturn:

@@ -35,14 +35,14 @@ class PromptItem(NamedTuple):
 
 def select_learnt(records: Records, context: str) -> Records:
     """Of questions what is trained on: what is read, and the answer."""
-    rows = ({**_kept(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
+    rows = ({**_keep_keys(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
     return replace(records, rows=tuple(rows))
 
 
 def select_read(records: Records, context: str) -> Records:
     """Of questions what is read, and all that an answer is checked by."""
     keys = ("question", *READ[context], "answers", "candidates", "variants")
-    return replace(records, rows=tuple(_kept(row, keys) for row in records.rows))
+    return replace(records, rows=tuple(_keep_keys(row, keys) for row in records.rows))
 
 
 def build_prompt(row: Row) -> str:
@@ -84,7 +84,7 @@ def list_choices(records: Records) -> tuple[Records, list[int]]:
     return Records("questions", tuple(pairs)), [len(row["candidates"]) for row in records.rows]
 
 
-def _kept(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+def _keep_keys(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     return {key: row[key] for key in keys if key in row}
 
 

@@ -175,14 +175,14 @@ def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -
     if form in ("chat", "questions"):
         voice, chat = load_renderer(renderer, tokenizer), record if form == "chat" else build_chat_row(record)
         if voice.template is not None:
-            return split_by_loss(_said(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
+            return split_by_loss(_parse_chat(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
         if voice.cookbook is not None:
-            return render_by_cookbook(_said(chat, (), tokenizer), voice.cookbook, tokenizer)
+            return render_by_cookbook(_parse_chat(chat, (), tokenizer), voice.cookbook, tokenizer)
     begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
     return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
 
 
-def _said(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> ParsedChat:
+def _parse_chat(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> ParsedChat:
     said = read_chat(chat, reads)
     refuse_controls(said, compile_words(get_controls(tokenizer)))
     return said
@@ -197,18 +197,18 @@ def render_by_cookbook(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenize
     """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
     found = _cookbook_stretches(said, cookbook, tokenizer)
     planted = plant(said)
-    if (at := _unwritten(planted, cookbook, tokenizer)) is not None:
+    if (at := _find_lost_mark(planted, cookbook, tokenizer)) is not None:
         refuse_missing(planted.leaves[at], said, COOKBOOK)
     if leaf := find_missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
         refuse_missing(leaf, said, COOKBOOK)
     for tool in said.tools:
-        if leaf := _untold(canonicalize_row(tool), cookbook, tokenizer):
+        if leaf := _find_lost_leaf(canonicalize_row(tool), cookbook, tokenizer):
             refuse_missing(leaf, said, COOKBOOK)
     return found
 
 
 @lru_cache(maxsize=4096)
-def _untold(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
+def _find_lost_leaf(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
     """Which piece of a tool may be changed, and the cookbook writes the same."""
 
     def write(said: ParsedChat) -> str:
@@ -219,7 +219,7 @@ def _untold(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | Non
     return None if at is None else planted.leaves[at]
 
 
-def _unwritten(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
+def _find_lost_mark(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
     """Which piece of a chat of this shape the cookbook does not write."""
     said = planted.said
 

@@ -34,7 +34,7 @@ def build_generation_prompt(
         return tokenizer.encode(chat.text(prompt=True))
     if voice.cookbook is not None:
         return voice.cookbook.prompt(prompt, tools)
-    return [*begin, *_plain(prompt, tools, tokenizer)]
+    return [*begin, *_continue_plain(prompt, tools, tokenizer)]
 
 
 def build_continuation(
@@ -60,11 +60,11 @@ def build_continuation(
     if voice.template is not None:
         whole = str(so_far[-1]["content"])
         turn = Utterance(whole, whole, end=_first_end(tokenizer, renderer) if ended else "")
-        return _by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
+        return _continue_by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
     if voice.cookbook is not None:
-        return _by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
+        return _continue_by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
     end = [] if ended else _ints(list_stops(tokenizer, renderer)[0], tokenizer)
-    return [*end, *_plain(new, tools, tokenizer)]
+    return [*end, *_continue_plain(new, tools, tokenizer)]
 
 
 def continue_chat(
@@ -81,7 +81,7 @@ def continue_chat(
         return build_continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
     for message in turn.messages(template.reads):
         try:
-            return _by_template([*before, message], new, template, tokenizer, turn=turn), message
+            return _continue_by_template([*before, message], new, template, tokenizer, turn=turn), message
         except DataError as error:
             refused.append(error)
     raise refused[0]
@@ -165,7 +165,7 @@ def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
     return marks
 
 
-def _by_template(
+def _continue_by_template(
     so_far: Messages, new: Messages, template: Template, tokenizer: Tokenizer, *, turn: Utterance, tools: Tools = ()
 ) -> list[int]:
     last = len(so_far) - 1
@@ -190,7 +190,7 @@ def _by_template(
     return tokens if turn.ended else [*tokenizer.encode(ended), *tokens]
 
 
-def _by_cookbook(
+def _continue_by_cookbook(
     so_far: Messages, new: Messages, cookbook: Cookbook, tokenizer: Tokenizer, *, ended: bool, tools: Tools
 ) -> list[int]:
     through = cookbook.written(so_far, tools, [len(so_far) - 1]).tokens
@@ -202,7 +202,7 @@ def _by_cookbook(
     return [*end, *after[len(through) :]]
 
 
-def _plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
+def _continue_plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
     """The messages as `plain` writes them, and the assistant's name."""
     tokens: list[int] = []
     for segment in render_plain_chat({"messages": messages, "tools": tools}, tokenizer):

@@ -57,12 +57,12 @@ class Spread(SpecModel):
         if len(given) != 1:
             names = ", ".join((*RANGES, *DRAWS))
             raise ValueError(f"expected exactly one of {names}, got {' and '.join(given) or 'none'}")
-        found = [*self._of_ends(), *self._of_counts()]
+        found = [*self._check_ends(), *self._check_counts()]
         if found:
             raise Findings([((), text) for text in found])
         return self
 
-    def _of_ends(self) -> list[str]:
+    def _check_ends(self) -> list[str]:
         if self.rule == "choice":
             return [] if self.choice else ["choice: expected at least one value, got []"]
         low, high = self.ends
@@ -72,7 +72,7 @@ class Spread(SpecModel):
             return [f"{self.rule}: expected ends above 0, got {show(self.ends)}"]
         return []
 
-    def _of_counts(self) -> list[str]:
+    def _check_counts(self) -> list[str]:
         found = []
         if self.rule == "geom" and (self.count is None) == (self.factor is None):
             found.append("expected either a count or a factor with `geom`")

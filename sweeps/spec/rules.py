@@ -15,7 +15,15 @@ from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, refuse_word, show, suggest
 from sweeps.spec.sections import Target
 from sweeps.spec.train_section import LENGTHS, Method
-from sweeps.spec.variation_rules import MOST_MADE, VARIED, check_exclude, check_vary, check_when, check_zip, repetitions
+from sweeps.spec.variation_rules import (
+    MOST_MADE,
+    VARIED,
+    check_exclude,
+    check_vary,
+    check_when,
+    check_zip,
+    find_repetitions,
+)
 
 Rule = Callable[[SweepFields], Iterator[Finding]]
 
@@ -37,7 +45,7 @@ def check_cell(cell: SweepFields, varied: frozenset[str]) -> Iterator[Finding]:
             yield from rule(cell)
 
 
-def _kind(sweep: SweepFields) -> Iterator[Finding]:
+def check_kind_keys(sweep: SweepFields) -> Iterator[Finding]:
     for key in find_experiment(sweep.experiment).needs:
         if getattr(sweep, key) is None:
             yield (key,), f"missing; `experiment: {sweep.experiment}` needs it"
@@ -46,7 +54,7 @@ def _kind(sweep: SweepFields) -> Iterator[Finding]:
             yield (key,), f"belongs to `experiment: {' or '.join(kinds)}`, got `experiment: {sweep.experiment}`"
 
 
-def _varied(sweep: SweepFields) -> Iterator[Finding]:
+def check_varied_keys(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse an axis over a key of another kind of experiment: its cells would differ in name only."""
     for path in sweep.vary:
         root, _, key = path.partition(".")
@@ -57,7 +65,7 @@ def _varied(sweep: SweepFields) -> Iterator[Finding]:
             yield ("vary", path), text
 
 
-def _sizes(sweep: SweepFields) -> Iterator[Finding]:
+def check_sizes(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.sizes is None:
         return
     if not isinstance(sweep.sizes, tuple) and sweep.sizes.rule not in axes.RANGES:
@@ -69,10 +77,10 @@ def _sizes(sweep: SweepFields) -> Iterator[Finding]:
                 yield ("sizes", index), "got 0; leave it out: the plan adds the zero-shot reference itself"
             elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 yield ("sizes", index), f"expected a number of examples, a whole number from 1, got {show(size)}"
-        yield from ((("sizes", *at), text) for at, text in repetitions(sweep.sizes, made))
+        yield from ((("sizes", *at), text) for at, text in find_repetitions(sweep.sizes, made))
 
 
-def _data(sweep: SweepFields) -> Iterator[Finding]:
+def check_data(sweep: SweepFields) -> Iterator[Finding]:
     """Require data for every method that reads examples; rl needs none, and has no sizes of data."""
     if sweep.train is None:
         return
@@ -88,13 +96,13 @@ def _data(sweep: SweepFields) -> Iterator[Finding]:
             yield ("evaluate",), f"got {one.name}, which needs data, and there is none; only task_completion needs none"
 
 
-def _acts(sweep: SweepFields) -> Iterator[Finding]:
+def check_environment(sweep: SweepFields) -> Iterator[Finding]:
     open_ended = {"train.environment", "train"} & set(sweep.vary)
     if sweep.train is not None and sweep.train.method == "rl" and sweep.train.environment is None and not open_ended:
         yield ("train", "environment"), "missing; `method: rl` needs one, such as offline:tool_use"
 
 
-def _length(sweep: SweepFields) -> Iterator[Finding]:
+def check_length(sweep: SweepFields) -> Iterator[Finding]:
     """Require exactly one of steps, epochs and tokens, under `train` or as an axis."""
     if sweep.train is None:
         return
@@ -106,7 +114,7 @@ def _length(sweep: SweepFields) -> Iterator[Finding]:
         yield ("train", "learning_rate"), "missing; write a number, `auto`, or vary it"
 
 
-def _metrics(sweep: SweepFields) -> Iterator[Finding]:
+def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
     """Require that something measures the metrics of `best` and `target`."""
     names = [one.name for one in sweep.evaluate]
     known = [metric for one in sweep.evaluate for metric in one.metrics]
@@ -123,7 +131,7 @@ def _metrics(sweep: SweepFields) -> Iterator[Finding]:
             yield ("evaluate", index), f"expected each evaluation once, got {name} twice; use `sweep evaluate` for one"
 
 
-def _target(sweep: SweepFields) -> Iterator[Finding]:
+def check_target(sweep: SweepFields) -> Iterator[Finding]:
     """Require a goal that the metric can reach, and that a law of sizes can predict."""
     wish = sweep.target
     if wish is None:
@@ -139,10 +147,10 @@ def _target(sweep: SweepFields) -> Iterator[Finding]:
         yield ("target", "above"), f"expected a number between {least:g} (guessing) and 1, got {above:g}"
 
     else:
-        yield from _met_already(wish)
+        yield from check_reachable(wish)
 
 
-def _met_already(wish: Target) -> Iterator[Finding]:
+def check_reachable(wish: Target) -> Iterator[Finding]:
     """Refuse a goal that the untrained base meets already, or that no model can meet."""
     if wish.below is not None and wish.metric in FALLING and wish.below <= 0:
         yield ("target", "below"), f"expected a number above 0, got {wish.below:g}: no {wish.metric} is below 0"
@@ -158,7 +166,7 @@ def _met_already(wish: Target) -> Iterator[Finding]:
         )
 
 
-def _best(sweep: SweepFields) -> Iterator[Finding]:
+def check_best(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse a mode that would choose the worst cell."""
     if sweep.best is None or FACT_PREFIX in sweep.best.metric:
         return
@@ -169,7 +177,7 @@ def _best(sweep: SweepFields) -> Iterator[Finding]:
         yield ("best", "mode"), f"expected `max`, got `min`: {metric} rises as the model gets better"
 
 
-def _validation(sweep: SweepFields) -> Iterator[Finding]:
+def check_validation(sweep: SweepFields) -> Iterator[Finding]:
     if sweep.train is None or (sweep.train.eval_every is None and "train.eval_every" not in sweep.vary):
         return
     for name, spec in sweep.data.items():
@@ -177,19 +185,19 @@ def _validation(sweep: SweepFields) -> Iterator[Finding]:
             yield ("data", name), "missing `validation`; `train.eval_every` measures on it, so add one (0.1)"
 
 
-def _methods(sweep: SweepFields) -> Iterator[Finding]:
+def check_methods(sweep: SweepFields) -> Iterator[Finding]:
     for name, method in (sweep.methods or {}).items():
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
             yield (*here, "data"), refuse_word(method.data, list(sweep.data))
-        yield from (((*here, "then", *at), text) for at, text in _chain(sweep, method.then or ()))
+        yield from (((*here, "then", *at), text) for at, text in check_chain(sweep, method.then or ()))
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
             yield (*here, given[0]), "not used in a comparison: `equal` sets the length of every method; leave it out"
-        yield from ((here, text) for text in _method_alone(method))
+        yield from ((here, text) for text in check_method(method))
 
 
-def _chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
+def check_chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
     """Require the same adapter for all parts of a chain, because each part continues with it."""
     known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
     for index, part in enumerate(then):
@@ -203,7 +211,7 @@ def _chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
             yield (), f"expected the same {key} for all parts, which train one adapter, got {said}"
 
 
-def _method_alone(method: Method) -> Iterator[str]:
+def check_method(method: Method) -> Iterator[str]:
     if method.then is not None:
         if said := sorted(method.model_fields_set - {"then"}):
             yield f"got {', '.join(said)} beside `then`; leave it out: each part has its own"
@@ -219,17 +227,17 @@ def _method_alone(method: Method) -> Iterator[str]:
 
 
 RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
-    (("experiment",), _kind),
-    (("experiment", "train", "vary", "data", "evaluate"), _data),
-    (("train", "vary"), _acts),
-    (("sizes",), _sizes),
-    (("train", "vary"), _length),
-    (("experiment", "data", "evaluate", "best", "target"), _metrics),
-    (("target",), _target),
-    (("best",), _best),
-    (("train", "data", "vary"), _validation),
-    (("methods", "data"), _methods),
-    (("vary", "experiment"), _varied),
+    (("experiment",), check_kind_keys),
+    (("experiment", "train", "vary", "data", "evaluate"), check_data),
+    (("train", "vary"), check_environment),
+    (("sizes",), check_sizes),
+    (("train", "vary"), check_length),
+    (("experiment", "data", "evaluate", "best", "target"), check_metrics),
+    (("target",), check_target),
+    (("best",), check_best),
+    (("train", "data", "vary"), check_validation),
+    (("methods", "data"), check_methods),
+    (("vary", "experiment"), check_varied_keys),
     (("vary", "train", "data", "model", "methods", "equal", "experiment"), check_vary),
     (("vary", "zip"), check_zip),
     (("vary", "exclude", "experiment", "data", "sizes", "sources", "targets", "methods"), check_exclude),

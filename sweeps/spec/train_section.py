@@ -109,7 +109,7 @@ class Train(SpecModel):
             for key in keys
             if getattr(self, key) is not None and self.method != method
         ]
-        found += self._of_rl() if self.method == "rl" else ()
+        found += self._check_rl() if self.method == "rl" else ()
         if self.min_steps is not None and self.epochs is None:
             found.append((("min_steps",), "belongs to `epochs`: it is the least for a small data set; leave it out"))
         if not (self.train_mlp or self.train_attn or self.train_unembed):
@@ -123,7 +123,7 @@ class Train(SpecModel):
             raise Findings(found)
         return self
 
-    def _of_rl(self) -> Iterator[Finding]:
+    def _check_rl(self) -> Iterator[Finding]:
         """What examples have, and rollouts have not."""
         given = {key for key in ("batch_size", "epochs", "eval_every") if key in self.model_fields_set}
         right = {

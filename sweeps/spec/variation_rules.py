@@ -30,17 +30,17 @@ MOST_MADE = 200_000  # values of one axis that are made to check them; with more
 
 def check_vary(sweep: SweepFields) -> Iterator[Finding]:
     for path, axis in sweep.vary.items():
-        where = _where(sweep, path)
+        where = _check_path(sweep, path)
         if where is not None:
             yield ("vary", path), where
             continue
-        yield from _values(sweep, path, axis)
+        yield from _check_values(sweep, path, axis)
         over = [other for other in sweep.vary if path.startswith(f"{other}.")]
         if over:
             yield ("vary", path), f"is inside {over[0]}, which is varied too; vary one of them"
 
 
-def _where(sweep: SweepFields, path: str) -> str | None:
+def _check_path(sweep: SweepFields, path: str) -> str | None:
     """Describe what is wrong with the path of an axis, if anything."""
     parts = tuple(path.split("."))
     root = parts[0]
@@ -48,7 +48,7 @@ def _where(sweep: SweepFields, path: str) -> str | None:
         return f"{root} is an axis already; write the list under `{root}:`"
     if root in type(sweep).model_fields and root not in VARIED:
         return f"{root} belongs to the whole sweep and cannot differ between cells; leave it out of `vary`"
-    return _data_path(sweep, parts) if root == "data" else _unknown(type(sweep), parts)
+    return _data_path(sweep, parts) if root == "data" else _check_known(type(sweep), parts)
 
 
 def _data_path(sweep: SweepFields, parts: tuple[str, ...]) -> str | None:
@@ -57,10 +57,10 @@ def _data_path(sweep: SweepFields, parts: tuple[str, ...]) -> str | None:
         return f"expected a part of one data set, such as data.{names[0]}.source, got all data sets"
     if parts[1] not in sweep.data:
         return f"no data set {parts[1]!r}; {suggest(parts[1], names)}"
-    return _unknown(type(sweep), parts)
+    return _check_known(type(sweep), parts)
 
 
-def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
+def _check_known(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
     """Describe where a path does not exist in a spec, if it does not."""
     for end in range(1, len(parts) + 1):
         if not list_annotations(model, parts[:end]):
@@ -71,26 +71,26 @@ def _unknown(model: type[SweepFields], parts: tuple[str, ...]) -> str | None:
     return None
 
 
-def _values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
+def _check_values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread) -> Iterator[Finding]:
     """Check each value of an axis alone, and that no value is repeated."""
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
     if axes.count_values(axis) > MOST_MADE:
         return
-    found = _made(sweep, path)
+    found = _make_values(sweep, path)
     if not zipped:
-        yield from ((("vary", path, *at), text) for at, text in repetitions(axis, found))
+        yield from ((("vary", path, *at), text) for at, text in find_repetitions(axis, found))
     base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
     for index, value in enumerate(found[:MOST_TRIED]):
-        wrong = _wrong(sweep, parts, put(base, parts, value)[parts[0]])
+        wrong = _check_value(sweep, parts, put(base, parts, value)[parts[0]])
         if wrong:
             yield ("vary", path, index), wrong
 
 
-def _made(sweep: SweepFields, path: str) -> tuple[Any, ...]:
+def _make_values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
     return axes.list_values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
 
 
-def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator[Finding]:
+def find_repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator[Finding]:
     """Find repeated values of an axis: in a list, rounded to the same by a rule, or drawn twice."""
     again = axes.find_repeated(made)
     if isinstance(axis, tuple):
@@ -103,7 +103,7 @@ def repetitions(axis: tuple[Any, ...] | Spread, made: Sequence[Any]) -> Iterator
         yield (), f"expected different values, got {values}; {advice} or a list"
 
 
-def _wrong(sweep: SweepFields, parts: tuple[str, ...], document: Any) -> str | None:
+def _check_value(sweep: SweepFields, parts: tuple[str, ...], document: Any) -> str | None:
     """Describe what is wrong with the value itself; against other keys it is checked in a whole cell."""
     try:
         build_reader(type(sweep), parts[0]).validate_python(document)
@@ -129,17 +129,17 @@ def check_zip(sweep: SweepFields) -> Iterator[Finding]:
         if len(set(group)) < len(group):
             yield ("zip", index), f"expected each axis once, got {show(list(group))}"
         elif not unknown:
-            yield from ((("zip", index), text) for text in _together(sweep, group))
+            yield from ((("zip", index), text) for text in _check_zipped(sweep, group))
 
 
-def _together(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
+def _check_zipped(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
     """Require that axes walked together have the same length, and make no combination twice."""
     lengths = {path: axes.count_values(sweep.vary[path]) for path in group}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{path} with {count}" for path, count in lengths.items())
         yield f"expected axes with equally many values, got {said}"
     elif max(lengths.values()) <= MOST_MADE:
-        combined = [list(each) for each in zip(*(_made(sweep, path) for path in group), strict=True)]
+        combined = [list(each) for each in zip(*(_make_values(sweep, path) for path in group), strict=True)]
         for place in axes.find_repeated(combined):
             yield f"expected each combination once, got {show(combined[place])} twice"
 
@@ -155,17 +155,17 @@ def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
             there = known.get(path)
             if there is None:
                 yield ("exclude", index, path), f"no cell has it; {suggest(path, list(known))}"
-            elif text := _unmet(sweep, path, there, value):
+            elif text := _check_condition_value(sweep, path, there, value):
                 yield ("exclude", index, path), text
         if not condition:
             yield ("exclude", index), "expected at least one path, got {}, which would exclude every cell"
 
 
-def _unmet(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
+def _check_condition_value(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
     """Describe what is wrong with a condition on an axis, if it matches no value, or several."""
     if axes.count_values(axis) > MOST_MADE:
         return None
-    made = _made(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
+    made = _make_values(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
     meant = axes.find_meant(axis, made, value)
     if len(meant) > 1:
         return f"got {show(value)}, which may be any of {show(list(meant))}; write all digits"
@@ -184,7 +184,7 @@ def check_when(sweep: SweepFields) -> Iterator[Finding]:
         if path not in sweep.vary:
             yield ("when", path), f"got {path}, which is not varied; {suggest(path, list(sweep.vary))}"
         for other, value in condition.items():
-            if text := _condition(sweep, path, other, value):
+            if text := _check_condition(sweep, path, other, value):
                 yield ("when", path, other), text
     try:
         TopologicalSorter({path: set(condition) for path, condition in sweep.when.items()}).prepare()
@@ -192,12 +192,12 @@ def check_when(sweep: SweepFields) -> Iterator[Finding]:
         yield ("when",), f"{' and '.join(dict.fromkeys(error.args[1]))} depend on each other; remove a condition"
 
 
-def _condition(sweep: SweepFields, path: str, other: str, value: Any) -> str | None:
+def _check_condition(sweep: SweepFields, path: str, other: str, value: Any) -> str | None:
     """Describe what is wrong with one part of a condition: an unknown path, or a value that no cell has."""
     if any(path in group and other in group for group in sweep.zip):
         return f"expected a condition on another axis, got one on an axis that is zipped with {path}"
     if other in sweep.vary:
-        return _unmet(sweep, other, sweep.vary[other], value)
+        return _check_condition_value(sweep, other, sweep.vary[other], value)
     parts = tuple(other.split("."))
     if parts[0] not in VARIED or not list_annotations(type(sweep), parts):
         return f"no such path; {suggest(other, [*sweep.vary, *VARIED])}"

@@ -55,11 +55,11 @@ class EpisodeCosts:
 
 def bound_usage(play: EpisodeCosts, prompts: Sequence[int]) -> tuple[Usage, Usage]:
     """Bound the usage of tasks by the lengths of their prompts."""
-    return _over(play, tuple(prompts))
+    return _bound_usage(play, tuple(prompts))
 
 
 @lru_cache(maxsize=1024)
-def _over(play: EpisodeCosts, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
+def _bound_usage(play: EpisodeCosts, prompts: tuple[int, ...]) -> tuple[Usage, Usage]:
     """Compute the bounds once: a plan needs them for thousands of stages."""
     low, high = NONE, NONE
     for prompt in prompts:

@@ -118,7 +118,7 @@ def test_what_many_stages_have_in_common_is_reckoned_once(monkeypatch: pytest.Mo
     """Or a plan of thousands of cells would take minutes."""
     counts = []
     for seeds in (1, 9):
-        rollout_cost._over.cache_clear()
+        rollout_cost._bound_usage.cache_clear()
         calls = list[int]()
         least = EpisodeCosts.least
         with monkeypatch.context() as patch:
