@@ -173,5 +173,6 @@ def _read_text(file: Path, expected: str = "a file with a sweep (see examples/)"
             raise SpecError(f"{file}: expected {expected}, got more than {MOST_BYTES / 1e6:g} MB")
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "text that is not UTF-8"
-        raise SpecError(f"{file}: expected {expected}, got: {cause}") from None
+        if isinstance(error, OSError):
+            raise SpecError(f"{file}: {error.strerror}; expected {expected}") from None
+        raise SpecError(f"{file}: expected {expected}, got text that is not UTF-8") from None

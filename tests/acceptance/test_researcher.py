@@ -71,7 +71,11 @@ def test_each_data_set_has_its_best_cell(desk: Desk, ran: Said) -> None:
             if cell["cell"] == {"train.learning_rate": 0.0123456, "data": name}
         )
         held_out = cell["metrics"]["nll"]
-        assert f"held-out nll {held_out['mean']:.4f} ± {held_out['variance'] ** 0.5:.4f} sd over 2 seeds" in ran.out
+        (best,) = [line for line in ran.out.splitlines() if line.startswith(f"Best on {name}: ")]
+        mean, half_width = re.findall(r"nll (\d+\.\d{4}) ± (\d+\.\d{4})", best)[0]
+        assert float(mean) == pytest.approx(held_out["mean"], abs=1e-4)
+        assert float(half_width) == pytest.approx(12.7062 * (held_out["variance"] / 2) ** 0.5, abs=1e-3)  # t, 1 freedom
+        assert "2 seeds" in best
 
 
 def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
