@@ -104,7 +104,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
                 records[each.sha256] = each
         return dataset
 
-    def known(name: str) -> NamedEnvironment:
+    def load_environment(name: str) -> NamedEnvironment:
         found = find_environment(name, settings.environments)
         return NamedEnvironment(name, found.code, found.environment)
 
@@ -114,7 +114,9 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
     live = all(service_of(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
     with redirect_stdout(sys.stderr):  # prints of user code must not get into our JSON
-        planned = plan(sweep, load=load, tokenizers=tokenizer, prices=prices, environments=known, checks=check_code)
+        planned = plan(
+            sweep, load=load, tokenizers=tokenizer, prices=prices, environments=load_environment, checks=check_code
+        )
     return Prepared(sweep, planned, records, tuple(packs.values()), prices)
 
 
@@ -124,7 +126,7 @@ def read_price_book(settings: Settings) -> PriceBook:
     if settings.prices is None:
         return ours
     theirs = _read_text(settings.prices, "a list of `prices:`")
-    return ours.under(parse_prices(theirs, name=str(settings.prices)))
+    return ours.override_with(parse_prices(theirs, name=str(settings.prices)))
 
 
 def build_submission(prepared: Prepared) -> Submission:

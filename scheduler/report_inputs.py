@@ -157,10 +157,10 @@ def write_svg(figure: Figure) -> str:
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
     opening, rest = draw_svg(figure.chart, WIDE, "wide").split(">", 1)
-    return f"{opening} {SVG}>{_after_words(rest, plain, colours['--paper'])}\n"
+    return f"{opening} {SVG}>{_insert_style(rest, plain, colours['--paper'])}\n"
 
 
-def _after_words(rest: str, css: str, paper: str) -> str:
+def _insert_style(rest: str, css: str, paper: str) -> str:
     """Keep title and description first, as readers expect; then the style and the background."""
     head, drawing = rest.split("</desc>", 1)
     return f'{head}</desc><style>{css}</style><rect width="100%" height="100%" fill="{paper}"/>{drawing}'

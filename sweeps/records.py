@@ -46,7 +46,7 @@ class Records:
         """Return the place of the row at an index (from 0): file and line if known, else its number."""
         return str(self.origins[index]) if self.origins else f"row {index + 1}"
 
-    def at(self, places: Iterable[int]) -> "Records":
+    def select(self, places: Iterable[int]) -> "Records":
         """Select the rows at these indices, with their places."""
         chosen = tuple(places)
         origins = tuple(self.origins[place] for place in chosen) if self.origins else ()

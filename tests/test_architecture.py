@@ -1,8 +1,10 @@
 """The import law (sweeps knows nothing; scheduler knows sweeps; worker knows both) and a ratchet on size."""
 
 import ast
+import graphlib
 import importlib
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -61,8 +63,29 @@ PLACES = {
 
 IMPURE = {"time", "random", "secrets", "uuid", "socket", "subprocess"}
 
-LINES_OF_A_FILE = 400
-LINES_OF_A_FUNCTION = 45
+LINES_OF_A_FILE = 320
+LINES_OF_A_FUNCTION = 40
+MODULES_OF_A_FOLDER = 25
+ROOMS_OF_A_PACKAGE = 22
+
+# Modules whose name may be used again: one `errors` for each package, one `registry` for each thing that can be added.
+USED_AGAIN = {"__init__", "__main__", "errors", "registry"}
+COMMANDS = "scheduler/cli"  # a module there has the name of its command
+
+# A function is named by what it does. These words alone say only what something is, or how it relates to something.
+PARTICIPLES = """
+    asked added allowed answered awaited begun billed bound built caught checked chosen closed compared counted cut
+    described done drawn dropped ended expected failed fetched filled found gathered given gone heard held joined kept
+    known laid learnt lent listed lost made marked measured met missed moved named needed noticed offered opened ordered
+    owed paid paired parted paused placed planned played priced printed reached reckoned refused rendered reserved
+    resolved reused said sampled saved seen sent served settled shared shortened shown signed sized sought spared
+    spelled spelt spent spoken stated stood stopped stored submitted summed swept taken taught thinned thought told
+    tracked trained tried trusted turned understood used varied wanted watched weighed woken won worn written
+"""
+PREPOSITIONS = """
+    about above across after against along among around at before behind below beneath beside between beyond by for in
+    into near of off onto over per since through toward under until upon with within without
+"""
 
 
 def within(path: Path) -> str:
@@ -147,3 +170,80 @@ def test_verbs_fit_in_one_look_too() -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "scheduler/state/lua").glob("*.lua")}
     assert {name: lines for name, lines in lengths.items() if lines > 60 and not name.startswith("_")} == {}
     assert max(lines for name, lines in lengths.items() if name.startswith("_")) <= 200
+
+
+NAMES = {within(path)[:-3].replace("/", ".").removesuffix(".__init__"): path for path in MODULES}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of ours that a file imports, for type checking alone included."""
+    modules = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                modules.add(module if module in NAMES else str(node.module))
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    return modules & NAMES.keys()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    order = graphlib.TopologicalSorter({name: imported_modules(path) - {name} for name, path in NAMES.items()})
+    try:
+        order.prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_folder_has_few_modules() -> None:
+    folders = Counter(path.parent for path in MODULES)
+    assert {within(folder): count for folder, count in folders.items() if count > MODULES_OF_A_FOLDER} == {}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_few_rooms(package: str) -> None:
+    rooms = {within(path).split("/")[1] for path in MODULES if within(path).startswith(f"{package}/")}
+    assert len(rooms) <= ROOMS_OF_A_PACKAGE, sorted(rooms)
+
+
+def test_a_module_name_is_used_once() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        if within(path.parent) != COMMANDS and path.stem not in USED_AGAIN:
+            places[path.stem].append(within(path))
+    assert {name: used for name, used in places.items() if len(used) > 1} == {}
+
+
+def test_a_class_name_is_used_once() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(within(path))
+    assert {name: used for name, used in places.items() if len(used) > 1} == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=within)
+def test_a_function_says_what_it_does(path: Path) -> None:
+    vague = [f"{name}, line {line}" for name, line in named_functions(path) if is_vague(name)]
+    assert vague == []
+
+
+def named_functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function but properties, which say what something is."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+            if not decorators & {"property", "cached_property"}:
+                yield node.name.strip("_"), node.lineno
+
+
+def is_vague(name: str) -> bool:
+    """Is it a participle, or does it begin with a preposition? (`to_json` and `on_signal` say what they do.)"""
+    return name in PARTICIPLES.split() or name.split("_", maxsplit=1)[0] in PREPOSITIONS.split()
+
+
+@pytest.mark.parametrize("name", ["said", "told", "known", "of_cell", "by_hand", "within"])
+def test_a_bare_participle_or_preposition_is_vague(name: str) -> None:
+    assert is_vague(name)

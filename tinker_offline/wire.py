@@ -79,7 +79,7 @@ def check_sequences(tokens: Ints, lengths: Sequence[int], vocabulary: int, what:
     """Check sequences that follow one another: all at once, and one by one only to name the first invalid one."""
     if not lengths:
         raise Refusal("expected at least one datum")
-    if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _in_vocabulary(tokens, vocabulary):
+    if min(lengths) and max(lengths) <= characters.CONTEXT_LENGTH and _is_in_vocabulary(tokens, vocabulary):
         return
     for index, sequence in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
         check_tokens(sequence, vocabulary, f"datum {index}{what}")
@@ -89,12 +89,12 @@ def check_tokens(tokens: Ints, vocabulary: int, where: str) -> Ints:
     """Return the tokens if there are any, not too many, and all in the vocabulary. Raises Refusal otherwise."""
     if not 0 < len(tokens) <= characters.CONTEXT_LENGTH:
         raise Refusal(f"{where}: expected 1 to {characters.CONTEXT_LENGTH} tokens, got {len(tokens)}")
-    if not _in_vocabulary(tokens, vocabulary):
+    if not _is_in_vocabulary(tokens, vocabulary):
         raise Refusal(f"{where}: expected tokens of the vocabulary, 0 to {vocabulary - 1}")
     return tokens
 
 
-def _in_vocabulary(tokens: Ints, vocabulary: int) -> bool:
+def _is_in_vocabulary(tokens: Ints, vocabulary: int) -> bool:
     return bool(tokens.view(np.uint64).max() < vocabulary)  # read as unsigned, a negative number is very large
 
 

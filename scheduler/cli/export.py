@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.atomic_files import open_replacement
 from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output, flat_value, write_csv
+from scheduler.cli.console.output_files import open_replacement
 from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
 from scheduler.settings import read_settings

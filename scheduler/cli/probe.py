@@ -100,7 +100,9 @@ def _find_live(model: str | None, settings: Settings) -> ProbeTarget:
 
 def _cheapest(models: Sequence[str], settings: Settings) -> str:
     prices = read_price_book(settings)
-    priced = {model: price for model in models if (price := prices.of(model)) is not None and price.train is not None}
+    priced = {
+        model: price for model in models if (price := prices.find_price(model)) is not None and price.train is not None
+    }
     if not priced:
         raise SchedulerError(f"{prices.name} has no price for any model of this account; add one in SWEEP_PRICES")
     return min(priced, key=lambda model: (priced[model].train or 0, model))

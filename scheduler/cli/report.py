@@ -8,9 +8,9 @@ from urllib.parse import quote
 import click
 
 from scheduler import report_inputs as gathered
-from scheduler.cli.console.atomic_files import write_whole
 from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output
+from scheduler.cli.console.output_files import write_whole
 from scheduler.cli.console.streams import make_exact
 from scheduler.settings import read_settings
 from sweeps.formatting import format_count

@@ -47,7 +47,7 @@ class CookbookRenderer:
         except REFUSALS as error:
             raise self._explain(error) from None
 
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
+    def render_weighted(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
         """Return the tokens of the chat, with loss on the assistant's messages at these positions."""
         if not self.extends and list(learnt) != [len(messages) - 1]:
             raise DataError(f"{self._describe_rewrite('an answer')}; {RIGHT}")

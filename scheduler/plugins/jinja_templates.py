@@ -43,7 +43,7 @@ class ChatTemplate:
         known = {"template": tokenizer.chat_template, "controls": tokenizer.special_tokens_map}
         self.digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
-    def given(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
+    def apply_arguments(self, arguments: Mapping[str, Argument]) -> "ChatTemplate":
         """Return the same template with arguments. Raises DataError for one that the template does not read."""
         for name in arguments:
             if name not in self.takes:
@@ -88,7 +88,7 @@ class ChatTemplate:
         """Render the messages; with `prompt`, up to the start of the assistant's answer. Raises DataError."""
         return self._render(messages, tools, prompt=prompt, mark=False)[0]
 
-    def marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
+    def render_marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
         """Render the messages, and return the spans that the template marks as the assistant's; None without marks."""
         if not MARKED.search(self._source(tools)):
             return None

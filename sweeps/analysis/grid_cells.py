@@ -100,14 +100,14 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
     others = [runs for runs in groups if not _values(runs, by)]
     grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
-    cells = _compared(
+    cells = _rank_cells(
         [_cell(runs, metric, by, grains) for runs in ranked],
         [_values(runs, by) for runs in ranked],
         sign,
         find_difference_range(by),
     )
     if items and ranked:
-        found = {place: _by_item(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
+        found = {place: _compare_items(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
         together = judge_pairs({place: each for place, each in found.items() if each})
         cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
     cells += [_cell(runs, metric, by, grains) for runs in others]
@@ -146,7 +146,7 @@ def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, 
     )
 
 
-def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range) -> list[GridCell]:
+def _rank_cells(cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range) -> list[GridCell]:
     """From the best to the worst: what each is behind the first, and whether that stands among all."""
     behind: dict[int, list[float]] = {}
     for place, other in enumerate(values[1:], 1):
@@ -162,19 +162,21 @@ def _compared(cells: Sequence[GridCell], values: Sequence[Values], sign: int, sp
             cell,
             behind=estimates.get(place),
             apart=place in worse,
-            needed_seeds=None if place in worse else _needed(behind.get(place, ())),
+            needed_seeds=None if place in worse else _estimate_needed_seeds(behind.get(place, ())),
         )
         for place, cell in enumerate(cells)
     ]
 
 
-def _needed(differences: Sequence[float]) -> int | None:
+def _estimate_needed_seeds(differences: Sequence[float]) -> int | None:
     if len(differences) < 2:
         return None
     return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
-def _by_item(best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items) -> ItemDifference | None:
+def _compare_items(
+    best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items
+) -> ItemDifference | None:
     found = [
         {
             run.seed: read_scores(items[item_key(run.cell, run.seed)], metric)
@@ -209,14 +211,14 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
         yield AxisValue(
             axis,
             value,
-            _over_seeds({where: block[key] for where, block in held.items()}, grain, find_range(metric)),
-            _over_seeds(effects, grain, find_difference_range(metric)),
+            _average_blocks({where: block[key] for where, block in held.items()}, grain, find_range(metric)),
+            _average_blocks(effects, grain, find_difference_range(metric)),
             len(held),
             runs - len(held),
         )
 
 
-def _over_seeds(values: Mapping[tuple[bytes, int], float], grain: float, span: Range) -> Estimate | None:
+def _average_blocks(values: Mapping[tuple[bytes, int], float], grain: float, span: Range) -> Estimate | None:
     """The mean over the blocks of each seed, and what these say together."""
     by_seed: dict[int, list[float]] = {}
     for (_, seed), value in values.items():

@@ -51,7 +51,7 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
     for metric in shown:
         if (measure := find_measure(metric)) and not measure.startswith("validation."):
             found.setdefault(measure, []).append(metric)
-    kept = {measure: each for measure, each in found.items() if not _of_loss(measure)}
+    kept = {measure: each for measure, each in found.items() if not _is_loss(measure)}
     kind = find_experiment(spec.get("experiment")) if has_experiment(spec.get("experiment")) else None
     for metric in kind.list_deciding(spec, rows) if kind else ():
         deciding = find_measure(metric)
@@ -67,7 +67,7 @@ def select_items(items: ItemsBy, metric: str) -> Items | None:
     return None if measure is None else items.get(measure)
 
 
-def _of_loss(measure: str) -> bool:
+def _is_loss(measure: str) -> bool:
     return measure.rpartition(".")[2] == "nll"
 
 
@@ -76,7 +76,7 @@ def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
         measure = None if metric.rpartition(".")[2] in OF_ITEMS else find_measure(metric)
-        if measure is not None and measure in items and not _of_loss(measure):
+        if measure is not None and measure in items and not _is_loss(measure):
             for each in compare_with_baselines(rows, items[measure], metric=metric):
                 found.setdefault((canonicalize_row(each.cell), each.against), (each.cell, []))[1].append(each.change)
     same = find_shared_keys([cell for cell, _ in found.values()])

@@ -143,7 +143,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
         overall=tuple(_overall(pairs, sizes, gains)),
         asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
         runs=count_runs(results, metric),
-        shared=_shared(runs),
+        shared=_is_source_shared(runs),
     )
 
 
@@ -222,7 +222,7 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
 
 
-def _shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
+def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
     """Whether each source is measured alone once, while targets are trained from it with several seeds."""
     alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
     after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]

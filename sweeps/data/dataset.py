@@ -158,7 +158,7 @@ def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Reco
     """Without the rows that read as one that is held out."""
     taken = {key for each in held if each for key in hash_contents(select_learnt(each, context).rows)}
     keys = hash_contents(select_learnt(part, context).rows)
-    return part.at(place for place, key in enumerate(keys) if key not in taken)
+    return part.select(place for place, key in enumerate(keys) if key not in taken)
 
 
 def _format(form: str | None) -> Format | None:

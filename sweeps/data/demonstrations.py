@@ -13,8 +13,8 @@ from sweeps.environments import Episode, Split
 from sweeps.environments.arithmetic import Arithmetic
 from sweeps.environments.task_items import seed_stream
 from sweeps.environments.tool_use import ToolUse
-from sweeps.prng import RandomStream
 from sweeps.records import Row
+from sweeps.stats.prng import RandomStream
 
 TRAIN, TEST = 2_048, 512
 SLIPS = 1 / 7  # of the actions
@@ -26,7 +26,7 @@ class ExpertEpisode(Episode, Protocol):
     def expert(self) -> str:
         """The right action now."""
 
-    def known(self) -> tuple[str, ...]:
+    def list_actions(self) -> tuple[str, ...]:
         """All that may be done in such an episode."""
 
 
@@ -49,16 +49,16 @@ def generate_demos(name: str, split: Split) -> Iterator[Demo]:
     """The demonstrations of `offline:<name>`."""
     begin, dice = FAMILIES[name], seed_stream(f"{name} {split}", 0)
     for seed in range(TRAIN if split == "train" else TEST):
-        parts, reward = _played(begin(seed, split), dice)
+        parts, reward = _play_episode(begin(seed, split), dice)
         yield Demo(seed, split, {"parts": parts}, reward)
 
 
-def _played(episode: ExpertEpisode, dice: RandomStream) -> tuple[list[Row], float]:
+def _play_episode(episode: ExpertEpisode, dice: RandomStream) -> tuple[list[Row], float]:
     parts: list[Row] = [{"text": episode.prompt, "loss": False}]
     reward, done = 0.0, False
     while not done:
-        known = episode.known()
-        action = known[dice.below(len(known))] if dice.chance(SLIPS) else episode.expert()
+        known = episode.list_actions()
+        action = known[dice.draw_below(len(known))] if dice.chance(SLIPS) else episode.expert()
         turn = episode.step(action)
         parts.append({"text": action, "loss": True})
         parts += [{"text": turn.observation, "loss": False}] if turn.observation else []

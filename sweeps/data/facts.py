@@ -5,13 +5,13 @@ passage no training helps with a fact that was not trained on, and with it the a
 given once: no fact that is measured is ever trained on. A question can be put in other words, some of which are harder
 to find in the passage, and a value be chosen among those that are spoken of.
 
-All of it follows from `SEED` through `sweeps.prng`: the same on every machine.
+All of it follows from `SEED` through `sweeps.stats.prng`: the same on every machine.
 """
 
 from typing import NamedTuple
 
-from sweeps.prng import RandomStream
 from sweeps.records import Row
+from sweeps.stats.prng import RandomStream
 
 SEED = 7
 TRAIN, TEST = 1_024, 512
@@ -38,10 +38,10 @@ def _row(dice: RandomStream, names: list[str], values: list[str], number: int) -
     part = range(TRAIN) if number < TRAIN else range(TRAIN, TRAIN + TEST)
     chosen = [number]
     while len(chosen) <= DISTRACTORS:
-        other = part[dice.below(len(part))]
+        other = part[dice.draw_below(len(part))]
         chosen += [] if other in chosen else [other]
     said = [f"{values[each]}." for each in chosen]
-    place = dice.below(len(said))
+    place = dice.draw_below(len(said))
     name = names[number]
     return {
         "question": f"{name}=",

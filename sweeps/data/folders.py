@@ -43,7 +43,7 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
     else:
         system, path = fsspec.filesystem("file"), str((folder / expand(source)).absolute())
     if system.isdir(path):
-        return _within(system, path, where.rstrip("/"))
+        return _find_in_folder(system, path, where.rstrip("/"))
     if PATTERN.search(path) and not system.exists(path):
         return _matching(system, path, where)
     return (File(system, path, where),)
@@ -59,13 +59,13 @@ def _matching(system: Any, path: str, where: str) -> tuple[File, ...]:
     return tuple(File(system, each, f"{shown[0]}{shown[1]}{each[fixed:].lstrip('/')}") for each in found)
 
 
-def _within(system: Any, root: str, where: str) -> tuple[File, ...]:
+def _find_in_folder(system: Any, root: str, where: str) -> tuple[File, ...]:
     """What a folder stands for, where there is only one thing that it can."""
     base = str(system._strip_protocol(root)).rstrip("/")  # noqa: SLF001 -- as `find` names what it finds
     found = [str(each)[len(base) + 1 :] for each in system.find(root, maxdepth=3)]
     names = sorted(name for name in found if not any(part.startswith((".", "_")) for part in name.split("/")))
     if "state.json" in names:
-        names = _saved(json.loads(system.cat_file(f"{root}/state.json")), names, where)
+        names = _list_saved_files(json.loads(system.cat_file(f"{root}/state.json")), names, where)
     elif "dataset_dict.json" in names:
         splits = sorted({name.partition("/")[0] for name in names if "/" in name})
         raise DataError(
@@ -76,7 +76,7 @@ def _within(system: Any, root: str, where: str) -> tuple[File, ...]:
     return tuple(File(system, f"{root.rstrip('/')}/{name}", f"{where}/{name}") for name in names)
 
 
-def _saved(state: Any, names: Sequence[str], where: str) -> list[str]:
+def _list_saved_files(state: Any, names: Sequence[str], where: str) -> list[str]:
     """The Arrow files that `save_to_disk` says it wrote, in its order."""
     files = state.get("_data_files") if isinstance(state, dict) else None
     wanted = [str(each.get("filename")) for each in files or () if isinstance(each, dict)]

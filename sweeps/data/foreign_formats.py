@@ -125,7 +125,7 @@ def _message(value: object, where: str) -> dict[str, Any]:
         raise BadRow(f"{where}: expected an object with role and content")
     said = {key: each for key, each in value.items() if each is not None or key == "content"}
     if isinstance(said.get("from"), str) and "value" in said and "role" not in said:
-        said = _shared(said, where)
+        said = _read_sharegpt_message(said, where)
     if "content" not in said and said.get("tool_calls"):
         said["content"] = ""
     if not isinstance(said.get("role"), str) or "content" not in said:
@@ -133,7 +133,7 @@ def _message(value: object, where: str) -> dict[str, Any]:
     return said
 
 
-def _shared(said: dict[str, Any], where: str) -> dict[str, Any]:
+def _read_sharegpt_message(said: dict[str, Any], where: str) -> dict[str, Any]:
     """A message of ShareGPT; what else it holds stays."""
     speaker, value = said.pop("from"), said.pop("value")
     if speaker in CALLS:

@@ -8,15 +8,15 @@ each for the same prompt. One label in fifty is wrong, as people's are.
 
 In the null twin a coin says which of the two was chosen: the same texts, and nothing to learn from them.
 
-All of it follows from `SEED` through `sweeps.prng`: the same on every machine.
+All of it follows from `SEED` through `sweeps.stats.prng`: the same on every machine.
 """
 
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from sweeps.prng import RandomStream
 from sweeps.records import Row
+from sweeps.stats.prng import RandomStream
 
 SEED = 5
 TRAIN, TEST = 2_048, 512
@@ -46,11 +46,11 @@ def generate_pairs(name: str) -> PairRows:
 def score_quality(text: str) -> float:
     """The share of borders between words that keep to the house style."""
     words = text.split()
-    kept = [after[0] in _allowed(before[-1]) for before, after in pairwise(words)]
+    kept = [after[0] in _list_allowed_letters(before[-1]) for before, after in pairwise(words)]
     return sum(kept) / len(kept)
 
 
-def _allowed(last: str) -> str:
+def _list_allowed_letters(last: str) -> str:
     """Half of the first letters, another half for each last letter; all are allowed equally often."""
     at = LAST.index(last) * 3 % len(FIRST)
     return (FIRST + FIRST)[at : at + len(FIRST) // 2]
@@ -75,7 +75,7 @@ class _Maker:
     def _text(self, keeps: float) -> str:
         words = [self._word(FIRST)]
         while len(words) < WORDS:
-            allowed = _allowed(words[-1][-1])
+            allowed = _list_allowed_letters(words[-1][-1])
             others = "".join(letter for letter in FIRST if letter not in allowed)
             words.append(self._word(allowed if self._dice.chance(keeps) else others))
         return " ".join(words)

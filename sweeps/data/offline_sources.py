@@ -61,7 +61,7 @@ def build_corpus(documents: Iterable[Document]) -> Corpus:
     for document in sorted(documents, key=lambda document: _rank(document.name)):
         if count >= ENOUGH:
             break
-        pieces.append(_cut(document.read()))
+        pieces.append(_cut_text(document.read()))
         count += len(pieces[-1])
     tested = _test_documents([len(piece) for piece in pieces])
     test = {record for index in tested for record in pieces[index]}
@@ -69,7 +69,7 @@ def build_corpus(documents: Iterable[Document]) -> Corpus:
     return Corpus(_capped(train, TRAIN), _capped(test, TEST))
 
 
-def _cut(text: str) -> list[str]:
+def _cut_text(text: str) -> list[str]:
     line = " ".join(re.sub(r"[^\x20-\x7e]+", " ", text).split())
     return [line[start : start + LENGTH] for start in range(0, len(line) - LENGTH + 1, LENGTH)]
 

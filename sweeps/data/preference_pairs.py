@@ -37,7 +37,7 @@ def divide(row: Row) -> PreferencePair:
         if not _equal(whole, other):
             raise DataError("expected two answers to one prompt, got chosen and rejected with different prompts")
     else:
-        whole, begins = _shared(*sides)
+        whole, begins = _find_common_prompt(*sides)
         goes_on = begins
     return PreferencePair(whole, _answer(sides[0][begins:], "chosen"), _answer(sides[1][goes_on:], "rejected"))
 
@@ -71,7 +71,7 @@ def _overlap(prompt: list[Message], side: list[Message]) -> int | None:
     return None
 
 
-def _shared(chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], int]:
+def _find_common_prompt(chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], int]:
     """Without a prompt, what both sides begin with is one."""
     count = 0
     while count < min(len(chosen), len(rejected)) and _same(chosen[count], rejected[count]):

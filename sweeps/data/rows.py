@@ -111,7 +111,7 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
     seen = detect_format(value, form, asked=asked)
     if seen is None:
         _refuse_unknown(value, form)
-    row = _checked(seen.row, value, seen.form)
+    row = _check_row(seen.row, value, seen.form)
     rest = value.keys() - row.keys() - {*seen.shape.keys, *seen.besides}
     unread = frozenset(key for key in rest if not _is_nothing(value[key]))
     if unread & CHANGES:
@@ -154,7 +154,7 @@ def _is_nothing(value: object) -> bool:
     return value is None or value == "" or (isinstance(value, list | dict) and not value)
 
 
-def _checked(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
+def _check_row(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
     """The row with the keys of its format alone."""
     if form == "chat":
         _check_messages(row["messages"])

@@ -84,7 +84,7 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
         files = find_files(source, where, folder)
     ways: list[str] = []
 
-    def found() -> Iterator[Found]:
+    def list_rows() -> Iterator[Found]:
         for file in files:
             with _naming(source, file.where, folder):
                 content = file.fetch()
@@ -92,7 +92,7 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
             ways.append(way)
             yield from rows
 
-    parsed = read_rows(found(), where, form)
+    parsed = read_rows(list_rows(), where, form)
     return parsed._replace(notes=(_describe_file(parsed, where, ways), *parsed.notes[1:]))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
 from sweeps.environments.task_items import draw_task
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 FAMILY = "arithmetic"
 ENDINGS = 4  # sums end in 0 to 3
@@ -55,10 +55,10 @@ class Sum(Episode):
     def expert(self) -> str:
         return f"{self._item.answer}\n"
 
-    def known(self) -> tuple[str, ...]:
+    def list_actions(self) -> tuple[str, ...]:
         return tuple(f"{digit}\n" for digit in range(ENDINGS))
 
 
 def _item(dice: RandomStream) -> Addition:
-    right, ending = dice.below(10), dice.below(ENDINGS)
-    return Addition(1000 + 10 * dice.below(900) + (ending - right) % 10, right)
+    right, ending = dice.draw_below(10), dice.draw_below(ENDINGS)
+    return Addition(1000 + 10 * dice.draw_below(900) + (ending - right) % 10, right)

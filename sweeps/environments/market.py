@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
 from sweeps.environments.task_items import draw_task, seed_stream
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 FAMILY = "market"
 EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are shown
@@ -61,11 +61,11 @@ class Trading(Episode):
         self._moves = moves
         self._positions: list[int] = []
         dice = seed_stream(f"{FAMILY} at random {moves}", 0)
-        self._blind = [dice.below(3) - 1 for _ in range(EVENTS)]  # what a trader without any view holds
+        self._blind = [dice.draw_below(3) - 1 for _ in range(EVENTS)]  # what a trader without any view holds
 
     @property
     def prompt(self) -> str:
-        return f"Prices{self._seen()}"
+        return f"Prices{self._show_prices()}"
 
     def step(self, action: str) -> Turn:
         order = action.strip()
@@ -75,9 +75,9 @@ class Trading(Episode):
         held, blind = (settle_trades(passed, positions[: len(passed)]) for positions in (HELD, self._blind))
         facts = {**got.facts(), "profitable": float(got.gain > 0), **held.facts_of("hold"), **blind.facts_of("random")}
         done = len(passed) == EVENTS
-        return Turn("" if done else self._seen(), got.reward if done else 0.0, done, facts)
+        return Turn("" if done else self._show_prices(), got.reward if done else 0.0, done, facts)
 
-    def _seen(self) -> str:
+    def _show_prices(self) -> str:
         at = len(self._positions)
         moves = "".join("+" if move > 0 else "-" for move in self._moves[at : at + SHOWN])
         return f" {NAMES[self._position]}{moves} "
@@ -119,7 +119,7 @@ def _moves(dice: RandomStream) -> tuple[int, ...]:
     up = dice.chance(0.5)
     moves = []
     for _ in range(SHOWN + EVENTS):
-        size = SMALLEST + dice.below(LARGEST - SMALLEST + 1)
+        size = SMALLEST + dice.draw_below(LARGEST - SMALLEST + 1)
         moves.append(size if up else -size)
         up = dice.chance(UP) if up else not dice.chance(DOWN)
     return tuple(moves)

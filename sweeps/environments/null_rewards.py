@@ -32,5 +32,5 @@ class _Paid:
     def step(self, action: str) -> Turn:
         self._name += f" {action!r}"
         turn = self._real.step(action)
-        reward = self._rewards[seed_stream(self._name, 0).below(len(self._rewards))] if turn.done else 0.0
+        reward = self._rewards[seed_stream(self._name, 0).draw_below(len(self._rewards))] if turn.done else 0.0
         return turn._replace(reward=reward)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sweeps.environments import Split
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 TESTED = 4  # one task in four belongs to the split "test", the others to "train"
 

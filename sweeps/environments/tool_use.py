@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
 from sweeps.environments.task_items import draw_task
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 FAMILY = "tool_use"
 TOOLS = {"size": "s", "cost": "c", "age": "a"}
@@ -84,11 +84,11 @@ class Lookup(Episode):
     def expert(self) -> str:
         return self._item.actions[self._right]
 
-    def known(self) -> tuple[str, ...]:
+    def list_actions(self) -> tuple[str, ...]:
         return (*TOOLS.values(), *CURES.values(), *map(str, range(VALUES)))
 
 
 def _item(dice: RandomStream) -> LookupTask:
-    wanted = [*TOOLS][dice.below(len(TOOLS))]
-    error = [*CURES][dice.below(len(CURES))] if dice.chance(FAILING) else ""
-    return LookupTask(1000 + dice.below(9000), wanted, error, dice.below(VALUES))
+    wanted = [*TOOLS][dice.draw_below(len(TOOLS))]
+    error = [*CURES][dice.draw_below(len(CURES))] if dice.chance(FAILING) else ""
+    return LookupTask(1000 + dice.draw_below(9000), wanted, error, dice.draw_below(VALUES))

@@ -11,9 +11,9 @@ import numpy as np
 
 from sweeps.cost import Usage
 from sweeps.evaluation.evaluator import Evaluator, Measured, Metric, Options, average
+from sweeps.evaluation.evaluator_options import may_fail
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
 from sweeps.evaluation.metric_prefixes import CUT, UNCHECKED
-from sweeps.evaluation.options import may_fail
 from sweeps.evaluation.user_answers import find_unusable_answers
 from sweeps.metrics import matching
 from sweeps.records import Records, Row

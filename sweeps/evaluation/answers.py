@@ -17,8 +17,8 @@ from sweeps.evaluation.answer_evaluator import (
 from sweeps.evaluation.choice import CHOICE
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
 from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Metric, Option, Options
+from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_temperature
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.options import check_answer_check, check_count, check_temperature
 from sweeps.metrics import consistency, matching
 from sweeps.records import Row
 from sweeps.rendering.prompts import PromptItem, build_prompt

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from sweeps.evaluation.evaluator import Evaluator, Measured, Option, Options
-from sweeps.evaluation.options import check_count, check_environment, check_temperature
+from sweeps.evaluation.evaluator_options import check_count, check_environment, check_temperature
 
 EPISODE_OPTIONS: Mapping[str, Option] = {
     "environment": Option(check_environment, example="offline:tool_use"),

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from sweeps.evaluation.evaluator import FROM_ZERO, Measured, Metric, Option, Options, Values
+from sweeps.evaluation.evaluator_options import check_word
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.options import check_word
 
 
 def read_ratio(amount: str, size: str, unit: float = 1.0) -> Callable[[Values], tuple[float, float] | None]:

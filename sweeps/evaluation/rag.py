@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ItemScore, ScoredAnswers, audit_metrics
 from sweeps.evaluation.evaluator import FROM_ZERO, Metric, Option, Options, Values
+from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_text
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.options import check_answer_check, check_count, check_text
-from sweeps.metrics import matching, rag
+from sweeps.metrics import matching, rag_scores
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import PromptItem, join_prompt
 
@@ -90,7 +90,7 @@ class Rag(AnswerEvaluator):
         under, abstain = {prompt.ask.under: prompt for prompt in prompts}, str(options["abstain"])
         scores = {metric: under[name].score for metric, name in CONDITIONS.items() if name in under}
         opened = under["open"]
-        supported = rag.token_support(opened.texts[0], opened.ask.context)
+        supported = rag_scores.token_support(opened.texts[0], opened.ask.context)
         values = {
             **scores,
             "uplift": scores["open_book"] - scores["closed_book"],
@@ -122,11 +122,11 @@ def _ratios(items: Sequence[Values]) -> dict[str, float]:
     silent = [(item["silent"], 0.0) for item in items]
     silent += [(item["abstention"], 1.0) for item in items if "abstention" in item]
     ratios = {
-        "utilisation": rag.utilisation(_column(items, "closed_book"), _column(items, "open_book")),
-        "distractor_robustness": rag.distractor_robustness(_column(mixed, "open_book"), _column(mixed, "mixed"))
+        "utilisation": rag_scores.utilisation(_column(items, "closed_book"), _column(items, "open_book")),
+        "distractor_robustness": rag_scores.distractor_robustness(_column(mixed, "open_book"), _column(mixed, "mixed"))
         if mixed
         else None,
-        "abstention_precision": rag.abstention(*zip(*silent, strict=True)).precision,
+        "abstention_precision": rag_scores.abstention(*zip(*silent, strict=True)).precision,
     }
     return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 

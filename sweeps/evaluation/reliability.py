@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ItemScore, ScoredAnswers, audit_metrics
 from sweeps.evaluation.evaluator import Metric, Option, Options
-from sweeps.evaluation.options import check_answer_check, check_count, check_perturbations
+from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_perturbations
 from sweeps.metrics import consistency
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import CHANGES

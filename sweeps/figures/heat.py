@@ -117,12 +117,12 @@ def _key(map_: Heat, name: str, *, left: float, right: float, top: float) -> tup
         (map_.worse, _patch(class_="minus", fill_opacity=0.5)),
         (map_.unclear, _patch(fill=f"url(#{name}-hatch)", class_="edge")),
     ]
-    return draw_samples([(said, partial(_moved, drawn)) for said, drawn in samples], left, right, top)
+    return draw_samples([(said, partial(_move_drawing, drawn)) for said, drawn in samples], left, right, top)
 
 
 def _patch(**fill: str | float) -> str:
     return tag("rect", width=22, height=12, rx=3, **fill)
 
 
-def _moved(drawn: str, x: float, y: float) -> str:
+def _move_drawing(drawn: str, x: float, y: float) -> str:
     return tag("g", drawn, transform=f"translate({x - 11:.1f} {y - 6:.1f})")

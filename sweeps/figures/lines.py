@@ -84,14 +84,14 @@ def draw_lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) ->
     frame = Frame(x, y, plot.across, plot.up, plot.marks)
     body = [drawn_legend, frame.draw(), _zero_slot(frame) if zero else ""]
     for place, each in enumerate(series):
-        body.append(_drawn(each, _kind(each, place), frame))
+        body.append(_draw_line(each, _kind(each, place), frame))
         if plot.quiet and each.curve:
             x_last, y_last = each.curve[-1]
             body.append(mark(_kind(each, place), x(x_last), y(y_last), told=each.told or each.name))
     body += [_goal(each, _kind(each, place), frame) for place, each in enumerate(series) if each.goal]
     body.append(_labels(series, frame))
     if direct:
-        body.append(_at_the_ends(series, frame, room))
+        body.append(_place_labels(series, frame, room))
     return wrap_svg(f"{plot.name}-{suffix}", plot.title, plot.description, "".join(body), width=width, height=height)
 
 
@@ -123,7 +123,7 @@ def _ys(series: Sequence[Line]) -> Iterator[float]:
         yield from ([] if each.at_zero is None else [each.at_zero])
 
 
-def _drawn(line: Line, kind: int, frame: Frame) -> str:
+def _draw_line(line: Line, kind: int, frame: Frame) -> str:
     shape = f"s{kind % 8}"
     return "".join([*_band(line, shape, frame), *_curve(line, shape, frame), *_points(line, kind, frame)])
 
@@ -196,7 +196,7 @@ class LineLabel:
 
 def _labels(series: Sequence[Line], frame: Frame) -> str:
     """Label the targets, spread apart; too many labels would hide the curves, and the table has them."""
-    found = [each for place, line in enumerate(series) for each in _said(line, _kind(line, place), frame)]
+    found = [each for place, line in enumerate(series) for each in _label_line(line, _kind(line, place), frame)]
     if len(found) > MOST_SAID:
         return ""
     drawn = []
@@ -211,7 +211,7 @@ def _labels(series: Sequence[Line], frame: Frame) -> str:
     return "".join(drawn)
 
 
-def _said(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
+def _label_line(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
     """Break text into two lines where one is too long."""
     goal = line.goal
     if goal is None:
@@ -228,7 +228,7 @@ def _said(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
     ]
 
 
-def _at_the_ends(series: Sequence[Line], frame: Frame, room: float) -> str:
+def _place_labels(series: Sequence[Line], frame: Frame, room: float) -> str:
     ends = [((each.curve or each.points or [(0.0, frame.y.high)])[-1][1]) for each in series]
     places = spread_apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
     return "".join(

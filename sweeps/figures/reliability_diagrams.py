@@ -106,7 +106,7 @@ def _panel(panel: ReliabilityDiagram, bins: int, left: float, top: float, side: 
     for kind, spots in ((BEFORE, panel.before), (AFTER, panel.bins)):
         places = [(x(stated), y(right)) for stated, right, _ in spots]
         body.append(_line(places, kind) if len(places) > 1 else "")
-        body += [_mark(kind, *at, _told(spot, kind)) for at, spot in zip(places, spots, strict=True)]
+        body += [_mark(kind, *at, _describe_spot(spot, kind)) for at, spot in zip(places, spots, strict=True)]
     return "".join(body)
 
 
@@ -137,6 +137,6 @@ def _bars(spots: Sequence[Spot], bins: int, x: Scale, floor: float) -> list[str]
     return [*drawn, tag("line", x1=x(0), x2=x(1), y1=floor, y2=floor, class_="axis")]
 
 
-def _told(spot: Spot, kind: int) -> str:
+def _describe_spot(spot: Spot, kind: int) -> str:
     stated, right, items = spot
     return f"{'before: ' if kind == BEFORE else ''}confidence {stated:.3f}, right {right:.3f}, items {items:,}"

@@ -23,14 +23,14 @@ def escape(text: object) -> str:
 def tag(name: str, *children: str, **attributes: Value | None) -> str:
     """Write one element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
     said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{_spelled(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_spell_value(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     return f"<{name}{said}>{''.join(children)}</{name}>" if children else f"<{name}{said}/>"
 
 
-def _spelled(value: Value) -> str:
+def _spell_value(value: Value) -> str:
     return escape(value) if isinstance(value, str) else write_number(value)
 
 

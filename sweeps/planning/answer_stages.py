@@ -5,7 +5,7 @@ from typing import Any
 
 from sweeps.cost import Usage
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator, bound_usage
-from sweeps.evaluation.options import is_user_check
+from sweeps.evaluation.evaluator_options import is_user_check
 from sweeps.planning import recipe_parts
 from sweeps.planning.plan_data import PlanData
 from sweeps.planning.recipe_parts import RecipePart

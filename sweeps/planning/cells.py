@@ -167,9 +167,9 @@ def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator
     conditions = {path: CellCondition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:
-        return all(conditions[path].holds(partial(said, chosen)) for path in group if path in conditions)
+        return all(conditions[path].holds(partial(value_at, chosen)) for path in group if path in conditions)
 
-    def said(chosen: Chosen, path: str) -> Any:
+    def value_at(chosen: Chosen, path: str) -> Any:
         """Return the value of the cell: from its axis, from the axis of a section around it, or from the file."""
         if path in chosen:
             return values[path][chosen[path]]

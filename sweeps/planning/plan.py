@@ -128,7 +128,7 @@ def _sum_known(amounts: Iterable[int | None]) -> int | None:
 
 
 def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
-    dates = sorted(str(row.date) for model in sweep.models if (row := prices.of(model)))
+    dates = sorted(str(row.date) for model in sweep.models if (row := prices.find_price(model)))
     return (dates[0], dates[-1]) if dates else None
 
 
@@ -181,7 +181,7 @@ def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:
 
 def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
-        price = prices.of(model)
+        price = prices.find_price(model)
         known = (
             f"is from {price.date} ({price.source})" if price else f"is not in {prices.name}, so there is no estimate"
         )

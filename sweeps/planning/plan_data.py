@@ -91,10 +91,10 @@ class PlanData:
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
         """Load a data set. Raises PlanError if it has no examples to train or to measure on."""
         if (name, spec) not in self.datasets:
-            self.datasets[name, spec] = self._checked(self.load(name, spec), spec)
+            self.datasets[name, spec] = self._check(self.load(name, spec), spec)
         return self.datasets[name, spec]
 
-    def _checked(self, dataset: Dataset, spec: DataSpec) -> Dataset:
+    def _check(self, dataset: Dataset, spec: DataSpec) -> Dataset:
         where = f"data.{dataset.name} ({spec.source})"
         for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
             if not len(records):

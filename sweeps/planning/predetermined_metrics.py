@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sweeps.errors import PlanError
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.evaluator import Evaluator
-from sweeps.evaluation.options import TEXT_CHECKS
+from sweeps.evaluation.evaluator_options import TEXT_CHECKS
 from sweeps.metrics.matching import normalize_text, read_meaning
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import PromptItem, read_question

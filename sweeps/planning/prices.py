@@ -107,7 +107,7 @@ class PriceBook(SpecModel):
     def _rates(self) -> Mapping[str, Rates]:
         return {name: price.rates(self.forward) for name, price in self._newest.items()}
 
-    def of(self, model: str) -> Price | None:
+    def find_price(self, model: str) -> Price | None:
         """Find the row of a model, or None: the row with the longest name that the id begins with."""
         return self._newest.get(self._name_of(model))
 
@@ -129,7 +129,7 @@ class PriceBook(SpecModel):
         """Return the same prices with another rate for a forward pass."""
         return PriceBook(name=self.name, prices=self.prices, storage=self.storage, forward=forward)
 
-    def under(self, other: "PriceBook") -> "PriceBook":
+    def override_with(self, other: "PriceBook") -> "PriceBook":
         """Merge with another book: for a model that the other book names, only its rows count."""
         named = {price.model for price in other.prices}
         rows = (*(price for price in self.prices if price.model not in named), *other.prices)

@@ -42,7 +42,7 @@ def _count_own_axes(sweep: SweepFields) -> dict[str, int]:
 
 def _refuse_unpriced(sweep: SweepFields, prices: PriceBook) -> None:
     """Raise PlanError for a model without a price: a budget over it could not be kept."""
-    missing = [model for model in sweep.models if prices.of(model) is None]
+    missing = [model for model in sweep.models if prices.find_price(model) is None]
     if missing:
         names = ", ".join(missing)
         raise PlanError(f"budget.usd: no price for {names} in {prices.name}; add a row there, or remove the budget")

@@ -89,7 +89,7 @@ def split_by_loss(said: ParsedChat, template: Template, tokenizer: Tokenizer) ->
     _refuse_what_is_left_out(said, chat, _cut_texts(text, spans, said.learnt))
     cut = [
         Stretch(tokenizer.encode(part), loss, len(remove_controls(part, tokenizer).encode()))
-        for part, loss in _cut(text, spans)
+        for part, loss in _cut_spans(text, spans)
     ]
     whole = tokenizer.encode(text)
     if [token for stretch in cut for token in stretch.tokens] != whole:
@@ -169,7 +169,7 @@ def find_ending(text: str, controls: frozenset[str]) -> Span:
     return (len(body) - len(last), len(body)) if last else (len(body), len(text))
 
 
-def _cut(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
+def _cut_spans(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
     at = 0
     for begin, end in spans:
         yield text[at:begin], False
@@ -180,7 +180,7 @@ def _cut(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
 
 def _find_marked(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]] | None:
     """Where the template itself says that the assistant writes, each time with the token that ends the turn."""
-    found = chat.template.marked(chat.messages, chat.tools)
+    found = chat.template.render_marked(chat.messages, chat.tools)
     if found is None:
         return None
     text, spans = found

@@ -88,7 +88,7 @@ def _numbered(messages: Messages) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 @contextmanager
-def _within(number: int, message: Mapping[str, Any]) -> Iterator[None]:
+def _name_message_in_errors(number: int, message: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except DataError as error:
@@ -99,7 +99,7 @@ def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
     """Whether a message says that it is learnt, or that it is not; None: it says nothing."""
     found = {key: message[key] for key in FLAGS if key in message}
     mine = message["role"] == "assistant"
-    with _within(number, message):
+    with _name_message_in_errors(number, message):
         for key, value in found.items():
             if not (value in (0, 1) if isinstance(value, bool | int | float) else value is None and not mine):
                 expected = "true or 1 (trained on), false or 0 (read only)"
@@ -113,7 +113,7 @@ def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
 
 
 def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | None) -> dict[str, Any]:
-    with _within(number, message):
+    with _name_message_in_errors(number, message):
         kept = {key: value for key, value in message.items() if key not in FLAGS and value not in (None, [], {})}
         kept["content"] = _content(message.get("content"))
         if reads is None:
@@ -127,10 +127,10 @@ def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | N
             raise DataError(f"{odd[0]}: expected text, got a JSON {type(kept[odd[0]]).__name__}")
         if "tool_calls" in kept:
             kept["tool_calls"] = read_calls(kept["tool_calls"])
-        return _under_one_name(kept, reads)
+        return _unify_thoughts(kept, reads)
 
 
-def _under_one_name(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:
+def _unify_thoughts(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:
     """The thoughts where the renderer looks for them, if it does."""
     found = {key: message.pop(key) for key in THOUGHTS if key in message}
     said = {value for value in found.values() if isinstance(value, str) and value.strip()}

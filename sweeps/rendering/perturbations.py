@@ -8,7 +8,7 @@ tokens of the answer begin. A change is part of what a stage is by its name alon
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 FILLERS = ("Well, ", "Okay, so ", "Hm, let me see: ", "Just wondering: ")
 LETTERS_TO_A_TYPO = 20
@@ -26,7 +26,7 @@ def _typos(text: str, dice: RandomStream) -> str:
     for _ in range(1 + len(places) // LETTERS_TO_A_TYPO):
         if not places:
             break
-        at = places[dice.below(len(places))]
+        at = places[dice.draw_below(len(places))]
         letters[at], letters[at + 1] = letters[at + 1], letters[at]
         places = [place for place in places if abs(place - at) > 1]  # no letter moves twice
     return "".join(letters)
@@ -40,7 +40,7 @@ def _spaces(text: str, _: RandomStream) -> str:
 
 def _filler(text: str, dice: RandomStream) -> str:
     """Words in front that say nothing."""
-    return FILLERS[dice.below(len(FILLERS))] + text
+    return FILLERS[dice.draw_below(len(FILLERS))] + text
 
 
 CHANGES: Mapping[str, Callable[[str, RandomStream], str]] = {

@@ -240,7 +240,7 @@ def _find_lost_mark(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) 
 
 
 def _cookbook_stretches(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
-    written = cookbook.written(said.messages, said.tools, said.learnt)
+    written = cookbook.render_weighted(said.messages, said.tools, said.learnt)
     runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
     cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
     return [

@@ -84,7 +84,7 @@ def _template(rest: str, tokenizer: Tokenizer) -> Template:
     if digest not in ("", template.digest):
         said = f"the chat template of {tokenizer.name}: expected the hash {digest} of the plan, got {template.digest}"
         raise DataError(f"{said}; use the same version of the tokenizer on every machine, or plan again")
-    return template.given({name: _value(value) for name, _, value in _parts(said)}) if said else template
+    return template.apply_arguments({name: _value(value) for name, _, value in _parts(said)}) if said else template
 
 
 @lru_cache(maxsize=64)

@@ -50,13 +50,13 @@ class Template(Protocol):
     def arguments(self) -> Mapping[str, Argument]:
         """Those that it was given."""
 
-    def given(self, arguments: Mapping[str, Argument]) -> "Template":
+    def apply_arguments(self, arguments: Mapping[str, Argument]) -> "Template":
         """The template with arguments, as `enable_thinking`. Raises DataError for one that it never reads."""
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
         """The messages; with `prompt` up to where the assistant begins to write its next one."""
 
-    def marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
+    def render_marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
         """The messages, and from where to where the template says that the assistant writes; None if it never does."""
 
 
@@ -79,7 +79,7 @@ class Cookbook(Protocol):
 
     @property
     def stops(self) -> tuple[Stop, ...]: ...
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
+    def render_weighted(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
         """The chat, with loss on what the assistant writes in the messages with these places."""
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]: ...

@@ -193,7 +193,7 @@ def _continue_by_template(
 def _continue_by_cookbook(
     so_far: Messages, new: Messages, cookbook: Cookbook, tokenizer: Tokenizer, *, ended: bool, tools: Tools
 ) -> list[int]:
-    through = cookbook.written(so_far, tools, [len(so_far) - 1]).tokens
+    through = cookbook.render_weighted(so_far, tools, [len(so_far) - 1]).tokens
     after = cookbook.prompt([*so_far, *new], tools)
     if not cookbook.extends or after[: len(through)] != through:
         said = "the renderer of the cookbook changes the model's own words when messages follow"

@@ -58,13 +58,13 @@ class Stated:
 def show_calibration(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
     """Draw two figures for each measure whose items state a confidence."""
     parts = list[Part]()
-    found = [(measure, _stated(rows, kept)) for measure, kept in items.items()]
+    found = [(measure, _collect_confidences(rows, kept)) for measure, kept in items.items()]
     for place, (measure, cells) in enumerate((measure, cells) for measure, cells in found if cells):
         parts += _figures(str(place), measure, cells)
     return Section("Does it know when it is right?", tuple(parts))
 
 
-def _stated(rows: Sequence[RunResult], items: Items) -> list[Stated]:
+def _collect_confidences(rows: Sequence[RunResult], items: Items) -> list[Stated]:
     found = []
     for cell, runs in group_by_cell(keep_measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
@@ -109,13 +109,13 @@ def _reliability(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated])
 def _panel(each: Stated, base: Stated | None, same: set[str]) -> ReliabilityDiagram:
     error = f"ECE {each.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {each.ece:.3f}"
     many = f"{len(each.right):,} answers, {format_count(each.seeds, 'seed')}"
-    return ReliabilityDiagram(_named(each.cell, same), (error, many), each.spots, base.spots if base else ())
+    return ReliabilityDiagram(_name_cell(each.cell, same), (error, many), each.spots, base.spots if base else ())
 
 
 def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
     return [
         {
-            "cell": _named(each.cell, same),
+            "cell": _name_cell(each.cell, same),
             "ECE": round(each.ece, 4),
             "confidence": round(select_stated, 4),
             "right": round(right, 4),
@@ -130,9 +130,9 @@ def _declining(name: str, measure: str, pairs: Pairs, cells: Sequence[Stated]) -
     same = find_shared_keys([each.cell for each in cells])
     drawn = choose_evenly([each for each, _ in pairs], CURVES)
     bases = list({id(base): base for each, base in pairs if base and each in drawn}.values())
-    series = [Line(_named(each.cell, same), curve=_curve(each), kind=place) for place, each in enumerate(drawn)]
+    series = [Line(_name_cell(each.cell, same), curve=_curve(each), kind=place) for place, each in enumerate(drawn)]
     if len(bases) == 1:
-        series.append(Line(_named(bases[0].cell, same), curve=_curve(bases[0]), kind=UNTRAINED))
+        series.append(Line(_name_cell(bases[0].cell, same), curve=_curve(bases[0]), kind=UNTRAINED))
     title = f"If it may decline to answer ({measure})"
     told = "; ".join(f"{each.name}: {each.curve[0][1]:.3f} to {each.curve[-1][1]:.3f} right" for each in series)
     across = "share of the questions that it answers"
@@ -147,7 +147,7 @@ def _curve(each: Stated) -> list[tuple[float, float]]:
 
 def _row(each: Stated, same: set[str]) -> dict[str, object]:
     return {
-        "cell": _named(each.cell, same),
+        "cell": _name_cell(each.cell, same),
         "answers": len(each.right),
         "right": round(float(np.mean(each.right)), 4),
         "confidence": round(float(np.mean(each.confidence)), 4),
@@ -157,7 +157,7 @@ def _row(each: Stated, same: set[str]) -> dict[str, object]:
     }
 
 
-def _named(cell: Mapping[str, Json], same: set[str]) -> str:
+def _name_cell(cell: Mapping[str, Json], same: set[str]) -> str:
     if "method" in cell:
         first, rest = "untrained" if cell["method"] is None else str(cell["method"]), ["method"]
     elif cell.get("size") == 0 and cell.get("source") is None:

@@ -22,7 +22,7 @@ def render_html(report: Report, style: str) -> str:
         _header(report),
         _contents(report.sections),
         *(_section(place, section) for place, section in sections),
-        tag("footer", tag("p", _prose(_made(report)))),
+        tag("footer", tag("p", _prose(_render_footer(report)))),
     )
     head = "".join(
         [
@@ -41,7 +41,7 @@ def _prose(text: str) -> str:
     return escape(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
 
 
-def _made(report: Report) -> str:
+def _render_footer(report: Report) -> str:
     made = f"Made {report.made} by tinker-sweeps." if report.made else "Made by tinker-sweeps."
     return f"{made} Intervals are at 95 %. Everything on this page is in this file."
 

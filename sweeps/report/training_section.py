@@ -42,7 +42,7 @@ def show_trainings(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -
     """Draw a figure for each kind of curve."""
     courses = _courses(rows, curves)
     axis = _axis(courses)
-    colours = list(dict.fromkeys(_named(course, axis) for course in courses))
+    colours = list(dict.fromkeys(_name_colour(course, axis) for course in courses))
     kinds = dict.fromkeys(course.what for course in courses)
     figures = (_figure(what, [each for each in courses if each.what == what], axis, colours) for what in kinds)
     return Section("How the trainings went", tuple(figures))
@@ -95,13 +95,13 @@ def _mean(curves: Iterable[LearningCurve], *, log: bool) -> list[tuple[float, fl
                 values.setdefault(step, []).append(value)
     parts: dict[int, list[float]] = {}
     for step in sorted(values):
-        parts.setdefault(int(PARTS * _along(step, values, log=log)), []).append(step)
+        parts.setdefault(int(PARTS * _locate_step(step, values, log=log)), []).append(step)
     return [
         (_middle(part), statistics.fmean(statistics.fmean(values[step]) for step in part)) for part in parts.values()
     ]
 
 
-def _along(step: float, steps: Collection[float], *, log: bool) -> float:
+def _locate_step(step: float, steps: Collection[float], *, log: bool) -> float:
     """Measure how far along the axis a step is, from 0 to 1."""
     if log:
         return math.log(max(step, 1)) / math.log(max(*steps, 2))
@@ -117,9 +117,9 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
     chosen = choose_evenly([course for course in courses if course.points], MOST)
     chained = any(course.place for course in courses)
     series = [
-        Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_told(course))
+        Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_describe_curve(course))
         for course in chosen
-        for name in [_named(course, axis)]
+        for name in [_name_colour(course, axis)]
     ]
     name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
     told = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
@@ -129,13 +129,13 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
     return Figure(LineChart(plot, series), numbers, _note(courses, chosen, axis))
 
 
-def _named(course: Course, axis: str | None) -> str:
+def _name_colour(course: Course, axis: str | None) -> str:
     """Name what a curve's colour stands for."""
     value = course.cell.get(axis) if axis else "all"
     return "none" if value is None else str(value)
 
 
-def _told(course: Course) -> str:
+def _describe_curve(course: Course) -> str:
     return describe_cell(course.cell) + (f", training {course.place + 1} of {course.chain}" if course.chain > 1 else "")
 
 
@@ -163,7 +163,7 @@ def _axis(courses: Sequence[Course]) -> str | None:
 def _row(course: Course) -> dict[str, object]:
     first, last = (course.points[0], course.points[-1]) if course.points else ((0, math.nan), (0, math.nan))
     return {
-        "cell": _told(course),
+        "cell": _describe_curve(course),
         "seeds": course.seeds,
         "at first": first[1],
         "at last": last[1],

@@ -76,7 +76,7 @@ class ScalingFit:
         """
         sizes = np.atleast_1d(np.asarray(n, float))
         fits = (self, *self.alternatives)
-        return _widest([_shown(fit.drawn, sizes, *find_band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
+        return _widest([_predict_curves(fit.drawn, sizes, *find_band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
 
     def line(self, n: npt.ArrayLike) -> Floats:
         """The curve alone, (N,), which costs nothing. Raises ValueError where there is none."""
@@ -193,7 +193,7 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list
         blocks = blocks and blocks.rows(rows)
         errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
         answers = [None] * len(rows) if aim is None else list_answers(own, blocks, aim.rows(rows), errors)
-        ahead = _shown(own, far, *find_band(own, far, blocks))
+        ahead = _predict_curves(own, far, *find_band(own, far, blocks))
         for place, row in enumerate(rows):
             only = np.array([place])
             fit = ScalingFit(
@@ -203,7 +203,7 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list
     return [_together([each[row, one] for one in laws]) for row, laws in enumerate(kept)]
 
 
-def _shown(curves: Curves, n: Floats, low: Floats, high: Floats) -> list[Prediction]:
+def _predict_curves(curves: Curves, n: Floats, low: Floats, high: Floats) -> list[Prediction]:
     """The curves at n with their bands (R, N), for each experiment; accuracies, where the law is of their errors."""
     every = zip(curves.predict(n), low, high, strict=True)
     if curves.law == "bounded":

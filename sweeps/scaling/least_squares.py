@@ -106,7 +106,7 @@ class FitProblem:
     def lines(self, sums: Sums, pinned: Floats | None, value: Floats | None) -> Lines:
         """The best E and S for what was summed; `pinned` is g at the pin."""
         if pinned is not None and value is not None:
-            return _through(self.law, sums, self.ceiling, pinned, value)
+            return _fit_through_value(self.law, sums, self.ceiling, pinned, value)
         if self.law == "bounded":
             rest = np.maximum(sums.one - 2 * sums.g + sums.gg, 1e-300)
             floor = (sums.y - sums.gy - self.ceiling * (sums.g - sums.gg)) / rest
@@ -136,7 +136,7 @@ class FitProblem:
         return lines, misses * (1 + 1e3 * lines.broken[:, None]) + lines.broken[:, None]
 
 
-def _through(law: Law, sums: Sums, ceiling: float, pinned: Floats, value: Floats) -> Lines:
+def _fit_through_value(law: Law, sums: Sums, ceiling: float, pinned: Floats, value: Floats) -> Lines:
     """Lines with E + S·pinned = value, E ≥ 0 and S ≥ 0."""
     if law == "pure":
         scale = value / np.maximum(pinned, 1e-300)

@@ -99,7 +99,7 @@ class Aim:
     target: Floats
     error: Floats | None = None
 
-    def at(self, curves: Curves, n: Floats) -> Floats:
+    def interpolate(self, curves: Curves, n: Floats) -> Floats:
         """The errors at sizes n (R, Q): along the logarithm of the size, and beyond the sizes that of the last."""
         if self.error is None:
             return np.zeros_like(n)
@@ -211,7 +211,7 @@ def _excess(curves: Curves, at: Floats, aim: Aim, blocks: Blocks | None) -> Floa
     if aim.error is None:
         return np.asarray(root)
     away = np.abs(curves.predict(at) - target)
-    return np.asarray(root * away / np.maximum(np.hypot(away, SURE * aim.at(curves, near) * root), 1e-300))
+    return np.asarray(root * away / np.maximum(np.hypot(away, SURE * aim.interpolate(curves, near) * root), 1e-300))
 
 
 def _hull(believed: Truths) -> tuple[Rows, Rows]:

@@ -135,10 +135,10 @@ def find_meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], wri
     equal = tuple(value for value in made if is_same(value, written))
     if equal or not isinstance(axis, Spread):
         return equal[:1]
-    return tuple(dict.fromkeys(value for value in made if _shortened(value, written)))
+    return tuple(dict.fromkeys(value for value in made if _is_shortened(value, written)))
 
 
-def _shortened(value: Plain, written: Plain) -> bool:
+def _is_shortened(value: Plain, written: Plain) -> bool:
     if not isinstance(value, float) or isinstance(written, bool) or not isinstance(written, int | float):
         return False
     return any(float(f"{value:.{digits}g}") == written for digits in range(*DIGITS))

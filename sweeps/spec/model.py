@@ -61,13 +61,13 @@ def _experiment(value: Any) -> Any:
     raise ValueError(f"expected one of {', '.join(f'`{name}`' for name in EXPERIMENTS)}, got {show(value)}")
 
 
-def _listed(value: Any) -> str:
+def _list_values(value: Any) -> str:
     return "<count>" if isinstance(value, int) else "<list>"
 
 
 Seeds = Annotated[
     Annotated[tuple[int, ...], Tag("<list>")] | Annotated[int, Tag("<count>")],
-    Discriminator(_listed),
+    Discriminator(_list_values),
     BeforeValidator(_seeds),
 ]
 
@@ -158,7 +158,9 @@ class SweepFields(SpecModel):
 
     def list_unsupported(self) -> tuple[str, ...]:
         """List what the file asks for and this version cannot do, one sentence each. Nothing is ignored."""
-        methods = {part.method for part in self.trainings} | {str(word) for word in self.varied("train.method")}
+        methods = {part.method for part in self.trainings} | {
+            str(word) for word in self.list_axis_words("train.method")
+        }
         sentences = []
         if "dpo" in methods and (any(part.eval_every for part in self.trainings) or "train.eval_every" in self.vary):
             sentences.append("train.eval_every: dpo does not look at the validation set yet; leave it out")
@@ -166,7 +168,7 @@ class SweepFields(SpecModel):
             sentences.append("evaluate: nll via the sampler is not measured yet; use via: forward")
         return tuple(sentences)
 
-    def varied(self, path: str) -> tuple[Any, ...]:
+    def list_axis_words(self, path: str) -> tuple[Any, ...]:
         """List the words on an axis: nothing if there is no axis, or if it is a range of numbers."""
         axis = self.vary.get(path)
         if isinstance(axis, Spread):

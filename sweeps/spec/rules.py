@@ -84,7 +84,7 @@ def check_data(sweep: SweepFields) -> Iterator[Finding]:
     """Require data for every method that reads examples; rl needs none, and has no sizes of data."""
     if sweep.train is None:
         return
-    methods = {sweep.train.method, *sweep.varied("train.method")}
+    methods = {sweep.train.method, *sweep.list_axis_words("train.method")}
     if not find_experiment(sweep.experiment).acts and "rl" in methods:
         kinds = " or ".join(f"`{kind.name}`" for kind in list_experiments() if kind.acts)
         yield ("train", "method"), f"got rl, which has no examples to vary; use `experiment:` {kinds}"

@@ -78,11 +78,11 @@ class Reader:
     def __init__(self, name: str, events: Iterator[Any]) -> None:
         self.name = name
         self.end = 0  # of what has been read, in characters
-        self.events = self.counted(events)
+        self.events = self.count_events(events)
         self.anchors: dict[str, Node] = {}
         self.findings: list[str] = []
 
-    def counted(self, events: Iterator[Any]) -> Iterator[Any]:
+    def count_events(self, events: Iterator[Any]) -> Iterator[Any]:
         for event in events:
             self.end = event.end_mark.index
             yield event
@@ -140,11 +140,11 @@ class Reader:
         return node
 
     def items(self) -> list[Node]:
-        return [self.node(event) for event in self.until("SequenceEndEvent")]
+        return [self.node(event) for event in self.read_until("SequenceEndEvent")]
 
     def pairs(self) -> dict[str, KeyValue]:
         pairs: dict[str, KeyValue] = {}
-        for event in self.until("MappingEndEvent"):
+        for event in self.read_until("MappingEndEvent"):
             if not isinstance(event, ScalarEvent):
                 self.refuse(event.start_mark.line, "expected a key that is text, got another value")
                 self.node(event)
@@ -160,7 +160,7 @@ class Reader:
             pairs.setdefault(key, KeyValue(line, self.node(next(self.events))))
         return pairs
 
-    def until(self, end: str) -> Iterator[Any]:
+    def read_until(self, end: str) -> Iterator[Any]:
         for event in self.events:
             if type(event).__name__ == end:
                 return

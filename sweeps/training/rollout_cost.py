@@ -33,21 +33,21 @@ class EpisodeCosts:
         # The tokens of the turn before may be in the cache.
         asked = Usage(0, prompt, sum(read) * self.size - prompt, self.size * turns * action)
         kept = math.floor(LEAST_KEPT * self.size * self._read(prompt, 0))
-        return asked.plus(self.used(kept, math.floor(LEAST_KEPT * self.size)))
+        return asked.plus(self.count_usage(kept, math.floor(LEAST_KEPT * self.size)))
 
     def most(self, prompt: int) -> Usage:
         """Bound one task from above: the longest episodes, which all differ from the second turn on."""
         turns, action, observation = (high for _, high in self.shape)
         later = sum(prompt + turn * (action + observation) for turn in range(1, turns))
         asked = Usage(0, prompt + self.size * later, prompt * (self.size - 1), self.size * turns * action)
-        return asked.plus(self.used(self.size * self._read(prompt, 1), self.size))
+        return asked.plus(self.count_usage(self.size * self._read(prompt, 1), self.size))
 
     def _read(self, prompt: int, end: int) -> int:
         """Count the tokens of one transcript that a training reads: all but the last."""
         turns, action, observation = (bounds[end] for bounds in self.shape)
         return prompt + turns * action + (turns - 1) * observation - 1
 
-    def used(self, tokens: int, rollouts: int) -> Usage:
+    def count_usage(self, tokens: int, rollouts: int) -> Usage:
         """Compute what training on the transcripts uses."""
         usage = Usage(training=tokens) if self.trained else NONE
         return usage.plus(Usage(prefill=tokens + rollouts, sample=rollouts)) if self.referred else usage

@@ -16,7 +16,7 @@ FORWARD = '''
 from sweeps.evaluation.evaluator import Measured, Metric, Option, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.options import check_count
+from sweeps.evaluation.evaluator_options import check_count
 
 
 class Surprise(ForwardEvaluator):
@@ -43,7 +43,7 @@ WRITTEN = '''
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ItemScore, audit_metrics
 from sweeps.evaluation.evaluator import Metric, Option
-from sweeps.evaluation.options import check_answer_check, check_count
+from sweeps.evaluation.evaluator_options import check_answer_check, check_count
 from sweeps.rendering.prompts import PromptItem, build_prompt
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sweeps.environments import Environment, Episode, Split, Turn
-from sweeps.prng import RandomStream
+from sweeps.stats.prng import RandomStream
 
 PRINTABLE = [chr(code) for code in range(32, 127)]
 Policy = Callable[[Episode], str]
@@ -50,7 +50,7 @@ def expert(episode: Episode) -> str:
 
 def at_random(key: int, texts: Sequence[str] = PRINTABLE) -> Policy:
     dice = RandomStream(key)
-    return lambda _: texts[dice.below(len(texts))]
+    return lambda _: texts[dice.draw_below(len(texts))]
 
 
 def repeated(played: Played) -> Policy:

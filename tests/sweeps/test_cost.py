@@ -68,7 +68,7 @@ def test_what_has_no_price_is_known_as_such() -> None:
 
 def test_a_written_price_is_taken_by_its_digits() -> None:
     book = parse_prices(f"prices: [{ROW}]")
-    row = book.of("m")
+    row = book.find_price("m")
     assert row is not None
     assert (row.train, row.sample) == (Decimal("0.1"), Decimal("0.4"))
     assert book.rates("m") == Rates(100_000, 200_000, 300_000, 400_000)
@@ -85,14 +85,14 @@ def row(**changes: str) -> str:
 )
 def test_the_longest_name_decides(model: str, train: int | None) -> None:
     rows = [row(), row(train="2", variant='"peft:131072"'), row(train="3", variant='"peft:262144"')]
-    found = parse_prices(f"prices: [{', '.join(rows)}]").of(model)
+    found = parse_prices(f"prices: [{', '.join(rows)}]").find_price(model)
     assert (found is None) if train is None else (found is not None and found.train == train)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_newest_row_counts_wherever_it_stands(order: tuple[int, ...]) -> None:
     rows = [row(train=str(n), date=f"2026-0{n}-01") for n in (1, 2, 3)]
-    found = parse_prices(f"prices: [{', '.join(rows[each] for each in order)}]").of("m")
+    found = parse_prices(f"prices: [{', '.join(rows[each] for each in order)}]").find_price("m")
     assert found is not None
     assert found.train == 3
     assert str(found.date) == "2026-03-01"
@@ -101,8 +101,8 @@ def test_the_newest_row_counts_wherever_it_stands(order: tuple[int, ...]) -> Non
 def test_a_book_laid_over_ours_speaks_alone_of_the_models_it_names() -> None:
     ours = parse_prices(f"prices: [{row()}, {row(variant='long', train='9')}, {row(model='n', train='4')}]")
     theirs = parse_prices(f"prices: [{row(train='5', date='2020-01-01')}]", name="mine.yaml")
-    both = ours.under(theirs)
-    found = {model: price.train for model in ("m", "m:long", "n") if (price := both.of(model))}
+    both = ours.override_with(theirs)
+    found = {model: price.train for model in ("m", "m:long", "n") if (price := both.find_price(model))}
     assert found == {"m": Decimal(5), "m:long": Decimal(5), "n": Decimal(4)}
     assert both.name == "mine.yaml"
     assert both.kept == ours.kept is None
@@ -111,11 +111,11 @@ def test_a_book_laid_over_ours_speaks_alone_of_the_models_it_names() -> None:
 def test_the_book_of_the_repository_prices_the_offline_models_and_says_they_are_nominal() -> None:
     book = prices()
     for size in "sml":
-        found = book.of(f"offline/ngram-{size}")
+        found = book.find_price(f"offline/ngram-{size}")
         assert found is not None
         assert "nominal" in found.source
         assert all(rate is not None for rate in book.rates(f"offline/ngram-{size}").document().values())
-    assert book.of("offline/ngram-xl") is None
+    assert book.find_price("offline/ngram-xl") is None
 
 
 def test_the_book_of_the_repository_knows_the_newest_prices_and_the_long_context() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
-from sweeps.evaluation.options import may_fail
+from sweeps.evaluation.evaluator_options import may_fail
 from sweeps.rendering.prompts import PromptItem
 from worker.attempt import Attempt
 from worker.outcome import StageError

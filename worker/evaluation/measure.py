@@ -8,7 +8,7 @@ from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
 from sweeps.evaluation.registry import find_evaluator
 from worker.attempt import Attempt
-from worker.evaluation.answers import evaluate_answers
+from worker.evaluation.ask_questions import evaluate_answers
 from worker.evaluation.episodes import evaluate_episodes
 from worker.evaluation.forward import evaluate_forward
 from worker.open_model import open_for_evaluation

@@ -19,7 +19,7 @@ from scheduler.state.service_facts import ASKED_AGAIN_AFTER
 from worker.attempt import WorkerContext
 from worker.maintenance.bills import BillReader
 from worker.maintenance.service_actions import ServiceActions
-from worker.maintenance.sessions import SessionCloser
+from worker.maintenance.session_upkeep import SessionCloser
 from worker.sdk.rest import DEADLINE, AccountClient
 
 MOST = 100  # entries of each kind in one round

@@ -36,7 +36,7 @@ class SilenceTimer:
         self._since: float | None = None
         self._heard = -1
 
-    def after(self, look: Observation, now: float) -> float:
+    def observe(self, look: Observation, now: float) -> float:
         """Return the seconds of silence, including this observation."""
         if not (look.waiting and look.free) or look.heard != self._heard:
             self._since = None
@@ -80,7 +80,7 @@ class Watchdog:
             waiting = self._waiting() > 0
         except RedisError:  # then no worker can receive messages
             waiting = False
-        return timer.after(Observation(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
+        return timer.observe(Observation(waiting, self._leases.free > 0, self._leases.heard), time.monotonic())
 
     def _leave(self) -> None:
         """Leave as on SIGTERM, whose handler might not run any more."""

@@ -97,7 +97,7 @@ class RLTraining(Training):
         usage = NONE
         if self._hand is not None:
             rollouts = [rollout for group in self._hand for rollout in group]
-            usage = self._play.used(sum(map(len, rollouts)), len(rollouts))
+            usage = self._play.count_usage(sum(map(len, rollouts)), len(rollouts))
         for iteration in self._list_iterations(step):
             for prompt in self._open(iteration).count_prompts():
                 usage = usage.plus(self._play.most(prompt))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from scheduler.cli import sweep as command
-from scheduler.cli.console.atomic_files import open_replacement, write_whole
+from scheduler.cli.console.output_files import open_replacement, write_whole
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.support import RedisServer

@@ -91,16 +91,16 @@ def test_the_version_is_in_the_name() -> None:
     ("learnt", "weights"), [([3], [0, 0, 0, 1]), ([1, 3], [0, 1, 0, 1]), ([1], [0, 1, 0, 0])], ids=str
 )
 def test_the_answers_that_are_asked_for_bear_loss(learnt: list[int], weights: list[int]) -> None:
-    written = CookbookRenderer("some", None).written(chat("a", "b", "c", "d"), (), learnt)
+    written = CookbookRenderer("some", None).render_weighted(chat("a", "b", "c", "d"), (), learnt)
     assert written.weights == [float(weight and part) for weight in weights for part in (0, 1, 1)]
 
 
 def test_where_answers_are_rewritten_only_the_last_one_can_be_learnt(stub: Stub) -> None:
     stub.has_extension_property = False
     renderer = CookbookRenderer("some", None)
-    assert sum(renderer.written(chat("a", "b", "c", "d"), (), [3]).weights) == 2
+    assert sum(renderer.render_weighted(chat("a", "b", "c", "d"), (), [3]).weights) == 2
     with pytest.raises(DataError, match=naming("an answer", "weight: 0")):
-        renderer.written(chat("a", "b", "c", "d"), (), [1, 3])
+        renderer.render_weighted(chat("a", "b", "c", "d"), (), [1, 3])
 
 
 class TestReal:

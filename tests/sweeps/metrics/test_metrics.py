@@ -13,7 +13,7 @@ from sweeps.analysis.changes import change
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.rag import RAG
-from sweeps.metrics import calibration, consistency, matching, rag, ranking, trading
+from sweeps.metrics import calibration, consistency, matching, rag_scores, ranking, trading
 from sweeps.metrics.numbers import find_number
 from sweeps.rendering.prompts import PromptItem
 
@@ -160,12 +160,12 @@ class TestReading:
         assert (found.before, found.after, found.mean) == pytest.approx((1 / 3, 1, 2 / 3))
 
     def test_shares(self) -> None:
-        assert rag.utilisation([0, 0, 1, 1], [1, 0, 1, 1]) == pytest.approx(0.5)
-        assert rag.utilisation([1, 1], [1, 0]) is None
-        assert rag.distractor_robustness([1, 1, 0], [1, 0, 0]) == 0.5
-        assert rag.distractor_robustness([0], [1]) is None
+        assert rag_scores.utilisation([0, 0, 1, 1], [1, 0, 1, 1]) == pytest.approx(0.5)
+        assert rag_scores.utilisation([1, 1], [1, 0]) is None
+        assert rag_scores.distractor_robustness([1, 1, 0], [1, 0, 0]) == 0.5
+        assert rag_scores.distractor_robustness([0], [1]) is None
         with pytest.raises(ValueError, match="same items"):
-            rag.utilisation([1], [1, 0])
+            rag_scores.utilisation([1], [1, 0])
 
     def test_led_astray(self) -> None:
         """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
@@ -176,12 +176,12 @@ class TestReading:
         assert RAG.summarize(silent)["false_answers"] == pytest.approx(1 / 3)
 
     def test_abstention(self) -> None:
-        assert rag.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)
-        assert rag.abstention([0, 0], [0, 0]) == (None, None)
+        assert rag_scores.abstention([1, 1, 0, 0], [1, 0, 1, 1]) == (0.5, 1 / 3)
+        assert rag_scores.abstention([0, 0], [0, 0]) == (None, None)
 
     def test_faithfulness(self) -> None:
-        assert rag.token_support("It is in Oslo, Norway", "Oslo has a fjord") == 0.5
-        assert rag.token_support("it is", "Oslo") is None
+        assert rag_scores.token_support("It is in Oslo, Norway", "Oslo has a fjord") == 0.5
+        assert rag_scores.token_support("it is", "Oslo") is None
 
 
 def asked(

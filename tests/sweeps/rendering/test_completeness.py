@@ -169,7 +169,7 @@ class Dropping:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
-    def written(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:  # noqa: ARG002 - it drops them
+    def render_weighted(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:  # noqa: ARG002 - it drops them
         tokens: list[int] = []
         weights: list[float] = []
         for at, message in enumerate(messages):
@@ -180,7 +180,7 @@ class Dropping:
         return WeightedChat(tokens, weights)
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]:
-        return self.written(messages, tools, ()).tokens
+        return self.render_weighted(messages, tools, ()).tokens
 
 
 @pytest.mark.parametrize(

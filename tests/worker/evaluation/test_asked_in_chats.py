@@ -18,8 +18,8 @@ from tests.worker.results import count_at_service, read_items, read_usage
 from tests.worker.specs import submit_and_train
 from tests.worker.workshop import Workshop
 from worker import examples
-from worker.evaluation import answers, forward
-from worker.evaluation.answers import AnswerReader
+from worker.evaluation import ask_questions, forward
+from worker.evaluation.ask_questions import AnswerReader
 from worker.sdk.responses import SampledSequence
 
 END = "<end>"
@@ -32,14 +32,14 @@ class Named:
     reads = takes = frozenset[str]()
     arguments: Mapping[str, Argument] = MappingProxyType({})
 
-    def given(self, arguments: Mapping[str, Argument]) -> Template:
+    def apply_arguments(self, arguments: Mapping[str, Argument]) -> Template:
         raise DataError(f"{', '.join(arguments)} found, which it never reads")
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:  # noqa: ARG002 - the protocol's
         turns = "".join(f"[{each['role'][0]}]{each['content']}{END}" for each in messages)
         return turns + ("[a]" if prompt else "")
 
-    def marked(self, messages: Messages, tools: Tools) -> None:  # noqa: ARG002 - the protocol's
+    def render_marked(self, messages: Messages, tools: Tools) -> None:  # noqa: ARG002 - the protocol's
         return None
 
 
@@ -72,7 +72,7 @@ def test_by_a_template_from_the_plan_to_the_items(
     before = count_at_service(workshop)
     tokenizer = Characters()
     monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
-    for module in (answers, forward, examples):
+    for module in (ask_questions, forward, examples):
         monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
     stages = submit_and_train(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}

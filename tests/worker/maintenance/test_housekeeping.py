@@ -18,7 +18,7 @@ from worker.attempt import Attempt
 from worker.maintenance import reconcile
 from worker.maintenance.housekeeping import Housekeeping, HousekeepingSummary
 from worker.maintenance.probes import FIRST, Probes
-from worker.maintenance.sessions import NOT_ALLOWED
+from worker.maintenance.session_upkeep import NOT_ALLOWED
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient

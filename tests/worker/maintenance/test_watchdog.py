@@ -19,7 +19,7 @@ WAITS = Observation(waiting=True, free=True, heard=7)
 def deaf_for(looks: list[Observation]) -> list[float]:
     """One look a second."""
     deafness = SilenceTimer()
-    return [deafness.after(look, second) for second, look in enumerate(looks)]
+    return [deafness.observe(look, second) for second, look in enumerate(looks)]
 
 
 def test_deafness_is_counted_while_nudges_wait_a_thread_is_free_and_none_comes() -> None:

@@ -11,15 +11,15 @@ class RandomStream:
     def __init__(self, key: int) -> None:
         self._words = _stream(key)
 
-    def below(self, count: int) -> int:
+    def draw_below(self, count: int) -> int:
         """Draw from 0 to count - 1; uniform except for less than one part in 2^48 / count."""
         return next(self._words) % count
 
     def chance(self, share: float) -> bool:
-        return self.below(1_000_000) < share * 1_000_000
+        return self.draw_below(1_000_000) < share * 1_000_000
 
     def one_of(self, letters: str) -> str:
-        return letters[self.below(len(letters))]
+        return letters[self.draw_below(len(letters))]
 
 
 def _stream(key: int) -> Iterator[int]:
