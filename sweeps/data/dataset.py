@@ -241,14 +241,14 @@ def _hold_out(
 
 
 def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
-    """Said with the prompts where some of them have several rows, which then stay together."""
+    """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
     if len(groups) == len(free):
-        return f"{part}: {len(chosen)} of {len(free)} rows, chosen by what they say"
+        return f"{part}: {len(chosen):,} of {len(free):,} rows, chosen by a hash of their content"
     taken = len({free[key] for key in chosen})
-    asked = "" if len(chosen) == wanted else f" ({wanted} asked for)"
-    said = f"{part}: {len(chosen)} of {len(free)} rows{asked}, all of {taken} of {len(groups)} prompts"
-    return f"{said}: rows that ask the same are on one side"
+    requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
+    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{requested}"
+    return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"
 
 
 def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source) -> str:

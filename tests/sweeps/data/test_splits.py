@@ -56,7 +56,7 @@ def test_what_asks_the_same_is_on_one_side(tmp_path: Path, form: str) -> None:
     assert not train & validation
     assert not held & validation
     assert [len(part or ()) for part in (data.train, data.holdout, data.validation)] == [112, 32, 16]
-    assert any("all of 8 of 40 prompts" in note for note in data.notes)
+    assert any("8 of 40 prompts" in note for note in data.notes)
     shuffled = read(tmp_path, *random.Random(3).sample(rows, len(rows)), holdout=32, validation=0.1)
     assert parts(shuffled) == [train, held, validation]
 
