@@ -158,7 +158,7 @@ def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
                 text = f"{wait}: {seen.taken - seen.queued} of {pool.capacity.limit} slots in use{queued}"
                 yield Reason("slots", text)
     if fleet.threads:
-        yield Reason("tick", f"{wait} for the next tick")
+        yield Reason("tick", f"{wait} for the next round of the scheduler")
     else:
         yield Reason("threads", f"{wait} for a free thread")
 

@@ -126,9 +126,9 @@ def _records(form: Format, content: Content) -> Records:
 
 
 def _select_context(made: Dataset, context: str) -> Dataset:
-    """What is not read is not there: so what a stage is says by itself what was read in it.
+    """Keep only the passages that this option reads, so that the hash of the rows depends on the option.
 
-    Rows that are told apart by what is not read alone are the same to the model: those are on one side only, too.
+    Rows that differ only in passages that are not read are the same to the model: they stay on one side of a split.
     """
     validation = made.validation and _unlike(made.validation, (made.holdout,), context)
     train = _unlike(made.train, (made.holdout, validation), context)

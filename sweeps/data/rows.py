@@ -312,4 +312,4 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
 def _refuse(findings: list[str]) -> NoReturn:
     more = [f"… and {len(findings) - SHOWN} more bad lines"] if len(findings) > SHOWN else []
     total = format_count(len(findings), "bad line")
-    raise DataError("\n".join([*findings[:SHOWN], *more, f"{total} in all; nothing was loaded"]))
+    raise DataError("\n".join([*findings[:SHOWN], *more, f"{total}; nothing was loaded"]))

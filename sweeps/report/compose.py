@@ -97,7 +97,7 @@ def _list_notices(material: Material) -> list[str]:
         notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
     notices += describe_cuts(material.rows)
     if material.state in GOING_ON:
-        notices.append(f"This sweep is {material.state}: its report will change.")
+        notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
     elif material.state == "cancelled":
         notices.append("This sweep was cancelled.")
     return notices

@@ -124,7 +124,7 @@ def test_bad_lines_are_named_five_at_most_and_counted(tmp_path: Path) -> None:
     facts = {"a.jsonl:5": "JSON list", "a.jsonl:7": "", "a.jsonl:9": "text: JSON int", "a.jsonl:11": "text: empty"}
     assert [lacks(found[line], words) for line, words in facts.items()] == [[]] * len(facts)
     assert "a.jsonl:13" not in message
-    assert "6 bad lines in all" in message
+    assert "6 bad lines;" in message
 
 
 def test_mixed_formats_are_refused(tmp_path: Path) -> None:
